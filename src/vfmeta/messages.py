@@ -1,0 +1,30 @@
+"""Errors and warnings that name the place and say what to do."""
+
+from __future__ import annotations
+
+import warnings
+
+
+class VfmetaWarning(UserWarning):
+    """Something a reader must know before using the numbers: a fallback, a dropped row, too few trials."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used. ``problems`` lists every single fault found, each a full sentence.
+
+    Parameters
+    ----------
+    problems : str or list of str
+        What is wrong, where (row and column), and what to do.
+    """
+
+    def __init__(self, problems: str | list[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        head = "" if len(self.problems) == 1 else f"{len(self.problems)} problems:\n"
+        super().__init__(head + "\n".join(self.problems))
+
+
+def warn(message: str) -> str:
+    """Emit a `VfmetaWarning` and hand the sentence back, so that it can be stored in the result as well."""
+    warnings.warn(message, VfmetaWarning, stacklevel=3)
+    return message

@@ -1,0 +1,327 @@
+"""What every model answers with, under the same names whether the fit was frequentist or Bayesian.
+
+A result holds numbers on the *analysis* scale (log for ratio measures); ``display`` puts them on the scale people read.
+It knows the question it answers but no estimator, so plots and pages can be drawn from a result that was read back from JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+RATIO_MEASURES = frozenset({"RR", "OR", "HR", "IRR", "ROM"})
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is compared, on what outcome, in what unit.
+
+    Parameters
+    ----------
+    measure : str
+        Effect measure: ``"MD"``, ``"SMD"``, ``"RR"``, ``"OR"``, ``"RD"``, ``"HR"``, or ``"GEN"`` for raw ``y`` and ``v``.
+    experimental, control : str
+        Names of the two sides as people read them. Effects are experimental minus control.
+    outcome : str
+        Name of the outcome as people read it.
+    higher_is_worse : bool or None
+        Direction of the outcome; None when unknown. For events: whether the event is a bad one.
+    scale : (float, float) or None
+        Ends of the common scale of an MD, such as ``(0, 10)``.
+    mid : float or None
+        Minimal important difference in units of the scale (positive), with where it was read in ``mid_source``.
+    """
+
+    measure: str = "GEN"
+    experimental: str = "experimental"
+    control: str = "control"
+    outcome: str = "effect"
+    higher_is_worse: bool | None = None
+    scale: Pair | None = None
+    mid: float | None = None
+    mid_source: str = ""
+
+    @property
+    def is_ratio(self) -> bool:
+        return self.measure in RATIO_MEASURES
+
+    def display(self, value: float) -> float:
+        """The value as people read it: ratios leave the log scale, everything else stays."""
+        return math.exp(value) if self.is_ratio else value
+
+    @property
+    def null(self) -> float:
+        """No difference, on the scale people read."""
+        return 1.0 if self.is_ratio else 0.0
+
+    def side(self, value: float) -> str | None:
+        """Which side a value on the analysis scale favours, or None when the direction is unknown or there is no difference."""
+        if self.higher_is_worse is None or value == 0 or math.isnan(value):
+            return None
+        return self.experimental if (value < 0) == self.higher_is_worse else self.control
+
+    def to_dict(self) -> dict[str, Any]:
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        data = dict(data)
+        if data.get("scale") is not None:
+            data["scale"] = tuple(data["scale"])
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marginal:
+    """One quantity of a posterior: its mean, SD, median and interval, on the analysis scale."""
+
+    mean: float
+    sd: float
+    median: float
+    interval: Pair
+    mode: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Fields and verbs common to every fit. Arrays have shape ``(k,)``; scale is the analysis scale.
+
+    ``tau2`` is None where the heterogeneity is not estimable (k = 1) and ``prediction`` is None where no prediction
+    interval is defined. ``details`` holds, per study, what a figure or table shows beside the effect (``n_experimental``,
+    ``n_control``, ``week``, ``reading``, ...). ``warnings`` says, in words, everything to know before using the numbers.
+    """
+
+    engine: ClassVar[str] = ""
+
+    question: Question
+    model: str
+    k: int
+    estimate: float
+    se: float
+    interval: Pair
+    level: float
+    prediction: Pair | None
+    tau2: float | None
+    labels: tuple[str, ...]
+    y: np.ndarray
+    v: np.ndarray
+    weights: np.ndarray
+    details: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def favours(self) -> str | None:
+        """The side that the point estimate favours; None when the direction of the outcome is unknown."""
+        return self.question.side(self.estimate)
+
+    @property
+    def excludes_null(self) -> bool:
+        """Whether the interval leaves out "no difference"."""
+        return self.interval[0] > 0 or self.interval[1] < 0
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """Per-study table on the analysis scale: study, y, se, ci_low, ci_high, weight (percent)."""
+        import pandas as pd
+
+        se = np.sqrt(self.v)
+        half = _z(self.level) * se
+        return pd.DataFrame(
+            {"study": list(self.labels), "y": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+             "weight": self.weights}
+        )  # fmt: skip
+
+    def to_frame(self) -> pd.DataFrame:
+        """One tidy row with every scalar of the fit, on the analysis scale."""
+        import pandas as pd
+
+        return pd.DataFrame([self._scalars()])
+
+    def _scalars(self) -> dict[str, Any]:
+        low, high = self.prediction if self.prediction else (math.nan, math.nan)
+        return {
+            "engine": self.engine, "model": self.model, "measure": self.question.measure, "k": self.k,
+            "estimate": self.estimate, "se": self.se, "ci_low": self.interval[0], "ci_high": self.interval[1],
+            "prediction_low": low, "prediction_high": high, "tau2": math.nan if self.tau2 is None else self.tau2,
+        }  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data with a schema version; ``from_dict`` reads it back."""
+        body = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {"schema_version": SCHEMA_VERSION, "engine": self.engine, **body}
+
+    def to_json(self) -> str:
+        """Byte-stable JSON: sorted keys, 10 significant digits, no time stamp and no path."""
+        return json.dumps(self.to_dict(), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        data = dict(data)
+        version, engine = data.pop("schema_version"), data.pop("engine")
+        if version != SCHEMA_VERSION or engine != cls.engine:
+            raise ValueError(f"This is a {engine} result of schema version {version}; {cls.__name__} reads {cls.engine} of {SCHEMA_VERSION}.")
+        data["question"] = Question.from_dict(data["question"])
+        for name in _ARRAYS & data.keys():
+            data[name] = np.array([math.nan if x is None else x for x in data[name]], dtype=float)
+        for name in _PAIRS & data.keys():
+            if data[name] is not None:
+                data[name] = tuple(math.inf if x is None else x for x in data[name])
+        for name in _MARGINALS & data.keys():
+            data[name] = Marginal(**{**data[name], "interval": tuple(data[name]["interval"])})
+        for name in ("labels", "warnings", "details"):
+            data[name] = tuple(data[name])
+        return cls(**data)
+
+    def _show(self, pair: Pair) -> str:
+        return f"{self.question.display(pair[0]):.3g} to {self.question.display(pair[1]):.3g}"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrequentistResult(Result):
+    """A frequentist pool.
+
+    ``q``, ``q_df``, ``q_p`` are Cochran's test of heterogeneity, ``i2`` is in percent, ``tau2_interval`` is the Q-profile
+    interval (None when it is empty or undefined), ``interval_method`` names how the interval was made and
+    ``adhoc_interval`` is the ad hoc Hartung-Knapp interval where the plain one used q < 1.
+    """
+
+    engine: ClassVar[str] = "frequentist"
+
+    statistic: float
+    p_value: float
+    df: float | None
+    q: float
+    q_df: int
+    q_p: float
+    i2: float | None
+    tau2_interval: Pair | None
+    tau2_method: str
+    interval_method: str
+    adhoc_interval: Pair | None = None
+
+    def _scalars(self) -> dict[str, Any]:
+        low, high = self.tau2_interval if self.tau2_interval else (math.nan, math.nan)
+        return super()._scalars() | {
+            "p_value": self.p_value, "q": self.q, "q_df": self.q_df, "q_p": self.q_p,
+            "i2": math.nan if self.i2 is None else self.i2, "tau2_low": low, "tau2_high": high,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        q = self.question
+        lines = [
+            f"{self.model} effects, k = {self.k}, {q.measure} ({self.tau2_method}, {self.interval_method})",
+            f"{q.experimental} v {q.control}: {q.outcome}",
+            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} CI {self._show(self.interval)}), p = {self.p_value:.3g}",
+        ]
+        if self.adhoc_interval is not None:
+            lines.append(f"ad hoc HK  {self._show(self.adhoc_interval)}  (q was below 1)")
+        if self.prediction is not None:
+            lines.append(f"next trial {self._show(self.prediction)}")
+        if self.tau2 is None:
+            lines.append("tau2       not estimable")
+        else:
+            span = f" (Q-profile {self.tau2_interval[0]:.3g} to {self.tau2_interval[1]:.3g})" if self.tau2_interval else ""
+            i2 = "" if self.i2 is None else f", I2 = {self.i2:.0f}%"
+            lines.append(f"tau2       {self.tau2:.3g}{span}{i2}, Q = {self.q:.2f} on {self.q_df} df, p = {self.q_p:.3g}")
+        if self.favours:
+            lines.append(f"the estimate favours {self.favours}")
+        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class BayesianResult(Result):
+    """A Bayesian pool; ``estimate`` is the posterior median of the mean effect and ``se`` its posterior SD.
+
+    ``mu``, ``tau`` and ``next_trial`` are posterior marginals; ``shrunken_*`` are the study effects given all the
+    evidence, shape ``(k,)``. ``p_benefit`` is the posterior probability that the mean effect favours the experimental
+    arm, ``p_benefit_mid`` that it does so by more than the minimal important difference (None when direction or MID are
+    unknown). ``priors`` says the priors in words. ``grid`` and ``density`` trace the posterior density of the mean effect.
+    """
+
+    engine: ClassVar[str] = "bayesian"
+
+    mu: Marginal
+    tau: Marginal
+    next_trial: Marginal
+    shrunken_mean: np.ndarray
+    shrunken_sd: np.ndarray
+    shrunken_low: np.ndarray
+    shrunken_high: np.ndarray
+    p_benefit: float | None
+    p_benefit_mid: float | None
+    priors: tuple[str, ...]
+    method: str
+    interval_kind: str = "central"
+    grid: np.ndarray = field(default_factory=lambda: np.empty(0))
+    density: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        return super().studies.assign(
+            shrunken_mean=self.shrunken_mean, shrunken_low=self.shrunken_low, shrunken_high=self.shrunken_high
+        )
+
+    def _scalars(self) -> dict[str, Any]:
+        return super()._scalars() | {
+            "tau_median": self.tau.median, "tau_low": self.tau.interval[0], "tau_high": self.tau.interval[1],
+            "p_benefit": math.nan if self.p_benefit is None else self.p_benefit,
+            "p_benefit_mid": math.nan if self.p_benefit_mid is None else self.p_benefit_mid,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        q = self.question
+        lines = [
+            f"Bayesian random effects, k = {self.k}, {q.measure} ({self.method})",
+            f"{q.experimental} v {q.control}: {q.outcome}",
+            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} {self.interval_kind} interval {self._show(self.interval)})",
+            f"next trial {self._show(self.next_trial.interval)}",
+            f"tau        {self.tau.median:.3g}  ({self.tau.interval[0]:.3g} to {self.tau.interval[1]:.3g})",
+        ]
+        if self.p_benefit is not None:
+            beyond = "" if self.p_benefit_mid is None else f", of a benefit beyond {q.mid:g}: {self.p_benefit_mid:.3f}"
+            lines.append(f"probability of any benefit: {self.p_benefit:.3f}{beyond}")
+        lines += [f"prior: {p}" for p in self.priors]
+        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+
+
+_ARRAYS = {"y", "v", "weights", "shrunken_mean", "shrunken_sd", "shrunken_low", "shrunken_high", "grid", "density"}
+_PAIRS = {"interval", "prediction", "tau2_interval", "adhoc_interval"}
+_MARGINALS = {"mu", "tau", "next_trial"}
+
+
+def _z(level: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready copy of a field, floats cut to 10 significant digits so that bytes do not hang on the last bit."""
+    if isinstance(value, np.ndarray):
+        return [_plain(x) for x in value.tolist()]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.10g}") if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(x) for x in value]
+    if isinstance(value, dict):
+        return {k: _plain(x) for k, x in value.items()}
+    if isinstance(value, (Question, Marginal)):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return value
