@@ -1,1 +1,7 @@
-"""."""
+"""From what was measured to ``y`` and ``v``."""
+
+from vfmeta.effects.comparison import compare
+from vfmeta.effects.frame import effect_size
+from vfmeta.effects.table import Effect, EffectTable, LeftOut
+
+__all__ = ["Effect", "EffectTable", "LeftOut", "compare", "effect_size"]

@@ -1,1 +1,36 @@
-"""."""
+"""Figures. A plot draws a result object and knows no estimator; matplotlib loads when the first one is drawn.
+
+`text` holds every format of a number, pure strings that figures and pages share.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vfmeta.plots.alt import alt_text
+    from vfmeta.plots.forest_plot import forest
+    from vfmeta.plots.pain_over_time import over_time
+    from vfmeta.plots.posterior_density import posterior
+    from vfmeta.plots.saving import save
+
+# No module bears the name of a function: importing a module would put it where the function stood.
+_HOME = {
+    "forest": "forest_plot",
+    "posterior": "posterior_density",
+    "over_time": "pain_over_time",
+    "alt_text": "alt",
+    "save": "saving",
+}
+__all__ = ["alt_text", "forest", "over_time", "posterior", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"vfmeta.plots.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'vfmeta.plots' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,1 +1,6 @@
-"""."""
+"""What was measured: the trial tables, read, checked and selected."""
+
+from vfmeta.trials.checks import Problem, problems_in, validate
+from vfmeta.trials.store import Trials, load_trials
+
+__all__ = ["Problem", "Trials", "load_trials", "problems_in", "validate"]

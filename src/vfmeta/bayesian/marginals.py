@@ -1,0 +1,221 @@
+"""Marginal posteriors as densities, distribution functions, quantiles and intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from vfmeta.bayesian.quadrature import Density
+from vfmeta.kernels import bracketed_roots
+from vfmeta.messages import InputError
+from vfmeta.results import Marginal, Pair
+
+KINDS = ("central", "shortest")
+
+
+class _Posterior:
+    """Verbs common to every marginal; ``low`` and ``high`` are the ends of the support."""
+
+    mean: float
+    sd: float
+    mode: float
+    low: float = -math.inf
+    high: float = math.inf
+
+    def density(self, x: np.ndarray | float) -> np.ndarray:
+        raise NotImplementedError
+
+    def cdf(self, x: np.ndarray | float) -> np.ndarray:
+        raise NotImplementedError
+
+    def quantile(self, p: np.ndarray | float) -> np.ndarray:
+        raise NotImplementedError
+
+    @property
+    def median(self) -> float:
+        return float(self.quantile(0.5))
+
+    def interval(self, level: float = 0.95, kind: str = "central") -> Pair:
+        """Central or shortest interval of probability ``level``."""
+        if kind not in KINDS:
+            raise InputError(f'interval={kind!r} is unknown; use "central" or "shortest".')
+        if kind == "shortest":
+            return _shortest(self, level)
+        low, high = self.quantile(np.array([0.5 - level / 2, 0.5 + level / 2]))
+        return float(low), float(high)
+
+    def summary(self, level: float = 0.95, kind: str = "central") -> Marginal:
+        return Marginal(mean=self.mean, sd=self.sd, median=self.median, interval=self.interval(level, kind), mode=self.mode)
+
+
+class NormalMixture(_Posterior):
+    """Average of normals over the nodes of tau.
+
+    Parameters
+    ----------
+    p : ndarray of shape (N,)
+        Probabilities of the nodes.
+    mean, sd : ndarray of shape (N,)
+        Conditional means and standard deviations.
+    finite_variance : bool
+        Whether the variance exists (a heavy tail of tau may leave it infinite).
+    """
+
+    def __init__(self, p: np.ndarray, mean: np.ndarray, sd: np.ndarray, finite_variance: bool = True) -> None:
+        self._p, self._m, self._s = p, mean, sd
+        self.mean = float(p @ mean)
+        self.sd = math.sqrt(p @ (sd**2 + (mean - self.mean) ** 2)) if finite_variance else math.inf
+
+    def density(self, x: np.ndarray | float) -> np.ndarray:
+        z = (np.asarray(x, dtype=float)[..., None] - self._m) / self._s
+        return (np.exp(-0.5 * z * z) @ (self._p / self._s)) / math.sqrt(2 * math.pi)
+
+    def cdf(self, x: np.ndarray | float) -> np.ndarray:
+        from scipy.special import ndtr
+
+        return ndtr((np.asarray(x, dtype=float)[..., None] - self._m) / self._s) @ self._p
+
+    def quantile(self, p: np.ndarray | float) -> np.ndarray:
+        prob = np.asarray(p, dtype=float)
+        n = prob.size
+        return mixture_quantiles(
+            prob.ravel(), self._p, np.broadcast_to(self._m, (n, len(self._m))), np.broadcast_to(self._s, (n, len(self._s)))
+        ).reshape(prob.shape)
+
+    @property
+    def mode(self) -> float:  # type: ignore[override]
+        """Highest point of the density."""
+        low, high = self.quantile(np.array([0.0005, 0.9995]))
+        x = np.unique(np.concatenate([np.linspace(low, high, 401), self.quantile(np.linspace(0.01, 0.99, 99))]))
+        j = int(np.clip(np.argmax(self.density(x)), 1, len(x) - 2))
+
+        def slope(t: np.ndarray, _: np.ndarray) -> np.ndarray:
+            z = (t[..., None] - self._m) / self._s
+            return -(z * np.exp(-0.5 * z * z)) @ (self._p / self._s**2)
+
+        return float(bracketed_roots(slope, x[[j - 1]], x[[j + 1]])[0])
+
+
+class TauMarginal(_Posterior):
+    """Posterior of tau.
+
+    Parameters
+    ----------
+    grid : Density
+        The normalised quadrature.
+    log_density : callable
+        Log posterior density up to the constant in ``grid.log_mass``.
+    tail : float
+        The a of a posterior tail tau^(-1-a).
+    high : float
+        End of the support.
+    """
+
+    low = 0.0
+
+    def __init__(
+        self, grid: Density, log_density: Callable[[np.ndarray], np.ndarray], tail: float, high: float = math.inf
+    ) -> None:
+        self._grid, self._log, self.high = grid, log_density, high
+        p, tau = grid.mass, grid.tau
+        self.mean = float(p @ tau) if tail > 1 else math.inf
+        self.sd = math.sqrt(p @ (tau - self.mean) ** 2) if tail > 2 else math.inf
+
+    def density(self, x: np.ndarray | float) -> np.ndarray:
+        x = np.asarray(x, dtype=float)
+        inside = (x >= 0) & (x <= self.high)
+        return np.where(inside, np.exp(self._log(np.where(inside, x, 0.0).ravel()).reshape(x.shape) - self._grid.log_mass), 0.0)
+
+    def cdf(self, x: np.ndarray | float) -> np.ndarray:
+        return self._grid.cdf(np.asarray(x, dtype=float))
+
+    def quantile(self, p: np.ndarray | float) -> np.ndarray:
+        return self._grid.quantile(np.asarray(p, dtype=float))
+
+    @property
+    def mode(self) -> float:  # type: ignore[override]
+        """Highest point of the density; zero where it falls from the start."""
+        top = self.quantile(np.array([0.9995]))[0]
+        x = np.unique(np.concatenate([np.linspace(0, top, 400), self.quantile(np.linspace(0.0005, 0.9995, 200))]))
+        h = self._log(x)
+        j = int(np.argmax(h))
+        best, height = float(x[j]), float(h[j])
+        a, b = float(x[max(j - 1, 0)]), float(x[min(j + 1, len(x) - 1)])
+        while b - a > 1e-9 * b:
+            u = np.linspace(a, b, 9)
+            h = self._log(u)
+            i = int(np.argmax(h))
+            if h[i] > height:
+                best, height = float(u[i]), float(h[i])
+            a, b = float(u[max(i - 1, 0)]), float(u[min(i + 1, 8)])
+            if best == 0 and b < 1e-9 * top:
+                break
+        return best
+
+
+def mixture_quantiles(prob: np.ndarray, p: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Quantiles of ``n`` normal mixtures that share the node probabilities.
+
+    Parameters
+    ----------
+    prob : ndarray of shape (n,)
+        0 < prob < 1.
+    p : ndarray of shape (N,)
+        Node probabilities.
+    mean, sd : ndarray of shape (n, N)
+        Conditional means and standard deviations.
+    """
+    from scipy.special import ndtr
+
+    # below the median the lower tail is matched, above it the upper one, so that far tails keep their digits
+    side = np.where(prob <= 0.5, 1.0, -1.0)
+    target = np.where(prob <= 0.5, prob, 1 - prob)
+
+    def f(x: np.ndarray, i: np.ndarray) -> np.ndarray:
+        s = side[i]
+        return s * (ndtr(s[:, None] * (x[:, None] - mean[i]) / sd[i]) @ p - target[i])
+
+    heart = int(np.argmax(p))
+    x = mean[:, heart].copy()
+    step = sd[:, heart].copy()
+    every = np.arange(len(prob))
+    a, b = x - step, x + step
+    for end, sign in ((a, -1.0), (b, 1.0)):
+        reach, open_ = step.copy(), every
+        for _ in range(1100):
+            open_ = open_[sign * f(end[open_], open_) < 0]
+            if len(open_) == 0:
+                break
+            reach[open_] *= 2
+            end[open_] = x[open_] + sign * reach[open_]
+    return bracketed_roots(f, a, b, 1e-15 * step)
+
+
+def _shortest(d: _Posterior, level: float) -> Pair:
+    """Shortest interval: the lower probability at which both ends have the same density, found from a global scan."""
+    spare = 1 - level
+    scan = spare * np.linspace(0, 1, 129)[1:-1]
+    lows, highs = d.quantile(scan), d.quantile(scan + level)
+    first = d.low if math.isfinite(d.low) else -math.inf
+    last = d.high if math.isfinite(d.high) else math.inf
+    lengths = np.concatenate([[float(d.quantile(level)) - first], highs - lows, [last - float(d.quantile(spare))]])
+    p = np.concatenate([[0.0], scan, [spare]])
+    j = int(np.argmin(lengths))
+
+    def ends(q: float) -> Pair:
+        low = first if q <= 0 else float(d.quantile(q))
+        high = last if q >= spare else float(d.quantile(q + level))
+        return low, high
+
+    def gap(q: float) -> float:
+        low, high = ends(q)
+        return float(d.density(high) if math.isfinite(high) else 0.0) - float(d.density(low) if math.isfinite(low) else 0.0)
+
+    a, b = p[max(j - 1, 0)], p[min(j + 1, len(p) - 1)]
+    ga, gb = gap(a), gap(b)
+    if not ga > 0 > gb:  # the density falls from one end of the support: the interval starts there
+        return ends(p[j])
+    root = bracketed_roots(lambda q, _: np.array([gap(float(t)) for t in q]), np.array([a]), np.array([b]))
+    return ends(float(root[0]))

@@ -1,0 +1,211 @@
+"""Adaptive quadrature of a density on the half-line.
+
+The integral runs over u = log tau, where power tails and finite densities at zero both fall off exponentially. Panels of
+sixteen Gauss-Legendre nodes are halved until the halves agree and until whatever else is to be averaged (``wobble``) is
+smooth on every panel that carries mass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from vfmeta.kernels import ConvergenceError, bracketed_roots
+from vfmeta.messages import InputError
+
+ORDER = 16
+X, W = legendre.leggauss(ORDER)
+# node values -> Legendre coefficients of the polynomial through them
+_TO_COEF = (np.arange(ORDER) + 0.5)[:, None] * legendre.legvander(X, ORDER - 1).T * W
+_DROP = 52.0  # log units below the top at which a tail is cut: e^-52 = 3e-23
+_REACH = 650.0
+_TOLERANCE = 1e-14
+
+
+@dataclass(frozen=True)
+class Density:
+    """A normalised density of tau, panel by panel in u = log tau.
+
+    ``left``, ``width`` (n,): panels in order; ``values`` (n, 16): density of u at the nodes; ``before`` (n + 1,): mass left of
+    each panel; ``log_mass``: log of the integral before normalisation.
+    """
+
+    left: np.ndarray
+    width: np.ndarray
+    values: np.ndarray
+    before: np.ndarray
+    log_mass: float
+
+    @property
+    def tau(self) -> np.ndarray:
+        """Nodes in tau, shape (16 n,)."""
+        return np.exp(_nodes(self.left, self.width)).ravel()
+
+    @property
+    def mass(self) -> np.ndarray:
+        """Probability of each node, shape (16 n,), sums to one."""
+        p = (self.values * W * self.width[:, None] / 2).ravel()
+        return p / p.sum()
+
+    def cdf(self, tau: np.ndarray) -> np.ndarray:
+        """P(tau <= x), any shape."""
+        tau = np.asarray(tau, dtype=float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u = np.where(tau > 0, np.log(np.where(tau > 0, tau, 1.0)), -np.inf)
+        inside = np.clip(u, self.left[0], self.left[-1] + self.width[-1]).ravel()
+        j = np.clip(np.searchsorted(self.left, inside, side="right") - 1, 0, len(self.left) - 1)
+        return np.clip(self.before[j] + self._part(j, (inside - self.left[j]) / self.width[j]), 0, 1).reshape(tau.shape)
+
+    def quantile(self, p: np.ndarray) -> np.ndarray:
+        """The tau below which probability ``p`` (any shape, 0 < p < 1) lies."""
+        p = np.asarray(p, dtype=float)
+        flat = p.ravel()
+        j = np.clip(np.searchsorted(self.before, flat, side="right") - 1, 0, len(self.left) - 1)
+        need = flat - self.before[j]
+        whole = self._part(j, np.ones(len(j)))
+        share = bracketed_roots(
+            lambda s, i: self._part(j[i], s) - np.clip(need[i], 0, whole[i]), np.zeros(len(j)), np.ones(len(j)), 1e-16
+        )
+        return np.exp(self.left[j] + share * self.width[j]).reshape(p.shape)
+
+    def _part(self, j: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Mass of the leading ``share`` (0 to 1) of panel ``j``; both of shape (m,)."""
+        integral = legendre.legint(self.values[j] @ _TO_COEF.T, lbnd=-1, axis=1)
+        x = 2 * share - 1
+        terms = legendre.legvander(x, ORDER)
+        return (terms * integral).sum(1) * self.width[j] / 2
+
+
+def _nodes(left: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return left[:, None] + width[:, None] * (X + 1) / 2
+
+
+def integrate(
+    log_density: Callable[[np.ndarray], np.ndarray],
+    wobble: Callable[[np.ndarray], np.ndarray],
+    scales: list[float],
+    high: float = math.inf,
+    moments: int = 0,
+) -> Density:
+    """Normalise a density of tau.
+
+    Parameters
+    ----------
+    log_density : callable
+        Log density of tau up to a constant, shape (m,) to (m,).
+    wobble : callable
+        For panels of tau nodes, shape (n, 16), how far conditional means travel in conditional SDs; shape (n,).
+    scales : list of float
+        Positive sizes in whose neighbourhood the density lives.
+    high : float
+        End of the support.
+    moments : int
+        Highest moment that exists and is wanted (at most 2); the upper tail is followed far enough for it.
+    """
+
+    def g(u: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return log_density(np.exp(u)) + u
+
+    end = math.log(high) if math.isfinite(high) else math.inf
+    lo, hi = math.log(min(scales)) - 4, min(math.log(max(scales)) + 4, end)
+    lo = min(lo, hi - 4)
+    start = np.linspace(lo, hi, min(4000, max(100, int((hi - lo) / 0.05))))
+    at = g(start)
+    top = int(np.argmax(at))
+    mode, peak = _climb(g, start[max(top - 1, 0)], start[min(top + 1, len(start) - 1)], start[top], at[top])
+    low_edges = _tail(g, lo, -1.0, -math.inf, mode, peak, 0)
+    high_edges = _tail(g, hi, 1.0, end, mode, peak, moments)
+    inner = np.linspace(lo, hi, max(2, int(np.ceil(hi - lo)) + 1))
+    edges = np.unique(np.concatenate([low_edges, inner, high_edges, [mode]]))
+    if not np.isfinite(peak):
+        raise ConvergenceError("The posterior density of tau is zero or infinite everywhere it was looked for.")
+    return _refine(lambda u: np.exp(np.minimum(g(u) - peak, 700.0)), wobble, edges, peak)
+
+
+def _climb(
+    g: Callable[[np.ndarray], np.ndarray], a: float, b: float, best: float, height: float
+) -> tuple[float, float]:
+    """Narrow the maximum by trisection, so that even a spike thinner than the grid becomes a panel edge."""
+    for _ in range(60):
+        if b - a < 1e-9 * max(1.0, abs(a)):
+            break
+        u = np.linspace(a, b, 9)
+        h = g(u)
+        j = int(np.argmax(h))
+        if h[j] > height:
+            best, height = float(u[j]), float(h[j])
+        a, b = float(u[max(j - 1, 0)]), float(u[min(j + 1, 8)])
+    return best, float(height)
+
+
+def _tail(
+    g: Callable[[np.ndarray], np.ndarray], start: float, step: float, end: float, mode: float, peak: float, moments: int
+) -> list[float]:
+    """Panel edges from ``start`` outwards until the density (times the moment wanted) has died away."""
+    edges = [start]
+    while edges[-1] != end:
+        u = edges[-1]
+        drop = float(g(np.array([u]))[0]) + moments * max(u - mode, 0.0)
+        if drop < peak - _DROP and abs(u - mode) > 1:
+            break
+        if abs(u) > _REACH:
+            raise InputError(
+                "The posterior of tau has so heavy a tail that it cannot be told from an improper one; "
+                "choose a prior of tau with a lighter tail."
+            )
+        nxt = u + step
+        edges.append(min(nxt, end) if step > 0 else max(nxt, end))
+    return edges
+
+
+def _refine(
+    f: Callable[[np.ndarray], np.ndarray], wobble: Callable[[np.ndarray], np.ndarray], edges: np.ndarray, peak: float
+) -> Density:
+    left, width = edges[:-1], np.diff(edges)
+    keep = width > 0
+    left, width = left[keep], width[keep]
+
+    def evaluate(left: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = f(_nodes(left, width).ravel()).reshape(-1, ORDER)
+        return values, values @ W * width / 2
+
+    values, mass = evaluate(left, width)
+    done_left: list[np.ndarray] = []
+    done_width: list[np.ndarray] = []
+    done_values: list[np.ndarray] = []
+    settled = 0.0
+    for depth in range(60):
+        half = width / 2
+        left2 = np.stack([left, left + half], 1).ravel()
+        width2 = np.repeat(half, 2)
+        values2, mass2 = evaluate(left2, width2)
+        total = settled + mass2.sum()
+        both = mass2.reshape(-1, 2).sum(1)
+        rough = np.abs(both - mass) > _TOLERANCE * total
+        heavy = both > _TOLERANCE * total
+        if heavy.any():
+            rough[heavy] |= wobble(np.exp(_nodes(left[heavy], width[heavy]))) > 2
+        if depth > 45:  # a jump in a prior's density: the panel is by now of no width
+            rough[:] = False
+        done_left.append(left[~rough])
+        done_width.append(width[~rough])
+        done_values.append(values[~rough])
+        settled += both[~rough].sum()
+        again = np.repeat(rough, 2)
+        left, width, values, mass = left2[again], width2[again], values2[again], mass2[again]
+        if len(left) == 0:
+            break
+    order = np.argsort(np.concatenate(done_left))
+    left, width = np.concatenate(done_left)[order], np.concatenate(done_width)[order]
+    values = np.concatenate(done_values)[order]
+    mass = values @ W * width / 2
+    total = mass.sum()
+    if not (np.isfinite(total) and total > 0):
+        raise ConvergenceError("The posterior density of tau could not be normalised.")
+    before = np.concatenate([[0.0], np.cumsum(mass)]) / total
+    return Density(left, width, values / total, before, math.log(total) + peak)

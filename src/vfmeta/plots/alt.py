@@ -1,0 +1,84 @@
+"""The same figure in sentences, for those who do not see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfmeta.plots import text as tx
+from vfmeta.plots.rows import checked_sections, study_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vfmeta.plots.rows import Section
+    from vfmeta.results import BayesianResult, FrequentistResult
+
+
+def alt_text(
+    fit: FrequentistResult | None = None,
+    posterior: BayesianResult | None = None,
+    *,
+    sections: Sequence[tuple[str, FrequentistResult | None, BayesianResult | None]] | None = None,
+) -> str:
+    """Describe a forest plot in full sentences, with the numbers it shows.
+
+    Parameters
+    ----------
+    fit, posterior, sections
+        As given to `forest`.
+
+    Returns
+    -------
+    str
+    """
+    blocks = checked_sections(fit, posterior, sections)
+    lead = next(b.lead for b in blocks if b.lead is not None)
+    q = lead.question
+    out = [
+        f"Forest plot of {q.experimental} versus {q.control}, {tx.outcome_text(q)}: {_lower(tx.measure_text(q))} "
+        f"with {tx.level_text(lead.level)} intervals."
+    ]
+    for block in blocks:
+        out += _section(block)
+    sides = tx.favours_text(q)
+    if sides is None:
+        out.append("The direction of the outcome is not stated.")
+    else:
+        null = "1" if q.is_ratio else "0"
+        out.append(f"Values below {null} {_favour(sides[0])}, values above {null} {_favour(sides[1])}.")
+    return " ".join(out)
+
+
+def _section(block: Section) -> list[str]:
+    head = f"{block.heading}: " if block.heading else ""
+    lead = block.lead
+    if lead is None:
+        return [f"{head}no trial with usable figures."]
+    rows = study_rows(lead)
+    listed = "; ".join(f"{r.label} {r.effect}{' (shown, not pooled)' if r.hollow else ''}" for r in rows)
+    out = [f"{head}{len(rows)} {'trial' if len(rows) == 1 else 'trials'}: {listed}."]
+    if lead.k < 2:
+        return [*out, "One trial: nothing was pooled."]
+    fit, post = block.fit, block.posterior
+    if fit is not None:
+        out.append(f"{tx.model_text(fit)}: {tx.effect_text(fit.question, fit.estimate, fit.interval)}.")
+        if fit.adhoc_interval is not None:
+            out.append(f"With the ad hoc correction the interval is {tx.interval_text(fit.question, fit.adhoc_interval)}.")
+        if fit.prediction is not None:
+            out.append(f"Prediction interval {tx.interval_text(fit.question, fit.prediction)}.")
+        out.append(f"{tx.heterogeneity_text(fit)}.")
+    if post is not None:
+        out.append(
+            f"Bayesian posterior median {tx.effect_text(post.question, post.estimate, post.interval)}, "
+            f"prediction interval {tx.interval_text(post.question, post.next_trial.interval)}."
+        )
+        out.append(f"{tx.bayes_text(post)}.")
+    return out
+
+
+def _favour(words: str) -> str:
+    return words.replace("Favours", "favour", 1)
+
+
+def _lower(words: str) -> str:
+    return words[:1].lower() + words[1:]

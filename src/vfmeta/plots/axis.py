@@ -1,0 +1,138 @@
+"""Limits and ticks of the effect axis of a forest plot."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import TYPE_CHECKING
+
+from vfmeta.messages import InputError
+from vfmeta.plots.text import number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vfmeta.plots.rows import Row
+    from vfmeta.results import Pair, Question
+
+_CANDIDATES: tuple[tuple[float, ...], ...] = (
+    tuple(0.9 + 0.02 * i for i in range(11)),
+    (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4),
+    (0.5, 0.6, 0.8, 1, 1.25, 1.5, 2),
+    (0.5, 0.75, 1, 1.5, 2),
+    tuple(2.0**i for i in range(-3, 4)),
+    tuple(m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)),
+    tuple(m * 10.0**e for e in range(-6, 7) for m in (1, 3)),
+    tuple(10.0**e for e in range(-8, 9)),
+    tuple(100.0**e for e in range(-5, 6)),
+    tuple(1000.0**e for e in range(-5, 6)),
+)
+
+
+def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *, side: float = 0.12) -> Pair:
+    """Ends of the axis on the analysis scale.
+
+    Every point estimate and "no difference" lie inside, and so does every interval unless it is far wider than the rest:
+    one uninformative trial must not squash the others, its whisker ends in an arrow.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    question : Question
+    xlim : (float, float), optional
+        Ends on the scale people read; taken as they are.
+    side : float
+        Share of the axis that each side of "no difference" gets at least.
+    """
+    if xlim is not None:
+        return _given(xlim, question)
+    points = [r.estimate for r in rows if math.isfinite(r.estimate)]
+    low, high = min([0.0, *points]), max([0.0, *points])
+    halves = [(r.interval[1] - r.interval[0]) / 2 for r in rows if r.kind == "study" and r.interval is not None]
+    halves = [h for h in halves if math.isfinite(h) and h > 0] or [(high - low) / 2 or 1.0]
+    reach = max(max(h for h in halves if h <= 3 * median(halves)), (high - low) / 4)
+    own = [x for r in rows if r.kind == "study" and r.interval is not None for x in r.interval]
+    left, right = max(min([low, *own]), low - reach), min(max([high, *own]), high + reach)
+    # Pooled and prediction intervals get some more room, but not any: those of two trials can be a hundred times too wide.
+    others = [x for r in rows if r.kind != "study" and r.interval is not None for x in r.interval]
+    left = min([left, *(x for x in others if x >= low - 2 * reach)])
+    right = max([right, *(x for x in others if x <= high + 2 * reach)])
+    mid = mid_value(question)
+    if mid is not None and abs(mid) <= 0.75 * (right - left):
+        left, right = min(left, mid), max(right, mid)
+    span = right - left
+    left, right = left - 0.03 * span, right + 0.03 * span
+    # Both sides of "no difference" need room for the words that say whom they favour.
+    share = side / (1 - side)
+    return min(left, -right * share), max(right, -left * share)
+
+
+def _given(xlim: Pair, question: Question) -> Pair:
+    try:
+        low, high = (float(x) for x in xlim)
+    except (TypeError, ValueError):
+        raise InputError(f"xlim is {xlim!r}; give the two ends of the axis, such as (-3, 3).") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high) or (question.is_ratio and low <= 0):
+        above = ", both above 0 because the axis of a ratio is logarithmic" if question.is_ratio else ""
+        raise InputError(f"xlim is ({low:g}, {high:g}); give two finite numbers, the smaller first{above}.")
+    return (math.log(low), math.log(high)) if question.is_ratio else (low, high)
+
+
+def mid_value(question: Question) -> float | None:
+    """Where the minimal important benefit lies on the analysis scale; None where it is not drawn.
+
+    A minimal important difference is in units of the scale, so ratios have none; without a direction no side is the benefit.
+    """
+    if question.mid is None or question.is_ratio or question.higher_is_worse is None:
+        return None
+    return -question.mid if question.higher_is_worse else question.mid
+
+
+def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], float]) -> list[tuple[float, str]]:
+    """Ticks as (place on the scale people read, label), as many as stand side by side without touching.
+
+    Parameters
+    ----------
+    ends : (float, float)
+        Ends of the axis on the analysis scale.
+    question : Question
+    inches : float
+        Length of the axis.
+    width : callable
+        Width of a label in inches.
+    """
+    span = ends[1] - ends[0]
+
+    def fits(shown: list[tuple[float, str]]) -> bool:
+        places = [(math.log(x) if question.is_ratio else x) / span * inches for x, _ in shown]
+        sizes = [width(label) for _, label in shown]
+        return all(
+            places[i + 1] - places[i] > (sizes[i] + sizes[i + 1]) / 2 + 0.1 for i in range(len(shown) - 1)
+        )  # fmt: skip
+
+    def score(shown: list[tuple[float, str]]) -> tuple[bool, int]:
+        covered = shown[-1][0] / shown[0][0] if question.is_ratio else shown[-1][0] - shown[0][0]
+        return (math.log(covered) if question.is_ratio else covered) > 0.6 * span, len(shown)
+
+    best: list[tuple[float, str]] = []
+    for candidate in _CANDIDATES if question.is_ratio else _linear(ends):
+        inside = [x for x in candidate if ends[0] <= (math.log(x) if question.is_ratio else x) <= ends[1]]
+        shown = [(x, _label(x)) for x in inside]
+        if 2 <= len(shown) <= 9 and fits(shown) and (not best or score(shown) > score(best)):
+            best = shown
+    return best or [(question.null, _label(question.null))]
+
+
+def _linear(ends: Pair) -> list[list[float]]:
+    power = math.floor(math.log10(ends[1] - ends[0]))
+    out = []
+    for exponent in (power - 1, power):
+        for step in (1.0, 2.0, 2.5, 5.0):
+            size = step * 10.0**exponent
+            out.append([i * size for i in range(math.ceil(ends[0] / size), math.floor(ends[1] / size) + 1)])
+    return out
+
+
+def _label(value: float) -> str:
+    digits = next((d for d in range(10) if math.isclose(round(value, d), value, rel_tol=1e-6, abs_tol=1e-12)), 9)
+    return number(value, digits)

@@ -1,0 +1,65 @@
+"""Widths of words in inches, and lines that fit a given width."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+ELLIPSIS = "…"
+_GLUE = frozenset("=<>")
+
+
+@lru_cache(maxsize=4096)
+def width(words: str, size: float, bold: bool = False) -> float:
+    """Width of a line of DejaVu Sans in inches, whatever figure it will stand in."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    prop = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    return float(text_to_path.get_text_width_height_descent(words, prop, False)[0]) / 72
+
+
+def shorten(words: str, room: float, size: float, bold: bool = False) -> str:
+    """The words, cut with an ellipsis where they are wider than ``room`` inches."""
+    if width(words, size, bold) <= room:
+        return words
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if width(words[:middle].rstrip() + ELLIPSIS, size, bold) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return words[:low].rstrip() + ELLIPSIS
+
+
+def wrap(words: str, room: float, size: float, bold: bool = False, most: int | None = None) -> list[str]:
+    """Lines of at most ``room`` inches.
+
+    Parameters
+    ----------
+    words : str
+    room : float
+        Inches.
+    size : float
+        Font size in points.
+    bold : bool
+    most : int, optional
+        Number of lines allowed; what does not fit ends in an ellipsis.
+    """
+    lines: list[str] = []
+    pieces: list[str] = []
+    for piece in words.split(" "):
+        # "p < 0.001" stays on one line.
+        if pieces and (piece in _GLUE or pieces[-1].split(" ")[-1] in _GLUE):
+            pieces[-1] += f" {piece}"
+        elif piece:
+            pieces.append(piece)
+    for i, piece in enumerate(pieces):
+        if lines and width(f"{lines[-1]} {piece}", size, bold) <= room:
+            lines[-1] += f" {piece}"
+        elif most is not None and len(lines) == most:
+            lines[-1] = shorten(" ".join([lines[-1], *pieces[i:]]), room, size, bold)
+            break
+        else:
+            lines.append(piece)
+    return [shorten(line, room, size, bold) for line in lines] or [""]

@@ -1,0 +1,144 @@
+"""Posterior density of the mean effect: how sure, and of how much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vfmeta.messages import InputError
+from vfmeta.plots import axis
+from vfmeta.plots import text as tx
+from vfmeta.plots.layout import width, wrap
+from vfmeta.plots.rows import checked_result
+from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.results import BayesianResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
+    """Draw the posterior density of the mean effect.
+
+    The side that favours the experimental arm is shaded, what lies beyond the minimal important difference darker; the bar
+    under the curve is the credible interval with the median. The priors are named under the axis.
+
+    Parameters
+    ----------
+    post : BayesianResult
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InputError
+        Not a Bayesian result, or one without a density.
+    """
+    problems = checked_result(post, BayesianResult, "posterior")
+    if not problems and not (np.size(post.grid) == np.size(post.density) >= 3):
+        problems = [
+            f"posterior: the result has {np.size(post.grid)} grid points and {np.size(post.density)} densities, so there is no "
+            "curve to draw; use a result of vfmeta.bayes.random_effects, or fill grid and density."
+        ]
+    if problems:
+        raise InputError(problems)
+    with applied():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(5.5, 3.6), facecolor="white").add_axes((0.05, 0.29, 0.9, 0.57))
+        _draw(post, ax)
+    return ax
+
+
+def _draw(post: BayesianResult, ax: Axes) -> None:
+    q = post.question
+    grid, density = np.asarray(post.grid, dtype=float), np.asarray(post.density, dtype=float) / np.max(post.density)
+    x = np.array([q.display(v) for v in grid])
+    span = grid[-1] - grid[0]
+    mid = axis.mid_value(q)
+    low, high = min(grid[0], -0.06 * span), max(grid[-1], 0.06 * span)
+    if mid is not None and low - span / 2 < mid < high + span / 2:
+        low, high = min(low, mid - 0.04 * span), max(high, mid + 0.04 * span)
+    if q.is_ratio:
+        ax.set_xscale("log")
+    ax.set_xlim(q.display(low), q.display(high))
+    ax.set_ylim(-0.16, 1.2)
+    colour = STYLE["bayesian"]
+
+    def shade(limit: float, alpha: float, gid: str) -> None:
+        left, right = (grid[0], limit) if q.higher_is_worse else (limit, grid[-1])
+        left, right = max(left, grid[0]), min(right, grid[-1])
+        if left < right:
+            inside = (grid > left) & (grid < right)
+            places = np.concatenate([[left], grid[inside], [right]])
+            heights = np.interp(places, grid, density)
+            ax.fill_between([q.display(v) for v in places], 0, heights, color=colour, alpha=alpha, lw=0, gid=gid)
+
+    if q.higher_is_worse is not None:
+        shade(0.0, 0.22, "benefit")
+        if mid is not None:
+            shade(mid, 0.4, "beyond-mid")
+    ax.plot(x, density, color=colour, lw=1.4, gid="density")
+    ax.axhline(0, color=STYLE["faint_rule"], lw=0.7)
+    ax.axvline(q.null, color=STYLE["null"], lw=0.8, gid="null")
+    if mid is not None and low < mid < high:
+        ax.axvline(mid, color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), gid="mid")
+        ax.annotate(tx.mid_text(mid), (q.display(mid), 1), (3, -2), ax.get_xaxis_transform(), "offset points", va="top",
+                    fontsize=STYLE["small"], color=STYLE["muted"])  # fmt: skip
+    a, b = (q.display(v) for v in post.interval)
+    ax.plot([a, b], [-0.08, -0.08], color=colour, lw=2, solid_capstyle="butt", gid="interval")
+    ax.plot([q.display(post.estimate)], [-0.08], "D", color="white", mec=colour, mew=1.3, ms=5.5, gid="median")
+
+    inches = float(ax.bbox.width) / float(ax.get_figure(root=True).dpi)  # type: ignore[union-attr]
+    shown = axis.ticks((low, high), q, inches, lambda s: width(s, STYLE["text"]))
+    ax.set_xticks([v for v, _ in shown], [label for _, label in shown], fontsize=STYLE["text"])
+    ax.set_xticks([], minor=True)
+    ax.set_yticks([])
+    plain_axes(ax, "bottom")
+    _words(post, ax, inches)
+
+
+def _words(post: BayesianResult, ax: Axes, inches: float) -> None:
+    """Numbers above the curve; sides, measure and priors under the axis."""
+    q = post.question
+    size, small = STYLE["text"], STYLE["small"]
+    head = f"Posterior median {tx.effect_text(q, post.estimate, post.interval)}, {tx.level_text(post.level)} credible interval"
+    above = []
+    if post.p_benefit is not None:
+        above.append(f"P(benefit) {tx.probability_text(post.p_benefit)} (shaded)")
+    if post.p_benefit_mid is not None and q.mid is not None:
+        above.append(f"P(benefit beyond {q.mid:g}) {tx.probability_text(post.p_benefit_mid)} (dark)")
+    lines = [(line, size, "bold", "black") for line in wrap(head, inches, size, bold=True)]
+    lines += [(line, small, "normal", STYLE["muted"]) for line in wrap(", ".join(above), inches, small) if above]
+
+    def write(x: float, points: float, words: str, **style: object) -> None:
+        below = points < 0
+        ax.annotate(
+            words, (x, 0 if below else 1), (0, points), "axes fraction", "offset points", annotation_clip=False,
+            va="top" if below else "bottom", **{"fontsize": size, "parse_math": False, **style},
+        )  # fmt: skip
+
+    for i, (line, points, weight, colour) in enumerate(reversed(lines)):
+        write(0, 3 + 11.5 * i, line, fontsize=points, fontweight=weight, color=colour)
+    y = -17.0
+    sides = tx.favours_text(q)
+    if sides is not None:
+        left, right = (wrap(s, inches / 2 - 0.1, size, most=2) for s in sides)
+        for x, ha, words in ((0.0, "left", left), (1.0, "right", right)):
+            arrowed = [f"← {words[0]}" if ha == "left" else words[0], *words[1:]]
+            if ha == "right":
+                arrowed[-1] += " →"
+            for i, line in enumerate(arrowed):
+                write(x, y - 11 * i, line, ha=ha)
+        y -= 11 * max(len(left), len(right)) + 3
+    for line in wrap(tx.axis_text(q), inches, size):
+        write(0.5, y, line, ha="center", color=STYLE["muted"])
+        y -= 11
+    for line in wrap(tx.priors_text(post), inches, small):
+        write(0, y - 3, line, fontsize=small, color=STYLE["muted"], gid="priors")
+        y -= 10.5

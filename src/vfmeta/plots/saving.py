@@ -1,0 +1,98 @@
+"""Figures to disk: the same figure gives the same bytes, and nothing half-written is ever left."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vfmeta.messages import InputError
+from vfmeta.plots.style import applied
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Dates and program versions would make each run's bytes differ.
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save(
+    ax_or_fig: Axes | Figure,
+    stem: str | os.PathLike[str],
+    formats: Sequence[str] = ("svg", "png"),
+    *,
+    dpi: int = 200,
+    alt: str = "",
+    close: bool = False,
+) -> list[Path]:
+    """Write a figure as ``stem.svg``, ``stem.png``, ...; byte-identical for identical figures.
+
+    Parameters
+    ----------
+    ax_or_fig : Axes or Figure
+    stem : path
+        Path without the ending; folders are made. A dot in the name is kept (``rr.v2`` becomes ``rr.v2.svg``).
+    formats : sequence of str
+        Any of ``"svg"``, ``"png"``, ``"pdf"``.
+    dpi : int
+        Resolution of PNG.
+    alt : str
+        Text alternative, put into the SVG and PDF as their description.
+    close : bool
+        Let pyplot forget the figure afterwards, for runs that draw many.
+
+    Returns
+    -------
+    list of Path
+        What was written, in the order of ``formats``.
+
+    Raises
+    ------
+    InputError
+        Not a figure, or an unknown format; nothing is written then.
+    """
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+
+    figure: Any = ax_or_fig.get_figure(root=True) if isinstance(ax_or_fig, (Axes, FigureBase)) else None
+    if not isinstance(figure, Figure):
+        raise InputError(f"save got a {type(ax_or_fig).__name__}; give it the axes that a plot returned, or a figure.")
+    formats = [formats] if isinstance(formats, str) else list(formats)
+    unknown = [f for f in formats if f not in _METADATA]
+    if unknown:
+        raise InputError(f"Unknown figure format {', '.join(map(repr, unknown))}; choose from {', '.join(sorted(_METADATA))}.")
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for fmt in formats:
+        metadata = dict(_METADATA[fmt])
+        if alt and fmt != "png":
+            metadata["Description" if fmt == "svg" else "Subject"] = alt
+        paths.append(_write(figure, stem.with_name(f"{stem.name}.{fmt}"), fmt, dpi, metadata))
+    if close:
+        import matplotlib.pyplot as plt
+
+        plt.close(figure)
+    return paths
+
+
+def _write(figure: Figure, path: Path, fmt: str, dpi: int, metadata: dict[str, Any]) -> Path:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    try:
+        with applied():
+            figure.savefig(temporary, format=fmt, dpi=dpi, metadata=metadata, facecolor="white")
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner reads
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

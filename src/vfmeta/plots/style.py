@@ -1,0 +1,71 @@
+"""How every figure looks: one dictionary of colours and sizes, one set of matplotlib settings."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette is told apart with every common colour vision.
+STYLE: dict[str, Any] = {
+    "frequentist": "#0072B2",
+    "bayesian": "#D55E00",
+    "prediction": "#8C8C8C",
+    "study": "#333333",
+    "null": "#333333",
+    "mid": "#777777",
+    "rule": "#333333",
+    "faint_rule": "#CFCFCF",
+    "muted": "#555555",
+    "text": 8.0,  # points
+    "small": 7.5,
+    "heading": 8.5,
+    "title": 10.0,
+    "row": 0.215,  # inches
+    "line": 0.145,
+    "gap": 0.14,
+    "width": (7.5, 10.0),
+    "plot": (2.6, 3.4),
+}
+
+# DejaVu Sans comes with matplotlib, so the same bytes come out on every machine. SVG keeps text as text: a fifth of the size,
+# searchable, and every column is anchored, so that the narrower fonts named behind it line up as well (looked at in a browser).
+_RC: dict[str, Any] = {
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans", "Bitstream Vera Sans", "Arial", "Liberation Sans", "Helvetica", "sans-serif"],
+    "font.size": STYLE["text"],
+    "axes.unicode_minus": True,
+    "axes.linewidth": 0.7,
+    "xtick.labelsize": STYLE["text"],
+    "ytick.labelsize": STYLE["text"],
+    "axes.labelsize": STYLE["text"],
+    "figure.dpi": 110,
+    "figure.max_open_warning": 0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "vfmeta",
+    "pdf.fonttype": 42,
+    "path.simplify": False,
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw with the house settings whatever the user's matplotlibrc says; theirs come back afterwards."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        settings: Any = mpl.rcParams
+        mpl.rcdefaults()
+        settings.update(_RC)
+        yield
+
+
+def plain_axes(ax: Axes, *keep: str) -> None:
+    """Take off all spines but those named."""
+    for name, spine in ax.spines.items():
+        spine.set_visible(name in keep)
+        spine.set_color(STYLE["rule"])

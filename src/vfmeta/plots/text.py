@@ -1,0 +1,265 @@
+"""Every number as people read it: pure strings, shared by figures and pages so that both say the same.
+
+Values come in on the analysis scale (log for ratio measures) and leave on the scale people read.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vfmeta.results import BayesianResult, FrequentistResult, Pair, Question, Result
+
+MINUS = "\u2212"
+MISSING = "\u2013"
+_MEASURES = {
+    "MD": "Mean difference",
+    "SMD": "Standardised mean difference",
+    "RR": "Risk ratio",
+    "OR": "Odds ratio",
+    "RD": "Risk difference",
+    "HR": "Hazard ratio",
+    "IRR": "Rate ratio",
+    "ROM": "Ratio of means",
+    "GEN": "Effect",
+}
+_DIGITS = {"MD": 2, "SMD": 2, "RD": 3}
+
+
+def number(value: float, digits: int) -> str:
+    """A number with a typographic minus sign; zero has no sign, whatever it was before rounding."""
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{abs(value):.{digits}f}"
+    return f"{MINUS}{text}" if value < 0 and float(text) != 0 else text
+
+
+def _ratio(value: float) -> str:
+    """A ratio: two decimals, a third one where two would say nothing, fewer where they would be noise."""
+    if value < 0.0005:
+        return "<0.001"
+    if value >= 99999.5:
+        return "∞" if math.isinf(value) else ">99999"
+    return number(value, 3 if value < 0.01 else 2 if value < 99.995 else 1 if value < 999.95 else 0)
+
+
+def _general_digits(width: float) -> int:
+    """Decimals that leave two significant digits of a half width, for raw effects of unknown scale."""
+    if not math.isfinite(width) or width <= 0:
+        return 3
+    return min(max(1 - math.floor(math.log10(width)), 0), 9)
+
+
+def value_text(question: Question, value: float, *, width: float = math.nan) -> str:
+    """One effect as people read it.
+
+    Parameters
+    ----------
+    question : Question
+    value : float
+        On the analysis scale.
+    width : float
+        Half width of its interval; only raw effects (``"GEN"``) choose their digits by it.
+    """
+    if question.is_ratio:
+        return _ratio(math.exp(value) if value < 700 else math.inf)
+    return number(value, _DIGITS.get(question.measure) or _general_digits(width))
+
+
+def interval_text(question: Question, interval: Pair, *, width: float | None = None) -> str:
+    """``low to high`` as people read it, from the analysis scale."""
+    width = (interval[1] - interval[0]) / 2 if width is None else width
+    low, high = (value_text(question, x, width=width) for x in interval)
+    return f"{low} to {high}"
+
+
+def effect_text(question: Question, estimate: float, interval: Pair, *, width: float | None = None) -> str:
+    """``estimate (low to high)`` as people read it.
+
+    Parameters
+    ----------
+    question : Question
+    estimate, interval : float, (float, float)
+        On the analysis scale.
+    width : float, optional
+        Half width that sets the digits of raw effects (``"GEN"``), for a column that shows all rows alike; by default the
+        interval's own.
+    """
+    width = (interval[1] - interval[0]) / 2 if width is None else width
+    return f"{value_text(question, estimate, width=width)} ({interval_text(question, interval, width=width)})"
+
+
+def level_text(level: float) -> str:
+    """``95%``."""
+    return f"{100 * level:.4g}%"
+
+
+def measure_text(question: Question) -> str:
+    """The effect measure in words."""
+    return _MEASURES.get(question.measure, question.measure)
+
+
+def outcome_text(question: Question) -> str:
+    """The outcome, with the ends of its scale where they are known."""
+    if question.scale is None:
+        return question.outcome
+    low, high = (number(x, 0 if float(x).is_integer() else 1) for x in question.scale)
+    return question.outcome if f"{low} to {high}" in question.outcome else f"{question.outcome} ({low} to {high})"
+
+
+def axis_text(question: Question) -> str:
+    """What the effect axis measures; says so when nobody knows which side is the better one."""
+    outcome = outcome_text(question)
+    words = measure_text(question) if outcome == "effect" else f"{measure_text(question)}: {outcome}"
+    return words if question.higher_is_worse is not None else f"{words} (direction not stated)"
+
+
+def p_text(p: float) -> str:
+    """``p = 0.03``; a third decimal below 0.01 and where two would hide on which side of 0.05 it lies."""
+    if p < 0.001:
+        return "p < 0.001"
+    if p >= 0.995:
+        return "p > 0.99"
+    return f"p = {p:.{3 if p < 0.00995 or 0.045 <= p < 0.055 else 2}f}"
+
+
+def probability_text(p: float) -> str:
+    """``= 0.97``, never a bare 0 or 1."""
+    if p < 0.001:
+        return "< 0.001"
+    if p > 0.999:
+        return "> 0.999"
+    return f"= {p:.{3 if p < 0.00995 or p >= 0.995 else 2}f}"
+
+
+def weight_text(weight: float) -> str:
+    """A weight in percent."""
+    if math.isnan(weight):
+        return MISSING
+    return "<0.1%" if 0 < weight < 0.05 else f"{weight:.1f}%"
+
+
+def model_text(result: Result) -> str:
+    """The model and how its interval was made, in a few words."""
+    if result.engine == "bayesian":
+        return "Bayesian"
+    name = result.model[:1].upper() + result.model[1:]
+    if name in {"Random", "Common", "Fixed"}:
+        name += " effects" if name == "Random" else " effect"
+    # Without heterogeneity in the model the name of its "estimator" says nothing.
+    methods = [getattr(result, "tau2_method", "") if result.model == "random" else "", getattr(result, "interval_method", "")]
+    methods = [m for m in methods if m]
+    return f"{name} ({', '.join(methods)})" if methods else name
+
+
+def _spread(value: float, question: Question) -> str:
+    """tau2 or tau: never 0.00 for something that is not zero."""
+    if not math.isfinite(value):
+        return "∞"
+    if value == 0:
+        return "0"
+    if question.measure == "GEN":
+        return f"{value:.2g}"
+    if value < 0.001:
+        return "<0.001"
+    return f"{value:.{3 if value < 0.00995 else 2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
+
+
+def _with_span(name: str, value: str, span: str) -> str:
+    head = f"{name} < {value[1:]}" if value.startswith("<") else f"{name} = {value}"
+    return f"{head} ({span})" if span else head
+
+
+def one_trial_text() -> str:
+    """What stands where a pooled result would."""
+    return "One trial: nothing was pooled"
+
+
+def heterogeneity_text(fit: FrequentistResult) -> str:
+    """tau2 with its interval, I2 and Cochran's test in one line."""
+    if fit.k < 2:
+        return one_trial_text()
+    parts = []
+    if fit.tau2 is not None:
+        span = ""
+        if fit.tau2_interval is not None:
+            low, high = (_spread(x, fit.question) for x in fit.tau2_interval)
+            span = f"{level_text(fit.level)} CI {low} to {high}"
+        parts.append(_with_span("τ²", _spread(fit.tau2, fit.question), span))
+    if fit.i2 is not None:
+        parts.append(f"I² = {fit.i2:.0f}%")
+    parts += [f"Q = {number(fit.q, 2)} on {fit.q_df} df", p_text(fit.q_p)]
+    return "Heterogeneity: " + ", ".join(parts)
+
+
+def bayes_text(post: BayesianResult) -> str:
+    """Probabilities of benefit and the heterogeneity of a Bayesian result in one line."""
+    if post.k < 2:
+        return one_trial_text()
+    low, high = (_spread(x, post.question) for x in post.tau.interval)
+    tau = _with_span("τ", _spread(post.tau.median, post.question), f"{level_text(post.level)} CrI {low} to {high}")
+    parts = []
+    if post.p_benefit is not None:
+        parts.append(f"P(benefit) {probability_text(post.p_benefit)}")
+    if post.p_benefit_mid is not None and post.question.mid is not None:
+        parts.append(f"P(benefit beyond {post.question.mid:g}) {probability_text(post.p_benefit_mid)}")
+    return "Bayesian: " + ", ".join([*parts, tau])
+
+
+def priors_text(post: BayesianResult) -> str:
+    """The priors in one line."""
+    return "Priors: " + "; ".join(post.priors) if post.priors else ""
+
+
+def mid_text(mid: float) -> str:
+    """Label of the line at the minimal important difference; its place on the axis, with its sign."""
+    return f"MID {MINUS if mid < 0 else ''}{abs(mid):g}"
+
+
+def mid_note(question: Question) -> str:
+    """What MID means, and where it was read."""
+    if question.mid is None:
+        return ""
+    return f"MID: minimal important difference, {question.mid:g}{f' ({question.mid_source})' if question.mid_source else ''}."
+
+
+def few_trials_text(k: int, *, bayesian: bool) -> str:
+    """Why a reader should not lean on the frequentist interval of a handful of trials; empty from five on.
+
+    Parameters
+    ----------
+    k : int
+        Number of trials pooled.
+    bayesian : bool
+        Whether a Bayesian result stands beside.
+    """
+    count = {2: "Two", 3: "Three", 4: "Four"}.get(k)
+    if count is None or not (bayesian or k == 2):
+        return ""
+    lead = "the Bayesian result leads." if bayesian else "do not lean on the interval."
+    return f"{count} trials: heterogeneity can hardly be estimated; {lead}"
+
+
+def favours_text(question: Question) -> tuple[str, str] | None:
+    """What the left and the right of "no difference" favour; None when the direction of the outcome is unknown."""
+    left, right = question.side(-1.0), question.side(1.0)
+    return None if left is None or right is None else (f"Favours {left}", f"Favours {right}")
+
+
+def arm_text(n: object, events: object = None) -> str:
+    """Size of an arm, ``38``, or events in it, ``3/38``; a dash for what was not stated."""
+    size = _count(n)
+    return size if events is None else f"{_count(events)}/{size}"
+
+
+def _count(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return MISSING
+    try:
+        count = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return MISSING
+    return f"{round(count, 1):.10g}" if math.isfinite(count) else MISSING

@@ -1,0 +1,193 @@
+"""Read a folder of trial tables, check it whole, and hold it as typed frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vfmeta.messages import InputError
+from vfmeta.trials import schema
+from vfmeta.trials.instruments import directions, scale_ends
+from vfmeta.trials.times import weeks
+
+_DTYPES = {"string": "str", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trial tables of one folder.
+
+    Each table is an attribute holding a data frame (``trials.studies``, ``trials.arms``, ``trials.contrasts``, ...) typed
+    after the schema. Figure tables carry two columns made by code: ``week`` (printed time in weeks) and ``flags``.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> trials = vf.load_trials()
+    >>> trials.studies.loc[trials.studies.study_id == "buchbinder2009", ["year", "design"]].values.tolist()
+    [[2009, 'parallel_rct']]
+    """
+
+    folder: Path
+    frames: dict[str, pd.DataFrame]
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        frames = self.__dict__.get("frames", {})
+        if name in frames:
+            return frames[name]
+        raise AttributeError(f"Trials has no table {name!r}; it has {', '.join(frames)}.")
+
+    @cached_property
+    def figures(self) -> dict[tuple[str, str, str], list[Any]]:
+        """Rows of the figure tables by (table, study, outcome), as plain named tuples with None for what is not printed.
+
+        Beside the columns each row has ``low_end`` and ``high_end`` (the scale, None where unknown), ``worse`` (direction,
+        None where unknown) and ``table``.
+        """
+        found: dict[tuple[str, str, str], list[Any]] = {}
+        for name in schema.FIGURE_TABLES:
+            frame = self.frames[name].copy()
+            frame["table"] = name
+            if "instrument_id" in frame:
+                frame["low_end"], frame["high_end"] = scale_ends(frame, self.instruments)
+            else:
+                frame["low_end"] = frame["high_end"] = np.nan
+            frame["worse"] = directions(frame, self.instruments, self.outcomes)
+            plain = frame.astype(object).where(frame.notna(), None)
+            for row in plain.itertuples(index=False, name="Figure"):
+                found.setdefault((name, row.study_id, row.outcome_id), []).append(row)
+        return found
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {len(frame)}" for name, frame in self.frames.items())
+        return f"Trials({counts})"
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Study id to the label people read: first author and year, or the id where no copy shows them."""
+        made = {}
+        for row in self.studies.itertuples():
+            year = "" if pd.isna(row.year) else f" {row.year}"
+            made[row.study_id] = f"{row.first_author}{year}" if row.first_author else f"[{row.study_id}]"
+        clashes = pd.Series(made).duplicated(keep=False)
+        return {s: f"{label} ({s})" if clashes[s] else label for s, label in made.items()}
+
+    @cached_property
+    def arm_sizes(self) -> dict[tuple[str, str], float]:
+        """Study and arm id to the number randomised, where printed."""
+        known = self.arms[self.arms.n_randomised.notna()]
+        return {(s, a): float(n) for s, a, n in zip(known.study_id, known.arm_id, known.n_randomised, strict=True)}
+
+    @cached_property
+    def arm_list(self) -> list[tuple[str, str, str, str]]:
+        """Study, arm, intervention and background of every arm."""
+        a = self.arms
+        return list(zip(a.study_id, a.arm_id, a.intervention_id, a.background_id, strict=True))
+
+    @cached_property
+    def study(self) -> pd.DataFrame:
+        """The studies by study id."""
+        return self.studies.set_index("study_id")
+
+    @cached_property
+    def citations(self) -> dict[str, str]:
+        """Source id to a citation with its address."""
+        return {r.source_id: f"{r.citation} {r.url}".strip() for r in self.sources.itertuples()}
+
+    def names(self, table: str) -> dict[str, str]:
+        """Identifier to the name people read, for ``interventions``, ``outcomes`` or ``instruments``."""
+        frame = self.frames[table]
+        return dict(zip(frame.iloc[:, 0], frame["name"], strict=True))
+
+    def interventions_in(self, wanted: str | list[str] | tuple[str, ...]) -> list[str]:
+        """Intervention ids named by an id or a class, or by several.
+
+        Raises
+        ------
+        InputError
+            A name is neither an intervention nor a class.
+        """
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        found: list[str] = []
+        for name in names:
+            by_class = self.interventions.loc[self.interventions.intervention_class == name, "intervention_id"]
+            members = [name] if (self.interventions.intervention_id == name).any() else []
+            members += [m for m in by_class if m not in members]
+            if not members:
+                known = sorted({*self.interventions.intervention_id, *self.interventions.intervention_class})
+                raise InputError(
+                    f"Unknown intervention {name!r}; name an intervention or class of interventions.csv: {', '.join(known)}."
+                )
+            found += [m for m in members if m not in found]
+        return found
+
+
+def read_text_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Every table as text, empty cells as empty strings; nothing is interpreted yet."""
+    return {
+        name: pd.read_csv(folder / resource["path"], dtype=str, keep_default_na=False, encoding="utf-8")
+        for name, resource in schema.tables().items()
+    }
+
+
+def typed(table: str, text: pd.DataFrame) -> pd.DataFrame:
+    """Columns of a checked text table in the types of the schema."""
+    frame = pd.DataFrame(index=text.index)
+    for name, field in schema.fields(table).items():
+        column = text[name]
+        if field["type"] == "string":
+            frame[name] = column
+        elif field["type"] == "boolean":
+            frame[name] = column.map({"true": True, "false": False}).astype("boolean")
+        else:
+            frame[name] = pd.to_numeric(column.where(column != "")).astype(_DTYPES[field["type"]])
+    return frame
+
+
+def load_trials(folder: str | Path | None = None) -> Trials:
+    """Read and check trial tables.
+
+    Parameters
+    ----------
+    folder : str or path, optional
+        A folder with the tables described in its ``datapackage.json``; the packaged tables when left out.
+
+    Returns
+    -------
+    Trials
+
+    Raises
+    ------
+    InputError
+        Anything is wrong with any table. ``problems`` lists every fault with file, row, column, value and what to do; no
+        row is dropped and nothing is loaded.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.load_trials().interventions.intervention_class.isin(["vertebroplasty"]).any()
+    True
+    """
+    from vfmeta.trials.checks import problems_in
+
+    path = Path(folder) if folder is not None else schema.packaged_folder()
+    problems, text = problems_in(path)
+    if problems or text is None:
+        raise InputError([str(p) for p in problems])
+    return Trials(path, assemble(text))
+
+
+def assemble(text: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Typed frames with the columns that code makes: ``week`` and ``flags`` of every figure."""
+    frames = {name: typed(name, table) for name, table in text.items()}
+    flags = frames["row_flags"].groupby(["table", "row_id"])["flag"].agg(lambda f: tuple(sorted(f))).to_dict()
+    for name in schema.FIGURE_TABLES:
+        frame = frames[name]
+        frame["week"] = weeks(frame["time_value"], frame["time_unit"])
+        frame["flags"] = [flags.get((name, row), ()) for row in frame["row_id"]]
+    return frames
