@@ -213,7 +213,7 @@ def test_one_trial_has_no_diamond() -> None:
 
 def test_two_trials_carry_a_note_and_few_trials_lead_with_the_bayesian_result() -> None:
     fit = fit_of([-0.1, -0.9], [0.5, 0.47])
-    assert "Two trials" in words(vf.plots.forest(fit), "words-label")[-1]
+    assert tx.few_trials_text(2, bayesian=False) in " ".join(words(vf.plots.forest(fit), "words-label"))
 
     def order(k: int) -> list[str]:
         fit = fit_of(np.linspace(-1, 0, k), np.full(k, 0.4))

@@ -35,12 +35,16 @@ def counts_of(rows: list[Any], options: Options, size: ArmSize) -> list[Arm]:
     """Arms with events and totals."""
     arms = []
     for row in rows:
-        if row.events is None:
+        if row.events is None and not (options.counts_from_percent and row.percent is not None):
             raise Unusable(f"no count is printed for arm {row.arm_id}")
         n, steps = _n(row, row.total, options, size)
-        if row.events > n:
+        count = row.events
+        if count is None:
+            count = round(row.percent / 100 * n)
+            steps.append(f"arm {row.arm_id}: {count} events rebuilt from {row.percent:g}% of {n:g}")
+        if count > n:
             raise Unusable(f"more events than patients in arm {row.arm_id}")
-        arms.append(Arm(row.arm_id, n, events=float(row.events), steps=tuple(steps)))
+        arms.append(Arm(row.arm_id, n, events=float(count), steps=tuple(steps)))
     return arms
 
 

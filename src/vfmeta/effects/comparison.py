@@ -56,7 +56,8 @@ def compare(
         of ids, ``()`` for none, None for any); ``unit``, ``analysis_set``, ``time_kind``, ``use`` (values of those columns
         that may enter); ``multi_arm`` ("combine" or "split"); ``zero`` (zero-cell rule); ``n_missing`` ("leave_out", or
         "randomised" to use the number randomised where the number analysed is not printed); ``assume_direction`` and
-        ``assume_scale`` (for rows whose direction or scale is not stated, in sensitivity analyses); ``p_bound`` (take "p < x" as
+        ``assume_scale`` (for rows whose direction or scale is not stated, in sensitivity analyses); ``counts_from_percent`` (rebuild a count from a printed percentage, in analyses that say so);
+        ``p_bound`` (take "p < x" as
         p = x, the widest interval that fits, in sensitivity analyses); ``drop_flags``, ``exclude_studies``, ``exclude_rows``.
 
     Returns

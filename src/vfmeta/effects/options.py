@@ -36,6 +36,7 @@ class Options:
     multi_arm: str = "combine"
     zero: str = "only0"
     n_missing: str = "leave_out"
+    counts_from_percent: bool = False
     p_bound: bool = False
     assume_direction: str | None = None
     assume_scale: tuple[float, float] | None = None

@@ -1,0 +1,181 @@
+"""An analysis plan is data: one TOML file a question, checked before anything runs."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vfmeta.messages import InputError
+from vfmeta.trials.schema import packaged_folder
+
+Identifier = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Prior(_Strict):
+    """A prior by family and parameters, such as ``{family = "HalfNormal", scale = 1.0}``."""
+
+    family: Literal["HalfNormal", "HalfCauchy", "Exponential", "Uniform", "Normal", "Flat"]
+    scale: float | None = Field(default=None, gt=0)
+    mean: float | None = None
+    sd: float | None = Field(default=None, gt=0)
+    high: float | None = Field(default=None, gt=0)
+
+
+class Choices(_Strict):
+    """What an analysis asks of the tables and of the models; a sensitivity analysis restates only what it changes."""
+
+    week: float | None = Field(default=None, ge=0)
+    window: tuple[float, float] | None = None
+    scale: tuple[float, float] | None = None
+    design: Literal["randomised", "quasi_randomised", "non_randomised"] | None = None
+    prefer: tuple[str, ...] | None = None
+    background: tuple[str, ...] | None = None
+    unit: tuple[str, ...] | None = None
+    analysis_set: tuple[str, ...] | None = None
+    time_kind: tuple[str, ...] | None = None
+    use: tuple[Literal["pool", "sensitivity"], ...] | None = None
+    multi_arm: Literal["combine", "split"] | None = None
+    zero: Literal["only0", "none"] | None = None
+    n_missing: Literal["leave_out", "randomised"] | None = None
+    counts_from_percent: bool | None = None
+    p_bound: bool | None = None
+    assume_direction: Literal["experimental_minus_control", "control_minus_experimental", "benefit_positive"] | None = None
+    assume_scale: tuple[float, float] | None = None
+    drop_flags: tuple[str, ...] | None = None
+    exclude_studies: tuple[str, ...] | None = None
+    exclude_rows: tuple[str, ...] | None = None
+    tau2: Literal["REML", "DL", "PM"] | None = None
+    interval: Literal["HKSJ", "HKSJ-adhoc", "Wald"] | None = None
+    model: Literal["random", "common"] | None = None
+    tau_prior: Prior | None = None
+    mu_prior: Prior | None = None
+
+    def stated(self) -> dict[str, Any]:
+        """Only what the plan states."""
+        return {k: v for k, v in self.model_dump(exclude_none=True).items() if k in Choices.model_fields}
+
+
+class Sensitivity(Choices):
+    """One departure from the main analysis."""
+
+    id: str = Identifier
+    title: str
+
+
+class Analysis(Choices):
+    """One pool: an outcome, a time window, a measure."""
+
+    id: str = Identifier
+    title: str
+    outcome: str
+    measure: Literal["MD", "SMD", "RR", "OR", "HR", "RD"]
+    figure: str = Field(default="main", pattern=r"^[a-z0-9][a-z0-9_]*$")
+    lead: bool = False
+    higher_is_worse: bool | None = None
+    mid_from: str | None = None
+    note: str = ""
+    sensitivity: tuple[Sensitivity, ...] = ()
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Analysis:
+        if self.window is not None and (self.week is None or not self.window[0] <= self.week <= self.window[1]):
+            raise ValueError(f"week {self.week} must lie inside window {self.window}")
+        if len({s.id for s in self.sensitivity}) < len(self.sensitivity):
+            raise ValueError("two sensitivity analyses share an id")
+        return self
+
+
+class Plan(_Strict):
+    """One question: population, interventions, comparators and its analyses."""
+
+    id: str = Identifier
+    title: str
+    page: str = Identifier
+    question: str
+    population: str
+    experimental: tuple[str, ...] = Field(min_length=1)
+    control: tuple[str, ...] = Field(min_length=1)
+    names: tuple[str, str]
+    background: tuple[str, ...] | None = None
+    design: Literal["randomised", "quasi_randomised", "non_randomised"] = "randomised"
+    exclude: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+    note: str = ""
+    analysis: tuple[Analysis, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Plan:
+        ids = [a.id for a in self.analysis]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"analyses share an id: {', '.join(sorted({i for i in ids if ids.count(i) > 1}))}")
+        return self
+
+
+def load_plan(path: str | Path) -> Plan:
+    """Read and check one plan.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not TOML, or states something a plan does not know; every fault is named with its place.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path.name}: there is no such plan. Name a .toml file, or use the folder with --plans.")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name}: not valid TOML ({error}). Correct the line named.") from error
+    try:
+        plan = Plan.model_validate(data)
+    except ValidationError as error:
+        raise InputError([f"{path.name}, {_place(e['loc'], data)}: {e['msg']}{_given(e)}." for e in error.errors()]) from error
+    if plan.id != path.stem:
+        raise InputError(f"{path.name}, id: {plan.id!r} must equal the file name; rename one of them.")
+    return plan
+
+
+def load_plans(folder: str | Path | None = None) -> list[Plan]:
+    """All plans of a folder in file order (the packaged plans when left out)."""
+    path = Path(folder) if folder is not None else packaged_folder("analyses")
+    if not path.is_dir():
+        raise InputError(f"{folder}: there is no such folder of plans.")
+    files = sorted(path.glob("*.toml"))
+    if not files:
+        raise InputError(f"{folder or path.name}: the folder holds no .toml plan.")
+    problems: list[str] = []
+    plans: list[Plan] = []
+    for file in files:
+        try:
+            plans.append(load_plan(file))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return plans
+
+
+def _place(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:
+    """A pydantic location as ``analysis 2 (pain_12_months), week``."""
+    parts: list[str] = []
+    here: Any = data
+    for step in loc:
+        here = here[step] if isinstance(here, (dict, list)) and (step in here if isinstance(here, dict) else step < len(here)) else None
+        if isinstance(step, int):
+            name = f" ({here['id']})" if isinstance(here, dict) and "id" in here else ""
+            parts[-1] += f" {step + 1}{name}"
+        else:
+            parts.append(str(step))
+    return ", ".join(parts) or "plan"
+
+
+def _given(error: Any) -> str:
+    value = error.get("input")
+    return f" (given: {value!r})" if isinstance(value, (str, int, float, bool)) else ""
