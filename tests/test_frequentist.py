@@ -156,7 +156,8 @@ def test_estimate_outside_its_profile_interval_is_said() -> None:
 def test_single_trial() -> None:
     with pytest.warns(vf.VfmetaWarning, match="nothing was pooled"):
         fit = vf.random_effects(y=[-0.5], v=[0.04], labels=["A"])
-    assert (fit.model, fit.k, fit.tau2, fit.prediction, fit.i2, fit.tau2_interval) == ("single trial", 1, None, None, None, None)
+    assert (fit.model, fit.k) == ("single trial", 1)
+    assert (fit.tau2, fit.prediction, fit.i2, fit.tau2_interval) == (None, None, None, None)
     assert fit.interval == pytest.approx((-0.5 - 1.959963984540054 * 0.2, -0.5 + 1.959963984540054 * 0.2), rel=1e-12)
     assert fit.weights.tolist() == [100.0]
     assert fit.interval_method == "Wald"
@@ -233,7 +234,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("matrix", {"y": [[1, 2]], "v": [[1, 1]]}, "one-dimensional"),
     ("scalar", {"y": 1.0, "v": 1.0}, "one-dimensional"),
     ("one text", {"y": "1,2", "v": [1, 1]}, "y is a str"),
-    ("zero variance", {"y": [1, 2], "v": [0.1, 0.0], "labels": ["A", "B"]}, r"row 2 \(B\), column v: the sampling variance is 0"),
+    ("zero variance", {"y": [1, 2], "v": [0.1, 0.0], "labels": ["A", "B"]}, r"row 2 \(B\), column v: .* variance is 0"),
     ("negative variance", {"y": [1, 2], "v": [-1, 1]}, r"row 1 \(study 1\), column v: the sampling variance is -1"),
     ("infinite", {"y": [1, math.inf], "v": [1, 1]}, r"row 2 \(study 2\), column y: the value is infinite"),
     ("infinite variance", {"y": [1, 2], "v": [1, math.inf]}, "column v: the value is infinite"),

@@ -53,7 +53,7 @@ def _pairs(case: dict[str, Any], fit: Any) -> list[tuple[str, float, float, floa
         ("QE", fit.q, e["QE"], 1), ("QEp", fit.q_p, e["QEp"], 1e-290),
     ]  # fmt: skip
     if e["predict"]["pi_lb"] is not None and fit.model == "random":
-        pairs += [("pi_lb", fit.prediction[0], e["predict"]["pi_lb"], s), ("pi_ub", fit.prediction[1], e["predict"]["pi_ub"], s)]
+        pairs += [(f"pi_{end}", fit.prediction[i], e["predict"][f"pi_{end}"], s) for i, end in enumerate(("lb", "ub"))]
     profile = e.get("confint", {}).get("QP")
     if profile:
         for end, limit in zip(("lb", "ub"), fit.tau2_interval, strict=True):

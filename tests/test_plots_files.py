@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 from scipy import stats
-from test_plots import PAIN, RISK, assert_legible, drawn, fit_of, post_of, three, words
 
 import vfmeta as vf
+from test_plots_make import PAIN, RISK, assert_legible, drawn, fit_of, post_of, three, words
 from vfmeta.messages import InputError
 from vfmeta.plots import text as tx
+
+plt.switch_backend("Agg")
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +34,7 @@ def forest() -> Any:
 def test_same_inputs_same_bytes(tmp_path: Path) -> None:
     formats = ("svg", "png", "pdf")
     first = vf.plots.save(forest(), tmp_path / "a" / "plot", formats, alt="words")
-    with mpl.rc_context({"svg.hashsalt": None, "savefig.dpi": 30, "font.size": 20}):
+    with mpl.rc_context({"svg.hashsalt": None, "savefig.dpi": 30, "font.size": 20, "text.color": "red", "axes.grid": True}):
         again = vf.plots.save(forest(), tmp_path / "b" / "plot", formats, alt="words")
     assert [p.name for p in first] == ["plot.svg", "plot.png", "plot.pdf"]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from test_plots import PAIN, RISK, fit_of, post_of, three
 
+from test_plots_make import PAIN, RISK, fit_of, post_of, three
 from vfmeta.plots import alt_text
 from vfmeta.plots import text as tx
 from vfmeta.results import Question
@@ -51,7 +52,9 @@ def test_p(p: float, shown: str) -> None:
     assert tx.p_text(p) == shown
 
 
-@pytest.mark.parametrize(("p", "shown"), [(0.0, "< 0.001"), (1.0, "> 0.999"), (0.5, "= 0.50"), (0.998, "= 0.998"), (0.002, "= 0.002")])
+@pytest.mark.parametrize(
+    ("p", "shown"), [(0.0, "< 0.001"), (1.0, "> 0.999"), (0.5, "= 0.50"), (0.998, "= 0.998"), (0.002, "= 0.002")]
+)
 def test_probability_is_never_a_bare_nought_or_one(p: float, shown: str) -> None:
     assert tx.probability_text(p) == shown
 
@@ -72,7 +75,16 @@ def test_bayes_and_priors() -> None:
     post = post_of(fit, p_benefit=0.97, p_benefit_mid=0.0004)
     assert tx.bayes_text(post) == "Bayesian: P(benefit) = 0.97, P(benefit beyond 1.5) < 0.001, τ = 0.38 (95% CrI 0.02 to 1.41)"
     assert tx.bayes_text(post_of(fit, p_benefit=None, p_benefit_mid=None)) == "Bayesian: τ = 0.38 (95% CrI 0.02 to 1.41)"
-    assert tx.priors_text(post) == "Priors: τ ~ half-normal(1); μ ~ normal(0, 10)"
+    assert tx.priors_text(post) == "Priors: τ ~ half-normal(1); μ ~ N(0, 10)"
+
+
+def test_minimal_important_difference() -> None:
+    assert (tx.mid_text(PAIN), tx.mid_note(PAIN)) == ("−1.5", "MID: minimal important difference, 1.5 (a source).")
+    assert tx.mid_text(replace(PAIN, higher_is_worse=False)) == "1.5"
+    assert tx.mid_text(replace(PAIN, higher_is_worse=None)) == tx.mid_note(replace(PAIN, mid=None)) == ""
+    ratio = replace(RISK, mid=-math.log(0.8))  # on the analysis scale, as the Bayesian engine takes it
+    assert tx.mid_text(ratio) == "0.80"
+    assert "P(benefit beyond 0.80) = " in tx.bayes_text(post_of(fit_of([-0.5, -0.7], [0.3, 0.4], ratio)))
 
 
 def test_sides_follow_the_direction() -> None:
@@ -87,6 +99,7 @@ def test_names_of_models() -> None:
     assert tx.model_text(three()) == "Random effects (REML, HKSJ)"
     common = fit_of([0.1, 0.2], [1, 1], model="common", tau2_method="common effect", interval_method="Wald")
     assert tx.model_text(common) == "Common effect (Wald)"
+    assert "τ² taken as 0 (95% CI 0 to 2.31), I²" in tx.heterogeneity_text(common)
     assert tx.model_text(post_of(three())) == "Bayesian"
 
 
@@ -112,7 +125,7 @@ def test_alt_text_says_the_same_in_sentences() -> None:
 
 
 def test_matplotlib_loads_only_when_something_is_drawn() -> None:
-    code = "import sys, vfmeta; vfmeta.plots.save; from vfmeta.plots.text import number; print('matplotlib' in sys.modules, number(-1, 1))"
+    code = "import sys; from vfmeta.plots.text import number; import vfmeta; print('matplotlib' in sys.modules, number(-1, 1))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8",
                          env={"PYTHONPATH": ":".join(sys.path), "PYTHONUTF8": "1"})  # fmt: skip
     assert out.stdout.split() == ["False", "−1.0"]

@@ -46,10 +46,10 @@ def draws_of(trace: Any, *names: str) -> list[np.ndarray]:
     return [np.asarray(trace["posterior"][name].values, dtype=float) for name in names]
 
 
-def sampler_stats(trace: Any) -> tuple[int, np.ndarray]:
-    """Number of divergent transitions, and the energy of every draw (chains, draws)."""
+def sampler_stats(trace: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Which transitions diverged, and the energy of every draw; both of shape (chains, draws)."""
     stats = trace["sample_stats"]
-    return int(np.sum(stats["diverging"].values)), np.asarray(stats["energy"].values, dtype=float)
+    return np.asarray(stats["diverging"].values, dtype=bool), np.asarray(stats["energy"].values, dtype=float)
 
 
 def rhat(x: np.ndarray) -> float:

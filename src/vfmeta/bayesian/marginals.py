@@ -89,13 +89,17 @@ class NormalMixture(_Posterior):
         """Highest point of the density."""
         low, high = self.quantile(np.array([0.0005, 0.9995]))
         x = np.unique(np.concatenate([np.linspace(low, high, 401), self.quantile(np.linspace(0.01, 0.99, 99))]))
-        j = int(np.clip(np.argmax(self.density(x)), 1, len(x) - 2))
 
         def slope(t: np.ndarray, _: np.ndarray) -> np.ndarray:
             z = (t[..., None] - self._m) / self._s
             return -(z * np.exp(-0.5 * z * z)) @ (self._p / self._s**2)
 
-        return float(bracketed_roots(slope, x[[j - 1]], x[[j + 1]])[0])
+        j = int(np.argmax(self.density(x)))
+        sign = np.sign(slope(x, x))
+        rising, falling = np.flatnonzero(sign[: j + 1] > 0), j + np.flatnonzero(sign[j:] < 0)
+        if not (len(rising) and len(falling)):
+            return float(x[j])
+        return float(bracketed_roots(slope, x[rising[-1:]], x[falling[:1]])[0])
 
 
 class TauMarginal(_Posterior):

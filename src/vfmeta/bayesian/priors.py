@@ -46,7 +46,7 @@ class TauPrior:
         return None
 
     def log_density(self, tau: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Log density at ``tau`` (any shape), up to a constant when improper; ``v`` (k,) serves priors that look at precision."""
+        """Log density at ``tau`` (any shape), up to a constant when improper; ``v`` (k,) serves priors that need it."""
         raise NotImplementedError
 
 
@@ -167,7 +167,9 @@ class LogNormal(TauPrior):
         with np.errstate(divide="ignore"):
             u = np.log(tau)
         # at tau = 0 the quadratic term rules and the density is zero
-        inner = np.where(np.isfinite(u), -u - 0.5 * ((np.where(np.isfinite(u), u, 0) - self.meanlog) / self.sdlog) ** 2, -np.inf)
+        inside = np.isfinite(u)
+        u = np.where(inside, u, 0.0)
+        inner = np.where(inside, -u - 0.5 * ((u - self.meanlog) / self.sdlog) ** 2, -np.inf)
         return inner - math.log(self.sdlog) - 0.5 * math.log(2 * math.pi)
 
     def __str__(self) -> str:
@@ -205,7 +207,8 @@ class Uniform(TauPrior):
         return np.where(tau <= self.end, -math.log(self.end) if self.proper else 0.0, -np.inf)
 
     def __str__(self) -> str:
-        return _with(f"tau ~ uniform(0, {self.end:g})" if self.proper else "tau ~ uniform on the half-line, improper", self.note)
+        text = f"tau ~ uniform(0, {self.end:g})" if self.proper else "tau ~ uniform on the half-line, improper"
+        return _with(text, self.note)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Draws:
     theta: np.ndarray
     next_trial: np.ndarray
     energy: np.ndarray
-    divergences: int
+    diverging: np.ndarray
 
 
 def sample(
@@ -105,12 +105,10 @@ def sample_posterior(
     studies = read(effects, y, v, labels, question, missing, 0.95)
     tau, mu = choose_priors(studies.question, tau, mu)
     d = _draw(studies, tau, mu, seed, draws, tune, chains)
-    diverging = np.zeros(d.energy.shape, dtype=bool)
-    diverging.ravel()[: d.divergences] = True
     return compat.to_arviz(
         {
             "posterior": {"mu": d.mu, "tau": d.tau, "next_trial": d.next_trial, "theta": d.theta},
-            "sample_stats": {"energy": d.energy, "diverging": diverging},
+            "sample_stats": {"energy": d.energy, "diverging": d.diverging},
             "observed_data": {"y": studies.y, "v": studies.v},
         },
         coords={"study": list(studies.labels)},
@@ -166,7 +164,7 @@ def _draw(
         save_warmup=False, target_accept=0.95,
     )  # fmt: skip
     z, t = compat.draws_of(trace, "mu", "tau")
-    divergences, energy = compat.sampler_stats(trace)
+    diverging, energy = compat.sampler_stats(trace)
     mean, sd = centre + unit * z, unit * t
     rng = np.random.default_rng([int(seed), 20])
     # theta_i given mu and tau: precision-weighted between y_i and mu
@@ -174,7 +172,7 @@ def _draw(
     pull = s.v / (s.v + t2)
     theta = mean[..., None] * pull + s.y * (1 - pull) + np.sqrt(t2 * pull) * rng.standard_normal((*sd.shape, s.k))
     following = mean + sd * rng.standard_normal(sd.shape)
-    return Draws(mean, sd, theta, following, energy, divergences)
+    return Draws(mean, sd, theta, following, energy, diverging)
 
 
 def _in_units(tau: priors.TauPrior, mu: priors.MuPrior, centre: float, unit: float) -> dict[str, np.ndarray]:
@@ -203,32 +201,51 @@ def _model(tau: priors.TauPrior, mu: priors.MuPrior) -> Any:
             with pm.Model() as model:
                 y, v = pm.Data("y", np.array([0.0, 1.0, 2.0])), pm.Data("v", np.ones(3))
                 given = {name: pm.Data(name, value) for name, value in _in_units(tau, mu, 0.0, 1.0).items()}
-                mean = pm.Normal("mu", given["mu_mean"], given["mu_sd"]) if "mu_mean" in given else pm.Flat("mu")
                 sd = _tau_variable(pm, tau, given)
                 total = sd**2 + v
-                pm.Potential("likelihood", pm.logp(pm.Normal.dist(mean, pm.math.sqrt(total)), y).sum())
                 if isinstance(tau, priors.Jeffreys):
                     pm.Potential("prior_tau", pm.math.log(sd) + 0.5 * pm.math.log((total**-2).sum()))
+                # mu is sampled as its distance from the weighted mean in standard errors, so that its spread does not hang
+                # on tau; the log of the standard error is the Jacobian, prior and likelihood are stated for mu itself
+                weight, pulled = (1 / total).sum(), (y / total).sum()
+                if "mu_mean" in given:
+                    weight, pulled = weight + given["mu_sd"] ** -2, pulled + given["mu_mean"] * given["mu_sd"] ** -2
+                mean = pm.Deterministic("mu", pulled / weight + pm.Flat("mu_step") / pm.math.sqrt(weight))
+                pm.Potential("jacobian_mu", -0.5 * pm.math.log(weight))
+                if "mu_mean" in given:
+                    pm.Potential("prior_mu", pm.logp(pm.Normal.dist(given["mu_mean"], given["mu_sd"]), mean))
+                pm.Potential("likelihood", pm.logp(pm.Normal.dist(mean, pm.math.sqrt(total)), y).sum())
             _compiled[key] = nutpie.compile_pymc_model(model, backend="numba")
         return _compiled[key]
 
 
 def _tau_variable(pm: Any, tau: priors.TauPrior, given: dict[str, Any]) -> Any:
-    if isinstance(tau, priors.HalfNormal):
-        return pm.HalfNormal("tau", sigma=given["tau_scale"])
-    if isinstance(tau, priors.HalfCauchy):
-        return pm.HalfCauchy("tau", beta=given["tau_scale"])
-    if isinstance(tau, priors.HalfT):
-        return pm.HalfStudentT("tau", nu=given["tau_df"], sigma=given["tau_scale"])
-    if isinstance(tau, priors.Exponential):
-        return pm.Exponential("tau", scale=given["tau_scale"])
-    if isinstance(tau, priors.LogNormal):
-        return pm.LogNormal("tau", mu=given["tau_meanlog"], sigma=given["tau_sdlog"])
+    """Tau with its prior, moved on a whole line: log tau for heavy tails; log(exp(tau) - 1) keeps light tails light."""
     if isinstance(tau, priors.Uniform) and tau.proper:
         return pm.Uniform("tau", 0.0, given["tau_end"])
-    if isinstance(tau, (priors.Uniform, priors.Jeffreys)):
-        return pm.HalfFlat("tau")
-    raise InputError(f"{tau} has no counterpart in PyMC here; use vf.bayes.random_effects, which takes any prior.")
+    line = pm.Flat("tau_line")
+    if isinstance(tau, (priors.HalfNormal, priors.Exponential)):
+        sd = pm.Deterministic("tau", pm.math.log1pexp(line))
+        pm.Potential("jacobian_tau", -pm.math.log1pexp(-line))
+    else:
+        sd = pm.Deterministic("tau", pm.math.exp(line))
+        pm.Potential("jacobian_tau", 1.0 * line)  # a term of its own: Potential renames what it is given
+    if isinstance(tau, priors.HalfNormal):
+        prior = pm.HalfNormal.dist(sigma=given["tau_scale"])
+    elif isinstance(tau, priors.HalfCauchy):
+        prior = pm.HalfCauchy.dist(beta=given["tau_scale"])
+    elif isinstance(tau, priors.HalfT):
+        prior = pm.HalfStudentT.dist(nu=given["tau_df"], sigma=given["tau_scale"])
+    elif isinstance(tau, priors.Exponential):
+        prior = pm.Exponential.dist(scale=given["tau_scale"])
+    elif isinstance(tau, priors.LogNormal):
+        prior = pm.LogNormal.dist(mu=given["tau_meanlog"], sigma=given["tau_sdlog"])
+    elif isinstance(tau, (priors.Uniform, priors.Jeffreys)):
+        return sd  # flat; Jeffreys' density needs the variances and is added by the caller
+    else:
+        raise InputError(f"{tau} has no counterpart in PyMC here; use vf.bayes.random_effects, which takes any prior.")
+    pm.Potential("density_tau", pm.logp(prior, sd))
+    return sd
 
 
 def _mcse(d: Draws) -> dict[str, float]:
@@ -252,12 +269,16 @@ def _gate(d: Draws) -> list[str]:
             notes.append(
                 f"Too few effective draws of {name} (bulk {bulk:.0f}, tail {tail:.0f}, should be above 400); sample longer."
             )
-    if d.divergences:
-        notes.append(f"{d.divergences} divergent transitions: part of the posterior may have been missed; use the exact result.")
+    if d.diverging.any():
+        notes.append(
+            f"{d.diverging.sum()} divergent transitions: part of the posterior may have been missed; use the exact result."
+        )
     step = np.diff(d.energy, axis=1)
     bfmi = float(((step**2).mean(axis=1) / d.energy.var(axis=1)).min())  # Betancourt 2016, arXiv:1604.00695
     if not bfmi > 0.3:
-        notes.append(f"The sampler moved poorly between energies (E-BFMI {bfmi:.2f}, should be above 0.3); use the exact result.")
+        notes.append(
+            f"The sampler moved poorly between energies (E-BFMI {bfmi:.2f}, should be above 0.3); use the exact result."
+        )
     return notes
 
 
@@ -295,7 +316,8 @@ def _result(
     prior_mean, prior_weight = (mu.mean, 1 / mu.sd**2) if isinstance(mu, priors.Normal) else (0.0, 0.0)
     total = w.sum(1) + prior_weight
     given = NormalMixture(np.full(len(w), 1 / len(w)), (w @ s.y + prior_weight * prior_mean) / total, total**-0.5)
-    grid = np.linspace(*np.quantile(d.mu, [0.0005, 0.9995]), 201)
+    low, high = np.quantile(d.mu, [0.0005, 0.9995])
+    grid = np.linspace(float(low), float(high), 201)
     return BayesianResult(
         question=s.question, model="random", k=s.k, estimate=mean_effect.median, se=mean_effect.sd,
         interval=mean_effect.interval, level=level, prediction=further.interval, tau2=between.median**2, labels=s.labels,

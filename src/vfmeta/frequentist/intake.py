@@ -96,7 +96,7 @@ def read(
             'or pass missing="drop" to leave the row out with a warning.'
             for i in np.flatnonzero(gaps)
             for c in ("y", "v")
-            if np.isnan(clean[c][i]) and not _is_fault(problems, i, c)
+            if np.isnan(clean[c][i]) and not _is_fault(problems, int(i), c)
         ]
     if problems:
         raise InputError(problems)
@@ -130,7 +130,7 @@ def _column(values: Any, name: str) -> list[Any]:
     if isinstance(values, (str, bytes, dict, set, frozenset)):
         raise InputError(f"{name} is a {type(values).__name__}; it must be a list or array of numbers, one per study.")
     if isinstance(values, np.ma.MaskedArray):
-        values = values.astype(object).filled(None)
+        values = np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
     try:
         shape = np.shape(values)
     except ValueError:

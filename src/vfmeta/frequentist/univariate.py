@@ -146,8 +146,8 @@ def _fit(s: Studies, model: str, tau2_method: str, interval: str, level: float) 
         )
     if adhoc is not None:
         notes.append(
-            f"The Hartung-Knapp factor q = {factor:.6g} is below 1, so the interval is narrower than the studies' own precision "
-            "supports; the ad hoc interval (q = 1) stands beside it."
+            f"The Hartung-Knapp factor q = {factor:.6g} is below 1, so the interval is narrower than the studies' own "
+            "precision supports; the ad hoc interval (q = 1) stands beside it."
         )
     if knapp and se == 0:
         notes.append("All effects are identical: the Hartung-Knapp interval has width zero and must not be read as certainty.")
@@ -209,5 +209,7 @@ def _finite(result: FrequentistResult) -> FrequentistResult:
         numbers += pair or ()
     numbers += [x for x in (result.tau2, result.i2) if x is not None]
     if not all(map(math.isfinite, numbers)):
-        raise InputError("The effects and variances span more orders of magnitude than double precision can hold; rescale y and v.")
+        raise InputError(
+            "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
+        )
     return result

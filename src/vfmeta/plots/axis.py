@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from vfmeta.messages import InputError
-from vfmeta.plots.text import number
+from vfmeta.plots.text import mid_value, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,16 +76,6 @@ def _given(xlim: Pair, question: Question) -> Pair:
         above = ", both above 0 because the axis of a ratio is logarithmic" if question.is_ratio else ""
         raise InputError(f"xlim is ({low:g}, {high:g}); give two finite numbers, the smaller first{above}.")
     return (math.log(low), math.log(high)) if question.is_ratio else (low, high)
-
-
-def mid_value(question: Question) -> float | None:
-    """Where the minimal important benefit lies on the analysis scale; None where it is not drawn.
-
-    A minimal important difference is in units of the scale, so ratios have none; without a direction no side is the benefit.
-    """
-    if question.mid is None or question.is_ratio or question.higher_is_worse is None:
-        return None
-    return -question.mid if question.higher_is_worse else question.mid
 
 
 def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], float]) -> list[tuple[float, str]]:

@@ -88,7 +88,7 @@ def forest(
         null = min(max(-ends[0] / (ends[1] - ends[0]), 0.0), 1.0)
         sheet = build(
             blocks, null=null, title=title or "", notes=[*_legend(blocks, draft, ends), *_mark_notes(draft, flag_note), *notes],
-            wide=width if ax is None else _box(ax)[0], prediction=prediction,
+            wide=width if ax is None else max(_box(ax)[0], STYLE["width"][0]), prediction=prediction,
         )  # fmt: skip
         ax, scale = _axes(sheet, ax)
         _Drawing(ax, sheet, question, ends, scale).draw()
@@ -104,7 +104,7 @@ def _legend(blocks: Sequence[Section], rows: Sequence[Row], ends: Pair) -> list[
     if any(r.hollow for r in rows):
         out.append("Hollow square: shown, not pooled.")
     question = next(b.lead.question for b in blocks if b.lead is not None)
-    mid = axis.mid_value(question)
+    mid = tx.mid_value(question)
     if mid is not None and ends[0] < mid < ends[1]:
         out.append(tx.mid_note(question))
     priors = [tx.priors_text(b.posterior) for b in blocks if b.posterior is not None and b.posterior.k > 1]
@@ -197,10 +197,10 @@ class _Drawing:
         ax.patch.set_visible(False)
         if self.ends[0] <= 0 <= self.ends[1]:
             ax.axvline(q.null, color=STYLE["null"], lw=0.8 * self.scale, zorder=1, gid="null")
-        mid = axis.mid_value(q)
+        mid = tx.mid_value(q)
         if mid is not None and self.ends[0] < mid < self.ends[1]:
             ax.axvline(mid, color=STYLE["mid"], lw=0.8 * self.scale, ls=(0, (4, 3)), zorder=1, gid="mid")
-            label = tx.mid_text(mid)
+            label = f"MID {tx.mid_text(q)}"
             half = text_width(label, STYLE["small"]) / 2
             x = sheet.plot[0] + (mid - self.ends[0]) / (self.ends[1] - self.ends[0]) * (sheet.plot[1] - sheet.plot[0])
             x = min(max(x, sheet.plot[0] + half), sheet.plot[1] - half)
@@ -210,7 +210,9 @@ class _Drawing:
         self._whisker(row, y, STYLE["study"], 1.0)
         if not self.ends[0] <= row.estimate <= self.ends[1]:
             return
-        weight = self.heaviest * 0.3 if row.hollow or not row.weight > 0 else row.weight
+        # Areas stay in proportion, so the point of a trial of next to no weight would vanish: a small stroke marks each.
+        self.ax.plot([self._shown(row.estimate)], [y], "|", color=STYLE["study"], ms=4 * self.scale, mew=self.scale, zorder=2.5)
+        weight = row.weight if row.weight > 0 else self.heaviest * (0.3 if row.hollow else 0.5)
         side = _SQUARE * 72 * self.scale
         self.ax.scatter(
             [self._shown(row.estimate)], [y], s=[side**2 * weight / self.heaviest], marker="s",
@@ -242,6 +244,7 @@ class _Drawing:
                 )  # fmt: skip
 
     def _diamond(self, row: Row, y: float) -> None:
+        from matplotlib.colors import to_rgba
         from matplotlib.patches import Polygon
 
         if row.interval is None:
@@ -250,8 +253,11 @@ class _Drawing:
         colour = STYLE["frequentist" if solid else "bayesian"]
         low, middle, high = (self._shown(x) for x in (row.interval[0], row.estimate, row.interval[1]))
         points = np.array([(low, y), (middle, y - _DIAMOND), (high, y), (middle, y + _DIAMOND)])
+        # Cut at both ends a solid diamond would be a heavy bar, though nothing is less sure: it pales.
+        lost = row.interval[0] < self.ends[0] and row.interval[1] > self.ends[1]
+        fill = "white" if not solid else to_rgba(colour, 0.3 if lost else 1.0)
         self.ax.add_patch(
-            Polygon(points, closed=True, facecolor=colour if solid else "white", edgecolor=colour, lw=1.1 * self.scale,
+            Polygon(points, closed=True, facecolor=fill, edgecolor=colour, lw=1.1 * self.scale,
                     joinstyle="miter", zorder=3, gid=f"{row.kind}-diamond")
         )  # fmt: skip
         self._arrows(row.interval, y, colour)

@@ -152,10 +152,10 @@ def _dress(weeks: list[float], blocks: list[Section], ax: Axes, ends: tuple[floa
     q = next(b.lead.question for b in blocks if b.lead is not None)
     small = STYLE["small"]
     ax.axhline(q.null, color=STYLE["null"], lw=0.8, zorder=0.5, gid="null")
-    mid = axis.mid_value(q)
+    mid = tx.mid_value(q)
     if mid is not None and ends[0] < mid < ends[1]:
         ax.axhline(mid, color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), zorder=0.5, gid="mid")
-        label = tx.mid_text(mid)
+        label = f"MID {tx.mid_text(q)}"
         ax.annotate(label, (1, mid), (-2, 2), ax.get_yaxis_transform(), "offset points", ha="right", va="bottom",
                     fontsize=small, color=STYLE["muted"], gid="mid-label")  # fmt: skip
     labels = [f"{w:g}\n{_size(b)}" for w, b in zip(weeks, blocks, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
         if ax is None:
             import matplotlib.pyplot as plt
 
-            ax = plt.figure(figsize=(5.5, 3.6), facecolor="white").add_axes((0.05, 0.29, 0.9, 0.57))
+            ax = plt.figure(figsize=(5.5, 3.6), facecolor="white").add_axes((0.04, 0.03, 0.92, 0.94))
         _draw(post, ax)
     return ax
 
@@ -60,7 +60,7 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
     grid, density = np.asarray(post.grid, dtype=float), np.asarray(post.density, dtype=float) / np.max(post.density)
     x = np.array([q.display(v) for v in grid])
     span = grid[-1] - grid[0]
-    mid = axis.mid_value(q)
+    mid = tx.mid_value(q)
     low, high = min(grid[0], -0.06 * span), max(grid[-1], 0.06 * span)
     if mid is not None and low - span / 2 < mid < high + span / 2:
         low, high = min(low, mid - 0.04 * span), max(high, mid + 0.04 * span)
@@ -88,7 +88,7 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
     ax.axvline(q.null, color=STYLE["null"], lw=0.8, gid="null")
     if mid is not None and low < mid < high:
         ax.axvline(mid, color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), gid="mid")
-        ax.annotate(tx.mid_text(mid), (q.display(mid), 1), (3, -2), ax.get_xaxis_transform(), "offset points", va="top",
+        ax.annotate(f"MID {tx.mid_text(q)}", (q.display(mid), 1), (3, -2), ax.get_xaxis_transform(), "offset points", va="top",
                     fontsize=STYLE["small"], color=STYLE["muted"])  # fmt: skip
     a, b = (q.display(v) for v in post.interval)
     ax.plot([a, b], [-0.08, -0.08], color=colour, lw=2, solid_capstyle="butt", gid="interval")
@@ -100,45 +100,50 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
     ax.set_xticks([], minor=True)
     ax.set_yticks([])
     plain_axes(ax, "bottom")
-    _words(post, ax, inches)
+    _place(post, ax, inches)
 
 
-def _words(post: BayesianResult, ax: Axes, inches: float) -> None:
-    """Numbers above the curve; sides, measure and priors under the axis."""
+def _place(post: BayesianResult, ax: Axes, inches: float) -> None:
+    """Shrink the axes inside their own box so that the words above and below them fit, then write them."""
     q = post.question
     size, small = STYLE["text"], STYLE["small"]
     head = f"Posterior median {tx.effect_text(q, post.estimate, post.interval)}, {tx.level_text(post.level)} credible interval"
-    above = []
-    if post.p_benefit is not None:
-        above.append(f"P(benefit) {tx.probability_text(post.p_benefit)} (shaded)")
-    if post.p_benefit_mid is not None and q.mid is not None:
-        above.append(f"P(benefit beyond {q.mid:g}) {tx.probability_text(post.p_benefit_mid)} (dark)")
-    lines = [(line, size, "bold", "black") for line in wrap(head, inches, size, bold=True)]
-    lines += [(line, small, "normal", STYLE["muted"]) for line in wrap(", ".join(above), inches, small) if above]
+    shades = [f"{words} ({shade})" for words, shade in zip(tx.benefit_texts(post), ("shaded", "dark"), strict=False)]
+    above = [(line, size, "bold", "black") for line in wrap(head, inches, size, bold=True)]
+    above += [(line, small, "normal", STYLE["muted"]) for line in wrap(", ".join(shades), inches, small) if shades]
 
-    def write(x: float, points: float, words: str, **style: object) -> None:
-        below = points < 0
-        ax.annotate(
-            words, (x, 0 if below else 1), (0, points), "axes fraction", "offset points", annotation_clip=False,
-            va="top" if below else "bottom", **{"fontsize": size, "parse_math": False, **style},
-        )  # fmt: skip
-
-    for i, (line, points, weight, colour) in enumerate(reversed(lines)):
-        write(0, 3 + 11.5 * i, line, fontsize=points, fontweight=weight, color=colour)
+    under: list[tuple[float, float, str, dict[str, Any]]] = []
     y = -17.0
     sides = tx.favours_text(q)
     if sides is not None:
-        left, right = (wrap(s, inches / 2 - 0.1, size, most=2) for s in sides)
-        for x, ha, words in ((0.0, "left", left), (1.0, "right", right)):
-            arrowed = [f"← {words[0]}" if ha == "left" else words[0], *words[1:]]
-            if ha == "right":
-                arrowed[-1] += " →"
-            for i, line in enumerate(arrowed):
-                write(x, y - 11 * i, line, ha=ha)
+        left, right = (wrap(s, inches / 2 - 0.2, size, most=2) for s in sides)
+        left[0], right[-1] = f"← {left[0]}", f"{right[-1]} →"
+        under += [(0.0, y - 11 * i, line, {"ha": "left"}) for i, line in enumerate(left)]
+        under += [(1.0, y - 11 * i, line, {"ha": "right"}) for i, line in enumerate(right)]
         y -= 11 * max(len(left), len(right)) + 3
     for line in wrap(tx.axis_text(q), inches, size):
-        write(0.5, y, line, ha="center", color=STYLE["muted"])
+        under.append((0.5, y, line, {"ha": "center", "color": STYLE["muted"]}))
         y -= 11
     for line in wrap(tx.priors_text(post), inches, small):
-        write(0, y - 3, line, fontsize=small, color=STYLE["muted"], gid="priors")
+        under.append((0.0, y - 3, line, {"fontsize": small, "color": STYLE["muted"], "gid": "priors"}))
         y -= 10.5
+
+    box = ax.get_position()
+    points = float(ax.bbox.height) / float(ax.get_figure(root=True).dpi) * 72  # type: ignore[union-attr]
+    top, bottom = 11.5 * len(above) + 5, -y + 3
+    ax.set_position(
+        (box.x0, box.y0 + box.height * bottom / points, box.width, box.height * max(1 - (top + bottom) / points, 0.2))
+    )
+    for i, (line, font, weight, colour) in enumerate(reversed(above)):
+        _write(ax, 0.0, 3 + 11.5 * i, line, fontsize=font, fontweight=weight, color=colour)
+    for x, at, line, style in under:
+        _write(ax, x, at, line, **style)
+
+
+def _write(ax: Axes, x: float, points: float, words: str, **style: Any) -> None:
+    """Words at a fixed distance above (positive) or below the axes."""
+    below = points < 0
+    ax.annotate(
+        words, (x, 0 if below else 1), (0, points), "axes fraction", "offset points", annotation_clip=False,
+        va="top" if below else "bottom", **{"fontsize": STYLE["text"], "parse_math": False, **style},
+    )  # fmt: skip

@@ -159,8 +159,8 @@ def study_rows(result: Result, section: int = 0) -> list[Row]:
             Row(
                 kind="study", label=study_label(result, i),
                 effect=tx.effect_text(result.question, estimate, interval, width=digits_by), arms=arms,
-                weight=float(frame["weight"].iloc[i]) if used[i] else math.nan, estimate=estimate, interval=interval,
-                hollow=not used[i], marks=marks, flag=flag, section=section,
+                weight=float(frame["weight"].iloc[i]) if used[i] and result.k > 1 else math.nan,  # alone it weighs nothing
+                estimate=estimate, interval=interval, hollow=not used[i], marks=marks, flag=flag, section=section,
             )
         )  # fmt: skip
     return rows

@@ -162,7 +162,7 @@ def _spread(value: float, question: Question) -> str:
     if value == 0:
         return "0"
     if question.measure == "GEN":
-        return f"{value:.2g}"
+        return f"{value:.2g}".replace("-", MINUS)
     if value < 0.001:
         return "<0.001"
     return f"{value:.{3 if value < 0.00995 else 2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
@@ -188,7 +188,10 @@ def heterogeneity_text(fit: FrequentistResult) -> str:
         if fit.tau2_interval is not None:
             low, high = (_spread(x, fit.question) for x in fit.tau2_interval)
             span = f"{level_text(fit.level)} CI {low} to {high}"
-        parts.append(_with_span("τ²", _spread(fit.tau2, fit.question), span))
+        if fit.model == "common":  # an assumption, not an estimate
+            parts.append("τ² taken as 0" + (f" ({span})" if span else ""))
+        else:
+            parts.append(_with_span("τ²", _spread(fit.tau2, fit.question), span))
     if fit.i2 is not None:
         parts.append(f"I² = {fit.i2:.0f}%")
     parts += [f"Q = {number(fit.q, 2)} on {fit.q_df} df", p_text(fit.q_p)]
@@ -201,29 +204,45 @@ def bayes_text(post: BayesianResult) -> str:
         return one_trial_text()
     low, high = (_spread(x, post.question) for x in post.tau.interval)
     tau = _with_span("τ", _spread(post.tau.median, post.question), f"{level_text(post.level)} CrI {low} to {high}")
+    return "Bayesian: " + ", ".join([*benefit_texts(post), tau])
+
+
+def benefit_texts(post: BayesianResult) -> list[str]:
+    """Probability of any benefit and of one beyond the minimal important difference, as far as they are known."""
     parts = []
     if post.p_benefit is not None:
         parts.append(f"P(benefit) {probability_text(post.p_benefit)}")
-    if post.p_benefit_mid is not None and post.question.mid is not None:
-        parts.append(f"P(benefit beyond {post.question.mid:g}) {probability_text(post.p_benefit_mid)}")
-    return "Bayesian: " + ", ".join([*parts, tau])
+    if post.p_benefit_mid is not None and mid_value(post.question) is not None:
+        parts.append(f"P(benefit beyond {mid_text(post.question).lstrip(MINUS)}) {probability_text(post.p_benefit_mid)}")
+    return parts
 
 
 def priors_text(post: BayesianResult) -> str:
-    """The priors in one line."""
-    return "Priors: " + "; ".join(post.priors) if post.priors else ""
+    """The priors in one line, with the Greek letters that the figures use."""
+    words = "; ".join(post.priors).replace("tau ~", "τ ~").replace("mu ~", "μ ~")
+    return f"Priors: {words}" if words else ""
 
 
-def mid_text(mid: float) -> str:
-    """Label of the line at the minimal important difference; its place on the axis, with its sign."""
-    return f"MID {MINUS if mid < 0 else ''}{abs(mid):g}"
+def mid_value(question: Question) -> float | None:
+    """The minimal important benefit on the analysis scale, with its sign; None without a direction: no side is the benefit."""
+    if question.mid is None or question.higher_is_worse is None:
+        return None
+    return -abs(question.mid) if question.higher_is_worse else abs(question.mid)
+
+
+def mid_text(question: Question) -> str:
+    """The minimal important benefit where it stands on the axis; empty when it is unknown."""
+    mid = mid_value(question)
+    if mid is None:
+        return ""
+    return _ratio(math.exp(mid)) if question.is_ratio else f"{MINUS if mid < 0 else ''}{abs(mid):g}"
 
 
 def mid_note(question: Question) -> str:
     """What MID means, and where it was read."""
-    if question.mid is None:
-        return ""
-    return f"MID: minimal important difference, {question.mid:g}{f' ({question.mid_source})' if question.mid_source else ''}."
+    shown = mid_text(question)
+    source = f" ({question.mid_source})" if question.mid_source else ""
+    return f"MID: minimal important difference, {shown.lstrip(MINUS)}{source}." if shown else ""
 
 
 def few_trials_text(k: int, *, bayesian: bool) -> str:

@@ -1,0 +1,94 @@
+"""What people type."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from vfmeta import __version__
+
+app = App(name="vfmeta", help="Evidence synthesis for painful osteoporotic vertebral fractures.", version=__version__)
+
+Trials = Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")]
+Plans = Annotated[Path | None, Parameter(help="Folder of analysis plans; the packaged ones when left out.")]
+Out = Annotated[Path, Parameter(help="Where results and figures are written.")]
+
+
+@app.command
+def validate(folder: Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")] = None) -> int:
+    """Check trial tables and list every problem with file, row, column, value and what to do."""
+    from vfmeta.trials import problems_in
+    from vfmeta.trials.schema import packaged_folder
+
+    found, _ = problems_in(folder or packaged_folder())
+    for problem in found:
+        print(problem)
+    print(f"{len(found)} problem{'' if len(found) == 1 else 's'} found." if found else "The tables are sound.")
+    return 1 if found else 0
+
+
+@app.command
+def run(*, trials: Trials = None, plans: Plans = None, out: Out = Path("build")) -> int:
+    """Carry out the analyses of the plans and write their results as JSON and CSV."""
+    return _build("analyses", trials, plans, out)
+
+
+@app.command
+def figures(*, trials: Trials = None, plans: Plans = None, out: Out = Path("build")) -> int:
+    """Carry out the analyses and draw the forest plots as SVG and PNG."""
+    return _build("figures", trials, plans, out)
+
+
+@app.command
+def report(
+    *,
+    trials: Trials = None,
+    plans: Plans = None,
+    out: Out = Path("build"),
+    site: Annotated[Path, Parameter(help="Where the pages are written.")] = Path("reports/_site"),
+) -> int:
+    """Build the evidence summary."""
+    return _build("report", trials, plans, out, site)
+
+
+@app.command
+def changes(before: Path, after: Path) -> int:
+    """Say what changed between two builds: which conclusions moved, and by which trials.
+
+    Parameters
+    ----------
+    before, after : Path
+        Build folders, such as a kept copy of ``build`` and ``build``.
+    """
+    from vfmeta.evidence.changes import changes as compare_builds
+    from vfmeta.evidence.records import load_records
+
+    for line in compare_builds(load_records(before), load_records(after)):
+        print(line)
+    return 0
+
+
+def _build(stage: str, trials: Path | None, plans: Path | None, out: Path, site: Path = Path("reports/_site")) -> int:
+    from vfmeta.evidence.build import build
+
+    build(stage, trials=trials, plans=plans, out=out, site=site)
+    return 0
+
+
+def main() -> None:
+    """Entry point: errors of input are said in words, without a traceback, and the exit status is 1."""
+    from vfmeta.messages import InputError
+
+    try:
+        status = app(result_action="return_value")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

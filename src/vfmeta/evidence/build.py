@@ -1,0 +1,147 @@
+"""The whole way from tables and plans to the site, with nothing done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from vfmeta.messages import InputError
+from vfmeta.trials.schema import packaged_folder
+
+STAGES = ("analyses", "figures", "report")
+_LIBRARIES = ("numpy", "pandas", "scipy", "matplotlib", "pymc", "nutpie", "arviz", "jinja2", "frictionless")
+Say = Callable[[str], None]
+
+
+def build(
+    stage: str = "report",
+    *,
+    trials: str | Path | None = None,
+    plans: str | Path | None = None,
+    out: str | Path = "build",
+    site: str | Path = "reports/_site",
+    say: Say = print,
+) -> Path:
+    """Build results, figures and the site, as far as ``stage`` says.
+
+    Parameters
+    ----------
+    stage : {"analyses", "figures", "report"}
+        Where to stop.
+    trials, plans : str or path, optional
+        Folders of trial tables and plans; the packaged ones when left out.
+    out, site : str or path
+        Where results and figures, and the site, are written.
+    say : callable
+        Takes each line of progress.
+
+    Returns
+    -------
+    pathlib.Path
+        The index page, or the folder of results or figures.
+
+    Raises
+    ------
+    InputError
+        Something is wrong with a table or plan; nothing is written then.
+    """
+    if stage not in STAGES:
+        raise InputError(f"stage is one of {', '.join(STAGES)}, not {stage!r}.")
+    out, site = Path(out), Path(site)
+    tables = Path(trials) if trials is not None else packaged_folder()
+    plan_folder = Path(plans) if plans is not None else packaged_folder("analyses")
+    goal = {"analyses": out / "results", "figures": out / "figures", "report": site / "index.html"}[stage]
+    state, inputs = out / "state.json", _digest_of_inputs(tables, plan_folder)
+    if _unchanged(state, stage, inputs, [out / "results", out / "figures", site]):
+        say(f"nothing has changed since the last build: {goal}")
+        return goal
+    clock = _Clock(say)
+    with clock("reading and checking the tables"):
+        from vfmeta.evidence.plan import load_plans
+        from vfmeta.trials import load_trials
+
+        loaded_plans, loaded = load_plans(plan_folder), load_trials(tables)
+    from vfmeta.evidence.run import run
+
+    total = sum(len(p.analysis) for p in loaded_plans)
+    with clock(f"{total} analyses", total) as tick:
+        records = run(loaded_plans, loaded, out, tick=tick)
+    made = [out / "results"]
+    if stage != "analyses":
+        from vfmeta.evidence.figures import draw_all
+
+        with clock("forest plots", None) as tick:
+            figures = draw_all(records, out, tick=tick)
+        made.append(out / "figures")
+    if stage == "report":
+        from vfmeta.evidence.summary import write_site
+
+        with clock("pages"):
+            write_site(loaded_plans, records, figures, loaded, out, site)
+        made.append(site)
+    _remember(state, stage, inputs, made)
+    say(f"done in {clock.total():.1f} s: {goal}")
+    return goal
+
+
+class _Clock:
+    """Names each step while it runs and says how long it took."""
+
+    def __init__(self, say: Say) -> None:
+        self.say, self.start = say, time.perf_counter()
+
+    def total(self) -> float:
+        return time.perf_counter() - self.start
+
+    @contextmanager
+    def __call__(self, name: str, total: int | None = None) -> Iterator[Callable[[str], None]]:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        start = time.perf_counter()
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("[dim]{task.fields[now]}"))
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(name, total=total, now="")
+            yield lambda now: progress.update(task, advance=1, now=now[:60])
+        self.say(f"{name}: {time.perf_counter() - start:.1f} s")
+
+
+def _digest_of_inputs(tables: Path, plans: Path) -> str:
+    home = Path(__file__).resolve().parents[1]
+    hashed = hashlib.sha256()
+    sources = [p for p in sorted(home.rglob("*")) if p.suffix in {".py", ".html", ".css"}]
+    for folder, files in ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.glob("*.toml"))), (home, sources)):
+        for file in files:
+            if file.is_file():
+                hashed.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    hashed.update(" ".join(version(name) for name in _LIBRARIES).encode())
+    return hashed.hexdigest()
+
+
+def _outputs(folders: list[Path]) -> dict[str, str]:
+    files = [p for folder in folders if folder.is_dir() for p in sorted(folder.rglob("*")) if p.is_file()]
+    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def _unchanged(state: Path, stage: str, inputs: str, folders: list[Path]) -> bool:
+    """Whether this stage was built from these inputs and nobody touched what it wrote."""
+    try:
+        known = json.loads(state.read_text(encoding="utf-8"))[stage]
+    except (OSError, ValueError, KeyError):
+        return False
+    return known["inputs"] == inputs and known["outputs"] == _outputs(folders[: 1 + STAGES.index(stage)])
+
+
+def _remember(state: Path, stage: str, inputs: str, made: list[Path]) -> None:
+    from vfmeta.evidence.records import dumps, write
+
+    known = {}
+    for i, earlier in enumerate(STAGES[: 1 + STAGES.index(stage)]):
+        known[earlier] = {"inputs": inputs, "outputs": _outputs(made[: i + 1])}
+    write(state, dumps(known))

@@ -1,0 +1,46 @@
+"""What a new trial did to the conclusions: two sets of records side by side."""
+
+from __future__ import annotations
+
+from vfmeta.evidence.records import Record
+from vfmeta.plots import text as tx
+
+
+def changes(before: list[Record], after: list[Record]) -> list[str]:
+    """One line for each analysis whose trials or answer changed; a single line where nothing did.
+
+    Parameters
+    ----------
+    before, after : list of Record
+        From `vfmeta.evidence.load_records`.
+    """
+    old = {(r.plan, r.id): r for r in before}
+    new = {(r.plan, r.id): r for r in after}
+    lines = [f"{_name(old[key])}: no longer analysed." for key in old.keys() - new.keys()]
+    for key, record in new.items():
+        if key not in old:
+            lines.append(f"{_name(record)}: new. {record.data['answer']}")
+        elif line := _moved(old[key], record):
+            lines.append(line)
+    return lines or ["No conclusion changed."]
+
+
+def _moved(old: Record, new: Record) -> str:
+    was, now = ({s["label"]: (s["y"], s["se"]) for s in r.data["studies"]} for r in (old, new))
+    came, went = [x for x in now if x not in was], [x for x in was if x not in now]
+    altered = [x for x in now if x in was and now[x] != was[x]]
+    if not (came or went or altered) and old.data["answer"] == new.data["answer"]:
+        return ""
+    parts = [f"{what} {', '.join(names)}" for what, names in (("added", came), ("gone", went), ("changed", altered)) if names]
+    return f"{_name(new)}: {'; '.join(parts) or 'same trials'}. Before: {_said(old)}. Now: {_said(new)}."
+
+
+def _name(record: Record) -> str:
+    return f"{record.data['plan']['title']}, {record.title}"
+
+
+def _said(record: Record) -> str:
+    result = record.posterior if record.posterior is not None and record.k <= 4 else record.frequentist
+    if result is None:
+        return "nothing to pool"
+    return f"{tx.effect_text(record.question, result.estimate, result.interval)} from {record.k} trial{'' if record.k == 1 else 's'}"

@@ -1,0 +1,86 @@
+"""From an effect table and the choices of a plan to results; pure, so that it can be remembered by its inputs."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zlib
+from dataclasses import asdict, fields
+from typing import Any
+
+from vfmeta.effects import Effect, EffectTable
+from vfmeta.messages import VfmetaWarning
+from vfmeta.results import Question
+
+_ESTIMATION = ("tau2", "interval", "model", "tau_prior", "mu_prior")
+
+
+def inputs_of(table: EffectTable, choices: dict[str, Any], *, sample: bool, name: str) -> str:
+    """Everything a fit depends on, as canonical JSON: same inputs, same bytes."""
+    estimation = {k: v for k, v in choices.items() if k in _ESTIMATION}
+    payload = {
+        "question": table.question.to_dict(),
+        "effects": [asdict(e) for e in table],
+        "estimation": estimation,
+        "seed": zlib.crc32(name.encode()) if sample else None,
+    }
+    return json.dumps(payload, sort_keys=True, ensure_ascii=False)
+
+
+def fit_all(inputs: str, code: str) -> dict[str, Any]:
+    """Frequentist, exact Bayesian and, where a seed is given, sampled results of one analysis as plain data.
+
+    Parameters
+    ----------
+    inputs : str
+        From `inputs_of`.
+    code : str
+        Digest of the code and library versions; it takes no part in the computation, only in what is remembered.
+
+    Returns
+    -------
+    dict
+        ``frequentist``, ``posterior`` and ``sampled``, each a result's ``to_dict()`` or None.
+    """
+    from vfmeta import bayesian, frequentist
+
+    data = json.loads(inputs)
+    table = _table(data)
+    estimation = data["estimation"]
+    out: dict[str, Any] = {"frequentist": None, "posterior": None, "sampled": None}
+    if not len(table):
+        return out
+    with warnings.catch_warnings():  # every warning stands in the result and on the page
+        warnings.simplefilter("ignore", VfmetaWarning)
+        if estimation.get("model") == "common":
+            fit = frequentist.common_effect(table)
+        else:
+            fit = frequentist.random_effects(table, tau2=estimation.get("tau2", "REML"), interval=estimation.get("interval", "HKSJ"))
+        out["frequentist"] = fit.to_dict()
+        if len(table) > 1 and estimation.get("model") != "common":
+            tau, mu = prior(estimation.get("tau_prior")), prior(estimation.get("mu_prior"))
+            exact = bayesian.random_effects(table, tau=tau, mu=mu)
+            out["posterior"] = exact.to_dict()
+            if data["seed"] is not None:
+                sampled = bayesian.sample(table, tau=tau, mu=mu, seed=data["seed"])
+                out["sampled"] = {
+                    "mu": asdict(sampled.mu), "tau": asdict(sampled.tau), "next_trial": asdict(sampled.next_trial),
+                    "warnings": list(sampled.warnings), "agreement": float(bayesian.agreement(exact, sampled)), "seed": data["seed"],
+                }  # fmt: skip
+    return out
+
+
+def prior(stated: dict[str, Any] | None) -> Any:
+    """A prior object from its family and parameters; None asks for the default of the measure."""
+    if not stated:
+        return None
+    from vfmeta.bayesian import priors
+
+    parameters = {k: v for k, v in stated.items() if k != "family" and v is not None}
+    return getattr(priors, stated["family"])(**parameters)
+
+
+def _table(data: dict[str, Any]) -> EffectTable:
+    names = {f.name for f in fields(Effect)}
+    effects = [Effect(**{k: tuple(v) if isinstance(v, list) else v for k, v in e.items() if k in names}) for e in data["effects"]]
+    return EffectTable(Question.from_dict(data["question"]), tuple(effects))

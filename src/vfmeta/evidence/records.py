@@ -1,0 +1,110 @@
+"""The computed record of one analysis: the one place that figure, table, page and sentence are made from."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vfmeta.messages import InputError
+from vfmeta.results import BayesianResult, FrequentistResult, Question
+
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One analysis as computed; ``data`` is exactly what stands in its JSON file."""
+
+    data: dict[str, Any]
+
+    @property
+    def plan(self) -> str:
+        return self.data["plan"]["id"]
+
+    @property
+    def id(self) -> str:
+        return self.data["analysis"]["id"]
+
+    @property
+    def title(self) -> str:
+        return self.data["analysis"]["title"]
+
+    @property
+    def k(self) -> int:
+        return len(self.data["studies"])
+
+    @cached_property
+    def question(self) -> Question:
+        return Question.from_dict(self.data["question"])
+
+    @cached_property
+    def frequentist(self) -> FrequentistResult | None:
+        found = self.data["results"]["frequentist"]
+        return FrequentistResult.from_dict(found) if found else None
+
+    @cached_property
+    def posterior(self) -> BayesianResult | None:
+        found = self.data["results"]["posterior"]
+        return BayesianResult.from_dict(found) if found else None
+
+    @property
+    def sensitivity(self) -> list[Record]:
+        """Sensitivity analyses that rest on other trials, figures or methods than the main one."""
+        return [Record({**self.data, **s}) for s in self.data["sensitivity"] if not s["same_as_main"]]
+
+
+def load_records(folder: str | Path = "build") -> list[Record]:
+    """Records of a build, in the order of plans and analyses.
+
+    Raises
+    ------
+    InputError
+        Nothing was built there yet.
+    """
+    index = Path(folder) / "results" / "index.json"
+    if not index.is_file():
+        raise InputError(f"{folder}: no results yet. Run 'make analyses' or 'vfmeta run' first.")
+    return [Record(json.loads((index.parent / name).read_text(encoding="utf-8"))) for name in json.loads(index.read_text(encoding="utf-8"))["records"]]
+
+
+def dumps(data: Any) -> str:
+    """Byte-stable JSON."""
+    return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write whole or not at all: to a temporary file beside it, then moved; an equal file is left alone."""
+    body = content.encode() if isinstance(content, str) else content
+    if path.is_file() and path.read_bytes() == body:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def sections(records: list[Record]) -> Iterator[tuple[str, list[Record]]]:
+    """Records of one plan by the figure they are drawn in: same group, measure, scale and direction share an axis."""
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
+        q = record.question
+        key = (record.data["analysis"]["figure"], q.measure, q.scale, q.higher_is_worse, q.mid)
+        groups.setdefault(key, []).append(record)
+    names: dict[str, int] = {}
+    for key, members in groups.items():
+        names[key[0]] = names.get(key[0], 0) + 1
+        drawn = [r for r in members if r.k]
+        if drawn:
+            yield f"{members[0].plan}_{key[0]}" + (f"_{names[key[0]]}" if names[key[0]] > 1 else ""), drawn

@@ -1,0 +1,72 @@
+"""The answer of an analysis in one sentence, made from its numbers, with honest words where evidence is thin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfmeta.plots import text as tx
+
+if TYPE_CHECKING:
+    from vfmeta.evidence.records import Record
+    from vfmeta.results import Pair, Question
+
+COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine", 10: "Ten"}
+
+
+def count(n: int) -> str:
+    """A count in words, up to ten."""
+    return COUNTS.get(n, str(n))
+
+
+def answer(record: Record) -> str:
+    """One sentence: what the trials say, how sure that is, and why the sentence leads with which result."""
+    k, q = record.k, record.question
+    if k == 0:
+        return _nothing(record)
+    fit, post = record.frequentist, record.posterior
+    if fit is None:
+        return _nothing(record)
+    if k == 1:
+        return (
+            f"Not enough to pool: one trial, {record.data['studies'][0]['label']}, found {finding(q, fit.estimate, fit.interval)}; "
+            f"{hedge(fit.interval)}."
+        )
+    if post is not None and k <= 4:
+        chances = f", {' and '.join(tx.benefit_texts(post))}" if tx.benefit_texts(post) else ""
+        frequentist = "leaves out" if fit.excludes_null else "includes"
+        return (
+            f"{count(k)} trials point to {finding(q, post.estimate, post.interval)}{chances}; {hedge(post.interval)}. "
+            f"With so few trials the Bayesian result leads, because it carries how little is known of the differences between trials; "
+            f"the frequentist interval ({tx.interval_text(q, fit.interval)}) {frequentist} no difference."
+        )
+    wide = "" if fit.prediction is None else f"; in the next trial {tx.interval_text(q, fit.prediction)} is to be expected"
+    return f"{count(k)} trials give {finding(q, fit.estimate, fit.interval)}{wide}; {hedge(fit.interval)}."
+
+
+def finding(q: Question, estimate: float, interval: Pair) -> str:
+    """An effect in words, with the side it favours."""
+    side = q.side(estimate)
+    numbers = tx.effect_text(q, estimate, interval)
+    what = f"{tx.measure_text(q)[:1].lower()}{tx.measure_text(q)[1:]} for {tx.outcome_text(q)} of {numbers}"
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}" + (f" in favour of {side}" if side else "")
+
+
+def hedge(interval: Pair) -> str:
+    """Whether "no difference" is ruled out, said plainly."""
+    if interval[0] > 0 or interval[1] < 0:
+        return "the interval leaves out no difference"
+    return "the interval includes no difference, so neither side is shown to be better"
+
+
+def _nothing(record: Record) -> str:
+    others = [x for x in record.data["left_out"]]
+    same = [x for x in others if "not mixed with" not in x["reason"]]
+    if not others:
+        return "Not enough to pool: no trial of this comparison is known to the tables."
+    if not same:
+        return f"Not enough to pool: {_trials(len(others))} of another design is all there is, and designs are never mixed."
+    return f"Not enough to pool: {_trials(len(same))} of this comparison {'is' if len(same) == 1 else 'are'} known, none with a figure that can be used here."
+
+
+def _trials(n: int) -> str:
+    return f"{count(n).lower()} trial{'' if n == 1 else 's'}"

@@ -1,0 +1,257 @@
+"""Pages from records: the built-in site, and the fragments that Quarto reports show. Numbers come from records only."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from vfmeta.evidence.plan import Plan
+from vfmeta.evidence.records import Record, write
+from vfmeta.evidence.sentences import count
+from vfmeta.plots import text as tx
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from vfmeta.trials import Trials
+
+PAGES = {
+    "calcitonin": "Calcitonin",
+    "bisphosphonates": "Bisphosphonates, denosumab and strontium",
+    "teriparatide": "Teriparatide and other anabolic drugs",
+    "vertebroplasty": "Vertebroplasty",
+    "kyphoplasty": "Kyphoplasty",
+    "analgesics": "Analgesics and nerve blocks",
+    "exercise": "Exercise",
+    "orthoses": "Orthoses",
+    "psychological_support": "Psychological support and education",
+}
+Figures = dict[str, list[dict[str, str]]]
+
+
+def write_site(plans: list[Plan], records: list[Record], figures: Figures, trials: Trials, build: Path, site: Path) -> Path:
+    """Write the whole site and return its index page. Pages that no longer belong are removed."""
+    pages: dict[str, str | bytes] = {"style.css": _file("style.css")}
+    overview = []
+    for page, title in _pages(plans):
+        questions = [question_view(p, records, figures, trials) for p in plans if p.page == page]
+        overview.append({"page": page, "title": title, "questions": questions})
+        pages[f"{page}.html"] = _render("page.html", title=title, page=page, questions=questions, nav=_pages(plans))
+    pages["index.html"] = _render("index.html", title="Evidence summary", overview=overview, nav=_pages(plans), numbers=_numbers(records, trials))
+    pages["eligibility.html"] = _render("eligibility.html", title="Eligibility criteria", nav=_pages(plans), plans=plans, trials=trials)
+    pages["studies.html"] = _render("studies.html", title="Studies and sources", nav=_pages(plans), studies=study_views(trials))
+    for named in figures.values():
+        for figure in named:
+            for ext in ("svg", "png"):
+                pages[f"figures/{figure['name']}.{ext}"] = (build / "figures" / f"{figure['name']}.{ext}").read_bytes()
+    for name, body in pages.items():
+        write(site / name, body)
+    for old in [p for p in site.rglob("*") if p.is_file() and str(p.relative_to(site)) not in pages]:
+        old.unlink()
+    return site / "index.html"
+
+
+def fragment(plan: Plan, records: list[Record], figures: Figures, trials: Trials, *, figure_root: str = "figures") -> str:
+    """One question of the review as HTML, for reports that bring their own page around it."""
+    view = question_view(plan, records, figures, trials)
+    module = _environment().get_template("question.html").module
+    return str(module.question(view, figure_root))  # type: ignore[attr-defined]
+
+
+def question_view(plan: Plan, records: list[Record], figures: Figures, trials: Trials) -> dict[str, Any]:
+    """Everything a page shows of one plan."""
+    own = [r for r in records if r.plan == plan.id]
+    lead = next((r for r in own if r.data["analysis"].get("lead")), own[0])
+    return {
+        "plan": plan,
+        "answer": lead.data["answer"],
+        "lead": lead.title,
+        "rows": [analysis_row(r) for r in own],
+        "answers": [{"title": r.title, "answer": r.data["answer"]} for r in own if r.k],
+        "figures": figures.get(plan.id, []),
+        "sensitivity": [sensitivity_row(r, s) for r in own for s in r.sensitivity],
+        "pools": pool_rows(plan, trials),
+        "unused": without_figures(own, trials),
+        "effects": [effect_view(r) for r in own if r.k],
+        "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),
+        "priors": list(dict.fromkeys(tx.priors_text(r.posterior) for r in own if r.posterior is not None)),
+    }
+
+
+def analysis_row(record: Record) -> dict[str, str]:
+    """One line of the results table."""
+    fit, post, q = record.frequentist, record.posterior, record.question
+    row = dict.fromkeys(("frequentist", "leads", "adhoc", "prediction", "heterogeneity", "bayesian", "chances", "next", "check", "check_warning"), "")
+    row |= {"title": record.title, "k": str(record.k), "patients": _patients(record), "measure": tx.measure_text(q) if record.k else ""}
+    if fit is None:
+        return row | {"status": "no usable figure"}
+    row["frequentist"] = tx.effect_text(q, fit.estimate, fit.interval)
+    row["status"] = "one trial, not pooled" if record.k == 1 else "pooled"
+    row["leads"] = "Bayesian" if 2 <= record.k <= 4 and post else "frequentist"
+    if fit.adhoc_interval is not None:
+        row["adhoc"] = tx.interval_text(q, fit.adhoc_interval)
+    if fit.prediction is not None:
+        row["prediction"] = tx.interval_text(q, fit.prediction)
+    if record.k > 1:
+        row["heterogeneity"] = tx.heterogeneity_text(fit)
+    if post is not None:
+        row["bayesian"] = tx.effect_text(q, post.estimate, post.interval)
+        row["chances"] = "; ".join(tx.benefit_texts(post))
+        row["next"] = tx.interval_text(q, post.next_trial.interval)
+    sampled = record.data["results"].get("sampled")
+    if sampled:
+        row["check"] = f"{sampled['agreement']:.1f}"
+        row["check_warning"] = "; ".join(sampled["warnings"])
+    return row
+
+
+def sensitivity_row(main: Record, record: Record) -> dict[str, str]:
+    """One line of the table of sensitivity analyses."""
+    row = analysis_row(record)
+    fit = record.frequentist
+    return row | {
+        "title": f"{main.title}: {record.data['title']}",
+        "trials": ", ".join(s["label"] for s in record.data["studies"]),
+        "shown": row.get("bayesian") if row.get("leads") == "Bayesian" else row.get("frequentist", ""),
+        "kind": "" if fit is None else "one trial" if record.k == 1 else row.get("leads", ""),
+    }  # type: ignore[return-value]
+
+
+def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
+    """Pooled results of other reviews on the same comparison."""
+    pools = trials.published_pools
+    ex, co = set(trials.interventions_in(list(plan.experimental))), set(trials.interventions_in(list(plan.control)))
+    hit = pools[(pools.experimental_id.isin(ex) & pools.control_id.isin(co)) | pools.pool_id.isin(plan.pools)]
+    names = trials.names("outcomes")
+    rows = []
+    for p in hit.itertuples():
+        estimate = "" if pd.isna(p.estimate) else f"{p.estimate:g}"
+        limits = "" if pd.isna(p.ci_low) or pd.isna(p.ci_high) else f" ({p.ci_low:g} to {p.ci_high:g})"
+        rows.append(
+            {
+                "review": p.review_id, "comparison": p.comparison, "outcome": names.get(p.outcome_id, p.outcome_printed), "time": p.time_window,
+                "measure": p.measure, "estimate": (estimate + limits).replace("-", tx.MINUS), "k": "" if pd.isna(p.k) else str(p.k),
+                "i2": "" if pd.isna(p.i2) else f"{p.i2:g}%", "direction": "" if p.printed_as == "not_stated" else p.printed_as.replace("_", " "),
+                "note": p.note, "reading": p.reading, **_link(trials, p.source_id),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any]]:
+    """Studies of the comparison that gave no effect to any analysis, with why and what they do print."""
+    used = {s["study_id"] for r in records for part in (r.data, *r.data["sensitivity"]) for s in part.get("studies", [])}
+    found: dict[str, dict[str, Any]] = {}
+    for r in records:
+        for x in r.data["left_out"]:
+            if x["study_id"] in used:
+                continue
+            row = found.setdefault(x["study_id"], {"label": x["label"], "study_id": x["study_id"], "reasons": [], "said": []})
+            row["reasons"] = list(dict.fromkeys([*row["reasons"], x["reason"]]))
+            row["said"] = list(dict.fromkeys([*row["said"], *([x["said"]] if x["said"] else [])]))
+    for study_id, row in found.items():
+        study = trials.study.loc[study_id]
+        row["n"] = "" if pd.isna(study.n_randomised) else str(study.n_randomised)
+        row["design"] = study.design.replace("_", " ")
+        plain = "prints no figure for this outcome"
+        row["reason"] = "; ".join([x for x in row["reasons"] if x != plain] or ["prints no figure for these outcomes"])
+    return sorted(found.values(), key=lambda row: row["label"])
+
+
+def effect_view(record: Record) -> dict[str, Any]:
+    """The study table of an analysis with the chain down to each source."""
+    q = record.question
+    fit = record.frequentist
+    weights = fit.weights.tolist() if fit else []
+    studies = []
+    for s, weight in zip(record.data["studies"], weights, strict=True):
+        half = 1.959963984540054 * s["se"]
+        sources = [{"id": x, **record.data["sources"][x]} for x in s["sources"]]
+        studies.append(
+            {**s, "effect": tx.effect_text(q, s["y"], (s["y"] - half, s["y"] + half)), "weight": tx.weight_text(weight), "links": sources,
+             "arms": f"{tx.arm_text(s['n_experimental'], s['events_experimental'])} v {tx.arm_text(s['n_control'], s['events_control'])}"}
+        )  # fmt: skip
+    return {"title": record.title, "measure": tx.measure_text(q), "studies": studies, "note": record.data["analysis"].get("note", "")}
+
+
+def study_views(trials: Trials) -> list[dict[str, Any]]:
+    """Every study with its arms and links to its sources."""
+    links = trials.study_sources.groupby("study_id")["source_id"].agg(list).to_dict()
+    names = trials.names("interventions")
+    arms: dict[str, list[str]] = {}
+    for study, _, given, background in trials.arm_list:
+        arms.setdefault(study, []).append(names[given] + (f" (all arms: {names[background]})" if background else ""))
+    bias = trials.risk_of_bias.groupby("study_id")
+    judged = {s: [f"{r.tool}, {r.domain}: {r.judgement.replace('_', ' ')}" for r in g.itertuples()] for s, g in bias}
+    figure_sources: dict[str, set[str]] = {}
+    for (_, study, _), rows in trials.figures.items():
+        figure_sources.setdefault(study, set()).update(r.source_id for r in rows)
+    views = []
+    for s in trials.studies.itertuples():
+        ids = [*links.get(s.study_id, []), *sorted(figure_sources.get(s.study_id, set()) - set(links.get(s.study_id, [])))]
+        views.append(
+            {
+                "study_id": s.study_id, "label": trials.labels[s.study_id], "title": s.title, "design": s.design.replace("_", " "),
+                "blinding": s.blinding.replace("_", " "), "phase": s.phase.replace("_", " "), "n": "" if pd.isna(s.n_randomised) else str(s.n_randomised),
+                "registration": s.registration, "doi": s.doi, "note": s.note, "arms": arms.get(s.study_id, []),
+                "cohort": "" if s.cohort_id == s.study_id else s.cohort_id, "links": [_link(trials, x) for x in ids], "bias": judged.get(s.study_id, []),
+            }
+        )  # fmt: skip
+    return sorted(views, key=lambda v: (v["label"].startswith("["), v["label"]))
+
+
+def _numbers(records: list[Record], trials: Trials) -> dict[str, Any]:
+    randomised = trials.studies.design.isin(("parallel_rct", "crossover_rct", "cluster_rct"))
+    return {
+        "studies": len(trials.studies), "randomised": int(randomised.sum()), "analyses": len(records),
+        "pooled": sum(r.k > 1 for r in records), "single": sum(r.k == 1 for r in records), "none": sum(r.k == 0 for r in records),
+    }  # fmt: skip
+
+
+def _patients(record: Record) -> str:
+    sizes = [s[f"n_{side}"] for s in record.data["studies"] for side in ("experimental", "control")]
+    known = [n for n in sizes if n is not None]
+    return "" if not known else f"{sum(known):g}{'' if len(known) == len(sizes) else ' or more'}"
+
+
+def _warnings(record: Record) -> list[str]:
+    fit, post, found = record.frequentist, record.posterior, []
+    for result in (fit, post):
+        if result is not None and record.k > 1:
+            found += [f"{record.title}: {w}" for w in result.warnings]
+    sampled = record.data["results"].get("sampled")
+    return found + ([f"{record.title}, sampler: {w}" for w in sampled["warnings"]] if sampled else [])
+
+
+def _link(trials: Trials, source_id: str) -> dict[str, str]:
+    row = trials.sources[trials.sources.source_id == source_id].iloc[0]
+    return {"citation": row.citation, "url": row.url or (f"https://doi.org/{row.doi}" if row.doi else ""), "kind": row.kind.replace("_", " ")}
+
+
+def _pages(plans: list[Plan]) -> list[tuple[str, str]]:
+    """Pages in the order of the review; a page of a user's own plans comes after them."""
+    used = {p.page for p in plans}
+    own = sorted(used - set(PAGES))
+    return [(p, t) for p, t in PAGES.items() if p in used] + [(p, p.replace("_", " ").capitalize()) for p in own]
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    env = Environment(loader=PackageLoader("vfmeta.evidence"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.filters["count"] = count
+    env.filters["trace"] = lambda text: re.sub(r"\s+", " ", text)
+    return env
+
+
+def _render(template: str, **context: Any) -> str:
+    return _environment().get_template(template).render(**context)
+
+
+def _file(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
