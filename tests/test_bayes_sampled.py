@@ -73,7 +73,7 @@ def test_agreement_over_seeds(seed: int) -> None:
 
 @pytest.mark.parametrize(
     ("tau", "mu"),
-    [(priors.HalfCauchy(0.5), priors.Flat()), (priors.Jeffreys(), priors.Flat()), (priors.Uniform(2.0), MU)],
+    [(priors.HalfCauchy(0.5), priors.Flat()), (priors.Jeffreys(), priors.Flat())],
     ids=str,
 )
 def test_other_priors(tau: Any, mu: Any) -> None:

@@ -45,6 +45,7 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
     svg = first[0].read_text(encoding="utf-8")
     assert "−0.50 (−1.38 to 0.38)" in svg
     assert "<dc:date>" not in svg
+    assert "Pain &lt;b&gt;&amp;amp; $x$" in svg  # as typed: no markup, no mathematics
     assert "words" in svg
     assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["plot.pdf", "plot.png", "plot.svg"]
 

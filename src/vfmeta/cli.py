@@ -18,7 +18,9 @@ Out = Annotated[Path, Parameter(help="Where results and figures are written.")]
 
 
 @app.command
-def validate(folder: Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")] = None) -> int:
+def validate(
+    folder: Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")] = None,
+) -> int:
     """Check trial tables and list every problem with file, row, column, value and what to do."""
     from vfmeta.trials import problems_in
     from vfmeta.trials.schema import packaged_folder

@@ -137,9 +137,15 @@ class Result:
         se = np.sqrt(self.v)
         half = _z(self.level) * se
         return pd.DataFrame(
-            {"study": list(self.labels), "y": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
-             "weight": self.weights}
-        )  # fmt: skip
+            {
+                "study": list(self.labels),
+                "y": self.y,
+                "se": se,
+                "ci_low": self.y - half,
+                "ci_high": self.y + half,
+                "weight": self.weights,
+            }
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One tidy row with every scalar of the fit, on the analysis scale."""
@@ -150,10 +156,18 @@ class Result:
     def _scalars(self) -> dict[str, Any]:
         low, high = self.prediction if self.prediction else (math.nan, math.nan)
         return {
-            "engine": self.engine, "model": self.model, "measure": self.question.measure, "k": self.k,
-            "estimate": self.estimate, "se": self.se, "ci_low": self.interval[0], "ci_high": self.interval[1],
-            "prediction_low": low, "prediction_high": high, "tau2": math.nan if self.tau2 is None else self.tau2,
-        }  # fmt: skip
+            "engine": self.engine,
+            "model": self.model,
+            "measure": self.question.measure,
+            "k": self.k,
+            "estimate": self.estimate,
+            "se": self.se,
+            "ci_low": self.interval[0],
+            "ci_high": self.interval[1],
+            "prediction_low": low,
+            "prediction_high": high,
+            "tau2": math.nan if self.tau2 is None else self.tau2,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with a schema version; ``from_dict`` reads it back."""
@@ -169,7 +183,9 @@ class Result:
         data = dict(data)
         version, engine = data.pop("schema_version"), data.pop("engine")
         if version != SCHEMA_VERSION or engine != cls.engine:
-            raise ValueError(f"This is a {engine} result of schema version {version}; {cls.__name__} reads {cls.engine} of {SCHEMA_VERSION}.")
+            raise ValueError(
+                f"This is a {engine} result of schema version {version}; {cls.__name__} reads {cls.engine} of {SCHEMA_VERSION}."
+            )
         data["question"] = Question.from_dict(data["question"])
         for name in _ARRAYS & data.keys():
             data[name] = np.array([math.nan if x is None else x for x in data[name]], dtype=float)
@@ -217,16 +233,22 @@ class FrequentistResult(Result):
     def _scalars(self) -> dict[str, Any]:
         low, high = self.tau2_interval if self.tau2_interval else (math.nan, math.nan)
         return super()._scalars() | {
-            "p_value": self.p_value, "q": self.q, "q_df": self.q_df, "q_p": self.q_p,
-            "i2": math.nan if self.i2 is None else self.i2, "tau2_low": low, "tau2_high": high,
-        }  # fmt: skip
+            "p_value": self.p_value,
+            "q": self.q,
+            "q_df": self.q_df,
+            "q_p": self.q_p,
+            "i2": math.nan if self.i2 is None else self.i2,
+            "tau2_low": low,
+            "tau2_high": high,
+        }
 
     def __str__(self) -> str:
         q = self.question
         lines = [
             f"{self.model} effects, k = {self.k}, {q.measure} ({self.tau2_method}, {self.interval_method})",
             f"{q.experimental} v {q.control}: {q.outcome}",
-            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} CI {self._show(self.interval)}), p = {self.p_value:.3g}",
+            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} CI {self._show(self.interval)})",
+            f"p          {self.p_value:.3g}",
         ]
         if self.adhoc_interval is not None:
             lines.append(f"ad hoc HK  {self._show(self.adhoc_interval)}  (q was below 1)")
@@ -278,17 +300,19 @@ class BayesianResult(Result):
 
     def _scalars(self) -> dict[str, Any]:
         return super()._scalars() | {
-            "tau_median": self.tau.median, "tau_low": self.tau.interval[0], "tau_high": self.tau.interval[1],
+            "tau_median": self.tau.median,
+            "tau_low": self.tau.interval[0],
+            "tau_high": self.tau.interval[1],
             "p_benefit": math.nan if self.p_benefit is None else self.p_benefit,
             "p_benefit_mid": math.nan if self.p_benefit_mid is None else self.p_benefit_mid,
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
         q = self.question
         lines = [
             f"Bayesian random effects, k = {self.k}, {q.measure} ({self.method})",
             f"{q.experimental} v {q.control}: {q.outcome}",
-            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} {self.interval_kind} interval {self._show(self.interval)})",
+            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} {self.interval_kind} {self._show(self.interval)})",
             f"next trial {self._show(self.next_trial.interval)}",
             f"tau        {self.tau.median:.3g}  ({self.tau.interval[0]:.3g} to {self.tau.interval[1]:.3g})",
         ]

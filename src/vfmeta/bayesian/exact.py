@@ -61,7 +61,7 @@ class ExactPosterior:
         top = 2 if tail > 2 else 1 if tail > 1 else 0
         grid = integrate(self._log_posterior, self._wobble, sizes, tau.high, top)
         self.tau = TauMarginal(grid, self._log_posterior, tail, tau.high)
-        keep = grid.mass > 1e-18
+        keep = grid.mass > 1e-17
         self._nodes, self._p = grid.tau[keep], grid.mass[keep] / grid.mass[keep].sum()
         m, s, share = self._given(self._nodes)
         centre, p = self._centre, self._p

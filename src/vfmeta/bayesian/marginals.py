@@ -200,7 +200,7 @@ def mixture_quantiles(prob: np.ndarray, p: np.ndarray, mean: np.ndarray, sd: np.
 def _shortest(d: _Posterior, level: float) -> Pair:
     """Shortest interval: the lower probability at which both ends have the same density, found from a global scan."""
     spare = 1 - level
-    scan = spare * np.linspace(0, 1, 129)[1:-1]
+    scan = spare * np.linspace(0, 1, 41)[1:-1]
     lows, highs = d.quantile(scan), d.quantile(scan + level)
     first = d.low if math.isfinite(d.low) else -math.inf
     last = d.high if math.isfinite(d.high) else math.inf

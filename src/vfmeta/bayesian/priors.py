@@ -204,7 +204,7 @@ class Uniform(TauPrior):
         return self.end if self.proper else None
 
     def log_density(self, tau: np.ndarray, v: np.ndarray) -> np.ndarray:
-        return np.where(tau <= self.end, -math.log(self.end) if self.proper else 0.0, -np.inf)
+        return np.where(tau <= self.end * (1 + 1e-12), -math.log(self.end) if self.proper else 0.0, -np.inf)
 
     def __str__(self) -> str:
         text = f"tau ~ uniform(0, {self.end:g})" if self.proper else "tau ~ uniform on the half-line, improper"

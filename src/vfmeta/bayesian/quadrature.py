@@ -24,6 +24,7 @@ _TO_COEF = (np.arange(ORDER) + 0.5)[:, None] * legendre.legvander(X, ORDER - 1).
 _DROP = 52.0  # log units below the top at which a tail is cut: e^-52 = 3e-23
 _REACH = 650.0
 _TOLERANCE = 1e-14
+_TRAVEL = 6.0  # a normal cdf whose argument travels so far over a panel is still integrated to 4e-15
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def integrate(
     low_edges = _tail(g, lo, -1.0, -math.inf, mode, peak, 0)
     high_edges = _tail(g, hi, 1.0, end, mode, peak, moments)
     inner = np.linspace(lo, hi, max(2, int(np.ceil(hi - lo)) + 1))
-    edges = np.unique(np.concatenate([low_edges, inner, high_edges, [mode]]))
+    ladder = [e for side in (-1.0, 1.0) for e in _ladder(g, mode, peak, side) if low_edges[-1] < e < high_edges[-1]]
+    edges = np.unique(np.concatenate([low_edges, inner, high_edges, [mode], ladder]))
     if not np.isfinite(peak):
         raise ConvergenceError("The posterior density of tau is zero or infinite everywhere it was looked for.")
     return _refine(lambda u: np.exp(np.minimum(g(u) - peak, 700.0)), wobble, edges, peak)
@@ -141,6 +143,16 @@ def _climb(
             best, height = float(u[j]), float(h[j])
         a, b = float(u[max(j - 1, 0)]), float(u[min(j + 1, 8)])
     return best, float(height)
+
+
+def _ladder(g: Callable[[np.ndarray], np.ndarray], mode: float, peak: float, side: float) -> np.ndarray:
+    """Panel edges that close in on a peak so thin that no node of a plain panel would meet it; none for a broad one."""
+    reach = np.geomspace(1e-12, 0.5, 40) * max(1.0, abs(mode))
+    drop = peak - g(mode + side * reach)
+    thin = np.flatnonzero(drop > 1)
+    if len(thin) == 0 or reach[thin[0]] > 0.1:
+        return np.empty(0)
+    return mode + side * reach[max(thin[0] - 1, 0) :]
 
 
 def _tail(
@@ -189,7 +201,7 @@ def _refine(
         rough = np.abs(both - mass) > _TOLERANCE * total
         heavy = both > _TOLERANCE * total
         if heavy.any():
-            rough[heavy] |= wobble(np.exp(_nodes(left[heavy], width[heavy]))) > 2
+            rough[heavy] |= wobble(np.exp(_nodes(left[heavy], width[heavy]))) > _TRAVEL
         if depth > 45:  # a jump in a prior's density: the panel is by now of no width
             rough[:] = False
         done_left.append(left[~rough])

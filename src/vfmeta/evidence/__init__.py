@@ -6,9 +6,16 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "Plan": "plan", "load_plan": "plan", "load_plans": "plan", "run": "run", "load_records": "records", "Record": "records",
-    "build": "build", "show": "notebook", "changes": "changes",
-}  # fmt: skip
+    "Plan": "plan",
+    "load_plan": "plan",
+    "load_plans": "plan",
+    "run": "run",
+    "load_records": "records",
+    "Record": "records",
+    "build": "build",
+    "show": "notebook",
+    "changes": "changes",
+}
 __all__ = sorted(_HOME)
 
 

@@ -31,7 +31,8 @@ def _moved(old: Record, new: Record) -> str:
     altered = [x for x in now if x in was and now[x] != was[x]]
     if not (came or went or altered) and old.data["answer"] == new.data["answer"]:
         return ""
-    parts = [f"{what} {', '.join(names)}" for what, names in (("added", came), ("gone", went), ("changed", altered)) if names]
+    kinds = {"added": came, "gone": went, "changed": altered}
+    parts = [f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names]
     return f"{_name(new)}: {'; '.join(parts) or 'same trials'}. Before: {_said(old)}. Now: {_said(new)}."
 
 
@@ -43,4 +44,5 @@ def _said(record: Record) -> str:
     result = record.posterior if record.posterior is not None and record.k <= 4 else record.frequentist
     if result is None:
         return "nothing to pool"
-    return f"{tx.effect_text(record.question, result.estimate, result.interval)} from {record.k} trial{'' if record.k == 1 else 's'}"
+    effect = tx.effect_text(record.question, result.estimate, result.interval)
+    return f"{effect} from {record.k} trial{'' if record.k == 1 else 's'}"

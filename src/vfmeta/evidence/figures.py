@@ -39,7 +39,9 @@ def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | N
             svg, png, alt = remembered(_inputs(group), code)
             write(out / "figures" / f"{name}.svg", svg)
             write(out / "figures" / f"{name}.png", png)
-            made[plan].append({"name": name, "title": f"{group[0].data['plan']['title']}: {group[0].question.outcome}", "alt": alt})
+            made[plan].append(
+                {"name": name, "title": f"{group[0].data['plan']['title']}: {group[0].question.outcome}", "alt": alt}
+            )
     kept = {f["name"] for figures in made.values() for f in figures}
     for old in (out / "figures").glob("*.*"):
         if old.stem not in kept:
@@ -77,5 +79,5 @@ def _drawn(inputs: str, code: str) -> tuple[bytes, bytes, str]:
     with tempfile.TemporaryDirectory() as folder:
         plots.save(ax, Path(folder) / "forest", formats=("svg", "png"), alt=alt)
         body = [(Path(folder) / f"forest.{ext}").read_bytes() for ext in ("svg", "png")]
-    plt.close(ax.figure)
+    plt.close("all")
     return body[0], body[1], alt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 import zlib
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from vfmeta.effects import Effect, EffectTable
@@ -55,7 +55,9 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
         if estimation.get("model") == "common":
             fit = frequentist.common_effect(table)
         else:
-            fit = frequentist.random_effects(table, tau2=estimation.get("tau2", "REML"), interval=estimation.get("interval", "HKSJ"))
+            fit = frequentist.random_effects(
+                table, tau2=estimation.get("tau2", "REML"), interval=estimation.get("interval", "HKSJ")
+            )
         out["frequentist"] = fit.to_dict()
         if len(table) > 1 and estimation.get("model") != "common":
             tau, mu = prior(estimation.get("tau_prior")), prior(estimation.get("mu_prior"))
@@ -64,9 +66,13 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
             if data["seed"] is not None:
                 sampled = bayesian.sample(table, tau=tau, mu=mu, seed=data["seed"])
                 out["sampled"] = {
-                    "mu": asdict(sampled.mu), "tau": asdict(sampled.tau), "next_trial": asdict(sampled.next_trial),
-                    "warnings": list(sampled.warnings), "agreement": float(bayesian.agreement(exact, sampled)), "seed": data["seed"],
-                }  # fmt: skip
+                    "mu": asdict(sampled.mu),
+                    "tau": asdict(sampled.tau),
+                    "next_trial": asdict(sampled.next_trial),
+                    "warnings": list(sampled.warnings),
+                    "agreement": float(bayesian.agreement(exact, sampled)),
+                    "seed": data["seed"],
+                }
     return out
 
 
@@ -81,6 +87,8 @@ def prior(stated: dict[str, Any] | None) -> Any:
 
 
 def _table(data: dict[str, Any]) -> EffectTable:
-    names = {f.name for f in fields(Effect)}
-    effects = [Effect(**{k: tuple(v) if isinstance(v, list) else v for k, v in e.items() if k in names}) for e in data["effects"]]
+    effects = []
+    for e in data["effects"]:
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in e.items()}
+        effects.append(Effect(**values))
     return EffectTable(Question.from_dict(data["question"]), tuple(effects))

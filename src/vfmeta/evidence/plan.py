@@ -167,8 +167,11 @@ def _place(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:
     parts: list[str] = []
     here: Any = data
     for step in loc:
-        here = here[step] if isinstance(here, (dict, list)) and (step in here if isinstance(here, dict) else step < len(here)) else None
-        if isinstance(step, int):
+        try:
+            here = here[step]
+        except (KeyError, IndexError, TypeError):  # the place is missing, or is a type and not a key
+            here = None
+        if isinstance(step, int) and parts:
             name = f" ({here['id']})" if isinstance(here, dict) and "id" in here else ""
             parts[-1] += f" {step + 1}{name}"
         else:

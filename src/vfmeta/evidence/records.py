@@ -70,7 +70,10 @@ def load_records(folder: str | Path = "build") -> list[Record]:
     index = Path(folder) / "results" / "index.json"
     if not index.is_file():
         raise InputError(f"{folder}: no results yet. Run 'make analyses' or 'vfmeta run' first.")
-    return [Record(json.loads((index.parent / name).read_text(encoding="utf-8"))) for name in json.loads(index.read_text(encoding="utf-8"))["records"]]
+    return [
+        Record(json.loads((index.parent / name).read_text(encoding="utf-8")))
+        for name in json.loads(index.read_text(encoding="utf-8"))["records"]
+    ]
 
 
 def dumps(data: Any) -> str:

@@ -16,7 +16,7 @@ from vfmeta.effects import EffectTable, compare
 from vfmeta.evidence import fit
 from vfmeta.evidence.plan import Analysis, Plan
 from vfmeta.evidence.records import RECORD_VERSION, Record, dumps, write
-from vfmeta.evidence.sentences import answer
+from vfmeta.evidence.sentences import answer, why
 from vfmeta.messages import InputError
 from vfmeta.trials import Trials
 
@@ -89,7 +89,10 @@ def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
                 try:
                     tables[plan.id, analysis.id, variant] = _table(plan, analysis, variant, trials)
                 except InputError as error:
-                    problems += [f"{plan.id}.toml, analysis {analysis.id}{', ' + variant if variant else ''}: {p}" for p in error.problems]
+                    problems += [
+                        f"{plan.id}.toml, analysis {analysis.id}{', ' + variant if variant else ''}: {p}"
+                        for p in error.problems
+                    ]
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
     return tables
@@ -112,9 +115,16 @@ def choices_of(plan: Plan, analysis: Analysis, variant: str = "") -> dict[str, A
 def _table(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> EffectTable:
     options = {k: v for k, v in choices_of(plan, analysis, variant).items() if k not in _FIT_ONLY}
     return compare(
-        trials, plan.experimental, plan.control, outcome=analysis.outcome, measure=analysis.measure, names=plan.names,
-        higher_is_worse=analysis.higher_is_worse, mid_from=analysis.mid_from, **options,
-    )  # fmt: skip
+        trials,
+        plan.experimental,
+        plan.control,
+        outcome=analysis.outcome,
+        measure=analysis.measure,
+        names=plan.names,
+        higher_is_worse=analysis.higher_is_worse,
+        mid_from=analysis.mid_from,
+        **options,
+    )
 
 
 def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, fitted: Callable[[str], dict[str, Any]]) -> Record:
@@ -137,11 +147,13 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, fitt
             part |= _part(table, stated, trials, fitted, "")
         data["sensitivity"].append(part)
     record = Record(json.loads(dumps(data)))
-    record.data["answer"] = answer(record)
+    record.data["answer"], record.data["why"] = answer(record), why(record)
     return record
 
 
-def _part(table: EffectTable, choices: dict[str, Any], trials: Trials, fitted: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
+def _part(
+    table: EffectTable, choices: dict[str, Any], trials: Trials, fitted: Callable[[str], dict[str, Any]], name: str
+) -> dict[str, Any]:
     """What main and sensitivity analyses both hold: the question, the studies, what was left out, the results."""
     sample = bool(name) and len(table) > 1
     known = {s for e in table for s in e.sources}
@@ -172,7 +184,9 @@ def _write_all(records: list[Record], out: Path) -> None:
         write(results / f"{record.plan}/{record.id}_studies.csv", study_csv(record))
         index.append(name)
     wanted = {*index, *(n.replace(".json", "_studies.csv") for n in index)}
-    for old in [p for p in results.rglob("*") if p.is_file() and str(p.relative_to(results)) not in wanted and p.name != "index.json"]:
+    for old in [
+        p for p in results.rglob("*") if p.is_file() and str(p.relative_to(results)) not in wanted and p.name != "index.json"
+    ]:
         old.unlink()  # a plan that is gone leaves no result behind
     write(results / "index.json", dumps({"records": index}))
 

@@ -8,7 +8,7 @@ from vfmeta.plots import text as tx
 
 if TYPE_CHECKING:
     from vfmeta.evidence.records import Record
-    from vfmeta.results import Pair, Question
+    from vfmeta.results import BayesianResult, Pair, Question
 
 COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine", 10: "Ten"}
 
@@ -19,7 +19,7 @@ def count(n: int) -> str:
 
 
 def answer(record: Record) -> str:
-    """One sentence: what the trials say, how sure that is, and why the sentence leads with which result."""
+    """One sentence: what the trials say and how sure that is."""
     k, q = record.k, record.question
     if k == 0:
         return _nothing(record)
@@ -27,20 +27,39 @@ def answer(record: Record) -> str:
     if fit is None:
         return _nothing(record)
     if k == 1:
-        return (
-            f"Not enough to pool: one trial, {record.data['studies'][0]['label']}, found {finding(q, fit.estimate, fit.interval)}; "
-            f"{hedge(fit.interval)}."
-        )
+        label, found = record.data["studies"][0]["label"], finding(q, fit.estimate, fit.interval)
+        return f"Not enough to pool: one trial, {label}, found {found}; {hedge(fit.interval)}."
     if post is not None and k <= 4:
-        chances = f", {' and '.join(tx.benefit_texts(post))}" if tx.benefit_texts(post) else ""
-        frequentist = "leaves out" if fit.excludes_null else "includes"
-        return (
-            f"{count(k)} trials point to {finding(q, post.estimate, post.interval)}{chances}; {hedge(post.interval)}. "
-            f"With so few trials the Bayesian result leads, because it carries how little is known of the differences between trials; "
-            f"the frequentist interval ({tx.interval_text(q, fit.interval)}) {frequentist} no difference."
-        )
+        return f"{count(k)} trials point to {finding(q, post.estimate, post.interval)}{_chances(post)}; {hedge(post.interval)}."
     wide = "" if fit.prediction is None else f"; in the next trial {tx.interval_text(q, fit.prediction)} is to be expected"
     return f"{count(k)} trials give {finding(q, fit.estimate, fit.interval)}{wide}; {hedge(fit.interval)}."
+
+
+def why(record: Record) -> str:
+    """Why the Bayesian result leads, with what the frequentist one says; empty where it does not lead."""
+    fit, post = record.frequentist, record.posterior
+    if fit is None or post is None or not 2 <= record.k <= 4:
+        return ""
+    said = "leaves out" if fit.excludes_null else "includes"
+    return (
+        "With so few trials the Bayesian result leads, because it carries how little is known of the differences "
+        "between trials; "
+        f"the frequentist interval ({tx.interval_text(record.question, fit.interval)}) {said} no difference."
+    )
+
+
+def _chances(post: BayesianResult) -> str:
+    """Probabilities of benefit in words; empty where the direction is unknown."""
+    if post.p_benefit is None:
+        return ""
+    said = f", with a probability of any benefit of {_probability(post.p_benefit)}"
+    if post.p_benefit_mid is not None:
+        said += f" and of a benefit beyond {post.question.mid:g} points of {_probability(post.p_benefit_mid)}"
+    return said
+
+
+def _probability(p: float) -> str:
+    return tx.probability_text(p).removeprefix("= ")
 
 
 def finding(q: Question, estimate: float, interval: Pair) -> str:
@@ -59,13 +78,16 @@ def hedge(interval: Pair) -> str:
 
 
 def _nothing(record: Record) -> str:
-    others = [x for x in record.data["left_out"]]
+    others = record.data["left_out"]
     same = [x for x in others if "not mixed with" not in x["reason"]]
     if not others:
         return "Not enough to pool: no trial of this comparison is known to the tables."
     if not same:
         return f"Not enough to pool: {_trials(len(others))} of another design is all there is, and designs are never mixed."
-    return f"Not enough to pool: {_trials(len(same))} of this comparison {'is' if len(same) == 1 else 'are'} known, none with a figure that can be used here."
+    known = f"{_trials(len(same))} of this comparison {'is' if len(same) == 1 else 'are'} known"
+    unsettled = any(s.k for s in record.sensitivity)
+    rest = "; figures that are not settled stand in the sensitivity analyses only" if unsettled else ""
+    return f"Not enough to pool: {known}, none with a figure that can be used here{rest}."
 
 
 def _trials(n: int) -> str:

@@ -41,8 +41,12 @@ def write_site(plans: list[Plan], records: list[Record], figures: Figures, trial
         questions = [question_view(p, records, figures, trials) for p in plans if p.page == page]
         overview.append({"page": page, "title": title, "questions": questions})
         pages[f"{page}.html"] = _render("page.html", title=title, page=page, questions=questions, nav=_pages(plans))
-    pages["index.html"] = _render("index.html", title="Evidence summary", overview=overview, nav=_pages(plans), numbers=_numbers(records, trials))
-    pages["eligibility.html"] = _render("eligibility.html", title="Eligibility criteria", nav=_pages(plans), plans=plans, trials=trials)
+    pages["index.html"] = _render(
+        "index.html", title="Evidence summary", overview=overview, nav=_pages(plans), numbers=_numbers(records, trials)
+    )
+    pages["eligibility.html"] = _render(
+        "eligibility.html", title="Eligibility criteria", nav=_pages(plans), plans=plans, trials=trials
+    )
     pages["studies.html"] = _render("studies.html", title="Studies and sources", nav=_pages(plans), studies=study_views(trials))
     for named in figures.values():
         for figure in named:
@@ -69,9 +73,11 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
     return {
         "plan": plan,
         "answer": lead.data["answer"],
+        "why": lead.data["why"],
         "lead": lead.title,
         "rows": [analysis_row(r) for r in own],
-        "answers": [{"title": r.title, "answer": r.data["answer"]} for r in own if r.k],
+        "grounds": _grounds(own),
+        "answers": [{"title": r.title, "answer": r.data["answer"], "why": r.data["why"]} for r in own if r.k],
         "figures": figures.get(plan.id, []),
         "sensitivity": [sensitivity_row(r, s) for r in own for s in r.sensitivity],
         "pools": pool_rows(plan, trials),
@@ -82,11 +88,35 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
     }
 
 
+def _grounds(own: list[Record]) -> str:
+    figures, several = sum(r.k > 0 for r in own), sum(r.k > 1 for r in own)
+    return f"{figures} of {len(own)} analyses rest on a figure, {several} on more than one trial."
+
+
 def analysis_row(record: Record) -> dict[str, str]:
     """One line of the results table."""
     fit, post, q = record.frequentist, record.posterior, record.question
-    row = dict.fromkeys(("frequentist", "leads", "adhoc", "prediction", "heterogeneity", "bayesian", "chances", "next", "check", "check_warning"), "")
-    row |= {"title": record.title, "k": str(record.k), "patients": _patients(record), "measure": tx.measure_text(q) if record.k else ""}
+    row = dict.fromkeys(
+        (
+            "frequentist",
+            "leads",
+            "adhoc",
+            "prediction",
+            "heterogeneity",
+            "bayesian",
+            "chances",
+            "next",
+            "check",
+            "check_warning",
+        ),
+        "",
+    )
+    row |= {
+        "title": record.title,
+        "k": str(record.k),
+        "patients": _patients(record),
+        "measure": tx.measure_text(q) if record.k else "",
+    }
     if fit is None:
         return row | {"status": "no usable figure"}
     row["frequentist"] = tx.effect_text(q, fit.estimate, fit.interval)
@@ -131,14 +161,23 @@ def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
     for p in hit.itertuples():
         estimate = "" if pd.isna(p.estimate) else f"{p.estimate:g}"
         limits = "" if pd.isna(p.ci_low) or pd.isna(p.ci_high) else f" ({p.ci_low:g} to {p.ci_high:g})"
+        sign = "" if p.printed_as == "not_stated" else p.printed_as.replace("_", " ")
         rows.append(
             {
-                "review": p.review_id, "comparison": p.comparison, "outcome": names.get(p.outcome_id, p.outcome_printed), "time": p.time_window,
-                "measure": p.measure, "estimate": (estimate + limits).replace("-", tx.MINUS), "k": "" if pd.isna(p.k) else str(p.k),
-                "i2": "" if pd.isna(p.i2) else f"{p.i2:g}%", "direction": "" if p.printed_as == "not_stated" else p.printed_as.replace("_", " "),
-                "note": p.note, "reading": p.reading, **_link(trials, p.source_id),
+                "review": p.review_id,
+                "comparison": p.comparison,
+                "outcome": names.get(p.outcome_id, p.outcome_printed),
+                "time": p.time_window,
+                "measure": p.measure,
+                "estimate": (estimate + limits).replace("-", tx.MINUS),
+                "k": "" if pd.isna(p.k) else str(p.k),
+                "i2": "" if pd.isna(p.i2) else f"{p.i2:g}%",
+                "direction": sign,
+                "note": p.note,
+                "reading": p.reading,
+                **_link(trials, p.source_id),
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -165,17 +204,26 @@ def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any
 def effect_view(record: Record) -> dict[str, Any]:
     """The study table of an analysis with the chain down to each source."""
     q = record.question
-    fit = record.frequentist
-    weights = fit.weights.tolist() if fit else []
+    if record.frequentist is None:
+        return {"title": record.title, "measure": "", "studies": [], "note": ""}
     studies = []
-    for s, weight in zip(record.data["studies"], weights, strict=True):
-        half = 1.959963984540054 * s["se"]
-        sources = [{"id": x, **record.data["sources"][x]} for x in s["sources"]]
+    for s, shown in zip(record.data["studies"], record.frequentist.studies.itertuples(), strict=True):
+        arms = [tx.arm_text(s[f"n_{side}"], s[f"events_{side}"]) for side in ("experimental", "control")]
         studies.append(
-            {**s, "effect": tx.effect_text(q, s["y"], (s["y"] - half, s["y"] + half)), "weight": tx.weight_text(weight), "links": sources,
-             "arms": f"{tx.arm_text(s['n_experimental'], s['events_experimental'])} v {tx.arm_text(s['n_control'], s['events_control'])}"}
-        )  # fmt: skip
-    return {"title": record.title, "measure": tx.measure_text(q), "studies": studies, "note": record.data["analysis"].get("note", "")}
+            {
+                **s,
+                "effect": tx.effect_text(q, shown.y, (shown.ci_low, shown.ci_high)),
+                "weight": tx.weight_text(shown.weight),
+                "links": [{"id": x, **record.data["sources"][x]} for x in s["sources"]],
+                "arms": " v ".join(arms),
+            }
+        )
+    return {
+        "title": record.title,
+        "measure": tx.measure_text(q),
+        "studies": studies,
+        "note": record.data["analysis"].get("note", ""),
+    }
 
 
 def study_views(trials: Trials) -> list[dict[str, Any]]:
@@ -192,24 +240,39 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
         figure_sources.setdefault(study, set()).update(r.source_id for r in rows)
     views = []
     for s in trials.studies.itertuples():
-        ids = [*links.get(s.study_id, []), *sorted(figure_sources.get(s.study_id, set()) - set(links.get(s.study_id, [])))]
+        described = links.get(s.study_id, [])
+        ids = [*described, *sorted(figure_sources.get(s.study_id, set()) - set(described))]
         views.append(
             {
-                "study_id": s.study_id, "label": trials.labels[s.study_id], "title": s.title, "design": s.design.replace("_", " "),
-                "blinding": s.blinding.replace("_", " "), "phase": s.phase.replace("_", " "), "n": "" if pd.isna(s.n_randomised) else str(s.n_randomised),
-                "registration": s.registration, "doi": s.doi, "note": s.note, "arms": arms.get(s.study_id, []),
-                "cohort": "" if s.cohort_id == s.study_id else s.cohort_id, "links": [_link(trials, x) for x in ids], "bias": judged.get(s.study_id, []),
+                "study_id": s.study_id,
+                "label": trials.labels[s.study_id],
+                "title": s.title,
+                "design": s.design.replace("_", " "),
+                "blinding": s.blinding.replace("_", " "),
+                "phase": s.phase.replace("_", " "),
+                "n": "" if pd.isna(s.n_randomised) else str(s.n_randomised),
+                "registration": s.registration,
+                "doi": s.doi,
+                "note": s.note,
+                "arms": arms.get(s.study_id, []),
+                "cohort": "" if s.cohort_id == s.study_id else s.cohort_id,
+                "links": [_link(trials, x) for x in ids],
+                "bias": judged.get(s.study_id, []),
             }
-        )  # fmt: skip
+        )
     return sorted(views, key=lambda v: (v["label"].startswith("["), v["label"]))
 
 
 def _numbers(records: list[Record], trials: Trials) -> dict[str, Any]:
     randomised = trials.studies.design.isin(("parallel_rct", "crossover_rct", "cluster_rct"))
     return {
-        "studies": len(trials.studies), "randomised": int(randomised.sum()), "analyses": len(records),
-        "pooled": sum(r.k > 1 for r in records), "single": sum(r.k == 1 for r in records), "none": sum(r.k == 0 for r in records),
-    }  # fmt: skip
+        "studies": len(trials.studies),
+        "randomised": int(randomised.sum()),
+        "analyses": len(records),
+        "pooled": sum(r.k > 1 for r in records),
+        "single": sum(r.k == 1 for r in records),
+        "none": sum(r.k == 0 for r in records),
+    }
 
 
 def _patients(record: Record) -> str:
@@ -229,7 +292,11 @@ def _warnings(record: Record) -> list[str]:
 
 def _link(trials: Trials, source_id: str) -> dict[str, str]:
     row = trials.sources[trials.sources.source_id == source_id].iloc[0]
-    return {"citation": row.citation, "url": row.url or (f"https://doi.org/{row.doi}" if row.doi else ""), "kind": row.kind.replace("_", " ")}
+    return {
+        "citation": row.citation,
+        "url": row.url or (f"https://doi.org/{row.doi}" if row.doi else ""),
+        "kind": row.kind.replace("_", " "),
+    }
 
 
 def _pages(plans: list[Plan]) -> list[tuple[str, str]]:
@@ -243,7 +310,13 @@ def _pages(plans: list[Plan]) -> list[tuple[str, str]]:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    env = Environment(loader=PackageLoader("vfmeta.evidence"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env = Environment(
+        loader=PackageLoader("vfmeta.evidence"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     env.filters["count"] = count
     env.filters["trace"] = lambda text: re.sub(r"\s+", " ", text)
     return env

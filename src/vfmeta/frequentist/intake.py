@@ -130,7 +130,8 @@ def _column(values: Any, name: str) -> list[Any]:
     if isinstance(values, (str, bytes, dict, set, frozenset)):
         raise InputError(f"{name} is a {type(values).__name__}; it must be a list or array of numbers, one per study.")
     if isinstance(values, np.ma.MaskedArray):
-        values = np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
+        mask, values = np.ma.getmaskarray(values), values.data.astype(object)
+        values[mask] = None
     try:
         shape = np.shape(values)
     except ValueError:

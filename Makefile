@@ -1,0 +1,64 @@
+# The versions the lock was tested on, newest first.
+VERSIONS := 3.13 3.12 3.11
+VERSION ?= $(shell for v in $(VERSIONS); do .ci/find-python $$v >/dev/null && echo $$v && break; done)
+VENV := .venv/$(VERSION)
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+TRIALS ?= data/trials
+PLANS ?= analyses
+
+.DEFAULT_GOAL := help
+.PHONY: help report analyses figures validate test test-all lint quarto lock wheel clean setup
+.DELETE_ON_ERROR:
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+report: $(READY) ## build the evidence summary to reports/_site/index.html
+	@$(BIN)/vfmeta report --trials $(TRIALS) --plans $(PLANS)
+
+analyses: $(READY) ## carry out the analyses, results in build/results
+	@$(BIN)/vfmeta run --trials $(TRIALS) --plans $(PLANS)
+
+figures: $(READY) ## carry out the analyses and draw the forest plots, in build/figures
+	@$(BIN)/vfmeta figures --trials $(TRIALS) --plans $(PLANS)
+
+validate: $(READY) ## check the trial tables
+	@$(BIN)/vfmeta validate $(TRIALS)
+
+test: $(READY) ## run the tests
+	@$(BIN)/python -m pytest
+
+test-all: ## run the tests on each of Python 3.11, 3.12 and 3.13 that is found
+	@for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null; then $(MAKE) --no-print-directory test VERSION=$$v || exit 1; fi; done
+
+lint: $(READY) ## style, types and the floors of the house
+	@$(BIN)/ruff check src tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+quarto: figures ## render the Quarto reports, where Quarto is installed
+	@command -v quarto >/dev/null || { echo "Quarto is not installed. Get it from https://quarto.org/docs/get-started/ and run 'make quarto' again; 'make report' needs no Quarto."; exit 1; }
+	@QUARTO_PYTHON=$(abspath $(BIN)/python) quarto render reports
+
+wheel: $(READY) ## build the wheel, with the trial tables inside, to dist/
+	@$(BIN)/hatchling build -t wheel -d dist
+
+lock: ## resolve the lock anew (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
+
+clean: ## remove everything that can be made again
+	rm -rf .venv build dist reports/_site reports/_quarto_site reports/.quarto .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(READY) ## make the virtual environment only
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(VERSION)" || { echo "No Python of $(VERSIONS) with venv was found. Install one of them, with its venv module."; exit 1; }
+	@echo "Python $(VERSION): $$(.ci/find-python $(VERSION))"
+	@rm -rf $(VENV) && $$(.ci/find-python $(VERSION)) -m venv $(VENV) && date +%s > $(VENV)/started
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q $(VENV)/lib src >/dev/null || true # a template that is no Python is no fault
+	@$(BIN)/python -c "import matplotlib.font_manager" # its font list is made once
+	@echo "set up in $$(( $$(date +%s) - $$(cat $(VENV)/started) )) s" && touch $@
