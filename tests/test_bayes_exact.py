@@ -305,3 +305,34 @@ def test_proper_priors_are_normalised() -> None:
         area = quad(lambda t, p=prior: float(np.exp(p.log_density(np.array([t]), V)[0])), 0, top)[0]
         assert area == pytest.approx(1, abs=1e-7), prior
     assert priors.HalfT(1, 0.7).log_density(Y**2, V) == pytest.approx(priors.HalfCauchy(0.7).log_density(Y**2, V))
+
+
+def test_prior_in_hopeless_conflict_is_still_integrated_and_quickly() -> None:
+    # tau may not exceed 0.03 while the effects lie 100 apart: all mass within 1e-6 of the edge
+    import time
+
+    y, v = np.array([2.9, 1.6, 16.5, -11.9, 51.0, -36.0]), np.array([3e-5, 5e-5, 0.2, 0.01, 1e-4, 0.03])
+    started = time.perf_counter()
+    post = posterior(y, v, priors.Uniform(0.03))
+    assert post.tau.median == pytest.approx(0.03, rel=1e-4)
+    w = 1 / (v + 0.03**2)
+    assert post.mu.mean == pytest.approx(float(w @ y / w.sum()), rel=1e-5)
+    assert post.mu.sd == pytest.approx(float(w.sum() ** -0.5), rel=1e-3)
+    assert time.perf_counter() - started < 2
+
+
+def test_random_input_never_gives_a_nan() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        k, unit = int(rng.integers(1, 21)), 10.0 ** rng.uniform(-4, 4)
+        y = rng.normal(size=k) * 10.0 ** rng.uniform(-3, 2) * unit * rng.integers(0, 2)
+        v = (10.0 ** rng.uniform(-3, 2, k) * unit) ** 2
+        scale = unit * 10.0 ** rng.uniform(-2, 2)
+        tau = (priors.HalfNormal, priors.HalfCauchy, priors.Exponential, priors.Uniform)[rng.integers(4)](scale)
+        fit = quiet(y=y, v=v, tau=tau, mu=priors.Flat() if rng.integers(2) else priors.Normal(0, unit))
+        numbers = np.concatenate([
+            [fit.estimate, fit.se, fit.mu.mode, fit.tau.mean, fit.tau.sd, fit.tau.mode], fit.interval, fit.prediction,
+            fit.tau.interval, fit.weights, fit.shrunken_mean, fit.shrunken_sd, fit.shrunken_low, fit.shrunken_high, fit.density,
+        ])  # fmt: skip
+        assert not np.isnan(numbers).any()
+        assert fit.interval[0] <= fit.estimate <= fit.interval[1]

@@ -191,6 +191,7 @@ def _refine(
     done_width: list[np.ndarray] = []
     done_values: list[np.ndarray] = []
     settled = 0.0
+    noise = 8 * np.finfo(float).eps * abs(peak)  # rounding of the log density, which no halving mends
     for depth in range(60):
         half = width / 2
         left2 = np.stack([left, left + half], 1).ravel()
@@ -198,7 +199,7 @@ def _refine(
         values2, mass2 = evaluate(left2, width2)
         total = settled + mass2.sum()
         both = mass2.reshape(-1, 2).sum(1)
-        rough = np.abs(both - mass) > _TOLERANCE * total
+        rough = np.abs(both - mass) > np.maximum(_TOLERANCE * total, noise * both)
         heavy = both > _TOLERANCE * total
         if heavy.any():
             rough[heavy] |= wobble(np.exp(_nodes(left[heavy], width[heavy]))) > _TRAVEL

@@ -155,7 +155,9 @@ def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
     """Pooled results of other reviews on the same comparison."""
     pools = trials.published_pools
     ex, co = set(trials.interventions_in(list(plan.experimental))), set(trials.interventions_in(list(plan.control)))
-    hit = pools[(pools.experimental_id.isin(ex) & pools.control_id.isin(co)) | pools.pool_id.isin(plan.pools)]
+    # a pooled comparator (placebo or another drug) has no one control: it stands beside every comparison of its intervention
+    same = pools.experimental_id.isin(ex) & (pools.control_id.isin(co) | (pools.control_id == ""))
+    hit = pools[same | pools.pool_id.isin(plan.pools)]
     names = trials.names("outcomes")
     rows = []
     for p in hit.itertuples():

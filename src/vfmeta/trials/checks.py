@@ -1,55 +1,24 @@
 """Everything that is wrong with a folder of trial tables, place by place.
 
-Frictionless holds each table against the schema (types, allowed values, keys); ``rules`` adds what goes across columns.
+``reading`` says which files are tables at all, Frictionless holds each table against the schema (types, allowed values,
+keys), and ``rules`` adds what goes across columns.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.trials import schema
+from vfmeta.trials.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One fault: where it stands, what stands there, what is wrong and what to do.
-
-    ``row`` counts as a spreadsheet does: the header is row 1. It is 0 where the fault is the whole file's.
-    """
-
-    file: str
-    row: int
-    column: str
-    value: str
-    message: str
-    todo: str
-
-    def __str__(self) -> str:
-        place = self.file + (f", row {self.row}" if self.row else "") + (f", column {self.column}" if self.column else "")
-        value = f" (value {self.value!r})" if self.value else ""
-        return f"{place}{value}: {self.message} {self.todo}".strip()
-
-
-_TODO = {
-    "missing-label": "Add the column; its name stands in datapackage.json.",
-    "extra-label": "Remove the column or correct its name.",
-    "incorrect-label": "Put the columns in the order of datapackage.json, with the names that stand there.",
-    "duplicate-label": "Give each column one name.",
-    "blank-label": "Name the column.",
-    "type-error": "Write a value of that type, or leave the cell empty.",
-    "constraint-error": "Use an allowed value.",
-    "unique-error": "Make the value unique or remove the row.",
-    "primary-key": "Two rows share the key: remove one, or correct its key.",
-    "foreign-key": "Correct the identifier or add it to the table it refers to.",
-    "extra-cell": "Remove the surplus cell; quote a text that holds a comma.",
-    "missing-cell": "Fill up the row: every row has as many cells as the header.",
-    "blank-row": "Remove the empty row.",
-}
+_WRITE = {"boolean": "true or false", "integer": "a whole number in plain digits", "number": "a plain number with a decimal point"}
+# Frictionless and pandas disagree on what a number is ("NaN", "INF", "1_0"); only what both read alike passes.
+_PLAIN = {"integer": re.compile(r"[+-]?\d+"), "number": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")}
 
 
 def problems_in(folder: str | Path) -> tuple[list[Problem], dict[str, pd.DataFrame] | None]:
@@ -57,19 +26,16 @@ def problems_in(folder: str | Path) -> tuple[list[Problem], dict[str, pd.DataFra
     path = Path(folder)
     if not path.is_dir():
         return [Problem(str(folder), 0, "", "", "There is no such folder.", "Name a folder that holds the trial tables.")], None
-    missing = [r["path"] for r in schema.tables().values() if not (path / r["path"]).is_file()]
-    if missing:
-        todo = "Add the file (a header line is enough); its columns stand in datapackage.json."
-        return [Problem(name, 0, "", "", "The file is missing.", todo) for name in missing], None
-    found = _against_schema(path)
-    if any(p.row <= 1 for p in found):
-        return sorted(found), None
+    from vfmeta.trials.reading import read_text
     from vfmeta.trials.rules import broken_rules
-    from vfmeta.trials.store import read_text_tables
 
-    text = read_text_tables(path)
-    if not found:
-        found = broken_rules(text)
+    text, found = read_text(path)
+    if found:
+        return sorted(found), None
+    found = [*_against_schema(path), *_not_plain(text)]
+    # A row that already has a fault is not held against the rules: it is reported once, and the rest is still checked.
+    faulty = {(p.file, p.row) for p in found}
+    found += [p for p in broken_rules(_readable(text, found)) if (p.file, p.row) not in faulty]
     return sorted(set(found)), text
 
 
@@ -94,34 +60,77 @@ def _against_schema(folder: Path) -> list[Problem]:
     for task in report.tasks:
         file = schema.tables()[task.name]["path"]
         for error in task.errors:
-            found += _translated(file, error)
+            found += _translated(task.name, file, error)
     for error in report.errors:
         found.append(Problem("datapackage.json", 0, "", "", error.message, "Restore the packaged descriptor."))
     return found
 
 
-def _translated(file: str, error: Any) -> list[Problem]:
+def _translated(table: str, file: str, error: Any) -> list[Problem]:
     """A Frictionless error as problems that name the column and say what to do."""
     row = getattr(error, "row_number", 0) or 0
-    todo = _TODO.get(error.type, "Correct the file.")
     if error.type in {"type-error", "constraint-error"}:
-        field = schema.fields(Path(file).stem).get(error.field_name, {})
-        enum = field.get("constraints", {}).get("enum")
-        if enum:
-            todo = f"Use one of: {', '.join(enum)}."
-        elif error.type == "type-error":
-            todo = f"Write a plain {field.get('type')}, or leave the cell empty."
-        return [Problem(file, row, error.field_name, error.cell or "", _sentence(error.note), todo)]
+        cell = "" if error.cell is None else str(error.cell)
+        return [Problem(file, row, error.field_name, cell, *_cell_fault(table, error.field_name, error.type, cell))]
     if error.type == "foreign-key":
         columns, values = ", ".join(error.field_names), ", ".join(map(str, error.field_cells))
+        todo = "Correct the identifier or add it to the table it refers to."
         return [Problem(file, row, columns, values, f"No such entry in {error.reference_name}.csv.", todo)]
     if error.type == "primary-key":
-        key = schema.tables()[Path(file).stem]["schema"]["primaryKey"]
-        names = list(schema.fields(Path(file).stem))
-        cells = [error.cells[names.index(k)] for k in key if names.index(k) < len(error.cells)]
-        return [Problem(file, row, ", ".join(key), ", ".join(cells), "The key stands in an earlier row too.", todo)]
+        key = schema.tables()[table]["schema"]["primaryKey"]
+        names = list(schema.fields(table))
+        cells = [error.cells[names.index(k)] for k in key]
+        return [Problem(file, row, ", ".join(key), ", ".join(cells), "The key stands in an earlier row too.",
+                        "Two rows share the key: remove one, or correct its key.")]  # fmt: skip
     column = getattr(error, "field_name", "") or getattr(error, "label", "") or ""
-    return [Problem(file, row, column, "", _sentence(error.note or error.message), todo)]
+    return [Problem(file, row, column, "", _sentence(error.note or error.message), "Correct the file.")]
+
+
+def _cell_fault(table: str, column: str, kind: str, cell: str) -> tuple[str, str]:
+    """What is wrong with a cell that breaks its type or a constraint, and what to do."""
+    field = schema.fields(table)[column]
+    limits = field.get("constraints", {})
+    empty_too = "" if limits.get("required") else ", or leave the cell empty"
+    if kind == "type-error":
+        return f"This is not {_WRITE.get(field['type'], field['type'])}.", f"Write {_WRITE.get(field['type'], 'text')}{empty_too}."
+    if cell in ("", "None"):
+        todo = f"Use one of: {', '.join(limits['enum'])}." if "enum" in limits else "Fill in the cell."
+        return "A value is required here.", todo
+    if "enum" in limits:
+        return "This is not an allowed value.", f"Use one of: {', '.join(limits['enum'])}{empty_too}."
+    if "pattern" in limits:
+        return "This cannot be an identifier.", f"Use letters, digits and underscores as in {limits['pattern']}."
+    low, high = limits.get("minimum"), limits.get("maximum")
+    bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"between {low} and {high}"
+    return f"The value must be {bounds}.", f"Read it again{empty_too}."
+
+
+def _not_plain(text: dict[str, pd.DataFrame]) -> list[Problem]:
+    """Numbers that are not finite, or not written in plain digits."""
+    found = []
+    for name, frame in text.items():
+        for column, field in schema.fields(name).items():
+            plain = _PLAIN.get(field["type"])
+            if plain is None:
+                continue
+            message, todo = _cell_fault(name, column, "type-error", "")
+            for i, cell in enumerate(frame[column].tolist()):
+                if cell and not plain.fullmatch(cell.strip()):
+                    found.append(Problem(schema.tables()[name]["path"], i + 2, column, cell, message, todo))
+    return found
+
+
+def _readable(text: dict[str, pd.DataFrame], found: list[Problem]) -> dict[str, pd.DataFrame]:
+    """The tables with every faulty cell emptied and every key once, so that the rules can look at the rest."""
+    if not found:
+        return text
+    copies = {name: frame.copy() for name, frame in text.items()}
+    for name, frame in copies.items():
+        file = schema.tables()[name]["path"]
+        for p in found:
+            if p.file == file and p.row >= 2 and p.column in frame:
+                frame.iloc[p.row - 2, frame.columns.get_loc(p.column)] = ""
+    return copies
 
 
 def _sentence(text: str) -> str:

@@ -1,0 +1,171 @@
+"""The fragments of the built-in pages in notebooks and Quarto reports, each figure inside the page it is shown on."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vfmeta.evidence import summary
+from vfmeta.evidence.build import build as build_all
+from vfmeta.evidence.figures import draw_all
+from vfmeta.evidence.plan import Plan
+from vfmeta.evidence.records import Record, load_records
+from vfmeta.messages import InputError
+from vfmeta.trials.schema import packaged_folder
+
+if TYPE_CHECKING:
+    from vfmeta.trials import Trials
+
+_ROOT = "vfmeta-figures"  # stands for the place of the figures until each is put into the page
+_WHOLE = {"index": "Evidence summary", "eligibility": "Eligibility criteria", "studies": "Studies and sources"}
+
+
+class Fragment:
+    """A piece of a page: HTML where it is shown, the sentences in it where only text is."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self.html, self.text = html, text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def show(
+    page: str = "index",
+    *,
+    plan: str | None = None,
+    build: str | Path | None = None,
+    trials: str | Path | None = None,
+) -> Fragment:
+    """Show a page of the evidence summary, or one question of it, in a notebook or a Quarto report.
+
+    Parameters
+    ----------
+    page : str
+        ``"index"``, ``"eligibility"``, ``"studies"``, or a page such as ``"vertebroplasty"``.
+    plan : str, optional
+        Id of one plan, to show that question alone; ``page`` is not used then.
+    build : str or path, optional
+        Folder of results and figures. When left out: the environment variable ``VFMETA_BUILD``, else the nearest ``build``
+        folder at or above the working directory that holds results. Where nothing is built yet, it is built.
+    trials : str or path, optional
+        Folder of the tables that the build was made from; ``VFMETA_TRIALS`` or the packaged tables when left out.
+
+    Returns
+    -------
+    Fragment
+        Shown as HTML; figures are inside it, so that the page stands alone.
+
+    Raises
+    ------
+    InputError
+        No such page or plan, or the tables are not those of the build.
+    """
+    tables = Path(trials or os.environ.get("VFMETA_TRIALS") or packaged_folder())
+    folder = _built(build, tables)
+    records = load_records(folder)
+    loaded = _trials(tables, _stamp(tables))
+    _same_tables(records, loaded, folder, tables)
+    plans = _plans(records)
+    if plan is None and page in _WHOLE:
+        return _whole(page, plans, records, loaded)
+    chosen = [p for p in plans if (p.id == plan if plan is not None else p.page == page)]
+    if not chosen:
+        return _none_of(page, plan, plans)
+    figures = draw_all(records, folder)
+    html = "\n".join(summary.fragment(p, records, figures, loaded, figure_root=_ROOT) for p in chosen)
+    views = [summary.question_view(p, records, figures, loaded) for p in chosen]
+    return Fragment(_with_figures(html, folder / "figures"), _sentences(views))
+
+
+def _built(build: str | Path | None, tables: Path) -> Path:
+    """The build folder, found or made."""
+    stated = build or os.environ.get("VFMETA_BUILD")
+    here = Path.cwd()
+    if stated is None:
+        found = [p / "build" for p in (here, *here.parents) if (p / "build" / "results" / "index.json").is_file()]
+        # Reports stand in a folder of the repository; their build stands beside it, where make puts it.
+        folder = found[0] if found else (here.parent if (here / "_quarto.yml").is_file() else here) / "build"
+    else:
+        folder = Path(stated)
+    if not (folder / "results" / "index.json").is_file():
+        build_all("figures", trials=tables, plans=os.environ.get("VFMETA_PLANS"), out=folder, say=lambda line: None)
+    return folder
+
+
+def _stamp(tables: Path) -> tuple[int, ...]:
+    """Changes when a table does, so that a notebook left open does not show old tables."""
+    return tuple(p.stat().st_mtime_ns for p in sorted(tables.glob("*.csv")))
+
+
+@cache
+def _trials(tables: Path, stamp: tuple[int, ...]) -> Trials:
+    from vfmeta.trials import load_trials
+
+    return load_trials(tables)
+
+
+def _same_tables(records: list[Record], trials: Trials, folder: Path, tables: Path) -> None:
+    named = {x["study_id"] for r in records for x in (*r.data["studies"], *r.data["left_out"])}
+    strangers = sorted(named - set(trials.studies.study_id))
+    if strangers:
+        raise InputError(
+            f"{folder} was built from other tables than {tables} (they do not have {', '.join(strangers)}). "
+            "Name the folder of its tables with trials= or VFMETA_TRIALS, or build again."
+        )
+
+
+def _plans(records: list[Record]) -> list[Plan]:
+    """The plans as they were carried out: what a page says always belongs to the results beside it."""
+    analyses: dict[str, list[dict]] = {}
+    stated: dict[str, dict] = {}
+    for record in records:
+        stated[record.plan] = record.data["plan"]
+        analyses.setdefault(record.plan, []).append(record.data["analysis"])
+    return [Plan.model_validate({**data, "analysis": analyses[name]}) for name, data in stated.items()]
+
+
+def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials) -> Fragment:
+    """The body of a page that is not about one intervention."""
+    overview = [
+        {"page": name, "title": title, "questions": [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]}
+        for name, title in summary._pages(plans)
+    ]
+    body = summary._render(
+        f"{page}.html", title=_WHOLE[page], nav=summary._pages(plans), overview=overview, plans=plans, trials=trials,
+        numbers=summary._numbers(records, trials), studies=summary.study_views(trials),
+    )  # fmt: skip
+    text = _sentences([q for o in overview for q in o["questions"]]) if page == "index" else _WHOLE[page]
+    return Fragment(body[body.index("<main") : body.index("</main>")].partition(">")[2].strip(), text)
+
+
+def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:
+    if plan is not None:
+        raise InputError(f"No plan {plan!r} in this build; it has {', '.join(p.id for p in plans)}.")
+    if page in summary.PAGES:  # a build of a few plans leaves the other pages of the review empty
+        said = f"{summary.PAGES[page]}: this build has no plan for this page."
+        return Fragment(f"<p>{said}</p>", said)
+    known = dict.fromkeys([*_WHOLE, *summary.PAGES, *(p.page for p in plans)])
+    raise InputError(f"No page {page!r}; show one of {', '.join(known)}.")
+
+
+def _with_figures(html: str, folder: Path) -> str:
+    """Every figure inside the HTML, and no link to a file that a page standing alone does not bring along."""
+    html = re.sub(rf'<a href="{_ROOT}/[^"]+\.svg">(.*?)</a>', r"\1", html, flags=re.DOTALL)
+    html = re.sub(rf'\s*<a href="{_ROOT}/[^"]+\.png">[^<]*</a>', "", html)
+    return re.sub(rf'src="{_ROOT}/([^"]+\.svg)"', lambda found: f'src="{_data_uri(folder / found[1])}"', html)
+
+
+def _data_uri(file: Path) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+def _sentences(views: list[dict]) -> str:
+    return "\n\n".join(f"{v['plan'].title}\n{v['lead']}. {v['answer']}" for v in views)

@@ -1,0 +1,43 @@
+"""The README is run: its example gives the output it shows, its commands exist, its picture is there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_example_prints_what_the_readme_shows():
+    (code,), (shown,) = blocks("python"), blocks("text")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(compile(code, "README.md", "exec"), {})
+    assert said.getvalue() == shown
+
+
+def test_the_example_is_five_lines():
+    assert len(blocks("python")[0].strip().splitlines()) == 5
+
+
+def test_every_make_target_of_the_readme_exists():
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, flags=re.MULTILINE))
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert named <= set(re.findall(r"^make ([a-z-]+)", listed, flags=re.MULTILINE))
+    assert {"report", "test", "validate"} <= named
+
+
+def test_every_file_the_readme_names_is_there():
+    for name in re.findall(r"\]\(([^)]+)\)", README):
+        if not name.startswith("http"):
+            assert (ROOT / name).is_file(), name
