@@ -73,16 +73,17 @@ def build(
         records = run(loaded_plans, loaded, out, tick=tick)
     made = [out / "results"]
     if stage != "analyses":
-        from vfmeta.evidence.figures import draw_all
+        from vfmeta.evidence.figures import draw_all, draw_map
 
-        with clock("forest plots", None) as tick:
+        with clock("figures") as tick:
             figures = draw_all(records, out, tick=tick)
+            overview = draw_map(records, loaded, out)
         made.append(out / "figures")
     if stage == "report":
         from vfmeta.evidence.summary import write_site
 
         with clock("pages"):
-            write_site(loaded_plans, records, figures, loaded, out, site)
+            write_site(loaded_plans, records, figures, overview, loaded, out, site)
         made.append(site)
     _remember(state, stage, inputs, made)
     say(f"done in {clock.total():.1f} s: {goal}")

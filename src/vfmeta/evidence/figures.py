@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vfmeta.evidence.records import Record, sections, write
 from vfmeta.evidence.run import Tick, digest_of
 from vfmeta.results import BayesianResult, FrequentistResult
+
+if TYPE_CHECKING:
+    from vfmeta.trials import Trials
 
 _DRAWING = ("plots", "results.py", "evidence/figures.py")
 
@@ -42,11 +45,52 @@ def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | N
             made[plan].append(
                 {"name": name, "title": f"{group[0].data['plan']['title']}: {group[0].question.outcome}", "alt": alt}
             )
-    kept = {f["name"] for figures in made.values() for f in figures}
+    kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map"}
     for old in (out / "figures").glob("*.*"):
         if old.stem not in kept:
             old.unlink()
     return made
+
+
+def draw_map(records: list[Record], trials: Trials, out: Path) -> dict[str, str]:
+    """Draw where evidence is and where it is not, as ``figures/evidence_map``; name, title and alt text."""
+    from joblib import Memory
+
+    domain = dict(zip(trials.outcomes.outcome_id, trials.outcomes.domain, strict=True))
+    used: dict[tuple[str, str], set[str]] = {}
+    known: dict[tuple[str, str], set[str]] = {}
+    for r in records:
+        key = (r.data["plan"]["title"], domain[r.data["analysis"]["outcome"]].replace("_", " "))
+        figures = {s["study_id"] for s in r.data["studies"]}
+        used.setdefault(key, set()).update(figures)
+        others = {x["study_id"] for x in r.data["left_out"] if "not mixed with" not in x["reason"]}
+        known.setdefault(key, set()).update(figures | others)
+    cells = [[*key, len(used[key]), len(known[key])] for key in known]
+    svg, png, alt = Memory(out / "cache", verbose=0).cache(_drawn_map)(
+        json.dumps(cells), digest_of(_DRAWING, ("matplotlib", "seaborn"))
+    )
+    write(out / "figures" / "evidence_map.svg", svg)
+    write(out / "figures" / "evidence_map.png", png)
+    return {
+        "name": "evidence_map",
+        "title": "Trials with a usable figure, of the trials known, by question and domain",
+        "alt": alt,
+    }
+
+
+def _drawn_map(cells: str, code: str) -> tuple[bytes, bytes, str]:
+    import pandas as pd
+
+    from vfmeta import plots
+    from vfmeta.trials import schema
+
+    frame = pd.DataFrame(json.loads(cells), columns=["question", "domain", "usable", "known"])
+    order = [d.replace("_", " ") for d in schema.allowed("outcomes", "domain")]
+    rows, columns = frame.question.unique(), [d for d in order if d in set(frame.domain)]
+    tables = [frame.pivot(index="question", columns="domain", values=v).loc[rows, columns] for v in ("usable", "known")]
+    said = "; ".join(f"{q}, {d}: {u} of {k}" for q, d, u, k in json.loads(cells))
+    alt = f"Map of the evidence: trials with a usable figure of the trials known. {said}."
+    return (*_saved(plots.gap_map(*tables), alt), alt)
 
 
 def forest_of(records: list[Record], **kwargs: Any) -> Any:
@@ -63,11 +107,6 @@ def _inputs(group: list[Record]) -> str:
 
 def _drawn(inputs: str, code: str) -> tuple[bytes, bytes, str]:
     """SVG, PNG and alt text; ``code`` takes no part in the drawing, only in what is remembered."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     from vfmeta import plots
 
     parts = [
@@ -76,8 +115,13 @@ def _drawn(inputs: str, code: str) -> tuple[bytes, bytes, str]:
     ]
     ax = plots.forest(sections=parts)
     alt = plots.alt_text(sections=parts)
+    return (*_saved(ax, alt), alt)
+
+
+def _saved(ax: Any, alt: str) -> tuple[bytes, bytes]:
+    from vfmeta import plots
+
     with tempfile.TemporaryDirectory() as folder:
-        plots.save(ax, Path(folder) / "forest", formats=("svg", "png"), alt=alt)
-        body = [(Path(folder) / f"forest.{ext}").read_bytes() for ext in ("svg", "png")]
-    plt.close("all")
-    return body[0], body[1], alt
+        paths = plots.save(ax, Path(folder) / "figure", formats=("svg", "png"), alt=alt, close=True)
+        svg, png = (path.read_bytes() for path in paths)
+    return svg, png

@@ -135,7 +135,11 @@ def _plans(records: list[Record]) -> list[Plan]:
 def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials) -> Fragment:
     """The body of a page that is not about one intervention."""
     overview = [
-        {"page": name, "title": title, "questions": [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]}
+        {
+            "page": name,
+            "title": title,
+            "questions": [summary.question_view(p, records, {}, trials) for p in plans if p.page == name],
+        }
         for name, title in summary._pages(plans)
     ]
     body = summary._render(
@@ -143,7 +147,8 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials) 
         numbers=summary._numbers(records, trials), studies=summary.study_views(trials),
     )  # fmt: skip
     text = _sentences([q for o in overview for q in o["questions"]]) if page == "index" else _WHOLE[page]
-    return Fragment(body[body.index("<main") : body.index("</main>")].partition(">")[2].strip(), text)
+    inner = body[body.index("<main") : body.index("</main>")].partition(">")[2]
+    return Fragment(re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner), text)  # a report brings its own title
 
 
 def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:

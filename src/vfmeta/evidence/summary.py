@@ -33,22 +33,35 @@ PAGES = {
 Figures = dict[str, list[dict[str, str]]]
 
 
-def write_site(plans: list[Plan], records: list[Record], figures: Figures, trials: Trials, build: Path, site: Path) -> Path:
+def write_site(
+    plans: list[Plan],
+    records: list[Record],
+    figures: Figures,
+    overview: dict[str, str],
+    trials: Trials,
+    build: Path,
+    site: Path,
+) -> Path:
     """Write the whole site and return its index page. Pages that no longer belong are removed."""
     pages: dict[str, str | bytes] = {"style.css": _file("style.css")}
-    overview = []
+    sections = []
     for page, title in _pages(plans):
         questions = [question_view(p, records, figures, trials) for p in plans if p.page == page]
-        overview.append({"page": page, "title": title, "questions": questions})
+        sections.append({"page": page, "title": title, "questions": questions})
         pages[f"{page}.html"] = _render("page.html", title=title, page=page, questions=questions, nav=_pages(plans))
     pages["index.html"] = _render(
-        "index.html", title="Evidence summary", overview=overview, nav=_pages(plans), numbers=_numbers(records, trials)
+        "index.html",
+        title="Evidence summary",
+        overview=sections,
+        map=overview,
+        nav=_pages(plans),
+        numbers=_numbers(records, trials),
     )
     pages["eligibility.html"] = _render(
         "eligibility.html", title="Eligibility criteria", nav=_pages(plans), plans=plans, trials=trials
     )
     pages["studies.html"] = _render("studies.html", title="Studies and sources", nav=_pages(plans), studies=study_views(trials))
-    for named in figures.values():
+    for named in (*figures.values(), [overview]):
         for figure in named:
             for ext in ("svg", "png"):
                 pages[f"figures/{figure['name']}.{ext}"] = (build / "figures" / f"{figure['name']}.{ext}").read_bytes()

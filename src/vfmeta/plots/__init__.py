@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vfmeta.plots.alt import alt_text
+    from vfmeta.plots.evidence_map import gap_map
     from vfmeta.plots.forest_plot import forest
     from vfmeta.plots.pain_over_time import over_time
     from vfmeta.plots.posterior_density import posterior
@@ -22,8 +23,9 @@ _HOME = {
     "over_time": "pain_over_time",
     "alt_text": "alt",
     "save": "saving",
+    "gap_map": "evidence_map",
 }
-__all__ = ["alt_text", "forest", "over_time", "posterior", "save"]
+__all__ = ["alt_text", "forest", "gap_map", "over_time", "posterior", "save"]
 
 
 def __getattr__(name: str) -> Any:

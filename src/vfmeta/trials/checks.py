@@ -121,15 +121,15 @@ def _not_plain(text: dict[str, pd.DataFrame]) -> list[Problem]:
 
 
 def _readable(text: dict[str, pd.DataFrame], found: list[Problem]) -> dict[str, pd.DataFrame]:
-    """The tables with every faulty cell emptied and every key once, so that the rules can look at the rest."""
-    if not found:
-        return text
-    copies = {name: frame.copy() for name, frame in text.items()}
-    for name, frame in copies.items():
-        file = schema.tables()[name]["path"]
-        for p in found:
-            if p.file == file and p.row >= 2 and p.column in frame:
-                frame.iloc[p.row - 2, frame.columns.get_loc(p.column)] = ""
+    """The tables with every cell emptied that is not of its type, so that the rules can look at the rest."""
+    copies = dict(text)
+    tables = {resource["path"]: name for name, resource in schema.tables().items()}
+    for p in found:
+        name = tables.get(p.file)
+        if name and p.row >= 2 and schema.fields(name).get(p.column, {}).get("type", "string") != "string":
+            if copies[name] is text[name]:
+                copies[name] = text[name].copy()
+            copies[name].iloc[p.row - 2, list(schema.fields(name)).index(p.column)] = ""
     return copies
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vfmeta.trials import schema
-from vfmeta.trials.checks import Problem
+from vfmeta.trials.problem import Problem
 from vfmeta.trials.instruments import scale_ends
 
 CHANGES = ("change", "adjusted_change", "percent_change")
@@ -36,8 +37,9 @@ def broken_rules(text: dict[str, pd.DataFrame]) -> list[Problem]:
     from vfmeta.trials.store import assemble
 
     frames = assemble(text)
-    arms = frames["arms"].set_index(["study_id", "arm_id"])["n_randomised"]
-    design = frames["studies"].set_index("study_id")["design"]
+    a = frames["arms"]
+    arms = dict(zip(zip(a.study_id, a.arm_id, strict=True), _floats(a.n_randomised), strict=True))
+    design = dict(zip(frames["studies"].study_id, frames["studies"].design, strict=True))
     checks: dict[str, Callable[[_Reporter], None]] = {
         "studies": lambda r: _studies(r, frames),
         "outcomes_continuous": lambda r: _continuous(r, frames, arms),
@@ -52,7 +54,7 @@ def broken_rules(text: dict[str, pd.DataFrame]) -> list[Problem]:
         reporter = _Reporter(table, frames[table], text[table])
         check(reporter)
         if table in schema.FIGURE_TABLES:
-            _every_figure(reporter, design)
+            _every_figure(reporter, design, frames["outcomes"])
         found += reporter.found
     return [*found, *_shared_row_ids(frames)]
 
@@ -60,56 +62,69 @@ def broken_rules(text: dict[str, pd.DataFrame]) -> list[Problem]:
 def _studies(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     s = r.frame
     r.where(~s.study_id.isin(frames["arms"].study_id), "study_id", "The study has no arm.", "Add its arms to arms.csv.")
-    arms = frames["arms"]
-    complete = arms.groupby("study_id")["n_randomised"].agg(lambda n: n.sum() if n.notna().all() else pd.NA)
-    total = s.study_id.map(complete).astype("Int64")
-    r.where(total > s.n_randomised, "n_randomised", "The arms add up to more than were randomised.",
+    sizes: dict[str, list[Any]] = {}
+    for study, n in zip(frames["arms"].study_id, frames["arms"].n_randomised, strict=True):
+        sizes.setdefault(study, []).append(n)
+    total = [sum(n) if (n := sizes.get(study)) and not pd.isna(n).any() else np.nan for study in s.study_id]
+    r.where(np.array(total, dtype=float) > _floats(s.n_randomised), "n_randomised", "The arms add up to more than were randomised.",
             "Correct the study or its arms, or leave empty what is not printed.")  # fmt: skip
 
 
-def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: pd.Series) -> None:
+def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str, str], float]) -> None:
     c = r.frame
     for column in ("sd", "se"):
         r.where(c[column] <= 0, column, "A spread must be greater than 0.", "Read it again; leave the cell empty if it is not printed.")
     r.where(c["mean"].isna() & c["median"].isna(), "mean", "Neither a mean nor a median is given.", "Add the figure or remove the row.")
     _ordered(r, ("ci_low", "mean", "ci_high"))
     _ordered(r, ("range_low", "q1", "median", "q3", "range_high"))
-    r.where((c.ci_low.notna() | c.ci_high.notna()) & c.ci_level.isna(), "ci_level", "An interval needs its level.", "Write 95 if the source says 95%.")
-    change = c.value_type.isin(CHANGES)
-    r.where(change & (c.change_sign == ""), "change_sign", "A change needs its printed sign.",
+    r.where((c.ci_low.notna() | c.ci_high.notna()) & c.ci_level.isna(), "ci_level", "An interval needs its level.",
+            "Write 95 if the source says 95%.")  # fmt: skip
+    change = c.value_type.isin(CHANGES).to_numpy(dtype=bool)
+    signed = (c.change_sign != "").to_numpy(dtype=bool)
+    r.where(change & ~signed, "change_sign", "A change needs its printed sign.",
             "Write post_minus_pre or improvement_positive, as the source has it.")  # fmt: skip
-    r.where(~change & (c.change_sign != ""), "change_sign", "Only a change has a change sign.", "Leave the cell empty.")
+    r.where(~change & signed, "change_sign", "Only a change has a change sign.", "Leave the cell empty.")
     low, high = scale_ends(c, frames["instruments"])
-    scores = c.value_type != "percent_change"
-    for column in ("mean", "median", "ci_low", "ci_high", "q1", "q3", "range_low", "range_high"):
-        x = c[column].astype(float).to_numpy()
+    scores = (c.value_type != "percent_change").to_numpy(dtype=bool)
+    for column in ("mean", "median", "q1", "q3", "range_low", "range_high"):
+        x = _floats(c[column])
         outside = np.where(change, np.abs(x) > high - low + _SLACK, (x < low - _SLACK) | (x > high + _SLACK))
-        if column in ("ci_low", "ci_high"):
-            outside &= False
-        r.where(outside & scores.to_numpy(), column, "The value lies outside the range of its instrument.",
+        r.where(outside & scores, column, "The value lies outside the range of its instrument.",
                 "Check the value, the instrument and the printed scale ends.")  # fmt: skip
-    n_arm = pd.Series(pd.MultiIndex.from_frame(c[["study_id", "arm_id"]]).map(arms), index=c.index).astype("Int64")
-    r.where(c.n > n_arm, "n", "More patients than were randomised to the arm.", "Correct n here or n_randomised in arms.csv.")
-    r.where((c.use != "no") & (c.value_type == "percent_change"), "use", "A per cent change is never pooled with scale points.", "Write no.")
+    n, sd = _floats(c.n), _floats(c.sd)
+    # No spread inside two ends is larger than that of half the patients at each end.
+    widest = np.where(change, high - low, (high - low) / 2) * np.sqrt(np.where(n > 1, n / np.maximum(n - 1, 1), 2.0))
+    r.where((sd > widest + _SLACK) & scores, "sd", "No SD can be this large on its instrument.",
+            "Check the value, the instrument and the printed scale ends.")  # fmt: skip
+    r.where((np.abs(sd / np.sqrt(n) / _floats(c.se) - 1) > 0.15) & _settled(c), "se", "SD, SE and n contradict each other.",
+            "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
+    r.where(n > _arm_sizes(c, arms), "n", "More patients than were randomised to the arm.",
+            "Correct n here or n_randomised in arms.csv.")  # fmt: skip
+    r.where((c.use != "no") & ~scores, "use", "A per cent change is never pooled with scale points.", "Write no.")
+    _scales(r, frames["instruments"])
     _one_figure_per_key(
         r, ["study_id", "arm_id", "outcome_id", "definition", "instrument_id", "time_value", "time_unit", "time_kind", "value_type", "analysis_set"]
     )
 
 
-def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: pd.Series) -> None:
+def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str, str], float]) -> None:
     b = r.frame
-    r.where(b.events > b.total, "events", "More events than the total.", "Read both again.")
-    n_arm = pd.Series(pd.MultiIndex.from_frame(b[["study_id", "arm_id"]]).map(arms), index=b.index).astype("Int64")
-    r.where((b.unit == "patient") & (b.total > n_arm), "total", "More patients than were randomised to the arm.",
+    events, total, percent = _floats(b.events), _floats(b.total), _floats(b.percent)
+    patient = (b.unit == "patient").to_numpy(dtype=bool)
+    # An event may happen twice to a patient; a patient, a vertebra or a level is counted once.
+    r.where((events > total) & (b.unit != "event").to_numpy(dtype=bool), "events", "More events than the total.", "Read both again.")
+    r.where(patient & (total > _arm_sizes(b, arms)), "total", "More patients than were randomised to the arm.",
             "Correct total here or n_randomised in arms.csv, or the unit.")  # fmt: skip
-    r.where(b.events.isna() & b.percent.isna() & b.total.isna(), "events", "No figure at all.", "Add the figure or remove the row.")
-    r.where((b.total == 0), "total", "A denominator must be greater than 0.", "Read it again; leave the cell empty if it is not printed.")
-    settled = ~b["flags"].map(lambda f: "disagreement" in f)
-    gap = (100 * b.events.astype(float) / b.total.astype(float) - b.percent.astype(float)).abs()
-    r.where((gap > 1.0) & settled, "percent", "The percentage contradicts events and total.",
+    r.where(patient & (events > _arm_sizes(b, arms)), "events", "More patients than were randomised to the arm.",
+            "Correct events here or n_randomised in arms.csv, or the unit.")  # fmt: skip
+    r.where(np.isnan(events) & np.isnan(percent) & np.isnan(total), "events", "No figure at all.", "Add the figure or remove the row.")
+    r.where(total == 0, "total", "A denominator must be greater than 0.", "Read it again; leave the cell empty if it is not printed.")
+    gap = np.abs(100 * events / np.where(total > 0, total, np.nan) - percent)
+    r.where((gap > 1.0) & _settled(b), "percent", "The percentage contradicts events and total.",
             "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
-    disposition = frames["outcomes"].set_index("outcome_id")["domain"] == "disposition"
-    r.where(b.outcome_id.map(disposition) & (b.use != "no"), "use", "A denominator is never an outcome.", "Write no.")
+    outcomes = frames["outcomes"]
+    disposition = set(outcomes.outcome_id[outcomes.domain == "disposition"])
+    r.where(b.outcome_id.isin(disposition) & (b.use != "no"), "use", "A denominator is never an outcome.", "Write no.")
     r.where((b.use == "pool") & b.events.isna(), "use", "A percentage without a count is not pooled.", "Write sensitivity or no.")
     _one_figure_per_key(
         r, ["study_id", "arm_id", "outcome_id", "definition", "unit", "time_value", "time_unit", "time_kind", "analysis_set"]
@@ -118,39 +133,70 @@ def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: pd.Series) -> N
 
 def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     c = r.frame
+    estimate, low, high, se = (_floats(c[x]) for x in ("estimate", "ci_low", "ci_high", "se"))
     r.where(c.arm_experimental == c.arm_control, "arm_control", "An arm cannot be compared with itself.", "Name the other arm.")
     r.where(c.se <= 0, "se", "A standard error must be greater than 0.", "Read it again; leave the cell empty if it is not printed.")
     _ordered(r, ("ci_low", "estimate", "ci_high"))
     r.where(c.estimate.notna() & (c.measure == ""), "measure", "An estimate needs its measure.", "Name the measure as printed.")
-    ratio = c.measure.isin(RATIOS)
-    for column in ("estimate", "ci_low"):
-        r.where(ratio & (c[column] <= 0), column, "A ratio must be greater than 0.", "Read it again.")
+    ratio = c.measure.isin(RATIOS).to_numpy(dtype=bool)
+    for column in ("estimate", "ci_low", "ci_high"):
+        r.where(ratio & (_floats(c[column]) <= 0), column, "A ratio must be greater than 0.", "Read it again.")
+        r.where((c.measure == "RD") & (c[column].abs() > 100), column, "A risk difference lies between -100 and 100 percentage points.",
+                "Read it again.")  # fmt: skip
+        r.where((c.measure == "RRR_percent") & (c[column] > 100), column, "A risk cannot be reduced by more than 100%.", "Read it again.")
     r.where(c.p_value.notna() & (c.p_operator == ""), "p_operator", "A p value needs its operator.", "Write =, < or > as printed.")
-    r.where(c.measure.isin(("MD", "adjusted_MD")) & (c.instrument_id == ""), "instrument_id", "A mean difference needs its instrument.",
+    score = c.measure.isin(("MD", "adjusted_MD")).to_numpy(dtype=bool)
+    r.where(score & (c.instrument_id == ""), "instrument_id", "A mean difference needs its instrument.",
             "Name an instrument of instruments.csv.")  # fmt: skip
-    low, high = scale_ends(c, frames["instruments"])
-    wide = (c.estimate.astype(float).abs().to_numpy() > high - low + _SLACK) & c.measure.isin(("MD", "adjusted_MD")).to_numpy()
-    r.where(wide, "estimate", "The difference is wider than its instrument.", "Check the value, the instrument and the printed scale ends.")
+    bottom, top = scale_ends(c, frames["instruments"])
+    r.where((np.abs(estimate) > top - bottom + _SLACK) & score, "estimate", "The difference is wider than its instrument.",
+            "Check the value, the instrument and the printed scale ends.")  # fmt: skip
+    # A 95% half width is about two standard errors, four at t with 2 df: beyond that the two figures cannot belong together.
+    width = (high - low) / 2 / se
+    r.where(((width < 1.2) | (width > 4.5)) & score & _settled(c), "se", "The standard error and the interval contradict each other.",
+            "Read both again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     r.where((c.use != "no") & c.estimate.isna() & c.ci_low.isna(), "use", "Nothing is printed that could be pooled.", "Write no.")
+    r.where((c.use == "pool") & (c.printed_as == "not_stated"), "printed_as", "A figure without a stated direction is not pooled.",
+            "Read the direction in the source, or write sensitivity or no in use.")  # fmt: skip
+    _scales(r, frames["instruments"])
     _one_figure_per_key(
         r, ["study_id", "arm_experimental", "arm_control", "outcome_id", "definition", "instrument_id", "unit", "time_value", "time_unit",
             "time_kind", "analysis_set", "measure"]
     )  # fmt: skip
+    _same_arms_exchanged(r)
 
 
-def _every_figure(r: _Reporter, design: pd.Series) -> None:
+def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) -> None:
     """Rules that hold for scores, counts and contrasts alike."""
     f = r.frame
     r.where(f.time_value.notna() & (f.time_unit == ""), "time_unit", "A time needs its unit.", "Write the unit as printed.")
     r.where(f.time_value.isna() & (f.time_unit != ""), "time_value", "A unit without a time.", "Write the time as printed, or empty both cells.")
+    if "ci_level" in f:
+        r.where((f.ci_level < 50) | (f.ci_level >= 100), "ci_level", "The level of an interval is a per cent below 100.",
+                "Write 95 for a 95% interval.")  # fmt: skip
     r.where((f.reading != "single") & (f.reading_source_id == ""), "reading_source_id", "A second reading needs its source.",
             "Name the source where the figure was read again.")  # fmt: skip
     r.where((f.use == "pool") & (f.reading == "single"), "reading", "A figure is read again at its source before it is pooled.",
             "Read it again, or write sensitivity or no in use.")  # fmt: skip
-    kind = f.study_id.map(design)
-    r.where((kind == "post_hoc_pooled") & (f.use != "no"), "use", "A pooled post-hoc report never stands beside its own trials.", "Write no.")
-    r.where((f.use == "pool") & f["flags"].map(lambda x: "cluster_unadjusted" in x), "use",
+    kinds = np.array([design.get(study, "") for study in f.study_id], dtype=object)
+    used, pooled = (f.use != "no").to_numpy(dtype=bool), (f.use == "pool").to_numpy(dtype=bool)
+    r.where((kinds == "post_hoc_pooled") & used, "use", "A pooled post-hoc report never stands beside its own trials.", "Write no.")
+    r.where(pooled & _flagged(f, "cluster_unadjusted"), "use",
             "A cluster or crossover figure without a design-adjusted standard error is not pooled.", "Write no.")  # fmt: skip
+    # A cluster is never a patient, whatever is printed of its arms; the first period of a crossover is a parallel trial.
+    if r.table == "contrasts":
+        plain = np.isin(kinds, ("cluster_rct", "crossover_rct")) & (f.adjusted_for == "").to_numpy(dtype=bool)
+        todo = "Say in adjusted_for what the standard error allows for, or write no in use."
+    else:
+        first = np.array(["first period" in text for text in f.definition], dtype=bool)
+        plain = (kinds == "cluster_rct") | ((kinds == "crossover_rct") & ~first)
+        todo = "Write no; name a 'first period' of a crossover in definition."
+    r.where(pooled & plain, "use", "A cluster or crossover figure is pooled with a design-adjusted standard error only.", todo)
+    if r.table != "contrasts":
+        kind = "binary" if r.table == "outcomes_binary" else "continuous"
+        other = set(outcomes.outcome_id[outcomes.kind != kind])
+        r.where(f.outcome_id.isin(other) & used, "outcome_id", f"This outcome is not {kind}.",
+                "Name an outcome of that kind, or correct its kind in outcomes.csv.")  # fmt: skip
 
 
 def _instruments(r: _Reporter) -> None:
@@ -174,6 +220,51 @@ def _ordered(r: _Reporter, columns: tuple[str, ...]) -> None:
     for i, low in enumerate(columns):
         for high in columns[i + 1 :]:
             r.where(r.frame[low] > r.frame[high], low, f"{low} lies above {high}.", "Read both again; limits stand lower first.")
+
+
+def _scales(r: _Reporter, instruments: pd.DataFrame) -> None:
+    """Scale ends stand in pairs, in order, and do not contradict the instrument."""
+    f = r.frame
+    r.where(f.scale_min.notna() != f.scale_max.notna(), "scale_min", "One end of the scale is missing.", "Write both ends or none.")
+    r.where(f.scale_min >= f.scale_max, "scale_min", "The lower end must lie below the upper end.", "Correct the ends.")
+    for column in ("scale_min", "scale_max"):
+        listed = dict(zip(instruments.instrument_id, _floats(instruments[column]), strict=True))
+        ends = np.array([listed.get(i, np.nan) for i in f.instrument_id], dtype=float)
+        r.where(np.abs(_floats(f[column]) - ends) > _SLACK, column, "The printed end contradicts the instrument.",
+                "Name an instrument with these ends, adding it to instruments.csv if need be.")  # fmt: skip
+
+
+def _settled(frame: pd.DataFrame) -> np.ndarray:
+    """Rows not flagged as contradictory in their source."""
+    return ~_flagged(frame, "disagreement")
+
+
+def _flagged(frame: pd.DataFrame, flag: str) -> np.ndarray:
+    return np.array([flag in flags for flags in frame["flags"]], dtype=bool)
+
+
+def _floats(column: pd.Series) -> np.ndarray:
+    return column.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _arm_sizes(frame: pd.DataFrame, arms: dict[tuple[str, str], float]) -> np.ndarray:
+    """Number randomised to the arm of each row, NaN where it is not printed."""
+    return np.array([arms.get(key, np.nan) for key in zip(frame.study_id, frame.arm_id, strict=True)], dtype=float)
+
+
+def _same_arms_exchanged(r: _Reporter) -> None:
+    """Two usable rows that print one comparison, once each way round, are one figure."""
+    f = r.frame
+    seen: dict[tuple[Any, ...], int] = {}
+    twice = np.zeros(len(f), dtype=bool)
+    rest = ["outcome_id", "definition", "instrument_id", "unit", "time_value", "time_unit", "time_kind", "analysis_set", "measure"]
+    for i, (study, a, b, use, *key) in enumerate(
+        zip(f.study_id, f.arm_experimental, f.arm_control, f.use, *(r.text[c] for c in rest), strict=True)
+    ):
+        if use != "no":
+            seen[(study, a, b, *key)] = i
+            twice[i] = (study, b, a, *key) in seen and a != b
+    r.where(twice, "row_id", "Another usable row prints the same comparison the other way round.", "Keep one; give the other use = no.")
 
 
 def _one_figure_per_key(r: _Reporter, key: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,11 @@ from vfmeta.trials import schema
 from vfmeta.trials.instruments import directions, scale_ends
 from vfmeta.trials.times import weeks
 
-_DTYPES = {"string": "str", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
+_DTYPES = {"integer": "Int64", "number": "Float64"}
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "1": True, "false": False, "False": False, "FALSE": False, "0": False}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trials:
     """The trial tables of one folder.
 
@@ -40,7 +42,12 @@ class Trials:
         frames = self.__dict__.get("frames", {})
         if name in frames:
             return frames[name]
-        raise AttributeError(f"Trials has no table {name!r}; it has {', '.join(frames)}.")
+        close = difflib.get_close_matches(name, [*frames, *(n for n in vars(type(self)) if n[0] != "_")], n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise AttributeError(f"Trials has no table or attribute {name!r}.{hint} Its tables are {', '.join(frames)}.")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.frames]
 
     @cached_property
     def figures(self) -> dict[tuple[str, str, str], list[Any]]:
@@ -127,14 +134,6 @@ class Trials:
         return found
 
 
-def read_text_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Every table as text, empty cells as empty strings; nothing is interpreted yet."""
-    return {
-        name: pd.read_csv(folder / resource["path"], dtype=str, keep_default_na=False, encoding="utf-8")
-        for name, resource in schema.tables().items()
-    }
-
-
 def typed(table: str, text: pd.DataFrame) -> pd.DataFrame:
     """Columns of a checked text table in the types of the schema."""
     frame = pd.DataFrame(index=text.index)
@@ -143,7 +142,8 @@ def typed(table: str, text: pd.DataFrame) -> pd.DataFrame:
         if field["type"] == "string":
             frame[name] = column
         elif field["type"] == "boolean":
-            frame[name] = column.map({"true": True, "false": False}).astype("boolean")
+            # A spreadsheet writes TRUE where the packaged tables have true; the schema allows both.
+            frame[name] = pd.array([_BOOLEANS.get(cell, pd.NA) for cell in column], dtype="boolean")
         else:
             frame[name] = pd.to_numeric(column.where(column != "")).astype(_DTYPES[field["type"]])
     return frame
@@ -155,7 +155,7 @@ def load_trials(folder: str | Path | None = None) -> Trials:
     Parameters
     ----------
     folder : str or path, optional
-        A folder with the tables described in its ``datapackage.json``; the packaged tables when left out.
+        A folder with all the tables that the packaged ``datapackage.json`` describes; the packaged tables when left out.
 
     Returns
     -------

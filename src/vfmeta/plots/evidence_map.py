@@ -1,0 +1,63 @@
+"""Where evidence is and where it is not: questions by domain, trials with a usable figure out of the trials known."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vfmeta.messages import InputError
+from vfmeta.plots.style import STYLE, applied
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw an evidence map.
+
+    Parameters
+    ----------
+    usable, known : pandas.DataFrame
+        One row a question, one column a domain: trials with a figure that an analysis uses, and trials of the comparison that
+        are known. A missing value means that the question does not ask about the domain.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InputError
+        The two tables differ in rows or columns, are empty, or a trial is usable that is not known.
+    """
+    if usable.empty or not (usable.index.equals(known.index) and usable.columns.equals(known.columns)):
+        raise InputError("gap_map takes two tables with the same rows and columns, at least one of each.")
+    if (usable > known).to_numpy().any():
+        raise InputError("gap_map: more trials are usable than are known; exchange the two tables.")
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    asked = known.notna()
+    counts = usable.astype(float)
+    cells = np.full(counts.shape, "", dtype=object)
+    for i, j in zip(*np.nonzero(asked.to_numpy()), strict=True):
+        cells[i, j] = f"{counts.iat[i, j]:.0f} of {known.iat[i, j]:.0f}"
+    with applied():
+        if ax is None:
+            size = (3.6 + 0.95 * counts.shape[1], 0.9 + 0.34 * counts.shape[0])
+            ax = plt.figure(figsize=size, facecolor="white", layout="constrained").add_subplot()
+        sns.heatmap(
+            counts, mask=~asked, annot=cells, fmt="", cmap="Blues", vmin=0, vmax=max(4.0, float(np.nanmax(counts.to_numpy()))),
+            linewidths=1.5, linecolor="white", cbar=False, ax=ax, annot_kws={"size": STYLE["text"]},
+        )  # fmt: skip
+        ax.set(xlabel="", ylabel="")
+        ax.set_yticklabels([fill(str(name), 46) for name in counts.index], rotation=0)
+        ax.set_xticklabels([fill(str(name), 14) for name in counts.columns], rotation=0)
+        ax.xaxis.tick_top()
+        ax.tick_params(length=0)
+        ax.set_facecolor("#F2F2F2")
+    return ax
