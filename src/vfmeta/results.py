@@ -193,7 +193,9 @@ class Result:
             if data[name] is not None:
                 data[name] = tuple(math.inf if x is None else x for x in data[name])
         for name in _MARGINALS & data.keys():
-            data[name] = Marginal(**{**data[name], "interval": tuple(data[name]["interval"])})
+            data[name] = Marginal(**{k: tuple(x) if k == "interval" else _undefined(k, x) for k, x in data[name].items()})
+        for name in {"se", "statistic"} & data.keys():
+            data[name] = _undefined(name, data[name])
         for name in ("labels", "warnings", "details"):
             data[name] = tuple(data[name])
         return cls(**data)
@@ -326,6 +328,11 @@ class BayesianResult(Result):
 _ARRAYS = {"y", "v", "weights", "shrunken_mean", "shrunken_sd", "shrunken_low", "shrunken_high", "grid", "density"}
 _PAIRS = {"interval", "prediction", "tau2_interval", "adhoc_interval"}
 _MARGINALS = {"mu", "tau", "next_trial"}
+
+
+def _undefined(name: str, value: Any) -> Any:
+    """A moment that JSON holds as null (infinite, or undefined) as NaN; a mode may be left out."""
+    return math.nan if value is None and name != "mode" else value
 
 
 def _z(level: float) -> float:

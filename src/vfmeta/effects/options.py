@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 from vfmeta.effects.events import ZERO_RULES
 from vfmeta.effects.published import PRINTED_AS
 from vfmeta.messages import InputError
+from vfmeta.trials.schema import allowed
 
 MEASURES = ("MD", "SMD", "RR", "OR", "HR", "RD")
 DESIGN_CLASSES = {
@@ -38,6 +41,7 @@ class Options:
     n_missing: str = "leave_out"
     counts_from_percent: bool = False
     p_bound: bool = False
+    correlation: float | None = None
     assume_direction: str | None = None
     assume_scale: tuple[float, float] | None = None
     drop_flags: tuple[str, ...] = ()
@@ -51,6 +55,7 @@ class Options:
                 object.__setattr__(self, f.name, tuple(value))
             elif isinstance(value, str) and "tuple[str" in str(f.type):
                 object.__setattr__(self, f.name, (value,))
+        self._check_types()
         self._one_of("measure", self.measure, MEASURES)
         self._one_of("design", self.design, tuple(DESIGN_CLASSES))
         self._one_of("multi_arm", self.multi_arm, ("combine", "split"))
@@ -58,15 +63,49 @@ class Options:
         self._one_of("n_missing", self.n_missing, ("leave_out", "randomised"))
         if self.assume_direction is not None:
             self._one_of("assume_direction", self.assume_direction, PRINTED_AS)
-        for name in self.prefer:
-            self._one_of("prefer", name, PREFERENCES)
+        for name, known in (
+            ("prefer", PREFERENCES),
+            ("use", ("pool", "sensitivity")),
+            ("unit", allowed("outcomes_binary", "unit")),
+            ("analysis_set", allowed("contrasts", "analysis_set")),
+            ("time_kind", allowed("contrasts", "time_kind")),
+            ("drop_flags", allowed("row_flags", "flag")),
+        ):
+            values = getattr(self, name)
+            if not values and name != "drop_flags":
+                raise InputError(f"{name} is empty, so no figure could enter; name one or more of {', '.join(known)}.")
+            for value in values:
+                self._one_of(name, value, tuple(known))
         for name, pair in (("window", self.window), ("scale", self.scale), ("assume_scale", self.assume_scale)):
-            if pair is not None and (len(pair) != 2 or not pair[0] < pair[1]):
-                raise InputError(f"{name} is a pair (low, high) with low below high, not {pair!r}.")
+            if pair is not None and (len(pair) != 2 or not all(map(_finite, pair)) or not pair[0] < pair[1]):
+                raise InputError(f"{name} is a pair (low, high) of numbers with low below high, not {pair!r}.")
+        if self.week is not None and not (_finite(self.week) and self.week >= 0):
+            raise InputError(f"week is a number of weeks, 0 or more, not {self.week!r}.")
         if self.window is not None and (self.week is None or not self.window[0] <= self.week <= self.window[1]):
             raise InputError(f"The target week {self.week!r} must lie inside the window {self.window!r}.")
+        if self.correlation is not None:
+            if not (_finite(self.correlation) and -1 < self.correlation < 1):
+                raise InputError(f"correlation lies between -1 and 1, not {self.correlation!r}; leave it out to make no change SDs.")
+            if self.measure not in ("MD", "SMD"):
+                raise InputError(f"correlation serves MD and SMD, not {self.measure}; leave it out.")
+
+    def _check_types(self) -> None:
+        """Names are texts, switches are True or False: anything else would quietly match no figure."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if "tuple[str" in str(f.type) and value is not None:
+                if not isinstance(value, tuple) or not all(isinstance(x, str) for x in value):
+                    raise InputError(f"{f.name} is a name or a list of names, not {value!r}.")
+            elif f.type == "bool" and not isinstance(value, bool):
+                raise InputError(f"{f.name} is True or False, not {value!r}.")
+            elif "tuple[float" in str(f.type) and value is not None and not isinstance(value, tuple):
+                raise InputError(f"{f.name} is a pair (low, high), not {value!r}.")
 
     @staticmethod
     def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise InputError(f"{name} is one of {', '.join(known)}, not {value!r}.")
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

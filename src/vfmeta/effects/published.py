@@ -9,6 +9,7 @@ from vfmeta.effects import recover
 
 RATIO_OF = {"RR": "RR", "OR": "OR", "HR": "HR", "RRR_percent": "RR"}
 DIFFERENCE_OF = {"MD": "MD", "adjusted_MD": "MD", "SMD": "SMD", "RD": "RD"}
+NO_DIRECTION = "the direction is not stated in any readable source"
 PRINTED_AS = ("experimental_minus_control", "control_minus_experimental", "benefit_positive")
 
 
@@ -36,7 +37,9 @@ def measure_of(printed: str) -> str:
     return RATIO_OF.get(printed) or DIFFERENCE_OF.get(printed, "")
 
 
-def effect_of(row: Published, higher_is_worse: bool | None, df: float | None = None) -> tuple[float, float, list[str]]:
+def effect_of(
+    row: Published, higher_is_worse: bool | None, df: float | None = None, *, p_bound: bool = False
+) -> tuple[float, float, list[str]]:
     """Effect, variance and steps, experimental minus control, on the scale the row is printed in (ratios on the log scale).
 
     Parameters
@@ -47,6 +50,8 @@ def effect_of(row: Published, higher_is_worse: bool | None, df: float | None = N
         Direction of the outcome, needed where benefit is printed as positive.
     df : float, optional
         Degrees of freedom of the interval where both arm sizes are known; normal when left out.
+    p_bound : bool
+        Whether "p < x" may stand for "p = x" where neither an interval nor a standard error is printed.
 
     Raises
     ------
@@ -56,9 +61,9 @@ def effect_of(row: Published, higher_is_worse: bool | None, df: float | None = N
     steps: list[str] = []
     estimate, low, high = row.estimate, row.low, row.high
     ratio = row.measure in RATIO_OF
-    if row.measure == "RRR_percent":
-        estimate, low, high = 1 - estimate / 100, 1 - high / 100, 1 - low / 100
-        steps.append(f"risk ratio {estimate:.4g} from the printed relative risk reduction of {row.estimate:g}%")
+    reduction = row.measure == "RRR_percent"
+    if reduction:
+        estimate, low, high = _risk_ratio(row, steps)
     if row.measure == "RD":
         estimate, low, high = estimate / 100, low / 100, high / 100
         steps.append("percentage points to a proportion")
@@ -66,44 +71,71 @@ def effect_of(row: Published, higher_is_worse: bool | None, df: float | None = N
     if ratio:
         estimate, low, high = (math.log(x) if x > 0 else math.nan for x in (estimate, low, high))
         steps.append("logarithm of the ratio and its limits")
-        se = math.nan
-    if math.isnan(estimate) and not (math.isnan(low) or math.isnan(high)):
+        if not math.isnan(se):
+            steps.append("the printed standard error is not used: nothing says whether it is of the ratio or of its logarithm")
+            se = math.nan
+    interval = not (math.isnan(low) or math.isnan(high))
+    if math.isnan(estimate) and interval:
         estimate = (low + high) / 2
         steps.append("estimate not printed: centre of the interval")
     if math.isnan(estimate):
         raise Unusable("no estimate is printed")
     level = row.level
-    if math.isnan(level) and not (math.isnan(low) or math.isnan(high)):
+    if math.isnan(level) and interval:
         level = 0.95
         steps.append("the level of the interval is not printed: 95% taken")
     kind = "normal" if df is None else f"t with {df:g} df"
     if not math.isnan(se):
         steps.append(f"standard error as printed, {se:.4g}")
-    elif not (math.isnan(low) or math.isnan(high)):
+    elif interval:
         se = float(recover.se_from_ci(low, high, level, df))
-        steps.append(f"standard error {se:.4g} from the {level:.0%} interval ({kind})")
+        steps.append(f"standard error {se:.4g} from the {100 * level:g}% interval ({kind})")
         if abs((low + high) / 2 - estimate) > 0.1 * (high - low):
             steps.append("the interval is not centred on the estimate: half its width was used")
-    elif not math.isnan(row.p) and row.p_operator == "=" and 0 < row.p < 1 and estimate != 0:
+    elif _gives_se(row, estimate, p_bound):
+        if row.p_operator == "<":
+            steps.append(f"p < {row.p:g} taken as p = {row.p:g}: the widest interval that fits")
         se = float(recover.se_from_p(estimate, row.p, df))
         steps.append(f"standard error {se:.4g} from p = {row.p:g} ({kind})")
     else:
         raise Unusable("no interval, standard error or exact p value is printed")
-    sign = _sign(row.printed_as, higher_is_worse, ratio)
+    sign = 1 if reduction else _sign(row.printed_as, higher_is_worse)
     if sign < 0:
         steps.append(f"sign turned to experimental minus control (printed as {row.printed_as.replace('_', ' ')})")
     return sign * estimate, se**2, steps
 
 
-def _sign(printed_as: str, higher_is_worse: bool | None, ratio: bool) -> int:
+def _gives_se(row: Published, estimate: float, p_bound: bool) -> bool:
+    exact = row.p_operator == "=" or (p_bound and row.p_operator == "<")
+    return exact and 0 < row.p < 1 and estimate != 0
+
+
+def _risk_ratio(row: Published, steps: list[str]) -> tuple[float, float, float]:
+    """Risk ratio, experimental over control, and its limits from a relative risk reduction in per cent.
+
+    A reduction is by name what the control arm has more; printed as experimental minus control it is a signed change
+    (-30 for 30% less).
+    """
+    if row.printed_as == "not_stated":
+        raise Unusable(NO_DIRECTION)
+    if row.printed_as == "experimental_minus_control":
+        estimate, low, high = (1 + x / 100 for x in (row.estimate, row.low, row.high))
+        said = f"risk ratio {estimate:.4g} from the printed relative change of {row.estimate:g}%"
+    else:
+        estimate, low, high = (1 - x / 100 for x in (row.estimate, row.high, row.low))
+        said = f"risk ratio {estimate:.4g} from the printed relative risk reduction of {row.estimate:g}%"
+    steps.append(said)
+    return estimate, low, high
+
+
+def _sign(printed_as: str, higher_is_worse: bool | None) -> int:
+    """Sign that makes a printed difference (or log ratio) experimental minus control."""
     if printed_as == "experimental_minus_control":
         return 1
     if printed_as == "control_minus_experimental":
         return -1
     if printed_as == "benefit_positive":
-        if ratio:
-            return 1
         if higher_is_worse is None:
-            raise Unusable("benefit is printed as positive, but the direction of the instrument is unknown")
+            raise Unusable("benefit is printed as positive, but nothing says whether more of this outcome is worse")
         return -1 if higher_is_worse else 1
-    raise Unusable("the direction is not stated in any readable source")
+    raise Unusable(NO_DIRECTION)

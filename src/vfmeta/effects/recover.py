@@ -16,23 +16,30 @@ from vfmeta.messages import InputError
 
 def critical(level: float, df: ArrayLike | None = None) -> np.ndarray:
     """Two-sided critical value: normal, or t when degrees of freedom are given."""
+    if not 0 < level < 1:
+        raise InputError(f"The level of an interval is a proportion between 0 and 1, not {level:g}; write 0.95 for 95%.")
     tail = 0.5 + level / 2
     return stats.norm.ppf(tail) if df is None else stats.t.ppf(tail, df)
 
 
 def sd_from_se(se: ArrayLike, n: ArrayLike) -> np.ndarray:
     """SD of one arm from the standard error of its mean."""
+    _need(np.asarray(se, float) > 0, "A standard error must be greater than 0.")
+    _need(np.asarray(n, float) >= 1, "An arm needs at least 1 patient.")
     return np.asarray(se, float) * np.sqrt(np.asarray(n, float))
 
 
 def se_from_ci(low: ArrayLike, high: ArrayLike, level: float = 0.95, df: ArrayLike | None = None) -> np.ndarray:
     """Standard error of an estimate from its interval (of a log ratio, from the logs of the limits)."""
-    return (np.asarray(high, float) - np.asarray(low, float)) / (2 * critical(level, df))
+    low, high = np.asarray(low, float), np.asarray(high, float)
+    _need(low < high, "The lower limit of an interval must lie below the upper one.")
+    return (high - low) / (2 * critical(level, df))
 
 
 def sd_from_ci(low: ArrayLike, high: ArrayLike, n: ArrayLike, level: float = 0.95) -> np.ndarray:
     """SD of one arm from the t interval of its mean."""
     n = np.asarray(n, float)
+    _need(n >= 2, "An SD needs at least 2 patients.")
     return sd_from_se(se_from_ci(low, high, level, n - 1), n)
 
 
@@ -52,23 +59,40 @@ def se_from_p(estimate: ArrayLike, p: ArrayLike, df: ArrayLike | None = None) ->
 
 def se_from_t(estimate: ArrayLike, t: ArrayLike) -> np.ndarray:
     """Standard error from an estimate and its t (or z) statistic."""
+    _need((np.asarray(t, float) != 0) & (np.asarray(estimate, float) != 0), "A standard error follows from t only where neither is 0.")
     return np.abs(np.asarray(estimate, float) / np.asarray(t, float))
+
+
+def sd_from_quartiles(q1: ArrayLike, q3: ArrayLike, n: ArrayLike) -> np.ndarray:
+    """SD (Wan 2014, equation 16) from the quartiles."""
+    q1, q3, n = (np.asarray(x, float) for x in (q1, q3, n))
+    _summary(n, q1, q3)
+    return (q3 - q1) / (2 * stats.norm.ppf((0.75 * n - 0.125) / (n + 0.25)))
+
+
+def sd_from_range(low: ArrayLike, high: ArrayLike, n: ArrayLike) -> np.ndarray:
+    """SD (Wan 2014, equation 9) from the smallest and the largest value."""
+    low, high, n = (np.asarray(x, float) for x in (low, high, n))
+    _summary(n, low, high)
+    return (high - low) / (2 * stats.norm.ppf((n - 0.375) / (n + 0.25)))
 
 
 def from_quartiles(median: ArrayLike, q1: ArrayLike, q3: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mean (Luo 2018, equation 15) and SD (Wan 2014, equation 16) from median and quartiles."""
     median, q1, q3, n = (np.asarray(x, float) for x in (median, q1, q3, n))
+    _summary(n, q1, median, q3)
     weight = 0.7 + 0.39 / n
     mean = weight * (q1 + q3) / 2 + (1 - weight) * median
-    return mean, (q3 - q1) / (2 * stats.norm.ppf((0.75 * n - 0.125) / (n + 0.25)))
+    return mean, sd_from_quartiles(q1, q3, n)
 
 
 def from_range(median: ArrayLike, low: ArrayLike, high: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mean (Luo 2018, equation 7) and SD (Wan 2014, equation 9) from median, minimum and maximum."""
     median, low, high, n = (np.asarray(x, float) for x in (median, low, high, n))
+    _summary(n, low, median, high)
     weight = 4 / (4 + n**0.75)
     mean = weight * (low + high) / 2 + (1 - weight) * median
-    return mean, (high - low) / (2 * stats.norm.ppf((n - 0.375) / (n + 0.25)))
+    return mean, sd_from_range(low, high, n)
 
 
 def from_five_numbers(
@@ -76,10 +100,10 @@ def from_five_numbers(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean (Luo 2018, equation 19) and SD (Wan 2014, equation 13) from minimum, quartiles, median and maximum."""
     median, q1, q3, low, high, n = (np.asarray(x, float) for x in (median, q1, q3, low, high, n))
+    _summary(n, low, q1, median, q3, high)
     outer, inner = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55
     mean = outer * (low + high) / 2 + inner * (q1 + q3) / 2 + (1 - outer - inner) * median
-    sd_range = (high - low) / (4 * stats.norm.ppf((n - 0.375) / (n + 0.25)))
-    return mean, sd_range + (q3 - q1) / (4 * stats.norm.ppf((0.75 * n - 0.125) / (n + 0.25)))
+    return mean, (sd_from_range(low, high, n) + sd_from_quartiles(q1, q3, n)) / 2
 
 
 def change_sd(sd_baseline: ArrayLike, sd_final: ArrayLike, correlation: float) -> np.ndarray:
@@ -87,13 +111,31 @@ def change_sd(sd_baseline: ArrayLike, sd_final: ArrayLike, correlation: float) -
     if not -1 <= correlation <= 1:
         raise InputError(f"A correlation lies between -1 and 1, not {correlation}.")
     a, b = np.asarray(sd_baseline, float), np.asarray(sd_final, float)
+    _need((a > 0) & (b > 0), "An SD must be greater than 0.")
     return np.sqrt(a**2 + b**2 - 2 * correlation * a * b)
 
 
 def combine_arms(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float, float, float]:
     """Size, mean and SD of several arms seen as one (Cochrane Handbook, table 6.5.a), shapes ``(arms,)``."""
     n, mean, sd = (np.asarray(x, float) for x in (n, mean, sd))
+    if not n.shape == mean.shape == sd.shape or n.ndim != 1:
+        raise InputError("Sizes, means and SDs of the arms must be lists of one length.")
+    _need((n >= 1) & (sd > 0), "Every arm needs at least 1 patient and an SD greater than 0.")
     total = n.sum()
     centre = float((n * mean).sum() / total)
     squares = ((n - 1) * sd**2 + n * (mean - centre) ** 2).sum()
     return float(total), centre, float(np.sqrt(squares / (total - 1)))
+
+
+def _summary(n: np.ndarray, *ordered: np.ndarray) -> None:
+    """Sizes of at least 2 and order statistics in their order, not all alike."""
+    _need(n >= 2, "An SD needs at least 2 patients.")
+    for low, high in zip(ordered, ordered[1:], strict=False):
+        _need(low <= high, "Smallest value, quartiles, median and largest value must stand in ascending order.")
+    _need(ordered[0] < ordered[-1], "No SD follows where smallest and largest value are the same.")
+
+
+def _need(holds: np.ndarray | np.bool_ | bool, message: str) -> None:
+    """Refuse input of which any element is wrong; a missing value is wrong too."""
+    if not np.all(holds):
+        raise InputError(message)

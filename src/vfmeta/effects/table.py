@@ -98,7 +98,7 @@ class EffectTable:
             {
                 "study_id": e.study_id, "n_experimental": _whole(e.n[0]), "n_control": _whole(e.n[1]),
                 "events_experimental": _whole(e.events[0]), "events_control": _whole(e.events[1]),
-                "week": e.week, "reading": e.reading, "flag": "; ".join(e.flags), "rows": list(e.rows),
+                "week": e.week, "reading": e.reading, "flag": "; ".join(f.replace("_", " ") for f in e.flags), "rows": list(e.rows),
                 "sources": list(e.sources), "steps": list(e.steps), "unused": list(e.unused), "printed": list(e.printed),
             }
             for e in self.effects

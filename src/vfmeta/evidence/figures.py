@@ -43,13 +43,18 @@ def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | N
             write(out / "figures" / f"{name}.svg", svg)
             write(out / "figures" / f"{name}.png", png)
             made[plan].append(
-                {"name": name, "title": f"{group[0].data['plan']['title']}: {group[0].question.outcome}", "alt": alt}
+                {"name": name, "title": _title(group), "alt": alt}
             )
     kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map"}
     for old in (out / "figures").glob("*.*"):
         if old.stem not in kept:
             old.unlink()
     return made
+
+
+def _title(group: list[Record]) -> str:
+    outcomes = dict.fromkeys(r.question.outcome for r in group)
+    return f"{group[0].data['plan']['title']}: {', '.join(outcomes)}"
 
 
 def draw_map(records: list[Record], trials: Trials, out: Path) -> dict[str, str]:

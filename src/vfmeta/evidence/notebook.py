@@ -134,19 +134,15 @@ def _plans(records: list[Record]) -> list[Plan]:
 
 def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials) -> Fragment:
     """The body of a page that is not about one intervention."""
-    overview = [
-        {
-            "page": name,
-            "title": title,
-            "questions": [summary.question_view(p, records, {}, trials) for p in plans if p.page == name],
-        }
-        for name, title in summary._pages(plans)
-    ]
+    overview = []
+    for name, title in summary._pages(plans):
+        questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
+        overview.append({"page": name, "title": title, "questions": questions})
     body = summary._render(
         f"{page}.html", title=_WHOLE[page], nav=summary._pages(plans), overview=overview, plans=plans, trials=trials,
         numbers=summary._numbers(records, trials), studies=summary.study_views(trials),
     )  # fmt: skip
-    text = _sentences([q for o in overview for q in o["questions"]]) if page == "index" else _WHOLE[page]
+    text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else _WHOLE[page]
     inner = body[body.index("<main") : body.index("</main>")].partition(">")[2]
     return Fragment(re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner), text)  # a report brings its own title
 

@@ -105,6 +105,7 @@ class Plan(_Strict):
     names: tuple[str, str]
     background: tuple[str, ...] | None = None
     design: Literal["randomised", "quasi_randomised", "non_randomised"] = "randomised"
+    rank: int = Field(default=9, ge=1)
     exclude: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
     note: str = ""
@@ -143,7 +144,7 @@ def load_plan(path: str | Path) -> Plan:
 
 
 def load_plans(folder: str | Path | None = None) -> list[Plan]:
-    """All plans of a folder in file order (the packaged plans when left out)."""
+    """All plans of a folder by page and rank (the packaged plans when left out)."""
     path = Path(folder) if folder is not None else packaged_folder("analyses")
     if not path.is_dir():
         raise InputError(f"{folder}: there is no such folder of plans.")
@@ -159,7 +160,7 @@ def load_plans(folder: str | Path | None = None) -> list[Plan]:
             problems += error.problems
     if problems:
         raise InputError(problems)
-    return plans
+    return sorted(plans, key=lambda p: (p.page, p.rank, p.id))
 
 
 def _place(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:

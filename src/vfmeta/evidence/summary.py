@@ -153,15 +153,19 @@ def analysis_row(record: Record) -> dict[str, str]:
 
 
 def sensitivity_row(main: Record, record: Record) -> dict[str, str]:
-    """One line of the table of sensitivity analyses."""
+    """One line of the table of sensitivity analyses; it shows the result that the analysis changed, else the one that leads."""
     row = analysis_row(record)
-    fit = record.frequentist
+    choices = (record.data["choices"], main.data["choices"])
+    changed = {k for k in choices[0].keys() | choices[1].keys() if choices[0].get(k) != choices[1].get(k)}
+    leads = "frequentist" if changed & {"tau2", "interval", "model"} else row["leads"]
+    bayesian = leads == "Bayesian"
     return row | {
         "title": f"{main.title}: {record.data['title']}",
         "trials": ", ".join(s["label"] for s in record.data["studies"]),
-        "shown": row.get("bayesian") if row.get("leads") == "Bayesian" else row.get("frequentist", ""),
-        "kind": "" if fit is None else "one trial" if record.k == 1 else row.get("leads", ""),
-    }  # type: ignore[return-value]
+        "shown": row["bayesian"] if bayesian else row["frequentist"],
+        "kind": "" if not record.k else "one trial" if record.k == 1 else leads,
+        "chances": row["chances"] if bayesian else "",
+    }
 
 
 def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vfmeta.plots import text as tx
@@ -106,7 +106,9 @@ def build(
             rows.append(placed)
             y += placed.height
     favours = _favours(question, null, plot[1] - plot[0])
-    axis_label = tuple(wrap(tx.axis_text(question), plot[1] - plot[0], text, most=3))
+    outcomes = {b.lead.question.outcome for b in blocks if b.lead is not None}
+    measured = question if len(outcomes) == 1 else replace(question, outcome="effect")  # the headings name the outcomes then
+    axis_label = tuple(wrap(tx.axis_text(measured), plot[1] - plot[0], text, most=3))
     foot = 0.3 + (0.16 + STYLE["line"] * max(len(s) for s in favours) if favours else 0) + STYLE["line"] * len(axis_label)
     title_lines = tuple(wrap(title, total - 2 * _EDGE, STYLE["title"], bold=True)) if title else ()
     note_lines = tuple(line for note in notes for line in wrap(note, total - 2 * _EDGE, small))

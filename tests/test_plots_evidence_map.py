@@ -1,0 +1,45 @@
+"""The evidence map shows the counts it was given, and nothing where a question does not ask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vfmeta import plots
+from vfmeta.messages import InputError
+
+
+@pytest.fixture
+def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows, columns = ["exercise", "a question with a name far too long to stand on one single line of the figure"], ["pain", "harm"]
+    usable = pd.DataFrame([[2, np.nan], [0, 7]], index=rows, columns=columns)
+    return usable, pd.DataFrame([[5, np.nan], [3, 7]], index=rows, columns=columns)
+
+
+def test_each_cell_says_usable_of_known(tables):
+    ax = plots.gap_map(*tables)
+    assert [t.get_text() for t in ax.texts if t.get_text()] == ["2 of 5", "0 of 3", "7 of 7"]
+
+
+def test_long_names_are_wrapped(tables):
+    labels = [t.get_text() for t in plots.gap_map(*tables).get_yticklabels()]
+    assert labels[0] == "exercise"
+    assert max(len(line) for line in labels[1].split("\n")) <= 46
+
+
+def test_more_usable_than_known_is_refused(tables):
+    with pytest.raises(InputError, match="exchange the two tables"):
+        plots.gap_map(tables[1], tables[0])
+
+
+def test_tables_of_different_shape_are_refused(tables):
+    with pytest.raises(InputError, match="same rows and columns"):
+        plots.gap_map(tables[0], tables[1].iloc[:1])
+
+
+def test_it_draws_into_given_axes(tables):
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots()
+    assert plots.gap_map(*tables, ax=ax) is ax
