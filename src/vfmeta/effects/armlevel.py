@@ -11,6 +11,8 @@ from vfmeta.effects import events, means, recover
 from vfmeta.effects.options import Options
 from vfmeta.effects.published import Unusable
 
+# Flags on a figure whose spread is not to be trusted for another one.
+DOUBTFUL = frozenset({"sd_probably_se", "implausible_spread", "disagreement", "unit_doubtful", "superseded"})
 ArmSize = Callable[[str, str], float | None]
 
 
@@ -26,9 +28,22 @@ class Arm:
     steps: tuple[str, ...] = ()
 
 
-def means_of(rows: list[Any], options: Options, size: ArmSize) -> list[Arm]:
-    """Arms with means, SDs recovered and changes turned to post minus pre."""
-    return [_mean_arm(row, options, size) for row in rows]
+def means_of(rows: list[Any], options: Options, size: ArmSize, study: list[Any]) -> list[Arm]:
+    """Arms with means, SDs recovered and changes turned to after minus before; ``study`` holds all its figures of the outcome."""
+    return [_mean_arm(row, options, size, study) for row in rows]
+
+
+def changes_of(rows: list[Any], options: Options, size: ArmSize, study: list[Any]) -> list[Arm]:
+    """Arms with changes made from their finals and their baselines with the stated correlation."""
+    arms = []
+    for row in rows:
+        n, steps = size_of(row, options, size)
+        mean, sd, more = mean_sd(row, n)
+        before, spread, said = _before(row, options, size, study)
+        change, sd = mean - before, float(recover.change_sd(spread, sd, options.correlation or 0.0))
+        how = f"change {change:.4g} from final less baseline, its SD {sd:.4g} from both SDs and the stated correlation {options.correlation:g}"
+        arms.append(Arm(row.arm_id, n, change, sd, steps=(*steps, *more, *said, f"arm {row.arm_id}: {how}")))
+    return arms
 
 
 def counts_of(rows: list[Any], options: Options, size: ArmSize) -> list[Arm]:
@@ -38,6 +53,8 @@ def counts_of(rows: list[Any], options: Options, size: ArmSize) -> list[Arm]:
         if row.events is None and not (options.counts_from_percent and row.percent is not None):
             raise Unusable(f"no count is printed for arm {row.arm_id}")
         n, steps = _n(row, row.total, options, size)
+        if n < 1:
+            raise Unusable(f"no patient in arm {row.arm_id}")
         count = row.events
         if count is None:
             count = round(row.percent / 100 * n)
@@ -86,20 +103,64 @@ def comparison_of_counts(e: Arm, c: Arm, measure: str, zero: str) -> tuple[float
     """RR, OR or RD of two arms and its variance, with the zero rule."""
     table = (e.events or 0.0, e.n, c.events or 0.0, c.n)
     if measure != "RD" and bool(events.uninformative(*table)):
-        raise Unusable("no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)")
+        raise Unusable(
+            "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
+        )
     make = {"RR": events.log_risk_ratio, "OR": events.log_odds_ratio, "RD": events.risk_difference}[measure]
     steps = []
     if 0 in (table[0], table[2], table[1] - table[0], table[3] - table[2]):
         if zero == "none":
             raise Unusable("a zero cell, and the plan allows no correction")
-        steps.append("0.5 added to every cell of the table because one is zero" + (" (in the variance only)" if measure == "RD" else ""))
+        steps.append(
+            "0.5 added to every cell of the table because one is zero" + (" (in the variance only)" if measure == "RD" else "")
+        )
     y, v = make(*table, zero=zero)
     return float(y), float(v), steps
 
 
-def _mean_arm(row: Any, options: Options, size: ArmSize) -> Arm:
-    n, steps = _n(row, row.n, options, size)
-    mean, sd, more = _mean_sd(row, n)
+def companion(row: Any, study: list[Any], *, baseline: bool) -> Any | None:
+    """The baseline, or the final of the same time, of the arm a figure belongs to; None where none with a spread is printed.
+
+    A baseline is never an outcome, so its ``use`` says nothing here; a figure that is flagged doubtful gives no SD.
+    """
+    found = [
+        f
+        for f in study
+        if f.arm_id == row.arm_id and f.instrument_id == row.instrument_id and f.definition == row.definition
+        and f.value_type == "final" and (f.low_end, f.high_end) == (row.low_end, row.high_end)
+        and (f.time_value == 0 if baseline else f.week is not None and f.week == row.week and f is not row)
+        and has_spread(f) and not set(f.flags) & DOUBTFUL
+    ]  # fmt: skip
+    found.sort(key=lambda f: f.analysis_set != row.analysis_set)
+    return found[0] if found else None
+
+
+def has_spread(row: Any) -> bool:
+    """Whether a mean with a spread, or a summary that gives both, is printed."""
+    quartiles, ends = row.q1 is not None and row.q3 is not None, row.range_low is not None and row.range_high is not None
+    own = (
+        row.sd is not None
+        or row.se is not None
+        or (row.ci_low is not None and row.ci_high is not None and row.ci_level is not None)
+    )
+    return (row.mean is not None and own) or ((row.mean is not None or row.median is not None) and (quartiles or ends))
+
+
+def _before(row: Any, options: Options, size: ArmSize, study: list[Any]) -> tuple[float, float, list[str]]:
+    first = companion(row, study, baseline=True)
+    if first is None:
+        raise Unusable(f"no baseline with an SD is printed for arm {row.arm_id}")
+    n, steps = size_of(first, options, size)
+    mean, sd, more = mean_sd(first, n)
+    return mean, sd, [*steps, *more, f"arm {row.arm_id}: baseline {mean:.4g} with SD {sd:.4g} from {first.row_id}"]
+
+
+def _mean_arm(row: Any, options: Options, size: ArmSize, study: list[Any]) -> Arm:
+    n, steps = size_of(row, options, size)
+    if options.correlation is not None and needs_change_sd(row):
+        mean, sd, more = _change_with_sd(row, n, options, size, study)
+    else:
+        mean, sd, more = mean_sd(row, n)
     steps += more
     if row.change_sign == "improvement_positive":
         if row.worse is None:
@@ -108,6 +169,31 @@ def _mean_arm(row: Any, options: Options, size: ArmSize) -> Arm:
             mean = -mean
             steps.append(f"arm {row.arm_id}: improvement turned to change (after minus before)")
     return Arm(row.arm_id, n, mean, sd, steps=tuple(steps))
+
+
+def needs_change_sd(row: Any) -> bool:
+    """A mean change of patients printed without any spread (an adjusted change has another SD)."""
+    return row.value_type == "change" and row.mean is not None and not has_spread(row)
+
+
+def _change_with_sd(row: Any, n: float, options: Options, size: ArmSize, study: list[Any]) -> tuple[float, float, list[str]]:
+    after = companion(row, study, baseline=False)
+    if after is None:
+        raise Unusable(f"no final with an SD is printed for arm {row.arm_id}, so its change gets none")
+    _, before, said = _before(row, options, size, study)
+    m, steps = size_of(after, options, size)
+    _, final, more = mean_sd(after, m)
+    sd = float(recover.change_sd(before, final, options.correlation or 0.0))
+    how = f"SD {sd:.4g} of the change from the SDs at baseline and at the end ({final:.4g} from {after.row_id})"
+    return float(row.mean), sd, [*said, *steps, *more, f"arm {row.arm_id}: {how}, stated correlation {options.correlation:g}"]
+
+
+def size_of(row: Any, options: Options, size: ArmSize) -> tuple[float, list[str]]:
+    """Patients behind the means of a row."""
+    n, steps = _n(row, row.n, options, size)
+    if n < 2:
+        raise Unusable(f"fewer than 2 patients in arm {row.arm_id}")
+    return n, steps
 
 
 def _n(row: Any, printed: Any, options: Options, size: ArmSize) -> tuple[float, list[str]]:
@@ -119,7 +205,8 @@ def _n(row: Any, printed: Any, options: Options, size: ArmSize) -> tuple[float, 
     raise Unusable(f"the number analysed in arm {row.arm_id} is not printed")
 
 
-def _mean_sd(row: Any, n: float) -> tuple[float, float, list[str]]:
+def mean_sd(row: Any, n: float) -> tuple[float, float, list[str]]:
+    """Mean and SD of a row, by the first way open: SD, SE, interval of the mean, quartiles and range."""
     x = {c: math.nan if getattr(row, c) is None else float(getattr(row, c)) for c in
          ("mean", "sd", "se", "ci_low", "ci_high", "ci_level", "median", "q1", "q3", "range_low", "range_high")}  # fmt: skip
     has = {c: not math.isnan(value) for c, value in x.items()}
@@ -129,19 +216,23 @@ def _mean_sd(row: Any, n: float) -> tuple[float, float, list[str]]:
     if has["mean"] and has["se"]:
         sd = float(recover.sd_from_se(x["se"], n))
         return x["mean"], sd, [f"{arm}: SD {sd:.4g} from the standard error"]
-    if has["mean"] and has["ci_low"] and has["ci_high"]:
+    if has["mean"] and has["ci_low"] and has["ci_high"] and has["ci_level"]:
         sd = float(recover.sd_from_ci(x["ci_low"], x["ci_high"], n, x["ci_level"] / 100))
         return x["mean"], sd, [f"{arm}: SD {sd:.4g} from the {x['ci_level']:g}% interval of the mean"]
-    quartiles, ends = has["median"] and has["q1"] and has["q3"], has["median"] and has["range_low"] and has["range_high"]
-    if quartiles and ends:
-        mean, sd = recover.from_five_numbers(x["median"], x["q1"], x["q3"], x["range_low"], x["range_high"], n)
-        how = "five-number summary"
-    elif quartiles:
-        mean, sd = recover.from_quartiles(x["median"], x["q1"], x["q3"], n)
-        how = "median and quartiles"
-    elif ends:
-        mean, sd = recover.from_range(x["median"], x["range_low"], x["range_high"], n)
-        how = "median and range"
-    else:
+    quartiles, ends = has["q1"] and has["q3"], has["range_low"] and has["range_high"]
+    how = "quartiles and range" if quartiles and ends else "quartiles" if quartiles else "range"
+    if not (quartiles or ends) or not (has["mean"] or has["median"]):
         raise Unusable(f"no spread is printed for {arm}")
-    return float(mean), float(sd), [f"{arm}: mean {mean:.4g} and SD {sd:.4g} from {how} (Luo 2018, Wan 2014)"]
+    if has["mean"]:
+        # The printed mean stands; only the SD has to be rebuilt.
+        spreads = [float(recover.sd_from_quartiles(x["q1"], x["q3"], n))] if quartiles else []
+        spreads += [float(recover.sd_from_range(x["range_low"], x["range_high"], n))] if ends else []
+        sd = sum(spreads) / len(spreads)
+        return x["mean"], sd, [f"{arm}: SD {sd:.4g} from {how} (Wan 2014)"]
+    if quartiles and ends:
+        mean, spread = recover.from_five_numbers(x["median"], x["q1"], x["q3"], x["range_low"], x["range_high"], n)
+    elif quartiles:
+        mean, spread = recover.from_quartiles(x["median"], x["q1"], x["q3"], n)
+    else:
+        mean, spread = recover.from_range(x["median"], x["range_low"], x["range_high"], n)
+    return float(mean), float(spread), [f"{arm}: mean {mean:.4g} and SD {spread:.4g} from median, {how} (Luo 2018, Wan 2014)"]

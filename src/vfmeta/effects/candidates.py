@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ import numpy as np
 from vfmeta.effects import armlevel, published
 from vfmeta.effects.options import Options
 from vfmeta.effects.published import Published, Unusable
-from vfmeta.trials import Trials
+from vfmeta.trials import Trials, schema
+
+COUNTED = ("RR", "OR", "RD")
+_SAME = ("definition", "time_kind", "analysis_set")
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,17 @@ class Made:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Rows of one study, one time and one kind; ``make`` turns them into effects or raises `Unusable`."""
+    """Rows of one study, one time and one kind; ``make`` turns them into effects or raises `Unusable`.
+
+    ``absent`` names arms of the question that have no such row; ``derived`` marks a change made from finals and baselines.
+    """
 
     preference: str
     figures: tuple[Any, ...]
     make: Callable[[], list[Made]]
     size: float
+    absent: tuple[str, ...] = ()
+    derived: bool = False
 
     @property
     def week(self) -> float:
@@ -47,10 +56,14 @@ class Candidate:
 
     @property
     def at(self) -> str:
-        first = self.figures[0]
-        if first.time_value is None:
-            return "no time printed"
-        return f"{first.time_value:g} {first.time_unit}{'' if first.time_value == 1 else 's'}"
+        return time_of(self.figures[0])
+
+
+def time_of(figure: Any) -> str:
+    """The time of a figure as printed."""
+    if figure.time_value is None:
+        return "no time printed"
+    return f"{figure.time_value:g} {figure.time_unit}{'' if figure.time_value == 1 else 's'}"
 
 
 class Finder:
@@ -58,115 +71,174 @@ class Finder:
 
     def __init__(self, trials: Trials, options: Options) -> None:
         self.trials, self.options = trials, options
-        self.binary = options.measure in ("RR", "OR", "RD")
+        self.binary = options.measure in COUNTED
         self.worse: bool | None = None
+        outcomes = trials.outcomes
+        self.harm = bool((outcomes.domain[outcomes.outcome_id == options.outcome] == "harm").any())
+
+    def figures(self, table: str, study_id: str) -> list[Any]:
+        """All figures of a study on the outcome, whatever they are worth."""
+        return self.trials.figures.get((table, study_id, self.options.outcome), [])
 
     def usable(self, table: str, study_id: str) -> list[Any]:
-        """Figures of a study on the outcome that the options let in.
+        """Figures of a study on the outcome that the options let in."""
+        return [f for f in self.figures(table, study_id) if not self.refusal(f)]
 
-        A score at time 0 is a baseline and never enters; an event at time 0 (cement leakage) is one of the procedure itself.
-        """
+    def is_baseline(self, f: Any) -> bool:
+        """A figure from before treatment: time 0, save for a harm, which is then one of the procedure itself."""
+        counted = f.table == "outcomes_binary" or (
+            f.table == "contrasts" and published.measure_of(f.measure) in (*COUNTED, "HR")
+        )
+        return f.time_value == 0 and not (counted and self.harm)
+
+    def refusal(self, f: Any) -> str:
+        """Why the options do not let a figure in; empty where they do."""
         o = self.options
-        return [
-            f
-            for f in self.trials.figures.get((table, study_id, o.outcome), [])
-            if f.use in o.use and f.analysis_set in o.analysis_set and f.time_kind in o.time_kind
-            and (f.time_value != 0 or table == "outcomes_binary") and getattr(f, "unit", o.unit[0]) in o.unit
-            and f.row_id not in o.exclude_rows and not set(f.flags) & set(o.drop_flags)
-        ]  # fmt: skip
+        if self.is_baseline(f):
+            return "a baseline"
+        if f.use not in o.use:
+            return "kept for the record only" if f.use == "no" else f"kept for {f.use} analyses"
+        for name in ("analysis_set", "time_kind", "unit"):
+            value = getattr(f, name, None)
+            if value is not None and value not in getattr(o, name):
+                return f"{name.replace('_', ' ')} {value.replace('_', ' ')} is not taken"
+        if f.row_id in o.exclude_rows:
+            return "excluded by the plan"
+        dropped = sorted(set(f.flags) & set(o.drop_flags))
+        return f"flagged {', '.join(dropped).replace('_', ' ')}" if dropped else ""
+
+    def refused(self, study_id: str, experimental: list[str], control: list[str]) -> Iterator[tuple[Any, str]]:
+        """Figures between these arms that could have served but for the options, each with the reason."""
+        for table in schema.FIGURE_TABLES:
+            for f in self.figures(table, study_id):
+                why = self.refusal(f)
+                if why and not self.is_baseline(f) and self._serves(f, experimental, control):
+                    yield f, why
 
     def of(self, study_id: str, experimental: list[str], control: list[str]) -> list[Candidate]:
         """All candidates of a study between its experimental and control arms."""
         return [*self._contrasts(study_id, experimental, control), *self._arms(study_id, experimental, control)]
 
-    def _contrasts(self, study_id: str, experimental: list[str], control: list[str]) -> list[Candidate]:
-        def across(f: Any) -> bool:
-            forward = f.arm_experimental in experimental and f.arm_control in control
-            return forward or (f.arm_experimental in control and f.arm_control in experimental)
+    def _serves(self, f: Any, experimental: list[str], control: list[str]) -> bool:
+        if f.table == "contrasts":
+            across = (f.arm_experimental in experimental and f.arm_control in control) or (
+                f.arm_experimental in control and f.arm_control in experimental
+            )
+            return across and published.measure_of(f.measure) == self.options.measure
+        own = "outcomes_binary" if self.binary else "outcomes_continuous"
+        return f.table == own and self.options.measure != "HR" and (f.arm_id in experimental or f.arm_id in control)
 
-        rows = [f for f in self.usable("contrasts", study_id) if published.measure_of(f.measure) == self.options.measure and across(f)]
+    def _contrasts(self, study_id: str, experimental: list[str], control: list[str]) -> list[Candidate]:
+        rows = [f for f in self.usable("contrasts", study_id) if self._serves(f, experimental, control)]
         made = []
-        for group in _grouped(rows, ("definition", "instrument_id", "time_value", "time_unit", "measure")):
-            kind = "adjusted_contrast" if group[0].measure == "adjusted_MD" or group[0].adjusted_for else "contrast"
+        for group in _grouped(rows, (*_SAME, "instrument_id", "unit", "measure")):
+            adjusted = all(f.measure == "adjusted_MD" or f.adjusted_for for f in group)
             arms = {a for f in group for a in (f.arm_experimental, f.arm_control)}
             size = sum(self._n(study_id, a) or 0.0 for a in arms)
-            made.append(Candidate(kind, group, lambda g=group: self._from_contrasts(g, experimental), size))
+            absent = tuple(a for a in (*experimental, *control) if a not in arms)
+            kind = "adjusted_contrast" if adjusted else "contrast"
+            made.append(Candidate(kind, group, partial(self._from_contrasts, group, experimental), size, absent))
         return made
 
     def _arms(self, study_id: str, experimental: list[str], control: list[str]) -> list[Candidate]:
         table = "outcomes_binary" if self.binary else "outcomes_continuous"
-        rows = [f for f in self.usable(table, study_id) if f.arm_id in experimental or f.arm_id in control]
-        key = ("definition", "time_value", "time_unit", "analysis_set", *(("unit",) if self.binary else ("instrument_id", "value_type")))
+        rows = [f for f in self.usable(table, study_id) if self._serves(f, experimental, control)]
         made = []
-        for group in _grouped(rows, key):
+        for group in _grouped(rows, (*_SAME, *(("unit",) if self.binary else ("instrument_id", "value_type")))):
             ex, co = [f for f in group if f.arm_id in experimental], [f for f in group if f.arm_id in control]
-            if not ex or not co:
-                continue
-            change = not self.binary and group[0].value_type.endswith("change")
+            absent = tuple(a for a in (*experimental, *control) if a not in {f.arm_id for f in group})
             size = sum((f.total if self.binary else f.n) or 0.0 for f in group)
-            make = self._from_counts if self.binary else self._from_means
-            made.append(Candidate("change" if change else "final", group, lambda m=make, e=ex, c=co: m(e, c), size))
+            if self.binary:
+                made.append(Candidate("final", group, partial(self._from_counts, ex, co), size, absent))
+                continue
+            study = self.figures(table, study_id)
+            change = group[0].value_type.endswith("change")
+            near = self._companions(group, study) if change else []
+            make = partial(self._from_means, ex, co, study)
+            made.append(Candidate("change" if change else "final", (*group, *near), make, size, absent))
+            if self.options.correlation is not None and group[0].value_type == "final" and ex and co:
+                before = [f for row in group if (f := armlevel.companion(row, study, baseline=True)) is not None]
+                make = partial(self._from_means, ex, co, study, derived=True)
+                made.append(Candidate("change", (*group, *before), make, size, absent, derived=True))
         return made
+
+    def _companions(self, group: Iterable[Any], study: list[Any]) -> list[Any]:
+        """Baselines and finals from which a change without a spread gets its SD, where the plan states a correlation."""
+        if self.options.correlation is None:
+            return []
+        bare = [row for row in group if armlevel.needs_change_sd(row)]
+        near = [armlevel.companion(row, study, baseline=b) for row in bare for b in (True, False)]
+        return [f for f in near if f is not None]
 
     def _n(self, study_id: str, arm_id: str) -> float | None:
         return self.trials.arm_sizes.get((study_id, arm_id))
 
     def _from_contrasts(self, group: tuple[Any, ...], experimental: list[str]) -> list[Made]:
-        """One effect from one or more printed contrasts of a study; several share an arm and are averaged."""
+        """One effect from one or more printed contrasts of a study; those that share an arm are correlated."""
         effects = [self._from_contrast(f, f.arm_experimental not in experimental) for f in group]
         if len(effects) == 1:
             return effects
         if self.options.multi_arm == "split":
             raise Unusable("printed contrasts that share an arm cannot be split; combine them")
+        if len({e.arms for e in effects}) < len(effects):
+            raise Unusable("the same arms are compared twice at one time; give one of the rows use = no")
         se = np.sqrt([e.v for e in effects])
-        correlation = 0.5 * (1 + np.eye(len(se)))
-        steps = [*(s for e in effects for s in e.steps), f"{len(se)} contrasts that share an arm averaged, correlation 0.5 between them"]
+        # Two contrasts that share one of their two arms share half of their variance, where arms are alike.
+        shared = [
+            [1.0 if a is b else 0.5 * (a.arms[0] == b.arms[0] or a.arms[1] == b.arms[1]) for b in effects] for a in effects
+        ]
+        steps = [
+            *(s for e in effects for s in e.steps),
+            f"{len(se)} contrasts averaged, correlation 0.5 between those that share an arm",
+        ]
         sides = []
         for i in (0, 1):
             sizes = {e.arms[i]: e.n[i] for e in effects}
             known = [n for n in sizes.values() if n is not None]
             sides.append(("+".join(sizes), sum(known) if len(known) == len(sizes) else None))
         (ex, n_ex), (co, n_co) = sides
-        y, v = float(np.mean([e.y for e in effects])), float(se @ correlation @ se) / len(se) ** 2
-        return [Made(y, v, (n_ex, n_co), (None, None), tuple(steps), (ex, co), effects[0].value_type)]
+        y, v = float(np.mean([e.y for e in effects])), float(se @ np.array(shared) @ se) / len(se) ** 2
+        kinds = {e.value_type for e in effects}
+        return [
+            Made(y, v, (n_ex, n_co), (None, None), tuple(steps), (ex, co), kinds.pop() if len(kinds) == 1 else "not_stated")
+        ]
 
     def _from_contrast(self, f: Any, backward: bool) -> Made:
         o, printed_as, steps = self.options, f.printed_as, []
         arms = (f.arm_control, f.arm_experimental) if backward else (f.arm_experimental, f.arm_control)
         n = (self._n(f.study_id, arms[0]), self._n(f.study_id, arms[1]))
-        df = n[0] + n[1] - 2 if n[0] and n[1] and f.measure in ("MD", "adjusted_MD") else None
-        operator = f.p_operator
-        if o.p_bound and operator == "<":
-            operator = "="
-            steps.append(f"p < {f.p_value:g} taken as p = {f.p_value:g}: the widest interval that fits")
+        df = n[0] + n[1] - 2 if n[0] and n[1] and n[0] + n[1] > 2 and f.measure in ("MD", "adjusted_MD") else None
         if printed_as == "not_stated" and o.assume_direction:
             printed_as = o.assume_direction
             steps.append(f"direction not stated: taken as {printed_as.replace('_', ' ')} in this analysis")
         row = Published(f.measure, printed_as, *map(_number, (f.estimate, f.ci_low, f.ci_high)), _number(f.ci_level) / 100, _number(f.se),
-                        _number(f.p_value), operator)  # fmt: skip
-        y, v, more = published.effect_of(row, f.worse, df)
+                        _number(f.p_value), f.p_operator)  # fmt: skip
+        y, v, more = published.effect_of(row, f.worse, df, p_bound=o.p_bound)
         steps += more
         if backward:
             y, steps = -y, [*steps, "arms exchanged: the row prints the comparison the other way round"]
-        y, v, steps = self._harmonise(f, y, v, steps)
+        y, v, steps = self._harmonise([f], y, v, steps)
         return Made(y, v, n, (None, None), tuple(steps), arms, f.contrast_of)
 
-    def _from_means(self, ex: list[Any], co: list[Any]) -> list[Made]:
+    def _from_means(self, ex: list[Any], co: list[Any], study: list[Any], derived: bool = False) -> list[Made]:
         o = self.options
-        if o.measure not in ("MD", "SMD"):
-            raise Unusable(f"means cannot give a {o.measure}")
+        _both_sides(ex, co)
         if o.measure == "SMD" and ex[0].value_type.startswith("adjusted"):
             raise Unusable("adjusted means carry no SD of patients, so no SMD follows")
-        sides = [armlevel.means_of(rows, o, self._n) for rows in (ex, co)]
+        make = armlevel.changes_of if derived else armlevel.means_of
+        sides = [make(rows, o, self._n, study) for rows in (ex, co)]
         made = []
         for e, c, steps in armlevel.arms_against(sides[0], sides[1], o.multi_arm):
             y, v = armlevel.difference(e, c, o.measure)
-            y, v, notes = self._harmonise(ex[0], y, v, list(steps))
-            made.append(Made(y, v, (e.n, c.n), (None, None), tuple(notes), (e.arm, c.arm), ex[0].value_type))
+            y, v, notes = self._harmonise([*ex, *co], y, v, list(steps))
+            made.append(
+                Made(y, v, (e.n, c.n), (None, None), tuple(notes), (e.arm, c.arm), "change" if derived else ex[0].value_type)
+            )
         return made
 
     def _from_counts(self, ex: list[Any], co: list[Any]) -> list[Made]:
         o = self.options
+        _both_sides(ex, co)
         sides = [armlevel.counts_of(rows, o, self._n) for rows in (ex, co)]
         made = []
         for e, c, steps in armlevel.arms_against(sides[0], sides[1], o.multi_arm):
@@ -174,29 +246,51 @@ class Finder:
             made.append(Made(y, v, (e.n, c.n), (e.events, c.events), (*steps, *more), (e.arm, c.arm), "count"))
         return made
 
-    def _harmonise(self, f: Any, y: float, v: float, steps: list[str]) -> tuple[float, float, list[str]]:
+    def _harmonise(self, rows: list[Any], y: float, v: float, steps: list[str]) -> tuple[float, float, list[str]]:
         """To the direction of the question and, for an MD, its common scale."""
-        o = self.options
-        if o.measure in ("MD", "SMD") and f.worse is not None and self.worse is not None and f.worse != self.worse:
-            y, steps = -y, [*steps, "sign turned: this instrument runs the other way"]
+        o, worse = self.options, rows[0].worse
+        if o.measure in ("MD", "SMD") and self.worse is not None:
+            if worse is None:
+                raise Unusable(
+                    "nothing says whether a higher score is worse on its instrument; fill in higher_is_worse in instruments.csv"
+                )
+            if worse != self.worse:
+                y, steps = -y, [*steps, "sign turned: this instrument runs the other way"]
         if o.measure != "MD" or o.scale is None:
             return y, v, steps
-        low, high = f.low_end, f.high_end
-        if low is None and o.assume_scale:
-            low, high = o.assume_scale
-            steps = [*steps, f"scale ends not printed: taken as {low:g} to {high:g} in this analysis"]
-        if low is None:
+        ends = {(f.low_end, f.high_end) for f in rows if f.low_end is not None}
+        if len(ends) > 1:
+            raise Unusable("its arms print different scale ends")
+        if not ends and o.assume_scale:
+            ends = {o.assume_scale}
+            steps = [
+                *steps,
+                f"scale ends not printed: taken as {o.assume_scale[0]:g} to {o.assume_scale[1]:g} in this analysis",
+            ]
+        if not ends:
             raise Unusable("the ends of its scale are not printed in any readable source")
+        low, high = ends.pop()
         factor = (o.scale[1] - o.scale[0]) / (high - low)
         if factor != 1:
             steps = [*steps, f"rescaled from {low:g}-{high:g} to {o.scale[0]:g}-{o.scale[1]:g} (times {factor:.4g})"]
         return y * factor, v * factor**2, steps
 
 
+def _both_sides(ex: list[Any], co: list[Any]) -> None:
+    """An effect needs both sides, each arm once."""
+    if not ex or not co:
+        raise Unusable(f"no such figure of the {'control' if ex else 'experimental'} arm may enter")
+    for rows in (ex, co):
+        if len({f.arm_id for f in rows}) < len(rows):
+            raise Unusable("an arm has two figures of one kind and time; give one of the rows use = no")
+
+
 def _grouped(rows: Iterable[Any], key: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Rows that belong together: alike in the key and at the same time, in whatever unit it is printed."""
     groups: dict[tuple, list[Any]] = {}
     for row in rows:
-        groups.setdefault(tuple(getattr(row, name) for name in key), []).append(row)
+        week = None if row.week is None else round(row.week, 3)
+        groups.setdefault((week, *(getattr(row, name) for name in key)), []).append(row)
     return [tuple(g) for g in groups.values()]
 
 

@@ -21,19 +21,25 @@ def uninformative(events1: ArrayLike, total1: ArrayLike, events2: ArrayLike, tot
     return ((a == 0) & (c == 0)) | ((a == n1) & (c == n2))
 
 
-def log_risk_ratio(events1: ArrayLike, total1: ArrayLike, events2: ArrayLike, total2: ArrayLike, zero: str = "only0") -> Effects:
+def log_risk_ratio(
+    events1: ArrayLike, total1: ArrayLike, events2: ArrayLike, total2: ArrayLike, zero: str = "only0"
+) -> Effects:
     """Log risk ratio and its variance ``1/a - 1/n1 + 1/c - 1/n2`` (Katz 1978)."""
     a, b, c, d = _cells(events1, total1, events2, total2, zero)
     return np.log(a / (a + b)) - np.log(c / (c + d)), 1 / a - 1 / (a + b) + 1 / c - 1 / (c + d)
 
 
-def log_odds_ratio(events1: ArrayLike, total1: ArrayLike, events2: ArrayLike, total2: ArrayLike, zero: str = "only0") -> Effects:
+def log_odds_ratio(
+    events1: ArrayLike, total1: ArrayLike, events2: ArrayLike, total2: ArrayLike, zero: str = "only0"
+) -> Effects:
     """Log odds ratio and its variance ``1/a + 1/b + 1/c + 1/d`` (Woolf 1955)."""
     a, b, c, d = _cells(events1, total1, events2, total2, zero)
     return np.log(a) - np.log(b) - np.log(c) + np.log(d), 1 / a + 1 / b + 1 / c + 1 / d
 
 
-def risk_difference(events1: ArrayLike, total1: ArrayLike, events2: ArrayLike, total2: ArrayLike, zero: str = "only0") -> Effects:
+def risk_difference(
+    events1: ArrayLike, total1: ArrayLike, events2: ArrayLike, total2: ArrayLike, zero: str = "only0"
+) -> Effects:
     """Risk difference as a proportion, from the counts as they are, and its variance with the zero rule applied."""
     a, n1, c, n2 = _counts(events1, total1, events2, total2)
     e, f, g, h = _cells(a, n1, c, n2, zero)

@@ -80,7 +80,9 @@ def effect_size(
     absent = [name for name in needed if name not in columns]
     surplus = [name for name in columns if name not in needed]
     if absent or surplus:
-        raise InputError(f"{measure} takes the columns {', '.join(needed)}; missing: {absent or 'none'}, not known: {surplus or 'none'}.")
+        raise InputError(
+            f"{measure} takes the columns {', '.join(needed)}; missing: {absent or 'none'}, not known: {surplus or 'none'}."
+        )
     unknown = [c for c in [*columns.values(), *([study] if study else [])] if c not in data.columns]
     if unknown:
         raise InputError(f"No column {', '.join(map(repr, unknown))} in the data; it has {', '.join(map(repr, data.columns))}.")
@@ -130,7 +132,10 @@ def _numbers(column: pd.Series, name: str, labels: list[str]) -> np.ndarray:
     bad |= np.isinf(numeric)
     if bad.any():
         raise InputError(
-            [f"row {i + 1} ({labels[i]}), column {name!r}: {column.iloc[i]!r} is not a finite number; correct it." for i in np.flatnonzero(bad)]
+            [
+                f"row {i + 1} ({labels[i]}), column {name!r}: {column.iloc[i]!r} is not a finite number; correct it."
+                for i in np.flatnonzero(bad)
+            ]
         )
     return numeric
 
@@ -139,7 +144,10 @@ def _check(measure: str, table: np.ndarray, labels: list[str], names: list[str])
     problems = []
 
     def report(mask: np.ndarray, column: int, what: str) -> None:
-        problems.extend(f"row {i + 1} ({labels[i]}), column {names[column]!r}: {what} (value {table[i, column]:g})." for i in np.flatnonzero(mask))
+        problems.extend(
+            f"row {i + 1} ({labels[i]}), column {names[column]!r}: {what} (value {table[i, column]:g})."
+            for i in np.flatnonzero(mask)
+        )
 
     if measure in _MEANS:
         for sd, n in ((1, 2), (4, 5)):

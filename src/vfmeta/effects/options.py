@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any
 
 from vfmeta.effects.events import ZERO_RULES
@@ -85,7 +86,9 @@ class Options:
             raise InputError(f"The target week {self.week!r} must lie inside the window {self.window!r}.")
         if self.correlation is not None:
             if not (_finite(self.correlation) and -1 < self.correlation < 1):
-                raise InputError(f"correlation lies between -1 and 1, not {self.correlation!r}; leave it out to make no change SDs.")
+                raise InputError(
+                    f"correlation lies between -1 and 1, not {self.correlation!r}; leave it out to make no change SDs."
+                )
             if self.measure not in ("MD", "SMD"):
                 raise InputError(f"correlation serves MD and SMD, not {self.measure}; leave it out.")
 
@@ -108,4 +111,4 @@ class Options:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

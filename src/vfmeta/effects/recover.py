@@ -53,13 +53,18 @@ def se_from_p(estimate: ArrayLike, p: ArrayLike, df: ArrayLike | None = None) ->
     """
     estimate, p = np.asarray(estimate, float), np.asarray(p, float)
     if np.any((p <= 0) | (p >= 1) | (estimate == 0)):
-        raise InputError("A standard error follows from p only where 0 < p < 1 and the estimate is not 0; give the interval instead.")
+        raise InputError(
+            "A standard error follows from p only where 0 < p < 1 and the estimate is not 0; give the interval instead."
+        )
     return np.abs(estimate) / (stats.norm.isf(p / 2) if df is None else stats.t.isf(p / 2, df))
 
 
 def se_from_t(estimate: ArrayLike, t: ArrayLike) -> np.ndarray:
     """Standard error from an estimate and its t (or z) statistic."""
-    _need((np.asarray(t, float) != 0) & (np.asarray(estimate, float) != 0), "A standard error follows from t only where neither is 0.")
+    _need(
+        (np.asarray(t, float) != 0) & (np.asarray(estimate, float) != 0),
+        "A standard error follows from t only where neither is 0.",
+    )
     return np.abs(np.asarray(estimate, float) / np.asarray(t, float))
 
 

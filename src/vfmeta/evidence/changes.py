@@ -16,7 +16,7 @@ def changes(before: list[Record], after: list[Record]) -> list[str]:
     """
     old = {(r.plan, r.id): r for r in before}
     new = {(r.plan, r.id): r for r in after}
-    lines = [f"{_name(old[key])}: no longer analysed." for key in old.keys() - new.keys()]
+    lines = [f"{_name(record)}: no longer analysed." for key, record in old.items() if key not in new]
     for key, record in new.items():
         if key not in old:
             lines.append(f"{_name(record)}: new. {record.data['answer']}")
@@ -29,6 +29,8 @@ def _moved(old: Record, new: Record) -> str:
     was, now = ({s["label"]: (s["y"], s["se"]) for s in r.data["studies"]} for r in (old, new))
     came, went = [x for x in now if x not in was], [x for x in was if x not in now]
     altered = [x for x in now if x in was and now[x] != was[x]]
+    if not was and not now:
+        return ""  # nothing to pool, before as now: how many trials are known without figures is no conclusion
     if not (came or went or altered) and old.data["answer"] == new.data["answer"]:
         return ""
     kinds = {"added": came, "gone": went, "changed": altered}

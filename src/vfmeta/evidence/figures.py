@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.evidence.records import Record, sections, write
+from vfmeta.evidence.records import Record, keep_only, sections, write
+from vfmeta.evidence.plan import PAGES
 from vfmeta.evidence.run import Tick, digest_of
 from vfmeta.results import BayesianResult, FrequentistResult
 
@@ -46,9 +47,7 @@ def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | N
                 {"name": name, "title": _title(group), "alt": alt}
             )
     kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map"}
-    for old in (out / "figures").glob("*.*"):
-        if old.stem not in kept:
-            old.unlink()
+    keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
     return made
 
 
@@ -64,7 +63,8 @@ def draw_map(records: list[Record], trials: Trials, out: Path) -> dict[str, str]
     domain = dict(zip(trials.outcomes.outcome_id, trials.outcomes.domain, strict=True))
     used: dict[tuple[str, str], set[str]] = {}
     known: dict[tuple[str, str], set[str]] = {}
-    for r in records:
+    pages = [*PAGES, *sorted({r.data["plan"]["page"] for r in records} - set(PAGES))]
+    for r in sorted(records, key=lambda r: pages.index(r.data["plan"]["page"])):
         key = (r.data["plan"]["title"], domain[r.data["analysis"]["outcome"]].replace("_", " "))
         figures = {s["study_id"] for s in r.data["studies"]}
         used.setdefault(key, set()).update(figures)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vfmeta.evidence import summary
 from vfmeta.evidence.build import build as build_all
-from vfmeta.evidence.figures import draw_all
+from vfmeta.evidence.figures import draw_all, draw_map
 from vfmeta.evidence.plan import Plan
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.messages import InputError
@@ -20,7 +20,6 @@ from vfmeta.trials.schema import packaged_folder
 if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
-_ROOT = "vfmeta-figures"  # stands for the place of the figures until each is put into the page
 _WHOLE = {"index": "Evidence summary", "eligibility": "Eligibility criteria", "studies": "Studies and sources"}
 
 
@@ -75,12 +74,12 @@ def show(
     _same_tables(records, loaded, folder, tables)
     plans = _plans(records)
     if plan is None and page in _WHOLE:
-        return _whole(page, plans, records, loaded)
+        return _whole(page, plans, records, loaded, folder)
     chosen = [p for p in plans if (p.id == plan if plan is not None else p.page == page)]
     if not chosen:
         return _none_of(page, plan, plans)
     figures = draw_all(records, folder)
-    html = "\n".join(summary.fragment(p, records, figures, loaded, figure_root=_ROOT) for p in chosen)
+    html = "\n".join(summary.fragment(p, records, figures, loaded) for p in chosen)
     views = [summary.question_view(p, records, figures, loaded) for p in chosen]
     return Fragment(_with_figures(html, folder / "figures"), _sentences(views))
 
@@ -132,19 +131,27 @@ def _plans(records: list[Record]) -> list[Plan]:
     return [Plan.model_validate({**data, "analysis": analyses[name]}) for name, data in stated.items()]
 
 
-def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials) -> Fragment:
+def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, folder: Path) -> Fragment:
     """The body of a page that is not about one intervention."""
     overview = []
     for name, title in summary._pages(plans):
         questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
         overview.append({"page": name, "title": title, "questions": questions})
     body = summary._render(
-        f"{page}.html", title=_WHOLE[page], nav=summary._pages(plans), overview=overview, plans=plans, trials=trials,
-        numbers=summary._numbers(records, trials), studies=summary.study_views(trials),
-    )  # fmt: skip
+        f"{page}.html",
+        title=_WHOLE[page],
+        nav=summary._pages(plans),
+        overview=overview,
+        map=draw_map(records, trials, folder),
+        plans=plans,
+        trials=trials,
+        numbers=summary._numbers(records, trials),
+        studies=summary.study_views(trials),
+    )
     text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else _WHOLE[page]
     inner = body[body.index("<main") : body.index("</main>")].partition(">")[2]
-    return Fragment(re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner), text)  # a report brings its own title
+    html = re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner)  # a report brings its own title
+    return Fragment(_with_figures(html, folder / "figures"), text)
 
 
 def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:
@@ -159,9 +166,9 @@ def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:
 
 def _with_figures(html: str, folder: Path) -> str:
     """Every figure inside the HTML, and no link to a file that a page standing alone does not bring along."""
-    html = re.sub(rf'<a href="{_ROOT}/[^"]+\.svg">(.*?)</a>', r"\1", html, flags=re.DOTALL)
-    html = re.sub(rf'\s*<a href="{_ROOT}/[^"]+\.png">[^<]*</a>', "", html)
-    return re.sub(rf'src="{_ROOT}/([^"]+\.svg)"', lambda found: f'src="{_data_uri(folder / found[1])}"', html)
+    html = re.sub(r'<a href="figures/[^"]+\.svg">(.*?)</a>', r"\1", html, flags=re.DOTALL)
+    html = re.sub(r'\s*<a href="figures/[^"]+\.png">[^<]*</a>', "", html)
+    return re.sub(r'src="figures/([^"]+\.svg)"', lambda found: f'src="{_data_uri(folder / found[1])}"', html)
 
 
 def _data_uri(file: Path) -> str:

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vfmeta.messages import InputError
 from vfmeta.trials.schema import packaged_folder
 
+# Pages of the review in the order they are read; a user's own plans may name others.
+PAGES = {
+    "calcitonin": "Calcitonin",
+    "bisphosphonates": "Bisphosphonates, denosumab and strontium",
+    "teriparatide": "Teriparatide and other anabolic drugs",
+    "vertebroplasty": "Vertebroplasty",
+    "kyphoplasty": "Kyphoplasty",
+    "analgesics": "Analgesics and nerve blocks",
+    "exercise": "Exercise",
+    "orthoses": "Orthoses",
+    "psychological_support": "Psychological support and education",
+}
+
 Identifier = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
+
+
+_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "HalfNormal": ("scale",),
+    "HalfCauchy": ("scale",),
+    "Exponential": ("scale",),
+    "Uniform": ("end",),
+    "Normal": ("mean", "sd"),
+    "Flat": (),
+}
+_OF_MU = {"Normal", "Flat"}
 
 
 class _Strict(BaseModel):
@@ -25,7 +49,14 @@ class Prior(_Strict):
     scale: float | None = Field(default=None, gt=0)
     mean: float | None = None
     sd: float | None = Field(default=None, gt=0)
-    high: float | None = Field(default=None, gt=0)
+    end: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Prior:
+        wanted = _PARAMETERS[self.family]
+        if {k for k, v in self.model_dump(exclude={"family"}).items() if v is not None} != set(wanted):
+            raise ValueError(f"{self.family} takes {' and '.join(wanted) or 'no parameter'}")
+        return self
 
 
 class Choices(_Strict):
@@ -56,6 +87,14 @@ class Choices(_Strict):
     model: Literal["random", "common"] | None = None
     tau_prior: Prior | None = None
     mu_prior: Prior | None = None
+
+    @model_validator(mode="after")
+    def _priors(self) -> Self:
+        if self.tau_prior is not None and self.tau_prior.family in _OF_MU:
+            raise ValueError(f"tau_prior: {self.tau_prior.family} is not a prior of tau")
+        if self.mu_prior is not None and self.mu_prior.family not in _OF_MU:
+            raise ValueError(f"mu_prior: {self.mu_prior.family} is not a prior of mu; use {' or '.join(sorted(_OF_MU))}")
+        return self
 
     def stated(self) -> dict[str, Any]:
         """Only what the plan states."""
@@ -137,7 +176,10 @@ def load_plan(path: str | Path) -> Plan:
     try:
         plan = Plan.model_validate(data)
     except ValidationError as error:
-        raise InputError([f"{path.name}, {_place(e['loc'], data)}: {e['msg']}{_given(e)}." for e in error.errors()]) from error
+        # an item at fault is not a missing one, though pydantic says both
+        faults = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]]
+        said = [f"{path.name}, {_place(e['loc'], data)}: {e['msg'].removeprefix('Value error, ')}{_given(e)}." for e in faults]
+        raise InputError(said) from error
     if plan.id != path.stem:
         raise InputError(f"{path.name}, id: {plan.id!r} must equal the file name; rename one of them.")
     return plan

@@ -70,10 +70,11 @@ def load_records(folder: str | Path = "build") -> list[Record]:
     index = Path(folder) / "results" / "index.json"
     if not index.is_file():
         raise InputError(f"{folder}: no results yet. Run 'make analyses' or 'vfmeta run' first.")
-    return [
-        Record(json.loads((index.parent / name).read_text(encoding="utf-8")))
-        for name in json.loads(index.read_text(encoding="utf-8"))["records"]
-    ]
+    names = json.loads(index.read_text(encoding="utf-8"))["records"]
+    records = [Record(json.loads((index.parent / name).read_text(encoding="utf-8"))) for name in names]
+    if any(r.data["record_version"] != RECORD_VERSION for r in records):
+        raise InputError(f"{folder}: its results were written by another version of vfmeta. Run 'vfmeta run' again.")
+    return records
 
 
 def dumps(data: Any) -> str:
@@ -96,6 +97,15 @@ def write(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def keep_only(folder: Path, names: set[str]) -> None:
+    """Remove what an earlier run wrote to a folder and this one did not; a file that is not ours is never touched."""
+    listing = folder / ".vfmeta"
+    earlier = set(listing.read_text(encoding="utf-8").splitlines()) if listing.is_file() else set()
+    for name in earlier - names:
+        (folder / name).unlink(missing_ok=True)
+    write(listing, "\n".join(sorted(names)) + "\n")
 
 
 def sections(records: list[Record]) -> Iterator[tuple[str, list[Record]]]:

@@ -15,7 +15,7 @@ from typing import Any
 from vfmeta.effects import EffectTable, compare
 from vfmeta.evidence import fit
 from vfmeta.evidence.plan import Analysis, Plan
-from vfmeta.evidence.records import RECORD_VERSION, Record, dumps, write
+from vfmeta.evidence.records import RECORD_VERSION, Record, dumps, keep_only, write
 from vfmeta.evidence.sentences import answer, why
 from vfmeta.messages import InputError
 from vfmeta.trials import Trials
@@ -63,9 +63,9 @@ def run(plans: list[Plan], trials: Trials, out: str | Path = "build", *, tick: T
     from joblib import Memory
 
     out = Path(out)
+    tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
     remembered = Memory(out / "cache", verbose=0).cache(fit.fit_all, ignore=[])
     code = digest_of(_MODELS, ("numpy", "scipy", "pymc", "nutpie", "arviz"))
-    tables = _all_tables(plans, trials)
     records = []
     for plan in plans:
         for analysis in plan.analysis:
@@ -82,7 +82,8 @@ Tables = dict[tuple[str, str, str], EffectTable]
 def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
     """Effect tables of every main and sensitivity analysis; faults of all plans are reported together."""
     tables: Tables = {}
-    problems = []
+    pools = set(trials.published_pools.pool_id)
+    problems = [f"{x.id}.toml, pools: no pool {p!r} in published_pools.csv." for x in plans for p in x.pools if p not in pools]
     for plan in plans:
         for analysis in plan.analysis:
             for variant in ("", *(s.id for s in analysis.sensitivity)):
@@ -183,12 +184,8 @@ def _write_all(records: list[Record], out: Path) -> None:
         write(results / name, dumps(record.data))
         write(results / f"{record.plan}/{record.id}_studies.csv", study_csv(record))
         index.append(name)
-    wanted = {*index, *(n.replace(".json", "_studies.csv") for n in index)}
-    for old in [
-        p for p in results.rglob("*") if p.is_file() and str(p.relative_to(results)) not in wanted and p.name != "index.json"
-    ]:
-        old.unlink()  # a plan that is gone leaves no result behind
     write(results / "index.json", dumps({"records": index}))
+    keep_only(results, {"index.json", *index, *(n.removesuffix(".json") + "_studies.csv" for n in index)})
 
 
 def study_csv(record: Record) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vfmeta.evidence.plan import Plan
-from vfmeta.evidence.records import Record, write
+from vfmeta.evidence.plan import PAGES, Plan
+from vfmeta.evidence.records import Record, keep_only, write
 from vfmeta.evidence.sentences import count
 from vfmeta.plots import text as tx
 
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 
     from vfmeta.trials import Trials
 
-PAGES = {
-    "calcitonin": "Calcitonin",
-    "bisphosphonates": "Bisphosphonates, denosumab and strontium",
-    "teriparatide": "Teriparatide and other anabolic drugs",
-    "vertebroplasty": "Vertebroplasty",
-    "kyphoplasty": "Kyphoplasty",
-    "analgesics": "Analgesics and nerve blocks",
-    "exercise": "Exercise",
-    "orthoses": "Orthoses",
-    "psychological_support": "Psychological support and education",
-}
 Figures = dict[str, list[dict[str, str]]]
 
 
@@ -67,8 +56,7 @@ def write_site(
                 pages[f"figures/{figure['name']}.{ext}"] = (build / "figures" / f"{figure['name']}.{ext}").read_bytes()
     for name, body in pages.items():
         write(site / name, body)
-    for old in [p for p in site.rglob("*") if p.is_file() and str(p.relative_to(site)) not in pages]:
-        old.unlink()
+    keep_only(site, set(pages))
     return site / "index.html"
 
 

@@ -16,7 +16,11 @@ from vfmeta.trials.problem import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-_WRITE = {"boolean": "true or false", "integer": "a whole number in plain digits", "number": "a plain number with a decimal point"}
+_WRITE = {
+    "boolean": "true or false",
+    "integer": "a whole number in plain digits",
+    "number": "a plain number with a decimal point",
+}
 # Frictionless and pandas disagree on what a number is ("NaN", "INF", "1_0"); only what both read alike passes.
 _PLAIN = {"integer": re.compile(r"[+-]?\d+"), "number": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")}
 
@@ -92,7 +96,10 @@ def _cell_fault(table: str, column: str, kind: str, cell: str) -> tuple[str, str
     limits = field.get("constraints", {})
     empty_too = "" if limits.get("required") else ", or leave the cell empty"
     if kind == "type-error":
-        return f"This is not {_WRITE.get(field['type'], field['type'])}.", f"Write {_WRITE.get(field['type'], 'text')}{empty_too}."
+        return (
+            f"This is not {_WRITE.get(field['type'], field['type'])}.",
+            f"Write {_WRITE.get(field['type'], 'text')}{empty_too}.",
+        )
     if cell in ("", "None"):
         todo = f"Use one of: {', '.join(limits['enum'])}." if "enum" in limits else "Fill in the cell."
         return "A value is required here.", todo

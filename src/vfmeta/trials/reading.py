@@ -34,7 +34,9 @@ def _one(path: Path, file: str, columns: list[str]) -> tuple[pd.DataFrame | None
         return [Problem(file, 0, column, value, message, todo)]
 
     if not path.is_file():
-        return None, whole("The file is missing.", "Add the file (a header line is enough); its columns stand in datapackage.json.")
+        return None, whole(
+            "The file is missing.", "Add the file (a header line is enough); its columns stand in datapackage.json."
+        )
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
@@ -47,7 +49,9 @@ def _one(path: Path, file: str, columns: list[str]) -> tuple[pd.DataFrame | None
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
-        return None, whole(f"The file is not a CSV table ({error}).", "Close every quotation mark; quote a text that holds a comma.")
+        return None, whole(
+            f"The file is not a CSV table ({error}).", "Close every quotation mark; quote a text that holds a comma."
+        )
     if not rows or not any(rows[0]):
         return None, whole("The file is empty.", "Write a header line; its columns stand in datapackage.json.")
     header, body = rows[0], rows[1:]
@@ -76,7 +80,9 @@ def _header(file: str, header: list[str], columns: list[str]) -> list[Problem]:
         if count > 1 and column in columns
     ]
     if not found:
-        found = [Problem(file, 1, "", "", "The columns are in another order.", f"Put them in this order: {', '.join(columns)}.")]
+        found = [
+            Problem(file, 1, "", "", "The columns are in another order.", f"Put them in this order: {', '.join(columns)}.")
+        ]
     return found
 
 

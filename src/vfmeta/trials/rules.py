@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from vfmeta.trials import schema
-from vfmeta.trials.problem import Problem
 from vfmeta.trials.instruments import scale_ends
+from vfmeta.trials.problem import Problem
 
 CHANGES = ("change", "adjusted_change", "percent_change")
 RATIOS = ("RR", "OR", "HR")
@@ -41,7 +41,7 @@ def broken_rules(text: dict[str, pd.DataFrame]) -> list[Problem]:
     arms = dict(zip(zip(a.study_id, a.arm_id, strict=True), _floats(a.n_randomised), strict=True))
     design = dict(zip(frames["studies"].study_id, frames["studies"].design, strict=True))
     checks: dict[str, Callable[[_Reporter], None]] = {
-        "studies": lambda r: _studies(r, frames),
+        "studies": lambda r: _studies(r, arms),
         "outcomes_continuous": lambda r: _continuous(r, frames, arms),
         "outcomes_binary": lambda r: _binary(r, frames, arms),
         "contrasts": lambda r: _contrasts(r, frames),
@@ -59,13 +59,13 @@ def broken_rules(text: dict[str, pd.DataFrame]) -> list[Problem]:
     return [*found, *_shared_row_ids(frames)]
 
 
-def _studies(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
+def _studies(r: _Reporter, arms: dict[tuple[str, str], float]) -> None:
     s = r.frame
-    r.where(~s.study_id.isin(frames["arms"].study_id), "study_id", "The study has no arm.", "Add its arms to arms.csv.")
-    sizes: dict[str, list[Any]] = {}
-    for study, n in zip(frames["arms"].study_id, frames["arms"].n_randomised, strict=True):
+    sizes: dict[str, list[float]] = {}
+    for (study, _), n in arms.items():
         sizes.setdefault(study, []).append(n)
-    total = [sum(n) if (n := sizes.get(study)) and not pd.isna(n).any() else np.nan for study in s.study_id]
+    r.where(~s.study_id.isin(list(sizes)), "study_id", "The study has no arm.", "Add its arms to arms.csv.")
+    total = [sum(sizes.get(study, [np.nan])) for study in s.study_id]
     r.where(np.array(total, dtype=float) > _floats(s.n_randomised), "n_randomised", "The arms add up to more than were randomised.",
             "Correct the study or its arms, or leave empty what is not printed.")  # fmt: skip
 
@@ -73,8 +73,18 @@ def _studies(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
 def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str, str], float]) -> None:
     c = r.frame
     for column in ("sd", "se"):
-        r.where(c[column] <= 0, column, "A spread must be greater than 0.", "Read it again; leave the cell empty if it is not printed.")
-    r.where(c["mean"].isna() & c["median"].isna(), "mean", "Neither a mean nor a median is given.", "Add the figure or remove the row.")
+        r.where(
+            c[column] <= 0,
+            column,
+            "A spread must be greater than 0.",
+            "Read it again; leave the cell empty if it is not printed.",
+        )
+    r.where(
+        c["mean"].isna() & c["median"].isna(),
+        "mean",
+        "Neither a mean nor a median is given.",
+        "Add the figure or remove the row.",
+    )
     _ordered(r, ("ci_low", "mean", "ci_high"))
     _ordered(r, ("range_low", "q1", "median", "q3", "range_high"))
     r.where((c.ci_low.notna() | c.ci_high.notna()) & c.ci_level.isna(), "ci_level", "An interval needs its level.",
@@ -103,7 +113,19 @@ def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[
     r.where((c.use != "no") & ~scores, "use", "A per cent change is never pooled with scale points.", "Write no.")
     _scales(r, frames["instruments"])
     _one_figure_per_key(
-        r, ["study_id", "arm_id", "outcome_id", "definition", "instrument_id", "time_value", "time_unit", "time_kind", "value_type", "analysis_set"]
+        r,
+        [
+            "study_id",
+            "arm_id",
+            "outcome_id",
+            "definition",
+            "instrument_id",
+            "time_value",
+            "time_unit",
+            "time_kind",
+            "value_type",
+            "analysis_set",
+        ],
     )
 
 
@@ -112,20 +134,34 @@ def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str,
     events, total, percent = _floats(b.events), _floats(b.total), _floats(b.percent)
     patient = (b.unit == "patient").to_numpy(dtype=bool)
     # An event may happen twice to a patient; a patient, a vertebra or a level is counted once.
-    r.where((events > total) & (b.unit != "event").to_numpy(dtype=bool), "events", "More events than the total.", "Read both again.")
+    r.where(
+        (events > total) & (b.unit != "event").to_numpy(dtype=bool), "events", "More events than the total.", "Read both again."
+    )
     r.where(patient & (total > _arm_sizes(b, arms)), "total", "More patients than were randomised to the arm.",
             "Correct total here or n_randomised in arms.csv, or the unit.")  # fmt: skip
     r.where(patient & (events > _arm_sizes(b, arms)), "events", "More patients than were randomised to the arm.",
             "Correct events here or n_randomised in arms.csv, or the unit.")  # fmt: skip
-    r.where(np.isnan(events) & np.isnan(percent) & np.isnan(total), "events", "No figure at all.", "Add the figure or remove the row.")
-    r.where(total == 0, "total", "A denominator must be greater than 0.", "Read it again; leave the cell empty if it is not printed.")
+    r.where(
+        np.isnan(events) & np.isnan(percent) & np.isnan(total),
+        "events",
+        "No figure at all.",
+        "Add the figure or remove the row.",
+    )
+    r.where(
+        total == 0,
+        "total",
+        "A denominator must be greater than 0.",
+        "Read it again; leave the cell empty if it is not printed.",
+    )
     gap = np.abs(100 * events / np.where(total > 0, total, np.nan) - percent)
     r.where((gap > 1.0) & _settled(b), "percent", "The percentage contradicts events and total.",
             "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     outcomes = frames["outcomes"]
     disposition = set(outcomes.outcome_id[outcomes.domain == "disposition"])
     r.where(b.outcome_id.isin(disposition) & (b.use != "no"), "use", "A denominator is never an outcome.", "Write no.")
-    r.where((b.use == "pool") & b.events.isna(), "use", "A percentage without a count is not pooled.", "Write sensitivity or no.")
+    r.where(
+        (b.use == "pool") & b.events.isna(), "use", "A percentage without a count is not pooled.", "Write sensitivity or no."
+    )
     _one_figure_per_key(
         r, ["study_id", "arm_id", "outcome_id", "definition", "unit", "time_value", "time_unit", "time_kind", "analysis_set"]
     )
@@ -135,7 +171,9 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     c = r.frame
     estimate, low, high, se = (_floats(c[x]) for x in ("estimate", "ci_low", "ci_high", "se"))
     r.where(c.arm_experimental == c.arm_control, "arm_control", "An arm cannot be compared with itself.", "Name the other arm.")
-    r.where(c.se <= 0, "se", "A standard error must be greater than 0.", "Read it again; leave the cell empty if it is not printed.")
+    r.where(
+        c.se <= 0, "se", "A standard error must be greater than 0.", "Read it again; leave the cell empty if it is not printed."
+    )
     _ordered(r, ("ci_low", "estimate", "ci_high"))
     r.where(c.estimate.notna() & (c.measure == ""), "measure", "An estimate needs its measure.", "Name the measure as printed.")
     ratio = c.measure.isin(RATIOS).to_numpy(dtype=bool)
@@ -143,8 +181,15 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
         r.where(ratio & (_floats(c[column]) <= 0), column, "A ratio must be greater than 0.", "Read it again.")
         r.where((c.measure == "RD") & (c[column].abs() > 100), column, "A risk difference lies between -100 and 100 percentage points.",
                 "Read it again.")  # fmt: skip
-        r.where((c.measure == "RRR_percent") & (c[column] > 100), column, "A risk cannot be reduced by more than 100%.", "Read it again.")
-    r.where(c.p_value.notna() & (c.p_operator == ""), "p_operator", "A p value needs its operator.", "Write =, < or > as printed.")
+        r.where(
+            (c.measure == "RRR_percent") & (c[column] > 100),
+            column,
+            "A risk cannot be reduced by more than 100%.",
+            "Read it again.",
+        )
+    r.where(
+        c.p_value.notna() & (c.p_operator == ""), "p_operator", "A p value needs its operator.", "Write =, < or > as printed."
+    )
     score = c.measure.isin(("MD", "adjusted_MD")).to_numpy(dtype=bool)
     r.where(score & (c.instrument_id == ""), "instrument_id", "A mean difference needs its instrument.",
             "Name an instrument of instruments.csv.")  # fmt: skip
@@ -155,7 +200,9 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     width = (high - low) / 2 / se
     r.where(((width < 1.2) | (width > 4.5)) & score & _settled(c), "se", "The standard error and the interval contradict each other.",
             "Read both again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
-    r.where((c.use != "no") & c.estimate.isna() & c.ci_low.isna(), "use", "Nothing is printed that could be pooled.", "Write no.")
+    r.where(
+        (c.use != "no") & c.estimate.isna() & c.ci_low.isna(), "use", "Nothing is printed that could be pooled.", "Write no."
+    )
     r.where((c.use == "pool") & (c.printed_as == "not_stated"), "printed_as", "A figure without a stated direction is not pooled.",
             "Read the direction in the source, or write sensitivity or no in use.")  # fmt: skip
     _scales(r, frames["instruments"])
@@ -170,7 +217,12 @@ def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) 
     """Rules that hold for scores, counts and contrasts alike."""
     f = r.frame
     r.where(f.time_value.notna() & (f.time_unit == ""), "time_unit", "A time needs its unit.", "Write the unit as printed.")
-    r.where(f.time_value.isna() & (f.time_unit != ""), "time_value", "A unit without a time.", "Write the time as printed, or empty both cells.")
+    r.where(
+        f.time_value.isna() & (f.time_unit != ""),
+        "time_value",
+        "A unit without a time.",
+        "Write the time as printed, or empty both cells.",
+    )
     if "ci_level" in f:
         r.where((f.ci_level < 50) | (f.ci_level >= 100), "ci_level", "The level of an interval is a per cent below 100.",
                 "Write 95 for a 95% interval.")  # fmt: skip
@@ -180,7 +232,9 @@ def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) 
             "Read it again, or write sensitivity or no in use.")  # fmt: skip
     kinds = np.array([design.get(study, "") for study in f.study_id], dtype=object)
     used, pooled = (f.use != "no").to_numpy(dtype=bool), (f.use == "pool").to_numpy(dtype=bool)
-    r.where((kinds == "post_hoc_pooled") & used, "use", "A pooled post-hoc report never stands beside its own trials.", "Write no.")
+    r.where(
+        (kinds == "post_hoc_pooled") & used, "use", "A pooled post-hoc report never stands beside its own trials.", "Write no."
+    )
     r.where(pooled & _flagged(f, "cluster_unadjusted"), "use",
             "A cluster or crossover figure without a design-adjusted standard error is not pooled.", "Write no.")  # fmt: skip
     # A cluster is never a patient, whatever is printed of its arms; the first period of a crossover is a parallel trial.
@@ -202,7 +256,12 @@ def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) 
 def _instruments(r: _Reporter) -> None:
     i = r.frame
     r.where(i.scale_min >= i.scale_max, "scale_min", "The lower end must lie below the upper end.", "Correct the ends.")
-    r.where(i.mid.notna() & (i.mid_source_id == ""), "mid_source_id", "A minimal important difference needs its source.", "Name the source.")
+    r.where(
+        i.mid.notna() & (i.mid_source_id == ""),
+        "mid_source_id",
+        "A minimal important difference needs its source.",
+        "Name the source.",
+    )
 
 
 def _pools(r: _Reporter) -> None:
@@ -219,13 +278,17 @@ def _ordered(r: _Reporter, columns: tuple[str, ...]) -> None:
     """Each printed value must not lie above the next printed one."""
     for i, low in enumerate(columns):
         for high in columns[i + 1 :]:
-            r.where(r.frame[low] > r.frame[high], low, f"{low} lies above {high}.", "Read both again; limits stand lower first.")
+            r.where(
+                r.frame[low] > r.frame[high], low, f"{low} lies above {high}.", "Read both again; limits stand lower first."
+            )
 
 
 def _scales(r: _Reporter, instruments: pd.DataFrame) -> None:
     """Scale ends stand in pairs, in order, and do not contradict the instrument."""
     f = r.frame
-    r.where(f.scale_min.notna() != f.scale_max.notna(), "scale_min", "One end of the scale is missing.", "Write both ends or none.")
+    r.where(
+        f.scale_min.notna() != f.scale_max.notna(), "scale_min", "One end of the scale is missing.", "Write both ends or none."
+    )
     r.where(f.scale_min >= f.scale_max, "scale_min", "The lower end must lie below the upper end.", "Correct the ends.")
     for column in ("scale_min", "scale_max"):
         listed = dict(zip(instruments.instrument_id, _floats(instruments[column]), strict=True))
@@ -257,14 +320,29 @@ def _same_arms_exchanged(r: _Reporter) -> None:
     f = r.frame
     seen: dict[tuple[Any, ...], int] = {}
     twice = np.zeros(len(f), dtype=bool)
-    rest = ["outcome_id", "definition", "instrument_id", "unit", "time_value", "time_unit", "time_kind", "analysis_set", "measure"]
+    rest = [
+        "outcome_id",
+        "definition",
+        "instrument_id",
+        "unit",
+        "time_value",
+        "time_unit",
+        "time_kind",
+        "analysis_set",
+        "measure",
+    ]
     for i, (study, a, b, use, *key) in enumerate(
         zip(f.study_id, f.arm_experimental, f.arm_control, f.use, *(r.text[c] for c in rest), strict=True)
     ):
         if use != "no":
             seen[(study, a, b, *key)] = i
             twice[i] = (study, b, a, *key) in seen and a != b
-    r.where(twice, "row_id", "Another usable row prints the same comparison the other way round.", "Keep one; give the other use = no.")
+    r.where(
+        twice,
+        "row_id",
+        "Another usable row prints the same comparison the other way round.",
+        "Keep one; give the other use = no.",
+    )
 
 
 def _one_figure_per_key(r: _Reporter, key: list[str]) -> None:
@@ -280,4 +358,11 @@ def _shared_row_ids(frames: dict[str, pd.DataFrame]) -> Iterator[Problem]:
     for table in schema.FIGURE_TABLES:
         for i, row in enumerate(frames[table].row_id):
             if seen.setdefault(row, table) != table:
-                yield Problem(f"{table}.csv", i + 2, "row_id", row, f"The row id stands in {seen[row]}.csv too.", "Give each figure its own id.")
+                yield Problem(
+                    f"{table}.csv",
+                    i + 2,
+                    "row_id",
+                    row,
+                    f"The row id stands in {seen[row]}.csv too.",
+                    "Give each figure its own id.",
+                )

@@ -1,0 +1,241 @@
+"""Plans are data: every packaged one stands, and every fault is named with its file, its analysis and its key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vfmeta as vf
+from vfmeta.evidence.plan import Plan, load_plan, load_plans
+from vfmeta.evidence.run import run
+from vfmeta.evidence.summary import PAGES
+from vfmeta.messages import InputError
+from vfmeta.trials.schema import packaged_folder
+
+SOUND = """
+id = "question"
+title = "A question"
+page = "vertebroplasty"
+question = "Does it help?"
+population = "Adults."
+experimental = ["vertebroplasty"]
+control = ["sham"]
+names = ["vertebroplasty", "sham"]
+
+[[analysis]]
+id = "pain_3m"
+title = "Pain at 3 months"
+outcome = "pain_overall"
+measure = "MD"
+scale = [0, 10]
+
+[[analysis]]
+id = "pain_12m"
+title = "Pain at 12 months"
+outcome = "pain_overall"
+measure = "MD"
+scale = [0, 10]
+week = 52
+window = [40, 60]
+"""
+
+
+def plan_file(folder: Path, text: str = SOUND, name: str = "question") -> Path:
+    file = folder / f"{name}.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def fault_of(folder: Path, text: str) -> str:
+    """The one problem of a plan."""
+    with pytest.raises(InputError) as caught:
+        load_plan(plan_file(folder, text))
+    assert len(caught.value.problems) == 1, caught.value.problems
+    return caught.value.problems[0]
+
+
+@pytest.fixture(scope="module")
+def plans() -> dict[str, Plan]:
+    return {p.id: p for p in load_plans()}
+
+
+def test_every_packaged_plan_loads_and_states_what_its_file_states(plans: dict[str, Plan]) -> None:
+    found = sorted(packaged_folder("analyses").glob("*.toml"))
+    assert [f.stem for f in found] == list(plans)
+    for file in found:
+        written = tomllib.loads(file.read_text(encoding="utf-8"))
+        plan = plans[file.stem]
+        assert [a.id for a in plan.analysis] == [a["id"] for a in written["analysis"]]
+        for analysis, stated in zip(plan.analysis, written["analysis"], strict=True):
+            assert analysis.week == stated.get("week")
+            assert analysis.window == (tuple(stated["window"]) if "window" in stated else None)
+            assert [s.id for s in analysis.sensitivity] == [s["id"] for s in stated.get("sensitivity", [])]
+
+
+def test_each_plan_leads_with_one_analysis_and_stands_on_a_known_page(plans: dict[str, Plan]) -> None:
+    for plan in plans.values():
+        assert sum(a.lead for a in plan.analysis) == 1, plan.id
+        assert plan.page in PAGES, plan.id
+    assert {p.page for p in plans.values()} == set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("experimental", "control", "outcomes"),
+    [
+        ("vertebroplasty", "sham", {"pain_overall", "disability", "new_vertebral_fracture", "serious_ae"}),
+        ("vertebroplasty", "usual_care", {"pain_overall", "new_vertebral_fracture"}),
+        ("kyphoplasty", "vertebroplasty", {"pain_overall", "cement_leakage"}),
+        ("kyphoplasty", "usual_care", {"pain_overall"}),
+        ("teriparatide", "placebo", {"new_vertebral_fracture"}),
+        ("teriparatide", "bisphosphonate", {"back_pain_ae", "responder_30pct"}),
+        ("bisphosphonate", "placebo", {"new_vertebral_fracture", "serious_ae"}),
+        ("denosumab", "placebo", {"back_pain_ae"}),
+        ("strontium_ranelate", "placebo", {"back_pain_free"}),
+        ("calcitonin", "placebo", {"pain_overall"}),
+        ("exercise", "usual_care", {"pain_overall"}),
+        ("orthosis", "no_treatment", {"pain_overall"}),
+        ("analgesic", "placebo", {"pain_overall"}),
+        ("psychological_support", "usual_care", {"pain_overall"}),
+    ],
+)
+def test_the_questions_of_the_review_are_asked(plans: dict[str, Plan], experimental: str, control: str, outcomes: set[str]) -> None:
+    trials = vf.load_trials()
+    wanted = set(trials.interventions_in(experimental)), set(trials.interventions_in(control))
+    asked = {
+        a.outcome
+        for p in plans.values()
+        if wanted[0] & set(trials.interventions_in(p.experimental)) and wanted[1] & set(trials.interventions_in(p.control))
+        for a in p.analysis
+    }
+    assert outcomes <= asked
+
+
+def test_vertebroplasty_against_sham_asks_pain_early_and_late(plans: dict[str, Plan]) -> None:
+    windows = [a.window for a in plans["vertebroplasty_sham"].analysis if a.outcome == "pain_overall"]
+    for months in (1, 3, 12):
+        weeks = months * 365.25 / 12 / 7
+        assert sum(w is not None and w[0] <= weeks <= w[1] for w in windows) == 1, months
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('id = "pain_12m"', 'id = "pain_12m"\ntypo = 1', "analysis 2 (pain_12m), typo: Extra inputs are not permitted"),
+        ('title = "A question"', 'title = "A question"\nauthor = "me"', "question.toml, author: Extra inputs are not permitted"),
+        ("week = 52", 'week = "soon"', "analysis 2 (pain_12m), week: Input should be a valid number"),
+        ("week = 52", "week = -1", "analysis 2 (pain_12m), week: Input should be greater than or equal to 0"),
+        ("week = 52", "week = 80", "analysis 2 (pain_12m): week 80.0 must lie inside window (40.0, 60.0)"),
+        ("week = 52\n", "", "analysis 2 (pain_12m): week None must lie inside window (40.0, 60.0)"),
+        ("window = [40, 60]", "window = [40]", "analysis 2 (pain_12m), window 2: Field required"),
+        ('id = "pain_12m"', 'id = "pain_3m"', "analyses share an id: pain_3m"),
+        ('id = "question"', 'id = "answer"', "question.toml, id: 'answer' must equal the file name"),
+        ('id = "pain_12m"', 'id = "Pain 12"', "analysis 2 (Pain 12), id: String should match pattern"),
+        ('control = ["sham"]', "control = []", "question.toml, control: Tuple should have at least 1 item"),
+        ('title = "A question"\n', "", "question.toml, title: Field required"),
+        ('measure = "MD"\nscale = [0, 10]\nweek', 'measure = "WMD"\nweek', "analysis 2 (pain_12m), measure: Input should be 'MD'"),
+        ("week = 52", 'week = 52\ntau2 = "EB"', "analysis 2 (pain_12m), tau2: Input should be 'REML'"),
+        ("week = 52", 'week = 52\nuse = ["everything"]', "analysis 2 (pain_12m), use 1: Input should be 'pool'"),
+        ("week = 52", 'week = 52\ntau_prior = { family = "HalfNormal", sd = 1 }', "tau_prior: HalfNormal takes scale"),
+        ("week = 52", 'week = 52\ntau_prior = { family = "Uniform" }', "analysis 2 (pain_12m), tau_prior: Uniform takes end"),
+        ("week = 52", 'week = 52\ntau_prior = { family = "HalfNormal", scale = 0 }', "tau_prior, scale: Input should be greater than 0"),
+        ("week = 52", 'week = 52\ntau_prior = { family = "Flat" }', "analysis 2 (pain_12m): tau_prior: Flat is not a prior of tau"),
+        ("week = 52", 'week = 52\nmu_prior = { family = "HalfCauchy", scale = 1 }', "mu_prior: HalfCauchy is not a prior of mu"),
+    ],
+)
+def test_a_fault_is_named_with_file_analysis_and_key(tmp_path: Path, old: str, new: str, place: str) -> None:
+    assert SOUND.count(old) == 1
+    said = fault_of(tmp_path, SOUND.replace(old, new))
+    assert said.startswith("question.toml")
+    assert place in said
+
+
+def test_two_sensitivity_analyses_share_an_id(tmp_path: Path) -> None:
+    twin = '\n[[analysis.sensitivity]]\nid = "again"\ntitle = "again"\n'
+    assert "analysis 2 (pain_12m): two sensitivity analyses share an id" in fault_of(tmp_path, SOUND + 2 * twin)
+
+
+def test_a_fault_of_a_sensitivity_analysis_is_named(tmp_path: Path) -> None:
+    bad = '\n[[analysis.sensitivity]]\nid = "dl"\ntitle = "DL"\nmodel = "fixed"\n'
+    assert "analysis 2 (pain_12m), sensitivity 1 (dl), model: Input should be" in fault_of(tmp_path, SOUND + bad)
+
+
+def test_each_fault_of_a_plan_is_listed(tmp_path: Path) -> None:
+    text = SOUND.replace("week = 52", 'week = "soon"').replace('page = "vertebroplasty"\n', "")
+    with pytest.raises(InputError) as caught:
+        load_plan(plan_file(tmp_path, text))
+    assert {p.split(":")[0] for p in caught.value.problems} == {"question.toml, page", "question.toml, analysis 2 (pain_12m), week"}
+
+
+def test_what_is_no_toml_names_file_and_line(tmp_path: Path) -> None:
+    said = fault_of(tmp_path, SOUND.replace("week = 52", "week = = 52"))
+    line = SOUND.splitlines().index("week = 52") + 1
+    assert said.startswith("question.toml: not valid TOML")
+    assert f"line {line}" in said
+
+
+def test_latin_1_bytes_are_no_toml(tmp_path: Path) -> None:
+    file = tmp_path / "question.toml"
+    file.write_bytes(SOUND.replace("Adults.", "Fran\u00e7ais").encode("latin-1"))
+    with pytest.raises(InputError, match=r"question\.toml: not valid TOML"):
+        load_plan(file)
+
+
+def test_a_missing_plan_and_a_missing_or_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.toml: there is no such plan"):
+        load_plan(tmp_path / "nowhere.toml")
+    with pytest.raises(InputError, match="nowhere: there is no such folder of plans"):
+        load_plans(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"holds no \.toml plan"):
+        load_plans(tmp_path)
+
+
+def test_faults_of_all_plans_are_listed_together(tmp_path: Path) -> None:
+    plan_file(tmp_path, SOUND.replace("week = 52", "week = 80"))
+    plan_file(tmp_path, SOUND.replace('"question"', '"second"').replace("MD", "XX", 1), "second")
+    plan_file(tmp_path, SOUND.replace('"question"', '"third"'), "third")
+    with pytest.raises(InputError) as caught:
+        load_plans(tmp_path)
+    assert [p.split(",")[0] for p in caught.value.problems] == ["question.toml", "second.toml"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('experimental = ["vertebroplasty"]', 'experimental = ["cement"]', "Unknown intervention 'cement'"),
+        ('control = ["sham"]', 'control = ["vertebroplasty"]', "stands on both sides"),
+        ('outcome = "pain_overall"\nmeasure = "MD"\nscale = [0, 10]\nweek', 'outcome = "pian"\nmeasure = "MD"\nweek', "Unknown outcome"),
+        ("week = 52", 'week = 52\nexclude_studies = ["nobody1900"]', "nobody1900"),
+        ("week = 52", 'week = 52\nexclude_rows = ["no-such-row"]', "no-such-row"),
+        ("week = 52", 'week = 52\nmid_from = "no_such_scale"', "no_such_scale"),
+        ("week = 52", 'week = 52\nunit = ["person"]', "person"),
+    ],
+)
+def test_what_the_tables_do_not_know_is_named_before_anything_is_written(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = SOUND.replace(old, new)
+    assert text != SOUND
+    plan = load_plan(plan_file(tmp_path, text))
+    with pytest.raises(InputError) as caught:
+        run([plan], vf.load_trials(), tmp_path / "build")
+    assert all(p.startswith("question.toml, analysis pain_") and said in p for p in caught.value.problems)
+    assert any("analysis pain_12m" in p for p in caught.value.problems)
+    assert not (tmp_path / "build").exists()
+
+
+def test_an_unknown_published_pool_is_named(tmp_path: Path) -> None:
+    plan = load_plan(plan_file(tmp_path, SOUND.replace('page = "', 'pools = ["nobody1900-pain"]\npage = "')))
+    with pytest.raises(InputError, match=r"question\.toml, pools: no pool 'nobody1900-pain'"):
+        run([plan], vf.load_trials(), tmp_path / "build")
+
+
+def test_a_sensitivity_analysis_restates_only_what_it_changes(tmp_path: Path) -> None:
+    from vfmeta.evidence.run import choices_of
+
+    extra = '\n[[analysis.sensitivity]]\nid = "dl"\ntitle = "DL"\ntau2 = "DL"\n'
+    plan = load_plan(plan_file(tmp_path, SOUND + extra))
+    main: dict[str, Any] = choices_of(plan, plan.analysis[1])
+    assert choices_of(plan, plan.analysis[1], "dl") == {**main, "tau2": "DL"}
+    assert main["window"] == (40.0, 60.0)
+    assert "tau2" not in main
