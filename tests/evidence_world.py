@@ -12,7 +12,7 @@ import vfmeta as vf
 from vfmeta.trials import schema
 
 Z = NormalDist().inv_cdf(0.975)
-# month -> study -> (y, se): pain on 0 to 10, vertebroplasty minus sham. Month 6 is more alike than chance (Hartung-Knapp q < 1).
+# month -> study -> (y, se): pain on 0 to 10, vertebroplasty minus sham. Month 6 is more alike than chance has it (q < 1).
 PAIN = {
     1: {"able": (-1.0, 0.5)},
     3: {"able": (-1.0, 0.4), "baker": (-0.4, 0.5)},

@@ -29,7 +29,7 @@ class Arm:
 
 
 def means_of(rows: list[Any], options: Options, size: ArmSize, study: list[Any]) -> list[Arm]:
-    """Arms with means, SDs recovered and changes turned to after minus before; ``study`` holds all its figures of the outcome."""
+    """Arms with means, SDs recovered and changes turned to after minus before; ``study`` is all it prints on the outcome."""
     return [_mean_arm(row, options, size, study) for row in rows]
 
 
@@ -41,7 +41,7 @@ def changes_of(rows: list[Any], options: Options, size: ArmSize, study: list[Any
         mean, sd, more = mean_sd(row, n)
         before, spread, said = _before(row, options, size, study)
         change, sd = mean - before, float(recover.change_sd(spread, sd, options.correlation or 0.0))
-        how = f"change {change:.4g} from final less baseline, its SD {sd:.4g} from both SDs and the stated correlation {options.correlation:g}"
+        how = f"change {change:.4g} from final less baseline, its SD {sd:.4g} from both SDs, stated correlation {options.correlation:g}"
         arms.append(Arm(row.arm_id, n, change, sd, steps=(*steps, *more, *said, f"arm {row.arm_id}: {how}")))
     return arms
 

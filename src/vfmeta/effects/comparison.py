@@ -119,7 +119,7 @@ def compare(
     year = trials.study["year"].fillna(9999)
     effects.sort(key=lambda e: (int(year[e.study_id]), e.label))
     cited = {s: trials.citations.get(s, "") for e in effects for s in e.sources}
-    return EffectTable(question, tuple(effects), tuple([*left, *twice]), citations=cited)
+    return EffectTable(question, tuple(effects), (*left, *twice), citations=cited)
 
 
 def _as_list(value: str | Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ Cochrane Handbook for Systematic Reviews of Interventions, chapter 6.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -135,7 +137,7 @@ def combine_arms(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float, f
 def _summary(n: np.ndarray, *ordered: np.ndarray) -> None:
     """Sizes of at least 2 and order statistics in their order, not all alike."""
     _need(n >= 2, "An SD needs at least 2 patients.")
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         _need(low <= high, "Smallest value, quartiles, median and largest value must stand in ascending order.")
     _need(ordered[0] < ordered[-1], "No SD follows where smallest and largest value are the same.")
 

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.evidence.records import Record, keep_only, sections, write
 from vfmeta.evidence.plan import PAGES
+from vfmeta.evidence.records import Record, keep_only, sections, write
 from vfmeta.evidence.run import Tick, digest_of
 from vfmeta.results import BayesianResult, FrequentistResult
 

@@ -346,9 +346,14 @@ def _same_arms_exchanged(r: _Reporter) -> None:
 
 
 def _one_figure_per_key(r: _Reporter, key: list[str]) -> None:
-    """Among usable rows one key holds one figure: a second is a duplicate or a contradiction."""
-    usable = r.frame.use != "no"
-    twice = r.text[key].where(usable).duplicated(keep="first") & usable
+    """Among usable rows one key holds one figure: a second is a duplicate or a contradiction.
+
+    Times are compared in weeks, for 1 year is 12 months.
+    """
+    usable = (r.frame.use != "no").to_numpy(dtype=bool)
+    keyed = r.frame.loc[usable, [k for k in key if not k.startswith("time_")] + ["time_kind"]]
+    twice = np.zeros(len(usable), dtype=bool)
+    twice[usable] = keyed.assign(week=r.frame.week[usable].round(3)).duplicated(keep="first").to_numpy(dtype=bool)
     r.where(twice, "row_id", f"Another usable row has the same {', '.join(key)}.",
             "Keep one; give the other use = no with a note, or a definition of its own.")  # fmt: skip
 
