@@ -125,8 +125,7 @@ def study_rows(study: str, label: str, arms: dict[str, str], size: int) -> dict[
              "blinding": "double_blind", "n_randomised": size * len(arms), "phase": "acute"}
         ],
         "arms": [
-            {"study_id": study, "arm_id": arm, "intervention_id": given, "role": "control" if arm == "control" else "experimental",
-             "n_randomised": size}
+            {"study_id": study, "arm_id": arm, "intervention_id": given, "role": arm, "n_randomised": size}
             for arm, given in arms.items()
         ],
         "sources": [{"source_id": f"{study}_paper", "citation": f"{label}, made up", "url": f"https://example.org/{study}",

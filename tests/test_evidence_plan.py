@@ -58,6 +58,11 @@ def fault_of(folder: Path, text: str) -> str:
 
 
 @pytest.fixture(scope="module")
+def trials() -> vf.Trials:
+    return vf.load_trials()
+
+
+@pytest.fixture(scope="module")
 def plans() -> dict[str, Plan]:
     return {p.id: p for p in load_plans()}
 
@@ -102,9 +107,8 @@ def test_each_plan_leads_with_one_analysis_and_stands_on_a_known_page(plans: dic
     ],
 )
 def test_the_questions_of_the_review_are_asked(
-    plans: dict[str, Plan], experimental: str, control: str, outcomes: set[str]
+    plans: dict[str, Plan], trials: vf.Trials, experimental: str, control: str, outcomes: set[str]
 ) -> None:
-    trials = vf.load_trials()
     wanted = set(trials.interventions_in(experimental)), set(trials.interventions_in(control))
     asked = {
         a.outcome
@@ -234,21 +238,23 @@ def test_faults_of_all_plans_are_listed_together(tmp_path: Path) -> None:
         ("week = 52", 'week = 52\nunit = ["person"]', "person"),
     ],
 )
-def test_what_the_tables_do_not_know_is_named_before_anything_is_written(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_what_the_tables_do_not_know_is_named_before_anything_is_written(
+    trials: vf.Trials, tmp_path: Path, old: str, new: str, said: str
+) -> None:
     text = SOUND.replace(old, new)
     assert text != SOUND
     plan = load_plan(plan_file(tmp_path, text))
     with pytest.raises(InputError) as caught:
-        run([plan], vf.load_trials(), tmp_path / "build")
+        run([plan], trials, tmp_path / "build")
     assert all(p.startswith("question.toml, analysis pain_") and said in p for p in caught.value.problems)
     assert any("analysis pain_12m" in p for p in caught.value.problems)
     assert not (tmp_path / "build").exists()
 
 
-def test_an_unknown_published_pool_is_named(tmp_path: Path) -> None:
+def test_an_unknown_published_pool_is_named(trials: vf.Trials, tmp_path: Path) -> None:
     plan = load_plan(plan_file(tmp_path, SOUND.replace('page = "', 'pools = ["nobody1900-pain"]\npage = "')))
     with pytest.raises(InputError, match=r"question\.toml, pools: no pool 'nobody1900-pain'"):
-        run([plan], vf.load_trials(), tmp_path / "build")
+        run([plan], trials, tmp_path / "build")
 
 
 def test_a_sensitivity_analysis_restates_only_what_it_changes(tmp_path: Path) -> None:

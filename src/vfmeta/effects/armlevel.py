@@ -41,7 +41,8 @@ def changes_of(rows: list[Any], options: Options, size: ArmSize, study: list[Any
         mean, sd, more = mean_sd(row, n)
         before, spread, said = _before(row, options, size, study)
         change, sd = mean - before, float(recover.change_sd(spread, sd, options.correlation or 0.0))
-        how = f"change {change:.4g} from final less baseline, its SD {sd:.4g} from both SDs, stated correlation {options.correlation:g}"
+        made = f"change {change:.4g} from final less baseline, SD {sd:.4g}"
+        how = f"{made} from both SDs and the stated correlation {options.correlation:g}"
         arms.append(Arm(row.arm_id, n, change, sd, steps=(*steps, *more, *said, f"arm {row.arm_id}: {how}")))
     return arms
 

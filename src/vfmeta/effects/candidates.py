@@ -211,8 +211,10 @@ class Finder:
         if printed_as == "not_stated" and o.assume_direction:
             printed_as = o.assume_direction
             steps.append(f"direction not stated: taken as {printed_as.replace('_', ' ')} in this analysis")
-        row = Published(f.measure, printed_as, *map(_number, (f.estimate, f.ci_low, f.ci_high)), _number(f.ci_level) / 100, _number(f.se),
-                        _number(f.p_value), f.p_operator)  # fmt: skip
+        row = Published(
+            f.measure, printed_as, estimate=_number(f.estimate), low=_number(f.ci_low), high=_number(f.ci_high),
+            level=_number(f.ci_level) / 100, se=_number(f.se), p=_number(f.p_value), p_operator=f.p_operator,
+        )  # fmt: skip
         y, v, more = published.effect_of(row, f.worse, df, p_bound=o.p_bound)
         steps += more
         if backward:

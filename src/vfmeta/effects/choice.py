@@ -22,11 +22,11 @@ def choose(finder: Finder, study_id: str, ex: list[str], co: list[str]) -> tuple
     o, trials = finder.options, finder.trials
     found = finder.of(study_id, ex, co)
     inside = [c for c in found if _in_window(c.week, o)]
-    refused = [
-        f"{f.row_id} ({time_of(f)}): {why}"
-        for f, why in finder.refused(study_id, ex, co)
-        if _in_window(math.nan if f.week is None else f.week, o)
-    ]
+    reasons: dict[str, list[str]] = {}
+    for f, why in finder.refused(study_id, ex, co):
+        if _in_window(math.nan if f.week is None else f.week, o):
+            reasons.setdefault(why, []).append(f"{f.row_id} ({time_of(f)})")
+    refused = [f"{', '.join(rows)}: {why}" for why, rows in reasons.items()]
     if not inside:
         return [], _why_none(finder, study_id, found, refused)
     visit = _visits(inside)
@@ -116,38 +116,50 @@ def _why_none(finder: Finder, study_id: str, found: list[Candidate], refused: li
 
 
 def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[str], several: bool) -> Effect:
-    label = trials.labels[study_id]
+    label, first = trials.labels[study_id], c.figures[0]
     readings = {f.reading for f in c.figures}
-    steps = (
-        [f"reading at {c.at} used", *m.steps] if c.at != "no time printed" else ["no time printed beside the figure", *m.steps]
-    )
+    timed = f"reading at {c.at} used" if first.time_value is not None else "no time printed beside the figure"
+    sources = [f.source_id for f in c.figures] + [f.reading_source_id for f in c.figures if f.reading_source_id]
     return Effect(
-        study_id=study_id, label=f"{label} ({m.arms[0]})" if several else label, y=m.y, v=m.v,
-        cohort_id=trials.study.cohort_id[study_id], arms=m.arms, week=None if math.isnan(c.week) else round(c.week, 4),
-        n=m.n, events=m.events, instrument=getattr(c.figures[0], "instrument_printed", ""), value_type=m.value_type, scale=_scale_of(c.figures[0]),
+        study_id=study_id,
+        label=f"{label} ({m.arms[0]})" if several else label,
+        y=m.y,
+        v=m.v,
+        cohort_id=trials.study.cohort_id[study_id],
+        arms=m.arms,
+        week=None if math.isnan(c.week) else round(c.week, 4),
+        n=m.n,
+        events=m.events,
+        instrument=getattr(first, "instrument_printed", ""),
+        scale=_scale_of(first),
+        value_type=m.value_type,
         reading="single" if "single" in readings else "corrected" if "corrected" in readings else "agrees",
-        flags=tuple(sorted({f for row in c.figures for f in row.flags})), rows=c.rows,
-        sources=tuple(dict.fromkeys([f.source_id for f in c.figures] + [f.reading_source_id for f in c.figures if f.reading_source_id])), steps=tuple(steps),
-        unused=tuple(unused), printed=tuple(_printed(f) for f in c.figures),
-    )  # fmt: skip
+        flags=tuple(sorted({f for row in c.figures for f in row.flags})),
+        rows=c.rows,
+        sources=tuple(dict.fromkeys(sources)),
+        steps=(timed, *m.steps),
+        unused=tuple(unused),
+        printed=tuple(_printed(f) for f in c.figures),
+    )
 
 
-_SHOWN = ("arm_id", "definition", "instrument_printed", "unit", "measure", "printed_as", "contrast_of", "value_type", "change_sign", "n", "mean", "sd",
-          "se", "median", "q1", "q3", "range_low", "range_high", "events", "total", "percent", "estimate", "ci_low", "ci_high", "ci_level", "p_value",
-          "adjusted_for")  # fmt: skip
+_SHOWN = (
+    "arm_id", "arm_experimental", "arm_control", "definition", "instrument_printed", "scale_min", "scale_max", "unit",
+    "measure", "printed_as", "contrast_of", "value_type", "change_sign", "n", "mean", "sd", "se", "median", "q1", "q3", "range_low",
+    "range_high", "events", "total", "percent", "estimate", "ci_low", "ci_high", "ci_level", "adjusted_for",
+)  # fmt: skip
 
 
 def _printed(f: Any) -> str:
-    """A figure as printed, with its place."""
-    cells = []
+    """A figure as printed, with its time and its place."""
+    cells = [time_of(f)]
     for name in _SHOWN:
         value = getattr(f, name, None)
         if value not in (None, ""):
-            cells.append(
-                f"{name.replace('_', ' ')} {value:g}"
-                if isinstance(value, (int, float))
-                else f"{name.replace('_', ' ')} {value}"
-            )
+            shown = f"{value:g}" if isinstance(value, (int, float)) else value
+            cells.append(f"{name.replace('_', ' ')} {shown}")
+    if getattr(f, "p_value", None) is not None:
+        cells.append(f"p {f.p_operator} {f.p_value:g}")
     return f"{f.row_id}: {', '.join(cells)} [{f.source_id}, {f.locator}; reading: {f.reading}]"
 
 

@@ -105,8 +105,8 @@ def compare(
     for study_id, (ex, co) in pairs.items():
         label = trials.labels[study_id]
         if design[study_id] not in DESIGN_CLASSES[asked.design]:
-            left.append(LeftOut(study_id=study_id, label=label, said=_said(trials, study_id, outcome),
-                                reason=f"{design[study_id].replace('_', ' ')}: not mixed with {asked.design.replace('_', ' ')} trials"))  # fmt: skip
+            apart = f"{design[study_id]}: not mixed with {asked.design} trials".replace("_", " ")
+            left.append(LeftOut(study_id=study_id, label=label, said=_said(trials, study_id, outcome), reason=apart))
         elif study_id in asked.exclude_studies:
             left.append(LeftOut(study_id=study_id, label=label, reason="excluded by the plan"))
         else:
@@ -195,9 +195,15 @@ def _question(
     shown = trials.names("interventions")
     said = names or tuple(" or ".join(shown.get(w, w.replace("_", " ")) for w in _as_list(side)) for side in wanted)
     return Question(
-        measure=o.measure, experimental=said[0], control=said[1], outcome=trials.names("outcomes")[o.outcome], higher_is_worse=worse,
-        scale=o.scale, mid=mid, mid_source=source,
-    )  # fmt: skip
+        measure=o.measure,
+        experimental=said[0],
+        control=said[1],
+        outcome=trials.names("outcomes")[o.outcome],
+        higher_is_worse=worse,
+        scale=o.scale,
+        mid=mid,
+        mid_source=source,
+    )
 
 
 def _said(trials: Trials, study_id: str, outcome: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def effect_size(
     zero : {"only0", "none"}
         Zero-cell rule, see `vfmeta.effects.events`.
     missing : {"raise", "drop"}
-        Whether rows with a missing value are an error or are left out, with a warning that names them.
+        Whether rows with a missing or infinite value are an error or are left out, with a warning that names them.
     question : Question, optional
         Names and direction, for printing and plotting.
     **columns : str
@@ -72,64 +73,122 @@ def effect_size(
     >>> table.y.round(3).tolist()
     [-0.693, -0.555]
     """
-    if measure not in COLUMNS:
-        raise InputError(f"Unknown measure {measure!r}; vfmeta offers {', '.join(COLUMNS)}.")
-    if zero not in events.ZERO_RULES:
-        raise InputError(f"Unknown zero rule {zero!r}; use one of {', '.join(events.ZERO_RULES)}.")
+    _known(measure, zero, missing, question)
+    frame = _as_frame(data)
     needed = COLUMNS[measure]
-    absent = [name for name in needed if name not in columns]
-    surplus = [name for name in columns if name not in needed]
-    if absent or surplus:
-        raise InputError(
-            f"{measure} takes the columns {', '.join(needed)}; missing: {absent or 'none'}, not known: {surplus or 'none'}."
-        )
-    unknown = [c for c in [*columns.values(), *([study] if study else [])] if c not in data.columns]
-    if unknown:
-        raise InputError(f"No column {', '.join(map(repr, unknown))} in the data; it has {', '.join(map(repr, data.columns))}.")
-    if len(data) == 0:
-        raise InputError("The data have no rows (k = 0); give at least one study.")
-    labels = [str(x) for x in data[study]] if study else [f"row {i + 1}" for i in range(len(data))]
-    table = np.column_stack([_numbers(data[columns[name]], columns[name], labels) for name in needed])
-    if np.isnan(table).any():
-        rows = [f"row {i + 1} ({labels[i]})" for i in np.flatnonzero(np.isnan(table).any(axis=1))]
+    _known_columns(measure, frame, columns, study)
+    names = [columns[name] for name in needed]
+    labels = _labels(frame, study)
+    places = np.arange(len(frame))
+    table = np.column_stack([_numbers(frame[name], name, labels, missing) for name in names])
+    gaps = np.isnan(table).any(axis=1)
+    if gaps.any():
+        rows = [f"row {i + 1} ({labels[i]})" for i in np.flatnonzero(gaps)]
         if missing != "drop":
             raise InputError([f"{r}: a value is missing; fill it in or pass missing='drop'." for r in rows])
-        keep = ~np.isnan(table).any(axis=1)
-        warn(f"Dropped for missing values: {', '.join(rows)}.")
-        table, labels = table[keep], [label for label, k in zip(labels, keep, strict=True) if k]
+        warn(f"Dropped for missing or infinite values: {', '.join(rows)}.")
+        table, places = table[~gaps], places[~gaps]
         if not len(table):
             raise InputError("No row is left after dropping missing values (k = 0).")
-    _check(measure, table, labels, [columns[name] for name in needed])
-    question = question or Question(measure=measure)
+    _check(measure, table, [f"row {i + 1} ({labels[i]})" for i in places], names)
+    _check_repeats(frame.iloc[places], table, [labels[i] for i in places], places, study)
     left: list[LeftOut] = []
-    if measure in _EVENTS:
-        keep = np.ones(len(table), dtype=bool) if measure == "RD" else ~events.uninformative(*table.T)
-        left = [LeftOut(study_id=x, label=x, reason=NO_CONTRAST) for x, k in zip(labels, keep, strict=True) if not k]
+    if measure in _EVENTS and measure != "RD":
+        silent = events.uninformative(*table.T)
+        left = [LeftOut(study_id=labels[i], label=labels[i], reason=NO_CONTRAST) for i in places[silent]]
         if left:
-            warn(f"Left out of the {measure}, because no events (or only events) in both arms say nothing on a ratio: "
-                 f"{', '.join(x.label for x in left)}.")  # fmt: skip
-        table, labels = table[keep], [label for label, k in zip(labels, keep, strict=True) if k]
-        y, v = _EVENTS[measure](*table.T, zero=zero)
-        sizes, counts = table[:, [1, 3]], table[:, [0, 2]]
-        if zero == "none" and not np.isfinite(np.concatenate([y, v])).all():
+            which = ", ".join(x.label for x in left)
+            warn(f"Left out of the {measure}, because no events (or only events) in both arms say nothing on a ratio: {which}.")
+        table, places = table[~silent], places[~silent]
+    if measure in _EVENTS:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            a, n1, c, n2 = table.T
+            y, v = _EVENTS[measure](a, n1, c, n2, zero)
+        if zero == "none" and not (np.isfinite(y) & np.isfinite(v) & (v > 0)).all():
             raise InputError("A zero cell needs the rule zero='only0'.")
+        sizes, counts = table[:, [1, 3]], table[:, [0, 2]]
     else:
         y, v = _MEANS[measure](*table.T)
         sizes, counts = table[:, [2, 5]], None
     made = tuple(
-        Effect(study_id=label, label=label, y=float(y[i]), v=float(v[i]), n=(sizes[i, 0], sizes[i, 1]),
-               events=(None, None) if counts is None else (counts[i, 0], counts[i, 1]))
-        for i, label in enumerate(labels)
-    )  # fmt: skip
-    return EffectTable(question, made, tuple(left))
+        Effect(
+            study_id=labels[place],
+            label=labels[place],
+            y=float(y[i]),
+            v=float(v[i]),
+            n=(float(sizes[i, 0]), float(sizes[i, 1])),
+            events=(None, None) if counts is None else (float(counts[i, 0]), float(counts[i, 1])),
+        )
+        for i, place in enumerate(places)
+    )
+    return EffectTable(question or Question(measure=measure), made, tuple(left))
 
 
-def _numbers(column: pd.Series, name: str, labels: list[str]) -> np.ndarray:
+def _known(measure: str, zero: str, missing: str, question: Question | None) -> None:
+    if measure not in COLUMNS:
+        raise InputError(f"Unknown measure {measure!r}; vfmeta offers {', '.join(COLUMNS)}.")
+    if zero not in events.ZERO_RULES:
+        raise InputError(f"Unknown zero rule {zero!r}; use one of {', '.join(events.ZERO_RULES)}.")
+    if missing not in ("raise", "drop"):
+        raise InputError(f"missing is 'raise' or 'drop', not {missing!r}.")
+    if question is not None and question.measure != measure:
+        raise InputError(f"The question is about a {question.measure}, but {measure} is asked for; give both the same measure.")
+
+
+def _as_frame(data: Any) -> pd.DataFrame:
     import pandas as pd
 
-    numeric = pd.to_numeric(column, errors="coerce").astype(float).to_numpy()
-    bad = np.isnan(numeric) & column.notna().to_numpy()
-    bad |= np.isinf(numeric)
+    try:
+        frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"data is a data frame with one row a study, not {type(data).__name__} ({error}).") from error
+    if not len(frame):
+        raise InputError("The data have no rows (k = 0); give at least one study.")
+    return frame
+
+
+def _known_columns(measure: str, frame: pd.DataFrame, columns: dict[str, str], study: str | None) -> None:
+    needed = COLUMNS[measure]
+    absent = [name for name in needed if name not in columns]
+    surplus = [name for name in columns if name not in needed]
+    if absent or surplus:
+        lacking, strange = (", ".join(names) or "none" for names in (absent, surplus))
+        raise InputError(f"{measure} takes the columns {', '.join(needed)}; missing: {lacking}, not known: {strange}.")
+    asked = [*columns.values(), *([study] if study is not None else [])]
+    unknown = [c for c in asked if not isinstance(c, str) or c not in frame.columns]
+    if unknown:
+        raise InputError(
+            f"No column {', '.join(map(repr, unknown))} in the data; it has {', '.join(map(repr, frame.columns))}."
+        )
+    twice = [c for c in asked if (frame.columns == c).sum() > 1]
+    if twice:
+        raise InputError(f"The data have the column {', '.join(map(repr, dict.fromkeys(twice)))} twice; rename one of them.")
+    for one, other in (("mean1", "mean2"), ("events1", "events2")):
+        if one in columns and columns[one] == columns.get(other):
+            raise InputError(f"{one} and {other} both name {columns[one]!r}; name the column of each arm.")
+
+
+def _labels(frame: pd.DataFrame, study: str | None) -> list[str]:
+    if study is None:
+        return [f"row {i + 1}" for i in range(len(frame))]
+    nameless = np.flatnonzero(frame[study].isna().to_numpy())
+    if len(nameless):
+        raise InputError([f"row {i + 1}, column {study!r}: the study has no label; fill it in." for i in nameless])
+    return [str(x) for x in frame[study]]
+
+
+def _numbers(column: pd.Series, name: str, labels: list[str], missing: str) -> np.ndarray:
+    """A column as floats; what is no number is an error, an infinite one too unless missing values are dropped."""
+    import pandas as pd
+
+    numeric = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    given = column.notna().to_numpy()
+    bad = np.isnan(numeric) & given
+    endless = np.isinf(numeric)
+    if missing == "drop":
+        numeric = np.where(endless, np.nan, numeric)
+    else:
+        bad |= endless
     if bad.any():
         raise InputError(
             [
@@ -140,14 +199,13 @@ def _numbers(column: pd.Series, name: str, labels: list[str]) -> np.ndarray:
     return numeric
 
 
-def _check(measure: str, table: np.ndarray, labels: list[str], names: list[str]) -> None:
-    problems = []
+def _check(measure: str, table: np.ndarray, rows: list[str], names: list[str]) -> None:
+    problems: list[str] = []
 
     def report(mask: np.ndarray, column: int, what: str) -> None:
-        problems.extend(
-            f"row {i + 1} ({labels[i]}), column {names[column]!r}: {what} (value {table[i, column]:g})."
-            for i in np.flatnonzero(mask)
-        )
+        todo = "correct it or remove the row."
+        for i in np.flatnonzero(mask):
+            problems.append(f"{rows[i]}, column {names[column]!r}: {what} (value {table[i, column]:g}); {todo}")  # noqa: PERF401
 
     if measure in _MEANS:
         for sd, n in ((1, 2), (4, 5)):
@@ -158,11 +216,24 @@ def _check(measure: str, table: np.ndarray, labels: list[str], names: list[str])
             report(table[:, e] < 0, e, "a count cannot be negative")
             report(table[:, n] < 1, n, "an arm needs at least 1 patient")
             report(table[:, e] > table[:, n], e, "more events than the total")
-    seen: dict[tuple, int] = {}
-    for i, row in enumerate(table):
-        key = (labels[i] if not labels[i].startswith("row ") else "", *row)
-        if key in seen and key[0]:
-            problems.append(f"row {i + 1} ({labels[i]}) repeats row {seen[key] + 1}; remove it.")
-        seen.setdefault(key, i)
     if problems:
         raise InputError(problems)
+
+
+def _check_repeats(frame: pd.DataFrame, table: np.ndarray, labels: list[str], places: np.ndarray, study: str | None) -> None:
+    """The same row twice is an error; the same study with other figures is said aloud, for its rows may share patients."""
+    # Without labels only rows alike in every column of the data are surely the same.
+    whole = [tuple(map(str, row)) for row in frame.itertuples(index=False)]
+    keys: list[Any] = whole if study is None else list(zip(labels, map(tuple, table), strict=True))
+    first: dict[Any, int] = {}
+    problems = []
+    for i, key in enumerate(keys):
+        if key in first:
+            problems.append(f"row {places[i] + 1} ({labels[i]}) repeats row {places[first[key]] + 1}; remove it.")
+        first.setdefault(key, i)
+    if problems:
+        raise InputError(problems)
+    several = [label for label, count in Counter(labels).items() if count > 1]
+    if several:
+        which = ", ".join(several)
+        warn(f"More than one row for {which}: they are taken as independent, which they are not if they share patients.")

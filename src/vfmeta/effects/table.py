@@ -98,7 +98,8 @@ class EffectTable:
             {
                 "study_id": e.study_id, "n_experimental": _whole(e.n[0]), "n_control": _whole(e.n[1]),
                 "events_experimental": _whole(e.events[0]), "events_control": _whole(e.events[1]),
-                "week": e.week, "reading": e.reading, "flag": "; ".join(f.replace("_", " ") for f in e.flags), "rows": list(e.rows),
+                "week": e.week, "reading": e.reading, "flag": "; ".join(f.replace("_", " ") for f in e.flags),
+                "rows": list(e.rows),
                 "sources": list(e.sources), "steps": list(e.steps), "unused": list(e.unused), "printed": list(e.printed),
             }
             for e in self.effects
@@ -112,7 +113,8 @@ class EffectTable:
         q = self.question
         return pd.DataFrame(
             {
-                "study": self.labels, "study_id": [e.study_id for e in self.effects], "cohort_id": [e.cohort_id for e in self.effects],
+                "study": self.labels, "study_id": [e.study_id for e in self.effects],
+                "cohort_id": [e.cohort_id for e in self.effects],
                 "arm_experimental": [e.arms[0] for e in self.effects], "arm_control": [e.arms[1] for e in self.effects],
                 "outcome": q.outcome, "week": [e.week for e in self.effects], "y": self.y, "v": self.v, "se": np.sqrt(self.v),
                 "measure": q.measure, "scale": "" if q.scale is None else f"{q.scale[0]:g} to {q.scale[1]:g}",
@@ -122,7 +124,17 @@ class EffectTable:
         )  # fmt: skip
 
     def without(self, *study_ids: str) -> EffectTable:
-        """The same table without some studies."""
+        """The same table without some studies.
+
+        Raises
+        ------
+        InputError
+            A study has no effect in this table.
+        """
+        strangers = set(study_ids) - {e.study_id for e in self.effects}
+        if strangers:
+            known = ", ".join(dict.fromkeys(e.study_id for e in self.effects)) or "none"
+            raise InputError(f"No study {', '.join(sorted(strangers))} in this table; its studies are: {known}.")
         kept = tuple(e for e in self.effects if e.study_id not in study_ids)
         return EffectTable(self.question, kept, self.left_out, self.notes, self.citations)
 

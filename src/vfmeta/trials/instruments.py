@@ -32,7 +32,7 @@ def scale_ends(rows: pd.DataFrame, instruments: pd.DataFrame) -> tuple[np.ndarra
 
 
 def directions(rows: pd.DataFrame, instruments: pd.DataFrame, outcomes: pd.DataFrame) -> pd.Series:
-    """Whether a higher value is worse, row by row: from the instrument where it says so, else from the outcome, else missing."""
+    """Whether a higher value is worse, row by row: as the instrument says, else as the outcome does, else missing."""
     own = rows.outcome_id.map(outcomes.set_index("outcome_id")["higher_is_worse"]).astype("boolean")
     if "instrument_id" not in rows:
         return own

@@ -66,7 +66,8 @@ def _studies(r: _Reporter, arms: dict[tuple[str, str], float]) -> None:
         sizes.setdefault(study, []).append(n)
     r.where(~s.study_id.isin(list(sizes)), "study_id", "The study has no arm.", "Add its arms to arms.csv.")
     total = [sum(sizes.get(study, [np.nan])) for study in s.study_id]
-    r.where(np.array(total, dtype=float) > _floats(s.n_randomised), "n_randomised", "The arms add up to more than were randomised.",
+    more = np.array(total, dtype=float) > _floats(s.n_randomised)
+    r.where(more, "n_randomised", "The arms add up to more than were randomised.",
             "Correct the study or its arms, or leave empty what is not printed.")  # fmt: skip
 
 
@@ -179,14 +180,10 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     ratio = c.measure.isin(RATIOS).to_numpy(dtype=bool)
     for column in ("estimate", "ci_low", "ci_high"):
         r.where(ratio & (_floats(c[column]) <= 0), column, "A ratio must be greater than 0.", "Read it again.")
-        r.where((c.measure == "RD") & (c[column].abs() > 100), column, "A risk difference lies between -100 and 100 percentage points.",
-                "Read it again.")  # fmt: skip
-        r.where(
-            (c.measure == "RRR_percent") & (c[column] > 100),
-            column,
-            "A risk cannot be reduced by more than 100%.",
-            "Read it again.",
-        )
+        beyond = (c.measure == "RD") & (c[column].abs() > 100)
+        r.where(beyond, column, "A risk difference lies between -100 and 100 percentage points.", "Read it again.")
+        beyond = (c.measure == "RRR_percent") & (c[column] > 100)
+        r.where(beyond, column, "A risk cannot be reduced by more than 100%.", "Read it again.")
     r.where(
         c.p_value.notna() & (c.p_operator == ""), "p_operator", "A p value needs its operator.", "Write =, < or > as printed."
     )
@@ -198,17 +195,19 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
             "Check the value, the instrument and the printed scale ends.")  # fmt: skip
     # A 95% half width is about two standard errors, four at t with 2 df: beyond that the two figures cannot belong together.
     width = (high - low) / 2 / se
-    r.where(((width < 1.2) | (width > 4.5)) & score & _settled(c), "se", "The standard error and the interval contradict each other.",
+    apart = ((width < 1.2) | (width > 4.5)) & score & _settled(c)
+    r.where(apart, "se", "The standard error and the interval contradict each other.",
             "Read both again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     r.where(
         (c.use != "no") & c.estimate.isna() & c.ci_low.isna(), "use", "Nothing is printed that could be pooled.", "Write no."
     )
-    r.where((c.use == "pool") & (c.printed_as == "not_stated"), "printed_as", "A figure without a stated direction is not pooled.",
+    unstated = (c.use == "pool") & (c.printed_as == "not_stated")
+    r.where(unstated, "printed_as", "A figure without a stated direction is not pooled.",
             "Read the direction in the source, or write sensitivity or no in use.")  # fmt: skip
     _scales(r, frames["instruments"])
     _one_figure_per_key(
-        r, ["study_id", "arm_experimental", "arm_control", "outcome_id", "definition", "instrument_id", "unit", "time_value", "time_unit",
-            "time_kind", "analysis_set", "measure"]
+        r, ["study_id", "arm_experimental", "arm_control", "outcome_id", "definition", "instrument_id", "unit", "time_value",
+            "time_unit", "time_kind", "analysis_set", "measure"]
     )  # fmt: skip
     _same_arms_exchanged(r)
 

@@ -1,0 +1,113 @@
+"""A small world of trials for the tests of tables and effect sizes: sound as it stands, broken one cell at a time."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vfmeta as vf
+from vfmeta.trials import schema
+
+INTERVENTIONS = {"drug": "medicine", "other_drug": "medicine", "cement": "procedure", "placebo": "placebo", "brace": "support"}
+# instrument: lower end, upper end, whether higher is worse (empty where unknown)
+INSTRUMENTS: dict[str, tuple[Any, Any, str]] = {
+    "vas10": (0, 10, "true"), "vas100": (0, 100, "true"), "qol": (0, 50, "false"), "endless": ("", "", "true"),
+    "mute": (0, 10, ""), "log": (0, 10, "true"),
+}  # fmt: skip
+# outcome: domain, kind, whether higher (or the event) is worse
+OUTCOMES = {
+    "pain": ("pain", "continuous", ""), "ache": ("pain", "continuous", "true"), "fracture": ("fracture", "binary", "true"),
+    "responder": ("pain", "binary", "false"), "leak": ("harm", "binary", "true"), "sore": ("pain", "binary", "true"),
+    "analysed": ("disposition", "binary", ""), "oddity": ("function", "binary", ""),
+}  # fmt: skip
+READ = {"source_id": "paper", "locator": "table 2", "reading": "agrees", "reading_source_id": "paper", "use": "pool"}
+
+
+class World:
+    """Tables under construction; every verb adds one row, with sound values for what is left out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = itertools.count(1)
+        self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in schema.tables()}
+        self.add("sources", source_id="paper", citation="A. Author. A paper. 2001.", url="https://example.org/paper", kind="primary_report")
+        for name, group in INTERVENTIONS.items():
+            self.add("interventions", intervention_id=name, name=name.replace("_", " "), intervention_class=group, review_intervention="true")
+        for name, (low, high, worse) in INSTRUMENTS.items():
+            self.add("instruments", instrument_id=name, name=name, construct="pain", scale_min=low, scale_max=high, higher_is_worse=worse)
+        for name, (domain, kind, worse) in OUTCOMES.items():
+            self.add("outcomes", outcome_id=name, name=name, domain=domain, kind=kind, higher_is_worse=worse)
+
+    def add(self, table: str, **cells: Any) -> str:
+        """One row; names a column cannot have are an error of the test."""
+        unknown = set(cells) - set(schema.fields(table))
+        assert not unknown, f"{table} has no {unknown}"
+        self.tables[table].append(cells)
+        return str(cells.get("row_id", ""))
+
+    def study(self, study_id: str, *arms: str, n: int | str = 50, design: str = "parallel_rct", cohort: str = "", year: int = 2001) -> None:
+        """A study with one arm for each intervention; an arm is named after it, ``name=intervention`` names it otherwise."""
+        self.add("studies", study_id=study_id, cohort_id=cohort or study_id, first_author=study_id.title(), year=year, design=design,
+                 blinding="open_label", phase="acute")  # fmt: skip
+        for arm in arms:
+            name, _, given = arm.partition("=")
+            self.add("arms", study_id=study_id, arm_id=name, intervention_id=given or name, role="experimental", n_randomised=n)
+
+    def _figure(self, table: str, cells: dict[str, Any], week: Any) -> str:
+        when = {"time_value": "", "time_unit": ""} if week == "" else {"time_value": week, "time_unit": "week"}
+        own = {"row_id": f"r{next(self.count)}", **READ, "time_kind": "visit", "analysis_set": "itt", **when}
+        return self.add(table, **{**own, **cells})
+
+    def mean(self, study_id: str, arm_id: str, mean: Any = "", sd: Any = "", n: Any = 20, week: Any = 12, **cells: Any) -> str:
+        own = {"outcome_id": "pain", "instrument_id": "vas10", "value_type": "final"}
+        return self._figure("outcomes_continuous", {**own, "study_id": study_id, "arm_id": arm_id, "mean": mean, "sd": sd, "n": n, **cells}, week)
+
+    def events(self, study_id: str, arm_id: str, events: Any, total: Any, week: Any = 12, **cells: Any) -> str:
+        own = {"outcome_id": "fracture", "unit": "patient"}
+        return self._figure("outcomes_binary", {**own, "study_id": study_id, "arm_id": arm_id, "events": events, "total": total, **cells}, week)
+
+    def contrast(self, study_id: str, experimental: str, control: str, estimate: Any, low: Any = "", high: Any = "", week: Any = 12,
+                 **cells: Any) -> str:  # fmt: skip
+        own = {"outcome_id": "pain", "instrument_id": "vas10", "unit": "patient", "measure": "MD", "contrast_of": "final",
+               "printed_as": "experimental_minus_control", "study_id": study_id, "arm_experimental": experimental, "arm_control": control,
+               "estimate": estimate, "ci_low": low, "ci_high": high, "ci_level": 95 if low != "" else ""}  # fmt: skip
+        return self._figure("contrasts", {**own, **cells}, week)
+
+    def flag(self, table: str, row_id: str, flag: str) -> None:
+        self.add("row_flags", table=table, row_id=row_id, flag=flag)
+
+    def set(self, row_id: str, **cells: Any) -> None:
+        """Change a figure already added."""
+        row = next(r for name in schema.FIGURE_TABLES for r in self.tables[name] if r["row_id"] == row_id)
+        row.update(cells)
+
+    def write(self) -> Path:
+        self.folder.mkdir(exist_ok=True)
+        for name, resource in schema.tables().items():
+            with (self.folder / resource["path"]).open("w", newline="", encoding="utf-8") as file:
+                rows = csv.DictWriter(file, list(schema.fields(name)), restval="", lineterminator="\n")
+                rows.writeheader()
+                rows.writerows(self.tables[name])
+        return self.folder
+
+    def load(self) -> vf.Trials:
+        return vf.load_trials(self.write())
+
+    def compare(self, experimental: Any = "drug", control: Any = "placebo", outcome: str = "pain", **options: Any) -> vf.EffectTable:
+        return vf.compare(self.load(), experimental, control, outcome=outcome, **options)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """An empty world: vocabularies but no study."""
+    return World(tmp_path / "tables")
+
+
+@pytest.fixture(scope="session")
+def packaged() -> vf.Trials:
+    """The packaged tables, read once."""
+    return vf.load_trials()
