@@ -7,10 +7,13 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import vfmeta as vf
-from vfmeta.trials import schema
+from vfmeta.trials import Problem, schema
+from vfmeta.trials.rules import broken_rules
+from vfmeta.trials.store import assemble
 
 INTERVENTIONS = {"drug": "medicine", "other_drug": "medicine", "cement": "procedure", "placebo": "placebo", "brace": "support"}
 # instrument: lower end, upper end, whether higher is worse (empty where unknown)
@@ -34,25 +37,49 @@ class World:
         self.folder = folder
         self.count = itertools.count(1)
         self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in schema.tables()}
-        self.add("sources", source_id="paper", citation="A. Author. A paper. 2001.", url="https://example.org/paper", kind="primary_report")
+        self.add(
+            "sources",
+            source_id="paper",
+            citation="A. Author. A paper. 2001.",
+            url="https://example.org/paper",
+            kind="primary_report",
+        )
         for name, group in INTERVENTIONS.items():
-            self.add("interventions", intervention_id=name, name=name.replace("_", " "), intervention_class=group, review_intervention="true")
+            self.add(
+                "interventions",
+                intervention_id=name,
+                name=name.replace("_", " "),
+                intervention_class=group,
+                review_intervention="true",
+            )
         for name, (low, high, worse) in INSTRUMENTS.items():
-            self.add("instruments", instrument_id=name, name=name, construct="pain", scale_min=low, scale_max=high, higher_is_worse=worse)
+            self.add(
+                "instruments",
+                instrument_id=name,
+                name=name,
+                construct="pain",
+                scale_min=low,
+                scale_max=high,
+                higher_is_worse=worse,
+            )
         for name, (domain, kind, worse) in OUTCOMES.items():
             self.add("outcomes", outcome_id=name, name=name, domain=domain, kind=kind, higher_is_worse=worse)
 
-    def add(self, table: str, **cells: Any) -> str:
+    def add(self, table: str, /, **cells: Any) -> str:
         """One row; names a column cannot have are an error of the test."""
         unknown = set(cells) - set(schema.fields(table))
         assert not unknown, f"{table} has no {unknown}"
+        strange = {c: v for c, v in cells.items() if v != "" and schema.allowed(table, c) and v not in schema.allowed(table, c)}
+        assert not strange, f"{table} does not allow {strange}"
         self.tables[table].append(cells)
         return str(cells.get("row_id", ""))
 
-    def study(self, study_id: str, *arms: str, n: int | str = 50, design: str = "parallel_rct", cohort: str = "", year: int = 2001) -> None:
+    def study(
+        self, study_id: str, *arms: str, n: int | str = 50, design: str = "parallel_rct", cohort: str = "", year: int = 2001
+    ) -> None:
         """A study with one arm for each intervention; an arm is named after it, ``name=intervention`` names it otherwise."""
-        self.add("studies", study_id=study_id, cohort_id=cohort or study_id, first_author=study_id.title(), year=year, design=design,
-                 blinding="open_label", phase="acute")  # fmt: skip
+        names = {"study_id": study_id, "cohort_id": cohort or study_id, "first_author": study_id.title()}
+        self.add("studies", **names, year=year, design=design, blinding="open_label", phase="acute")
         for arm in arms:
             name, _, given = arm.partition("=")
             self.add("arms", study_id=study_id, arm_id=name, intervention_id=given or name, role="experimental", n_randomised=n)
@@ -64,23 +91,40 @@ class World:
 
     def mean(self, study_id: str, arm_id: str, mean: Any = "", sd: Any = "", n: Any = 20, week: Any = 12, **cells: Any) -> str:
         own = {"outcome_id": "pain", "instrument_id": "vas10", "value_type": "final"}
-        return self._figure("outcomes_continuous", {**own, "study_id": study_id, "arm_id": arm_id, "mean": mean, "sd": sd, "n": n, **cells}, week)
+        return self._figure(
+            "outcomes_continuous",
+            {**own, "study_id": study_id, "arm_id": arm_id, "mean": mean, "sd": sd, "n": n, **cells},
+            week,
+        )
 
     def events(self, study_id: str, arm_id: str, events: Any, total: Any, week: Any = 12, **cells: Any) -> str:
         own = {"outcome_id": "fracture", "unit": "patient"}
-        return self._figure("outcomes_binary", {**own, "study_id": study_id, "arm_id": arm_id, "events": events, "total": total, **cells}, week)
+        return self._figure(
+            "outcomes_binary", {**own, "study_id": study_id, "arm_id": arm_id, "events": events, "total": total, **cells}, week
+        )
 
-    def contrast(self, study_id: str, experimental: str, control: str, estimate: Any, low: Any = "", high: Any = "", week: Any = 12,
-                 **cells: Any) -> str:  # fmt: skip
-        own = {"outcome_id": "pain", "instrument_id": "vas10", "unit": "patient", "measure": "MD", "contrast_of": "final",
-               "printed_as": "experimental_minus_control", "study_id": study_id, "arm_experimental": experimental, "arm_control": control,
-               "estimate": estimate, "ci_low": low, "ci_high": high, "ci_level": 95 if low != "" else ""}  # fmt: skip
+    def contrast(
+        self,
+        study_id: str,
+        experimental: str,
+        control: str,
+        estimate: Any,
+        low: Any = "",
+        high: Any = "",
+        week: Any = 12,
+        **cells: Any,
+    ) -> str:
+        own = {
+            "outcome_id": "pain", "instrument_id": "vas10", "unit": "patient", "measure": "MD", "contrast_of": "final",
+            "printed_as": "experimental_minus_control", "study_id": study_id, "arm_experimental": experimental,
+            "arm_control": control, "estimate": estimate, "ci_low": low, "ci_high": high, "ci_level": 95 if low != "" else "",
+        }  # fmt: skip
         return self._figure("contrasts", {**own, **cells}, week)
 
     def flag(self, table: str, row_id: str, flag: str) -> None:
         self.add("row_flags", table=table, row_id=row_id, flag=flag)
 
-    def set(self, row_id: str, **cells: Any) -> None:
+    def set(self, row_id: str, /, **cells: Any) -> None:
         """Change a figure already added."""
         row = next(r for name in schema.FIGURE_TABLES for r in self.tables[name] if r["row_id"] == row_id)
         row.update(cells)
@@ -94,10 +138,31 @@ class World:
                 rows.writerows(self.tables[name])
         return self.folder
 
-    def load(self) -> vf.Trials:
-        return vf.load_trials(self.write())
+    def text(self) -> dict[str, pd.DataFrame]:
+        """The tables as they would be read (`test_trials_files` goes through the files)."""
+        columns = {name: list(schema.fields(name)) for name in self.tables}
+        return {
+            name: pd.DataFrame(
+                [[str(row.get(c, "")) for c in columns[name]] for row in rows], columns=columns[name], dtype="str"
+            )
+            for name, rows in self.tables.items()
+        }
 
-    def compare(self, experimental: Any = "drug", control: Any = "placebo", outcome: str = "pain", **options: Any) -> vf.EffectTable:
+    def load(self) -> vf.Trials:
+        """The tables held against the rules; `add` held them against the schema (Frictionless takes half a second a folder)."""
+        text = self.text()
+        frames = assemble(text)
+        assert [str(p) for p in broken_rules(text, frames)] == []
+        return vf.Trials(self.folder, frames)
+
+    def broken(self) -> list[Problem]:
+        """The rules that do not hold."""
+        text = self.text()
+        return broken_rules(text, assemble(text))
+
+    def compare(
+        self, experimental: Any = "drug", control: Any = "placebo", outcome: str = "pain", **options: Any
+    ) -> vf.EffectTable:
         return vf.compare(self.load(), experimental, control, outcome=outcome, **options)
 
 

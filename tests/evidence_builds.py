@@ -39,13 +39,13 @@ def _build(home: Path, trials: Path | None, plans: Path | None) -> Built:
 
 
 @pytest.fixture(scope="session")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def real_build(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Everything: the packaged tables and plans, PyMC included."""
-    return _build(tmp_path_factory.mktemp("packaged"), None, None)
+    return _build(tmp_path_factory.mktemp("real"), None, None)
 
 
 @pytest.fixture(scope="session")
-def made_up(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def toy_build(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The made-up world of `evidence_world`."""
-    home = world(tmp_path_factory.mktemp("made_up"))
+    home = world(tmp_path_factory.mktemp("toy"))
     return _build(home, home / "trials", home / "analyses")

@@ -12,11 +12,12 @@ import vfmeta as vf
 from vfmeta.trials import schema
 
 Z = NormalDist().inv_cdf(0.975)
-# month -> study -> (y, se): pain on 0 to 10, vertebroplasty minus sham. Month 6 is more alike than chance has it (q < 1).
+# month -> study -> (y, se): pain on 0 to 10, vertebroplasty minus sham. Months 6 and 9 are more alike than chance has it.
 PAIN = {
     1: {"able": (-1.0, 0.5)},
     3: {"able": (-1.0, 0.4), "baker": (-0.4, 0.5)},
     6: {"able": (-1.0, 0.5), "baker": (-1.1, 0.4), "clark": (-0.9, 0.6)},
+    9: {"able": (-0.8, 0.5), "baker": (-1.2, 0.4), "clark": (-0.9, 0.45), "dixon": (-1.1, 0.6)},
     12: {"able": (-2.0, 0.2), "baker": (-0.2, 0.6), "clark": (-1.4, 0.3), "dixon": (0.3, 0.5), "evans": (-1.0, 0.3)},
     24: {},
 }

@@ -89,6 +89,9 @@ def main() -> None:
     except InputError as error:
         print(error, file=sys.stderr)
         status = 1
+    except OSError as error:  # a full disk, a file where a folder should be, a folder one may not write to
+        print(f"{error.filename or 'file'}: {error.strerror or error}.", file=sys.stderr)
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -106,12 +106,11 @@ def _why_none(finder: Finder, study_id: str, found: list[Candidate], refused: li
     rows = [f for table in schema.FIGURE_TABLES for f in finder.figures(table, study_id) if not finder.is_baseline(f)]
     if not rows:
         return NOT_PRINTED
+    if others := {finder.refusal(f) for f in rows if f.use in o.use} - {""}:
+        return f"none of its figures may enter: {'; '.join(sorted(others))}"
     flags = sorted({f.replace("_", " ") for row in rows for f in row.flags})
-    kept = (
-        "its figures are kept for the record only"
-        if {row.use for row in rows} == {"no"}
-        else "its figures serve other analyses only"
-    )
+    only = {row.use for row in rows} == {"no"}
+    kept = "its figures are kept for the record only" if only else "its figures serve other analyses only"
     return kept + (f" ({', '.join(flags)})" if flags else "")
 
 
@@ -145,8 +144,8 @@ def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[s
 
 _SHOWN = (
     "arm_id", "arm_experimental", "arm_control", "definition", "instrument_printed", "scale_min", "scale_max", "unit",
-    "measure", "printed_as", "contrast_of", "value_type", "change_sign", "n", "mean", "sd", "se", "median", "q1", "q3", "range_low",
-    "range_high", "events", "total", "percent", "estimate", "ci_low", "ci_high", "ci_level", "adjusted_for",
+    "measure", "printed_as", "contrast_of", "value_type", "change_sign", "n", "mean", "sd", "se", "median", "q1", "q3",
+    "range_low", "range_high", "events", "total", "percent", "estimate", "ci_low", "ci_high", "ci_level", "adjusted_for",
 )  # fmt: skip
 
 

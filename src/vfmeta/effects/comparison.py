@@ -133,7 +133,7 @@ def _known_values(trials: Trials, o: Options) -> None:
     """Names the options use stand in the tables, and the measure fits the kind of outcome."""
     row = trials.outcomes[trials.outcomes.outcome_id == o.outcome]
     if row.empty:
-        raise InputError(f"Unknown outcome {o.outcome!r}; outcomes.csv has {', '.join(trials.outcomes.outcome_id)}.")
+        raise InputError(f"Unknown outcome {o.outcome!r}; outcomes.csv has {', '.join(trials.outcomes.outcome_id) or 'none'}.")
     kind = row["kind"].iloc[0]
     if (kind == "continuous") != (o.measure in ("MD", "SMD")):
         fitting = "MD or SMD" if kind == "continuous" else "RR, OR, HR or RD"

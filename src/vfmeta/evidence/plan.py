@@ -76,6 +76,7 @@ class Choices(_Strict):
     zero: Literal["only0", "none"] | None = None
     n_missing: Literal["leave_out", "randomised"] | None = None
     counts_from_percent: bool | None = None
+    correlation: float | None = Field(default=None, gt=-1, lt=1)
     p_bound: bool | None = None
     assume_direction: Literal["experimental_minus_control", "control_minus_experimental", "benefit_positive"] | None = None
     assume_scale: tuple[float, float] | None = None

@@ -70,8 +70,11 @@ def load_records(folder: str | Path = "build") -> list[Record]:
     index = Path(folder) / "results" / "index.json"
     if not index.is_file():
         raise InputError(f"{folder}: no results yet. Run 'make analyses' or 'vfmeta run' first.")
-    names = json.loads(index.read_text(encoding="utf-8"))["records"]
-    records = [Record(json.loads((index.parent / name).read_text(encoding="utf-8"))) for name in names]
+    try:
+        names = json.loads(index.read_text(encoding="utf-8"))["records"]
+        records = [Record(json.loads((index.parent / name).read_text(encoding="utf-8"))) for name in names]
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise InputError(f"{folder}: its results are damaged ({error}). Run 'vfmeta run' again.") from error
     if any(r.data["record_version"] != RECORD_VERSION for r in records):
         raise InputError(f"{folder}: its results were written by another version of vfmeta. Run 'vfmeta run' again.")
     return records

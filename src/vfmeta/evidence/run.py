@@ -173,7 +173,8 @@ def _part(
 
 def _source(trials: Trials, source_id: str) -> dict[str, str]:
     row = trials.sources[trials.sources.source_id == source_id].iloc[0]
-    return {"citation": row.citation, "url": row.url, "doi": row.doi, "kind": row.kind}
+    address = row.url or (f"https://doi.org/{row.doi}" if row.doi else "")
+    return {"citation": row.citation, "url": address, "doi": row.doi, "kind": row.kind}
 
 
 def _write_all(records: list[Record], out: Path) -> None:

@@ -325,6 +325,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters["count"] = count
+    # what is no web address (a note, a script) is shown and never linked
+    env.filters["address"] = lambda url: url if re.fullmatch(r"https?://\S+", url) else ""
     env.filters["trace"] = lambda text: re.sub(r"\s+", " ", text)
     return env
 

@@ -32,6 +32,7 @@ def problems_in(folder: str | Path) -> tuple[list[Problem], dict[str, pd.DataFra
         return [Problem(str(folder), 0, "", "", "There is no such folder.", "Name a folder that holds the trial tables.")], None
     from vfmeta.trials.reading import read_text
     from vfmeta.trials.rules import broken_rules
+    from vfmeta.trials.store import assemble
 
     text, found = read_text(path)
     if found:
@@ -39,7 +40,8 @@ def problems_in(folder: str | Path) -> tuple[list[Problem], dict[str, pd.DataFra
     found = [*_against_schema(path), *_not_plain(text)]
     # A row that already has a fault is not held against the rules: it is reported once, and the rest is still checked.
     faulty = {(p.file, p.row) for p in found}
-    found += [p for p in broken_rules(_readable(text, found)) if (p.file, p.row) not in faulty]
+    readable = _readable(text, found)
+    found += [p for p in broken_rules(readable, assemble(readable)) if (p.file, p.row) not in faulty]
     return sorted(set(found)), text
 
 

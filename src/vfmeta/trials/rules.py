@@ -32,11 +32,8 @@ class _Reporter:
             self.found.append(Problem(path, int(i) + 2, column, self.text[column].iat[i], message, todo))
 
 
-def broken_rules(text: dict[str, pd.DataFrame]) -> list[Problem]:
-    """All broken rules of tables that already fit the schema."""
-    from vfmeta.trials.store import assemble
-
-    frames = assemble(text)
+def broken_rules(text: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame]) -> list[Problem]:
+    """All broken rules of tables that already fit the schema, given as text and assembled."""
     a = frames["arms"]
     arms = dict(zip(zip(a.study_id, a.arm_id, strict=True), _floats(a.n_randomised), strict=True))
     design = dict(zip(frames["studies"].study_id, frames["studies"].design, strict=True))
@@ -95,7 +92,7 @@ def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[
     r.where(change & ~signed, "change_sign", "A change needs its printed sign.",
             "Write post_minus_pre or improvement_positive, as the source has it.")  # fmt: skip
     r.where(~change & signed, "change_sign", "Only a change has a change sign.", "Leave the cell empty.")
-    low, high = scale_ends(c, frames["instruments"])
+    low, high = _ends(c, frames["instruments"])
     scores = (c.value_type != "percent_change").to_numpy(dtype=bool)
     for column in ("mean", "median", "q1", "q3", "range_low", "range_high"):
         x = _floats(c[column])
@@ -107,7 +104,8 @@ def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[
     widest = np.where(change, high - low, (high - low) / 2) * np.sqrt(np.where(n > 1, n / np.maximum(n - 1, 1), 2.0))
     r.where((sd > widest + _SLACK) & scores, "sd", "No SD can be this large on its instrument.",
             "Check the value, the instrument and the printed scale ends.")  # fmt: skip
-    r.where((np.abs(sd / np.sqrt(n) / _floats(c.se) - 1) > 0.15) & _settled(c), "se", "SD, SE and n contradict each other.",
+    apart = np.abs(sd / np.sqrt(_above_zero(n)) / _above_zero(_floats(c.se)) - 1) > 0.15
+    r.where(apart & _settled(c), "se", "SD, SE and n contradict each other.",
             "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     r.where(n > _arm_sizes(c, arms), "n", "More patients than were randomised to the arm.",
             "Correct n here or n_randomised in arms.csv.")  # fmt: skip
@@ -154,7 +152,7 @@ def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str,
         "A denominator must be greater than 0.",
         "Read it again; leave the cell empty if it is not printed.",
     )
-    gap = np.abs(100 * events / np.where(total > 0, total, np.nan) - percent)
+    gap = np.abs(100 * events / _above_zero(total) - percent)
     r.where((gap > 1.0) & _settled(b), "percent", "The percentage contradicts events and total.",
             "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     outcomes = frames["outcomes"]
@@ -190,11 +188,11 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     score = c.measure.isin(("MD", "adjusted_MD")).to_numpy(dtype=bool)
     r.where(score & (c.instrument_id == ""), "instrument_id", "A mean difference needs its instrument.",
             "Name an instrument of instruments.csv.")  # fmt: skip
-    bottom, top = scale_ends(c, frames["instruments"])
+    bottom, top = _ends(c, frames["instruments"])
     r.where((np.abs(estimate) > top - bottom + _SLACK) & score, "estimate", "The difference is wider than its instrument.",
             "Check the value, the instrument and the printed scale ends.")  # fmt: skip
     # A 95% half width is about two standard errors, four at t with 2 df: beyond that the two figures cannot belong together.
-    width = (high - low) / 2 / se
+    width = (high - low) / 2 / _above_zero(se)
     apart = ((width < 1.2) | (width > 4.5)) & score & _settled(c)
     r.where(apart, "se", "The standard error and the interval contradict each other.",
             "Read both again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
@@ -294,6 +292,17 @@ def _scales(r: _Reporter, instruments: pd.DataFrame) -> None:
         ends = np.array([listed.get(i, np.nan) for i in f.instrument_id], dtype=float)
         r.where(np.abs(_floats(f[column]) - ends) > _SLACK, column, "The printed end contradicts the instrument.",
                 "Name an instrument with these ends, adding it to instruments.csv if need be.")  # fmt: skip
+
+
+def _ends(frame: pd.DataFrame, instruments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Scale ends of each row; none where they stand upside down, which `_scales` and `_instruments` report."""
+    low, high = scale_ends(frame, instruments)
+    sound = low < high
+    return np.where(sound, low, np.nan), np.where(sound, high, np.nan)
+
+
+def _above_zero(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, np.nan)
 
 
 def _settled(frame: pd.DataFrame) -> np.ndarray:

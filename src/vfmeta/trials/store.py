@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import namedtuple
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,15 +59,13 @@ class Trials:
         """
         found: dict[tuple[str, str, str], list[Any]] = {}
         for name in schema.FIGURE_TABLES:
-            frame = self.frames[name].copy()
-            frame["table"] = name
-            if "instrument_id" in frame:
-                frame["low_end"], frame["high_end"] = scale_ends(frame, self.instruments)
-            else:
-                frame["low_end"] = frame["high_end"] = np.nan
-            frame["worse"] = directions(frame, self.instruments, self.outcomes)
-            plain = frame.astype(object).where(frame.notna(), None)
-            for row in plain.itertuples(index=False, name="Figure"):
+            frame = self.frames[name]
+            columns: dict[str, Any] = {c: frame[c] for c in frame}
+            nowhere = np.full(len(frame), np.nan)
+            low, high = scale_ends(frame, self.instruments) if "instrument_id" in frame else (nowhere, nowhere)
+            worse = directions(frame, self.instruments, self.outcomes)
+            columns |= {"table": [name] * len(frame), "low_end": low, "high_end": high, "worse": worse}
+            for row in map(_row_type(list(columns))._make, zip(*map(_plain, columns.values()), strict=True)):
                 found.setdefault((name, row.study_id, row.outcome_id), []).append(row)
         return found
 
@@ -134,19 +133,31 @@ class Trials:
         return found
 
 
+def _row_type(columns: list[str]) -> Any:
+    return namedtuple("Figure", columns)
+
+
+def _plain(column: Any) -> list[Any]:
+    """Values of a column as Python objects, None for what is missing."""
+    missing = pd.isna(column) if isinstance(column, np.ndarray) else getattr(column, "isna", lambda: ())()
+    values = list(column) if isinstance(column, list) else column.tolist()
+    return [None if gone else value for value, gone in zip(values, missing, strict=True)] if len(missing) else values
+
+
 def typed(table: str, text: pd.DataFrame) -> pd.DataFrame:
     """Columns of a checked text table in the types of the schema."""
-    frame = pd.DataFrame(index=text.index)
+    columns: dict[str, Any] = {}
     for name, field in schema.fields(table).items():
-        column = text[name]
+        cells = text[name]
         if field["type"] == "string":
-            frame[name] = column
+            columns[name] = cells
         elif field["type"] == "boolean":
             # A spreadsheet writes TRUE where the packaged tables have true; the schema allows both.
-            frame[name] = pd.array([_BOOLEANS.get(cell, pd.NA) for cell in column], dtype="boolean")
+            columns[name] = pd.array([_BOOLEANS.get(cell, pd.NA) for cell in cells], dtype="boolean")
         else:
-            frame[name] = pd.to_numeric(column.where(column != "")).astype(_DTYPES[field["type"]])
-    return frame
+            make = int if field["type"] == "integer" else float
+            columns[name] = pd.array([make(cell) if cell else pd.NA for cell in cells], dtype=_DTYPES[field["type"]])
+    return pd.DataFrame(columns, index=text.index)
 
 
 def load_trials(folder: str | Path | None = None) -> Trials:

@@ -1,0 +1,248 @@
+"""The Quarto reports without Quarto: every code cell runs, and shows what the built-in pages show."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import shutil
+import subprocess
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from nbclient import NotebookClient
+
+import evidence_world as ew
+import vfmeta as vf
+from vfmeta.evidence import notebook, show
+from vfmeta.evidence.records import sections
+from vfmeta.evidence.summary import PAGES
+from vfmeta.messages import InputError
+
+pytest_plugins = ("evidence_builds",)
+
+REPORTS = Path(__file__).resolve().parents[1] / "reports"
+QUARTO = yaml.safe_load((REPORTS / "_quarto.yml").read_text(encoding="utf-8"))
+NAMES = sorted(file.stem for file in REPORTS.glob("*.qmd"))
+PICTURE = re.compile(r'<img src="data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)" alt="([^"]*)">')
+
+
+def source(name: str) -> str:
+    return (REPORTS / f"{name}.qmd").read_text(encoding="utf-8")
+
+
+def front_matter(name: str) -> dict[str, Any]:
+    return yaml.safe_load(source(name).split("---")[1])
+
+
+# the project
+
+
+def test_each_intervention_has_its_page_and_the_navbar_leads_to_every_page() -> None:
+    assert set(NAMES) == {*PAGES, "index", "eligibility", "studies"}
+    bar = QUARTO["website"]["navbar"]["left"]
+    assert [entry["href"] for entry in bar if entry["href"][:-4] in PAGES] == [f"{name}.qmd" for name in PAGES]
+    assert {entry["href"] for entry in bar} == {f"{name}.qmd" for name in NAMES}
+    for entry in bar:
+        name = entry["href"].removesuffix(".qmd")
+        if name in PAGES:
+            assert entry["text"] == PAGES[name] == front_matter(name)["title"]
+
+
+def test_the_project_hides_code_and_keeps_off_the_built_in_site() -> None:
+    assert QUARTO["execute"] == {"echo": False}
+    assert QUARTO["project"]["type"] == "website"
+    assert QUARTO["project"]["output-dir"] not in ("_site", "", ".")
+    ignored = (REPORTS.parent / ".gitignore").read_text(encoding="utf-8").split()
+    assert f"reports/{QUARTO['project']['output-dir']}/" in ignored
+    assert (REPORTS / QUARTO["format"]["html"]["css"]).is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_number_no_date_and_no_inline_code_is_typed_in(name: str) -> None:
+    prose = re.sub(r"```\{python\}.*?```", "", source(name), flags=re.DOTALL)
+    assert not re.search(r"\d", prose)
+    assert "`" not in prose
+    assert set(front_matter(name)) == {"title"}
+
+
+def test_panache_finds_nothing_to_lint() -> None:
+    panache = Path(sysconfig.get_path("scripts")) / "panache"
+    words = [str(panache), "--isolated", "--no-cache", "--no-color", "lint", "--message-format", "short"]
+    files = [str(REPORTS / f"{name}.qmd") for name in NAMES]
+    done = subprocess.run([*words, *files], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    spoilt = subprocess.run(
+        [*words, "--stdin-filename", "x.qmd"], input="# A\n\n### C\n", capture_output=True, text=True, timeout=60
+    )
+    assert spoilt.returncode == 1  # the linter does look
+
+
+# the cells
+
+
+def execute(name: str) -> Any:
+    """A report carried out in a kernel of its own, in its own folder, as Quarto does."""
+    book = jupytext.reads(source(name), fmt="Rmd")
+    return NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(REPORTS)}}).execute()
+
+
+@pytest.fixture(scope="module")
+def executed(real_build: Any) -> Any:
+    """A report to its executed notebook, or to the error that stopped it; two at a time."""
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setenv("VFMETA_BUILD", str(real_build.out))
+        running = {name: pool.submit(execute, name) for name in NAMES}
+        wait(running.values())
+    return lambda name: running[name].result()
+
+
+def shown(book: Any) -> str:
+    """All HTML that the cells display."""
+    outputs = [o for cell in book.cells if cell.cell_type == "code" for o in cell.outputs]
+    assert not [o for o in outputs if o.output_type == "stream"]  # no warning and no progress line on the page
+    return "\n".join(o.data["text/html"] for o in outputs if o.output_type in ("execute_result", "display_data"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_code_cell_runs_and_shows_something(name: str, executed: Any) -> None:
+    book = executed(name)
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert source(name).count("```{python}") == len(cells) > 0
+    assert all(cell.execution_count for cell in cells)
+    nbformat.validate(book)
+    assert len(shown(book)) > 1000
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_report_holds_the_answers_and_the_figures_of_its_page(page: str, executed: Any, real_build: Any) -> None:
+    body = shown(executed(page))
+    records = [r for r in real_build.records.values() if r.data["plan"]["page"] == page]
+    for record in records:
+        if record.data["analysis"]["lead"] or record.k:
+            assert record.data["answer"] in html.unescape(body)
+        assert f'<th scope="row">{record.title}</th>' in html.unescape(body)
+    wanted = [n for plan in dict.fromkeys(r.plan for r in records) for n, _ in sections([r for r in records if r.plan == plan])]
+    pictures = PICTURE.findall(body)
+    files = [(real_build.out / "figures" / f"{name}.svg").read_bytes() for name in wanted]
+    assert [base64.b64decode(data) for data, _ in pictures] == files
+    assert all(alt.startswith("Forest plot of ") for _, alt in pictures)
+    assert body.count("<img") == len(wanted)
+    assert (len(wanted) > 0) == any(r.k for r in records)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_report_and_built_in_page_hold_the_same_fragment(page: str, executed: Any, real_build: Any) -> None:
+    """Only the way a figure gets onto the page differs."""
+
+    def plain(text: str) -> str:
+        text = re.sub(r'<a href="figures/[^"]*">PNG</a>', "", text)
+        text = re.sub(r'<a href="figures/[^"]*">(<img[^>]*>)</a>', r"\1", text)
+        return "".join(re.sub(r'src="[^"]*"', 'src=""', text).split())
+
+    built = real_build.page(page)
+    questions = re.findall(r'<section id="[^"]*" class="question-block">.*?</section>', built, re.DOTALL)
+    assert len(questions) == len({r.plan for r in real_build.records.values() if r.data["plan"]["page"] == page})
+    assert plain("".join(questions)) == plain(shown(executed(page)))
+
+
+def test_the_overview_holds_every_answer_and_the_map(executed: Any, real_build: Any) -> None:
+    body = html.unescape(shown(executed("index")))
+    leads = [r for r in real_build.records.values() if r.data["analysis"]["lead"]]
+    assert all(r.data["answer"] in body for r in leads)
+    assert len(leads) > 10
+    ((data, _),) = PICTURE.findall(shown(executed("index")))
+    assert base64.b64decode(data) == (real_build.out / "figures" / "evidence_map.svg").read_bytes()
+    assert "<h1" not in body
+
+
+def test_every_link_inside_the_reports_leads_to_a_report(executed: Any) -> None:
+    anchors = {name: set(re.findall(r'id="([^"]+)"', shown(executed(name)))) for name in NAMES}
+    seen = 0
+    for name in NAMES:
+        for link in re.findall(r'(?:href|src)="([^"]*)"', shown(executed(name))):
+            if re.match(r"https?://|data:image/svg", link):
+                continue
+            file, _, anchor = html.unescape(link).partition("#")
+            target = file.removesuffix(".html") or name
+            assert target in NAMES, (name, link)
+            assert not anchor or anchor in anchors[target], (name, link)
+            seen += 1
+    assert seen > 100
+
+
+# show
+
+
+def test_show_one_plan_a_page_and_what_is_not_there(toy_build: Any) -> None:
+    where = {"build": toy_build.out, "trials": toy_build.trials}
+    one, page = show(plan="drug", **where), show("teriparatide", **where)
+    assert one.html == page.html
+    assert repr(one) == f"Drug against placebo\nNew fractures. {toy_build.records['drug/fracture'].data['answer']}"
+    assert "this build has no plan" in show("exercise", **where).html
+    with pytest.raises(InputError, match=r"No page 'vertebro'; show one of index, .*vertebroplasty"):
+        show("vertebro", **where)
+    with pytest.raises(InputError, match="No plan 'drugs' in this build; it has"):
+        show(plan="drugs", **where)
+
+
+def test_show_refuses_tables_that_are_not_those_of_the_build(toy_build: Any) -> None:
+    with pytest.raises(InputError, match=r"built from other tables.*able.*VFMETA_TRIALS"):
+        show("vertebroplasty", build=toy_build.out)
+
+
+def test_show_finds_the_build_from_the_root_and_from_below(
+    toy_build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(toy_build.out, home / "build")
+    (home / "reports" / "deep").mkdir(parents=True)
+    monkeypatch.setenv("VFMETA_TRIALS", str(toy_build.trials))
+    monkeypatch.setattr(notebook, "build_all", None)  # nothing may be built
+    bodies = set()
+    for folder in (home, home / "reports", home / "reports" / "deep"):
+        monkeypatch.chdir(folder)
+        bodies.add(show("vertebroplasty").html)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VFMETA_BUILD", str(home / "build"))
+    bodies.add(show("vertebroplasty").html)
+    assert len(bodies) == 1
+
+
+def test_show_builds_what_is_not_built(toy_build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = tmp_path / "home" / "reports"
+    reports.mkdir(parents=True)
+    (reports / "_quarto.yml").touch()
+    (tmp_path / "analyses").mkdir()
+    shutil.copy(toy_build.plans / "drug.toml", tmp_path / "analyses")
+    monkeypatch.setenv("VFMETA_TRIALS", str(toy_build.trials))
+    monkeypatch.setenv("VFMETA_PLANS", str(tmp_path / "analyses"))
+    monkeypatch.chdir(reports)
+    body = show("teriparatide").html
+    made = tmp_path / "home" / "build"  # beside the reports, where make puts it
+    assert toy_build.records["drug/fracture"].data["answer"] in html.unescape(body)
+    assert (made / "results" / "drug" / "fracture.json").read_bytes() == (
+        toy_build.out / "results" / "drug" / "fracture.json"
+    ).read_bytes()
+    assert ew.files(reports) == {"_quarto.yml": b""}
+
+
+def test_show_sees_tables_that_were_edited(toy_build: Any, tmp_path: Path) -> None:
+    shutil.copytree(toy_build.trials, tmp_path / "trials")
+    before = show("studies", build=toy_build.out, trials=tmp_path / "trials").html
+    studies = ew.read(tmp_path / "trials", "studies")
+    studies[0]["note"] = "a new note"
+    ew.write(tmp_path / "trials", "studies", studies)
+    after = show("studies", build=toy_build.out, trials=tmp_path / "trials").html
+    assert "a new note" not in before
+    assert "a new note" in after
+
+
+def test_show_is_part_of_the_public_face() -> None:
+    assert vf.evidence.show is show

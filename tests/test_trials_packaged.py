@@ -1,0 +1,223 @@
+"""The packaged tables are sound, keep the promises of the schema, and a copy of them breaks where it is broken."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import vfmeta as vf
+from vfmeta.trials import schema
+from vfmeta.trials.reading import read_text
+from vfmeta.trials.rules import broken_rules
+from vfmeta.trials.store import assemble
+from vfmeta.trials.times import weeks
+
+FIGURES = schema.FIGURE_TABLES
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(schema.packaged_folder(), tmp_path / "trials"))
+
+
+def test_the_packaged_tables_are_sound() -> None:
+    assert [str(p) for p in vf.validate()] == []
+
+
+def test_frictionless_accepts_the_packaged_descriptor() -> None:
+    path = schema.packaged_folder() / "datapackage.json"
+    run = subprocess.run([sys.executable, "-m", "frictionless", "validate", str(path), "--json", "--trusted"],
+                         capture_output=True, text=True, check=False)  # fmt: skip
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    assert json.loads(run.stdout)["valid"] is True
+
+
+def test_every_table_and_column_is_described() -> None:
+    for name, table in schema.tables().items():
+        assert table["schema"]["primaryKey"], name
+        for column, field in schema.fields(name).items():
+            assert field["type"] in ("string", "integer", "number", "boolean"), f"{name}.{column} holds a list"
+            assert field.get("description"), f"{name}.{column} is not described"
+
+
+@pytest.mark.parametrize("table", FIGURES)
+def test_every_figure_has_source_and_locator_and_pooled_ones_were_read_again(packaged: vf.Trials, table: str) -> None:
+    frame = packaged.frames[table]
+    assert (frame.source_id != "").all()
+    assert (frame.locator.str.strip() != "").all()
+    pooled = frame[frame.use == "pool"]
+    assert len(pooled) > 0
+    assert set(pooled.reading) <= {"agrees", "corrected"}
+    assert (pooled.reading_source_id != "").all()
+
+
+def test_identifiers_hold_no_lists(packaged: vf.Trials) -> None:
+    for name, frame in packaged.frames.items():
+        for column in [c for c in frame.columns if c.endswith("_id") and c != "pool_id"]:  # a pool is named in free text
+            assert not frame[column].str.contains(r"[;,|]").any(), f"{name}.{column}"
+
+
+def test_arms_always_stand_with_their_study(packaged: vf.Trials) -> None:
+    for table, columns in (
+        ("outcomes_continuous", ["arm_id"]),
+        ("outcomes_binary", ["arm_id"]),
+        ("contrasts", ["arm_experimental", "arm_control"]),
+    ):
+        for column in columns:
+            assert (packaged.frames[table][column] != "").all()
+
+
+def test_no_figure_without_direction_is_pooled(packaged: vf.Trials) -> None:
+    contrasts = packaged.contrasts
+    assert not ((contrasts.use == "pool") & (contrasts.printed_as == "not_stated")).any()
+    scores = packaged.outcomes_continuous
+    changes = scores[(scores.use == "pool") & scores.value_type.str.endswith("change")]
+    assert (changes.change_sign != "").all()
+
+
+def test_every_intervention_of_the_review_is_there(packaged: vf.Trials) -> None:
+    wanted = {"calcitonin", "bisphosphonate", "anabolic", "vertebroplasty", "kyphoplasty", "analgesic", "exercise", "orthosis",
+              "psychological_support", "education"}  # fmt: skip
+    used = packaged.interventions[packaged.interventions.intervention_id.isin(packaged.arms.intervention_id)]
+    assert wanted <= set(used.intervention_class)
+
+
+def test_figures_carry_weeks_and_flags(packaged: vf.Trials) -> None:
+    for table in FIGURES:
+        frame = packaged.frames[table]
+        assert (frame.week.isna() == frame.time_value.isna()).all()
+    flagged = packaged.row_flags[packaged.row_flags["table"] == "contrasts"].iloc[0]
+    row = packaged.contrasts[packaged.contrasts.row_id == flagged.row_id].iloc[0]
+    assert flagged.flag in row["flags"]
+
+
+def test_weeks_from_every_printed_unit() -> None:
+    units = pd.Series(["hour", "day", "week", "month", "year", ""])
+    values = pd.Series([84, 14, 3, 12, 1, np.nan], dtype="Float64")
+    found = weeks(values, units)
+    assert found[:5] == pytest.approx([0.5, 2, 3, 365.25 / 7, 365.25 / 7])
+    assert np.isnan(found[5])
+
+
+def test_an_unknown_table_is_named_with_the_nearest_and_the_rest(packaged: vf.Trials) -> None:
+    with pytest.raises(
+        AttributeError, match=r"no table or attribute 'contrast'. Did you mean 'contrasts'\? Its tables are sources, studies"
+    ):
+        packaged.contrast  # noqa: B018
+    assert "contrasts" in dir(packaged)
+    assert not hasattr(packaged, "nothing_like_it")
+
+
+def test_trials_survive_the_trip_to_another_process(packaged: vf.Trials) -> None:
+    again = pickle.loads(pickle.dumps(packaged))
+    assert again.studies.equals(packaged.studies)
+    assert packaged != again  # tables are compared by identity, not frame by frame
+
+
+def test_labels_tell_studies_apart(packaged: vf.Trials) -> None:
+    assert len(set(packaged.labels.values())) == len(packaged.studies)
+
+
+def test_a_class_of_interventions_opens_to_its_members(packaged: vf.Trials) -> None:
+    members = packaged.interventions_in("calcitonin")
+    assert len(members) > 1
+    assert set(packaged.interventions.set_index("intervention_id").loc[members, "intervention_class"]) == {"calcitonin"}
+
+
+def edit(folder: Path, file: str, find: dict[str, str], change: dict[str, str]) -> int:
+    """Change the first row that holds these cells; its number, as a spreadsheet counts."""
+    with (folder / file).open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    at = next(i for i, row in enumerate(rows) if all(row[k] == v for k, v in find.items()))
+    rows[at].update(change)
+    with (folder / file).open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return at + 2
+
+
+def test_one_cell_broken_in_a_copy_is_the_one_problem(copy: Path) -> None:
+    row = edit(copy, "contrasts.csv", {"use": "pool", "measure": "RR"}, {"estimate": "-2"})
+    found = vf.validate(copy)
+    assert {(p.file, p.row) for p in found} == {("contrasts.csv", row)}
+    assert "estimate" in {p.column for p in found}
+    with pytest.raises(vf.InputError):
+        vf.load_trials(copy)
+
+
+def ask(folder: Path, **options: object) -> vf.EffectTable:
+    """The packaged question, of a copy that another test holds against the schema."""
+    text, problems = read_text(folder)
+    assert not problems
+    frames = assemble(text)
+    assert broken_rules(text, frames) == []
+    trials = vf.Trials(folder, frames)
+    return vf.compare(
+        trials,
+        "vertebroplasty",
+        "sham",
+        outcome="pain_overall",
+        week=52.2,
+        window=(39, 78),
+        scale=(0, 10),
+        **options,
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_each_direction_value_in_a_copy_of_the_tables_moves_the_pool(copy: Path) -> None:
+    """The first trial of the packaged pool is turned; the pool moves by its weight times twice its effect, common effect."""
+    first = ask(copy)
+    assert len(first) >= 2
+    mover = first.effects[0]
+    assert len(mover.rows) == 1
+    printed = next(r for r in vf.load_trials().contrasts.itertuples() if r.row_id == mover.rows[0])
+    benefit = {
+        "experimental_minus_control": -1,
+        "control_minus_experimental": 1,
+        "benefit_positive": 1,
+    }  # pain: higher is worse
+    w = 1 / first.v / (1 / first.v).sum()
+    pools = {}
+    for printed_as, sign in benefit.items():
+        edit(copy, "contrasts.csv", {"row_id": mover.rows[0]}, {"printed_as": printed_as})
+        table = ask(copy)
+        width = (
+            (10 / (printed.scale_max - printed.scale_min))
+            if not pd.isna(printed.scale_max)
+            else mover.y / printed.estimate * -sign
+        )
+        expected = -sign * printed.estimate * abs(width)
+        assert table.y[0] == pytest.approx(expected)
+        pools[printed_as] = vf.common_effect(table).estimate
+        assert pools[printed_as] == pytest.approx(w[0] * expected + (w[1:] * first.y[1:]).sum())
+    assert pools["benefit_positive"] == pools["control_minus_experimental"] != pools["experimental_minus_control"]
+    edit(copy, "contrasts.csv", {"row_id": mover.rows[0]}, {"printed_as": "not_stated", "use": "sensitivity"})
+    assert mover.study_id not in {e.study_id for e in ask(copy)}
+
+
+def test_a_trial_turned_into_another_design_leaves_the_pool_and_is_listed(copy: Path) -> None:
+    before = ask(copy)
+    mover = before.effects[0].study_id
+    edit(copy, "studies.csv", {"study_id": mover}, {"design": "nonrandomised"})
+    after = ask(copy)
+    assert len(after) == len(before) - 1
+    assert any(x.study_id == mover and "not mixed with randomised" in x.reason for x in after.left_out)
+
+
+def test_loading_takes_less_than_two_and_a_half_seconds(packaged: vf.Trials) -> None:
+    start = time.perf_counter()
+    vf.load_trials()
+    assert time.perf_counter() - start < 2.5
+    assert len(packaged.studies) > 100
