@@ -39,7 +39,7 @@ lint: $(READY) ## style, types and the floors of the house
 
 quarto: figures ## render the Quarto reports, where Quarto is installed
 	@command -v quarto >/dev/null || { echo "Quarto is not installed. Get it from https://quarto.org/docs/get-started/ and run 'make quarto' again; 'make report' needs no Quarto."; exit 1; }
-	@QUARTO_PYTHON=$(abspath $(BIN)/python) quarto render reports
+	@VFMETA_TRIALS=$(abspath $(TRIALS)) VFMETA_PLANS=$(abspath $(PLANS)) QUARTO_PYTHON=$(abspath $(BIN)/python) quarto render reports
 
 wheel: $(READY) ## build the wheel, with the trial tables inside, to dist/
 	@$(BIN)/hatchling build -t wheel -d dist

@@ -112,7 +112,7 @@ def test_run_figures_and_report_go_as_far_as_they_say(typed: Typed, toy: Path) -
     assert not (toy / "build" / "figures").exists()
     status, out, _ = typed("figures", *of(toy))
     assert status == 0
-    assert {p.suffix for p in (toy / "build" / "figures").glob("cement_pain.*")} == {".svg", ".png"}
+    assert {p.suffix for p in (toy / "build" / "figures").glob("cement-pain.*")} == {".svg", ".png"}
     assert not (toy / "site").exists()
     status, out, _ = typed("report", *of(toy), "--site", toy / "site")
     assert status == 0

@@ -123,7 +123,7 @@ def test_a_new_trial_shows_in_the_plot_and_on_the_page(real_build: Any, with_new
     home, records, _ = with_new_trial
     half = stats.norm.ppf(0.975) / stats.t.ppf(0.975, 198)
     own = f"{ew.said(-3)} ({ew.said(-3 - half)} to {ew.said(-3 + half)})"
-    name = f"{QUESTION}_pain.svg"
+    name = f"{QUESTION}-pain.svg"
     old, new = ((folder / "figures" / name).read_text(encoding="utf-8") for folder in (real_build.out, home / "build"))
     drawn = re.findall(r"<text[^>]*>([^<]*)</text>", new)
     assert "Zzz 2030" in drawn
@@ -150,7 +150,7 @@ def test_a_new_trial_changes_nothing_else(real_build: Any, with_new_trial: Any) 
     assert {name.split("/")[0] for name in results} == {QUESTION}
     assert [name for name in results if name.endswith(".csv")] == [f"{ANALYSIS}_studies.csv"]
     figures = changed(ew.files(real_build.out / "figures"), ew.files(home / "build" / "figures"))
-    assert {name.rsplit(".", 1)[0] for name in figures} == {f"{QUESTION}_pain", "evidence_map"}
+    assert {name.rsplit(".", 1)[0] for name in figures} == {f"{QUESTION}-pain", "evidence_map"}
     pages = changed(ew.files(real_build.site), ew.files(home / "site"))
     assert {name for name in pages if name.endswith(".html")} == {"index.html", "studies.html", "vertebroplasty.html"}
 
@@ -239,7 +239,7 @@ def test_each_step_is_named_with_its_time(real_build: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "touched", ["site/vertebroplasty.html", "build/figures/drug_harms.svg", "build/results/drug/fracture.json"]
+    "touched", ["site/vertebroplasty.html", "build/figures/drug-harms.svg", "build/results/drug/fracture.json"]
 )
 def test_what_somebody_touched_is_made_again(toy_build: Any, tmp_path: Path, touched: str) -> None:
     copy_of(toy_build, tmp_path)
@@ -387,8 +387,8 @@ def test_files_of_others_stay_and_pages_of_plans_that_are_gone_go(toy_build: Any
     build("report", trials=toy_build.trials, **folders)
     assert [file.read_text(encoding="utf-8") for file in mine] == ["mine"] * 3
     assert not (tmp_path / "site" / "vertebroplasty.html").exists()
-    assert not (tmp_path / "site" / "figures" / "cement_pain.svg").exists()
-    assert not (tmp_path / "build" / "figures" / "cement_pain.png").exists()
+    assert not (tmp_path / "site" / "figures" / "cement-pain.svg").exists()
+    assert not (tmp_path / "build" / "figures" / "cement-pain.png").exists()
     assert (tmp_path / "site" / "teriparatide.html").exists()
 
 
@@ -474,7 +474,7 @@ def test_names_from_the_tables_are_text_and_never_markup(toy_build: Any, tmp_pat
     page = (tmp_path / "site" / "teriparatide.html").read_text(encoding="utf-8")
     assert "<b onclick" not in page
     assert "&lt;b onclick=" in page
-    svg = ElementTree.parse(tmp_path / "site" / "figures" / "drug_harms.svg")
+    svg = ElementTree.parse(tmp_path / "site" / "figures" / "drug-harms.svg")
     assert '<b onclick="x">F&amp;Co</b> 2010' in {t.text for t in svg.iter("{http://www.w3.org/2000/svg}text")}
 
 

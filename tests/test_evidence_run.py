@@ -432,8 +432,8 @@ def test_load_records_says_what_to_do(tmp_path: Path, toy_build: Any) -> None:
 def test_figures_hold_what_shares_an_axis(toy_build: Any) -> None:
     cement = [r for r in toy_build.records.values() if r.plan == "cement"]
     ((name, drawn),) = sections(cement)
-    assert name == "cement_pain"
+    assert name == "cement-pain"
     assert [r.id for r in drawn] == [r.id for r in cement if r.k]
     other = json.loads(json.dumps(cement[0].data))
     other["question"]["scale"] = [0, 100]
-    assert [n for n, _ in sections([*cement, Record(other)])] == ["cement_pain", "cement_pain_2"]
+    assert [n for n, _ in sections([*cement, Record(other)])] == ["cement-pain", "cement-pain-2"]

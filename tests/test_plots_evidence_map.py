@@ -12,7 +12,10 @@ from vfmeta.messages import InputError
 
 @pytest.fixture
 def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    rows, columns = ["exercise", "a question with a name far too long to stand on one single line of the figure"], ["pain", "harm"]
+    rows, columns = (
+        ["exercise", "a question with a name far too long to stand on one single line of the figure"],
+        ["pain", "harm"],
+    )
     usable = pd.DataFrame([[2, np.nan], [0, 7]], index=rows, columns=columns)
     return usable, pd.DataFrame([[5, np.nan], [3, 7]], index=rows, columns=columns)
 

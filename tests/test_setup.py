@@ -14,7 +14,9 @@ FIND = ROOT / ".ci" / "find-python"
 def test_it_finds_the_version_asked_for():
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = subprocess.run([FIND, version], capture_output=True, text=True, check=True).stdout.strip()
-    said = subprocess.run([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True, check=True
+    )
     assert said.stdout.strip() == version
 
 

@@ -193,7 +193,8 @@ class Result:
             if data[name] is not None:
                 data[name] = tuple(math.inf if x is None else x for x in data[name])
         for name in _MARGINALS & data.keys():
-            data[name] = Marginal(**{k: tuple(x) if k == "interval" else _undefined(k, x) for k, x in data[name].items()})
+            values: dict[str, Any] = {k: _undefined(k, x) for k, x in data[name].items()}
+            data[name] = Marginal(**{**values, "interval": tuple(values["interval"])})
         for name in {"se", "statistic"} & data.keys():
             data[name] = _undefined(name, data[name])
         for name in ("labels", "warnings", "details"):

@@ -123,4 +123,4 @@ def sections(records: list[Record]) -> Iterator[tuple[str, list[Record]]]:
         names[key[0]] = names.get(key[0], 0) + 1
         drawn = [r for r in members if r.k]
         if drawn:
-            yield f"{members[0].plan}_{key[0]}" + (f"_{names[key[0]]}" if names[key[0]] > 1 else ""), drawn
+            yield f"{members[0].plan}-{key[0]}" + (f"-{names[key[0]]}" if names[key[0]] > 1 else ""), drawn

@@ -40,11 +40,11 @@ def why(record: Record) -> str:
     fit, post = record.frequentist, record.posterior
     if fit is None or post is None or not 2 <= record.k <= 4:
         return ""
-    said = "leaves out" if fit.excludes_null else "includes"
+    said = "rules out" if fit.excludes_null else "includes"
     return (
         "With so few trials the Bayesian result leads, because it carries how little is known of the differences "
         "between trials; "
-        f"the frequentist interval ({tx.interval_text(record.question, fit.interval)}) {said} no difference."
+        f"the frequentist interval ({tx.interval_text(record.question, fit.interval)}) {said} “no difference”."
     )
 
 
@@ -73,8 +73,8 @@ def finding(q: Question, estimate: float, interval: Pair) -> str:
 def hedge(interval: Pair) -> str:
     """Whether "no difference" is ruled out, said plainly."""
     if interval[0] > 0 or interval[1] < 0:
-        return "the interval leaves out no difference"
-    return "the interval includes no difference, so neither side is shown to be better"
+        return "the interval rules out “no difference”"
+    return "the interval includes “no difference”, so neither side is shown to be better"
 
 
 def _nothing(record: Record) -> str:

@@ -43,21 +43,23 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
 
     asked = known.notna()
     counts = usable.astype(float)
+    # seaborn draws with the names it is given, so long ones are broken first
+    counts.index, counts.columns = [fill(str(n), 46) for n in counts.index], [fill(str(n), 14) for n in counts.columns]
     cells = np.full(counts.shape, "", dtype=object)
     for i, j in zip(*np.nonzero(asked.to_numpy()), strict=True):
         cells[i, j] = f"{counts.iat[i, j]:.0f} of {known.iat[i, j]:.0f}"
     with applied():
         if ax is None:
-            size = (3.6 + 0.95 * counts.shape[1], 0.9 + 0.34 * counts.shape[0])
+            size = (3.6 + 0.95 * counts.shape[1], 1.5 + 0.34 * counts.shape[0])
             ax = plt.figure(figsize=size, facecolor="white", layout="constrained").add_subplot()
         sns.heatmap(
-            counts, mask=~asked, annot=cells, fmt="", cmap="Blues", vmin=0, vmax=max(4.0, float(np.nanmax(counts.to_numpy()))),
+            counts, mask=~asked.to_numpy(), annot=cells, fmt="", cmap="Blues", vmin=0, vmax=max(4.0, float(np.nanmax(counts.to_numpy()))),
             linewidths=1.5, linecolor="white", cbar=False, ax=ax, annot_kws={"size": STYLE["text"]},
         )  # fmt: skip
         ax.set(xlabel="", ylabel="")
-        ax.set_yticklabels([fill(str(name), 46) for name in counts.index], rotation=0)
-        ax.set_xticklabels([fill(str(name), 14) for name in counts.columns], rotation=0)
         ax.xaxis.tick_top()
+        ax.tick_params(axis="x", labelrotation=0)
+        ax.tick_params(axis="y", labelrotation=0)
         ax.tick_params(length=0)
         ax.set_facecolor("#F2F2F2")
     return ax
