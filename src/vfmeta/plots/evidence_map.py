@@ -52,10 +52,10 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
         if ax is None:
             size = (3.6 + 0.95 * counts.shape[1], 1.5 + 0.34 * counts.shape[0])
             ax = plt.figure(figsize=size, facecolor="white", layout="constrained").add_subplot()
-        sns.heatmap(
-            counts, mask=~asked.to_numpy(), annot=cells, fmt="", cmap="Blues", vmin=0, vmax=max(4.0, float(np.nanmax(counts.to_numpy()))),
-            linewidths=1.5, linecolor="white", cbar=False, ax=ax, annot_kws={"size": STYLE["text"]},
-        )  # fmt: skip
+        most = max(4.0, float(np.nanmax(counts.to_numpy())))
+        shown = {"annot": cells, "fmt": "", "annot_kws": {"size": STYLE["text"]}, "cbar": False}
+        lines = {"linewidths": 1.5, "linecolor": "white"}
+        sns.heatmap(counts, mask=~asked.to_numpy(), cmap="Blues", vmin=0, vmax=most, ax=ax, **shown, **lines)
         ax.set(xlabel="", ylabel="")
         ax.xaxis.tick_top()
         ax.tick_params(axis="x", labelrotation=0)
