@@ -39,6 +39,10 @@ class Trials:
     folder: Path
     frames: dict[str, pd.DataFrame]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What was worked out from the tables stays behind: another process works it out again."""
+        return {"folder": self.folder, "frames": self.frames}
+
     def __getattr__(self, name: str) -> pd.DataFrame:
         frames = self.__dict__.get("frames", {})
         if name in frames:
