@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from vfmeta.trials import schema
-from vfmeta.trials.problem import Problem
 from vfmeta.trials.instruments import scale_ends
+from vfmeta.trials.problem import Problem
 
 CHANGES = ("change", "adjusted_change", "percent_change")
 RATIOS = ("RR", "OR", "HR")
