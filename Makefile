@@ -8,7 +8,7 @@ TRIALS ?= data/trials
 PLANS ?= analyses
 
 .DEFAULT_GOAL := help
-.PHONY: help report analyses figures validate test test-all lint quarto lock wheel clean setup
+.PHONY: bench help report analyses figures validate reference test test-all lint quarto lock wheel clean setup
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
@@ -31,6 +31,12 @@ test: $(READY) ## run the tests
 
 test-all: ## run the tests on each of Python 3.11, 3.12 and 3.13 that is found
 	@for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null; then $(MAKE) --no-print-directory test VERSION=$$v || exit 1; fi; done
+
+reference: $(READY) ## every reference case (of CASES=folder, or tests/reference) through the public functions
+	@$(BIN)/python -m tests.reference_runner $(if $(CASES),'CASES=$(CASES)')
+
+bench: $(READY) ## time vfmeta and others on the same data, results in benchmarks/results.md
+	@$(BIN)/python -W ignore benchmarks/bench.py
 
 lint: $(READY) ## style, types and the floors of the house
 	@$(BIN)/ruff check src tests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 
 class VfmetaWarning(UserWarning):
@@ -22,6 +23,15 @@ class InputError(ValueError):
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         head = "" if len(self.problems) == 1 else f"{len(self.problems)} problems:\n"
         super().__init__(head + "\n".join(self.problems))
+
+
+class ConvergenceError(ArithmeticError):
+    """A fit that did not reach its optimum, or has none. There is no result: a stale number is worse than none.
+
+    ``rows`` says which of many fits failed, where many were made.
+    """
+
+    rows: Sequence[int] = ()
 
 
 def warn(message: str) -> str:

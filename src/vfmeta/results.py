@@ -216,7 +216,10 @@ class FrequentistResult(Result):
 
     ``q``, ``q_df``, ``q_p`` are Cochran's test of heterogeneity, ``i2`` is in percent, ``tau2_interval`` is the Q-profile
     interval (None when it is empty or undefined), ``interval_method`` names how the interval was made and
-    ``adhoc_interval`` is the ad hoc Hartung-Knapp interval where the plain one used q < 1.
+    ``adhoc_interval`` is the ad hoc Hartung-Knapp interval where the plain one used q < 1. ``tau2_se`` is the standard error of
+    tau2, ``typical_variance`` the sampling variance to which I2 and H2 hold tau2. ``fit_statistics`` holds, under "ML" and
+    "REML", the log-likelihood (``ll``), deviance, AIC, AICc and BIC of the model at the estimates shown (none for a single
+    study).
     """
 
     engine: ClassVar[str] = "frequentist"
@@ -232,6 +235,34 @@ class FrequentistResult(Result):
     tau2_method: str
     interval_method: str
     adhoc_interval: Pair | None = None
+    tau2_se: float | None = None
+    typical_variance: float | None = None
+    tau2_interval_method: str = "Q-profile"
+    prediction_method: str = "fitted"
+    fit_statistics: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def h2(self) -> float | None:
+        """H2: total over sampling variance; for the common-effect model Q / df. None for a single study."""
+        if self.tau2 is None or self.typical_variance is None:
+            return None
+        return self.tau2 / self.typical_variance + 1 if self.model == "random" else self.q / self.q_df
+
+    @property
+    def i2_interval(self) -> Pair | None:
+        """I2, in percent, at the limits of tau2."""
+        if self.tau2_interval is None or self.typical_variance is None:
+            return None
+        low, high = (100 * (t / (t + self.typical_variance)) for t in self.tau2_interval)
+        return low, high
+
+    @property
+    def h2_interval(self) -> Pair | None:
+        """H2 at the limits of tau2."""
+        if self.tau2_interval is None or self.typical_variance is None:
+            return None
+        low, high = (t / self.typical_variance + 1 for t in self.tau2_interval)
+        return low, high
 
     def _scalars(self) -> dict[str, Any]:
         low, high = self.tau2_interval if self.tau2_interval else (math.nan, math.nan)
@@ -260,7 +291,9 @@ class FrequentistResult(Result):
         if self.tau2 is None:
             lines.append("tau2       not estimable")
         else:
-            span = f" (Q-profile {self.tau2_interval[0]:.3g} to {self.tau2_interval[1]:.3g})" if self.tau2_interval else ""
+            span = ""
+            if self.tau2_interval:
+                span = f" ({self.tau2_interval_method} {self.tau2_interval[0]:.3g} to {self.tau2_interval[1]:.3g})"
             i2 = "" if self.i2 is None else f", I2 = {self.i2:.0f}%"
             lines.append(f"tau2       {self.tau2:.3g}{span}{i2}, Q = {self.q:.2f} on {self.q_df} df, p = {self.q_p:.3g}")
         if self.favours:

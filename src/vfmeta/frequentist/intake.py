@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ from vfmeta.results import Question
 
 @dataclass(frozen=True)
 class Studies:
-    """Checked input of a pool. ``y`` and ``v`` have shape (k,), k >= 1; ``notes`` are warnings in words about rows dropped."""
+    """Checked input of a pool. ``y`` and ``v`` have shape (k,), k >= 1; ``notes`` are warnings in words about rows dropped.
+
+    ``kept``, of shape (k,), holds the position each study had in the input of ``rows_read`` rows.
+    """
 
     y: np.ndarray
     v: np.ndarray
@@ -23,6 +26,8 @@ class Studies:
     question: Question
     details: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    rows_read: int = 0
 
     @property
     def k(self) -> int:
@@ -76,7 +81,9 @@ def read(
     if question is not None and not isinstance(question, Question):
         raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
 
-    ys, vs = _column(y, "y"), _column(v, "v")
+    fast = _clean_arrays(y, v)
+    columns: tuple[Any, Any] = fast or (_column(y, "y"), _column(v, "v"))
+    ys, vs = columns
     if len(ys) != len(vs):
         raise InputError(f"y has {len(ys)} values and v has {len(vs)}; they must be of one length, a row per study.")
     if len(ys) == 0:
@@ -86,6 +93,10 @@ def read(
     if rows and len(rows) != len(ys):
         raise InputError(f"details has {len(rows)} entries for {len(ys)} studies; it must have one per study.")
 
+    if fast:
+        _check_vcov(vcov, len(names), np.arange(len(names)))
+        kept = np.arange(len(names))
+        return Studies(fast[0].copy(), fast[1].copy(), names, question or Question(), rows, (), kept, len(names))
     problems: list[str] = []
     clean = {c: _numbers(values, names, c, problems) for c, values in (("y", ys), ("v", vs))}
     gaps = np.isnan(clean["y"]) | np.isnan(clean["v"])
@@ -114,7 +125,19 @@ def read(
         question or Question(),
         tuple(rows[i] for i in keep) if rows else (),
         notes,
+        keep,
+        len(names),
     )
+
+
+def _clean_arrays(y: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """``y`` and ``v`` as they are when they are plain columns of floats without a fault, so that nothing need be looked for."""
+    for x in (y, v):
+        if type(x) is not np.ndarray or x.dtype != float or x.ndim != 1:
+            return None
+    if y.shape != v.shape or not (np.isfinite(y).all() and np.isfinite(v).all() and (v > 0).all()):
+        return None
+    return y, v
 
 
 def check_level(level: float) -> None:

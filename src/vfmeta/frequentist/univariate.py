@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from vfmeta import kernels
-from vfmeta.frequentist.intake import Studies, read
-from vfmeta.messages import InputError, warn
-from vfmeta.results import FrequentistResult, Pair, Question
-
-INTERVALS = ("HKSJ", "HKSJ-adhoc", "Wald")
+from vfmeta.frequentist.choices import Choices, check_choices, user_weights
+from vfmeta.frequentist.intake import read
+from vfmeta.frequentist.pooling import pool
+from vfmeta.messages import warn
+from vfmeta.results import FrequentistResult, Question
 
 
 def random_effects(
@@ -22,11 +18,16 @@ def random_effects(
     y: Any = None,
     v: Any = None,
     labels: Sequence[Any] | None = None,
-    tau2: str = "REML",
+    tau2: str | float = "REML",
     interval: str = "HKSJ",
     level: float = 0.95,
     question: Question | None = None,
     missing: str = "raise",
+    weights: Any = None,
+    prediction: str = "auto",
+    tau2_interval: str = "auto",
+    draws: int = 25_000,
+    seed: int = 1,
 ) -> FrequentistResult:
     """Random-effects meta-analysis.
 
@@ -38,36 +39,56 @@ def random_effects(
         Instead of a table: effects on the analysis scale (log for ratios) and their sampling variances.
     labels : sequence of k names, optional
         Study names for raw arrays.
-    tau2 : {"REML", "DL", "PM"}
-        Estimator of the between-study variance.
-    interval : {"HKSJ", "HKSJ-adhoc", "Wald"}
-        Hartung-Knapp-Sidik-Jonkman with q as is and t with k - 1 df; the same with q = max(1, q) (Knapp & Hartung 2003,
-        Stat Med 22:2693-2710); or the normal interval.
+    tau2 : str or float
+        Estimator of the between-study variance, or its value in squared units of ``y``. Likelihood: "REML", "ML" (the global
+        maximum). Equations in the generalised Q: "PM" (Paule & Mandel), which "EB" (Morris), "DLIT" and "SJIT" (DL and SJ
+        iterated to their limit) agree with for a mean, and "PMM" (its median). Moments: "DL", "DL2" (two steps), "HE", "HS",
+        "HSk", "SJ", and with given ``weights`` "GENQ", "GENQM" (its median). `vfmeta.kernels.ESTIMATORS` names the papers.
+    interval : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}
+        Hartung-Knapp-Sidik-Jonkman with q as is and t with k - 1 df (Hartung & Knapp 2001, Stat Med 20:1771-1782; Sidik &
+        Jonkman 2002, Stat Med 21:3153-3159); the same with q = max(1, q) (Knapp & Hartung 2003, Stat Med 22:2693-2710); the
+        normal interval; or the ordinary standard error with t and k - 1 df.
     level : float
         Confidence level of every interval.
     question : Question, optional
         What is compared; taken from the table when there is one.
     missing : {"raise", "drop"}
         What to do about rows without ``y`` or ``v``.
+    weights : array-like of shape (k,) or "equal", optional
+        Fixed weights (> 0) of the mean instead of 1 / (v + tau2); its standard error is then
+        sqrt(sum a^2 (v + tau2)) / sum a, and Hartung-Knapp's q the mean square about it, weighted by 1 / (v + tau2).
+    prediction : {"auto", "fitted", "HTS", "Partlett-Riley", "bootstrap"}
+        Prediction interval for the effect of a next study. "fitted": estimate -+ quantile * sqrt(se^2 + tau2), with the
+        distribution and standard error of the interval chosen; "auto" is the same and left out below three studies. "HTS"
+        (Higgins, Thompson & Spiegelhalter 2009, JRSS A 172:137-159): t with k - 2 df, ordinary standard error; "Partlett-Riley"
+        (2017, Stat Med 36:301-317): t with k - 2 df, Hartung-Knapp standard error (ad hoc where the interval is); both keep k -
+        1 df where tau2 is given. "bootstrap": Nagashima, Noma & Furukawa 2019. Undefined, None, where no degree of freedom is
+        left.
+    tau2_interval : {"auto", "Q-profile", "generalised-Q", "profile-likelihood"}
+        Interval of tau2, hence of I2 and H2: Viechtbauer 2007 (Stat Med 26:37-52); Jackson 2013 (Res Synth Methods 4:220-229),
+        with ``weights`` or else 1 / v; or where the (restricted) likelihood has fallen by half a chi-squared quantile (Hardy &
+        Thompson 1996; for ML and REML). "auto" is "generalised-Q" for GENQ and GENQM and "Q-profile" for all others.
+    draws, seed : int
+        Bootstrap draws and their seed.
 
     Returns
     -------
     FrequentistResult
-        With a single study: that study's own Wald interval, model "single trial". The prediction interval (k >= 3) is
-        estimate -+ quantile * sqrt(se^2 + tau2), with the distribution and standard error of the interval chosen
-        (Higgins, Thompson & Spiegelhalter 2009, JRSS A 172:137-159, with k - 1 df).
+        With a single study: that study's own Wald interval, model "single trial".
 
     Raises
     ------
     InputError
         For input that cannot be pooled; every fault is listed with its row and column.
+    ConvergenceError
+        When an iteration does not settle.
     """
-    if tau2 not in kernels.TAU2:
-        raise InputError(f"tau2={tau2!r} is unknown; use one of {', '.join(map(repr, kernels.TAU2))}.")
-    _check_interval(interval)
+    method = check_choices(tau2, interval, prediction, tau2_interval, weights, draws, seed)
     studies = read(effects, y, v, labels, question, missing, level)
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is caught, in words, by the last gate
-        result = _fit(studies, "random", tau2, interval, float(level))
+    choices = Choices(
+        "random", method, interval, float(level), prediction, tau2_interval, user_weights(weights, studies), draws, seed
+    )
+    result = pool(studies, choices, weights)
     for note in result.warnings:
         warn(note)
     return result
@@ -83,133 +104,17 @@ def common_effect(
     level: float = 0.95,
     question: Question | None = None,
     missing: str = "raise",
+    weights: Any = None,
 ) -> FrequentistResult:
     """Common-effect (fixed-effect) meta-analysis: every study estimates the same effect, tau2 = 0.
 
     Parameters and errors are those of `random_effects`, without ``tau2``. I2 is max(0, (Q - df) / Q); there is no
     prediction interval, and the Q-profile interval of tau2 shows how far the model may be from the data.
     """
-    _check_interval(interval)
+    check_choices("common", interval, "auto", "auto", weights, 1, 0)
     studies = read(effects, y, v, labels, question, missing, level)
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is caught, in words, by the last gate
-        result = _fit(studies, "common", "common effect", interval, float(level))
+    choices = Choices("common", "common", interval, float(level), weights=user_weights(weights, studies))
+    result = pool(studies, choices, weights)
     for note in result.warnings:
         warn(note)
-    return result
-
-
-def _check_interval(interval: str) -> None:
-    if interval not in INTERVALS:
-        raise InputError(f"interval={interval!r} is unknown; use one of {', '.join(map(repr, INTERVALS))}.")
-
-
-def _fit(s: Studies, model: str, tau2_method: str, interval: str, level: float) -> FrequentistResult:
-    call = {"function": f"{model}_effect{'s' if model == 'random' else ''}", "interval": interval, "level": level}
-    if model == "random":
-        call["tau2"] = tau2_method
-    if s.k == 1:
-        return _single(s, call, level)
-    notes = list(s.notes)
-    tau2 = float(kernels.TAU2[tau2_method](s.y, s.v)[0]) if model == "random" else 0.0
-    estimate, se0, weights = (x[0] for x in kernels.pool(s.y, s.v, tau2))
-    q = float(kernels.cochran_q(s.y, s.v)[0])
-    df = s.k - 1
-    knapp = interval != "Wald"
-    factor = float(kernels.hartung_knapp_q(s.y, s.v, tau2)[0]) if knapp else 1.0
-    se = float(se0) * math.sqrt(max(1.0, factor) if interval == "HKSJ-adhoc" else factor)
-    t = _quantile(level, df if knapp else None)
-    low, high = _around(estimate, t * se)
-    # Paule-Mandel makes q one by definition: a last bit below is not a narrower interval
-    adhoc = _around(estimate, t * float(se0)) if interval == "HKSJ" and factor < 1 - 1e-9 else None
-    statistic = float(estimate) / se if se > 0 else (math.copysign(math.inf, estimate) if estimate else 0.0)
-    if model == "random":
-        i2 = float(kernels.i2(np.array(tau2), kernels.typical_variance(s.v)[0]))
-    else:
-        i2 = float(kernels.i2_from_q(np.array(q), np.array(df)))
-    lower, upper = (float(x[0]) for x in kernels.q_profile(s.y, s.v, level))
-    profile = None if math.isnan(lower) else (lower, upper)
-
-    if s.k == 2:
-        notes.append(
-            "Only two studies: the heterogeneity is all but unknown and the interval says little about it; "
-            "no prediction interval is shown. Prefer the Bayesian result."
-        )
-    if profile is None:
-        notes.append(
-            f"The Q-profile interval of tau2 is empty: the studies agree more closely (Q = {q:.3g} on {df} df) than chance "
-            "leads one to expect even without heterogeneity."
-        )
-    elif model == "random" and not profile[0] <= tau2 <= profile[1]:
-        notes.append(
-            f"The {tau2_method} estimate of tau2 ({tau2:.3g}) lies outside its Q-profile interval "
-            f"({profile[0]:.3g} to {profile[1]:.3g}): the two weigh the studies differently and do not agree here."
-        )
-    if adhoc is not None:
-        notes.append(
-            f"The Hartung-Knapp factor q = {factor:.6g} is below 1, so the interval is narrower than the studies' own "
-            "precision supports; the ad hoc interval (q = 1) stands beside it."
-        )
-    if knapp and se == 0:
-        notes.append("All effects are identical: the Hartung-Knapp interval has width zero and must not be read as certainty.")
-    prediction = None
-    if model == "random" and s.k >= 3:
-        prediction = _around(estimate, t * math.hypot(se, math.sqrt(tau2)))
-    return _finite(FrequentistResult(
-        question=s.question, model=model, k=s.k, estimate=float(estimate), se=se, interval=(low, high), level=level,
-        prediction=prediction, tau2=tau2, labels=s.labels, y=s.y, v=s.v, weights=weights, details=s.details,
-        warnings=tuple(notes), call=call, statistic=statistic, p_value=_p_value(statistic, df if knapp else None),
-        df=float(df) if knapp else None, q=q, q_df=df, q_p=_chi2_tail(q, df), i2=i2, tau2_interval=profile,
-        tau2_method=tau2_method, interval_method=interval, adhoc_interval=adhoc,
-    ))  # fmt: skip
-
-
-def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult:
-    """The one trial as it stands, with its normal interval."""
-    estimate, se = float(s.y[0]), math.sqrt(s.v[0])
-    statistic = estimate / se
-    note = f"One study only ({s.labels[0]}): nothing was pooled; the numbers are that trial's own, with its Wald interval."
-    return _finite(FrequentistResult(
-        question=s.question, model="single trial", k=1, estimate=estimate, se=se,
-        interval=_around(estimate, _quantile(level, None) * se), level=level, prediction=None, tau2=None, labels=s.labels,
-        y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, warnings=(*s.notes, note), call=call,
-        statistic=statistic, p_value=_p_value(statistic, None), df=None, q=0.0, q_df=0, q_p=1.0, i2=None,
-        tau2_interval=None, tau2_method="not estimable", interval_method="Wald",
-    ))  # fmt: skip
-
-
-def _around(centre: float, half: float) -> Pair:
-    return float(centre - half), float(centre + half)
-
-
-def _quantile(level: float, df: int | None) -> float:
-    from scipy.special import ndtri, stdtrit
-
-    upper = 0.5 - level / 2
-    return float(-ndtri(upper) if df is None else -stdtrit(df, upper))
-
-
-def _p_value(statistic: float, df: int | None) -> float:
-    from scipy.special import ndtr, stdtr
-
-    if math.isinf(statistic):
-        return 0.0
-    return float(2 * (ndtr(-abs(statistic)) if df is None else stdtr(df, -abs(statistic))))
-
-
-def _chi2_tail(q: float, df: int) -> float:
-    from scipy.special import chdtrc
-
-    return float(chdtrc(df, q))
-
-
-def _finite(result: FrequentistResult) -> FrequentistResult:
-    """The last gate: no result leaves with an undefined number in it."""
-    numbers = [result.estimate, result.se, *result.interval, result.p_value, result.q, result.q_p, *result.weights]
-    for pair in (result.prediction, result.tau2_interval, result.adhoc_interval):
-        numbers += pair or ()
-    numbers += [x for x in (result.tau2, result.i2) if x is not None]
-    if not all(map(math.isfinite, numbers)):
-        raise InputError(
-            "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
-        )
     return result

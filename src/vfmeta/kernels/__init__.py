@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vfmeta.kernels.estimators import ESTIMATORS
 from vfmeta.kernels.heterogeneity import (
     TAU2,
     cochran_q,
@@ -17,6 +18,7 @@ from vfmeta.kernels.pooling import hartung_knapp_q, pool
 from vfmeta.kernels.roots import ConvergenceError, bracketed_roots
 
 __all__ = [
+    "ESTIMATORS",
     "TAU2",
     "ConvergenceError",
     "bracketed_roots",

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vfmeta.messages import ConvergenceError
+
+__all__ = ["EPS", "ConvergenceError", "bracketed_roots"]
+
 EPS = float(np.finfo(float).eps)
-
-
-class ConvergenceError(ArithmeticError):
-    """An iteration did not settle; no number is handed back."""
 
 
 def bracketed_roots(

@@ -1,0 +1,303 @@
+"""How long vfmeta and others take on the same data in one run: ``make bench`` writes ``benchmarks/results.md`` and
+``growth.png``.
+
+Others are timed where they can be imported (PyMARE, statsmodels, pimeta) or found (metafor, by Rscript); what is missing is
+left blank.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numba import njit, prange
+
+import vfmeta as vf
+
+HERE = Path(__file__).parent
+TASKS = {
+    "one": "one REML fit of 13 studies: Hartung-Knapp, prediction, Q-profile",
+    "one_table": "the same from an effect table",
+    "loop": "10,000 separate REML fits of 10 studies in a loop",
+    "batch": "100,000 meta-analyses of 10 studies, tidy frame out",
+    "leave_one_out": "leave-one-out of 500 studies (REML)",
+    "subsets_reml": "all 32,767 subsets of 15 studies (REML)",
+    "subsets_dl": "all 1,048,575 subsets of 20 studies (DL)",
+    "three_levels": "three-level model of 56 effects in 11 districts",
+    "first": "first fit in a fresh process, loading included",
+}
+TARGETS = {"one": 0.2e-3, "one_table": 1e-3, "subsets_reml": 0.2, "subsets_dl": 2.0, "first": 2.5}
+
+
+def best(code: Callable[[], Any], times: int = 5, inner: int = 1) -> float:
+    """Smallest of some timings, seconds a call: the machine's other work only adds."""
+    out = []
+    for _ in range(times):
+        start = time.perf_counter()
+        for _ in range(inner):
+            code()
+        out.append((time.perf_counter() - start) / inner)
+    return min(out)
+
+
+@njit(parallel=True, fastmath=True)
+def plain_loop(y, v, out):  # type: ignore[no-untyped-def]
+    """A plain fixed-point REML loop on every core, relative tolerance 1e-10: the yardstick of a batch."""
+    for b in prange(y.shape[0]):
+        t = 0.1
+        for _ in range(1000):
+            w1, wy = 0.0, 0.0
+            for i in range(y.shape[1]):
+                w = 1 / (v[b, i] + t)
+                w1 += w
+                wy += w * y[b, i]
+            mean, w2, top = wy / w1, 0.0, 0.0
+            for i in range(y.shape[1]):
+                w = 1 / (v[b, i] + t)
+                w2 += w * w
+                top += w * w * ((y[b, i] - mean) ** 2 - v[b, i])
+            new = max(top / w2 + 1 / w1, 0.0)
+            done = abs(new - t) <= 1e-10 * t
+            t = new
+            if done:
+                break
+        out[b] = t
+
+
+def make_data(seed: int = 1) -> dict[str, pd.DataFrame]:
+    """Simulated studies: normal effects, variances as of trials of 10 to 200 patients."""
+    rng = np.random.default_rng(seed)
+
+    def studies(n: int) -> pd.DataFrame:
+        v = 4 / rng.integers(10, 200, n)
+        return pd.DataFrame({"y": rng.normal(-0.3, np.sqrt(v + 0.05)), "v": v})
+
+    one = studies(13)
+    district = np.repeat(np.arange(11), [4, 4, 8, 6, 3, 4, 5, 5, 6, 6, 5])
+    levels = studies(len(district)).assign(district=district, study=np.arange(len(district)))
+    levels["y"] += rng.normal(0, 0.3, 11)[district]
+    return {
+        "one": pd.DataFrame({"yi": one["y"], "vi": one["v"]}),
+        "batch": studies(1_000_000).assign(question=np.repeat(np.arange(100_000), 10)),
+        "large": studies(500),
+        "levels": levels,
+    }
+
+
+def time_vfmeta(data: dict[str, pd.DataFrame]) -> dict[str, float]:
+    y, v = (data["one"][c].to_numpy() for c in ("yi", "vi"))
+    events1, events2 = [4, 6, 3, 62, 33, 180, 8], [11, 29, 11, 248, 47, 372, 10]
+    counts = pd.DataFrame({"events1": events1, "events2": events2, "n1": 500, "n2": 520})
+    table = vf.effect_size("RR", data=counts, events1="events1", n1="n1", events2="events2", n2="n2")
+    batch = data["batch"]
+    yb, vb = (batch[c].to_numpy().reshape(-1, 10) for c in ("y", "v"))
+
+    def loop() -> None:
+        for i in range(10_000):
+            vf.random_effects(y=yb[i], v=vb[i])
+
+    large = vf.random_effects(y=data["large"]["y"].to_numpy(), v=data["large"]["v"].to_numpy())
+    few = vf.random_effects(y=yb[:2].ravel()[:15], v=vb[:2].ravel()[:15])
+    some = vf.random_effects(y=yb[:2].ravel(), v=vb[:2].ravel(), tau2="DL")
+    out = {
+        "one": best(lambda: vf.random_effects(y=y, v=v), 5, 200),
+        "one_table": best(lambda: vf.random_effects(table), 5, 100),
+        "loop": best(loop, 2),
+        "leave_one_out": best(lambda: vf.leave_one_out(large)),
+        "subsets_reml": best(lambda: vf.all_subsets(few)),
+        "subsets_dl": best(lambda: vf.all_subsets(some), 3),
+    }
+    levels = data["levels"]
+    out["three_levels"] = best(
+        lambda: vf.multivariate(y=levels["y"], v=levels["v"], data=levels, random="1 | district/study"), 3
+    )
+    code = "import vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1])"
+    run = [sys.executable, "-W", "ignore", "-c", code]
+    out["first"] = best(lambda: subprocess.run(run, check=True, capture_output=True), 3)
+    return out
+
+
+def time_pymare(data: dict[str, pd.DataFrame]) -> dict[str, float]:
+    from pymare import Dataset
+    from pymare.estimators import VarianceBasedLikelihoodEstimator
+
+    def fit(y: np.ndarray, v: np.ndarray) -> None:
+        s = VarianceBasedLikelihoodEstimator(method="REML").fit_dataset(Dataset(y=y, v=v)).summary()
+        s.get_fe_stats()
+        s.get_re_stats()
+
+    y, v = (data["one"][c].to_numpy()[:, None] for c in ("yi", "vi"))
+    yb, vb = (data["batch"][c].to_numpy().reshape(-1, 10) for c in ("y", "v"))
+    loop = best(lambda: [fit(yb[i][:, None], vb[i][:, None]) for i in range(100)], 1) * 100
+    return {"one": best(lambda: fit(y, v), 3, 5), "loop": loop}
+
+
+def time_statsmodels(data: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """No REML there: Paule-Mandel, no Q-profile interval."""
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    y, v = (data["one"][c].to_numpy() for c in ("yi", "vi"))
+    yb, vb = (data["batch"][c].to_numpy().reshape(-1, 10) for c in ("y", "v"))
+
+    def fit(a: np.ndarray, b: np.ndarray) -> None:
+        combine_effects(a, b, method_re="iterated", use_t=True).summary_frame()
+
+    loop = best(lambda: [fit(yb[i], vb[i]) for i in range(500)], 1) * 20
+    return {"one": best(lambda: fit(y, v), 3, 20), "loop": loop}
+
+
+def time_pimeta(data: dict[str, pd.DataFrame]) -> dict[str, float]:
+    import pimeta
+
+    y, v = (data["one"][c].to_numpy() for c in ("yi", "vi"))
+    yb, vb = (data["batch"][c].to_numpy().reshape(-1, 10) for c in ("y", "v"))
+
+    def fit() -> None:
+        f = pimeta.rma(y, v, test="knha")
+        pimeta.predict(f)
+        pimeta.confint(f)
+
+    loop = best(lambda: [pimeta.rma(yb[i], vb[i], test="knha") for i in range(500)], 1) * 20
+    few = yb[:2].ravel()[:15], vb[:2].ravel()[:15]
+    large = data["large"]["y"].to_numpy(), data["large"]["v"].to_numpy()
+    return {
+        "one": best(fit, 3, 5),
+        "loop": loop,
+        "leave_one_out": best(lambda: [pimeta.rma(*(np.delete(x, i) for x in large)) for i in range(10)], 1) * 50,
+        "subsets_reml": best(lambda: pimeta.gosh(*few, subsets=32_767), 1),
+    }
+
+
+def time_metafor(data: dict[str, pd.DataFrame]) -> tuple[str, dict[str, float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, frame in (*data.items(), ("loop", data["batch"].head(2_000))):
+            if name != "batch":
+                frame.to_csv(Path(folder) / f"{name}.csv", index=False)
+        run = subprocess.run(["Rscript", str(HERE / "metafor.R"), folder], check=True, capture_output=True, text=True)
+    said = dict(line.split() for line in run.stdout.splitlines() if len(line.split()) == 2)
+    version = said.pop("version")
+    times = {task: float(seconds) for task, seconds in said.items()}
+    times["loop"] *= 50  # 200 of the 10,000 fits
+    times["leave_one_out"] *= 100
+    return version, times
+
+
+def growth(path: Path) -> list[tuple[int, float]]:
+    """Time of one whole fit against the number of studies in it, drawn."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rng = np.random.default_rng(3)
+    points = []
+    for k in (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000):
+        v = 4 / rng.integers(10, 200, k)
+        y = rng.normal(-0.3, np.sqrt(v + 0.05))
+        points.append((k, best(lambda y=y, v=v: vf.random_effects(y=y, v=v), 5, max(1, 2_000 // k))))
+    k, seconds = np.array(points).T
+    fig, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
+    ax.loglog(k, 1e3 * seconds, "o-", label="REML, Hartung-Knapp, prediction, Q-profile")
+    ax.loglog(k, 1e3 * seconds[-1] * k / k[-1], ":", color="0.5", label="proportional to k")
+    ax.set(xlabel="studies in one analysis", ylabel="milliseconds a fit")
+    ax.legend(frameon=False)
+    fig.savefig(path, dpi=110)
+    return points
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def main() -> None:
+    """Time everything, print and write the table."""
+    warnings.simplefilter("ignore")
+    data = make_data()
+    columns: dict[str, dict[str, float]] = {}
+    yb, vb = (data["batch"][c].to_numpy().reshape(-1, 10) for c in ("y", "v"))
+    plain_loop(yb[:9], vb[:9], np.empty(9))
+    vf.random_effects_many(data["batch"].head(100))
+    plain = whole = np.inf
+    for _ in range(10):  # by turns, so that both meet the same load of the machine
+        plain = min(plain, best(lambda: plain_loop(yb, vb, np.empty(len(yb))), 1))
+        whole = min(whole, best(lambda: vf.random_effects_many(data["batch"]), 1))
+    columns[f"vfmeta {vf.__version__}"] = ours = time_vfmeta(data) | {"batch": whole}
+    for package, run in (("PyMARE", time_pymare), ("statsmodels", time_statsmodels), ("pimeta", time_pimeta)):
+        try:
+            columns[f"{package} {importlib.metadata.version(package)}"] = run(data)
+        except ImportError:  # not installed: its column is left out
+            print(f"{package} cannot be imported; it is not timed.")
+    if shutil.which("Rscript"):
+        try:
+            version, columns[version] = (lambda r: (f"metafor {r[0]}", r[1]))(time_metafor(data))
+        except subprocess.CalledProcessError:
+            print("metafor does not run here; it is not timed.")
+    else:
+        print("R is not on this machine; metafor is not timed.")
+    points = growth(HERE / "growth.png")
+    text = report(columns, ours, plain, points)
+    (HERE / "results.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def report(
+    columns: dict[str, dict[str, float]], ours: dict[str, float], plain: float, points: list[tuple[int, float]]
+) -> str:
+    """The table of times, with how many times longer others take in brackets."""
+    names = list(columns)
+    lines = [
+        "# How long it takes", "",
+        f"`make bench` on {date.today().isoformat()}: {platform.machine()}, {_cpu()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f} when done; "
+        f"Python {platform.python_version()}, numpy {np.__version__}, numba {importlib.metadata.version('numba')}.",
+        "Smallest of several timings; in brackets, how many times as long as vfmeta. Blank: not offered there, or not timed.",
+        "",
+        "| task | target | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names),
+    ]  # fmt: skip
+    for task, said in TASKS.items():
+        cells = []
+        for i, name in enumerate(names):
+            seconds = columns[name].get(task)
+            ratio = f" ({seconds / ours[task]:.0f} x)" if i and seconds is not None and task in ours else ""
+            cells.append(_time(seconds) + ratio)
+        target = _time(TARGETS.get(task)) or (_time(2 * plain) if task == "batch" else "")
+        lines.append(f"| {said} | {target} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "A plain numba fixed-point REML loop over the same 100,000 meta-analyses (relative tolerance 1e-10, all cores, "
+        f"tau2 only, no table): {_time(plain)}; vfmeta, whole table: {ours['batch'] / plain:.2f} times that.",
+        "statsmodels has no REML: Paule-Mandel is timed, without the interval of tau2. PyMARE is timed through its "
+        "summary. Loops and leave-one-out of others are timed on a part and multiplied.", "",
+        "Time of one fit grows in proportion to its number of studies ([plot](growth.png)): "
+        + ", ".join(f"{k:,}: {_time(s)}" for k, s in points) + ".", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What one study prints of a distribution, and the closed estimates of mean and SD for normal data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+Moments = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one study printed, missing values NaN, in units of the scale; ``n`` patients."""
+
+    minimum: float
+    q1: float
+    median: float
+    q3: float
+    maximum: float
+    n: float
+
+    @property
+    def scenario(self) -> str:
+        """S1, S2 or S3; empty where the set fits none."""
+        if not (np.isfinite(self.median) and np.isfinite(self.n)):
+            return ""
+        ends, quartiles = np.isfinite([self.minimum, self.maximum]), np.isfinite([self.q1, self.q3])
+        if ends.all() and quartiles.all():
+            return "S3"
+        if ends.all() and not quartiles.any():
+            return "S1"
+        return "S2" if quartiles.all() and not ends.any() else ""
+
+    @property
+    def values(self) -> np.ndarray:
+        """The five numbers in their order, shape (5,)."""
+        return np.array([self.minimum, self.q1, self.median, self.q3, self.maximum])
+
+    def moved(self, values: np.ndarray) -> Summary:
+        """The same study with other five numbers."""
+        a, q1, m, q3, b = values.tolist()
+        return Summary(a, q1, m, q3, b, self.n)
+
+
+def skewness(s: Summary) -> tuple[float, float]:
+    """Test statistic and 5% critical value of the tests of Shi et al. (Res Synth Methods 2023;14:742-755) for skewed data."""
+    n = s.n
+    ends = abs(s.minimum + s.maximum - 2 * s.median) / (s.maximum - s.minimum)
+    middle = abs(s.q1 + s.q3 - 2 * s.median) / (s.q3 - s.q1)
+    if s.scenario == "S1":
+        return ends, 1.01 / np.log(n + 9) + 2.43 / (n + 1)
+    if s.scenario == "S2":
+        return middle, 2.66 / np.sqrt(n) - 5.92 / n**2
+    return max(2.65 * np.log(0.6 * n) / np.sqrt(n) * ends, middle), 3 / np.sqrt(n) - 40 / n**3
+
+
+def luo_mean(s: Summary) -> float:
+    """Optimal weights of middle and ends (Luo et al., Stat Methods Med Res 2018;27:1785-1805)."""
+    n, ends, middle = s.n, (s.minimum + s.maximum) / 2, (s.q1 + s.q3) / 2
+    if s.scenario == "S1":
+        w = 4 / (4 + n**0.75)
+        return w * ends + (1 - w) * s.median
+    if s.scenario == "S2":
+        w = 0.7 + 0.39 / n
+        return w * middle + (1 - w) * s.median
+    w1, w2 = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55
+    return w1 * ends + w2 * middle + (1 - w1 - w2) * s.median
+
+
+def _span(n: float) -> float:
+    """Blom's approximation of the expected range of n standard normal values."""
+    return float(2 * norm.ppf((n - 0.375) / (n + 0.25)))
+
+
+def _quartile_span(n: float) -> float:
+    return float(2 * norm.ppf((0.75 * n - 0.125) / (n + 0.25)))
+
+
+def wan_sd(s: Summary) -> float:
+    """Range and interquartile range over their expectations (Wan et al., BMC Med Res Methodol 2014;14:135)."""
+    whole, half = (s.maximum - s.minimum) / _span(s.n), (s.q3 - s.q1) / _quartile_span(s.n)
+    return {"S1": whole, "S2": half, "S3": (whole + half) / 2}[s.scenario]
+
+
+def shi_sd(s: Summary) -> float:
+    """As Wan et al.; with all five numbers the optimal weights of Shi et al. (Res Synth Methods 2020;11:641-654)."""
+    if s.scenario != "S3":
+        return wan_sd(s)
+    n = s.n
+    theta1 = (2 + 0.14 * n**0.6) * _span(n) / 2
+    theta2 = (2 + 2 / (0.07 * n**0.6)) * _quartile_span(n) / 2
+    return (s.maximum - s.minimum) / theta1 + (s.q3 - s.q1) / theta2

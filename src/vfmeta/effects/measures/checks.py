@@ -1,0 +1,59 @@
+"""What a column of input may hold, whichever measure it goes into."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vfmeta.effects.measures.registry import Measure
+
+_GROUP_OF = {"events1": "n1", "events2": "n2", "events": "n"}
+
+
+def faults(measure: Measure, columns: dict[str, np.ndarray], labels: list[str], named: dict[str, str]) -> list[str]:
+    """Every value that cannot be, as a sentence that names row and column.
+
+    Parameters
+    ----------
+    measure : Measure
+        The measure to be made.
+    columns : dict of arrays of shape (k,)
+        The input, by the measure's own names.
+    labels : list of k names
+        Studies, for the messages.
+    named : dict
+        The user's names of the columns.
+    """
+    found: list[str] = []
+
+    def report(mask: np.ndarray, name: str, what: str) -> None:
+        values = columns[name]
+        found.extend(
+            f"row {i + 1} ({labels[i]}), column {named[name]!r}: {what} (value {values[i]:g})." for i in np.flatnonzero(mask)
+        )
+
+    counted = any(name.startswith("events") for name in columns)
+    for name, x in columns.items():
+        if name.startswith("sd"):
+            report(x <= 0, name, "an SD must be greater than 0")
+        elif name in ("n", "n1", "n2"):
+            group = "an arm" if name != "n" else "a group"
+            least = 1 if counted else 2
+            report(x < least, name, f"{group} needs at least {least} patient{'s' if least > 1 else ''}")
+        elif name.startswith("time"):
+            report(x <= 0, name, "person-time must be greater than 0")
+        elif name.startswith("events"):
+            report(x < 0, name, "a count cannot be negative")
+            if _GROUP_OF[name] in columns:
+                report(x > columns[_GROUP_OF[name]], name, "more events than the total")
+        elif name == "r":
+            report(np.abs(x) >= 1, name, "a correlation must lie between -1 and 1")
+        elif name == "p":
+            report((np.abs(x) > 1) | (x == 0), name, "a p value must lie between 0 and 1, with the sign of the difference")
+    return found
+
+
+def no_contrast(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Studies without events in either group, or with events in everybody of both: they say nothing on a ratio."""
+    x1, x2 = columns["events1"], columns["events2"]
+    none = (x1 == 0) & (x2 == 0)
+    return none if "n1" not in columns else none | ((x1 == columns["n1"]) & (x2 == columns["n2"]))

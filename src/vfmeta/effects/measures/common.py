@@ -1,0 +1,77 @@
+"""What the measures share: float arrays, Hedges' correction, size-weighted averages, and the rules for zero cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vfmeta.effects.means import bias_correction
+from vfmeta.messages import InputError
+
+Effects = tuple[np.ndarray, np.ndarray]
+ZERO_RULES = ("only0", "all", "if0all", "none")
+
+
+def floats(*values: ArrayLike) -> tuple[np.ndarray, ...]:
+    """The arguments as float arrays."""
+    return tuple(np.asarray(x, dtype=float) for x in values)
+
+
+def hedges_j(df: np.ndarray, correct: bool) -> np.ndarray:
+    """Hedges' exact factor (J Educ Stat 1981;6:107-128), or ones where no correction is asked for.
+
+    Undefined (NaN) at 1 degree of freedom and below, where the standardised difference has no expectation to correct.
+    """
+    return np.where(df > 1, bias_correction(np.where(df > 1, df, 2.0)), np.nan) if correct else np.ones_like(df)
+
+
+def weighted_average(values: np.ndarray, sizes: np.ndarray) -> float:
+    """Average over studies with their sizes as weights, for variances of type AV."""
+    return float(np.sum(sizes * values) / np.sum(sizes))
+
+
+def unknown_type(measure: str, vtype: str, offered: tuple[str, ...]) -> InputError:
+    """The error for a variance type a measure does not have."""
+    return InputError(f"{measure} has no variance type {vtype!r}; it offers {', '.join(offered)}.")
+
+
+@dataclass(frozen=True)
+class ZeroRule:
+    """What to do about zero cells.
+
+    Parameters
+    ----------
+    add : float
+        The amount added to every cell of a table.
+    to : {"only0", "all", "if0all", "none"}
+        To the tables that hold a zero, to all tables, to all tables if any of them holds a zero, or to none.
+    in_estimate : bool
+        Whether the amount enters the estimate as well as its variance.
+    """
+
+    add: float = 0.5
+    to: str = "only0"
+    in_estimate: bool = True
+
+    def __post_init__(self) -> None:
+        if self.to not in ZERO_RULES:
+            raise InputError(f"Unknown zero rule {self.to!r}; use one of {', '.join(ZERO_RULES)}.")
+        if not (np.isfinite(self.add) and self.add >= 0):
+            raise InputError(f"add={self.add!r} must be a number of at least 0, such as 0.5.")
+
+    def apply(self, *cells: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The cells after the rule, each of shape (k,)."""
+        stacked = np.stack(np.broadcast_arrays(*cells)).astype(float)
+        holds_zero = (stacked == 0).any(axis=0)
+        if self.to == "none":
+            where = np.zeros_like(holds_zero)
+        elif self.to == "only0":
+            where = holds_zero
+        else:
+            where = np.full_like(holds_zero, self.to == "all" or bool(holds_zero.any()))
+        return tuple(stacked + self.add * where)
+
+
+NO_RULE = ZeroRule(add=0.0, to="none")

@@ -1,0 +1,72 @@
+"""Each study by itself: standard error, test and confidence interval of its own effect, before anything is pooled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr, ndtri
+
+from vfmeta.messages import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def study_intervals(
+    effects: Any = None, *, y: ArrayLike | None = None, v: ArrayLike | None = None, level: float = 0.95
+) -> pd.DataFrame:
+    """The Wald test and interval of every single study.
+
+    Parameters
+    ----------
+    effects : EffectTable, optional
+        What ``vf.compare`` or ``vf.effect_size`` returned; or give ``y`` and ``v``.
+    y, v : array-like of shape (k,), optional
+        Effects and sampling variances, on the analysis scale (log for ratios).
+    level : float
+        Confidence level, between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``study, y, v, se, z, p, low, high``; one row a study, on the analysis scale. ``p`` is two-sided. Where the
+        variance is 0, ``z`` and ``p`` are undefined unless the effect differs from 0.
+
+    Raises
+    ------
+    InputError
+        Both or neither of table and arrays given, a missing or negative value, or a level outside 0 to 1.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> found = vf.study_intervals(y=[-0.5], v=[0.04])
+    >>> [round(float(found[x][0]), 3) for x in ("se", "z", "p", "low", "high")]
+    [0.2, -2.5, 0.012, -0.892, -0.108]
+    """
+    import pandas as pd
+
+    if not (isinstance(level, (int, float)) and 0 < level < 1):
+        raise InputError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
+    if (effects is None) == (y is None and v is None) or (effects is None and (y is None or v is None)):
+        raise InputError("Give an effect table, or both y= (effects) and v= (their sampling variances).")
+    if effects is not None:
+        y, v, labels = effects.y, effects.v, list(effects.labels)
+    y, v = np.atleast_1d(np.asarray(y, float)), np.atleast_1d(np.asarray(v, float))
+    if y.ndim != 1 or y.shape != v.shape:
+        raise InputError(f"y has shape {y.shape} and v has shape {v.shape}; both must be one value per study.")
+    if effects is None:
+        labels = [f"study {i + 1}" for i in range(len(y))]
+    bad = np.flatnonzero(~(np.isfinite(y) & np.isfinite(v) & (v >= 0)))
+    if len(bad):
+        raise InputError(
+            [f"row {i + 1} ({labels[i]}): y = {y[i]:g}, v = {v[i]:g}; both must be numbers and v at least 0." for i in bad]
+        )
+    se = np.sqrt(v)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = y / se
+    half = -ndtri((1 - level) / 2) * se
+    p = 2 * ndtr(-np.abs(z))
+    return pd.DataFrame({"study": labels, "y": y, "v": v, "se": se, "z": z, "p": p, "low": y - half, "high": y + half})

@@ -1,0 +1,220 @@
+"""Questions put to a fit: which studies drive it, how far each lies from it, what each one's own effect is.
+
+Every function takes what `random_effects`, `common_effect` or `meta_regression` returned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.frequentist.design import INTERCEPT, Design
+from vfmeta.frequentist.inference import quantile
+from vfmeta.frequentist.intake import Studies, check_level
+from vfmeta.frequentist.metaregression import fitted
+from vfmeta.frequentist.regression_result import RegressionResult
+from vfmeta.kernels import estimators, regression_tau2
+from vfmeta.kernels.deletion import Deleted, leave_one_out
+from vfmeta.kernels.deletion import influence as _influence
+from vfmeta.messages import InputError, warn
+from vfmeta.results import FrequentistResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def residuals(fit: Any) -> pd.DataFrame:
+    """Residuals of every kind, one row per study.
+
+    Returns
+    -------
+    DataFrame
+        study, residual (y minus fitted), se, standardised (residual over its own standard error, the study being part of the
+        fit; 0 where its leverage is 1), deleted_residual, deleted_se, studentised (the same for the fit without the study),
+        pearson (residual over sqrt(v + tau2)) and weight (percent). Studentised residuals are NaN where the model cannot be
+        fitted without the study.
+
+    Notes
+    -----
+    Viechtbauer & Cheung 2010, Res Synth Methods 1:112-125. With Hartung-Knapp the factor of the fit without the study scales
+    the deleted standard errors, as an estimate of residual spread must not contain the study that it judges.
+    """
+    import pandas as pd
+
+    r = as_regression(fit)
+    f = r.fit
+    rest = r.y - f.fitted
+    if r.user_weights is None:
+        se = np.sqrt(np.maximum(1 - f.hat, 0.0) * (r.v + r.tau2))
+    else:
+        # (I - H) M (I - H)' with H = X (X'AX)^-1 X'A, which is not symmetric
+        a = r.user_weights
+        h = f.x @ np.linalg.solve((f.x.T * a) @ f.x, f.x.T * a)
+        away = np.eye(r.k) - h
+        se = np.sqrt(((away**2) * (r.v + r.tau2)).sum(1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # a study that alone carries its fitted value has a residual of zero whatever its effect
+        standardised = np.where(f.hat > 1 - 1e-12, 0.0, rest / se)
+    case = _influence(f, r.y, r.v, _deleted(r))
+    return pd.DataFrame({
+        "study": list(r.labels), "residual": rest, "se": se, "standardised": standardised, "deleted_residual": case.residual,
+        "deleted_se": case.residual_se, "studentised": case.studentised, "pearson": rest / np.sqrt(r.v + r.tau2),
+        "weight": r.weights,
+    })  # fmt: skip
+
+
+def influence(fit: Any) -> pd.DataFrame:
+    """How the fit changes without each study.
+
+    Returns
+    -------
+    DataFrame
+        study, studentised, dffits, cook, covratio, tau2_without, q_without, hat, weight (percent), one dfbetas_<coefficient>
+        per coefficient, and influential.
+
+    Notes
+    -----
+    Viechtbauer & Cheung 2010, Res Synth Methods 1:112-125; definitions in `vfmeta.kernels.deletion.influence`. A study is
+    called influential where DFFITS in size exceeds 3 sqrt(p / (k - p)), the lower tail of chi-squared with p df at Cook's
+    distance exceeds one half, the leverage exceeds 3 p / k, or any DFBETAS in size exceeds 1. Values are NaN, and the study
+    named in a warning, where the model cannot be fitted without the study.
+    """
+    import pandas as pd
+    from scipy.special import chdtr
+
+    r = as_regression(fit)
+    without = _deleted(r)
+    case = _influence(r.fit, r.y, r.v, without)
+    gone = np.flatnonzero(np.isnan(without.q))
+    if len(gone):
+        warn(f"The model cannot be fitted without {', '.join(r.labels[i] for i in gone)}; the diagnostics are undefined there.")
+    p, k, hat = r.p, r.k, r.fit.hat
+    far = (
+        (np.abs(case.dffits) > 3 * np.sqrt(p / max(k - p, 1)))
+        | (chdtr(p, np.nan_to_num(case.cook)) > 0.5)
+        | (hat > 3 * p / k)
+        | np.any(np.abs(case.dfbetas) > 1, axis=1)
+    )
+    columns: dict[str, Any] = {
+        "study": list(r.labels), "studentised": case.studentised, "dffits": case.dffits, "cook": case.cook,
+        "covratio": case.covratio, "tau2_without": without.tau2, "q_without": without.q, "hat": hat, "weight": r.weights,
+    }  # fmt: skip
+    columns |= {f"dfbetas_{name}": case.dfbetas[:, j] for j, name in enumerate(r.names)}
+    return pd.DataFrame(columns | {"influential": far})
+
+
+def baujat(fit: Any) -> pd.DataFrame:
+    """Coordinates of the Baujat plot: study, heterogeneity (its part in Q) and influence (on the fitted value).
+
+    Baujat, Mahe, Pignon & Hill 2002, Stat Med 21:2641-2652: the squared Pearson residual of the study, and the squared shift of
+    its fitted value when it is left out, over the variance of that value without it.
+    """
+    import pandas as pd
+
+    r = as_regression(fit)
+    case = _influence(r.fit, r.y, r.v, _deleted(r))
+    return pd.DataFrame({"study": list(r.labels), "heterogeneity": case.baujat_x, "influence": case.baujat_y})
+
+
+def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
+    """The effect of each study given all of them: best linear unbiased predictions (empirical Bayes).
+
+    Returns
+    -------
+    DataFrame
+        study, shrinkage (share of the model's mean in the estimate), estimate, se, low, high; and the study's deviation from
+        the model: deviation, deviation_se, deviation_low, deviation_high.
+
+    Notes
+    -----
+    With lambda = v / (v + tau2) the estimate is lambda x'b + (1 - lambda) y and its variance lambda tau2 + lambda^2 Var(x'b);
+    the deviation is (1 - lambda)(y - x'b) with variance lambda tau2 + (1 - lambda)^2 Var(x'b) (Raudenbush & Bryk 1985, J Educ
+    Stat 10:75-98; Harville 1976, Ann Stat 4:384-395). tau2 is taken as known; intervals use the distribution of the fitted
+    test.
+    """
+    import pandas as pd
+
+    r = as_regression(fit)
+    if r.user_weights is not None:
+        raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without weights=.")
+    level = r.level if level is None else level
+    check_level(level)
+    f = r.fit
+    mean = f.fitted
+    spread = np.einsum("kp,pq,kq->k", f.x, f.vb, f.x)
+    own = r.v / (r.v + r.tau2)
+    estimate, se = own * mean + (1 - own) * r.y, np.sqrt(own * r.tau2 + own**2 * spread)
+    deviation, wide = (1 - own) * (r.y - mean), np.sqrt(own * r.tau2 + (1 - own) ** 2 * spread)
+    t = quantile(level, r._df(f.x))
+    return pd.DataFrame({
+        "study": list(r.labels), "shrinkage": own, "estimate": estimate, "se": se, "low": estimate - t * se,
+        "high": estimate + t * se, "deviation": deviation, "deviation_se": wide, "deviation_low": deviation - t * wide,
+        "deviation_high": deviation + t * wide,
+    })  # fmt: skip
+
+
+def profile_likelihood(fit: Any, tau2: Any = None) -> pd.DataFrame:
+    """Log-likelihood of tau2, the coefficients at their best for each value.
+
+    Parameters
+    ----------
+    fit : result
+        Of ``tau2="ML"`` or ``"REML"``.
+    tau2 : array-like, optional
+        Values at which it is wanted; 101 from zero to the upper Q-profile limit when left out.
+
+    Returns
+    -------
+    DataFrame
+        tau2, log_likelihood. The restricted one keeps its constants with orthonormal error contrasts (Harville 1974).
+    """
+    import pandas as pd
+
+    r = as_regression(fit)
+    if r.tau2_method not in ("ML", "REML"):
+        raise InputError('A likelihood profile needs a fit by tau2="ML" or "REML".')
+    if tau2 is None:
+        span = r.tau2_interval()
+        tau2 = np.linspace(0, max(span[1] if span else 0.0, 2 * r.tau2, float(r.v.min())), 101)
+    grid = np.atleast_1d(np.asarray(tau2, dtype=float))
+    if grid.ndim != 1 or not np.all(np.isfinite(grid) & (grid >= 0)):
+        raise InputError("tau2 must hold finite values of at least 0.")
+    ll = regression_tau2.log_likelihood(r.fit.model, grid, r.tau2_method == "REML")
+    return pd.DataFrame({"tau2": grid, "log_likelihood": ll})
+
+
+def as_regression(fit: Any) -> RegressionResult:
+    """The fit as a meta-regression: itself, or the one with an intercept only that a pooled result is."""
+    if isinstance(fit, RegressionResult):
+        return fit
+    if not isinstance(fit, FrequentistResult):
+        raise InputError(
+            f"A {type(fit).__name__} was given; give what vf.random_effects, vf.common_effect or vf.meta_regression returned."
+        )
+    if fit.k < 2:
+        raise InputError("One study only: there is nothing to compare it with.")
+    weights = fit.weights if "weights" in fit.call else None  # percent; only their ratios matter
+    method: Any = "common" if fit.model == "common" else fit.call.get("tau2", fit.tau2_method)
+    studies = Studies(fit.y, fit.v, fit.labels, fit.question, fit.details, ())
+    design = Design(np.ones((fit.k, 1)), (INTERCEPT,), "~ 1")
+    known = isinstance(method, (int, float)) or method in {*regression_tau2.METHODS, *regression_tau2.WEIGHTED}
+    if not known:
+        # an estimator that exists for pools only: its value stands, and is held when a study is left out
+        method = float(fit.tau2 or 0.0)
+        warn(f"tau2 by {fit.tau2_method} is held at its value: that estimator is not defined for regressions here.")
+    return fitted(studies, design, method, fit.interval_method, fit.level, None, weights)
+
+
+def _deleted(r: RegressionResult) -> Deleted:
+    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.tau2_method
+    if r.p == 1 and r.design.intercept == 0 and r.k > 2 and r.interval_method != "KR":
+        # a pool: the compiled loops fit it without each study in no time
+        out = estimators.fit_leaving_one_out(r.y, r.v, method, weights=r.user_weights)
+        tau2, _, estimate, se, factor, q = out[:, :6].T
+        if not r.interval_method.startswith("HKSJ"):
+            factor = np.ones(r.k)
+        elif r.interval_method == "HKSJ-adhoc":
+            factor = np.maximum(factor, 1)
+        return Deleted(estimate[:, None], (factor * se**2)[:, None, None], tau2, q, factor)
+    return leave_one_out(r.y, r.v, r.fit.x, method, r.interval_method, r.user_weights)

@@ -1,0 +1,139 @@
+"""What a user may choose for a univariate pool, checked once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vfmeta.frequentist.intake import Studies
+from vfmeta.kernels.estimators import ESTIMATORS
+from vfmeta.messages import InputError
+
+INTERVALS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
+PREDICTIONS = ("auto", "fitted", "HTS", "Partlett-Riley", "bootstrap")
+TAU2_INTERVALS = ("auto", "Q-profile", "generalised-Q", "profile-likelihood")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The choices of one pool. ``tau2`` is a name or a value; ``weights`` has shape (k,) or is None."""
+
+    model: str
+    tau2: str | float
+    interval: str
+    level: float
+    prediction: str = "auto"
+    tau2_interval: str = "auto"
+    weights: np.ndarray | None = None
+    draws: int = 25_000
+    seed: int = 1
+
+    @property
+    def tau2_method(self) -> str:
+        if self.model == "common":
+            return "common effect"
+        return self.tau2 if isinstance(self.tau2, str) else "fixed"
+
+    @property
+    def tau2_interval_method(self) -> str:
+        if self.tau2_interval != "auto":
+            return self.tau2_interval
+        return "generalised-Q" if self.tau2 in ("GENQ", "GENQM") else "Q-profile"
+
+    def call(self, weights: Any) -> dict[str, Any]:
+        """How the fit was asked for, plain data; what was left to its default is left out."""
+        call: dict[str, Any] = {
+            "function": "random_effects" if self.model == "random" else "common_effect",
+            "interval": self.interval,
+            "level": self.level,
+        }
+        if self.model == "random":
+            call["tau2"] = self.tau2
+        if weights is not None:
+            call["weights"] = "equal" if isinstance(weights, str) else "given"
+        if self.prediction != "auto":
+            call["prediction"] = self.prediction
+        if self.prediction == "bootstrap":
+            call |= {"draws": self.draws, "seed": self.seed}
+        if self.tau2_interval != "auto":
+            call["tau2_interval"] = self.tau2_interval
+        return call
+
+
+def check_choices(
+    tau2: Any, interval: Any, prediction: Any, tau2_interval: Any, weights: Any, draws: Any, seed: Any
+) -> str | float:
+    """``tau2`` as a name or a float, or an error that says which choice is unknown and what there is.
+
+    ``tau2 = "common"`` stands for the common-effect model.
+    """
+    method = check_tau2(tau2)
+    for name, value, known in (
+        ("interval", interval, INTERVALS),
+        ("prediction", prediction, PREDICTIONS),
+        ("tau2_interval", tau2_interval, TAU2_INTERVALS),
+    ):
+        if value not in known:
+            raise InputError(f"{name}={value!r} is unknown; use one of {', '.join(map(repr, known))}.")
+    if method in ("GENQ", "GENQM") and weights is None:
+        raise InputError(f"tau2={method!r} needs weights=, one per study: it is the moment estimator with given weights.")
+    if tau2_interval == "profile-likelihood" and method not in ("ML", "REML"):
+        raise InputError(
+            f'tau2_interval="profile-likelihood" follows a likelihood, and tau2={method!r} has none; use tau2="ML" or "REML".'
+        )
+    for name, count, least in (("draws", draws, 1), ("seed", seed, 0)):
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
+            raise InputError(f"{name}={count!r} must be a whole number of at least {least}.")
+    return method
+
+
+def check_tau2(tau2: Any) -> str | float:
+    """A known estimator, "common", or a finite value of at least 0."""
+    if isinstance(tau2, str):
+        if tau2 in ESTIMATORS or tau2 == "common":
+            return tau2
+        raise InputError(
+            f"tau2={tau2!r} is unknown; use one of {', '.join(map(repr, ESTIMATORS))}, or a number for a fixed value."
+        )
+    if isinstance(tau2, bool) or not isinstance(tau2, (int, float, np.floating, np.integer)):
+        raise InputError(f"tau2={tau2!r} must be the name of an estimator or a number.")
+    if not (math.isfinite(tau2) and tau2 >= 0):
+        raise InputError(f"tau2={tau2!r} is no variance; a fixed value must be finite and at least 0.")
+    return float(tau2)
+
+
+def user_weights(weights: Any, studies: Studies) -> np.ndarray | None:
+    """Weights of the studies that stayed, shape (k,), or an error that lists every fault.
+
+    Parameters
+    ----------
+    weights : array-like of numbers, "equal" or None
+        One per row of the input, rows dropped as missing included.
+    studies : Studies
+        What intake kept.
+    """
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        if weights != "equal":
+            raise InputError(f'weights={weights!r} is unknown; give one number per study, or "equal".')
+        return np.ones(studies.k)
+    total = studies.rows_read
+    try:
+        values = np.asarray(weights, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError("weights holds something that is not a number; give one number per study.") from None
+    if values.shape != (total,):
+        raise InputError(f"weights has shape {values.shape}; give one weight per row, shape ({total},).")
+    values = values[studies.kept]
+    problems = [
+        f"row {studies.kept[i] + 1} ({studies.labels[i]}), column weights: {values[i]:g} is no weight; "
+        "it must be finite and above 0."
+        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    ]
+    if problems:
+        raise InputError(problems)
+    return values

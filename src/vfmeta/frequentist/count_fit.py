@@ -1,0 +1,199 @@
+"""Fitting the count models: the maximum with and without heterogeneity, and the tests of heterogeneity."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vfmeta.frequentist.count_designs import Design
+from vfmeta.frequentist.counts import Counts
+from vfmeta.kernels.arrow import Maximum, maximise
+from vfmeta.kernels.families import Hypergeometric
+from vfmeta.messages import ConvergenceError
+
+TAU_STARTS = (0.4, 1.5)
+NODES = (15, 31, 63, 127, 255)  # one random effect
+NODES_TWO = (9, 17, 31, 51, 81, 121)  # nodes of each of two
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model at its maximum. ``tau`` is 0 for a common effect, ``sigma`` None where intercepts are not random."""
+
+    estimate: float
+    se: float
+    tau: float
+    se_tau: float | None
+    sigma: float | None
+    log_likelihood: float
+    conditional_log_likelihood: float
+    parameters: int
+    nodes: int
+    study_effects: np.ndarray
+    maximum: Maximum
+
+
+def fit_common(design: Design, nodes: int | None) -> Fitted:
+    """No heterogeneity of the effect."""
+    start = np.concatenate([design.start, design.spread])
+    return _refine(design, nodes, start, design.own_start, random=False)
+
+
+def fit_random(design: Design, nodes: int | None, common: Fitted) -> Fitted:
+    """Normal effects, from several starting values; no heterogeneity where that is the most likely."""
+    found: list[Fitted] = []
+    start = common.maximum.phi.copy()
+    if len(design.spread):
+        start[-1] = _off_zero(start[-1])
+    failures: list[ConvergenceError] = []
+    for tau in TAU_STARTS:
+        try:
+            found.append(_refine(design, nodes, np.append(start, tau), common.maximum.a, random=True))
+        except ConvergenceError as error:
+            failures.append(error)
+    if not found:
+        raise failures[0]
+    best = max(found, key=lambda f: f.log_likelihood)
+    # the likelihood is even in tau: at zero it is flat, and a rise of rounding size is none
+    if best.log_likelihood - common.log_likelihood < 1e-9 or best.tau < 1e-5:
+        return replace(common, parameters=best.parameters, nodes=best.nodes)
+    return best
+
+
+def _off_zero(spread: float) -> float:
+    """A standard deviation to start from: at zero the likelihood, even in it, has no slope, be it a maximum or not."""
+    return max(abs(spread), 0.3)
+
+
+def _refine(design: Design, nodes: int | None, start: np.ndarray, own: np.ndarray, random: bool) -> Fitted:
+    """The fit with the nodes asked for, or with ever more of them until nothing changes any more."""
+    if nodes is not None:
+        return _fit(design, nodes, start, own, random)
+    last: Fitted | None = None
+    two = design.loads.shape[2] - (not random) == 2
+    for n in (NODES_TWO if two else NODES):
+        fit = _fit(design, n, start, own, random)
+        if last is not None:
+            change = np.abs(fit.maximum.phi - last.maximum.phi) / np.sqrt(np.diag(fit.maximum.covariance))
+            if change.max() < 1e-6:
+                return fit
+        elif design.loads.shape[2] == 1 and not random:
+            return fit  # nothing is integrated
+        last, start, own = fit, fit.maximum.phi, fit.maximum.a
+    raise ConvergenceError("The integral over the random effects did not settle with more nodes; give nAGQ= a number of nodes.")
+
+
+def _fit(design: Design, nodes: int, start: np.ndarray, own: np.ndarray, random: bool) -> Fitted:
+    model = design.random(nodes) if random else design.common(nodes)
+    best = maximise(model.log_likelihood, own, start, own=design.own is not None)
+    p = design.fixed.shape[2]
+    spreads = np.where(np.abs(best.phi[p:]) < 1e-8, 0.0, np.abs(best.phi[p:]))
+    tau = float(spreads[-1]) if random else 0.0
+    estimate = float(best.phi[design.effect])
+    conditional, z = model.at_modes(best.a, best.phi)
+    effects = estimate + best.phi[-1] * z[:, -1] if random else np.full(model.k, estimate)
+    return Fitted(
+        estimate=estimate,
+        se=math.sqrt(best.covariance[design.effect, design.effect]),
+        tau=tau,
+        se_tau=math.sqrt(best.covariance[-1, -1]) if random else None,
+        sigma=float(spreads[0]) if len(design.spread) else None,
+        log_likelihood=best.log_likelihood,
+        conditional_log_likelihood=float(conditional.sum()),
+        parameters=len(best.phi) + (model.k if design.own is not None else 0),
+        nodes=nodes,
+        study_effects=effects,
+        maximum=best,
+    )
+
+
+@dataclass(frozen=True)
+class Heterogeneity:
+    """Wald and likelihood ratio tests of equal effects, and the log likelihood of the model with an effect for each study."""
+
+    wald: float
+    lrt: float
+    saturated: float
+
+
+def heterogeneity(measure: str, model: str | None, design: Design, counts: Counts, common: Fitted) -> Heterogeneity:
+    """Tests of equal effects, on k - 1 degrees of freedom.
+
+    A study with an empty cell has an infinite effect of its own and the Wald statistic is its limit: that study adds nothing.
+    """
+    if model == "UM.RS":
+        return _random_intercepts(design, common)
+    y, v = _own_effects(measure, model, design, counts)
+    w = np.where(np.isfinite(y) & np.isfinite(v), 1 / v, 0.0)
+    y = np.where(w > 0, y, 0.0)
+    wald = float((w * (y - (w * y).sum() / w.sum()) ** 2).sum()) if w.any() else 0.0
+    saturated = float(saturated_log_density(design).sum())
+    return Heterogeneity(wald, max(0.0, 2 * (saturated - common.log_likelihood)), saturated)
+
+
+def saturated_log_density(design: Design) -> np.ndarray:
+    """Log density of each study at the best fit it could have."""
+    family = design.family
+    if isinstance(family, Hypergeometric):
+        theta, _ = conditional_log_odds_ratio(family)
+        inside = np.isfinite(theta)
+        eta = np.where(inside, theta, 0.0)[:, None, None]
+        value = family.count[:, 0] * eta[:, 0, 0] - family.cumulants(eta)[0][:, 0, 0] + family.constant[:, 0]
+        return np.where(inside, value, 0.0)  # at the end of its support the count becomes certain
+    x = family.count
+    size = getattr(family, "size", None)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if size is None:
+            time = family.time  # type: ignore[attr-defined]
+            return (np.where(x > 0, x * np.log(x / time), 0.0) - x + family.constant).sum(axis=1)
+        fit = np.where(x > 0, x * np.log(x / size), 0.0) + np.where(x < size, (size - x) * np.log1p(-x / size), 0.0)
+    return (fit + family.constant).sum(axis=1)
+
+
+def _own_effects(measure: str, model: str | None, design: Design, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """Effect of each study by itself under the model, and its variance; infinite where a cell is empty."""
+    family = design.family
+    if isinstance(family, Hypergeometric):
+        return conditional_log_odds_ratio(family)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if measure == "IRLN":
+            x, time = counts.columns
+            return np.log(x / time), 1 / x
+        if measure == "PLO":
+            x, n = counts.columns
+            return np.log(x / (n - x)), 1 / x + 1 / (n - x)
+        a, m1, c, m2 = counts.columns
+        if measure == "IRR" or model == "CM.AL":
+            return np.log(a / m1) - np.log(c / m2), 1 / a + 1 / c
+        return np.log(a / (m1 - a)) - np.log(c / (m2 - c)), 1 / a + 1 / (m1 - a) + 1 / c + 1 / (m2 - c)
+
+
+def conditional_log_odds_ratio(family: Hypergeometric) -> tuple[np.ndarray, np.ndarray]:
+    """Conditional maximum likelihood log odds ratio of each study and its variance; infinite at the ends of the support."""
+    x = family.count[:, 0]
+    low, high = np.maximum(0, family.events - family.size2), np.minimum(family.size1, family.events)
+    theta = np.zeros(len(x))
+    inside = (x > low) & (x < high)
+    for _ in range(100):
+        _, mean, variance = (c[:, 0, 0] for c in family.cumulants(theta[:, None, None]))
+        step = np.where(inside, np.clip((x - mean) / np.maximum(variance, 1e-12), -1, 1), 0.0)
+        theta += step
+        if np.abs(step).max(initial=0.0) < 1e-13 * (1 + np.abs(theta).max(initial=0.0)):
+            break
+    else:
+        raise ConvergenceError("The conditional odds ratio of a study was not found.")
+    with np.errstate(divide="ignore"):
+        return np.where(inside, theta, np.where(x <= low, -np.inf, np.inf)), np.where(inside, 1 / variance, np.inf)
+
+
+def _random_intercepts(design: Design, common: Fitted) -> Heterogeneity:
+    model = design.saturated(common.nodes)
+    mean, spread = common.maximum.phi[0] - common.estimate / 2, _off_zero(common.maximum.phi[-1])
+    full = maximise(model.log_likelihood, np.full(model.k, common.estimate), np.array([mean, spread]), own=True)
+    information = full.information_on_own()
+    total = information.sum(axis=1)
+    gap = full.a - float(total @ full.a) / float(total.sum())
+    lrt = max(0.0, 2 * (full.log_likelihood - common.log_likelihood))
+    return Heterogeneity(float(gap @ information @ gap), lrt, full.log_likelihood)

@@ -1,0 +1,262 @@
+"""The likelihood of one data set under its random terms: scaled, maximised, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vfmeta.frequentist.dependent.structures import CAR_END
+from vfmeta.frequentist.dependent.terms import Term
+from vfmeta.kernels.dependent import Curve, Fit, Stack, derivatives, gls, stack_blocks
+from vfmeta.kernels.newton import maximise
+from vfmeta.kernels.roots import ConvergenceError
+from vfmeta.messages import InputError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Effects, design, known covariance and random terms.
+
+    Inside, y is divided by a typical standard deviation and X replaced by its orthonormal factor, so no answer depends on
+    the units of y or of the moderators.
+    """
+
+    y: np.ndarray
+    X: np.ndarray
+    V: np.ndarray
+    terms: tuple[Term, ...]
+    reml: bool
+
+    @property
+    def k(self) -> int:
+        return len(self.y)
+
+    @property
+    def v(self) -> np.ndarray:
+        return self.V if self.V.ndim == 1 else np.diag(self.V)
+
+    @cached_property
+    def _qr(self) -> tuple[np.ndarray, np.ndarray]:
+        q, r = np.linalg.qr(self.X)
+        return q, r
+
+    @cached_property
+    def _centre(self) -> np.ndarray:
+        """Least squares coefficients of the orthonormal factor; what is left of y loses no digits to its level."""
+        q = self._qr[0]
+        first = q.T @ self.y
+        return first + q.T @ (self.y - q @ first)
+
+    @cached_property
+    def moment(self) -> float:
+        """Total heterogeneity by moments with weights 1 / v (DerSimonian & Laird), at least a twentieth of the median v."""
+        w = 1 / self.v
+        q = self._qr[0]
+        wq = q * w[:, None]
+        info = np.linalg.inv(q.T @ wq)
+        left = self.y - q @ self._centre
+        r = left - q @ (info @ (wq.T @ left))
+        spread = float(w.sum() - np.trace(info @ (wq.T @ wq)))
+        found = (float(w @ r**2) - (self.k - q.shape[1])) / spread if spread > 0 else 0.0
+        return max(found, 0.05 * float(np.median(self.v)))
+
+    @cached_property
+    def scale(self) -> float:
+        return float(np.sqrt(np.median(self.v) + self.moment))
+
+    @cached_property
+    def stacks(self) -> list[Stack]:
+        residual = self.y - self._qr[0] @ self._centre
+        return stack_blocks(residual / self.scale, self._qr[0], self.V / self.scale**2, [t.basis for t in self.terms])
+
+    @cached_property
+    def slices(self) -> list[slice]:
+        ends = np.cumsum([t.structure.size for t in self.terms]).tolist()
+        return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)] if ends else []
+
+    @property
+    def size(self) -> int:
+        return self.slices[-1].stop if self.slices else 0
+
+    def curves(self, u: np.ndarray) -> list[Curve]:
+        return [t.structure.curve(u[s]) for t, s in zip(self.terms, self.slices, strict=True)]
+
+    @cached_property
+    def _first(self) -> tuple[np.ndarray, tuple[Fit, np.ndarray, np.ndarray, np.ndarray]]:
+        """The first starting point and the derivatives there, which two checks share."""
+        u = self.start()
+        return u, derivatives(self.stacks, self.curves(u), self.reml)
+
+    def objective(self, u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Log likelihood of the scaled data with gradient and Hessian."""
+        fit, gradient, hessian, _ = (
+            self._first[1] if (u == self._first[0]).all() else derivatives(self.stacks, self.curves(u), self.reml)
+        )
+        return fit.log_likelihood(self.k, 0.0, self.reml), gradient, hessian
+
+    def value(self, u: np.ndarray) -> float:
+        """Log likelihood of the scaled data."""
+        return gls(self.stacks, self.curves(u))[0].log_likelihood(self.k, 0.0, self.reml)
+
+    def at(self, u: np.ndarray) -> tuple[Fit, float, float]:
+        """The fit at u in the units of the data, and its log likelihoods, ML and REML."""
+        fit = gls(self.stacks, self.curves(u))[0]
+        shift = np.log(self.scale)
+        p = self.X.shape[1]
+        ml = fit.log_likelihood(self.k, 0.0, False) - self.k * shift
+        reml = fit.log_likelihood(self.k, 0.0, True) - (self.k - p) * shift
+        back = np.linalg.inv(self._qr[1])
+        cov = back @ fit.cov @ back.T * self.scale**2
+        beta = back @ (fit.beta * self.scale + self._centre)
+        return Fit(beta, (cov + cov.T) / 2, fit.rss, fit.logdet, fit.logdet_x), ml, reml
+
+    def start(self) -> np.ndarray:
+        """Starting point: the heterogeneity by moments shared out over the terms, correlations low."""
+        share = self.moment / self.scale**2 / len(self.terms)
+        return np.concatenate([t.structure.start(share, 0.3) for t in self.terms])
+
+    def more_starts(self) -> list[np.ndarray]:
+        """The most likely of points spread over variances of 1e-4 to 1e2 times the usual and all correlations."""
+        found = []
+        share = self.moment / self.scale**2 / len(self.terms)
+        for i in range(32):
+            parts = []
+            for j, t in enumerate(self.terms):
+                # additive recurrence with the square roots of primes spreads points evenly without chance
+                spread, turn = (i * np.sqrt((2, 3, 5, 7, 11, 13, 17, 19)[(2 * j + d) % 8]) % 1 for d in (0, 1))
+                parts.append(t.structure.start(share * 10 ** (6 * spread - 4), 1.9 * turn - 0.95))
+            found.append(np.concatenate(parts))
+        values = []
+        for u in found:
+            try:
+                values.append(self.value(np.maximum(u, self.lower)))
+            except np.linalg.LinAlgError:
+                values.append(-np.inf)
+        return [found[i] for i in np.argsort(values)[::-1][:3]]
+
+    @cached_property
+    def lower(self) -> np.ndarray:
+        return np.concatenate([t.structure.lower() for t in self.terms])
+
+    def solve(
+        self, first: np.ndarray | None = None, free: np.ndarray | None = None, thorough: bool = True
+    ) -> tuple[np.ndarray, float]:
+        """Maximise the likelihood over u (over its ``free`` part); from several starts where the first ends on a boundary."""
+        starts = [self.start() if first is None else first]
+        best: tuple[np.ndarray, float] | None = None
+        failure: Exception | None = None
+        searched = not thorough
+        for start in starts:
+            point = start if free is None else np.where(free, start, starts[0])
+            try:
+                u, value = maximise(self.objective, point, self.lower, free)
+                u, value = self.tidy(u, value, free)
+                if best is None or value > best[1] + 1e-9 * max(1.0, abs(value)):
+                    best = u, value
+            except (ConvergenceError, np.linalg.LinAlgError) as error:
+                failure = error
+            if not searched and (best is None or self.may_have_hills(best[0])):
+                starts += self.more_starts()
+            searched = True
+        if best is None:
+            raise ConvergenceError(
+                f"The likelihood was not maximised ({failure}). The random effects ask more of these {self.k} effects than "
+                "they can tell; use a simpler structure."
+            ) from failure
+        return best
+
+    def may_have_hills(self, u: np.ndarray) -> bool:
+        """Whether the likelihood may have another maximum: few effects or very unequal v, or a parameter near its end."""
+        if self.k < 15 or self.v.max() > 1000 * self.v.min():
+            return True
+        for t, s in zip(self.terms, self.slices, strict=True):
+            variance, rho = t.structure.natural(u[s])
+            low, high = t.structure.rho_range()
+            if (variance < 1e-2).any() or (rho > high - 1e-4).any() or (rho < low + 1e-4).any():
+                return True
+        return False
+
+    def tidy(self, u: np.ndarray, value: float, free: np.ndarray | None) -> tuple[np.ndarray, float]:
+        """Exact zeros and exact ends of a range in place of what comes within rounding of them, if as likely."""
+        clean = u.copy()
+        for t, s in zip(self.terms, self.slices, strict=True):
+            own, n = clean[s], t.structure.variances
+            own[:n] = np.where(np.abs(own[:n]) < 1e-5, 0.0, own[:n])
+            if t.structure.kind == "CAR" and t.structure.correlations:
+                own[n] = 0.0 if abs(own[n]) < 1e-4 else min(abs(own[n]), CAR_END)
+            elif t.structure.correlations == 1:
+                quarter = own[n] / (np.pi / 2)
+                if abs(quarter - round(quarter)) < 1e-4 and (t.structure.kind in ("UN", "GEN")) == (round(quarter) % 2 == 0):
+                    own[n] = round(quarter) * np.pi / 2
+        if free is not None:
+            clean = np.where(free, clean, u)
+        if (clean != u).any():
+            try:
+                other = self.value(clean)
+            except np.linalg.LinAlgError:
+                return u, value
+            if other >= value - 1e-9 * max(1.0, abs(value)):
+                return clean, other
+        return u, value
+
+    def parameter_names(self) -> list[str]:
+        """Names of the free parameters, for messages."""
+        names = []
+        for t in self.terms:
+            s = t.structure
+            single = s.variances == 1
+            names += [f"the variance of {t.name}" + ("" if single else f" at {level}") for level in t.levels[: s.variances]]
+            if s.correlations == 1:
+                names.append(f"the correlation of {t.name}")
+            elif s.correlations:
+                i, j = np.tril_indices(s.q, -1)  # the order of the angles
+                names += [f"the correlation of {t.levels[b]} with {t.levels[a]} in {t.name}" for a, b in zip(i, j, strict=True)]
+        return names
+
+    def check_identified(self) -> None:
+        """Whether the data can tell the parameters apart at all, or an error that names those they cannot."""
+        if not self.terms:
+            return
+        information = self._first[1][3]
+        names = self.parameter_names()
+        size = np.sqrt(np.maximum(np.diag(information), 0))
+        silent = size < 1e-7 * max(1.0, float(size.max()))
+        if silent.any():
+            raise InputError(
+                [f"The data say nothing on {name}: no group holds what it needs. Use a simpler structure, such as "
+                    "DIAG, or leave the term out."
+                 for name, s in zip(names, silent, strict=True) if s]
+            )  # fmt: skip
+        values, vectors = np.linalg.eigh(information / np.outer(size, size))
+        if values[0] < 1e-9:
+            mixed = [n for n, c in zip(names, vectors[:, 0], strict=True) if abs(c) > 0.05]
+            raise InputError(
+                f"The data cannot tell apart {' and '.join(mixed)}: every split of them fits equally well. Leave one out."
+            )
+
+
+def pairs(levels: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of levels in the order of the correlations: (1, 2), (1, 3), ..., (2, 3), ..."""
+    i, j = np.triu_indices(len(levels), 1)
+    return [(levels[a], levels[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
+
+
+def positive_definite(V: np.ndarray, labels: Sequence[str], numbers: np.ndarray) -> None:
+    """Check V block by block; the error names the rows of the block that is not positive definite."""
+    if V.ndim == 1:
+        return
+    for s in stack_blocks(np.zeros(len(V)), np.zeros((len(V), 1)), V, ()):
+        try:
+            np.linalg.cholesky(s.V)
+        except np.linalg.LinAlgError:
+            for rows, size, block in zip(s.rows, s.sizes, s.V, strict=True):
+                if np.linalg.eigvalsh(block)[0] <= 1e-14 * np.trace(block):
+                    where = ", ".join(f"{numbers[i]} ({labels[i]})" for i in rows[:size])
+                    raise InputError(
+                        f"The sampling covariance of rows {where} is not positive definite: a correlation beyond its range, or "
+                        "a contrast that follows from the others (then leave it out)."
+                    ) from None
+            raise

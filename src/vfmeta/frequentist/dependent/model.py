@@ -1,0 +1,211 @@
+"""Multivariate and multilevel meta-analysis: effects that share patients or trials, in one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vfmeta.frequentist.dependent.likelihood import Problem, positive_definite
+from vfmeta.frequentist.dependent.result import MultivariateResult, RandomTerm, around
+from vfmeta.frequentist.dependent.rows import Rows, read
+from vfmeta.frequentist.dependent.terms import Term, build, parse
+from vfmeta.frequentist.inference import TestResult, chi2_tail, two_sided, wald
+from vfmeta.frequentist.intake import check_level
+from vfmeta.kernels.dependent import gls, stack_blocks
+from vfmeta.messages import InputError, warn
+from vfmeta.results import Question
+
+METHODS = ("REML", "ML")
+INTERVALS = ("Wald", "t")
+DF = ("residual", "containment")
+
+
+def multivariate(
+    effects: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    V: Any = None,
+    random: str | Sequence[str] | None = None,
+    structure: str | Sequence[str] = "CS",
+    formula: str | None = None,
+    x: Any = None,
+    names: Sequence[str] | None = None,
+    data: Any = None,
+    method: str = "REML",
+    interval: str = "Wald",
+    df: str = "residual",
+    level: float = 0.95,
+    labels: Sequence[Any] | None = None,
+    question: Question | None = None,
+    missing: str = "raise",
+) -> MultivariateResult:
+    """Multivariate or multilevel meta-analysis with known sampling covariance.
+
+    The model is y ~ N(X beta, V + sum of Z G Z'). One function serves both, because a multilevel model is the multivariate
+    model whose G is made of nested intercepts.
+
+    Parameters
+    ----------
+    effects : effect table, optional
+        Effects on the analysis scale with their ``vcov``; its ``frame`` is the data unless ``data`` is given.
+    y : array-like of shape (k,)
+        Effects, several a trial allowed.
+    v, V : array-like of shape (k,) or (k, k)
+        Sampling variances, or their covariance matrix (see `sampling_covariance`), in squared units of ``y``.
+    random : str or sequence of str, optional
+        Random effects over columns of the data: ``"1 | trial/effect"`` (three levels), ``"outcome | trial"`` (an effect a
+        level of outcome, correlated inside a trial), ``"dose | trial"`` with structure "GEN" (intercept and slope).
+        Left out: generalised least squares with V alone.
+    structure : str or sequence of str
+        Covariance of the levels in terms ``inner | outer``: "CS", "HCS", "UN", "DIAG", "ID", "AR", "HAR" (levels in order,
+        equally spaced), "CAR" (continuous time), "GEN" and "GDIAG" (intercept and slopes). One for all or one a term.
+    formula : str, optional
+        Moderators, such as ``"~ 0 + outcome"``; an intercept when left out.
+    x, names : array-like of shape (k, p) and names, optional
+        The design matrix itself instead of a formula.
+    data : data frame or dict of columns, optional
+        One row an effect.
+    method : {"REML", "ML"}
+        Restricted or full maximum likelihood; the fixed effects are profiled out.
+    interval : {"Wald", "t"}
+        Normal, or t (and F) with ``df`` degrees of freedom.
+    df : {"residual", "containment"}
+        k - p; or, a coefficient, the smallest (groups - p) of the random terms in whose groups its column of X is constant, and
+        k - p when there is none (Schluchter & Elashoff 1990, J Stat Comput Simul 37:69-87; the rule of SAS's CONTAIN).
+    level : float
+        Confidence level.
+    labels : sequence of k names, optional
+    question : Question, optional
+    missing : {"raise", "drop"}
+        Whether a row with a missing value is an error or is left out with a warning that names it.
+
+    Returns
+    -------
+    MultivariateResult
+
+    Raises
+    ------
+    InputError
+        Input that cannot be used, random effects the data cannot tell apart, collinear moderators (named), V not positive
+        definite (rows named).
+    ConvergenceError
+        The likelihood was not maximised.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> data = {"trial": [1, 1, 2, 2, 3, 3, 4, 4, 5], "outcome": ["pain", "function"] * 4 + ["pain"]}
+    >>> y = [-1.2, -0.6, -0.3, -0.1, -0.9, -0.8, 0.2, 0.1, -0.5]
+    >>> V = vf.sampling_covariance([0.1] * 9, data["trial"], outcome=data["outcome"], rho=0.6)
+    >>> fit = vf.multivariate(y=y, V=V, data=data, random="outcome | trial", structure="CS", formula="~ 0 + outcome")
+    >>> fit.beta.round(3).tolist()
+    [-0.342, -0.54]
+
+    References
+    ----------
+    Berkey et al 1998, Stat Med 17:2537-2550; Jackson, Riley & White 2011, Stat Med 30:2481-2498; Konstantopoulos 2011, Res
+    Synth Methods 2:61-76; Ishak et al 2007, Clin Trials 4:525-539.
+    """
+    for value, known, name in ((method, METHODS, "method"), (interval, INTERVALS, "interval"), (df, DF, "df")):
+        if value not in known:
+            raise InputError(f"{name}={value!r} is unknown; use one of {', '.join(map(repr, known))}.")
+    check_level(level)
+    wishes = parse(random)
+    grouping = [c for w in wishes for c in w.columns]
+    rows = read(effects, y, v, V, data, labels, formula, x, names, grouping, question, missing)
+    terms = tuple(build(wishes, structure, rows.data, rows.numbers))
+    k, p = rows.design.x.shape
+    if k == p and (terms or interval == "t"):
+        raise InputError(
+            f"{k} effects and {p} coefficients leave nothing to estimate the random effects or degrees of freedom from."
+        )
+    positive_definite(rows.V, rows.labels, rows.numbers)
+    problem = Problem(rows.y, rows.design.x, rows.V, terms, method == "REML")
+    problem.check_identified()
+    u = problem.solve()[0] if terms else np.empty(0)
+    call = {"function": "multivariate", "random": random, "structure": structure, "formula": formula, "method": method,
+            "interval": interval, "df": df, "level": level}  # fmt: skip
+    result = summarise(problem, u, rows, interval, df, float(level), call)
+    for note in result.warnings:
+        warn(note)
+    return result
+
+
+def summarise(
+    problem: Problem, u: np.ndarray, rows: Rows, interval: str, df: str, level: float, call: dict[str, Any]
+) -> MultivariateResult:
+    """Tests, intervals and notes of a model fitted at u."""
+    fit, ml, reml = problem.at(u)
+    k, p = problem.X.shape
+    se = np.sqrt(np.diag(fit.cov))
+    degrees = None
+    if interval == "t":
+        degrees = np.full(p, float(k - p)) if df == "residual" else containment(problem)
+        if (degrees < 1).any():
+            raise InputError(
+                'Some coefficient has fewer than 1 degree of freedom by containment; use df="residual" or fewer moderators.'
+            )
+    statistic = fit.beta / se
+    plain = gls(stack_blocks(problem.y - problem.X @ fit.beta, problem.X, problem.V, ()), ())[0]
+    tested = [j for j in range(p) if j != rows.design.intercept] or list(range(p))
+    omnibus = wald(fit.beta[tested], fit.cov[np.ix_(tested, tested)], None if degrees is None else float(degrees[tested].min()))
+    components = tuple(_component(t, u[s], problem.scale) for t, s in zip(problem.terms, problem.slices, strict=True))
+    return MultivariateResult(
+        question=rows.question, method="REML" if problem.reml else "ML", interval_method=interval, level=level, k=k,
+        names=rows.design.names,
+        beta=fit.beta, se=se, statistic=statistic, p_values=two_sided(statistic, degrees),
+        intervals=around(fit.beta, se, level, degrees), df=degrees, vb=fit.cov, terms=components,
+        q=TestResult(plain.rss, k - p, None, chi2_tail(plain.rss, k - p)), omnibus=omnibus,
+        omnibus_of=tuple(rows.design.names[j] for j in tested),
+        log_likelihood=reml if problem.reml else ml, log_likelihood_ml=ml, log_likelihood_reml=reml, parameters=p + len(u),
+        labels=rows.labels, data=rows.data, design=rows.design, problem=problem, free=u,
+        warnings=(*rows.notes, *_notes(components)), call=call,
+    )  # fmt: skip
+
+
+def containment(problem: Problem) -> np.ndarray:
+    """Degrees of freedom of each coefficient by containment, shape (p,)."""
+    k, p = problem.X.shape
+    out = np.full(p, float(k - p))
+    for t in problem.terms:
+        order = np.argsort(t.basis.outer, kind="stable")
+        inside = np.diff(t.basis.outer[order]) == 0
+        constant = ~(np.abs(np.diff(problem.X[order], axis=0))[inside] > 0).any(axis=0)
+        out = np.where(constant, np.minimum(out, t.groups - p), out)
+    return out
+
+
+def _component(term: Term, u: np.ndarray, scale: float) -> RandomTerm:
+    variance, rho = term.structure.natural(u)
+    known: list[bool]
+    if term.structure.kind in ("UN", "GEN"):
+        i, j = np.triu_indices(term.structure.q, 1)
+        known = ((variance[i] > 0) & (variance[j] > 0)).tolist()
+    else:
+        known = [int((variance > 0).sum()) >= min(2, len(variance))] * len(rho)
+    return RandomTerm(
+        name=term.name, structure=term.structure.kind, levels=term.levels, groups=term.groups,
+        variances=tuple(float(x) * scale**2 for x in variance),
+        correlations=tuple(float(r) if ok else None for r, ok in zip(rho, known, strict=True)),
+        covariance=term.structure.matrix(u) * scale**2,
+    )  # fmt: skip
+
+
+def _notes(components: Sequence[RandomTerm]) -> list[str]:
+    notes = []
+    for t in components:
+        if t.groups < 5 and t.structure != "GEN":
+            notes.append(f"{t.name}: only {t.groups} groups; its variance is all but unknown.")
+        zero = [level for level, v in zip(t.levels, t.variances, strict=False) if v == 0]
+        if zero:
+            where = "" if len(t.variances) == 1 else f" at {', '.join(zero)}"
+            notes.append(f"{t.name}: the variance{where} is estimated as zero.")
+        edge = [c for c in t.correlations if c is not None and abs(c) > 1 - 1e-7]
+        if edge:
+            notes.append(
+                f"{t.name}: a correlation is estimated at the end of its range ({edge[0]:.3g}); the data say little about it."
+            )
+    return notes

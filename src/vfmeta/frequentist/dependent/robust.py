@@ -1,0 +1,243 @@
+"""Cluster-robust inference with small-sample corrections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.frequentist.dependent.result import around
+from vfmeta.frequentist.inference import TestResult, tail, two_sided
+from vfmeta.frequentist.intake import check_level
+from vfmeta.kernels import sandwich
+from vfmeta.messages import InputError, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
+DF = ("Satterthwaite", "residual")
+TESTS = ("HTZ", "F", "chi2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustResult:
+    """Coefficients of a model with cluster-robust standard errors; vectors follow ``names``.
+
+    ``kind`` is the correction, ``clusters`` how many clusters there are, ``model`` the fit underneath.
+    """
+
+    names: tuple[str, ...]
+    beta: np.ndarray
+    se: np.ndarray
+    statistic: np.ndarray
+    df: np.ndarray
+    p_values: np.ndarray
+    intervals: np.ndarray
+    vb: np.ndarray
+    kind: str
+    df_method: str
+    level: float
+    k: int
+    clusters: int
+    warnings: tuple[str, ...]
+    model: Any = field(repr=False, compare=False)
+    parts: sandwich.Sandwich = field(repr=False, compare=False)
+
+    @cached_property
+    def coefficients(self) -> pd.DataFrame:
+        """One row a coefficient: estimate, se, statistic, df, p_value, ci_low, ci_high."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
+                "df": self.df, "p_value": self.p_values, "ci_low": self.intervals[:, 0], "ci_high": self.intervals[:, 1],
+            }
+        )  # fmt: skip
+
+    def to_frame(self) -> pd.DataFrame:
+        """The coefficients, tidy, with kind, k and number of clusters."""
+        return self.coefficients.assign(model="robust", method=self.kind, k=self.k, clusters=self.clusters)
+
+    def wald(self, contrasts: Any = None, test: str = "HTZ") -> TestResult:
+        """Test that several coefficients, or contrasts of them, are all zero.
+
+        Parameters
+        ----------
+        contrasts : sequence of names, or array of shape (q, p), optional
+            Coefficients to test, or rows of contrasts; all but the intercept when left out.
+        test : {"HTZ", "F", "chi2"}
+            Hotelling's T-squared with degrees of freedom matched to the working model (Tipton & Pustejovsky 2015, J Educ Behav
+            Stat 40:604-634); F with clusters - p; or chi-squared.
+        """
+        if test not in TESTS:
+            raise InputError(f"test={test!r} is unknown; use one of {', '.join(map(repr, TESTS))}.")
+        matrix = self._contrasts(contrasts)
+        q = len(matrix)
+        middle = matrix @ self.vb @ matrix.T
+        found = matrix @ self.beta
+        if np.linalg.matrix_rank(middle) < q:
+            raise InputError("The contrasts cannot be tested jointly: they repeat each other, or there are too few clusters.")
+        wald = float(found @ np.linalg.solve(middle, found))
+        if test == "chi2":
+            return tail(wald, q, None)
+        if test == "F":
+            low, statistic = float(self.clusters - len(self.names)), wald / q
+        else:
+            eta = sandwich.hotelling_df(self.parts, matrix)
+            low, statistic = eta - q + 1, wald * (eta - q + 1) / (eta * q)
+        if low <= 0:
+            raise InputError(f"There are too few clusters ({self.clusters}) to test {q} contrasts jointly.")
+        return tail(statistic, q, low)
+
+    def _contrasts(self, contrasts: Any) -> np.ndarray:
+        p = len(self.names)
+        if contrasts is None:
+            kept = [i for i in range(p) if not (p > 1 and np.all(self.parts.X[:, i] == 1))]
+            return np.eye(p)[kept]
+        if isinstance(contrasts, str):
+            contrasts = [contrasts]
+        if all(isinstance(c, str) for c in contrasts):
+            unknown = [c for c in contrasts if c not in self.names]
+            if unknown:
+                raise InputError(f"There is no coefficient {', '.join(unknown)}; the model has {', '.join(self.names)}.")
+            return np.eye(p)[[self.names.index(c) for c in contrasts]]
+        matrix = np.atleast_2d(np.asarray(contrasts, dtype=float))
+        if matrix.ndim != 2 or matrix.shape[1] != p:
+            raise InputError(
+                f"contrasts has shape {matrix.shape}; it must be (q, {p}), a column for each of {', '.join(self.names)}."
+            )
+        return matrix
+
+    def __str__(self) -> str:
+        lines = [f"cluster-robust ({self.kind}, {self.df_method} df), k = {self.k} effects in {self.clusters} clusters"]
+        lines += [
+            f"{n}: {self.beta[i]:.4g}  ({self.level:.0%} CI {self.intervals[i, 0]:.4g} to {self.intervals[i, 1]:.4g}), "
+            f"df = {self.df[i]:.1f}, p = {self.p_values[i]:.3g}"
+            for i, n in enumerate(self.names)
+        ]
+        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+
+
+def robust(fit: Any, cluster: Any, *, kind: str = "CR2", df: str = "Satterthwaite", level: float | None = None) -> RobustResult:
+    """Cluster-robust standard errors, tests and intervals of a fitted model.
+
+    Parameters
+    ----------
+    fit : result of `multivariate`, `random_effects`, `common_effect` or a meta-regression
+        The working model; its inverse covariance are the weights.
+    cluster : column name or sequence of k values
+        Which effects belong together. Clusters must be as wide as the model's own dependence or wider.
+    kind : {"CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"}
+        CR0 is the plain sandwich (Liang & Zeger 1986, Biometrika 73:13-22; Hedges, Tipton & Johnson 2010, Res Synth Methods
+        1:39-65). CR1 multiplies it by m / (m - 1), CR1p by m / (m - p), CR1S by m (k - 1) / ((m - 1)(k - p)), m clusters. CR2
+        makes it unbiased under the working model (Bell & McCaffrey 2002, Surv Methodol 28:169-181; Pustejovsky & Tipton 2018, J
+        Bus Econ Stat 36:672-683). CR3 is close to the jackknife over clusters.
+    df : {"Satterthwaite", "residual"}
+        Degrees of freedom of t: matched to the mean and variance of each robust variance under the working model, or m - p.
+    level : float, optional
+        Confidence level; the fit's when left out.
+
+    Returns
+    -------
+    RobustResult
+
+    Raises
+    ------
+    InputError
+        Clusters that cut through dependent effects, missing clusters (named), fewer clusters than coefficients.
+    """
+    if kind not in KINDS:
+        raise InputError(f"kind={kind!r} is unknown; use one of {', '.join(map(repr, KINDS))}.")
+    if df not in DF:
+        raise InputError(f"df={df!r} is unknown; use one of {', '.join(map(repr, DF))}.")
+    X, y, names, blocks, labels = _working_model(fit)
+    codes, m = _clusters(fit, cluster, len(y), labels)
+    for rows, _ in blocks:
+        cut = np.flatnonzero((codes[rows] != codes[rows[:, :1]]).any(axis=1))
+        if len(cut):
+            where = ", ".join(labels[i] for i in rows[cut[0]][:6])
+            raise InputError(
+                f"The clusters cut through effects that the model takes as dependent ({where}); use a wider cluster."
+            )
+    p = X.shape[1]
+    if m <= p:
+        raise InputError(f"{m} clusters cannot carry robust standard errors of {p} coefficients; at least {p + 1} are needed.")
+    if level is None:
+        level = float(getattr(fit, "level", 0.95))
+    check_level(level)
+    try:
+        parts = sandwich.sandwich(X, y, blocks, codes, kind)
+    except np.linalg.LinAlgError as error:
+        raise InputError(f'{kind} is not defined here: one cluster alone decides a coefficient. Use kind="CR2".') from error
+    se = np.sqrt(np.diag(parts.vcov))
+    if not np.all(se > 0):
+        raise InputError(
+            "A robust standard error is zero: the residuals of every cluster cancel. No robust inference is possible."
+        )
+    degrees = np.full(p, float(m - p)) if df == "residual" else sandwich.satterthwaite_df(parts)
+    statistic = parts.beta / se
+    notes = []
+    if df == "Satterthwaite" and (degrees < 4).any():
+        few = ", ".join(n for n, d in zip(names, degrees, strict=True) if d < 4)
+        notes.append(f"Fewer than 4 degrees of freedom ({few}): p values and intervals are not to be trusted (Tipton 2015).")
+    if kind in ("CR0", "CR1", "CR1p", "CR1S") and m < 40:
+        notes.append(f"{kind} is too optimistic with few clusters ({m}); prefer CR2 with Satterthwaite degrees of freedom.")
+    for note in notes:
+        warn(note)
+    return RobustResult(
+        names=names, beta=parts.beta, se=se, statistic=statistic, df=degrees, p_values=two_sided(statistic, degrees),
+        intervals=around(parts.beta, se, level, degrees), vb=parts.vcov, kind=kind, df_method=df, level=level, k=len(y),
+        clusters=m, warnings=tuple(notes), model=fit, parts=parts,
+    )  # fmt: skip
+
+
+def _working_model(
+    fit: Any,
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[tuple[np.ndarray, np.ndarray]], Sequence[str]]:
+    """Design, effects, names and covariance blocks of any fitted model."""
+    if hasattr(fit, "blocks") and hasattr(fit, "X"):
+        return fit.X, fit.y, tuple(fit.names), fit.blocks, fit.labels
+    if not (hasattr(fit, "y") and hasattr(fit, "v")):
+        raise InputError(
+            f"fit is a {type(fit).__name__}; give the result of vf.multivariate, vf.random_effects or a meta-regression."
+        )
+    y, v = np.asarray(fit.y, dtype=float), np.asarray(fit.v, dtype=float)
+    tau2 = getattr(fit, "tau2", None)
+    total = v + (0.0 if tau2 is None else np.asarray(tau2, dtype=float))
+    design = getattr(fit, "design", None)
+    own, share = getattr(fit, "weights", None), 100 / total / np.sum(1 / total)
+    if getattr(fit, "user_weights", None) is not None or (own is not None and not np.allclose(own, share, rtol=1e-6, atol=0)):
+        raise InputError("The fit has weights of its own; robust inference is offered for inverse-variance weights.")
+    if total.shape != y.shape or (design is None and hasattr(fit, "names")):
+        raise InputError(f"A {type(fit).__name__} does not say its design and variances; fit the model with vf.multivariate.")
+    X = np.ones((len(y), 1)) if design is None else design.x
+    names = ("Intercept",) if design is None else tuple(design.names)
+    labels = getattr(fit, "labels", None) or [f"effect {i + 1}" for i in range(len(y))]
+    return X, y, names, [(np.arange(len(y))[:, None], total[:, None, None])], labels
+
+
+def _clusters(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np.ndarray, int]:
+    if isinstance(cluster, str):
+        data = getattr(fit, "data", None)
+        if data is None or cluster not in data:
+            raise InputError(f"cluster={cluster!r} is no column of the fit's data; give the clusters as a list of {k} values.")
+        cluster = data[cluster]
+    values = list(cluster)
+    if len(values) != k:
+        raise InputError(f"There are {len(values)} clusters for {k} effects; give one per effect in use.")
+    gaps = [
+        i for i, c in enumerate(values) if c is None or type(c).__name__ == "NAType" or (isinstance(c, float) and math.isnan(c))
+    ]
+    if gaps:
+        raise InputError(
+            [f"row {i + 1} ({labels[i]}), column cluster: missing value; name the cluster or leave the row out." for i in gaps]
+        )
+    place: dict[Any, int] = {}
+    codes = np.array([place.setdefault(c, len(place)) for c in values])
+    return codes, len(place)

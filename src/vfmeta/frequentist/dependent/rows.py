@@ -1,0 +1,220 @@
+"""Dependent effects in: an effect table or arrays become checked rows, or one error that lists every fault."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.frequentist import design as designs
+from vfmeta.messages import InputError
+from vfmeta.results import Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked effects. ``y`` (k,), ``V`` (k,) when diagonal else (k, k), ``data`` the k rows, ``numbers`` their row numbers."""
+
+    y: np.ndarray
+    V: np.ndarray
+    labels: tuple[str, ...]
+    data: pd.DataFrame
+    numbers: np.ndarray
+    design: designs.Design
+    question: Question
+    notes: tuple[str, ...]
+
+    @property
+    def v(self) -> np.ndarray:
+        """Sampling variances, shape (k,)."""
+        return self.V if self.V.ndim == 1 else np.diag(self.V)
+
+
+def read(
+    effects: Any,
+    y: Any,
+    v: Any,
+    V: Any,
+    data: Any,
+    labels: Sequence[Any] | None,
+    formula: str | None,
+    x: Any,
+    names: Sequence[str] | None,
+    grouping: Sequence[str],
+    question: Question | None,
+    missing: str,
+) -> Rows:
+    """Check what a multivariate model was given; ``grouping`` are the columns its random terms read."""
+    if missing not in ("raise", "drop"):
+        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
+    if effects is not None:
+        if not (hasattr(effects, "y") and hasattr(effects, "v") and hasattr(effects, "labels")):
+            raise InputError(
+                f"The first argument is a {type(effects).__name__}, not an effect table; pass arrays by name: y=..., v=...."
+            )
+        if y is not None or v is not None or labels is not None:
+            raise InputError("Both an effect table and raw arrays (y, v, labels) were given; give one of the two.")
+        y, labels = effects.y, effects.labels
+        V = getattr(effects, "vcov", None) if V is None else V
+        v = effects.v if V is None else None
+        data = effects.frame if data is None else data
+        question = question or getattr(effects, "question", None)
+    if y is None or (v is None) == (V is None):
+        raise InputError(
+            "Give y= (effects) and one of v= (sampling variances) or V= (their covariance matrix), or an effect table."
+        )
+    problems: list[str] = []
+    ys = floats(y, "y", problems)
+    k = len(ys)
+    if k == 0:
+        raise InputError("There are no effects (k = 0): nothing can be fitted. Check the selection that made this table.")
+    names_of = [f"effect {i + 1}" for i in range(k)] if labels is None else [str(s) for s in labels]
+    if len(names_of) != k:
+        raise InputError(f"There are {len(names_of)} labels for {k} effects; give one per effect.")
+    if V is not None and np.ndim(V) == 1:
+        v, V = V, None
+    if V is None:
+        cov = floats(v, "v", problems)
+        if len(cov) != k:
+            raise InputError(f"y has {k} values and v has {len(cov)}; they must be of one length, a row per effect.")
+        diagonal = cov
+    else:
+        cov = _matrix(V, k)
+        diagonal = np.diag(cov)
+    problems += [
+        f"row {i + 1} ({names_of[i]}), column v: the sampling variance is {diagonal[i]:g}; it must be above 0 and finite."
+        for i in np.flatnonzero((diagonal <= 0) | np.isinf(diagonal))
+    ]
+    problems += [
+        f"row {i + 1} ({names_of[i]}), column y: the value is infinite; correct or remove it."
+        for i in np.flatnonzero(np.isinf(ys))
+    ]
+    if problems:
+        raise InputError(problems)
+
+    if formula is not None and x is not None:
+        raise InputError("Give a formula or a design matrix x, not both.")
+    frame, variables = designs.needed(formula if formula is not None else "~ 1", data, k)
+    absent = [c for c in dict.fromkeys(grouping) if c not in frame]
+    if absent:
+        raise InputError(
+            f"The random effects read {', '.join(map(repr, absent))}, which the data lack; give data= with those columns."
+        )
+    holes = {"y": np.isnan(ys), "v": np.isnan(diagonal)}
+    holes |= {c: frame[c].isna().to_numpy() for c in [*variables, *dict.fromkeys(grouping)]}
+    if V is not None and np.isnan(cov).any():
+        # a missing covariance counts against a row only when its partner is otherwise in use
+        known = ~(holes["y"] | holes["v"])
+        holes["V"] = known & np.isnan(cov[:, known]).any(axis=1)
+    gone = np.any(list(holes.values()), axis=0)
+    if missing == "raise" and gone.any():
+        raise InputError([
+            f'row {i + 1} ({names_of[i]}), column {c}: missing value; fill it in, remove the row, or pass missing="drop".'
+            for i in np.flatnonzero(gone) for c, mask in holes.items() if mask[i]
+        ])  # fmt: skip
+    keep = np.flatnonzero(~gone)
+    notes: tuple[str, ...] = ()
+    if gone.any():
+        if not len(keep):
+            raise InputError("Every row has a missing value; nothing is left to fit.")
+        notes = (f"Left out for missing values: {', '.join(f'{names_of[i]} (row {i + 1})' for i in np.flatnonzero(gone))}.",)
+    kept = tuple(names_of[i] for i in keep)
+    part = frame.iloc[keep].reset_index(drop=True)
+    if x is not None:
+        design = _given_design(x, names, k, keep, names_of)
+    elif variables:
+        design = designs.from_formula(formula or "~ 1", part, variables, kept)
+    else:
+        design = designs.Design(np.ones((len(keep), 1)), (designs.INTERCEPT,), None)
+    check_rank(design, kept)
+    V_kept = cov[keep] if cov.ndim == 1 else cov[np.ix_(keep, keep)]
+    return Rows(ys[keep], V_kept, kept, part, keep + 1, design, question or Question(), notes)
+
+
+def _given_design(x: Any, names: Sequence[str] | None, k: int, keep: np.ndarray, labels: Sequence[str]) -> designs.Design:
+    """A design given as a matrix (k, p) or a column (k,), with the rows in use."""
+    try:
+        whole = np.asarray(x, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError("x must hold numbers only; use a formula for text columns.") from error
+    whole = whole[:, None] if whole.ndim == 1 else whole
+    if whole.ndim != 2 or len(whole) != k:
+        raise InputError(f"x has shape {np.shape(x)}; for {k} effects it must be ({k}, p), one column per coefficient.")
+    if names is None:
+        names = [str(c) for c in x.columns] if hasattr(x, "columns") else [f"x{j + 1}" for j in range(whole.shape[1])]
+    if len(names) != whole.shape[1] or len(set(names)) != len(names):
+        raise InputError(f"names must be {whole.shape[1]} different texts, one per column of x.")
+    bad = [(i, j) for i in keep.tolist() for j in np.flatnonzero(~np.isfinite(whole[i])).tolist()]
+    if bad:
+        raise InputError(
+            [f"row {i + 1} ({labels[i]}), column {names[j]}: {whole[i, j]} is not a finite number; correct it." for i, j in bad]
+        )
+    return designs.Design(whole[keep], tuple(names), None)
+
+
+def check_rank(design: designs.Design, labels: Sequence[str]) -> None:
+    """Full column rank, or an error that names the columns which say the same."""
+    x = design.x
+    k, p = x.shape
+    if k < p:
+        raise designs.name_collinear([], design, labels)
+    length = np.linalg.norm(x, axis=0)
+    groups: list[list[int]] = []
+    kept: list[int] = []
+    for j in range(p):
+        if length[j] == 0:
+            groups.append([j])
+            continue
+        if kept:
+            basis = x[:, kept] / length[kept]
+            coef, *_ = np.linalg.lstsq(basis, x[:, j] / length[j], rcond=None)
+            if np.linalg.norm(x[:, j] / length[j] - basis @ coef) < 1e-10:
+                groups.append([j, *(kept[i] for i in np.flatnonzero(np.abs(coef) > 1e-8))])
+                continue
+        kept.append(j)
+    if groups:
+        raise designs.name_collinear(groups, design, labels)
+
+
+def floats(values: Any, name: str, problems: list[str]) -> np.ndarray:
+    """A column as floats, NaN where missing; what is no number is added to ``problems``."""
+    if isinstance(values, (str, bytes, dict, set)) or np.ndim(values) != 1:
+        raise InputError(f"{name} must be one-dimensional, one number per effect.")
+    if getattr(values, "dtype", None) is not None and getattr(values.dtype, "kind", "") in "fiu":
+        return np.array(values, dtype=float)
+    out = np.full(len(values), np.nan)
+    for i, value in enumerate(values):
+        if value is None or type(value).__name__ in ("NAType", "NaTType"):
+            continue
+        try:
+            number = float(value) if not isinstance(value, (str, bytes, bool, np.bool_)) else math.nan
+        except (TypeError, ValueError):
+            number = math.nan
+        if math.isnan(number) and not isinstance(value, (float, np.floating)):
+            problems.append(f"row {i + 1}, column {name}: {value!r} is not a number; correct it.")
+        out[i] = number
+    return out
+
+
+def _matrix(V: Any, k: int) -> np.ndarray:
+    try:
+        cov = np.array(V, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"V must be a matrix of numbers ({error}).") from error
+    if cov.shape != (k, k):
+        raise InputError(f"V has shape {cov.shape}; for {k} effects it must be ({k}, {k}).")
+    if np.array_equal(cov, cov.T):
+        return cov
+    apart = np.argwhere(~np.isclose(cov, cov.T, rtol=1e-8, atol=1e-300, equal_nan=True))
+    if len(apart):
+        i, j = apart[0]
+        raise InputError(
+            f"V is not symmetric: row {i + 1}, column {j + 1} is {cov[i, j]:g} and the other way round {cov[j, i]:g}."
+        )
+    return (cov + cov.T) / 2

@@ -1,0 +1,176 @@
+"""Random terms in words, ``"1 | trial/effect"`` or ``"outcome | trial"``, made into bases of the covariance matrix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vfmeta.frequentist.dependent.structures import STRUCTURES, Structure
+from vfmeta.kernels.dependent import Basis
+from vfmeta.messages import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Term:
+    """One random term: its name as written, grouping variable, levels in order, structure and basis."""
+
+    name: str
+    outer: str
+    levels: tuple[str, ...]
+    structure: Structure
+    basis: Basis
+    groups: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A random term as asked for, not yet met with data."""
+
+    inner: tuple[str, ...]
+    outer: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.inner, *self.outer)
+
+
+def parse(random: str | Sequence[str] | None) -> list[Wish]:
+    """Read the random terms; ``a/b`` opens into ``a`` and ``b`` within ``a``."""
+    texts = [] if random is None else [random] if isinstance(random, str) else list(random)
+    wishes = []
+    for text in texts:
+        parts = str(text).strip().removeprefix("~").split("|")
+        if len(parts) != 2 or not all(p.strip() for p in parts):
+            raise InputError(
+                f'random term {text!r} is not understood; write "1 | trial", "1 | trial/effect" or "outcome | trial".'
+            )
+        inner = [_bare(p) for p in re.split(r"\+", parts[0])]
+        outer = [_bare(p) for p in parts[1].split("/")]
+        if inner == ["1"]:
+            wishes += [Wish((), tuple(outer[: i + 1])) for i in range(len(outer))]
+        elif len(outer) > 1:
+            raise InputError(f"random term {text!r}: nesting (/) goes with intercepts only; write a term for each level.")
+        else:
+            wishes.append(Wish(tuple(x for x in inner if x != "1"), tuple(outer)))
+    return wishes
+
+
+def _bare(text: str) -> str:
+    found = re.fullmatch(r"\s*(?:factor|C)\((.*)\)\s*", text)
+    return (found.group(1) if found else text).strip()
+
+
+def build(wishes: Sequence[Wish], structure: str | Sequence[str], data: pd.DataFrame, rows: np.ndarray) -> list[Term]:
+    """Terms met with data.
+
+    Parameters
+    ----------
+    wishes : sequence of Wish
+    structure : str or sequence of str
+        One for all terms with an inner part, or one for each in turn.
+    data : pandas.DataFrame
+        Rows in use.
+    rows : ndarray of int
+        Row numbers before any were dropped, counted from 1, for messages.
+
+    Raises
+    ------
+    InputError
+        An unknown structure, a missing group or time, or a time that is no number; row and column are named.
+    """
+    inside = [w for w in wishes if w.inner]
+    kinds = [structure] * len(inside) if isinstance(structure, str) else list(structure)
+    if len(kinds) != len(inside):
+        raise InputError(
+            f"structure names {len(kinds)} structures for {len(inside)} terms of the form inner | outer; give one each."
+        )
+    for kind in kinds:
+        if kind not in STRUCTURES:
+            raise InputError(f"structure={kind!r} is unknown; use one of {', '.join(STRUCTURES)}.")
+    queue = iter(kinds)
+    return [_one(w, next(queue) if w.inner else "intercept", data, rows) for w in wishes]
+
+
+def _one(wish: Wish, kind: str, data: pd.DataFrame, rows: np.ndarray) -> Term:
+    for name in wish.columns:
+        gaps = np.flatnonzero(data[name].isna().to_numpy())
+        if len(gaps):
+            raise InputError(
+                [
+                    f"row {rows[i]}, column {name!r}: missing; the random effects need it. Fill it in or drop the row."
+                    for i in gaps
+                ]
+            )
+    outer = np.zeros(len(data), dtype=int)
+    for name in wish.outer:
+        codes, found = levels_of(data[name])
+        outer = np.unique(outer * len(found) + codes, return_inverse=True)[1]
+    groups = int(outer.max()) + 1
+    where = "/".join(wish.outer)
+    if kind == "intercept":
+        shape = Structure(kind, 1, np.zeros(1), 1)
+        return Term(
+            f"1 | {where}", where, ("intercept",), shape, Basis(outer, np.zeros_like(outer), shape.pair_class(), 1), groups
+        )
+    name = f"{' + '.join(wish.inner)} | {where}"
+    if kind in ("GEN", "GDIAG"):
+        z = np.column_stack([np.ones(len(data)), *(_times(data[c], c, rows) for c in wish.inner)])
+        shape = Structure(kind, z.shape[1], np.arange(float(z.shape[1])), z.shape[1])
+        pairs = shape.pair_class()
+        return Term(
+            name,
+            where,
+            ("intercept", *wish.inner),
+            shape,
+            Basis(outer, np.zeros_like(outer), pairs, int(pairs.max()) + 1, z),
+            groups,
+        )
+    if len(wish.inner) > 1:
+        raise InputError(f'random term {name!r}: several inner variables are slopes; use structure "GEN" or "GDIAG".')
+    column = data[wish.inner[0]]
+    inner, found = levels_of(column)
+    if kind == "CAR":
+        times = np.unique(_times(column, wish.inner[0], rows))
+        inner, found = np.searchsorted(times, _times(column, wish.inner[0], rows)), [f"{t:g}" for t in times]
+    else:
+        times = np.arange(float(len(found)))
+    seen = np.unique(np.column_stack([outer, inner]), axis=0)[:, 0]
+    shape = Structure(kind, len(found), times, int(np.bincount(seen).max()))
+    pairs = shape.pair_class()
+    return Term(name, where, tuple(map(str, found)), shape, Basis(outer, inner, pairs, int(pairs.max()) + 1), groups)
+
+
+def levels_of(column: pd.Series) -> tuple[np.ndarray, list]:
+    """Codes and levels in order: that of a categorical, else sorted (numbers by size, text without regard to case)."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        used = column.cat.remove_unused_categories()
+        return used.cat.codes.to_numpy().astype(int), list(used.cat.categories)
+    values = column.tolist()
+    known = set(values)
+    if all(isinstance(x, (int, float)) for x in known):
+        order = sorted(known)
+    else:
+        order = sorted(known, key=lambda x: (str(x).casefold(), str(x)))
+    place = {x: i for i, x in enumerate(order)}
+    return np.array([place[x] for x in values], dtype=int), order
+
+
+def _times(column: pd.Series, name: str, rows: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
+    out = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    bad = np.flatnonzero(~np.isfinite(out))
+    if len(bad):
+        raise InputError(
+            [f"row {rows[i]}, column {name!r}: {column.iloc[i]!r} is not a number; this structure needs one." for i in bad]
+        )
+    return out

@@ -1,0 +1,82 @@
+"""Quantiles, p values and Wald tests shared by the regression models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A test of one or several hypotheses: F with ``df`` and ``df_residual``, or chi-squared with ``df`` where that is None."""
+
+    __test__ = False  # no pytest class
+
+    statistic: float
+    df: int
+    df_residual: float | None
+    p_value: float
+
+    def __str__(self) -> str:
+        if self.df_residual is None:
+            return f"chi2 = {self.statistic:.3f} on {self.df} df, p = {self.p_value:.3g}"
+        return f"F = {self.statistic:.3f} on {self.df} and {self.df_residual:.3g} df, p = {self.p_value:.3g}"
+
+
+def quantile(level: float, df: np.ndarray | float | None) -> np.ndarray | float:
+    """Upper quantile of the central interval of ``level``: t with ``df``, or normal where that is None or infinite."""
+    from scipy.special import ndtri, stdtrit
+
+    upper = 0.5 - level / 2
+    if df is None:
+        return float(-ndtri(upper))
+    with np.errstate(invalid="ignore"):
+        found = np.where(np.isinf(df), -ndtri(upper), -stdtrit(np.where(np.isinf(df), 1.0, df), upper))
+    return float(found) if np.ndim(found) == 0 else found
+
+
+def two_sided(statistic: np.ndarray, df: np.ndarray | float | None) -> np.ndarray:
+    """Two-sided p values of z or t statistics."""
+    from scipy.special import ndtr, stdtr
+
+    if df is None:
+        return 2 * ndtr(-np.abs(statistic))
+    return 2 * np.where(np.isinf(df), ndtr(-np.abs(statistic)), stdtr(np.where(np.isinf(df), 1.0, df), -np.abs(statistic)))
+
+
+def ratio(estimate: np.ndarray, se: np.ndarray) -> np.ndarray:
+    """Estimate over standard error; infinite where the standard error is zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = estimate / se
+    return np.where((estimate == 0) & (se == 0), 0.0, found)
+
+
+def wald(estimate: np.ndarray, covariance: np.ndarray, df: float | None) -> TestResult:
+    """Wald test that all of ``estimate`` (m,) are zero: chi-squared with m df, or divided by m, F with m and ``df`` df."""
+    m = len(estimate)
+    # scaled to a correlation matrix, so that moderators in different units cost no digits
+    se = np.sqrt(np.diag(covariance))
+    if np.any(se == 0):
+        return TestResult(math.inf if np.any(estimate != 0) else 0.0, m, df, 0.0 if np.any(estimate != 0) else 1.0)
+    z = estimate / se
+    statistic = float(z @ np.linalg.solve(covariance / np.outer(se, se), z))
+    return tail(statistic if df is None else statistic / m, m, df)
+
+
+def tail(statistic: float, m: int, df: float | None) -> TestResult:
+    """A chi-squared (``df`` None) or F statistic with its p value."""
+    from scipy.special import chdtrc, fdtrc
+
+    if df is None or math.isinf(df):
+        chi2 = statistic if df is None else statistic * m
+        return TestResult(statistic, m, df, float(chdtrc(m, chi2)))
+    return TestResult(statistic, m, float(df), float(fdtrc(m, df, statistic)))
+
+
+def chi2_tail(q: float, df: int) -> float:
+    """Upper tail of chi-squared; 1 where no degree of freedom is left."""
+    from scipy.special import chdtrc
+
+    return float(chdtrc(df, q)) if df > 0 else 1.0

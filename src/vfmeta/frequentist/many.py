@@ -1,0 +1,245 @@
+"""Many meta-analyses at once, from a long table to a tidy one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.frequentist.choices import check_choices
+from vfmeta.frequentist.intake import check_level
+from vfmeta.frequentist.tidy import fit_columns, prediction_columns
+from vfmeta.kernels import estimators
+from vfmeta.messages import ConvergenceError, InputError, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LISTED = 20  # faults of one table that are spelled out
+
+
+def random_effects_many(
+    frame: pd.DataFrame,
+    by: str | Sequence[str] = "question",
+    *,
+    y: str = "y",
+    v: str = "v",
+    weights: str | None = None,
+    tau2: str | float = "REML",
+    interval: str = "HKSJ",
+    level: float = 0.95,
+    prediction: str = "auto",
+    tau2_interval: bool = False,
+    missing: str = "raise",
+    backend: str | None = None,
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """One random-effects meta-analysis for every group of rows of a table, each as `random_effects` makes it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a study.
+    by : str or sequence of str
+        Column, or columns, that say which meta-analysis a row belongs to.
+    y, v, weights : str
+        Columns with the effects, their sampling variances, and fixed weights if there are any.
+    tau2, interval, level
+        As for `random_effects`; ``tau2="common"`` gives the common-effect model.
+    prediction : {"auto", "fitted", "HTS", "Partlett-Riley"}
+        As for `random_effects`.
+    tau2_interval : bool
+        Whether to add the Q-profile interval of tau2, columns ``tau2_low`` and ``tau2_high`` (NaN where it is empty).
+    missing : {"raise", "drop"}
+        What to do about rows without ``y`` or ``v``.
+    backend : str, optional
+        A joblib backend ("loky", "threading", "dask", ...) that takes the meta-analyses in batches; with "dask" they go to the
+        cluster of the current ``dask.distributed.Client``. Left out, compiled loops run on every core of this process. The
+        numbers are the same whatever is chosen.
+    jobs : int, optional
+        Number of joblib workers; all of the backend's when left out.
+
+    Returns
+    -------
+    DataFrame
+        One row a group, in order of first appearance: ``by``, k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal),
+        p_value, prediction_low, prediction_high, tau2, i2 (percent), h2, q, q_df, q_p. A group of one study stands for itself
+        (Wald interval; tau2, i2, h2 NaN); NaN in the prediction interval says that it is undefined.
+
+    Raises
+    ------
+    InputError
+        Every fault with its row (counted from 1) and column.
+    ConvergenceError
+        When tau2 of some group did not settle; the groups are named.
+    """
+    import pandas as pd
+
+    method = check_choices(tau2, interval, prediction, "auto", weights, 1, 0)
+    check_level(level)
+    if missing not in ("raise", "drop"):
+        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
+    if prediction == "bootstrap":
+        raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
+    keys = [by] if isinstance(by, str) else list(by)
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"frame is a {type(frame).__name__}; it must be a pandas DataFrame with a row per study.")
+    wanted = [*keys, y, v, *([weights] if weights is not None else [])]
+    absent = [c for c in wanted if c not in frame.columns]
+    if absent:
+        named = ", ".join(map(repr, absent))
+        raise InputError(f"The table has no column {named}; its columns are {list(map(str, frame.columns))}.")
+    if frame.empty:
+        raise InputError("The table has no rows: nothing can be pooled. Check the selection that made it.")
+
+    keep, columns = _numbers(frame, {"y": y, "v": v} | ({"weights": weights} if weights is not None else {}), missing)
+    if len(keep) < len(frame):
+        frame = frame.iloc[keep]
+    order, start, heads = _groups(frame, keys)
+    k = np.diff(start)
+    wants = estimators.PROFILE if tau2_interval else 0
+    arrays = (columns["y"], columns["v"], order, start, method, columns.get("weights"), float(level), wants)
+    try:
+        out = _fit(*arrays) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
+    except ConvergenceError as error:
+        names = ", ".join(str(tuple(frame[keys].iloc[order[start[i]]])) for i in list(error.rows)[:_LISTED])
+        raise ConvergenceError(f"The iteration for tau2 did not settle for {', '.join(keys)} = {names}.") from error
+    model = "common" if method == "common" else "random"
+    values = fit_columns(out, k, model, interval, level)
+    predicted = {}
+    if model == "random":
+        predicted = prediction_columns(values, out, prediction, interval, level, isinstance(method, str))
+    table: dict[str, Any] = {key: frame[key].iloc[heads].to_numpy() for key in keys}
+    for name, column in values.items():
+        table[name] = column
+        if name == "p_value":
+            table |= predicted
+    if tau2_interval:
+        table |= {"tau2_low": out[:, 7], "tau2_high": out[:, 8]}
+    checked = [values[c] for c in ("estimate", "se", "ci_low", "ci_high", "p_value", "q")]
+    broken = ~np.isfinite(checked[0])
+    for column in checked[1:]:
+        broken |= ~np.isfinite(column)
+    if broken.any():
+        names = ", ".join(str(tuple(frame[keys].iloc[heads[i]])) for i in np.flatnonzero(broken)[:_LISTED])
+        raise InputError(
+            "Effects and variances span more orders of magnitude than double precision holds, for "
+            f"{', '.join(keys)} = {names}; rescale y and v."
+        )
+    return pd.DataFrame(table)
+
+
+def _fit(
+    y: np.ndarray, v: np.ndarray, order: np.ndarray, start: np.ndarray, tau2: str | float, weights: np.ndarray | None,
+    level: float, wants: int, threads: int | None = None,
+) -> np.ndarray:  # fmt: skip
+    with np.errstate(over="ignore", invalid="ignore"):
+        return estimators.fit_ragged(y, v, order, start, tau2, weights=weights, level=level, wants=wants, threads=threads)
+
+
+def _through_joblib(arrays: tuple[Any, ...], backend: str | None, jobs: int | None) -> np.ndarray:
+    """The same fits in batches through joblib, each batch with its own studies only."""
+    from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+
+    y, v, order, start, tau2, weights, level, wants = arrays
+    groups = len(start) - 1
+    with parallel_config(backend=backend or "loky", n_jobs=-1 if jobs is None else jobs):
+        pieces = min(groups, 4 * max(1, effective_n_jobs()))
+        edges = np.linspace(0, groups, pieces + 1).astype(int)
+        tasks = []
+        for low, high in pairwise(edges.tolist()):
+            rows = order[start[low] : start[high]]
+            tasks.append(delayed(_batch)(
+                low, y[rows], v[rows], start[low : high + 1] - start[low], tau2,
+                None if weights is None else weights[rows], level, wants,
+            ))  # fmt: skip
+        return np.concatenate(Parallel()(tasks))
+
+
+def _batch(
+    first: int, y: np.ndarray, v: np.ndarray, start: np.ndarray, tau2: str | float, weights: np.ndarray | None, level: float,
+    wants: int,
+) -> np.ndarray:  # fmt: skip
+    try:
+        return _fit(y, v, np.arange(len(y)), start, tau2, weights, level, wants, 1)
+    except ConvergenceError as error:
+        error.rows = [first + i for i in error.rows]
+        raise
+
+
+def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows in order of their groups, where each group begins, and the first row of each group."""
+    import pandas as pd
+
+    absent = [
+        f"row {i + 1}, column {key}: missing value; say which meta-analysis the row belongs to, or remove the row."
+        for key in keys
+        for i in np.flatnonzero(frame[key].isna().to_numpy())[:_LISTED]
+    ]
+    if absent:
+        raise InputError(absent)
+    codes = None
+    if len(keys) == 1 and isinstance(frame[keys[0]].dtype, np.dtype) and frame[keys[0]].dtype.kind in "iuf":
+        key = frame[keys[0]].to_numpy()
+        starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+        if len(pd.unique(key[starts])) == len(starts):  # every group already stands together
+            return np.arange(len(key)), np.append(starts, len(key)), starts
+    if len(keys) == 1:
+        codes = pd.factorize(frame[keys[0]])[0]
+    else:
+        codes = frame.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
+    sizes = np.bincount(codes)
+    start = np.concatenate([[0], np.cumsum(sizes)])
+    order = np.arange(len(codes)) if np.all(codes[1:] >= codes[:-1]) else np.argsort(codes, kind="stable")
+    return order.astype(np.int64, copy=False), start, order[start[:-1]]
+
+
+def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Rows that stay and their numbers; every fault is one line of the error."""
+    problems: list[str] = []
+    out: dict[str, np.ndarray] = {}
+    gaps = np.zeros(len(frame), dtype=bool)
+    for role, name in names.items():
+        column = frame[name]
+        try:
+            if column.dtype == bool:
+                raise TypeError
+            values = column.to_numpy(dtype=float, na_value=math.nan)
+        except (TypeError, ValueError):
+            what = f"Column {name!r} holds values that are not numbers ({column.dtype})"
+            raise InputError(f"{what}; convert it to numbers.") from None
+        bad = ~np.isfinite(values)
+        if bad.any():
+            gaps |= np.isnan(values)
+            problems += [
+                f"row {i + 1}, column {name}: the value is infinite; give a finite number or remove the row."
+                for i in np.flatnonzero(bad & ~np.isnan(values))
+            ]
+        if role != "y" and (low := values <= 0).any():
+            what = "sampling variance" if role == "v" else "weight"
+            problems += [
+                f"row {i + 1}, column {name}: the {what} is {values[i]:g}; it must be greater than 0."
+                for i in np.flatnonzero(low)
+            ]
+        out[role] = values
+    if missing == "raise" and gaps.any():
+        problems += [
+            f'row {i + 1}, column {name}: missing value; fill it in, remove the row, or pass missing="drop".'
+            for i in np.flatnonzero(gaps)
+            for role, name in names.items()
+            if np.isnan(out[role][i])
+        ]
+    if problems:
+        more = [f"... and {len(problems) - _LISTED} more."] if len(problems) > _LISTED else []
+        raise InputError(problems[:_LISTED] + more)
+    if not gaps.any():
+        return np.arange(len(frame)), out
+    keep = np.flatnonzero(~gaps)
+    if not len(keep):
+        raise InputError("Every row has a missing value; nothing is left to pool.")
+    first = np.flatnonzero(gaps)[0] + 1
+    warn(f"Left out because a value is missing: {gaps.sum()} of {len(frame)} rows (row {first} the first).")
+    return keep, {role: values[keep] for role, values in out.items()}

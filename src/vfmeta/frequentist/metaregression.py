@@ -1,0 +1,324 @@
+"""Meta-regression: how the effect depends on what the studies differ in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vfmeta.frequentist import design as designs
+from vfmeta.frequentist.design import Design
+from vfmeta.frequentist.inference import TestResult, chi2_tail, quantile, ratio, two_sided
+from vfmeta.frequentist.intake import Studies, read
+from vfmeta.frequentist.regression_result import RegressionResult, degrees, joint, selected
+from vfmeta.kernels.regression import CollinearError
+from vfmeta.kernels.regression_fit import TESTS, Fit, fit
+from vfmeta.kernels.regression_tau2 import METHODS, WEIGHTED
+from vfmeta.messages import InputError, warn
+from vfmeta.results import Question
+
+
+def meta_regression(
+    effects: Any = None,
+    formula: str | None = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    labels: Sequence[Any] | None = None,
+    data: Any = None,
+    x: Any = None,
+    names: Sequence[str] | None = None,
+    tau2: str | float = "REML",
+    interval: str = "HKSJ",
+    level: float = 0.95,
+    omnibus: Any = None,
+    weights: Any = None,
+    question: Question | None = None,
+    missing: str = "raise",
+) -> RegressionResult:
+    """Mixed-effects meta-regression y_i = x_i b + u_i + e_i with Var(u_i) = tau2 and Var(e_i) = v_i.
+
+    Parameters
+    ----------
+    effects : effect table, optional
+        What ``vf.compare`` or ``vf.effect_size`` returned.
+    formula : str, optional
+        Right side of a formula, such as ``"~ dose + blinding"``, ``"~ dose * blinding"`` (interaction), ``"~ bs(dose, df=4)"``
+        or ``"~ cr(dose, df=3, constraints='center')"`` (splines), ``"~ center(year)"``, ``"~ 0 + blinding"`` (a mean per
+        group). Text, true/false and categorical columns are factors, their first level the reference. The intercept is
+        called ``Intercept``.
+    y, v : array-like of shape (k,), or names of columns of ``data``
+        Instead of a table: effects on the analysis scale and their sampling variances.
+    labels : sequence of k names, or the name of a column of ``data``, optional
+        Study names for raw arrays.
+    data : data frame or dict of columns, optional
+        Moderators, one row per effect in the same order; the table's own details when left out.
+    x : array-like of shape (k, p), optional
+        Instead of a formula: the design itself, its column of ones included; ``names`` names the columns.
+    tau2 : str or float
+        Estimator of the residual between-study variance: REML, ML, DL, DL2 (two-step), DLIT (iterated), PM, PMM (median), EB,
+        HE, HS, HSk, SJ, SJIT, GENQ and GENQM (with ``weights``), common (effects without tau2), or a value.
+    interval : {"HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"}
+        Knapp & Hartung 2003 (Stat Med 22:2693-2710) with k - p df, the same with its factor at least 1, normal, t with k - p
+        df, or Kenward & Roger 1997 (Biometrics 53:983-997), which is defined for REML.
+    level : float
+        Confidence level of every interval.
+    omnibus : str, int or sequence of them, optional
+        Coefficients of the omnibus test, by name or number from 0; all but the intercept when left out.
+    weights : array-like of shape (k,), optional
+        User weights instead of 1 / (v + tau2), with the variance that follows (not with Kenward-Roger).
+    question : Question, optional
+        What is compared; taken from the table when there is one.
+    missing : {"raise", "drop"}
+        What to do about rows in which ``y``, ``v``, a weight or a moderator is missing.
+
+    Returns
+    -------
+    RegressionResult
+        R2 is the share of the total between-study variance (the same estimator without moderators) that the moderators explain
+        (Raudenbush 2009); for ``tau2="common"`` the adjusted R2 of weighted least squares. It is None where the design does not
+        contain the model without moderators, or where tau2 was given.
+
+    Raises
+    ------
+    InputError
+        For input that cannot be used, collinear moderators (named), or too few studies.
+    ConvergenceError
+        When an estimator of tau2 does not settle.
+    """
+    _check(tau2, interval, weights)
+    y, v, labels = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (labels, "labels")))
+    studies, rows, total, data = _studies(effects, y, v, labels, data, question, missing, level)
+    part = _part(formula, data, x, names, rows, total)
+    studies, rows, keep = _drop(studies, rows, part.gone, part.columns, missing)
+    design = part.design(keep, studies)
+    given = None if weights is None else _weights(column(weights, data, "weights"), rows, total, studies.labels)
+    result = fitted(studies, design, tau2, interval, float(level), omnibus, given)
+    for note in result.warnings:
+        warn(note)
+    return result
+
+
+def fitted(
+    studies: Studies,
+    design: Design,
+    tau2: str | float,
+    interval: str,
+    level: float,
+    omnibus: Any = None,
+    weights: np.ndarray | None = None,
+) -> RegressionResult:
+    """The result for checked studies and their design."""
+    s, k, p = studies, studies.k, design.x.shape[1]
+    if not isinstance(tau2, str):
+        tau2 = float(tau2)
+    estimated = isinstance(tau2, str) and tau2 != "common"
+    if k <= p and (estimated or interval != "Wald") and k >= 1:
+        raise InputError(
+            f"{k} {'study' if k == 1 else 'studies'} cannot estimate {p} coefficients ({', '.join(design.names)}) and the "
+            'heterogeneity beside them; leave moderators out (or use tau2="common" with interval="Wald" where k = p).'
+        )
+    try:
+        f = fit(s.y, s.v, design.x, tau2, interval, weights)
+    except CollinearError as error:
+        raise designs.name_collinear(error.groups, design, s.labels) from error
+    notes = list(s.notes)
+    df = degrees(f, interval, np.eye(p))
+    se = np.sqrt(np.diag(f.vb))
+    t = ratio(f.beta, se)
+    half = quantile(level, df) * se
+    chosen = selected(design.names, design.intercept, omnibus)
+    residual_df = k - p
+    typical = residual_df / f.trace if residual_df and f.trace > 0 else math.nan
+    if tau2 == "common":
+        h2 = f.q / residual_df if residual_df else 1.0
+        i2 = max(0.0, 100 * (f.q - residual_df) / f.q) if residual_df and f.q > 0 else 0.0
+    else:
+        h2, i2 = (1 + f.tau2 / typical, 100 * f.tau2 / (f.tau2 + typical)) if residual_df else (1.0, 0.0)
+    if interval == "HKSJ" and f.factor < 1 - 1e-9:
+        notes.append(
+            f"The Hartung-Knapp factor q = {f.factor:.6g} is below 1, so the intervals are narrower than the studies' own "
+            'precision supports; interval="HKSJ-adhoc" keeps it at 1.'
+        )
+    if interval.startswith("HKSJ") and f.factor == 0:
+        notes.append("The studies fit the model without any residual: the interval has width zero and is no certainty.")
+    if residual_df == 1:
+        notes.append("One degree of freedom is left: the residual heterogeneity is all but unknown.")
+    alone = np.flatnonzero(f.hat > 1 - 1e-9)
+    if len(alone) and residual_df:
+        notes.append(f"A coefficient rests on one study alone: {', '.join(s.labels[i] for i in alone)}.")
+    result = RegressionResult(
+        question=s.question, names=design.names, beta=f.beta, se=se, statistic=t, p_values=two_sided(t, df),
+        intervals=np.column_stack([f.beta - half, f.beta + half]), level=level,
+        df=None if df is None else np.broadcast_to(np.asarray(df, dtype=float), (p,)).copy(), vb=f.vb, tau2=f.tau2,
+        se_tau2=f.se_tau2 if estimated else None, i2=i2, h2=h2, r2=_r2(s, design, f, tau2, weights),
+        q=TestResult(f.q if residual_df else 0.0, residual_df, None, chi2_tail(f.q, residual_df)),
+        omnibus=joint(f, interval, np.eye(p)[chosen]), omnibus_of=tuple(design.names[j] for j in chosen),
+        tau2_method=tau2 if isinstance(tau2, str) else "given", interval_method=interval, labels=s.labels, y=s.y, v=s.v,
+        weights=_percent(f.w if weights is None else weights), details=s.details, warnings=tuple(notes),
+        call={
+            "function": "meta_regression", "formula": design.formula, "tau2": tau2, "interval": interval, "level": level,
+        },
+        design=design, fit=f, user_weights=weights, fixed_tau2=None if isinstance(tau2, str) else tau2,
+    )  # fmt: skip
+    scalars = [result.tau2, f.se_tau2, f.q, i2, h2]
+    numbers = np.concatenate([result.beta, result.se, result.p_values, result.intervals.ravel(), scalars])
+    if not np.all(np.isfinite(numbers)):
+        raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
+    return result
+
+
+def _r2(s: Studies, design: Design, f: Fit, tau2: str | float, weights: np.ndarray | None) -> float | None:
+    if not isinstance(tau2, str) or not design.spans_constant or design.x.shape[1] < 2:
+        return None
+    empty = fit(s.y, s.v, np.ones((s.k, 1)), tau2, "Wald", weights)
+    if tau2 == "common":
+        if s.k <= design.x.shape[1] or empty.q == 0:
+            return None
+        return max(0.0, 100 * (1 - f.q / f.model.df / (empty.q / empty.model.df)))
+    if empty.tau2 == 0:
+        return None  # no heterogeneity that anything could explain
+    return max(0.0, 100 * (empty.tau2 - f.tau2) / empty.tau2)
+
+
+def _percent(w: np.ndarray) -> np.ndarray:
+    return 100 * w / w.sum()
+
+
+def _check(tau2: str | float, interval: str, weights: Any) -> None:
+    known = [*METHODS, *WEIGHTED]
+    if isinstance(tau2, str):
+        if tau2 not in known:
+            raise InputError(f"tau2={tau2!r} is unknown; use one of {', '.join(known)}, or a value.")
+    elif isinstance(tau2, bool) or not isinstance(tau2, (int, float, np.number)) or not 0 <= tau2 < math.inf:
+        raise InputError(f"tau2={tau2!r} must be the name of an estimator or a finite value of at least 0.")
+    if interval not in TESTS:
+        raise InputError(f"interval={interval!r} is unknown; use one of {', '.join(map(repr, TESTS))}.")
+    if interval == "KR" and tau2 != "REML":
+        raise InputError('Kenward-Roger intervals are defined for tau2="REML" only.')
+    if tau2 in WEIGHTED and weights is None:
+        raise InputError(f"tau2={tau2!r} needs weights=, one per study.")
+    if weights is not None and interval == "KR":
+        raise InputError('interval="KR" is defined for inverse-variance weights; leave weights= out or use another interval.')
+
+
+def column(values: Any, data: Any, what: str) -> Any:
+    """A column given by its name in the data, or the values as they are."""
+    if not isinstance(values, str):
+        return values
+    if data is None or values not in data:
+        raise InputError(f"{what}={values!r}: data has no column of that name.")
+    return list(data[values])
+
+
+def _details(details: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(n for d in details for n in d)
+    return {n: [d.get(n) for d in details] for n in names}
+
+
+def prepared(
+    effects: Any, y: Any, v: Any, labels: Any, data: Any, question: Question | None, missing: str, level: float, *parts: Any
+) -> tuple[Any, ...]:
+    """Checked studies and one design for each (formula, x, names) of ``parts``, on the rows complete in all of them."""
+    y, v, labels = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (labels, "labels")))
+    studies, rows, total, data = _studies(effects, y, v, labels, data, question, missing, level)
+    found = [_part(formula, data, x, names, rows, total) for formula, x, names in parts]
+    gone = np.concatenate([part.gone for part in found], axis=1)
+    studies, rows, keep = _drop(studies, rows, gone, [c for part in found for c in part.columns], missing)
+    return studies, *(part.design(keep, studies) for part in found)
+
+
+def _studies(
+    effects: Any, y: Any, v: Any, labels: Any, data: Any, question: Question | None, missing: str, level: float
+) -> tuple[Studies, np.ndarray, int, Any]:
+    """Checked studies, the numbers of their rows, the number of rows given, and the moderators (the table's own by default)."""
+    studies = read(effects, y, v, labels, question, missing, level)
+    total, rows = studies.rows_read, studies.kept
+    if effects is not None and data is None:
+        details = getattr(effects, "details", ())
+        data = _details(details) if len(details) == total else None
+    return studies, rows, total, data
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A formula or matrix on the rows kept so far; ``gone`` (k, columns) says which of its cells are missing."""
+
+    formula: str | None
+    source: Any
+    columns: tuple[str, ...]
+    gone: np.ndarray
+
+    def design(self, keep: np.ndarray, s: Studies) -> Design:
+        if self.formula is None:
+            return designs.from_matrix(self.source[keep], self.columns, s.labels)
+        return designs.from_formula(self.formula, self.source.iloc[keep].reset_index(drop=True), self.columns, s.labels)
+
+
+def _part(formula: str | None, data: Any, x: Any, names: Sequence[str] | None, rows: np.ndarray, total: int) -> _Part:
+    if (formula is None) == (x is None):
+        raise InputError("Give a formula (with data) or a design matrix x, one of the two.")
+    if x is None:
+        frame, variables = designs.needed(str(formula), data, total)
+        frame = frame.iloc[rows].reset_index(drop=True)
+        return _Part(str(formula), frame, variables, designs.gaps(frame, variables))
+    names = names if names is not None else getattr(x, "columns", None)
+    try:
+        whole = np.asarray(x, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError("x must hold numbers only; use a formula for text columns.") from error
+    if whole.ndim not in (1, 2) or len(whole) != total:
+        raise InputError(f"x has shape {whole.shape}; for {total} effects it must be ({total}, p), one row per effect.")
+    block = whole[rows].reshape(len(rows), -1)
+    columns = [f"x{j + 1}" for j in range(block.shape[1])] if names is None else [str(n) for n in names]
+    if len(columns) != block.shape[1] or len(set(columns)) != len(columns):
+        raise InputError(f"names must be {block.shape[1]} different texts, one per column of x.")
+    return _Part(None, block, tuple(columns), np.isnan(block))
+
+
+def _drop(
+    s: Studies, rows: np.ndarray, gone: np.ndarray, columns: Sequence[str], missing: str
+) -> tuple[Studies, np.ndarray, np.ndarray]:
+    """Leave out, with a note, the rows in which a moderator is missing, or name each of them in an error."""
+    bad = gone.any(axis=1)
+    keep = np.flatnonzero(~bad)
+    if not bad.any():
+        return s, rows, keep
+    if missing == "raise":
+        raise InputError([
+            f"row {rows[i] + 1} ({s.labels[i]}), column {columns[j]}: missing value; fill it in, remove the row, "
+            'or pass missing="drop" to leave the row out with a warning.'
+            for i, j in np.argwhere(gone).tolist()
+        ])  # fmt: skip
+    if len(keep) == 0:
+        raise InputError(f"Every row lacks one of {', '.join(columns)}; nothing is left to analyse.")
+    lost = []
+    for i in np.flatnonzero(bad).tolist():
+        empty = dict.fromkeys(c for c, is_gap in zip(columns, gone[i], strict=True) if is_gap)
+        lost.append(f"{s.labels[i]} (row {rows[i] + 1}: {', '.join(empty)})")
+    note = f"Left out because a moderator is missing: {', '.join(lost)}"
+    return (
+        Studies(
+            s.y[keep], s.v[keep], tuple(s.labels[i] for i in keep.tolist()), s.question,
+            tuple(s.details[i] for i in keep) if s.details else (), (*s.notes, note + "."), rows[keep], s.rows_read,
+        ),
+        rows[keep],
+        keep,
+    )  # fmt: skip
+
+
+def _weights(weights: Any, rows: np.ndarray, total: int, labels: Sequence[str]) -> np.ndarray:
+    values = np.asarray(weights, dtype=float)
+    if values.shape != (total,):
+        raise InputError(f"weights has shape {values.shape}; give one weight per effect, shape ({total},).")
+    values = values[rows]
+    problems = [
+        f"row {rows[i] + 1} ({labels[i]}), column weights: {values[i]} is not a weight; it must be finite and greater than 0."
+        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0))).tolist()
+    ]
+    if problems:
+        raise InputError(problems)
+    return values

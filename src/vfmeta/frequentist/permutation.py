@@ -1,0 +1,126 @@
+"""Permutation tests of a meta-regression."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.frequentist.after_fit import as_regression
+from vfmeta.frequentist.inference import ratio
+from vfmeta.frequentist.regression_result import RegressionResult, joint, selected
+from vfmeta.kernels.regression import CollinearError
+from vfmeta.kernels.regression_fit import fit as fit_arrays
+from vfmeta.messages import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TIE = 1e-8  # statistics that differ by less, relatively, are the same arrangement of the data
+
+
+@dataclass(frozen=True)
+class PermutationResult:
+    """Permutation p values: per coefficient (p,) and of the omnibus test; ``exact`` says whether all arrangements were seen."""
+
+    names: tuple[str, ...]
+    p_values: np.ndarray
+    omnibus_p: float
+    arrangements: int
+    exact: bool
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per coefficient: coefficient, p_value."""
+        import pandas as pd
+
+        return pd.DataFrame({"coefficient": list(self.names), "p_value": self.p_values})
+
+
+def permutation_test(
+    fit: Any, *, arrangements: int = 1000, exact: bool | None = None, seed: int | None = 0
+) -> PermutationResult:
+    """Test the coefficients without trusting their distribution.
+
+    With moderators the rows of the design are dealt out anew among the studies; with an intercept alone the signs of the
+    effects are turned (which takes them as symmetric about zero when there is no effect). Each arrangement is refitted with the
+    same estimator and test, and the p value is the share of arrangements whose statistic is at least as extreme as the one
+    seen.
+
+    Parameters
+    ----------
+    fit : result
+        Of `meta_regression`, `random_effects` or `common_effect`.
+    arrangements : int
+        How many random arrangements are drawn where not all are taken; the one seen is counted among them, so that p is never
+        zero (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
+    exact : bool, optional
+        Take every arrangement. Left out: where there are no more than ``arrangements``.
+    seed : int, optional
+        Of the random arrangements; None for other ones each time.
+
+    Notes
+    -----
+    Higgins & Thompson 2004, Stat Med 23:1663-1682; Follmann & Proschan 1999, Biometrics 55:732-737.
+    """
+    r = as_regression(fit)
+    if isinstance(arrangements, bool) or not isinstance(arrangements, (int, np.integer)) or arrangements < 20:
+        raise InputError(f"arrangements={arrangements!r} must be a whole number of at least 20.")
+    alone = r.design.x.shape[1] == 1 and r.design.intercept == 0
+    distinct = 2**r.k if alone else _distinct(r.design.x)
+    everything = distinct <= arrangements if exact is None else exact
+    if everything and distinct > 1_000_000:
+        raise InputError(f"There are {distinct:.3g} arrangements, too many to take each; use exact=False.")
+    rng = np.random.default_rng(seed)
+    if alone:
+        source: Any = itertools.product((1.0, -1.0), repeat=r.k) if everything else None
+    else:
+        source = _arrangements(r.design.x) if everything else None
+    chosen = selected(r.names, r.design.intercept, list(r.omnibus_of))
+    seen, seen_omnibus = np.abs(r.statistic), r.omnibus.statistic
+    beyond, beyond_omnibus, count = np.zeros(r.p), 0, 0
+    if source is None:
+        beyond, beyond_omnibus, count = np.ones(r.p), 1, 1  # the arrangement seen
+        source = (
+            (rng.choice([1.0, -1.0], size=r.k) if alone else r.design.x[rng.permutation(r.k)]) for _ in range(arrangements - 1)
+        )
+    for item in source:
+        t, q = _statistics(r, chosen, r.y * np.asarray(item), r.design.x) if alone else _statistics(r, chosen, r.y, item)
+        beyond += np.abs(t) >= seen * (1 - _TIE)
+        beyond_omnibus += int(q >= seen_omnibus * (1 - _TIE))
+        count += 1
+    return PermutationResult(r.names, beyond / count, beyond_omnibus / count, count, everything)
+
+
+def _statistics(r: RegressionResult, chosen: list[int], y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
+    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.tau2_method
+    try:
+        f = fit_arrays(y, r.v, x, method, r.interval_method, r.user_weights)
+    except CollinearError as error:  # rows in another order keep their rank
+        raise InputError("The design is too close to singular for a permutation test.") from error
+    return ratio(f.beta, np.sqrt(np.diag(f.vb))), joint(f, r.interval_method, np.eye(r.p)[chosen]).statistic
+
+
+def _distinct(x: np.ndarray) -> int:
+    """How many different orders the rows have."""
+    _, counts = np.unique(x, axis=0, return_counts=True)
+    return math.factorial(len(x)) // math.prod(math.factorial(int(c)) for c in counts)
+
+
+def _arrangements(x: np.ndarray) -> Any:
+    """Every different order of the rows of ``x`` (k, p), one by one."""
+    kinds, where = np.unique(x, axis=0, return_inverse=True)
+    code = np.sort(where.ravel())
+    while True:
+        yield kinds[code]
+        # the next code in lexicographic order
+        rise = np.flatnonzero(code[:-1] < code[1:])
+        if len(rise) == 0:
+            return
+        i = rise[-1]
+        j = np.flatnonzero(code > code[i])
+        j = j[j > i][-1]
+        code[i], code[j] = code[j], code[i]
+        code[i + 1 :] = code[i + 1 :][::-1].copy()

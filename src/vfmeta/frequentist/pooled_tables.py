@@ -1,0 +1,285 @@
+"""Mantel-Haenszel and Peto pools of two-arm counts: no normal approximation of the single study, tau2 = 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.frequentist.counts import TWO_ARMS, TWO_RATES, Counts, read_counts
+from vfmeta.frequentist.single_tables import TO, add_to_cells, each_study, has_contrast, typical_variance
+from vfmeta.kernels import tables
+from vfmeta.messages import InputError, warn
+from vfmeta.results import FrequentistResult, Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vfmeta.effects.table import EffectTable
+
+POOLS = {
+    "OR": tables.odds_ratio,
+    "RR": tables.risk_ratio,
+    "RD": tables.risk_difference,
+    "IRR": tables.rate_ratio,
+    "IRD": tables.rate_difference,
+}
+Count = Any  # a column name (with data=) or an array-like of shape (k,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablesResult(FrequentistResult):
+    """A pool of 2 x 2 tables or of rates.
+
+    ``k_pooled`` studies entered the pool; ``k``, ``y``, ``v``, ``weights`` and Cochran's Q cover those that have an estimate of
+    their own (the weights are percent of the whole pool). ``cmh`` is the Cochran-Mantel-Haenszel chi-squared (of rates for the
+    IRR), ``cochran`` Cochran's, both on 1 degree of freedom; ``breslow_day`` and ``tarone`` test whether the studies share one
+    odds ratio, on ``homogeneity_df`` degrees of freedom. What a measure does not have is None.
+    """
+
+    k_pooled: int
+    cmh: float | None = None
+    cmh_p: float | None = None
+    cochran: float | None = None
+    cochran_p: float | None = None
+    breslow_day: float | None = None
+    breslow_day_p: float | None = None
+    tarone: float | None = None
+    tarone_p: float | None = None
+    homogeneity_df: int | None = None
+
+
+def mantel_haenszel(
+    measure: str = "OR",
+    *,
+    data: pd.DataFrame | EffectTable | None = None,
+    events1: Count = None,
+    n1: Count = None,
+    events2: Count = None,
+    n2: Count = None,
+    time1: Count = None,
+    time2: Count = None,
+    study: str | Sequence[Any] | None = None,
+    level: float = 0.95,
+    correct: bool = True,
+    add: float = 0.5,
+    to: str = "only0",
+    drop00: bool | None = None,
+    pool_add: float = 0.0,
+    missing: str = "raise",
+    question: Question | None = None,
+) -> TablesResult:
+    """Mantel-Haenszel pool of odds ratios, risk ratios, risk differences, rate ratios or rate differences.
+
+    A common-effect method that stays right when events are rare, because tables are added up before a ratio is formed. For that
+    reason nothing is added to the cells of the pool: a constant added to empty cells pulls the estimate towards no effect and,
+    with arms of unequal size, away from the truth (Sweeting, Sutton & Lambert 2004, Stat Med 23:1351-1375; Bradburn et al.
+    2007, Stat Med 26:53-77). Studies without events in both arms carry no information on a ratio: the Mantel-Haenszel weights
+    leave them out by themselves. They do enter a difference, where they show that the risks are equally low.
+
+    Parameters
+    ----------
+    measure : {"OR", "RR", "RD", "IRR", "IRD"}
+        Odds ratio, risk ratio, risk difference, incidence rate ratio, incidence rate difference (events per unit of time).
+    data : pandas.DataFrame or EffectTable, optional
+        One row a study; the arguments below then name its columns. Without it they are array-likes of shape (k,). An effect
+        table of events (from ``vf.compare`` or ``vf.effect_size``) needs no other argument; a table of ratios has left out
+        the studies without events.
+    events1, n1, events2, n2
+        Events and patients of the experimental (1) and the control arm (2), for OR, RR, RD.
+    events1, time1, events2, time2
+        Events and time at risk, for IRR and IRD.
+    study : str or sequence of k names, optional
+        Column of study names, or the names.
+    level : float
+        Confidence level.
+    correct : bool
+        Whether the Cochran-Mantel-Haenszel test takes half an event from the difference (never more than there is).
+    add, to : float, {"only0", "all", "if0all", "none"}
+        For the estimates of the single studies only (forest plot, Cochran's Q): what is added to the cells, and to which
+        tables.
+    drop00 : bool, optional
+        Whether studies without events (or with events in everybody) in both arms are left out of the single-study estimates
+        and of Cochran's Q. By default they are for ratios, and are not for differences.
+    pool_add : float
+        Added to the cells of the pool too, by the rule ``to``. 0, for the reason above.
+    missing : {"raise", "drop"}
+        What to do about rows with a missing value.
+    question : Question, optional
+        Names and direction, for printing and plotting.
+
+    Returns
+    -------
+    TablesResult
+
+    Raises
+    ------
+    InputError
+        Input that cannot be pooled, every fault with row and column; or a pool that is not defined, such as an odds ratio when
+        one arm has no event in any study.
+    """
+    if measure not in POOLS:
+        raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, POOLS))}.")
+    rates = measure.startswith("IR")
+    given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2}
+    counts = read_counts(
+        measure, TWO_RATES if rates else TWO_ARMS, given, data=data, study=study, missing=missing, level=level
+    )
+    _check_rule(add, to, pool_add)
+    call = {"function": "mantel_haenszel", "measure": measure, "level": level, "add": add, "to": to, "pool_add": pool_add,
+            "correct": correct}  # fmt: skip
+    cells = add_to_cells(counts.columns, pool_add, to, rates)
+    pool = POOLS[measure](*cells)
+    _require_defined(measure, pool, counts)
+    drop = measure in ("OR", "RR", "IRR") if drop00 is None else drop00
+    y, v = each_study(measure, counts.columns, add, to)
+    use = np.isfinite(y) & np.isfinite(v) & (v > 0)
+    if drop:
+        use &= has_contrast(counts.columns, rates)
+    tests = _tests(measure, cells, pool, correct)
+    result = _result(measure, "Mantel-Haenszel", counts, pool, y, v, use, level, call, question, tests)
+    for note in result.warnings:
+        warn(note)
+    return result
+
+
+def peto(
+    *,
+    data: pd.DataFrame | EffectTable | None = None,
+    events1: Count = None,
+    n1: Count = None,
+    events2: Count = None,
+    n2: Count = None,
+    study: str | Sequence[Any] | None = None,
+    level: float = 0.95,
+    missing: str = "raise",
+    question: Question | None = None,
+) -> TablesResult:
+    """Peto's one-step pool of odds ratios (Yusuf et al. 1985, Prog Cardiovasc Dis 27:335-371).
+
+    Good for rare events, arms of about equal size and small effects (Bradburn et al. 2007, Stat Med 26:53-77); biased for
+    large effects and very unequal arms (Greenland & Salvan 1990, Stat Med 9:247-252), where `mantel_haenszel` or `glmm` is the
+    better choice. Nothing is ever added to a cell. Studies without events in both arms have no variance and carry no weight.
+
+    Parameters and errors are those of `mantel_haenszel`. Cochran's Q is about the one-step estimates of the studies.
+
+    Returns
+    -------
+    TablesResult
+    """
+    given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2}
+    counts = read_counts("Peto", TWO_ARMS, given, data=data, study=study, missing=missing, level=level)
+    pool = tables.peto(*counts.columns)
+    _require_defined("OR", pool, counts)
+    y, v = tables.peto_each(*counts.columns)
+    use = np.isfinite(y) & np.isfinite(v)
+    result = _result("OR", "Peto", counts, pool, y, v, use, level, {"function": "peto", "level": level}, question, {})
+    for note in result.warnings:
+        warn(note)
+    return result
+
+
+def _check_rule(add: float, to: str, pool_add: float) -> None:
+    if to not in TO:
+        raise InputError(f"to={to!r} is unknown; use one of {', '.join(map(repr, TO))}.")
+    for name, value in (("add", add), ("pool_add", pool_add)):
+        if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+            raise InputError(f"{name}={value!r} must be a number of 0 or more, such as 0.5.")
+
+
+def _require_defined(measure: str, pool: tables.Pool, counts: Counts) -> None:
+    if np.isfinite(pool.estimate) and np.isfinite(pool.variance) and pool.variance > 0:
+        return
+    a, c = counts.columns[0].sum(), counts.columns[2].sum()
+    if a == 0 or c == 0:
+        where = "either arm" if a == c else "the experimental arm" if a == 0 else "the control arm"
+        why = f"no study has an event in {where}"
+    else:
+        why = "no study tells its arms apart on this measure (empty cells everywhere)"
+    raise InputError(
+        f"The {measure} cannot be pooled: {why}. Use a difference (RD, IRD), the beta-binomial model, or a Bayesian model."
+    )
+
+
+def _tests(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool, correct: bool) -> dict[str, Any]:
+    if measure == "IRR":
+        return _chi2("cmh", float(tables.rate_score(*cells, correct=correct).chi2), 1)
+    if measure != "OR":
+        return {}
+    both = {
+        "cmh": tables.cochran_mantel_haenszel(*cells, correct=correct).chi2,
+        "cochran": tables.cochran_mantel_haenszel(*cells, correct=correct, cochran=True).chi2,
+    }
+    found: dict[str, Any] = {}
+    for name, value in both.items():
+        found |= _chi2(name, float(value), 1)
+    same = tables.homogeneity(pool.estimate, *cells)
+    if same.df > 0:
+        found |= _chi2("breslow_day", float(same.breslow_day), int(same.df))
+        found |= _chi2("tarone", float(same.tarone), int(same.df))
+        found["homogeneity_df"] = int(same.df)
+    return found
+
+
+def _chi2(name: str, value: float, df: int) -> dict[str, float]:
+    from scipy.special import chdtrc
+
+    return {name: value, f"{name}_p": float(chdtrc(df, value))} if math.isfinite(value) else {}
+
+
+def _result(
+    measure: str,
+    method: str,
+    counts: Counts,
+    pool: tables.Pool,
+    y: np.ndarray,
+    v: np.ndarray,
+    use: np.ndarray,
+    level: float,
+    call: dict[str, Any],
+    question: Question | None,
+    tests: dict[str, Any],
+) -> TablesResult:
+    from scipy.special import chdtrc, ndtr, ndtri
+
+    estimate, se = float(pool.estimate), math.sqrt(pool.variance)
+    half = -float(ndtri(0.5 - level / 2)) * se
+    notes = list(counts.notes)
+    if not use.all():
+        left = ", ".join(label for label, u in zip(counts.labels, use, strict=True) if not u)
+        share = float(pool.weights[~use].sum() / pool.weights.sum())
+        notes.append(
+            f"Without an estimate of its own (no events, or only events, in both arms): {left}. "
+            + ("It carries no weight in the pool." if share == 0 else f"It has {share:.1%} of the weight of the pool.")
+        )
+    if not use.any():
+        raise InputError("No study has an estimate of its own; nothing can be shown beside the pool.")
+    k = int(use.sum())
+    q = float(((y[use] - estimate) ** 2 / v[use]).sum())
+    return TablesResult(
+        question=counts.question(question, measure), model="common", k=k, k_pooled=counts.k, estimate=estimate, se=se,
+        interval=(estimate - half, estimate + half), level=float(level), prediction=None, tau2=0.0,
+        labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
+        weights=100 * pool.weights[use] / pool.weights.sum(), details=_details(counts, use), warnings=tuple(notes), call=call,
+        statistic=estimate / se, p_value=float(2 * ndtr(-abs(estimate / se))), df=None,
+        q=q, q_df=k - 1, q_p=float(chdtrc(k - 1, q)) if k > 1 else 1.0,
+        i2=100 * max(0.0, (q - (k - 1)) / q) if k > 1 and q > 0 else 0.0,
+        typical_variance=typical_variance(v[use]),
+        tau2_interval=None, tau2_method=method, interval_method="Wald", **tests,
+    )  # fmt: skip
+
+
+def _details(counts: Counts, use: np.ndarray) -> tuple[dict[str, Any], ...]:
+    a, m1, c, m2 = counts.columns
+    sizes = ("n_experimental", "n_control") if not counts.rates else ("time_experimental", "time_control")
+    return tuple(
+        {"events_experimental": _plain(a[i]), sizes[0]: _plain(m1[i]), "events_control": _plain(c[i]), sizes[1]: _plain(m2[i])}
+        for i in np.flatnonzero(use)
+    )
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)

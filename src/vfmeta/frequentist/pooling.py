@@ -1,0 +1,189 @@
+"""From checked studies and choices to a result."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from vfmeta.frequentist.choices import Choices
+from vfmeta.frequentist.intake import Studies
+from vfmeta.kernels import estimators
+from vfmeta.messages import ConvergenceError, InputError
+from vfmeta.results import FrequentistResult, Pair
+
+_TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
+
+
+def pool(s: Studies, c: Choices, weights: Any) -> FrequentistResult:
+    """The pool of one set of studies; ``weights`` is what the user passed, for the record."""
+    call = c.call(weights)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is caught, in words, by the last gate
+        return _single(s, call, c.level) if s.k == 1 else _pool(s, c, call)
+
+
+def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
+    notes = list(s.notes)
+    kind = c.tau2_interval_method
+    wants = estimators.LIKELIHOOD | estimators.TAU2_SE
+    wants |= {"Q-profile": estimators.PROFILE, "profile-likelihood": estimators.PROFILE_LIKELIHOOD}.get(kind, 0)
+    order, start = _one_batch(s.k)
+    try:
+        row = estimators.fit_ragged(s.y, s.v, order, start, c.tau2, weights=c.weights, level=c.level, wants=wants)[0].tolist()
+    except ConvergenceError:
+        if np.ptp(np.log10(s.v)) > 30 or not math.isfinite(float(np.square(np.ptp(s.y)))):
+            raise InputError(_TOO_WIDE) from None
+        raise
+    tau2, tau2_se, estimate, se0, factor, q, typical, lower, upper, ll_ml, ll_reml = row
+    df = s.k - 1
+    knapp, ddf = c.interval.startswith("HKSJ"), None if c.interval == "Wald" else df
+    se = se0
+    if knapp:
+        se *= math.sqrt(max(1.0, factor) if c.interval == "HKSJ-adhoc" else factor)
+    t = quantile(c.level, ddf)
+    # Paule-Mandel makes q one by definition: a last bit below is not a narrower interval
+    adhoc = _around(estimate, t * se0) if c.interval == "HKSJ" and factor < 1 - 1e-9 else None
+    statistic = estimate / se if se > 0 else (math.copysign(math.inf, estimate) if estimate else 0.0)
+    i2 = 100 * (tau2 / (tau2 + typical)) if c.model == "random" else (100 * (q - df) / q if q > df else 0.0)
+    if kind == "generalised-Q":
+        a = c.weights if c.weights is not None else 1 / s.v
+        lower, upper = (estimators.genq_tau2(s.y, s.v, a, 0.5 + p * c.level / 2) for p in (1, -1))
+    profile = None if math.isnan(lower) else (lower, upper)
+
+    if s.k == 2:
+        notes.append(
+            "Only two studies: the heterogeneity is all but unknown and the interval says little about it; "
+            "no prediction interval is shown. Prefer the Bayesian result."
+            if c.prediction == "auto"
+            else "Only two studies: the heterogeneity is all but unknown and the intervals say little about it. "
+            "Prefer the Bayesian result."
+        )
+    if profile is None:
+        notes.append(
+            f"The Q-profile interval of tau2 is empty: the studies agree more closely (Q = {q:.3g} on {df} df) than chance "
+            "leads one to expect even without heterogeneity."
+        )
+    elif isinstance(c.tau2, str) and c.model == "random" and not profile[0] <= tau2 <= profile[1]:
+        notes.append(
+            f"The {c.tau2} estimate of tau2 ({tau2:.3g}) lies outside its {kind} interval "
+            f"({profile[0]:.3g} to {profile[1]:.3g}): the two weigh the studies differently and do not agree here."
+        )
+    if adhoc is not None:
+        notes.append(
+            f"The Hartung-Knapp factor q = {factor:.6g} is below 1, so the interval is narrower than the studies' own "
+            "precision supports; the ad hoc interval (q = 1) stands beside it."
+        )
+    if knapp and se == 0:
+        notes.append("All effects are identical: the Hartung-Knapp interval has width zero and must not be read as certainty.")
+    weight = c.weights if c.weights is not None else (s.v.min() + tau2) / (s.v + tau2)
+    result = FrequentistResult(
+        question=s.question, model=c.model, k=s.k, estimate=estimate, se=se, interval=_around(estimate, t * se), level=c.level,
+        prediction=_prediction(s, c, estimate, se, se0, factor, tau2, t), tau2=tau2, labels=s.labels, y=s.y, v=s.v,
+        weights=100 * weight / weight.sum(), details=s.details, warnings=tuple(notes), call=call, statistic=statistic,
+        p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf), q=q, q_df=df, q_p=chi2_tail(q, df), i2=i2,
+        tau2_interval=profile, tau2_method=c.tau2_method, interval_method=c.interval, adhoc_interval=adhoc,
+        tau2_se=None if math.isnan(tau2_se) else tau2_se, typical_variance=typical, tau2_interval_method=kind,
+        prediction_method="fitted" if c.prediction == "auto" else c.prediction,
+        fit_statistics=_fit_statistics(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.tau2, str))),
+    )  # fmt: skip
+    return _finite(result)
+
+
+def _prediction(
+    s: Studies, c: Choices, estimate: float, se: float, se0: float, factor: float, tau2: float, t: float
+) -> Pair | None:
+    if c.model != "random" or (c.prediction == "auto" and s.k < 3):
+        return None
+    if c.prediction in ("auto", "fitted"):
+        return _around(estimate, t * math.hypot(se, math.sqrt(tau2)))
+    if c.prediction == "bootstrap":
+        from vfmeta.kernels.prediction import bootstrap_prediction
+
+        return bootstrap_prediction(s.y, s.v, c.level, c.draws, c.seed)
+    ddf = s.k - 1 - isinstance(c.tau2, str)
+    if ddf < 1:
+        return None
+    knapp = se if c.interval.startswith("HKSJ") else se0 * math.sqrt(factor)
+    used = se0 if c.prediction == "HTS" else knapp
+    return _around(estimate, quantile(c.level, ddf) * math.hypot(used, math.sqrt(tau2)))
+
+
+def _fit_statistics(s: Studies, ll_ml: float, ll_reml: float, parameters: int) -> dict[str, dict[str, float]]:
+    """Log-likelihoods and criteria; AICc as in Hurvich & Tsai 1989 (Biometrika 76:297-307), n never below parameters + 2.
+
+    The deviance is taken from the saturated model (each study its own effect) for ML, and is -2 ll for REML, whose n is k - 1.
+    """
+    saturated = -0.5 * (s.k * math.log(2 * math.pi) + float(np.log(s.v).sum()))
+    out = {}
+    for name, ll, n, deviance in (("ML", ll_ml, s.k, 2 * (saturated - ll_ml)), ("REML", ll_reml, s.k - 1, -2 * ll_reml)):
+        size = max(n, parameters + 2)
+        out[name] = {
+            "ll": ll,
+            "deviance": deviance,
+            "AIC": 2 * parameters - 2 * ll,
+            "AICc": 2 * parameters * size / (size - parameters - 1) - 2 * ll,
+            "BIC": parameters * math.log(n) - 2 * ll,
+        }
+    return out
+
+
+def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult:
+    """The one trial as it stands, with its normal interval."""
+    estimate, se = float(s.y[0]), math.sqrt(s.v[0])
+    statistic = estimate / se
+    note = f"One study only ({s.labels[0]}): nothing was pooled; the numbers are that trial's own, with its Wald interval."
+    return _finite(FrequentistResult(
+        question=s.question, model="single trial", k=1, estimate=estimate, se=se,
+        interval=_around(estimate, quantile(level, None) * se), level=level, prediction=None, tau2=None, labels=s.labels,
+        y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, warnings=(*s.notes, note), call=call,
+        statistic=statistic, p_value=p_value(statistic, None), df=None, q=0.0, q_df=0, q_p=1.0, i2=None,
+        tau2_interval=None, tau2_method="not estimable", interval_method="Wald",
+    ))  # fmt: skip
+
+
+@lru_cache(maxsize=32)
+def _one_batch(k: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(k), np.array([0, k])
+
+
+def _around(centre: float, half: float) -> Pair:
+    return float(centre - half), float(centre + half)
+
+
+@lru_cache(maxsize=4096)
+def quantile(level: float, df: int | None) -> float:
+    """Two-sided quantile of the normal distribution, or of t with ``df`` degrees of freedom."""
+    from scipy.special import ndtri, stdtrit
+
+    upper = 0.5 - level / 2
+    return float(-ndtri(upper) if df is None else -stdtrit(df, upper))
+
+
+def p_value(statistic: float, df: int | None) -> float:
+    """Two-sided p value of a normal, or t, statistic."""
+    from scipy.special import ndtr, stdtr
+
+    if math.isinf(statistic):
+        return 0.0
+    return float(2 * (ndtr(-abs(statistic)) if df is None else stdtr(df, -abs(statistic))))
+
+
+def chi2_tail(q: float, df: int) -> float:
+    """P(chi-squared with ``df`` degrees of freedom >= q)."""
+    from scipy.special import chdtrc
+
+    return float(chdtrc(df, q))
+
+
+def _finite(result: FrequentistResult) -> FrequentistResult:
+    """The last gate: no result leaves with an undefined number in it."""
+    numbers = [result.estimate, result.se, *result.interval, result.p_value, result.q, result.q_p]
+    for pair in (result.prediction, result.tau2_interval, result.adhoc_interval):
+        numbers += pair or ()
+    numbers += [x for x in (result.tau2, result.i2, result.tau2_se, result.typical_variance) if x is not None]
+    numbers += [x for group in result.fit_statistics.values() for x in group.values()]
+    if not (all(map(math.isfinite, numbers)) and np.isfinite(result.weights).all()):
+        raise InputError(_TOO_WIDE)
+    return result

@@ -1,0 +1,174 @@
+"""Subgroup analysis: one pool per group, and whether the groups differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.frequentist.design import Design
+from vfmeta.frequentist.inference import TestResult, chi2_tail
+from vfmeta.frequentist.intake import Studies
+from vfmeta.frequentist.metaregression import column, fitted, prepared
+from vfmeta.frequentist.regression_result import RegressionResult
+from vfmeta.frequentist.univariate import common_effect, random_effects
+from vfmeta.messages import InputError, warn
+from vfmeta.results import FrequentistResult, Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubgroupResult:
+    """``groups`` by name: pools of their own (separate tau2), or None where ``common`` is the one regression behind all.
+
+    ``between`` tests whether the groups' means differ. ``table`` has one row per group: group, k, estimate, se, ci_low,
+    ci_high, prediction_low, prediction_high, tau2.
+    """
+
+    question: Question
+    groups: dict[str, FrequentistResult]
+    common: RegressionResult | None
+    between: TestResult
+    table: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table of the groups."""
+        return self.table
+
+    def __str__(self) -> str:
+        lines = [self.table.to_string(index=False), f"difference between groups: {self.between}"]
+        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+
+
+def subgroups(
+    effects: Any = None,
+    by: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    labels: Sequence[Any] | None = None,
+    data: Any = None,
+    common_tau2: bool = False,
+    tau2: str = "REML",
+    interval: str = "HKSJ",
+    level: float = 0.95,
+    question: Question | None = None,
+    missing: str = "raise",
+) -> SubgroupResult:
+    """Pool each group of studies and test whether the groups differ.
+
+    Parameters
+    ----------
+    effects, y, v, labels, data, tau2, interval, level, question, missing
+        As of `meta_regression`; ``tau2="common"`` pools each group by the common-effect model.
+    by : str or sequence of k values
+        Group of each study: a column of the data (or of the table's details), or the values.
+    common_tau2 : bool
+        One between-study variance for all groups, estimated within them (a meta-regression on the groups), which is steadier
+        with few studies a group; or one for each (Borenstein, Hedges, Higgins & Rothstein 2009, Introduction to Meta-Analysis,
+        ch. 19).
+
+    Returns
+    -------
+    SubgroupResult
+        With separate tau2 the test between groups is Q = sum w (estimate - mean)^2, w = 1 / se^2, chi-squared with one df less
+        than groups, whatever the intervals; with a common tau2 it is the omnibus test of the regression. A group of one study
+        stands with its own Wald interval (separate), and no prediction interval.
+    """
+    if by is None:
+        raise InputError("Give by=: the column that holds the group of each study, or one value per study.")
+    name = by if isinstance(by, str) else "group"
+    if isinstance(by, str):
+        details = getattr(effects, "details", ())
+        source = data if data is not None else {by: [d.get(by) for d in details]} if any(by in d for d in details) else {}
+        if by not in source:
+            raise InputError(f"by={by!r}: there is no column of that name.")
+        values = source[by]
+    else:
+        values = by
+        total = len(list(effects.y if effects is not None else (data[y] if isinstance(y, str) else y)))
+        if len(list(by)) != total:
+            raise InputError(f"by has {len(list(by))} values for {total} studies; give one per study.")
+    y, v, labels = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (labels, "labels")))
+    data = {name: _factor(values)}
+    quoted = name if name.isidentifier() else f"`{name}`"
+    s, means = prepared(effects, y, v, labels, data, question, missing, level, (f"~ 0 + C({quoted})", None, None))
+    names = [n.split("[", 1)[1][:-1].removeprefix("T.") for n in means.names]
+    if len(names) < 2:
+        raise InputError(f"Every study is in the one group {names[0]!r}; there is nothing to compare.")
+    notes: list[str] = list(s.notes)
+    member = means.x.astype(bool)
+    if common_tau2:
+        return _common(s, means, names, tau2, interval, level, notes)
+    pools: dict[str, FrequentistResult] = {}
+    import warnings
+
+    for j, group in enumerate(names):
+        part = np.flatnonzero(member[:, j])
+        given: dict[str, Any] = {
+            "y": s.y[part], "v": s.v[part], "labels": [s.labels[i] for i in part], "interval": interval, "level": level,
+            "question": s.question,
+        }  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pools[group] = common_effect(**given) if tau2 == "common" else random_effects(tau2=tau2, **given)
+        notes += [f"{group}: {w}" for w in pools[group].warnings]
+    estimate = np.array([f.estimate for f in pools.values()])
+    se = np.array([f.se for f in pools.values()])
+    if np.any(se == 0):
+        raise InputError("A group has a standard error of zero (identical effects), so the groups cannot be compared.")
+    w = 1 / se**2
+    q = float((w * (estimate - (w * estimate).sum() / w.sum()) ** 2).sum())
+    between = TestResult(q, len(names) - 1, None, chi2_tail(q, len(names) - 1))
+    for note in notes:
+        warn(note)
+    return SubgroupResult(
+        question=s.question, groups=pools, common=None, between=between, warnings=tuple(notes),
+        table=_table([
+            (g, f.k, f.estimate, f.se, *f.interval, *(f.prediction or (math.nan, math.nan)), f.tau2) for g, f in pools.items()
+        ]),
+    )  # fmt: skip
+
+
+def _factor(values: Any) -> Any:
+    """The groups as a factor with readable names, in the order of a categorical or else sorted."""
+    import pandas as pd
+
+    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        return values
+    plain = pd.Series(list(values), dtype=object)
+    there = plain[plain.notna()]
+    levels = sorted(there.unique(), key=lambda x: (isinstance(x, str), x))
+    named = {x: f"{x:g}" if isinstance(x, (float, np.floating)) else str(x) for x in levels}
+    return pd.Categorical(plain.map(named), categories=list(dict.fromkeys(named.values())))
+
+
+def _common(
+    s: Studies, means: Design, names: list[str], tau2: str, interval: str, level: float, notes: list[str]
+) -> SubgroupResult:
+    fit = fitted(s, Design(means.x, tuple(names), None), tau2, interval, level)
+    against = np.column_stack([np.ones(s.k), means.x[:, 1:]])
+    test = fitted(s, Design(against, ("Intercept", *names[1:]), None), tau2, interval, level).omnibus
+    predicted = fit.predict(np.eye(len(names)))
+    notes = list(fit.warnings)
+    for note in notes:
+        warn(note)
+    rows = [
+        (g, int(means.x[:, j].sum()), fit.beta[j], fit.se[j], *fit.intervals[j], predicted["prediction_low"][j],
+         predicted["prediction_high"][j], fit.tau2)
+        for j, g in enumerate(names)
+    ]  # fmt: skip
+    return SubgroupResult(question=s.question, groups={}, common=fit, between=test, table=_table(rows), warnings=tuple(notes))
+
+
+def _table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = ["group", "k", "estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,1 @@
+"""Loops that numba compiles, once a machine. Nothing here is imported before the first fit asks for it."""

@@ -1,0 +1,128 @@
+"""One weighted mean: what a heterogeneity tau2 leaves of a set of studies.
+
+Everywhere here ``y`` and ``v`` are contiguous arrays of shape (k,), k >= 1, prepared by `gather`: the most precise study
+stands first and has y = 0, v is near 1. With W = diag(1 / (v + tau2)), P = W - W 1 1' W / 1'W1; sums about the first study,
+and its weight kept apart, cost no digits when one study dominates.
+"""
+
+from __future__ import annotations
+
+import math
+
+from vfmeta.kernels.compiled.jit import compiled
+
+EPS = 2.220446049250313e-16
+
+
+@compiled
+def gather(ys, vs, index, n, y, v):  # type: ignore[no-untyped-def]
+    """Studies ``index[:n]`` of ``ys``, ``vs`` into ``y``, ``v``, the most precise first, shifted and scaled.
+
+    Returns the shift, and the power of two (exponent) by which ``y`` was divided.
+    """
+    top = 0
+    for i in range(1, n):
+        if vs[index[i]] < vs[index[top]]:
+            top = i
+    first = index[top]
+    centre = ys[first]
+    half = math.frexp(vs[first])[1] // 2
+    down, down2 = math.ldexp(1.0, -half), math.ldexp(1.0, -half)
+    for i in range(n):
+        y[i] = (ys[index[i]] - centre) * down
+        v[i] = vs[index[i]] * down * down2
+    y[0], y[top] = y[top], y[0]
+    v[0], v[top] = v[top], v[0]
+    return centre, half
+
+
+@compiled
+def moments(y, v, tau2):  # type: ignore[no-untyped-def]
+    """1'W1, the mean, y'Py (generalised Q), y'PPy and tr P."""
+    k = y.size
+    rest, wy = 0.0, 0.0
+    for i in range(1, k):
+        w = 1.0 / (v[i] + tau2)
+        rest += w
+        wy += w * y[i]
+    w0 = 1.0 / (v[0] + tau2)
+    total = w0 + rest
+    mean = wy / total
+    q, pp, trace = 0.0, 0.0, 0.0
+    for i in range(1, k):
+        w = 1.0 / (v[i] + tau2)
+        r = y[i] - mean
+        wr = w * r
+        q += wr * r
+        pp += wr * wr
+        trace += w * (total - w)
+    q += w0 * mean * mean
+    pp += w0 * mean * (w0 * mean)
+    trace += w0 * rest
+    return total, mean, q, pp, trace / total
+
+
+@compiled
+def weighted_mean(y, v, tau2):  # type: ignore[no-untyped-def]
+    """1'W1 and the mean."""
+    total, wy = 1.0 / (v[0] + tau2), 0.0
+    for i in range(1, y.size):
+        w = 1.0 / (v[i] + tau2)
+        total += w
+        wy += w * y[i]
+    return total, wy / total
+
+
+@compiled
+def squared_weights(v, tau2):  # type: ignore[no-untyped-def]
+    """Traces of WW and of PP."""
+    top = 1.0 / (v[0] + tau2)
+    rest = 0.0
+    for i in range(1, v.size):
+        rest += 1.0 / (v[i] + tau2)
+    total = top + rest
+    # tr PP as its diagonal and the squares off it: no difference of large numbers
+    two = top * top
+    own, pairs = (top * rest / total) ** 2, 0.0
+    for i in range(1, v.size):
+        w = 1.0 / (v[i] + tau2)
+        own += (w * (total - w) / total) ** 2
+        pairs += w * w * two
+        two += w * w
+    return two, own + 2 * pairs / (total * total)
+
+
+@compiled
+def log_likelihood(y, v, tau2, restricted):  # type: ignore[no-untyped-def]
+    """Log-likelihood, or restricted log-likelihood, at the mean that maximises it, without its constant."""
+    total, _, q, _, _ = moments(y, v, tau2)
+    out = q
+    for i in range(y.size):
+        out += math.log(v[i] + tau2)
+    if restricted:
+        out += math.log(total)
+    return -0.5 * out
+
+
+@compiled
+def spread(y):  # type: ignore[no-untyped-def]
+    """Sum of squares about the plain mean."""
+    mean = 0.0
+    for i in range(y.size):
+        mean += y[i]
+    mean /= y.size
+    out = 0.0
+    for i in range(y.size):
+        out += (y[i] - mean) * (y[i] - mean)
+    return out
+
+
+@compiled
+def user_mean(y, u, a):  # type: ignore[no-untyped-def]
+    """Mean and its variance under fixed weights ``a`` for effects of variance ``u``."""
+    total, ay, var = 0.0, 0.0, 0.0
+    for i in range(y.size):
+        total += a[i]
+        ay += a[i] * y[i]
+        var += a[i] * a[i] * u[i]
+    return ay / total, var / (total * total)

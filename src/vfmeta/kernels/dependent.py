@@ -1,0 +1,284 @@
+"""Likelihood of dependent effects: y ~ N(X beta, V + Z G Z'), block by block, with exact derivatives. Arrays in, arrays out.
+
+Effects that share nothing are independent, so M = V + Z G Z' falls into blocks. Blocks of one size are stacked and factorised
+together; no k x k matrix is ever formed unless all effects hang together.
+
+Every term adds ``sum over classes c of gamma_c(u) B_c`` to M: the pairs of effects that share an outer group are sorted into
+classes (same level; levels 1 and 2; three weeks apart; ...) and the free parameters u of a covariance structure give one number
+gamma_c a class, with first and second derivatives. The chain rule then needs only sums over classes.
+
+Harville 1977, JASA 72:320-338 (ML and REML, derivatives); Lindstrom & Bates 1988, JASA 83:1014-1022 (profiled fixed effects).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """How one random term enters M.
+
+    Parameters
+    ----------
+    outer : ndarray of int, shape (k,)
+        Group whose members share the random effect.
+    inner : ndarray of int, shape (k,)
+        Level inside the group (all 0 for an intercept).
+    pair_class : ndarray of int, shape (q, q)
+        Class of a pair of levels, 0 to ``size`` - 1.
+    size : int
+        Number of classes C.
+    slopes : ndarray of shape (k, s) or None
+        For random slopes: the regressors; class c then stands for the pair of regressors ``pair_class == c``.
+    """
+
+    outer: np.ndarray
+    inner: np.ndarray
+    pair_class: np.ndarray
+    size: int
+    slopes: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Class values of a term at u: ``value`` (C,), ``first`` (m, C), ``second`` (m, m, C)."""
+
+    value: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Blocks of up to n effects: ``rows`` (b, n), ``V`` (b, n, n), ``y`` (b, n), ``X`` (b, n, p).
+
+    A block of fewer effects (``sizes`` (b,) says how many) is filled up with rows of y = 0, X = 0, unit variance and no
+    relation, which add nothing to any sum. ``classes`` holds, a term, either int (b, n, n), where C marks pairs without a
+    common group, or for slopes float (C, b, n, n), the basis matrices themselves.
+    """
+
+    rows: np.ndarray
+    sizes: np.ndarray
+    V: np.ndarray
+    y: np.ndarray
+    X: np.ndarray
+    classes: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Profiled fit at given covariance: log likelihoods and generalised least squares.
+
+    ``beta`` (p,), ``cov`` (p, p) = (X' M^-1 X)^-1, ``rss`` = y' P y, ``logdet`` = log |M|, ``logdet_x`` = log |X' M^-1 X|.
+    """
+
+    beta: np.ndarray
+    cov: np.ndarray
+    rss: float
+    logdet: float
+    logdet_x: float
+
+    def log_likelihood(self, k: int, logdet_xx: float, reml: bool) -> float:
+        """Log (restricted) likelihood; ``logdet_xx`` = log |X'X| makes the restricted one free of the scaling of X."""
+        p = len(self.beta)
+        if not reml:
+            return -0.5 * (k * LOG_2PI + self.logdet + self.rss)
+        return -0.5 * ((k - p) * LOG_2PI - logdet_xx + self.logdet + self.logdet_x + self.rss)
+
+
+def components(V: np.ndarray, outers: Sequence[np.ndarray]) -> np.ndarray:
+    """Block number of each effect, shape (k,): effects are linked by V off its diagonal or by a common outer group."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    k = len(V)
+    links = [np.nonzero(V)] if np.ndim(V) == 2 else []
+    for outer in outers:
+        order = np.argsort(outer, kind="stable")
+        same = np.flatnonzero(outer[order][1:] == outer[order][:-1])
+        links.append((order[same], order[same + 1]))
+    rows, cols = (np.concatenate([np.empty(0, dtype=int), *(link[i] for link in links)]) for i in (0, 1))
+    graph = coo_array((np.ones(len(rows)), (rows, cols)), shape=(k, k))
+    return connected_components(graph, directed=False)[1]
+
+
+def stack_blocks(y: np.ndarray, X: np.ndarray, V: np.ndarray, bases: Sequence[Basis]) -> list[Stack]:
+    """Cut the data into independent blocks and stack those of one size.
+
+    Parameters
+    ----------
+    y : ndarray of shape (k,)
+    X : ndarray of shape (k, p)
+    V : ndarray of shape (k, k), or (k,) when diagonal
+    bases : sequence of Basis
+        The random terms.
+    """
+    block = components(V, [b.outer for b in bases])
+    order = np.argsort(block, kind="stable")
+    sizes = np.bincount(block)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    stacks = []
+    for chosen in _alike(sizes):
+        own = sizes[chosen]
+        n = int(own.max())
+        filled = np.arange(n) < own[:, None]
+        rows = order[np.where(filled, starts[chosen][:, None] + np.arange(n), 0)]
+        left, right = rows[:, :, None], rows[:, None, :]
+        real = filled[:, :, None] & filled[:, None, :]
+        block_v = np.where(real, V[left, right] if V.ndim == 2 else V[left] * np.eye(n), np.eye(n))
+        classes = []
+        for b in bases:
+            together = (b.outer[left] == b.outer[right]) & real
+            if b.slopes is None:
+                classes.append(np.where(together, b.pair_class[b.inner[left], b.inner[right]], b.size))
+            else:
+                z = b.slopes[rows]
+                found = np.zeros((b.size, *together.shape))
+                for (i, j), c in np.ndenumerate(b.pair_class):
+                    found[c] += z[:, :, None, i] * z[:, None, :, j]
+                classes.append(found * together)
+        stacks.append(Stack(rows, own, block_v, y[rows] * filled, X[rows] * filled[:, :, None], tuple(classes)))
+    return stacks
+
+
+def _alike(sizes: np.ndarray) -> list[np.ndarray]:
+    """Blocks to be stacked together: a few large stacks cost less than many small ones, until filling up costs more."""
+    order = np.argsort(-sizes, kind="stable")
+    stacks, first = [], 0
+    for i in range(1, len(order) + 1):
+        if i < len(order):
+            n = int(sizes[order[first]])
+            if 2 * sizes[order[i]] >= n or (i + 1 - first) * n**2 <= 20_000:
+                continue
+        stacks.append(order[first:i])
+        first = i
+    return stacks
+
+
+def marginal_blocks(stacks: Sequence[Stack], curves: Sequence[Curve]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Row numbers (b, n) and covariance matrices M (b, n, n) of the blocks, one entry a size."""
+    out = []
+    for s in stacks:
+        m = covariance(s, curves)
+        for n in np.unique(s.sizes):
+            chosen = s.sizes == n
+            out.append((s.rows[chosen, :n], m[chosen, :n, :n]))
+    return out
+
+
+def _term(classes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Spread class values over the pairs; ``values`` (..., C) gives (..., b, n, n)."""
+    if classes.dtype.kind == "f":
+        return np.tensordot(values, classes, axes=(-1, 0))
+    padded = np.concatenate([values, np.zeros((*values.shape[:-1], 1))], axis=-1)
+    return padded[..., classes]
+
+
+def _collect(classes: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
+    """Sum a pairwise quantity (b, n, n) over each class, shape (C,)."""
+    if classes.dtype.kind == "f":
+        return np.tensordot(classes, weights, axes=3)
+    return np.bincount(classes.ravel(), weights.ravel(), size + 1)[:size]
+
+
+def covariance(stack: Stack, curves: Sequence[Curve]) -> np.ndarray:
+    """M of the stack's blocks, shape (b, n, n)."""
+    m = stack.V
+    for classes, curve in zip(stack.classes, curves, strict=True):
+        m = m + _term(classes, curve.value)
+    return m
+
+
+def inverse_blocks(stack: Stack, curves: Sequence[Curve]) -> tuple[np.ndarray, float]:
+    """M^-1 of the stack's blocks and the sum of their log determinants; LinAlgError when M is not positive definite."""
+    factor = np.linalg.cholesky(covariance(stack, curves))
+    diagonal = np.diagonal(factor, axis1=-2, axis2=-1)
+    half = np.linalg.inv(factor)
+    return half.transpose(0, 2, 1) @ half, 2 * float(np.log(diagonal).sum())
+
+
+def gls(stacks: Sequence[Stack], curves: Sequence[Curve]) -> tuple[Fit, list[np.ndarray]]:
+    """Generalised least squares with the fixed effects profiled out; also M^-1 of each stack."""
+    p = stacks[0].X.shape[-1]
+    info, score, logdet = np.zeros((p, p)), np.zeros(p), 0.0
+    inverses = []
+    for s in stacks:
+        w, part = inverse_blocks(s, curves)
+        wx = w @ s.X
+        flat = wx.reshape(-1, p)
+        info += s.X.reshape(-1, p).T @ flat
+        score += s.y.ravel() @ flat
+        logdet += part
+        inverses.append(w)
+    factor = np.linalg.cholesky((info + info.T) / 2)
+    half = np.linalg.inv(factor)
+    cov = half.T @ half
+    beta = cov @ score
+    rss = 0.0
+    for s, w in zip(stacks, inverses, strict=True):
+        r = s.y - s.X @ beta
+        rss += float(np.vdot(r, (w @ r[:, :, None])[:, :, 0]))
+    return Fit(beta, cov, rss, logdet, 2 * float(np.log(np.diag(factor)).sum())), inverses
+
+
+def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
+    """Fit at u with the gradient and Hessian of the log likelihood in u.
+
+    With P = M^-1 - M^-1 X (X'M^-1 X)^-1 X'M^-1 and D_a = dM/du_a: gradient_a = (y'P D_a P y - tr(Q D_a)) / 2 and
+    hessian_ab = tr(Q D_a Q D_b) / 2 - y'P D_a P D_b P y + (y'P D_ab P y - tr(Q D_ab)) / 2, where Q = P for REML, M^-1 for ML.
+
+    Returns
+    -------
+    fit : Fit
+    gradient : ndarray of shape (m,)
+    hessian : ndarray of shape (m, m)
+    expected : ndarray of shape (m, m)
+        Expected information tr(Q D_a Q D_b) / 2.
+    """
+    fit, inverses = gls(stacks, curves)
+    counts = [len(c.first) for c in curves]
+    m, p = sum(counts), len(fit.beta)
+    trace = np.zeros((m, m))
+    quad = np.zeros((m, m))
+    cross = np.zeros((m, p, p))
+    twice = np.zeros((m, m, p, p))
+    xwde = np.zeros((m, p))
+    gathered = [np.zeros(c.value.shape) for c in curves]
+    for s, w in zip(stacks, inverses, strict=True):
+        d = np.concatenate([_term(c, curve.first) for c, curve in zip(s.classes, curves, strict=True)])
+        wx = w @ s.X
+        e = (w @ (s.y - s.X @ fit.beta)[:, :, None])[:, :, 0]
+        wd = w @ d
+        flat = wd.reshape(m, -1)
+        trace += flat @ wd.transpose(0, 1, 3, 2).reshape(m, -1).T
+        de = (d @ e[:, :, None])[..., 0]
+        quad += de.reshape(m, -1) @ (w @ de[..., None]).reshape(m, -1).T
+        xwde += de.reshape(m, -1) @ wx.reshape(-1, p)
+        sensitivity = e[:, :, None] * e[:, None, :] - w
+        if reml:
+            dwx = d @ wx
+            tall = dwx.reshape(m, -1, p)
+            cross += wx.reshape(-1, p).T @ tall
+            twice += tall.transpose(0, 2, 1)[:, None] @ (w @ dwx).reshape(m, -1, p)[None]
+            sensitivity = sensitivity + wx @ fit.cov @ wx.transpose(0, 2, 1)
+        for total, classes in zip(gathered, s.classes, strict=True):
+            total += 0.5 * _collect(classes, sensitivity, len(total))
+    quad -= xwde @ fit.cov @ xwde.T
+    if reml:
+        scaled = fit.cov @ cross
+        trace += scaled.reshape(m, -1) @ scaled.transpose(0, 2, 1).reshape(m, -1).T
+        trace -= 2 * (twice.transpose(0, 1, 3, 2).reshape(m, m, -1) @ fit.cov.ravel())
+    gradient = np.concatenate([c.first @ g for c, g in zip(curves, gathered, strict=True)])
+    hessian = 0.5 * trace - quad
+    at = 0
+    for count, curve, g in zip(counts, curves, gathered, strict=True):
+        hessian[at : at + count, at : at + count] += curve.second @ g
+        at += count
+    return fit, gradient, (hessian + hessian.T) / 2, (trace + trace.T) / 4

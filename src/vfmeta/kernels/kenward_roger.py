@@ -1,0 +1,62 @@
+"""Kenward-Roger inference for a meta-regression fitted by REML (Kenward & Roger 1997, Biometrics 53:983-997).
+
+The variance of the effects, diag(v) + tau2 I, is linear in its one parameter, so the second-order term of the paper is zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def adjusted_covariance(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float) -> np.ndarray:
+    """Covariance of the coefficients with the uncertainty of tau2 in it, shape (p, p).
+
+    Parameters
+    ----------
+    x : ndarray of shape (k, p)
+        Design.
+    w : ndarray of shape (k,)
+        Weights 1 / (v + tau2).
+    phi : ndarray of shape (p, p)
+        (X'WX)^-1.
+    var_tau2 : float
+        Variance of the REML estimate of tau2, 2 / tr(PP).
+    """
+    p1, q11 = _derivatives(x, w)
+    return phi + 2 * var_tau2 * phi @ (q11 - p1 @ phi @ p1) @ phi
+
+
+def f_test(
+    x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float, rows: np.ndarray, adjusted: np.ndarray, beta: np.ndarray
+) -> tuple[float, float]:
+    """Scaled F statistic and denominator degrees of freedom of ``rows @ beta = 0``, rows of shape (m, p) and full rank."""
+    m = len(rows)
+    df, factor = degrees_of_freedom(x, w, phi, var_tau2, rows)
+    estimate = rows @ beta
+    return factor / m * float(estimate @ np.linalg.solve(rows @ adjusted @ rows.T, estimate)), df
+
+
+def degrees_of_freedom(
+    x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float, rows: np.ndarray
+) -> tuple[float, float]:
+    """Denominator degrees of freedom and scale factor of the F statistic for ``rows`` (m, p)."""
+    m = len(rows)
+    p1, _ = _derivatives(x, w)
+    theta = rows.T @ np.linalg.solve(rows @ phi @ rows.T, rows)
+    inner = theta @ phi @ p1 @ phi
+    a1, a2 = var_tau2 * np.trace(inner) ** 2, var_tau2 * np.trace(inner @ inner)
+    if not a2 > 0:
+        return float("inf"), 1.0
+    b = (a1 + 6 * a2) / (2 * m)
+    g = ((m + 1) * a1 - (m + 4) * a2) / ((m + 2) * a2)
+    bottom = 3 * m + 2 * (1 - g)
+    c1, c2, c3 = g / bottom, (m - g) / bottom, (m + 2 - g) / bottom
+    mean = 1 / (1 - a2 / m)
+    variance = 2 / m * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
+    rho = variance / (2 * mean**2)
+    df = 4 + (m + 2) / (m * rho - 1)
+    return float(df), float(df / (mean * (df - 2)))
+
+
+def _derivatives(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return -(x.T * w**2) @ x, (x.T * w**3) @ x

@@ -1,0 +1,152 @@
+"""Marginal likelihood of count models with normal random effects, by adaptive Gauss-Hermite quadrature.
+
+The random effects of a study are ``sd * z`` with ``z`` standard normal. The integrand over ``z`` is centred at its mode and
+scaled by its curvature there (Pinheiro & Bates 1995, J Comput Graph Stat 4:12-35); one node is the Laplace approximation.
+Everything is written so that parameters may be complex, see `vfmeta.kernels.arrow`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from vfmeta.kernels.families import Family
+from vfmeta.messages import ConvergenceError
+
+
+@dataclass(frozen=True)
+class MixedModel:
+    """Linear predictor ``own * a + fixed @ phi[:p] + sum_d load_d * sd_d * z_d`` of every cell.
+
+    Parameters
+    ----------
+    family : Family
+        Counts of k studies with J cells each.
+    own : ndarray of shape (k, J) or None
+        Design of the one parameter that each study has for itself; None when there is none.
+    fixed : ndarray of shape (k, J, p)
+        Design of the parameters shared by all studies.
+    loads : ndarray of shape (k, J, D)
+        Design of the random effects, D = 0, 1 or 2; their standard deviations are the last D values of ``phi``.
+    nodes : int
+        Nodes per random effect; 1 is Laplace.
+    offset : ndarray of shape (k, J)
+        Known part of the linear predictor.
+    """
+
+    family: Family
+    own: np.ndarray | None
+    fixed: np.ndarray
+    loads: np.ndarray
+    nodes: int = 1
+    offset: np.ndarray | float = 0.0
+    _modes: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def k(self) -> int:
+        return len(self.fixed)
+
+    def log_likelihood(self, a: np.ndarray, phi: np.ndarray) -> np.ndarray:
+        """Marginal log likelihood of each study, shape (k,), constants included."""
+        base, loads = self._predictor(a, phi)
+        if loads.shape[2] == 0:
+            return self._conditional(base[..., None])[:, 0]
+        z = self._mode(base.real, loads.real)
+        if np.iscomplexobj(base) or np.iscomplexobj(loads):
+            z = z.astype(complex)
+            for _ in range(2):  # from the real mode one step of Newton gives the imaginary part, one more its last digits
+                step, _ = self._newton(z, base, loads)
+                z = z + step
+        _, curvature = self._newton(z, base, loads)
+        return self._quadrature(z, curvature, base, loads)
+
+    def at_modes(self, a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log density of each study given its most likely random effects (k,), and these effects in standard units (k, D)."""
+        base, loads = self._predictor(a, phi)
+        if loads.shape[2] == 0:
+            return self._conditional(base[..., None])[:, 0], np.zeros((self.k, 0))
+        z = self._mode(base, loads)
+        return self._conditional((base + (loads * z[:, None, :]).sum(axis=2))[..., None])[:, 0], z
+
+    def _predictor(self, a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Linear predictor without the random effects (k, J), and what a standard unit of each adds to it (k, J, D)."""
+        p = self.fixed.shape[2]
+        base = self.fixed @ phi[:p] + self.offset
+        if self.own is not None:
+            base = base + self.own * a[:, None]
+        return base, self.loads * phi[p:]
+
+    def _conditional(self, eta: np.ndarray) -> np.ndarray:
+        """Log density given the random effects; eta of shape (k, J, m), answer (k, m)."""
+        f = self.family
+        return (f.count[..., None] * eta - f.cumulants(eta)[0] + f.constant[..., None]).sum(axis=1)
+
+    def _joint(self, z: np.ndarray, base: np.ndarray, loads: np.ndarray) -> np.ndarray:
+        eta = base + (loads * z[:, None, :]).sum(axis=2)
+        return self._conditional(eta[..., None])[:, 0] - 0.5 * (z * z).sum(axis=1)
+
+    def _newton(self, z: np.ndarray, base: np.ndarray, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Newton step towards the mode of z, and the negative second derivative (k, D, D) at z."""
+        eta = base + (loads * z[:, None, :]).sum(axis=2)
+        _, mean, variance = (c[..., 0] for c in self.family.cumulants(eta[..., None]))
+        score = ((self.family.count - mean)[..., None] * loads).sum(axis=1) - z
+        curvature = np.einsum("kjd,kj,kje->kde", loads, variance, loads) + np.eye(z.shape[1])
+        if z.shape[1] == 1:
+            return score / curvature[..., 0], curvature
+        (h11, h12), h22 = (curvature[:, 0, 0], curvature[:, 0, 1]), curvature[:, 1, 1]
+        det = h11 * h22 - h12 * h12
+        step = np.stack([h22 * score[:, 0] - h12 * score[:, 1], h11 * score[:, 1] - h12 * score[:, 0]], axis=1)
+        return step / det[:, None], curvature
+
+    def _mode(self, base: np.ndarray, loads: np.ndarray) -> np.ndarray:
+        """Mode of the integrand, shape (k, D), by Newton with step halving (it is log-concave)."""
+        z = self._modes.get("z")
+        z = np.zeros((self.k, loads.shape[2])) if z is None else z
+        value = self._joint(z, base, loads)
+        for _ in range(200):
+            step, _ = self._newton(z, base, loads)
+            size = np.ones(self.k)
+            for _ in range(40):
+                trial = z + size[:, None] * step
+                new = self._joint(trial, base, loads)
+                worse = ~(new >= value - 1e-12 * (1 + np.abs(value)))
+                if not worse.any():
+                    break
+                size = np.where(worse, size / 2, size)
+            z, value = trial, new
+            if np.abs(step).max() < 1e-10:
+                self._modes["z"] = z
+                return z
+        raise ConvergenceError("The mode of a random effect was not found.")
+
+    def _quadrature(self, z: np.ndarray, curvature: np.ndarray, base: np.ndarray, loads: np.ndarray) -> np.ndarray:
+        d = z.shape[1]
+        if d == 1:
+            root = 1 / np.sqrt(curvature)  # (k, 1, 1): z = mode + root * node
+            log_det = np.log(root[:, 0, 0])
+        else:  # lower triangular root of the inverse curvature
+            h11, h12, h22 = curvature[:, 0, 0], curvature[:, 0, 1], curvature[:, 1, 1]
+            det = h11 * h22 - h12 * h12
+            l11 = np.sqrt(h22 / det)
+            root = np.zeros_like(curvature)
+            root[:, 0, 0], root[:, 1, 0], root[:, 1, 1] = l11, -h12 / det / l11, 1 / np.sqrt(h22)
+            log_det = -0.5 * np.log(det)
+        x, log_w = _hermite(self.nodes)
+        grid = np.stack(np.meshgrid(*[x] * d, indexing="ij")).reshape(d, -1)  # (D, m)
+        weights = np.stack(np.meshgrid(*[log_w] * d, indexing="ij")).reshape(d, -1).sum(axis=0) + 0.5 * (grid**2).sum(axis=0)
+        at = z[..., None] + root @ grid  # (k, D, m)
+        terms = self._conditional(base[..., None] + loads @ at) - 0.5 * (at * at).sum(axis=1) + weights
+        top = terms.real.max(axis=1)
+        return log_det + top + np.log(np.exp(terms - top[:, None]).sum(axis=1))
+
+
+@cache
+def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and log weights for the standard normal density."""
+    from scipy.special import roots_hermitenorm
+
+    x, w = roots_hermitenorm(nodes)
+    with np.errstate(divide="ignore"):
+        return x, np.log(w) - 0.5 * np.log(2 * np.pi)

@@ -1,0 +1,30 @@
+"""Location-scale models: names of R to names of vfmeta and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.reference_runner.adapt_meta_regression import moderators
+from tests.reference_runner.common import NotOffered
+
+import vfmeta as vf
+
+
+def answer(case: dict[str, Any]) -> dict[str, Any]:
+    o = case["options"]
+    if o.get("link", "log") != "log":
+        raise NotOffered(f"location_scale link={o['link']}")
+    interval = {"z": "Wald", "t": "t"}[o.get("test", "z")]
+    fit = vf.location_scale(
+        formula=o["formula"], scale=o["scale"], data=moderators(case), y="yi", v="vi", method=o["method"], interval=interval,
+        level=o.get("level", 95) / 100, missing="drop",
+    )  # fmt: skip
+    return {
+        "beta": fit.beta, "se": fit.se, "zval": fit.statistic, "pval": fit.p_values, "ci_lb": fit.intervals[:, 0],
+        "ci_ub": fit.intervals[:, 1], "vb": fit.vb, "alpha": fit.alpha, "se_alpha": fit.alpha_se,
+        "zval_alpha": fit.alpha_statistic, "pval_alpha": fit.alpha_p_values, "ci_lb_alpha": fit.alpha_intervals[:, 0],
+        "ci_ub_alpha": fit.alpha_intervals[:, 1], "va": fit.va, "tau2": fit.tau2, "QM": fit.omnibus.statistic,
+        "QMp": fit.omnibus.p_value, "QS": fit.scale_omnibus.statistic, "QSp": fit.scale_omnibus.p_value,
+        "QE": fit.q.statistic, "QEp": fit.q.p_value, "ll_REML": fit.log_likelihood["REML"],
+        "ll_ML": fit.log_likelihood["ML"], "k": fit.k, "p": len(fit.beta),
+    }  # fmt: skip

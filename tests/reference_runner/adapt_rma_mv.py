@@ -1,0 +1,168 @@
+"""Multivariate and multilevel models, sampling covariances and robust inference: names of R to names of vfmeta and back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from tests.reference_runner.common import NotOffered
+
+import vfmeta as vf
+
+STRUCTURES = {"CS", "HCS", "UN", "DIAG", "ID", "AR", "HAR", "CAR", "GEN", "GDIAG"}
+# metafor's own correction is m / (m - p) with m - p degrees of freedom; clubSandwich's have Satterthwaite's
+ROBUST = {
+    "CR0": ("CR0", "residual"), "CR1": ("CR1p", "residual"), "CR2": ("CR2", "Satterthwaite"), "CR1p": ("CR1p", "Satterthwaite"),
+    "CR1S": ("CR1S", "Satterthwaite"), "CR3": ("CR3", "Satterthwaite"),
+}  # fmt: skip
+VCALC = {
+    "cluster": "cluster", "time1": "time", "time2": "time_control", "grp1": "experimental", "grp2": "control",
+    "w1": "n_experimental", "w2": "n_control",
+}  # fmt: skip
+
+
+def answer(case: dict[str, Any]) -> dict[str, Any]:
+    fun = case["options"]["fun"]
+    if fun == "rma.mv":
+        return model(case)
+    if fun == "robust":
+        return robust(case)
+    if fun == "confint.rma.mv":
+        return intervals(case)
+    if fun == "vcalc":
+        return covariance(case)
+    raise NotOffered(fun)
+
+
+def fit(case: dict[str, Any], **extra: Any) -> Any:
+    o, columns = case["options"], dict(case["inputs"])
+    V = columns.pop("V", None)
+    structure = o.get("struct", "CS")
+    for kind in [structure] if isinstance(structure, str) else structure:
+        if kind not in STRUCTURES:
+            raise NotOffered(f'struct="{kind}"')
+    for name in ("R", "W", "sigma2", "tau2", "rho", "gamma2", "phi", "scale"):
+        if o.get(name) is not None:
+            raise NotOffered(f"rma.mv({name}=)")
+    for name, levels in o.get("factor_levels", {}).items():
+        import pandas as pd
+
+        columns[name] = pd.Categorical(columns[name], categories=levels)
+    return vf.multivariate(
+        y=columns["yi"], **({"v": columns["vi"]} if V is None else {"V": V}), data=columns, formula=formula(case),
+        random=o.get("random"), structure=structure, method=o.get("method", "REML"),
+        interval="t" if o.get("test") == "t" else "Wald", df="containment" if o.get("dfs") == "contain" else "residual",
+        level=o.get("level", 95) / 100, missing="drop", **extra,
+    )  # fmt: skip
+
+
+def formula(case: dict[str, Any]) -> str | None:
+    """The moderators as formulaic writes them.
+
+    The three-level model of the schools with a moderator says "~ year" in its options, but the coefficients it prints are
+    named I(year - 1990) and its intercept is that of 1990.
+    """
+    text = case["options"].get("formula")
+    if text is None:
+        return None
+    if case["dataset"] == "dat.konstantopoulos2011" and text == "~ year":
+        text = "~ I(year - 1990)"
+    return re.sub(r"\bfactor\(", "C(", text)
+
+
+def r_name(name: str) -> str:
+    """``C(time)[2.0]`` is ``factor(time)2`` in R, ``outcome[T.PD]`` ``outcomePD`` and the intercept ``intrcpt``."""
+    name = re.sub(r"\[(?:T\.)?([^\]]*?)(?:\.0)?\]", r"\1", name)
+    return re.sub(r"\bC\(", "factor(", name).replace("Intercept", "intrcpt")
+
+
+def parts(found: Any) -> dict[str, Any]:
+    """Variances under R's names: sigma2 of the intercepts, tau2 and rho, gamma2 and phi of the terms inner | outer."""
+    intercepts = [t for t in found.terms if t.is_intercept]
+    others = [t for t in found.terms if not t.is_intercept]
+    got: dict[str, Any] = {"sigma2": [t.variances[0] for t in intercepts] or [0]}
+    for i, (variance, rho) in enumerate((("tau2", "rho"), ("gamma2", "phi"))):
+        got[variance] = list(others[i].variances) if i < len(others) else [0]
+        got[rho] = list(others[i].correlations) or [0] if i < len(others) else [0]
+    return got
+
+
+def model(case: dict[str, Any]) -> dict[str, Any]:
+    r = fit(case)
+    got = parts(r) | {
+        "beta": r.beta, "names": [r_name(n) for n in r.names], "se": r.se, "zval": r.statistic, "pval": r.p_values,
+        "ci_lb": r.intervals[:, 0], "ci_ub": r.intervals[:, 1], "QE": r.q.statistic, "QEp": r.q.p_value,
+        "QM": r.omnibus.statistic,
+        "QMp": r.omnibus.p_value, "ll_ML": r.log_likelihood_ml, "ll_REML": r.log_likelihood_reml, "k": r.k,
+        "AIC": r.information().aic, "AICc": r.information().aicc, "BIC": r.information().bic, "vb": r.vb,
+    }  # fmt: skip
+    if r.p == 1 and np.all(r.X == 1):
+        row = r.predict().iloc[0]
+        got["predict"] = {
+            "pred": row.estimate, "se": row.se, "ci_lb": row.ci_low, "ci_ub": row.ci_high, "pi_lb": row.prediction_low,
+            "pi_ub": row.prediction_high,
+        }  # fmt: skip
+    return got
+
+
+def robust(case: dict[str, Any]) -> dict[str, Any]:
+    o, columns = case["options"], case["inputs"]
+    cluster = o["cluster"].split("=")[-1].strip()
+    kind = o.get("model", "")
+    if kind.startswith("rma.uni"):
+        method = kind.split()[-1]
+        given = {"formula": o["formula"], "data": columns} if o.get("formula") else {}
+        pool = vf.meta_regression if given else vf.random_effects
+        r = pool(y=columns["yi"], v=columns["vi"], tau2=method, interval="Wald", missing="drop", **given)
+        used = [i for i, pair in enumerate(zip(columns["yi"], columns["vi"], strict=True)) if None not in pair]
+        members: Any = [columns[cluster][i] for i in used]
+    else:
+        r, members = fit(case), cluster
+    got = {}
+    for name, (correction, df) in ROBUST.items():
+        try:
+            s = vf.robust(r, members, kind=correction, df=df)
+        except vf.InputError:
+            continue
+        got[name] = {
+            "se": s.se, "tval": s.statistic, "pval": s.p_values, "df": s.df, "ddf": s.df[:1] if df == "residual" else s.df,
+            "ci_lb": s.intervals[:, 0], "ci_ub": s.intervals[:, 1],
+        }  # fmt: skip
+    return got
+
+
+def intervals(case: dict[str, Any]) -> dict[str, Any]:
+    r = fit(case)
+    table = vf.component_intervals(r)
+    got, sigma = {}, 0
+    names = {t.name: t for t in r.terms}
+    others = [t.name for t in r.terms if not t.is_intercept]
+    for term, part in table.groupby("term", sort=False):
+        for kind, rows in part.groupby("kind", sort=False):
+            pairs = [[row.low, row.high] for row in rows.itertuples()]
+            if names[term].is_intercept:
+                sigma += 1
+                got[f"sigma2_{sigma}"] = pairs[0]
+                continue
+            base = (("tau2", "rho"), ("gamma2", "phi"))[min(others.index(term), 1)][kind == "correlation"]
+            if len(pairs) == 1:
+                got[base] = pairs[0]
+            got |= {f"{base}_{i + 1}": pair for i, pair in enumerate(pairs)}
+    if sigma == 1:
+        got["sigma2"] = got["sigma2_1"]
+    return got
+
+
+def covariance(case: dict[str, Any]) -> dict[str, Any]:
+    o, columns = case["options"], case["inputs"]
+    given = {ours: columns[o[theirs]] for theirs, ours in VCALC.items() if o.get(theirs) is not None}
+    outcome, domain = o.get("obs"), o.get("type")
+    if outcome is not None or domain is not None:
+        given["outcome"] = columns[outcome or domain]
+        if outcome is not None and domain is not None:
+            given["domain"] = columns[domain]
+    for name in ("rho", "phi"):
+        if o.get(name) is not None:
+            given[name] = o[name]
+    return {"V": vf.sampling_covariance(columns[o.get("vi", "vi")], **given, check=False)}
