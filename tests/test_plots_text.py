@@ -9,10 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+import vfmeta as vf
 from test_plots_make import PAIN, RISK, fit_of, post_of, three
+from vfmeta.bayesian import priors
+from vfmeta.effects.measures import MEASURES
 from vfmeta.plots import alt_text
 from vfmeta.plots import text as tx
-from vfmeta.results import Question
+from vfmeta.results import LOG_LEVELS, LOG_RATIOS, RATIO_MEASURES, Question
 
 RAW, SMD = Question(), Question(measure="SMD", higher_is_worse=False)
 
@@ -38,6 +41,10 @@ def test_number(value: float, digits: int, shown: str) -> None:
     (RAW, 1.2345e-5, (1.0e-5, 1.4e-5), "0.0000123 (0.0000100 to 0.0000140)"),
     (RAW, 1234.5, (1100.0, 1369.0), "1234 (1100 to 1369)"),
     (RAW, 0.0, (0.0, 0.0), "0.000 (0.000 to 0.000)"),
+    (Question(measure="PETO"), math.log(0.5), (math.log(0.25), 0.0), "0.50 (0.25 to 1.00)"),
+    (Question(measure="IRLN"), math.log(4e-5), (math.log(2e-5), math.log(8e-5)), "0.0000400 (0.0000200 to 0.0000800)"),
+    (Question(measure="MNLN"), math.log(123456), (0.0, 800.0), "123456 (1.00 to ∞)"),
+    (Question(measure="PLO"), -0.5, (-0.9, -0.1), "−0.50 (−0.90 to −0.10)"),
 ])  # fmt: skip
 def test_effect(question: Question, estimate: float, interval: tuple[float, float], shown: str) -> None:
     assert tx.effect_text(question, estimate, interval) == shown
@@ -93,6 +100,29 @@ def test_sides_follow_the_direction() -> None:
     assert tx.favours_text(RAW) is None
     assert tx.axis_text(RAW) == "Effect (direction not stated)"
     assert tx.axis_text(PAIN) == "Mean difference: pain (0 to 10)"
+
+
+@pytest.mark.parametrize("measure", sorted(MEASURES))
+def test_every_measure_has_words_and_leaves_the_log_scale_exactly_when_it_is_a_log(measure: str) -> None:
+    words = tx.measure_text(Question(measure=measure))
+    assert measure not in words.split()
+    assert words[0].isupper()
+    assert words[1].islower()  # so that a sentence can write the first letter small
+    assert ("log" in words.lower().split()) == (measure == "PLO")  # the one log that exp does not undo
+    question = Question(measure=measure)
+    assert question.is_ratio == ("log " in MEASURES[measure].title)  # "logit" is none
+    assert question.display(0.0) == question.null == (1.0 if question.is_ratio else 0.0)
+
+
+def test_logs_are_of_ratios_or_of_levels() -> None:
+    assert LOG_RATIOS | LOG_LEVELS == RATIO_MEASURES
+    assert not LOG_RATIOS & LOG_LEVELS
+    assert set(MEASURES) | {"HR"} >= RATIO_MEASURES
+    # a default prior knows where ratios lie, but not where a mean or a rate does
+    assert priors.default_mu(Question(measure="PETO")) == priors.default_mu(Question(measure="OR"))
+    for measure in LOG_LEVELS:
+        with pytest.raises(vf.InputError, match="no default prior"):
+            priors.default_mu(Question(measure=measure))
 
 
 def test_names_of_models() -> None:

@@ -225,7 +225,7 @@ def test_an_effect_table_brings_its_counts() -> None:
     with pytest.raises(vf.InputError, match="give it alone"):
         vf.mantel_haenszel("RR", data=table, events1="x")
     with pytest.raises(vf.InputError, match="does not hold events"):
-        vf.mantel_haenszel("RR", data=vf.effect_size("MD", data=pd.DataFrame({"a": [1.0], "b": [1.0], "c": [9]}),
-                           mean1="a", sd1="b", n1="c", mean2="a", sd2="b", n2="c"))  # fmt: skip
+        vf.mantel_haenszel("RR", data=vf.effect_size("MD", data=pd.DataFrame({"a": [1.0], "b": [1.0], "c": [9], "d": [2.0]}),
+                           mean1="a", sd1="b", n1="c", mean2="d", sd2="b", n2="c"))  # fmt: skip
     with pytest.raises(vf.InputError, match="data is a dict"):
         vf.mantel_haenszel("RR", data={"a": 1})

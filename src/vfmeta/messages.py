@@ -34,7 +34,14 @@ class ConvergenceError(ArithmeticError):
     rows: Sequence[int] = ()
 
 
-def warn(message: str) -> str:
-    """Emit a `VfmetaWarning` and hand the sentence back, so that it can be stored in the result as well."""
-    warnings.warn(message, VfmetaWarning, stacklevel=3)
+def warn(message: str, *, above: int = 1) -> str:
+    """Emit a `VfmetaWarning` and hand the sentence back, so that it can be stored in the result as well.
+
+    Parameters
+    ----------
+    message : str
+    above : int
+        How many functions above the one that warns the user's own line stands.
+    """
+    warnings.warn(message, VfmetaWarning, stacklevel=2 + above)
     return message

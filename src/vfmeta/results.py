@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
-RATIO_MEASURES = frozenset({"RR", "OR", "HR", "IRR", "ROM"})
+#: logs of ratios of two groups, or of one group after and before
+LOG_RATIOS = frozenset({"RR", "OR", "PETO", "HR", "IRR", "ROM", "VR", "CVR", "D2OR", "D2ORN", "ROMC", "VRC", "CVRC"})
+#: logs of what is measured in one group: exp makes sense of them, but 1 is no "no difference"
+LOG_LEVELS = frozenset({"PLN", "IRLN", "MNLN", "CVLN", "SDLN"})
+#: everything people read as exp of the analysis scale
+RATIO_MEASURES = LOG_RATIOS | LOG_LEVELS
 Pair = tuple[float, float]
 
 
@@ -28,7 +33,8 @@ class Question:
     Parameters
     ----------
     measure : str
-        Effect measure: ``"MD"``, ``"SMD"``, ``"RR"``, ``"OR"``, ``"RD"``, ``"HR"``, or ``"GEN"`` for raw ``y`` and ``v``.
+        Effect measure: ``"HR"``, any that `vfmeta.effect_size` makes (``"MD"``, ``"SMD"``, ``"RR"``, ``"OR"``, ``"RD"``, ...),
+        or ``"GEN"`` for raw ``y`` and ``v``.
     experimental, control : str
         Names of the two sides as people read them. Effects are experimental minus control.
     outcome : str
@@ -55,7 +61,7 @@ class Question:
         return self.measure in RATIO_MEASURES
 
     def display(self, value: float) -> float:
-        """The value as people read it: ratios leave the log scale, everything else stays."""
+        """The value as people read it: ratios and other logs leave the log scale, everything else stays."""
         return math.exp(value) if self.is_ratio else value
 
     @property

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from vfmeta.messages import InputError
-from vfmeta.results import RATIO_MEASURES, Question
+from vfmeta.results import LOG_RATIOS, Question
 
 
 def _positive(name: str, value: float, what: str) -> None:
@@ -279,7 +279,7 @@ def default_tau(question: Question) -> TauPrior:
     if measure == "MD":
         width = _width(question)
         return HalfNormal(width / 10, _rescaled(question, "half-normal(1)"))
-    if measure in RATIO_MEASURES or measure == "SMD":
+    if measure in LOG_RATIOS or measure == "SMD":
         return HalfNormal(0.5)
     if measure == "RD":
         return HalfNormal(0.1, "risks as proportions")
@@ -297,7 +297,7 @@ def default_mu(question: Question) -> MuPrior:
     measure = question.measure
     if measure == "MD":
         return Normal(0.0, _width(question), _rescaled(question, "N(0, 10)"))
-    if measure in RATIO_MEASURES:
+    if measure in LOG_RATIOS:
         return Normal(0.0, 2.82)
     if measure == "SMD":
         return Normal(0.0, 2.0)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.effects.measures import ZERO_RULES, Measure, ZeroRule, measure_named
+from vfmeta.effects import intake
+from vfmeta.effects.measures import Measure, measure_named
 from vfmeta.effects.measures.checks import faults, no_contrast
 from vfmeta.effects.table import Effect, EffectTable, LeftOut
 from vfmeta.messages import InputError, warn
@@ -49,16 +50,16 @@ def effect_size(
         - one group: PR, PLN, PLO, PAS, PFT (``events, n``); IR, IRLN, IRS, IRFT (``events, time``); MN, SMN, MNLN, CVLN
           (``mean, sd, n``); SDLN (``sd, n``)
         - before and after (``mean_post, sd_post, mean_pre, sd_pre, n, r``): MC and SMCC (also ``mean_change, sd_change, n``;
-          SMCC from the paired ``t, n``),
-          SMCR
-          (without ``sd_post``), SMCRH, SMCRP, SMCRPH, ROMC, VRC (without means), CVRC
+          SMCC from the paired ``t, n``), SMCR (without ``sd_post``), SMCRH, SMCRP, SMCRPH, ROMC, VRC (without means), CVRC
     data : pandas.DataFrame
         One row a study.
     study : str, optional
         Column of study labels; row numbers when left out.
-    zero, to : {"only0", "all", "if0all", "none"}, optional
-        Which tables with counts are corrected by ``add``: those with a zero cell, all, all if any has a zero, none. Both names
-        mean the same. By default "only0"; "none" where the measure exists without (AS, PETO, PHI, PAS, PFT, IRSD, IRS, IRFT).
+    zero : {"only0", "none"}, optional
+        Whether tables of counts with a zero cell are corrected by ``add``. By default "only0"; "none" where the measure exists
+        without (AS, PETO, PHI, PAS, PFT, IRSD, IRS, IRFT).
+    to : {"only0", "all", "if0all", "none"}, optional
+        The same rule under its other name, which also offers to correct tables without a zero: all, or all if any has one.
     add : float
         What is added to every cell of a corrected table.
     drop00 : bool, optional
@@ -73,8 +74,8 @@ def effect_size(
     correct : bool
         Whether a measure with a known bias (SMD and its kin, ROM, VR, CVR, ...) is corrected for it.
     missing : {"raise", "drop"}
-        Whether rows with a missing value, and rows in which the measure does not exist, are an error or are left out, with a
-        warning that names them.
+        Whether rows with a missing or infinite value, and rows in which the measure does not exist, are an error or are left
+        out, with a warning that names them.
     question : Question, optional
         Names and direction, for printing and plotting.
     **columns : str
@@ -88,7 +89,7 @@ def effect_size(
     ------
     InputError
         Unknown measure, column, zero rule or variance type, non-numeric text, SD <= 0, events above the total, sizes too small,
-        duplicated rows, no rows.
+        a sampling variance of 0, duplicated rows, no rows.
 
     Examples
     --------
@@ -99,86 +100,82 @@ def effect_size(
     [-0.693, -0.555]
     """
     chosen = measure_named(measure)
-    rule = _zero_rule(chosen, zero, to, add, add_to_estimate)
-    if vtype is not None and vtype not in chosen.vtypes:
-        raise InputError(f"{measure} has no variance type {vtype!r}; it offers {', '.join(chosen.vtypes)}.")
-    if missing not in ("raise", "drop"):
-        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
+    asked = intake.asked_question(chosen, question)
+    intake.check_options(chosen, vtype, missing, correct=correct, drop00=drop00, add_to_estimate=add_to_estimate)
+    rule = intake.zero_rule(chosen, zero, to, add, add_to_estimate)
+    frame = intake.as_frame(data)
     names = chosen.layout(set(columns))
-    unknown = [c for c in [*columns.values(), *([study] if study else [])] if c not in data.columns]
-    if unknown:
-        raise InputError(f"No column {', '.join(map(repr, unknown))} in the data; it has {', '.join(map(repr, data.columns))}.")
-    if len(data) == 0:
-        raise InputError("The data have no rows (k = 0); give at least one study.")
-    labels = [str(x) for x in data[study]] if study else [f"row {i + 1}" for i in range(len(data))]
-    table = np.column_stack([_numbers(data[columns[name]], columns[name], labels) for name in names])
-    gaps = np.isnan(table).any(axis=1)
-    rows = [f"row {i + 1} ({labels[i]})" for i in np.flatnonzero(gaps)]
-    if rows and missing != "drop":
-        raise InputError([f"{r}: a value is missing; fill it in or pass missing='drop'." for r in rows])
-    problems = [*faults(chosen, dict(zip(names, table.T, strict=True)), labels, columns), *_repeats(table, labels)]
+    intake.check_columns(frame, columns, study)
+    labels = intake.study_labels(frame, study)
+    where = [f"row {i + 1} ({label})" for i, label in enumerate(labels)]
+    table = np.column_stack([intake.numbers(frame[columns[x]], columns[x], labels, missing) for x in names])
+    places = _without_gaps(table, where, missing)
+    problems = faults(chosen, dict(zip(names, table[places].T, strict=True)), rows=[where[i] for i in places], named=columns)
     if problems:
         raise InputError(problems)
-    if gaps.any():
-        warn(f"Dropped for missing values: {', '.join(rows)}.")
-        table, labels = _kept(table, labels, ~gaps)
-        if not len(table):
-            raise InputError("No row is left after dropping missing values (k = 0).")
+    intake.check_repeats(frame.iloc[places], table[places], [labels[i] for i in places], places, study)
 
     left: list[LeftOut] = []
     if (chosen.drop00 if drop00 is None else drop00) and {"events1", "events2"} <= set(names):
-        keep = ~no_contrast(dict(zip(names, table.T, strict=True)))
-        left = [LeftOut(study_id=x, label=x, reason=NO_CONTRAST) for x, k in zip(labels, keep, strict=True) if not k]
+        silent = no_contrast(dict(zip(names, table[places].T, strict=True)))
+        left = [LeftOut(study_id=labels[i], label=labels[i], reason=NO_CONTRAST) for i in places[silent]]
         if left:
             warn(
-                f"Left out of the {measure}, because no events (or only events) in both arms say nothing on a ratio: "
+                f"Left out of the {chosen.name}, because no events (or only events) in both arms say nothing on a ratio: "
                 f"{', '.join(x.label for x in left)}."
             )
-        table, labels = _kept(table, labels, keep)
-    arrays = dict(zip(names, table.T, strict=True))
-    y, v = chosen.compute(arrays, vtype=vtype or chosen.vtypes[0], correct=correct, zero=rule)
-    exists = np.isfinite(y) & np.isfinite(v) & (v >= 0)
-    if not exists.all():
-        why = f"{measure} does not exist for these values{'; ' + chosen.needs if chosen.needs else ''}"
+        places = places[~silent]
+    arrays = dict(zip(names, table[places].T, strict=True))
+    y, v = chosen.compute(arrays, vtype=vtype or chosen.vtypes[0], correct=bool(correct), zero=rule)
+    # a label that is a row number is not said twice
+    short = [f"row {i + 1}" if study is None else where[i] for i in places]
+    exists, reason = _existing(chosen, y, v, short, missing)
+    gone = [labels[i] for i in places[~exists]]
+    left += [LeftOut(study_id=x, label=x, reason=reason) for x in gone]
+    made = tuple(_effect(labels[place], y[i], v[i], arrays, i) for i, place in enumerate(places) if exists[i])
+    return EffectTable(asked, made, tuple(left))
+
+
+def _without_gaps(table: np.ndarray, where: list[str], missing: str) -> np.ndarray:
+    """Places of the rows without a missing value; the others are an error, or dropped with a warning."""
+    gaps = np.isnan(table).any(axis=1)
+    if gaps.any():
+        rows = [where[i] for i in np.flatnonzero(gaps)]
         if missing != "drop":
-            raise InputError(
-                [
-                    f"{_place(labels, int(i))}: {why}. Correct the row, or pass missing='drop' to leave it out."
-                    for i in np.flatnonzero(~exists)
-                ]
-            )
-        gone = [labels[i] for i in np.flatnonzero(~exists)]
-        warn(f"Left out, because the {measure} does not exist there: {', '.join(gone)}.")
-        left += [LeftOut(study_id=x, label=x, reason=why) for x in gone]
-    if (v[exists] == 0).any():
-        nil = [labels[i] for i in np.flatnonzero(exists & (v == 0))]
-        warn(f"The sampling variance of the {measure} is 0 for {', '.join(nil)}; it cannot be pooled. See the zero rules.")
-    made = tuple(_effect(label, y[i], v[i], arrays, i) for i, label in enumerate(labels) if exists[i])
-    return EffectTable(question or Question(measure=chosen.name), made, tuple(left))
+            raise InputError([f"{r}: a value is missing; fill it in or pass missing='drop'." for r in rows])
+        warn(f"Dropped for missing or infinite values: {', '.join(rows)}.", above=2)
+        if gaps.all():
+            raise InputError("No row is left after dropping missing values (k = 0).")
+    return np.flatnonzero(~gaps)
 
 
-def _zero_rule(measure: Measure, zero: str | None, to: str | None, add: float, add_to_estimate: bool | None) -> ZeroRule:
-    """The rule a call asks for, defaults filled in by the measure."""
-    for rule in (zero, to):
-        if rule is not None and rule not in ZERO_RULES:
-            raise InputError(f"Unknown zero rule {rule!r}; use one of {', '.join(ZERO_RULES)}.")
-    if zero is not None and to is not None and zero != to:
-        raise InputError(f"zero={zero!r} and to={to!r} are two names of one rule and differ; give one of them.")
-    if isinstance(add, bool) or not isinstance(add, (int, float, np.integer, np.floating)):
-        raise InputError(f"add={add!r} must be a number of at least 0, such as 0.5.")
-    return ZeroRule(
-        add=float(add),
-        to=zero or to or measure.zero or "none",
-        in_estimate=measure.in_estimate if add_to_estimate is None else add_to_estimate,
-    )
+def _existing(measure: Measure, y: np.ndarray, v: np.ndarray, rows: list[str], missing: str) -> tuple[np.ndarray, str]:
+    """Which rows have the measure, and why the others have not; an error unless such rows are to be dropped.
 
-
-def _kept(table: np.ndarray, labels: list[str], keep: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    return table[keep], [label for label, k in zip(labels, keep, strict=True) if k]
-
-
-def _place(labels: list[str], i: int) -> str:
-    return labels[i] if labels[i].startswith("row ") else f"row {labels[i]!r}"
+    A variance of 0 is an error too, for it would take all weight. With ``missing="drop"`` that row is named and stays, as its
+    estimate exists.
+    """
+    exists = np.isfinite(y) & np.isfinite(v) & (v >= 0)
+    reason = f"{measure.name} does not exist for these values{'; ' + measure.needs if measure.needs else ''}"
+    way_out = "; a zero rule such as zero='only0' gives it one" if measure.zero is not None else ""
+    nothing = f"the sampling variance of the {measure.name} is 0, so that it cannot be pooled"
+    nil = exists & (v == 0)
+    if missing != "drop":
+        problems = []
+        for i, row in enumerate(rows):
+            if not exists[i]:
+                problems.append(f"{row}: {reason}. Correct the row, or pass missing='drop' to leave it out.")
+            elif nil[i]:
+                problems.append(f"{row}: {nothing}{way_out}.")
+        if problems:
+            raise InputError(problems)
+    if not exists.all():
+        gone = ", ".join(row for row, there in zip(rows, exists, strict=True) if not there)
+        warn(f"Left out, because the {measure.name} does not exist there: {gone}.", above=2)
+    if nil.any():
+        which = ", ".join(row for row, none in zip(rows, nil, strict=True) if none)
+        warn(f"The sampling variance of the {measure.name} is 0 for {which}, so that it cannot be pooled{way_out}.", above=2)
+    return exists, reason
 
 
 def _effect(label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: int) -> Effect:
@@ -197,31 +194,3 @@ def _effect(label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: in
         n=pair("n1", "n2", "n"),
         events=pair("events1", "events2", "events"),
     )
-
-
-def _numbers(column: pd.Series, name: str, labels: list[str]) -> np.ndarray:
-    import pandas as pd
-
-    numeric = pd.to_numeric(column, errors="coerce").astype(float).to_numpy()
-    bad = np.isnan(numeric) & column.notna().to_numpy()
-    bad |= np.isinf(numeric)
-    if bad.any():
-        raise InputError(
-            [
-                f"row {i + 1} ({labels[i]}), column {name!r}: {column.iloc[i]!r} is not a finite number; correct it."
-                for i in np.flatnonzero(bad)
-            ]
-        )
-    return numeric
-
-
-def _repeats(table: np.ndarray, labels: list[str]) -> list[str]:
-    """Rows that stand twice under one label with the same values."""
-    problems = []
-    seen: dict[tuple, int] = {}
-    for i, row in enumerate(table):
-        key = (labels[i], *row)
-        if key in seen and not labels[i].startswith("row "):
-            problems.append(f"row {i + 1} ({labels[i]}) repeats row {seen[key] + 1}; remove it.")
-        seen.setdefault(key, i)
-    return problems

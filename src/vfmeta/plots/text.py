@@ -8,20 +8,65 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from vfmeta.results import LOG_LEVELS
+
 if TYPE_CHECKING:
     from vfmeta.results import BayesianResult, FrequentistResult, Pair, Question, Result
 
 MINUS = "\u2212"
 MISSING = "\u2013"
+# On the scale people read, so without "log"; sentences write the first letter small.
 _MEASURES = {
     "MD": "Mean difference",
     "SMD": "Standardised mean difference",
+    "SMDH": "Standardised mean difference (unequal variances)",
+    "SMD1": "Mean difference in control SDs",
+    "SMD1H": "Mean difference in control SDs (unequal variances)",
+    "ROM": "Ratio of means",
+    "VR": "Ratio of SDs",
+    "CVR": "Ratio of coefficients of variation",
+    "CLES": "Probability of superiority",
+    "AUC": "Probability of superiority",
+    "D2OR": "Odds ratio from a mean difference (logistic)",
+    "D2ORN": "Odds ratio from a mean difference (normal)",
     "RR": "Risk ratio",
     "OR": "Odds ratio",
     "RD": "Risk difference",
+    "AS": "Arcsine risk difference",
+    "PETO": "Odds ratio (Peto)",
+    "PHI": "Phi coefficient",
+    "OR2D": "Standardised mean difference from an odds ratio (logistic)",
+    "OR2DN": "Standardised mean difference from an odds ratio (normal)",
     "HR": "Hazard ratio",
     "IRR": "Rate ratio",
-    "ROM": "Ratio of means",
+    "IRD": "Rate difference",
+    "IRSD": "Difference of square root rates",
+    "COR": "Correlation",
+    "UCOR": "Correlation (bias corrected)",
+    "ZCOR": "Correlation (Fisher's z)",
+    "PR": "Proportion",
+    "PLN": "Proportion",
+    "PLO": "Log odds",
+    "PAS": "Arcsine proportion",
+    "PFT": "Double arcsine proportion",
+    "IR": "Rate",
+    "IRLN": "Rate",
+    "IRS": "Square root rate",
+    "IRFT": "Square root rate (Freeman and Tukey)",
+    "MN": "Mean",
+    "SMN": "Standardised mean",
+    "MNLN": "Mean",
+    "CVLN": "Coefficient of variation",
+    "SDLN": "Standard deviation",
+    "MC": "Mean change",
+    "SMCC": "Mean change in SDs of the change",
+    "SMCR": "Mean change in baseline SDs",
+    "SMCRH": "Mean change in baseline SDs (unequal variances)",
+    "SMCRP": "Mean change in average SDs",
+    "SMCRPH": "Mean change in average SDs (unequal variances)",
+    "ROMC": "Ratio of means, after to before",
+    "VRC": "Ratio of SDs, after to before",
+    "CVRC": "Ratio of coefficients of variation, after to before",
     "GEN": "Effect",
 }
 _DIGITS = {"MD": 2, "SMD": 2, "RD": 3}
@@ -46,6 +91,13 @@ def _ratio(value: float) -> str:
     return number(value, 3 if value < 0.01 else 2 if value < 99.995 else 1 if value < 999.95 else 0)
 
 
+def _level(value: float) -> str:
+    """A rate, mean or SD in a unit of its own: three significant digits, for no size of it is noise."""
+    if not math.isfinite(value) or value <= 0:
+        return number(value, 0)
+    return number(value, min(max(2 - math.floor(math.log10(value)), 0), 9))
+
+
 def _general_digits(width: float) -> int:
     """Decimals that leave two significant digits of a half width, for raw effects of unknown scale."""
     if not math.isfinite(width) or width <= 0:
@@ -65,7 +117,8 @@ def value_text(question: Question, value: float, *, width: float = math.nan) -> 
         Half width of its interval; only raw effects (``"GEN"``) choose their digits by it.
     """
     if question.is_ratio:
-        return _ratio(math.exp(value) if value < 700 else math.inf)
+        shown = math.exp(value) if value < 700 else math.inf
+        return _level(shown) if question.measure in LOG_LEVELS else _ratio(shown)
     return number(value, _DIGITS.get(question.measure) or _general_digits(width))
 
 

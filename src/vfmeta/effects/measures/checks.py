@@ -9,7 +9,7 @@ from vfmeta.effects.measures.registry import Measure
 _GROUP_OF = {"events1": "n1", "events2": "n2", "events": "n"}
 
 
-def faults(measure: Measure, columns: dict[str, np.ndarray], labels: list[str], named: dict[str, str]) -> list[str]:
+def faults(measure: Measure, columns: dict[str, np.ndarray], *, rows: list[str], named: dict[str, str]) -> list[str]:
     """Every value that cannot be, as a sentence that names row and column.
 
     Parameters
@@ -18,8 +18,8 @@ def faults(measure: Measure, columns: dict[str, np.ndarray], labels: list[str], 
         The measure to be made.
     columns : dict of arrays of shape (k,)
         The input, by the measure's own names.
-    labels : list of k names
-        Studies, for the messages.
+    rows : list of k names
+        Where each row stands in the data, for the messages.
     named : dict
         The user's names of the columns.
     """
@@ -28,7 +28,8 @@ def faults(measure: Measure, columns: dict[str, np.ndarray], labels: list[str], 
     def report(mask: np.ndarray, name: str, what: str) -> None:
         values = columns[name]
         found.extend(
-            f"row {i + 1} ({labels[i]}), column {named[name]!r}: {what} (value {values[i]:g})." for i in np.flatnonzero(mask)
+            f"{rows[i]}, column {named[name]!r}: {what} (value {values[i]:g}); correct it or remove the row."
+            for i in np.flatnonzero(mask)
         )
 
     counted = any(name.startswith("events") for name in columns)

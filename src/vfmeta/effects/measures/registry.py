@@ -65,8 +65,9 @@ class Measure:
                 return names
         best = max(self.layouts, key=lambda names: (len(given & set(names)) - len(set(names) - given), -len(names)))
         absent, surplus = [x for x in best if x not in given], sorted(given - set(best))
+        lacking, strange = (", ".join(names) or "none" for names in (absent, surplus))
         text = " or ".join(", ".join(names) for names in self.layouts)
-        raise InputError(f"{self.name} takes the columns {text}; missing: {absent or 'none'}, not known: {surplus or 'none'}.")
+        raise InputError(f"{self.name} takes the columns {text}; missing: {lacking}, not known: {strange}.")
 
     def compute(self, columns: Columns, *, vtype: str, correct: bool, zero: ZeroRule) -> Effects:
         """``y`` and ``v`` of shape (k,); NaN or infinite where the measure does not exist."""
