@@ -322,5 +322,5 @@ def test_the_unit_of_time_does_not_matter() -> None:
 
 def test_no_finite_maximum_is_an_error() -> None:
     """All events of a study in one arm, in every study, to either side: the more heterogeneity the better."""
-    with pytest.raises(vf.ConvergenceError, match=r"CM.EL: .*no finite maximum"):
+    with pytest.raises(vf.ConvergenceError, match=r"CM\.EL: .*no finite maximum"):
         vf.glmm("OR", model="CM.EL", events1=[9, 0, 8, 0], n1=[20] * 4, events2=[0, 9, 0, 7], n2=[20] * 4)

@@ -141,8 +141,18 @@ def _from_effects(
     if needed != TWO_ARMS or study is not None or any(value is not None for value in given.values()):
         raise InputError("An effect table brings its own counts of two arms; give it alone, for OR, RR, RD or Peto.")
     details = table.details
-    if not details or any(row.get(name) is None for row in details for name in EFFECT_TABLE.values()):
-        raise InputError("The effect table does not hold events and patients of both arms for every effect; give a data frame.")
+    if not len(table.labels):
+        raise InputError("The effect table is empty (k = 0): nothing can be pooled. Check the selection that made it.")
+    without = [
+        label
+        for i, label in enumerate(table.labels)
+        if not details or any(details[i].get(name) is None for name in EFFECT_TABLE.values())
+    ]
+    if without:
+        raise InputError(
+            f"The effect table does not hold events and patients of both arms for {', '.join(without)} (read as an "
+            "effect, or no counts); leave those out with .without(...), or give a data frame of counts."
+        )
     _check_vcov(getattr(table, "vcov", None), len(details), np.arange(len(details)))
     left = "; ".join(f"{x.label} ({x.reason})" for x in getattr(table, "left_out", ()))
     notes = (f"The effect table leaves out: {left}.",) if left else ()

@@ -128,7 +128,10 @@ def fit_one(ys, vs, ws, index, n, y_, v_, a_, work_, method, given, target, smal
     tau2 = estimate_tau2(y, v, a, work, method, given / unit / unit, target)
     if math.isnan(tau2):
         return
-    total, mean, q, _, _ = moments(y, v, tau2)
+    total, mean, q0, _, trace0 = moments(y, v, 0.0)
+    q = q0
+    if tau2 > 0.0:
+        total, mean, q, _, _ = moments(y, v, tau2)
     var = 1.0 / total
     if ws.size:
         for i in range(n):
@@ -137,7 +140,6 @@ def fit_one(ys, vs, ws, index, n, y_, v_, a_, work_, method, given, target, smal
         q = 0.0
         for i in range(n):
             q += (y[i] - mean) ** 2 / (v[i] + tau2)
-    _, _, q0, _, trace0 = moments(y, v, 0.0)
     out[0], out[2], out[3] = tau2 * unit * unit, centre + mean * unit, math.sqrt(var) * unit
     out[4], out[5], out[6] = q / (n - 1), q0, (n - 1) / trace0 * unit * unit
     if wants & SPREAD_OF_TAU2 and method != COMMON:

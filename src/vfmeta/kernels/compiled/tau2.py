@@ -194,8 +194,8 @@ def by_likelihood(y, v, restricted):  # type: ignore[no-untyped-def]
         tr P(s) is at most tr P(t) / (1 + tr P(t) (s - t) / (k - 1)),
                    at least tr P(t) (vmin + t) / (vmin + s), and at least (k - 1) / (s + u), as in `bound`
 
-    (1'W1 obeys the same, with k for k - 1 in the first). Where these prove the sign, the scan leaps; elsewhere it takes
-    steps that are fine beside vmin + t.
+    (1'W1 obeys the same, with k for k - 1 in the first). Where these prove the sign, the scan leaps; elsewhere it takes steps
+    that are fine beside vmin + t.
     """
     k = y.size
     largest, total = 0.0, 0.0
