@@ -8,7 +8,7 @@ TRIALS ?= data/trials
 PLANS ?= analyses
 
 .DEFAULT_GOAL := help
-.PHONY: bench help report analyses figures validate reference test test-all lint quarto lock wheel clean setup
+.PHONY: bench help report analyses figures validate reference calibrate test test-all lint quarto lock wheel clean setup
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
@@ -47,6 +47,9 @@ quarto: figures ## render the Quarto reports, where Quarto is installed
 	@command -v quarto >/dev/null || { echo "Quarto is not installed. Get it from https://quarto.org/docs/get-started/ and run 'make quarto' again; 'make report' needs no Quarto."; exit 1; }
 	@VFMETA_TRIALS=$(abspath $(TRIALS)) VFMETA_PLANS=$(abspath $(PLANS)) QUARTO_PYTHON=$(abspath $(BIN)/python) quarto render reports
 
+calibrate: $(READY) ## simulation-based calibration of the exact Bayesian engine
+	@$(BIN)/python -m vfmeta.bayesian.calibration
+
 wheel: $(READY) ## build the wheel, with the trial tables inside, to dist/
 	@$(BIN)/hatchling build -t wheel -d dist
 
@@ -66,5 +69,5 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q $(VENV)/lib src >/dev/null || true # a template that is no Python is no fault
-	@$(BIN)/python -c "import matplotlib.font_manager" # its font list is made once
+	@$(BIN)/python -c "import matplotlib.font_manager; from vfmeta.bayesian import compiled; compiled.warm()" # made once, kept
 	@echo "set up in $$(( $$(date +%s) - $$(cat $(VENV)/started) )) s" && touch $@

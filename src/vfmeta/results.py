@@ -314,7 +314,10 @@ class BayesianResult(Result):
     ``mu``, ``tau`` and ``next_trial`` are posterior marginals; ``shrunken_*`` are the study effects given all the
     evidence, shape ``(k,)``. ``p_benefit`` is the posterior probability that the mean effect favours the experimental
     arm, ``p_benefit_mid`` that it does so by more than the minimal important difference (None when direction or MID are
-    unknown). ``priors`` says the priors in words. ``grid`` and ``density`` trace the posterior density of the mean effect.
+    unknown); ``p_harm_mid`` is that of harm beyond it, ``p_next_*`` are those of the next trial's true effect. ``priors`` says
+    the priors in words, ``prior_share`` is the share (0-1) of the prior of mu in the mean effect, ``tau_prior_median`` the
+    prior median of tau and ``log_evidence`` the log marginal likelihood, None where they do not
+    exist. ``grid`` and ``density`` trace the posterior density of the mean effect.
     """
 
     engine: ClassVar[str] = "bayesian"
@@ -333,6 +336,18 @@ class BayesianResult(Result):
     interval_kind: str = "central"
     grid: np.ndarray = field(default_factory=lambda: np.empty(0))
     density: np.ndarray = field(default_factory=lambda: np.empty(0))
+    p_harm_mid: float | None = None
+    p_next_benefit: float | None = None
+    p_next_benefit_mid: float | None = None
+    prior_share: float | None = None
+    tau_prior_median: float | None = None
+    log_evidence: float | None = None
+
+    def summary(self, sensitivity: Any = None) -> str:
+        """The result in sentences for clinicians; ``sensitivity`` is what ``vf.bayes.power_scaling`` said of it, if asked."""
+        from vfmeta.sentences import bayesian_summary
+
+        return bayesian_summary(self, sensitivity)
 
     @property
     def studies(self) -> pd.DataFrame:

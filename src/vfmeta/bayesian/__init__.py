@@ -8,11 +8,27 @@ from typing import Any
 from vfmeta.bayesian import priors
 from vfmeta.bayesian.exact import ExactPosterior, posterior, random_effects
 
-_SAMPLED = ("agreement", "sample", "sample_posterior")
-__all__ = ["ExactPosterior", "agreement", "posterior", "priors", "random_effects", "sample", "sample_posterior"]
+_LATER = {
+    "agreement": "sampled",
+    "sample": "sampled",
+    "sample_posterior": "sampled",
+    "random_effects_many": "batch",
+    "prior_sensitivity": "batch",
+    "model_average": "averaging",
+    "map_prior": "design",
+    "effective_sample_size": "design",
+    "meta_regression": "regression",
+    "power_scaling": "scaling",
+    "calibrate": "calibration",
+}
+__all__ = [
+    "ExactPosterior", "agreement", "calibrate", "effective_sample_size", "map_prior", "meta_regression", "model_average",
+    "posterior", "power_scaling", "prior_sensitivity", "priors", "random_effects", "random_effects_many", "sample",
+    "sample_posterior",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SAMPLED:
-        return getattr(importlib.import_module("vfmeta.bayesian.sampled"), name)
+    if name in _LATER:
+        return getattr(importlib.import_module(f"vfmeta.bayesian.{_LATER[name]}"), name)
     raise AttributeError(f"module 'vfmeta.bayesian' has no attribute {name!r}")

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from vfmeta.bayesian import compiled
+from vfmeta.bayesian.chances import benefit, chance_points, chances, prior_median
 from vfmeta.bayesian.marginals import KINDS, NormalMixture, TauMarginal, mixture_quantiles
-from vfmeta.bayesian.priors import Flat, MuPrior, Normal, TauPrior, default_mu, default_tau
+from vfmeta.bayesian.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.bayesian.quadrature import integrate
 from vfmeta.frequentist.intake import Studies, read
 from vfmeta.messages import InputError, warn
-from vfmeta.results import BayesianResult, Question
+from vfmeta.results import BayesianResult, Marginal, Question
 
 
 class ExactPosterior:
@@ -51,31 +53,41 @@ class ExactPosterior:
         # effects are counted from the most precise study: with it dominating, differences keep their digits
         self._centre = float(y[np.argmin(v)])
         self._y = y - self._centre
-        self._prior_mean, self._prior_weight = (mu.mean - self._centre, 1 / mu.sd**2) if isinstance(mu, Normal) else (0.0, 0.0)
+        self._logw, mean, self._precision = mu.components(y, v)
+        self._mean = mean - self._centre if mu.proper else mean
         k = len(y)
-        tail = tau.tail + (k - 1 if isinstance(mu, Flat) else k)
-        _refuse_improper(tail, k, tau, mu)
+        tail = tau.tail + (k if mu.proper else k - 1)
+        refuse_improper(tail, k, tau, mu)
         # mu and the next trial inherit the tail of tau; with a proper prior mu itself is bounded by that prior
-        spread = float(np.ptp(self._y)) + (abs(self._prior_mean) if self._prior_weight else 0.0)
+        spread = float(np.ptp(self._y)) + (float(np.abs(self._mean).max()) if mu.proper else 0.0)
         sizes = [math.sqrt(v.min()), math.sqrt(v.max()), *([spread] if spread > 0 else []), *([tau.size] if tau.size else [])]
         top = 2 if tail > 2 else 1 if tail > 1 else 0
         grid = integrate(self._log_posterior, self._wobble, sizes, tau.high, top)
         self.tau = TauMarginal(grid, self._log_posterior, tail, tau.high)
         keep = grid.mass > 1e-17
-        self._nodes, self._p = grid.tau[keep], grid.mass[keep] / grid.mass[keep].sum()
-        m, s, share = self._given(self._nodes)
+        if tail > 2:  # far nodes of next to no mass still carry variance
+            second = grid.mass * grid.tau**2
+            keep |= second > 1e-16 * second.sum()
+        nodes, mass = grid.tau[keep], grid.mass[keep] / grid.mass[keep].sum()
+        shares, m, s, share = self._given(nodes)
+        # node by component of the prior of mu, in one row
+        p = (mass[:, None] * shares).ravel()
+        keep = (p > 1e-17) | ((p > 0) & (len(self._mean) == 1))
+        self._p, self._nodes = p[keep] / p[keep].sum(), np.repeat(nodes, len(self._mean))[keep]
+        self._given_mean, self._given_sd = m.ravel()[keep], s.ravel()[keep]
         centre, p = self._centre, self._p
-        self.mu = NormalMixture(p, m + centre, s, tail > 2 or bool(self._prior_weight))
-        self.next_trial = NormalMixture(p, m + centre, np.hypot(s, self._nodes), tail > 2)
-        self.weights = 100 * (p @ share)
-        self._study_mean, self._study_sd = (x.T for x in self._shrunken(self._nodes, m, s))
+        self.mu = NormalMixture(p, self._given_mean + centre, self._given_sd, tail > 2 or mu.proper)
+        self.next_trial = NormalMixture(p, self._given_mean + centre, np.hypot(self._given_sd, self._nodes), tail > 2)
+        self.weights = 100 * (mass @ share)
+        self.prior_share = float(mass @ (shares * self._precision * s**2).sum(1))
+        self._study_mean, self._study_sd = (x.T for x in self._shrunken(self._nodes, self._given_mean, self._given_sd))
         self.shrunken_mean = self._study_mean @ p
         scatter = (self._study_mean - self.shrunken_mean[:, None]) ** 2
         self.shrunken_sd = np.sqrt((self._study_sd**2 + scatter) @ p)
         self.shrunken_mean = self.shrunken_mean + centre
         self.log_marginal_likelihood = None
-        if tau.proper and isinstance(mu, Normal):
-            self.log_marginal_likelihood = grid.log_mass - 0.5 * k * math.log(2 * math.pi) - math.log(mu.sd)
+        if tau.proper and mu.proper:
+            self.log_marginal_likelihood = grid.log_mass - 0.5 * k * math.log(2 * math.pi)
         self.tail = tail
 
     def study(self, i: int) -> NormalMixture:
@@ -92,21 +104,87 @@ class ExactPosterior:
         both = mixture_quantiles(prob, self._p, np.tile(self._study_mean, (2, 1)), np.tile(self._study_sd, (2, 1)))
         return both[:k] + self._centre, both[k:] + self._centre
 
+    def joint_density(self, mu: Any, tau: Any) -> np.ndarray:
+        """Joint posterior density of mu and tau; arguments of shapes that broadcast."""
+        x, t = np.broadcast_arrays(np.asarray(mu, dtype=float), np.asarray(tau, dtype=float))
+        inside = (t > 0).ravel()
+        shares, m, s, _ = self._given(np.where(inside, t.ravel(), 1.0))
+        z = (x.ravel()[:, None] - self._centre - m) / s
+        given = (shares * np.exp(-0.5 * z * z) / s).sum(1) / math.sqrt(2 * math.pi)
+        return np.where(inside, given * self.tau.density(t.ravel()), 0.0).reshape(x.shape)
+
+    def draws(self, n: int, seed: int = 1) -> dict[str, np.ndarray]:
+        """Independent draws from the joint posterior.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        seed : int
+            Same seed, same draws.
+
+        Returns
+        -------
+        dict
+            ``mu``, ``tau``, ``next_trial`` (n,) and ``theta`` (n, k).
+        """
+        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+                raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+        rng = np.random.default_rng(int(seed))
+        # 0 and 1 themselves have no quantile
+        tau = self.tau.quantile(np.clip(rng.random(n), 1e-15, 1 - 1e-15))
+        shares, m, s, _ = self._given(tau)
+        part = np.minimum((shares.cumsum(1) < rng.random(n)[:, None]).sum(1), len(self._mean) - 1)
+        row = np.arange(n)
+        mu = m[row, part] + s[row, part] * rng.standard_normal(n)
+        t2 = tau[:, None] ** 2
+        pull = self._v / (self._v + t2)
+        theta = self._y * (1 - pull) + mu[:, None] * pull + np.sqrt(t2 * pull) * rng.standard_normal((n, len(self._y)))
+        following = mu + tau * rng.standard_normal(n)
+        return {"mu": mu + self._centre, "tau": tau, "theta": theta + self._centre, "next_trial": following + self._centre}
+
+    def given(self, tau: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Quantiles of mu given tau: at probabilities ``p`` (n,) for every tau (m,); shape (m, n)."""
+        from scipy.special import ndtri
+
+        shares, m, s, _ = self._given(tau)
+        if shares.shape[1] == 1:
+            return self._centre + m + s * ndtri(p)
+        n = (len(p), 1)
+        each = [mixture_quantiles(p, a, np.tile(b, n), np.tile(c, n)) for a, b, c in zip(shares, m, s, strict=True)]
+        return self._centre + np.stack(each)
+
+    def _pooled(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights of the studies (m, k), their sum and the weighted mean (m,) given tau."""
+        w = 1 / (self._v + tau[:, None] ** 2)
+        total = w.sum(1)
+        return w, total, (w * self._y).sum(1) / total
+
+    def _parts(self, total: np.ndarray, pooled: np.ndarray) -> np.ndarray:
+        """Log weight of every component of the prior of mu given tau, (m, J), data constants aside."""
+        if self._precision[0] == 0:
+            return -0.5 * np.log(total)[:, None]
+        shrink = self._precision / (total[:, None] + self._precision)
+        return self._logw + 0.5 * np.log(shrink) - 0.5 * (pooled[:, None] - self._mean) ** 2 * total[:, None] * shrink
+
     def _log_posterior(self, tau: np.ndarray) -> np.ndarray:
         """Log of prior times likelihood integrated over mu, constants aside; shape (m,) to (m,)."""
-        total_v = self._v + tau[:, None] ** 2
-        w = 1 / total_v
-        total = w.sum(1) + self._prior_weight
-        m = ((w * self._y).sum(1) + self._prior_weight * self._prior_mean) / total
-        q = (w * (self._y - m[:, None]) ** 2).sum(1) + self._prior_weight * (self._prior_mean - m) ** 2
-        return self._prior.log_density(tau, self._v) - 0.5 * (np.log(total_v).sum(1) + np.log(total) + q)
+        w, total, pooled = self._pooled(tau)
+        q = (w * (self._y - pooled[:, None]) ** 2).sum(1)
+        parts = self._parts(total, pooled)
+        best = parts.max(1)
+        mixed = best + np.log(np.exp(parts - best[:, None]).sum(1)) if parts.shape[1] > 1 else best
+        return self._prior.log_density(tau, self._v) + 0.5 * (np.log(w).sum(1) - q) + mixed
 
-    def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean and SD of mu given tau, shape (m,), and the studies' shares of weight, shape (m, k)."""
-        w = 1 / (self._v + tau[:, None] ** 2)
-        total = w.sum(1) + self._prior_weight
-        m = ((w * self._y).sum(1) + self._prior_weight * self._prior_mean) / total
-        return m, 1 / np.sqrt(total), w / w.sum(1, keepdims=True)
+    def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Given tau: shares of the components of mu's prior, their means and SDs of mu, (m, J); the studies' weights (m, k)."""
+        w, total, pooled = self._pooled(tau)
+        parts = self._parts(total, pooled)
+        shares = np.exp(parts - parts.max(1, keepdims=True))
+        both = total[:, None] + self._precision
+        mean = (total * pooled)[:, None] / both + self._precision * self._mean / both
+        return shares / shares.sum(1, keepdims=True), mean, 1 / np.sqrt(both), w / total[:, None]
 
     def _shrunken(self, tau: np.ndarray, m: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and SD of the true study effects given tau, shape (m, k)."""
@@ -120,46 +198,47 @@ class ExactPosterior:
         """How far conditional means of mu and of the study effects travel over a panel of nodes, in their smallest SD."""
         n, order = tau.shape
         flat = tau.ravel()
-        m, s, _ = self._given(flat)
-        mean, sd = self._shrunken(flat, m, s)
+        _, m, s, _ = self._given(flat)
+        mean, sd = self._shrunken(flat, m[:, 0], s[:, 0])
         mean = np.column_stack([m, mean]).reshape(n, order, -1)
         sd = np.column_stack([s, sd]).reshape(n, order, -1)
         return (np.ptp(mean, axis=1) / sd.min(axis=1)).max(axis=1)
 
 
-def _refuse_improper(tail: float, k: int, tau: TauPrior, mu: MuPrior) -> None:
+def refuse_improper(tail: float, k: int, tau: TauPrior, mu: MuPrior) -> None:
+    """Raise where the posterior has no finite total (Gelman 2006, Bayesian Analysis 1:515-534, section 2 and appendix)."""
     if tail > 0:
         return
     need = math.floor(k - tail) + 1
+    studies = f"with {k} {'study' if k == 1 else 'studies'}, {mu} and {tau}"
+    if tau.proper:
+        raise InputError(
+            f"The posterior cannot be told from an improper one: {studies}, large values of tau are ruled out by the prior "
+            f"alone, and so heavy a tail has no limits worth stating. It takes {need} studies, or a proper prior of mu."
+        )
     raise InputError(
-        f"The posterior is improper: with {k} {'study' if k == 1 else 'studies'}, {mu} and {tau}, large values of tau are not "
+        f"The posterior is improper: {studies}, large values of tau are not "
         f"ruled out by the data and the posterior has no finite total. It takes {need} studies with these priors; "
-        "name a proper prior of tau, such as vf.priors.HalfNormal(scale)."
+        "name a proper prior of tau, such as vf.priors.HalfNormal(scale) (Gelman 2006, Bayesian Analysis 1:515-534)."
     )
+
+
+_refuse_improper = refuse_improper  # the name by which the samplers know it
+__all__ = ["ExactPosterior", "benefit", "choose_priors", "posterior", "random_effects", "refuse_improper", "study_notes"]
 
 
 def choose_priors(question: Question, tau: TauPrior | None, mu: MuPrior | None) -> tuple[TauPrior, MuPrior]:
     """The priors named, or the defaults of the measure."""
     if tau is not None and not isinstance(tau, TauPrior):
         raise InputError(f"tau={tau!r} is not a prior of tau; use one of vf.priors, such as vf.priors.HalfNormal(1.0).")
-    if mu is not None and not isinstance(mu, (Normal, Flat)):
+    if mu is not None and not isinstance(mu, MuPrior):
         raise InputError(f"mu={mu!r} is not a prior of mu; use vf.priors.Normal(mean, sd) or vf.priors.Flat().")
+    if tau is not None and tau.of_measure and question.measure not in (tau.of_measure, "GEN"):
+        raise InputError(
+            f"{tau} was estimated for measure {tau.of_measure!r} and says nothing of {question.measure!r}, the measure "
+            "of this question; name a prior of its own unit."
+        )
     return default_tau(question) if tau is None else tau, default_mu(question) if mu is None else mu
-
-
-def benefit(question: Question, below: Any) -> tuple[float | None, float | None]:
-    """P(benefit) and P(benefit beyond the minimal important difference) from ``below(x)`` = P(mu < x).
-
-    A benefit lies below zero where higher is worse and above zero where higher is better. ``question.mid`` is taken on the
-    analysis scale.
-    """
-    if question.higher_is_worse is None:
-        return None, None
-
-    def beyond(size: float) -> float:
-        return float(below(-size)) if question.higher_is_worse else 1 - float(below(size))
-
-    return beyond(0.0), None if question.mid is None else beyond(abs(question.mid))
 
 
 def random_effects(
@@ -208,8 +287,10 @@ def random_effects(
         raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
     studies = read(effects, y, v, labels, question, missing, level)
     tau, mu = choose_priors(studies.question, tau, mu)
-    post = ExactPosterior(studies.y, studies.v, tau, mu)
-    result = _result(studies, post, tau, mu, float(level), interval)
+    refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
+    result = _compiled_result(studies, tau, mu, float(level)) if interval == "central" else None
+    if result is None:
+        result = _result(studies, ExactPosterior(studies.y, studies.v, tau, mu), tau, mu, float(level), interval)
     for note in result.warnings:
         warn(note)
     return result
@@ -227,30 +308,70 @@ def study_notes(s: Studies, tau: TauPrior, mu: MuPrior) -> list[str]:
     notes = list(s.notes)
     if s.k == 1:
         notes.append(f"One trial only ({s.labels[0]}): what is said of the heterogeneity comes from the prior of tau alone.")
-    tail = tau.tail + (s.k - 1 if isinstance(mu, Flat) else s.k)
+    tail = tau.tail + (s.k if mu.proper else s.k - 1)
     if tail <= 2:
         what = "mean and standard deviation" if tail <= 1 else "standard deviation"
         notes.append(
-            f"The posterior {what} of tau and of the next trial{' and of mu' if isinstance(mu, Flat) else ''} do not exist as "
+            f"The posterior {what} of tau and of the next trial{'' if mu.proper else ' and of mu'} do not exist as "
             "finite numbers with so few studies and so heavy a prior tail; read medians and intervals."
         )
     return notes
 
 
+POINTS = 201  # of the traced density
+
+
+def _compiled_result(s: Studies, tau: TauPrior, mu: MuPrior, level: float) -> BayesianResult | None:
+    """The whole result from the compiled kernel; None where it does not serve (the panels in numpy then do)."""
+    at = chance_points(s.question)
+    prob = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
+    found = compiled.one(s.y, s.v, tau, mu, prob, np.array(at), POINTS)
+    if found is None:
+        return None
+    h = found.head[0]
+
+    def marginal(row: int, mean: int, mode: int) -> Marginal:
+        low, middle, high = found.limits[0, row]
+        return Marginal(
+            mean=float(h[mean]), sd=float(h[mean + 1]), median=float(middle), interval=(float(low), float(high)),
+            mode=float(h[mode]),
+        )
+
+    between, mean_effect, further = marginal(0, 1, 7), marginal(1, 3, 8), marginal(2, 5, 9)
+    own, ahead = (dict(zip(at, row, strict=True)) for row in found.below[0])
+    evidence = float(compiled.log_evidence(h[0], s.k, tau, mu))
+    return _answer(
+        s, tau, mu, level, "central", (mean_effect, between, further), 100 * found.study[0], found.study[1:5],
+        chances(s.question, own.__getitem__, ahead.__getitem__), found.grid, float(h[10]),
+        None if math.isnan(evidence) else evidence,
+    )  # fmt: skip
+
+
 def _result(
     s: Studies, post: ExactPosterior, tau: TauPrior, mu: MuPrior, level: float, kind: str
 ) -> BayesianResult:
-    mean_effect, between, further = (x.summary(level, kind) for x in (post.mu, post.tau, post.next_trial))
     low, high = post.shrunken_interval(level, kind)
-    p_benefit, p_mid = benefit(s.question, post.mu.cdf)
     ends = post.mu.quantile(np.array([0.0005, 0.9995]))
-    grid = np.linspace(ends[0], ends[1], 201)
+    grid = np.linspace(ends[0], ends[1], POINTS)
+    return _answer(
+        s, tau, mu, level, kind, tuple(x.summary(level, kind) for x in (post.mu, post.tau, post.next_trial)), post.weights,
+        np.stack([post.shrunken_mean, post.shrunken_sd, low, high]), chances(s.question, post.mu.cdf, post.next_trial.cdf),
+        np.stack([grid, post.mu.density(grid)]), post.prior_share, post.log_marginal_likelihood,
+    )  # fmt: skip
+
+
+def _answer(
+    s: Studies, tau: TauPrior, mu: MuPrior, level: float, kind: str, marginals: tuple[Marginal, ...], weights: np.ndarray,
+    shrunken: np.ndarray, odds: dict[str, float | None], traced: np.ndarray, share: float, evidence: float | None,
+) -> BayesianResult:  # fmt: skip
+    mean_effect, between, further = marginals
     return BayesianResult(
         question=s.question, model="random", k=s.k, estimate=mean_effect.median, se=mean_effect.sd,
         interval=mean_effect.interval, level=level, prediction=further.interval, tau2=between.median**2, labels=s.labels,
-        y=s.y, v=s.v, weights=post.weights, details=s.details, warnings=tuple(study_notes(s, tau, mu)),
+        y=s.y, v=s.v, weights=weights, details=s.details, warnings=tuple(study_notes(s, tau, mu)),
         call={"function": "bayes.random_effects", "tau": str(tau), "mu": str(mu), "level": level, "interval": kind},
-        mu=mean_effect, tau=between, next_trial=further, shrunken_mean=post.shrunken_mean, shrunken_sd=post.shrunken_sd,
-        shrunken_low=low, shrunken_high=high, p_benefit=p_benefit, p_benefit_mid=p_mid, priors=(str(tau), str(mu)),
-        method="exact quadrature", interval_kind=kind, grid=grid, density=post.mu.density(grid),
+        mu=mean_effect, tau=between, next_trial=further, shrunken_mean=shrunken[0], shrunken_sd=shrunken[1],
+        shrunken_low=shrunken[2], shrunken_high=shrunken[3], **odds, priors=(str(tau), str(mu)), method="exact quadrature",
+        interval_kind=kind, grid=traced[0], density=traced[1], prior_share=share, log_evidence=evidence,
+        tau_prior_median=prior_median(tau, s.v),
     )  # fmt: skip

@@ -68,6 +68,21 @@ class NormalMixture(_Posterior):
         self.mean = float(p @ mean)
         self.sd = math.sqrt(p @ (sd**2 + (mean - self.mean) ** 2)) if finite_variance else math.inf
 
+    @property
+    def p(self) -> np.ndarray:
+        """Probabilities of the normals (N,)."""
+        return self._p
+
+    @property
+    def m(self) -> np.ndarray:
+        """Their means (N,)."""
+        return self._m
+
+    @property
+    def s(self) -> np.ndarray:
+        """Their standard deviations (N,)."""
+        return self._s
+
     def density(self, x: np.ndarray | float) -> np.ndarray:
         z = (np.asarray(x, dtype=float)[..., None] - self._m) / self._s
         return (np.exp(-0.5 * z * z) @ (self._p / self._s)) / math.sqrt(2 * math.pi)

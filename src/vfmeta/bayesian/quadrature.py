@@ -165,6 +165,8 @@ def _tail(
         drop = float(g(np.array([u]))[0]) + moments * max(u - mode, 0.0)
         if drop < peak - _DROP and abs(u - mode) > 1:
             break
+        if step < 0 and u < -_REACH and drop < peak - 28:
+            break  # a power of log tau (log-t priors) never quite dies away; what is left is below 1e-11
         if abs(u) > _REACH:
             raise InputError(
                 "The posterior of tau has so heavy a tail that it cannot be told from an improper one; "
@@ -200,6 +202,9 @@ def _refine(
         total = settled + mass2.sum()
         both = mass2.reshape(-1, 2).sum(1)
         rough = np.abs(both - mass) > np.maximum(_TOLERANCE * total, noise * both)
+        # the last coefficients bound the error of part of a panel, which distribution functions are made of
+        last = np.abs(values @ _TO_COEF[-3:].T).sum(1) * width
+        rough |= last > np.maximum(1e-10 * total, noise * both)
         heavy = both > _TOLERANCE * total
         if heavy.any():
             rough[heavy] |= wobble(np.exp(_nodes(left[heavy], width[heavy]))) > _TRAVEL

@@ -150,6 +150,8 @@ def _draw(
     for name, value, least in (("seed", seed, 0), ("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+    if not isinstance(mu, (priors.Normal, priors.Flat)):
+        raise InputError(f"{mu} has no counterpart in PyMC here; use vf.bayes.random_effects, which takes any prior.")
     _refuse_improper(tau.tail + (s.k - 1 if isinstance(mu, priors.Flat) else s.k), s.k, tau, mu)
     w = 1 / s.v
     centre = float(s.y[np.argmin(s.v)])

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vfmeta.plots.alt import alt_text
+    from vfmeta.plots.calibration import ranks
     from vfmeta.plots.evidence_map import gap_map
     from vfmeta.plots.forest_plot import forest
     from vfmeta.plots.pain_over_time import over_time
     from vfmeta.plots.posterior_density import posterior
+    from vfmeta.plots.priors import prior_densities
     from vfmeta.plots.saving import save
 
 # No module bears the name of a function: importing a module would put it where the function stood.
@@ -24,8 +26,10 @@ _HOME = {
     "alt_text": "alt",
     "save": "saving",
     "gap_map": "evidence_map",
+    "prior_densities": "priors",
+    "ranks": "calibration",
 }
-__all__ = ["alt_text", "forest", "gap_map", "over_time", "posterior", "save"]
+__all__ = ["alt_text", "forest", "gap_map", "over_time", "posterior", "prior_densities", "ranks", "save"]
 
 
 def __getattr__(name: str) -> Any:

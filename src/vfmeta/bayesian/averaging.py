@@ -1,0 +1,217 @@
+"""Bayes factors and model averaging: effect or none, heterogeneity or none.
+
+Four models, each with its exact marginal likelihood; their posterior probabilities weight what is said of the effect (Hoeting
+et al. 1999, Stat Sci 14:382-417; Gronau et al. 2021, Adv Methods Pract Psychol Sci 4(3)). Bayes factors need proper priors on
+what is tested (Kass & Raftery 1995, JASA 90:773-795, section 5).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.bayesian.exact import ExactPosterior, choose_priors
+from vfmeta.bayesian.marginals import NormalMixture
+from vfmeta.bayesian.priors import MuPrior, TauPrior
+from vfmeta.bayesian.quadrature import integrate
+from vfmeta.frequentist.intake import Studies, read
+from vfmeta.messages import InputError
+from vfmeta.results import Pair, Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MODELS = ("no effect, no heterogeneity", "effect, no heterogeneity", "no effect, heterogeneity", "effect, heterogeneity")
+
+
+class SpikeAndMixture:
+    """A distribution with probability ``spike`` at ``null`` and a mixture of normals elsewhere."""
+
+    def __init__(self, null: float, spike: float, rest: NormalMixture) -> None:
+        self.null, self.spike, self.rest = null, spike, rest
+        self.mean = spike * null + (1 - spike) * rest.mean
+        second = spike * (null - self.mean) ** 2 + (1 - spike) * (rest.sd**2 + (rest.mean - self.mean) ** 2)
+        self.sd = math.sqrt(second)
+
+    def cdf(self, x: Any) -> np.ndarray:
+        """P(mu <= x)."""
+        x = np.asarray(x, dtype=float)
+        return (1 - self.spike) * self.rest.cdf(x) + self.spike * (x >= self.null)
+
+    def quantile(self, p: Any) -> np.ndarray:
+        """The smallest x with P(mu <= x) >= p."""
+        p = np.asarray(p, dtype=float)
+        before = (1 - self.spike) * float(self.rest.cdf(self.null))
+        above = np.where(p > before + self.spike, p - self.spike, p) / max(1 - self.spike, 1e-300)
+        at = (p > before) & (p <= before + self.spike)
+        if np.all(at):
+            return np.full(p.shape, self.null)
+        return np.where(at, self.null, self.rest.quantile(np.where(at, 0.5, np.clip(above, 1e-300, 1 - 1e-16))))
+
+    def interval(self, level: float = 0.95) -> Pair:
+        """Central interval; either limit may be the null value itself."""
+        low, high = self.quantile(np.array([0.5 - level / 2, 0.5 + level / 2]))
+        return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class ModelAverage:
+    """Posterior of four models and of the effect averaged over them.
+
+    ``probabilities``, ``prior_probabilities`` and ``log_evidence`` are in the order of ``models``; ``bf_effect`` and
+    ``bf_heterogeneity`` are inclusion Bayes factors (above 1 speaks for the effect, or for heterogeneity); ``mu`` is the mean
+    effect averaged over all four models, ``mu_given_effect`` over those with an effect.
+    """
+
+    question: Question
+    models: tuple[str, ...]
+    prior_probabilities: np.ndarray
+    probabilities: np.ndarray
+    log_evidence: np.ndarray
+    bf_effect: float
+    bf_heterogeneity: float
+    mu: SpikeAndMixture
+    mu_given_effect: NormalMixture
+    priors: tuple[str, ...]
+
+    @property
+    def p_effect(self) -> float:
+        """Posterior probability that there is an effect."""
+        return float(self.probabilities[1] + self.probabilities[3])
+
+    @property
+    def p_heterogeneity(self) -> float:
+        """Posterior probability that the trials' true effects differ."""
+        return float(self.probabilities[2] + self.probabilities[3])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a model: prior and posterior probability, log evidence."""
+        import pandas as pd
+
+        return pd.DataFrame({
+            "model": self.models, "prior": self.prior_probabilities, "posterior": self.probabilities,
+            "log_evidence": self.log_evidence,
+        })  # fmt: skip
+
+    def __str__(self) -> str:
+        low, high = self.mu.interval()
+        show = self.question.display
+        rows = [
+            f"  {m:<28} {a:.3f} -> {b:.3f}"
+            for m, a, b in zip(self.models, self.prior_probabilities, self.probabilities, strict=True)
+        ]
+        return "\n".join([
+            "model averaging, probability before -> after the trials", *rows,
+            f"Bayes factor for an effect {self.bf_effect:.3g}, for heterogeneity {self.bf_heterogeneity:.3g}",
+            f"averaged effect {show(float(self.mu.quantile(0.5))):.3g} (95% {show(low):.3g} to {show(high):.3g})",
+            *(f"prior: {p}" for p in self.priors),
+        ])  # fmt: skip
+
+
+def model_average(
+    effects: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    tau: TauPrior | None = None,
+    mu: MuPrior | None = None,
+    null: float = 0.0,
+    p_effect: float = 0.5,
+    p_heterogeneity: float = 0.5,
+    question: Question | None = None,
+    missing: str = "raise",
+) -> ModelAverage:
+    """Bayes factors and the effect averaged over effect/no effect and heterogeneity/none.
+
+    Parameters
+    ----------
+    effects, y, v, tau, mu, question, missing
+        As in `random_effects`; both priors must be proper.
+    null : float
+        The effect under "no effect", on the analysis scale.
+    p_effect, p_heterogeneity : float
+        Prior probabilities of an effect and of heterogeneity, independent of each other; between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        A prior is improper (a Bayes factor would then hang on an arbitrary constant), or a probability is not one.
+    """
+    s = read(effects, y, v, None, question, missing, 0.95)
+    tau, mu = choose_priors(s.question, tau, mu)
+    for prior, name, what in ((mu, "mu", "effect"), (tau, "tau", "heterogeneity")):
+        if not prior.proper:
+            raise InputError(
+                f"A Bayes factor for {what} needs a proper prior of {name}; {prior} has no finite total, and the factor would "
+                f"hang on an arbitrary constant (Kass & Raftery 1995, JASA 90:773-795, section 5). Name one, such as "
+                f"{'mu=vf.priors.Normal(0, sd)' if name == 'mu' else 'tau=vf.priors.HalfNormal(scale)'}."
+            )
+    for name, p in (("p_effect", p_effect), ("p_heterogeneity", p_heterogeneity)):
+        if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 < p < 1:
+            raise InputError(f"{name}={p!r} must be a number between 0 and 1.")
+    if not math.isfinite(null):
+        raise InputError(f"null={null!r} must be a finite number.")
+    full = ExactPosterior(s.y, s.v, tau, mu)
+    fixed, common = _common(s, mu)
+    assert full.log_marginal_likelihood is not None
+    evidence = np.array([_likelihood(s, null, np.zeros(1))[0], fixed, _null_random(s, tau, null), full.log_marginal_likelihood])
+    before = np.array([
+        (1 - p_effect) * (1 - p_heterogeneity), p_effect * (1 - p_heterogeneity), (1 - p_effect) * p_heterogeneity,
+        p_effect * p_heterogeneity,
+    ])  # fmt: skip
+    after = before * np.exp(evidence - evidence.max())
+    after /= after.sum()
+    share = after[[1, 3]] / after[[1, 3]].sum()
+    given = NormalMixture(
+        np.concatenate([share[0] * common[0], share[1] * full.mu.p]), np.concatenate([common[1], full.mu.m]),
+        np.concatenate([common[2], full.mu.s]),
+    )  # fmt: skip
+    # odds straight from evidences: a probability that rounds to one keeps its factor
+    log_after = np.log(before) + evidence
+    return ModelAverage(
+        s.question, MODELS, before, after, evidence, _factor(log_after, [1, 3], p_effect),
+        _factor(log_after, [2, 3], p_heterogeneity),
+        SpikeAndMixture(null, float(after[0] + after[2]), given), given, (str(tau), str(mu)),
+    )  # fmt: skip
+
+
+def _factor(log_after: np.ndarray, inside: list[int], prior: float) -> float:
+    outside = [i for i in range(4) if i not in inside]
+    log_odds = np.logaddexp(*log_after[inside]) - np.logaddexp(*log_after[outside])
+    return float(np.exp(np.clip(log_odds - math.log(prior / (1 - prior)), -700, 700)))
+
+
+def _likelihood(s: Studies, mean: float, tau: np.ndarray) -> np.ndarray:
+    """Log density of the data at a mean and every tau (m,)."""
+    total = s.v + tau[:, None] ** 2
+    return -0.5 * (np.log(2 * math.pi * total) + (s.y - mean) ** 2 / total).sum(1)
+
+
+def _null_random(s: Studies, tau: TauPrior, null: float) -> float:
+    def log_density(t: np.ndarray) -> np.ndarray:
+        return tau.log_density(t, s.v) + _likelihood(s, null, t)
+
+    far = float(np.abs(s.y - null).max())
+    scales = [math.sqrt(s.v.min()), math.sqrt(s.v.max()), *([far] if far else []), *([tau.size] if tau.size else [])]
+    return integrate(log_density, lambda t: np.zeros(len(t)), scales, tau.high).log_mass
+
+
+def _common(s: Studies, mu: MuPrior) -> tuple[float, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Log evidence of the common-effect model, and the posterior of its effect as weights, means and SDs."""
+    logw, mean, precision = mu.components(s.y, s.v)
+    w = 1 / s.v
+    total = w.sum()
+    pooled = float(s.y[np.argmin(s.v)])
+    pooled += float(w @ (s.y - pooled) / total)
+    both = total + precision
+    parts = logw + 0.5 * np.log(precision / both) - 0.5 * (pooled - mean) ** 2 * total * (precision / both)
+    best = parts.max()
+    p = np.exp(parts - best)
+    log_evidence = -0.5 * float(np.log(2 * math.pi * s.v).sum() + w @ (s.y - pooled) ** 2) + best + math.log(p.sum())
+    return float(log_evidence), (p / p.sum(), (total * pooled + precision * mean) / both, 1 / np.sqrt(both))
+
+
+__all__ = ["MODELS", "ModelAverage", "SpikeAndMixture", "model_average"]

@@ -1,0 +1,243 @@
+"""Very many posteriors at once: a frame of questions, and one question under a grid of priors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.bayesian import compiled
+from vfmeta.bayesian.chances import chance_points
+from vfmeta.bayesian.exact import ExactPosterior, choose_priors, refuse_improper
+from vfmeta.bayesian.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
+from vfmeta.frequentist.intake import check_level, read
+from vfmeta.messages import InputError
+from vfmeta.results import Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def random_effects_many(
+    frame: pd.DataFrame,
+    by: str | Sequence[str],
+    *,
+    tau: TauPrior | None = None,
+    mu: MuPrior | None = None,
+    level: float = 0.95,
+    y: str = "y",
+    v: str = "v",
+    study: str | None = None,
+    question: Question | None = None,
+    studies: bool = False,
+) -> pd.DataFrame:
+    """Exact Bayesian random-effects meta-analysis of every group of a frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a study.
+    by : str or list of str
+        Column(s) that tell the meta-analyses apart; their order of first appearance is kept.
+    tau, mu : priors, optional
+        One for all. Defaults follow ``question``'s measure; without one tau must be named and mu is flat.
+    level : float
+        Credible level of the central intervals.
+    y, v, study : str
+        Columns of effects, sampling variances and (where ``studies``) study names.
+    question : Question, optional
+        Measure, direction and minimal important difference shared by all.
+    studies : bool
+        Whether to answer with one row a study (its shrunken effect) instead of one row a meta-analysis.
+
+    Returns
+    -------
+    DataFrame
+        One row a meta-analysis: ``by``, k, estimate, mean, sd, ci_low, ci_high, prediction_low, prediction_high, tau, tau_mean,
+        tau_sd, tau_low, tau_high, p_benefit, p_benefit_mid, prior_share, log_evidence; or one row a study: ``by``, study, y,
+        v, weight (percent), shrunken_mean, shrunken_sd, shrunken_low, shrunken_high.
+
+    Raises
+    ------
+    InputError
+        A column is missing, a cell is no number (every fault is listed), or a group's posterior is improper (the group named).
+    """
+    import pandas as pd
+
+    check_level(level)
+    keys = [by] if isinstance(by, str) else list(by)
+    wanted = [*keys, y, v, *([study] if study else [])]
+    lacking = [c for c in wanted if c not in getattr(frame, "columns", ())]
+    if lacking or not keys:
+        raise InputError(
+            f"The frame has no column {', '.join(map(repr, lacking)) or 'named in by'}; it needs {', '.join(wanted)}."
+        )
+    if len(frame) == 0:
+        raise InputError("The frame has no rows: nothing can be pooled.")
+    groups = frame.groupby(keys, sort=False, dropna=False)
+    group = groups.ngroup().to_numpy()
+    order = np.argsort(group, kind="stable")
+    ys, vs = (_numbers(frame[c], c) for c in (y, v))
+    bad = [f"row {i}, column {v}: the sampling variance must be greater than 0." for i in frame.index[~(vs > 0)][:50]]
+    if bad:
+        raise InputError(bad)
+    counts = np.bincount(group)
+    start = np.concatenate([[0], np.cumsum(counts)])
+    asked = question or Question()
+    tau, mu = choose_priors(asked, tau, mu)
+    heads = frame.iloc[order[start[:-1]]][keys].reset_index(drop=True)
+    for i, k in enumerate(np.asarray(counts)):
+        try:
+            refuse_improper(tau.tail + (k if mu.proper else k - 1), int(k), tau, mu)
+        except InputError as fault:
+            raise InputError(f"{', '.join(f'{c} = {heads[c][i]}' for c in keys)}: {fault}") from None
+    at, prob = chance_points(asked), np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
+    yy, vv = ys[order], vs[order]
+    found = compiled.many(
+        start, yy, vv, [tau], [mu], prob, np.tile(at, (len(counts), 1)).reshape(len(counts), -1), studies=studies
+    )
+    _mend(found, start, yy, vv, [tau], [mu], prob, at, studies)
+    if studies:
+        rows = frame.iloc[order]
+        out = rows[keys].reset_index(drop=True)
+        names = rows[study].to_list() if study else [f"study {i + 1}" for c in counts for i in range(c)]
+        share, mean, sd, low, high, _ = found.study
+        return out.assign(
+            study=names,
+            y=yy,
+            v=vv,
+            weight=100 * share,
+            shrunken_mean=mean,
+            shrunken_sd=sd,
+            shrunken_low=low,
+            shrunken_high=high,
+        )
+    return pd.concat([heads.assign(k=counts), _frame(found, counts, asked, at, tau, mu)], axis=1)
+
+
+def prior_sensitivity(
+    effects: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    tau_scales: Any,
+    mu_sds: Any,
+    family: Callable[[float], TauPrior] = HalfNormal,
+    mu_mean: float = 0.0,
+    level: float = 0.95,
+    question: Question | None = None,
+    missing: str = "raise",
+) -> pd.DataFrame:
+    """One question under a grid of priors: every scale of tau's prior with every SD of mu's.
+
+    Parameters
+    ----------
+    effects, y, v, question, missing
+        As in `random_effects`.
+    tau_scales : array-like of shape (a,)
+        Scales of tau's prior, on the analysis scale.
+    mu_sds : array-like of shape (b,)
+        Standard deviations of the normal prior of mu; ``inf`` is flat.
+    family : callable
+        Makes the prior of tau from a scale: HalfNormal, HalfCauchy, Exponential, or a function of one's own.
+    mu_mean : float
+        Mean of the prior of mu.
+
+    Returns
+    -------
+    DataFrame
+        a times b rows: tau_scale, mu_sd and the columns of `random_effects_many`.
+    """
+    s = read(effects, y, v, None, question, missing, level)
+    a, b = (_positive_column(x, name) for x, name in ((tau_scales, "tau_scales"), (mu_sds, "mu_sds")))
+    taus = [family(float(x)) for x in a]
+    mus: list[MuPrior] = [Flat() if math.isinf(x) else Normal(mu_mean, float(x)) for x in b]
+    for t in taus:
+        choose_priors(s.question, t, mus[0])
+        for m in {id(m.proper): m for m in mus}.values():
+            refuse_improper(t.tail + (s.k if m.proper else s.k - 1), s.k, t, m)
+    n = len(taus) * len(mus)
+    every_tau, every_mu = [t for t in taus for _ in mus], mus * len(taus)
+    at, prob = chance_points(s.question), np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
+    start = np.arange(n + 1) * s.k
+    yy, vv = np.tile(s.y, n), np.tile(s.v, n)
+    found = compiled.many(start, yy, vv, every_tau, every_mu, prob, np.tile(at, (n, 1)).reshape(n, -1), studies=False)
+    _mend(found, start, yy, vv, every_tau, every_mu, prob, at, False)
+    out = _frame(found, np.full(n, s.k), s.question, at, every_tau, every_mu)
+    out.insert(0, "mu_sd", np.tile(b, len(a)))
+    out.insert(0, "tau_scale", np.repeat(a, len(b)))
+    return out
+
+
+def _mend(
+    found: compiled.Solved, start: np.ndarray, y: np.ndarray, v: np.ndarray, tau: Sequence[TauPrior], mu: Sequence[MuPrior],
+    prob: np.ndarray, at: tuple[float, ...], studies: bool,
+) -> None:  # fmt: skip
+    """Rows the kernel left, by the panels in numpy."""
+    for i in np.flatnonzero(~found.solved).tolist():
+        rows = slice(start[i], start[i + 1])
+        t, m = tau[i if len(tau) > 1 else 0], mu[i if len(mu) > 1 else 0]
+        post = ExactPosterior(y[rows], v[rows], t, m)
+        k = start[i + 1] - start[i]
+        evidence = post.log_marginal_likelihood
+        found.head[i] = (
+            math.nan if evidence is None else evidence + 0.5 * k * math.log(2 * math.pi), post.tau.mean, post.tau.sd,
+            post.mu.mean, post.mu.sd, post.next_trial.mean, post.next_trial.sd, 0, 0, 0, post.prior_share, 0,
+        )  # fmt: skip
+        for j, part in enumerate((post.tau, post.mu, post.next_trial)):
+            found.limits[i, j] = part.quantile(prob)
+        for j, part in enumerate((post.mu, post.next_trial)):
+            found.below[i, j] = part.cdf(np.array(at)) if at else 0.0
+        if studies:
+            level = float(prob[-1] - prob[0])
+            found.study[:5, rows] = np.stack(
+                [post.weights / 100, post.shrunken_mean, post.shrunken_sd, *post.shrunken_interval(level)]
+            )
+
+
+def _frame(found: compiled.Solved, k: np.ndarray, question: Question, at: tuple[float, ...], tau: Any, mu: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    place = {x: j for j, x in enumerate(at)}
+    p, p_mid = benefit_columns(question, lambda x: found.below[:, 0, place[x]])
+    taus, mus = ([x] * len(k) if not isinstance(x, list) else x for x in (tau, mu))
+    proper = np.array([t.proper and m.proper for t, m in zip(taus, mus, strict=True)])
+    evidence = np.where(proper, found["log_mass"] - 0.5 * k * math.log(2 * math.pi), np.nan)
+    between, own, ahead = (found.limits[:, j] for j in range(3))
+    return pd.DataFrame({
+        "estimate": own[:, 1], "mean": found["mu_mean"], "sd": found["mu_sd"], "ci_low": own[:, 0], "ci_high": own[:, 2],
+        "prediction_low": ahead[:, 0], "prediction_high": ahead[:, 2], "tau": between[:, 1], "tau_mean": found["tau_mean"],
+        "tau_sd": found["tau_sd"], "tau_low": between[:, 0], "tau_high": between[:, 2], "p_benefit": p, "p_benefit_mid": p_mid,
+        "prior_share": found["prior_share"], "log_evidence": evidence,
+    })  # fmt: skip
+
+
+def benefit_columns(question: Question, below: Callable[[float], np.ndarray]) -> tuple[Any, Any]:
+    """`benefit` of many rows; NaN where direction or minimal important difference are unknown."""
+    if question.higher_is_worse is None:
+        return math.nan, math.nan
+    sign = (lambda x: below(-x)) if question.higher_is_worse else (lambda x: 1 - below(x))
+    return sign(0.0), math.nan if question.mid is None else sign(abs(question.mid))
+
+
+def _numbers(column: Any, name: str) -> np.ndarray:
+    try:
+        out = np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
+    except (TypeError, ValueError) as fault:
+        raise InputError(f"column {name}: {fault}; convert the column to numbers.") from fault
+    bad = [
+        f"row {i}, column {name}: missing or not finite; fill it in or remove the row."
+        for i in column.index[~np.isfinite(out)][:50]
+    ]
+    if bad:
+        raise InputError(bad)
+    return out
+
+
+def _positive_column(values: Any, name: str) -> np.ndarray:
+    out = np.atleast_1d(np.asarray(values, dtype=float))
+    if out.ndim != 1 or len(out) == 0 or not np.all(out > 0):
+        raise InputError(f"{name} must be one-dimensional and hold positive numbers only.")
+    return out

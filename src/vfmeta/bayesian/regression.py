@@ -1,0 +1,219 @@
+"""Bayesian meta-regression without sampling.
+
+    y ~ N(X beta, diag(v) + tau^2 I),  every beta_j ~ N(m_j, s_j^2) or flat,  tau ~ any prior.
+
+Given tau the coefficients are normal (Lindley & Smith 1972, JRSS B 34:1-41); quadrature over tau makes every coefficient and
+every prediction a mixture of normals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.bayesian.exact import choose_priors
+from vfmeta.bayesian.marginals import NormalMixture, TauMarginal
+from vfmeta.bayesian.priors import Flat, Normal, TauPrior
+from vfmeta.bayesian.quadrature import integrate
+from vfmeta.frequentist.intake import read
+from vfmeta.messages import InputError
+from vfmeta.results import Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class RegressionPosterior:
+    """Posterior of a meta-regression.
+
+    Attributes
+    ----------
+    beta : dict of str to NormalMixture
+        Marginal posterior of every coefficient.
+    tau : TauMarginal
+        Between-study standard deviation left over.
+    log_marginal_likelihood : float or None
+        Log density of the data; None when a prior is improper.
+    priors : tuple of str
+        The priors in words.
+    """
+
+    def __init__(
+        self, y: np.ndarray, v: np.ndarray, x: np.ndarray, names: Sequence[str], tau: TauPrior, beta: Sequence[Normal | Flat]
+    ) -> None:
+        self._y, self._v, self._x, self._prior = y, v, x, tau
+        self.names = tuple(names)
+        self._b0 = np.array([b.mean if isinstance(b, Normal) else 0.0 for b in beta])
+        self._p0 = np.array([b.sd**-2 if isinstance(b, Normal) else 0.0 for b in beta])
+        k, flat = len(y), int((self._p0 == 0).sum())
+        tail = tau.tail + k - flat
+        if tail <= 0:
+            raise InputError(
+                f"The posterior is improper: with {k} studies, {flat} flat coefficients and {tau}, large values of tau are not "
+                "ruled out. Take proper priors of the coefficients or of tau (Gelman 2006, Bayesian Analysis 1:515-534)."
+            )
+        self.tail = tail
+        spread = float(np.ptp(y)) + float(np.abs(x @ self._b0).max())
+        scales = [math.sqrt(v.min()), math.sqrt(v.max()), *([spread] if spread else []), *([tau.size] if tau.size else [])]
+        grid = integrate(self._log_posterior, self._wobble, scales, tau.high, 2 if tail > 2 else 1 if tail > 1 else 0)
+        self.tau = TauMarginal(grid, self._log_posterior, tail, tau.high)
+        keep = grid.mass > 1e-17
+        self._nodes, self._p = grid.tau[keep], grid.mass[keep] / grid.mass[keep].sum()
+        self._mean, self._cov = self._given(self._nodes)[:2]
+        self.beta = {name: self._combination(np.eye(len(names))[j]) for j, name in enumerate(self.names)}
+        proper = tau.proper and flat == 0
+        self.log_marginal_likelihood = grid.log_mass - 0.5 * k * math.log(2 * math.pi) if proper else None
+        self.priors = (str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(self.names, beta, strict=True)))
+
+    def predict(self, x: Mapping[str, float] | Sequence[float]) -> tuple[NormalMixture, NormalMixture]:
+        """Mean effect at covariate values, and the true effect of a further trial there.
+
+        Parameters
+        ----------
+        x : mapping of names to values, or one value a coefficient
+            A coefficient left out of a mapping counts 0, the intercept 1.
+        """
+        if isinstance(x, Mapping):
+            unknown = set(x) - set(self.names)
+            if unknown:
+                raise InputError(
+                    f"There is no coefficient {', '.join(sorted(map(repr, unknown)))}; there are {', '.join(self.names)}."
+                )
+            row = np.array([float(x.get(n, 1.0 if n == "intercept" else 0.0)) for n in self.names])
+        else:
+            row = np.asarray(x, dtype=float)
+            if row.shape != (len(self.names),):
+                raise InputError(f"x has shape {row.shape}; it needs one value for each of {', '.join(self.names)}.")
+        mean = self._combination(row)
+        return mean, NormalMixture(self._p, mean.m, np.hypot(mean.s, self._nodes), self.tail > 2)
+
+    def to_frame(self, level: float = 0.95, kind: str = "central") -> pd.DataFrame:
+        """One row a coefficient, and tau: mean, sd, median, ci_low, ci_high, p_above_0."""
+        import pandas as pd
+
+        rows = []
+        for name, part in [*self.beta.items(), ("tau", self.tau)]:
+            low, high = part.interval(level, kind)
+            above = math.nan if name == "tau" else 1 - float(part.cdf(0.0))
+            rows.append(
+                {
+                    "term": name,
+                    "mean": part.mean,
+                    "sd": part.sd,
+                    "median": part.median,
+                    "ci_low": low,
+                    "ci_high": high,
+                    "p_above_0": above,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def _combination(self, row: np.ndarray) -> NormalMixture:
+        sd = np.sqrt(np.einsum("i,nij,j->n", row, self._cov, row))
+        return NormalMixture(self._p, self._mean @ row, sd, self.tail > 2 or bool(np.all(self._p0 > 0)))
+
+    def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means (m, p) and covariances (m, p, p) of the coefficients given tau, and log density of the data (m,)."""
+        w = 1 / (self._v + tau[:, None] ** 2)
+        information = np.einsum("ki,nk,kj->nij", self._x, w, self._x) + np.diag(self._p0)
+        # to unit diagonal before inverting, so that units of covariates cost no digits
+        scale = np.sqrt(np.einsum("nii->ni", information))
+        even = information / scale[:, :, None] / scale[:, None, :]
+        cov = np.linalg.inv(even) / scale[:, :, None] / scale[:, None, :]
+        mean = np.einsum("nij,nj->ni", cov, (w * self._y) @ self._x + self._p0 * self._b0)
+        rest = self._y - mean @ self._x.T
+        q = (w * rest**2).sum(1) + ((mean - self._b0) ** 2 * self._p0).sum(1)
+        logdet = np.linalg.slogdet(even)[1] + 2 * np.log(scale).sum(1)
+        own = 0.5 * np.log(self._p0[self._p0 > 0]).sum()
+        return mean, cov, own + 0.5 * (np.log(w).sum(1) - logdet - q)
+
+    def _log_posterior(self, tau: np.ndarray) -> np.ndarray:
+        return self._prior.log_density(tau, self._v) + self._given(tau)[2]
+
+    def _wobble(self, tau: np.ndarray) -> np.ndarray:
+        n, order = tau.shape
+        mean, cov, _ = self._given(tau.ravel())
+        sd = np.sqrt(np.einsum("nii->ni", cov)).reshape(n, order, -1)
+        return (np.ptp(mean.reshape(n, order, -1), axis=1) / sd.min(axis=1)).max(axis=1)
+
+
+def meta_regression(
+    effects: Any = None,
+    covariates: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    intercept: bool = True,
+    tau: TauPrior | None = None,
+    beta: Normal | Flat | Mapping[str, Normal | Flat] | None = None,
+    question: Question | None = None,
+) -> RegressionPosterior:
+    """Exact Bayesian meta-regression.
+
+    Parameters
+    ----------
+    effects, y, v, tau, question
+        As in `random_effects`.
+    covariates : DataFrame, mapping of names to columns, or array of shape (k, p)
+        One row a study, in the order of the effects; numbers only.
+    intercept : bool
+        Whether a column of ones, named "intercept", comes first.
+    beta : prior, or mapping of names to priors, optional
+        Normal or flat, on the scale of each coefficient; flat where nothing is said.
+
+    Raises
+    ------
+    InputError
+        Covariates of wrong shape, missing or constant where they must not be, or an improper posterior.
+    """
+    s = read(effects, y, v, None, question, "raise", 0.95)
+    tau, _ = choose_priors(s.question, tau, Flat())
+    names, x = _design(covariates, s.k, intercept)
+    stated: Mapping[str, Normal | Flat] = (
+        beta if isinstance(beta, Mapping) else dict.fromkeys(names, beta) if beta is not None else {}
+    )
+    unknown = set(stated) - set(names)
+    if unknown:
+        raise InputError(
+            f"beta names {', '.join(sorted(map(repr, unknown)))}, which is no coefficient; there are {', '.join(names)}."
+        )
+    chosen = [stated.get(n, Flat()) for n in names]
+    for n, b in zip(names, chosen, strict=True):
+        if not isinstance(b, (Normal, Flat)):
+            raise InputError(
+                f"beta[{n!r}]={b!r} is no prior of a coefficient; use vf.priors.Normal(mean, sd) or vf.priors.Flat()."
+            )
+    flat = x[:, [isinstance(b, Flat) for b in chosen]]
+    if flat.shape[1] and np.linalg.matrix_rank(flat / np.maximum(np.abs(flat).max(0), 1e-300)) < flat.shape[1]:
+        raise InputError(
+            "The covariates with flat priors cannot be told apart in these studies (their columns are linearly dependent)."
+        )
+    return RegressionPosterior(s.y, s.v, x, names, tau, chosen)
+
+
+def _design(covariates: Any, k: int, intercept: bool) -> tuple[list[str], np.ndarray]:
+    if covariates is None:
+        names, columns = [], np.empty((k, 0))
+    elif hasattr(covariates, "items"):
+        pairs = list(covariates.items())
+        names, columns = [str(n) for n, _ in pairs], np.column_stack([np.asarray(c, dtype=float) for _, c in pairs])
+    else:
+        columns = np.asarray(covariates, dtype=float)
+        columns = columns[:, None] if columns.ndim == 1 else columns
+        names = [f"x{j + 1}" for j in range(columns.shape[1])]
+    if intercept:
+        names, columns = ["intercept", *names], np.column_stack([np.ones(len(columns)), columns])
+    if columns.shape[0] != k or columns.shape[1] == 0:
+        raise InputError(
+            f"The covariates have shape {columns.shape}; they need one row for each of the {k} studies and at least one column."
+        )
+    bad = [
+        f"row {i + 1}, covariate {names[j]}: missing or not finite."
+        for i, j in zip(*np.nonzero(~np.isfinite(columns)), strict=True)
+    ]
+    if bad:
+        raise InputError(bad)
+    return names, columns

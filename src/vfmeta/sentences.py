@@ -1,0 +1,116 @@
+"""A Bayesian result in sentences for clinicians."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vfmeta.results import BayesianResult, Question
+
+
+def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
+    """What the posterior says of the effect, of benefit and harm, of the next trial, and how much of it is the prior's.
+
+    Parameters
+    ----------
+    post : BayesianResult
+    sensitivity : PowerScaling, optional
+        From ``vf.bayes.power_scaling``; its finding is added as a sentence.
+    """
+    q = post.question
+    level = f"{post.level:.0%}"
+    trials = "1 trial" if post.k == 1 else f"{post.k} trials"
+    lines = [
+        f"{_capital(q.experimental)} against {q.control}, {q.outcome}: {trials}.",
+        f"The mean effect is {_effect(q, post.estimate)} ({level} credible interval {_span(q, post.interval)}){_unit(q)}"
+        + (f", in favour of {post.favours}." if post.favours else "."),
+    ]
+    ten = _on_ten(q, post)
+    if ten:
+        lines.append(ten)
+    if post.p_benefit is not None:
+        beyond = "" if post.p_benefit_mid is None else f"; of a benefit beyond {_mid(q)}: {_chance(post.p_benefit_mid)}"
+        harm = "" if post.p_harm_mid is None else f", beyond that difference: {_chance(post.p_harm_mid)}"
+        lines.append(
+            f"Probability of any benefit from {q.experimental}: {_chance(post.p_benefit)}{beyond}. "
+            f"Of harm: {_chance(1 - post.p_benefit)}{harm}."
+        )
+    following = f"In a further trial like these the true effect may lie anywhere from {_span(q, post.next_trial.interval)}"
+    if post.p_next_benefit is not None:
+        following += f"; it favours {q.experimental} with a probability of {_chance(post.p_next_benefit)}"
+        if post.p_next_benefit_mid is not None:
+            following += f", by more than that difference with {_chance(post.p_next_benefit_mid)}"
+    lines.append(following + ".")
+    lines.append(_prior(post))
+    if sensitivity is not None:
+        lines.append(str(sensitivity.verdict))
+    return "\n".join([*lines, *(f"Note: {w}" for w in post.warnings)])
+
+
+def _effect(q: Question, value: float) -> str:
+    if q.is_ratio:
+        return f"a ratio of {math.exp(value):.2f}"
+    if q.measure == "MD":
+        return f"{abs(value):.1f} points {'lower' if value < 0 else 'higher'}"
+    return f"{value:.2f}"
+
+
+def _span(q: Question, pair: tuple[float, float]) -> str:
+    low, high = pair
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{low:g} to {high:g}"
+    if q.is_ratio:
+        return f"{math.exp(low):.2f} to {math.exp(high):.2f}"
+    if q.measure != "MD":
+        return f"{low:.2f} to {high:.2f}"
+    if (low < 0) == (high < 0):
+        small, large = sorted((abs(low), abs(high)))
+        return f"{small:.1f} to {large:.1f} points {'lower' if low < 0 else 'higher'}"
+    return f"{abs(low):.1f} points lower to {high:.1f} points higher"
+
+
+def _unit(q: Question) -> str:
+    if q.measure == "MD" and q.scale is not None:
+        return f" on the {q.scale[0]:g}-{q.scale[1]:g} scale"
+    return {"SMD": " in standard deviations", "RD": " as a difference of risks"}.get(q.measure, "")
+
+
+def _on_ten(q: Question, post: BayesianResult) -> str:
+    """The same on 0-10, where the scale is another."""
+    if q.measure != "MD" or q.scale is None or tuple(q.scale) == (0, 10):
+        return ""
+    to = 10 / (q.scale[1] - q.scale[0])
+    low, high = (x * to for x in post.interval)
+    return f"Carried to 0-10 that is {_effect(q, post.estimate * to)} ({_span(q, (low, high))})."
+
+
+def _mid(q: Question) -> str:
+    assert q.mid is not None
+    size = (
+        f"{q.mid:g} points" if q.measure == "MD" else f"a ratio of {math.exp(abs(q.mid)):.2g}" if q.is_ratio else f"{q.mid:g}"
+    )
+    return f"{size} (the minimal important difference{', ' + q.mid_source if q.mid_source else ''})"
+
+
+def _chance(p: float) -> str:
+    return "below 1%" if p < 0.01 else "above 99%" if p > 0.99 else f"{p:.0%}"
+
+
+def _prior(post: BayesianResult) -> str:
+    said = f"Priors: {'; '.join(post.priors)}."
+    if post.prior_share is not None:
+        share = post.prior_share
+        weight = "none" if share == 0 else "less than 1%" if share < 0.01 else f"{share:.0%}"
+        said += f" The prior of the mean effect carries {weight} of the weight in it."
+    if post.tau_prior_median is not None:
+        said += (
+            f" The trials moved the median of the spread between them from {post.tau_prior_median:.2g} (prior) "
+            f"to {post.tau.median:.2g}"
+            + ("; with so few of them the prior decides much of how wide the intervals are." if post.k < 5 else ".")
+        )
+    return said
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
