@@ -8,7 +8,7 @@ TRIALS ?= data/trials
 PLANS ?= analyses
 
 .DEFAULT_GOAL := help
-.PHONY: bench help report analyses figures validate reference calibrate test test-all lint quarto lock wheel clean setup
+.PHONY: bench simulate help report analyses figures validate reference calibrate test test-all lint quarto lock wheel clean setup
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
@@ -37,6 +37,9 @@ reference: $(READY) ## every reference case (of CASES=folder, or tests/reference
 
 bench: $(READY) ## time vfmeta and others on the same data, results in benchmarks/results.md
 	@$(BIN)/python -W ignore benchmarks/bench.py
+
+simulate: $(READY) ## coverage of the intervals by simulation, to reports/coverage.md
+	@$(BIN)/python -m benchmarks.simulate
 
 lint: $(READY) ## style, types and the floors of the house
 	@$(BIN)/ruff check src tests
@@ -70,4 +73,5 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q $(VENV)/lib src >/dev/null || true # a template that is no Python is no fault
 	@$(BIN)/python -c "import matplotlib.font_manager; from vfmeta.bayesian import compiled; compiled.warm()" # made once, kept
+	@$(BIN)/python -W ignore -c "import vfmeta as vf; vf.random_effects(y=[0, 1, 3], v=[1, 1, 2])" # compiled once, kept
 	@echo "set up in $$(( $$(date +%s) - $$(cat $(VENV)/started) )) s" && touch $@

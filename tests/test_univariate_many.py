@@ -77,6 +77,13 @@ def test_backends_give_identical_numbers(frame: pd.DataFrame, backend: str) -> N
     pd.testing.assert_frame_equal(here, there, check_exact=True)
 
 
+def test_backends_that_cannot_be_used(frame: pd.DataFrame) -> None:
+    with pytest.raises(vf.InputError, match=r"make a dask\.distributed\.Client first"):
+        vf.random_effects_many(frame, backend="dask")
+    with pytest.raises(vf.InputError, match="backend='tape' cannot be used"):
+        vf.random_effects_many(frame, backend="tape")
+
+
 def test_kinds_of_keys(frame: pd.DataFrame) -> None:
     base = vf.random_effects_many(frame)
     codes = pd.factorize(frame["question"])[0]

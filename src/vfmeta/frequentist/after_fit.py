@@ -15,7 +15,7 @@ from vfmeta.frequentist.intake import Studies, check_level
 from vfmeta.frequentist.metaregression import fitted
 from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.kernels import estimators, regression_tau2
-from vfmeta.kernels.deletion import Deleted, leave_one_out
+from vfmeta.kernels.deletion import Deleted, Influence, leave_one_out
 from vfmeta.kernels.deletion import influence as _influence
 from vfmeta.messages import InputError, warn
 from vfmeta.results import FrequentistResult
@@ -32,8 +32,8 @@ def residuals(fit: Any) -> pd.DataFrame:
     DataFrame
         study, residual (y minus fitted), se, standardised (residual over its own standard error, the study being part of the
         fit; 0 where its leverage is 1), deleted_residual, deleted_se, studentised (the same for the fit without the study),
-        pearson (residual over sqrt(v + tau2)) and weight (percent). Studentised residuals are NaN where the model cannot be
-        fitted without the study.
+        pearson (residual over sqrt(v + tau2)) and weight (percent). Studentised residuals are NaN, with a
+        warning, where the model cannot be fitted without the study, or fits every study exactly.
 
     Notes
     -----
@@ -56,7 +56,7 @@ def residuals(fit: Any) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         # a study that alone carries its fitted value has a residual of zero whatever its effect
         standardised = np.where(f.hat > 1 - 1e-12, 0.0, rest / se)
-    case = _influence(f, r.y, r.v, _deleted(r))
+    _, case = _cases(r)
     return pd.DataFrame({
         "study": list(r.labels), "residual": rest, "se": se, "standardised": standardised, "deleted_residual": case.residual,
         "deleted_se": case.residual_se, "studentised": case.studentised, "pearson": rest / np.sqrt(r.v + r.tau2),
@@ -78,17 +78,13 @@ def influence(fit: Any) -> pd.DataFrame:
     Viechtbauer & Cheung 2010, Res Synth Methods 1:112-125; definitions in `vfmeta.kernels.deletion.influence`. A study is
     called influential where DFFITS in size exceeds 3 sqrt(p / (k - p)), the lower tail of chi-squared with p df at Cook's
     distance exceeds one half, the leverage exceeds 3 p / k, or any DFBETAS in size exceeds 1. Values are NaN, and the study
-    named in a warning, where the model cannot be fitted without the study.
+    named in a warning, where the model cannot be fitted without the study, or fits the others exactly.
     """
     import pandas as pd
     from scipy.special import chdtr
 
     r = as_regression(fit)
-    without = _deleted(r)
-    case = _influence(r.fit, r.y, r.v, without)
-    gone = np.flatnonzero(np.isnan(without.q))
-    if len(gone):
-        warn(f"The model cannot be fitted without {', '.join(r.labels[i] for i in gone)}; the diagnostics are undefined there.")
+    without, case = _cases(r)
     p, k, hat = r.p, r.k, r.fit.hat
     far = (
         (np.abs(case.dffits) > 3 * np.sqrt(p / max(k - p, 1)))
@@ -113,7 +109,7 @@ def baujat(fit: Any) -> pd.DataFrame:
     import pandas as pd
 
     r = as_regression(fit)
-    case = _influence(r.fit, r.y, r.v, _deleted(r))
+    _, case = _cases(r)
     return pd.DataFrame({"study": list(r.labels), "heterogeneity": case.baujat_x, "influence": case.baujat_y})
 
 
@@ -204,6 +200,24 @@ def as_regression(fit: Any) -> RegressionResult:
         method = float(fit.tau2 or 0.0)
         warn(f"tau2 by {fit.tau2_method} is held at its value: that estimator is not defined for regressions here.")
     return fitted(studies, design, method, fit.interval_method, fit.level, None, weights)
+
+
+def _cases(r: RegressionResult) -> tuple[Deleted, Influence]:
+    """The fits without each study and what they say of it; studies of which they say nothing are named in a warning."""
+    without = _deleted(r)
+    case = _influence(r.fit, r.y, r.v, without)
+    gone = np.isnan(without.q)
+    if gone.any():
+        names = ", ".join(r.labels[i] for i in np.flatnonzero(gone))
+        warn(f"The model cannot be fitted without {names}; the diagnostics are undefined there.")
+    exact = np.isnan(case.studentised) & ~gone
+    if exact.any():
+        names = ", ".join(r.labels[i] for i in np.flatnonzero(exact))
+        warn(
+            f"The fit without {names} leaves no residual, so its standard error is zero and no measure of distance; the "
+            'diagnostics are undefined there. interval="HKSJ-adhoc" or "Wald" has them.'
+        )
+    return without, case
 
 
 def _deleted(r: RegressionResult) -> Deleted:

@@ -56,9 +56,15 @@ def random_effects_many(
     missing : {"raise", "drop"}
         What to do about rows without ``y`` or ``v``.
     backend : str, optional
-        A joblib backend ("loky", "threading", "dask", ...) that takes the meta-analyses in batches; with "dask" they go to the
-        cluster of the current ``dask.distributed.Client``. Left out, compiled loops run on every core of this process. The
-        numbers are the same whatever is chosen.
+        A joblib backend ("loky", "threading", "dask", ...) that takes the meta-analyses in batches. Left out, compiled loops
+        run on every core of this process. The numbers are the same whatever is chosen. With "dask" the batches go to the
+        cluster of the current client (``pip install "dask[distributed]"``; vfmeta must be installed on the workers)::
+
+            from dask.distributed import Client
+            with Client("scheduler:8786"):  # or Client(n_workers=2) for workers on this machine
+                table = vf.random_effects_many(frame, by="question", backend="dask")
+
+        In a script, put this under ``if __name__ == "__main__":``, since local workers import the script anew.
     jobs : int, optional
         Number of joblib workers; all of the backend's when left out.
 
@@ -72,7 +78,7 @@ def random_effects_many(
     Raises
     ------
     InputError
-        Every fault with its row (counted from 1) and column.
+        Every fault with its row (counted from 1) and column; a backend that is unknown, or "dask" without a client.
     ConvergenceError
         When tau2 of some group did not settle; the groups are named.
     """
@@ -146,7 +152,15 @@ def _through_joblib(arrays: tuple[Any, ...], backend: str | None, jobs: int | No
 
     y, v, order, start, tau2, weights, level, wants = arrays
     groups = len(start) - 1
-    with parallel_config(backend=backend or "loky", n_jobs=-1 if jobs is None else jobs):
+    try:
+        config = parallel_config(backend=backend or "loky", n_jobs=-1 if jobs is None else jobs)
+    except (ValueError, ImportError) as error:
+        if backend == "dask":
+            raise InputError(
+                'backend="dask" needs a cluster: pip install "dask[distributed]", then make a dask.distributed.Client first.'
+            ) from error
+        raise InputError(f"backend={backend!r} cannot be used: {error}.") from error
+    with config:
         pieces = min(groups, 4 * max(1, effective_n_jobs()))
         edges = np.linspace(0, groups, pieces + 1).astype(int)
         tasks = []
