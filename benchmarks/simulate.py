@@ -65,6 +65,10 @@ class Scenario:
         return pd.DataFrame({"question": np.repeat(np.arange(draws), self.k), "y": y.ravel(), "v": np.tile(self.v, draws)})
 
 
+# Okabe and Ito: told apart with every common colour vision.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00")
+
+
 def scenarios() -> list[Scenario]:
     return [Scenario(d, i, k) for d, i, k in product(DESIGNS, I2, SIZES)]
 
@@ -167,7 +171,7 @@ def picture(table: pd.DataFrame, path: Path) -> None:
                 for design, style in lines.items():
                     line = part[(part["i2"] == i2) & (part["method"] == method) & (part["design"] == design)]
                     label = method if design == "alike" else None
-                    ax.plot(line["k"], 100 * line["coverage"], style, color=f"C{number}", lw=1.3, label=label)
+                    ax.plot(line["k"], 100 * line["coverage"], style, color=PALETTE[number], lw=1.3, label=label)
             ax.set_xscale("log")
             sizes = sorted(shown["k"].unique())
             ax.set_xticks(sizes, labels=[str(k) for k in sizes], minor=False)
