@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,7 @@ from vfmeta.results import Marginal, Pair
 KINDS = ("central", "shortest")
 
 
-class _Posterior:
+class _Posterior(ABC):
     """Verbs common to every marginal; ``low`` and ``high`` are the ends of the support."""
 
     mean: float
@@ -24,14 +25,17 @@ class _Posterior:
     low: float = -math.inf
     high: float = math.inf
 
+    @abstractmethod
     def density(self, x: np.ndarray | float) -> np.ndarray:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def cdf(self, x: np.ndarray | float) -> np.ndarray:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def quantile(self, p: np.ndarray | float) -> np.ndarray:
-        raise NotImplementedError
+        ...
 
     @property
     def median(self) -> float:

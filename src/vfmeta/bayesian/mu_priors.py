@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,18 +15,18 @@ from vfmeta.messages import InputError
 Components = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-class MuPrior:
+class MuPrior(ABC):
     """A prior of the mean effect."""
 
     proper: ClassVar[bool] = True
     uses_y: ClassVar[bool] = False
 
+    @abstractmethod
     def components(self, y: np.ndarray, v: np.ndarray) -> Components:
         """Log weights, means and precisions of the normals it consists of; a precision of 0 is flat.
 
         The data (k,) decide at most how far out the components have to reach.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

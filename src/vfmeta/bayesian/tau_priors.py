@@ -6,6 +6,7 @@ Every family says whether it is stated on tau or on tau2; the arithmetic is on t
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,7 +34,7 @@ def _with(text: str, note: str) -> str:
     return f"{text} ({note})" if note else text
 
 
-class TauPrior:
+class TauPrior(ABC):
     """A prior on tau >= 0.
 
     ``tail`` is the a of a density that falls as tau^(-1-a): it decides which posteriors and moments exist. ``high`` is the
@@ -61,9 +62,9 @@ class TauPrior:
     def size(self) -> float | None:
         return None
 
+    @abstractmethod
     def log_density(self, tau: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Log density at ``tau`` (any shape), up to a constant when improper; ``v`` (k,) serves priors that need it."""
-        raise NotImplementedError
 
     def quantile(self, p: Any, v: np.ndarray | None = None) -> np.ndarray:
         """The tau below which prior probability ``p`` (any shape, 0 < p < 1) lies.
