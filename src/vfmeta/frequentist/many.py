@@ -102,7 +102,7 @@ def random_effects_many(
         raise InputError("The table has no rows: nothing can be pooled. Check the selection that made it.")
 
     keep, columns = _numbers(frame, {"y": y, "v": v} | ({"weights": weights} if weights is not None else {}), missing)
-    if len(keep) < len(frame):
+    if keep is not None:
         frame = frame.iloc[keep]
     order, start, heads = _groups(frame, keys)
     k = np.diff(start)
@@ -111,7 +111,7 @@ def random_effects_many(
     try:
         out = _fit(*arrays) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
     except ConvergenceError as error:
-        names = ", ".join(str(tuple(frame[keys].iloc[order[start[i]]])) for i in list(error.rows)[:_LISTED])
+        names = ", ".join(str(tuple(frame[keys].iloc[heads[i]])) for i in list(error.rows)[:_LISTED])
         raise ConvergenceError(f"The iteration for tau2 did not settle for {', '.join(keys)} = {names}.") from error
     model = "common" if method == "common" else "random"
     values = fit_columns(out, k, model, interval, level)
@@ -135,11 +135,11 @@ def random_effects_many(
             "Effects and variances span more orders of magnitude than double precision holds, for "
             f"{', '.join(keys)} = {names}; rescale y and v."
         )
-    return pd.DataFrame(table)
+    return pd.DataFrame(table, copy=False)
 
 
 def _fit(
-    y: np.ndarray, v: np.ndarray, order: np.ndarray, start: np.ndarray, tau2: str | float, weights: np.ndarray | None,
+    y: np.ndarray, v: np.ndarray, order: np.ndarray | None, start: np.ndarray, tau2: str | float, weights: np.ndarray | None,
     level: float, wants: int, threads: int | None = None,
 ) -> np.ndarray:  # fmt: skip
     with np.errstate(over="ignore", invalid="ignore"):
@@ -165,7 +165,7 @@ def _through_joblib(arrays: tuple[Any, ...], backend: str | None, jobs: int | No
         edges = np.linspace(0, groups, pieces + 1).astype(int)
         tasks = []
         for low, high in pairwise(edges.tolist()):
-            rows = order[start[low] : start[high]]
+            rows = slice(start[low], start[high]) if order is None else order[start[low] : start[high]]
             tasks.append(delayed(_batch)(
                 low, y[rows], v[rows], start[low : high + 1] - start[low], tau2,
                 None if weights is None else weights[rows], level, wants,
@@ -178,14 +178,14 @@ def _batch(
     wants: int,
 ) -> np.ndarray:  # fmt: skip
     try:
-        return _fit(y, v, np.arange(len(y)), start, tau2, weights, level, wants, 1)
+        return _fit(y, v, None, start, tau2, weights, level, wants, 1)
     except ConvergenceError as error:
         error.rows = [first + i for i in error.rows]
         raise
 
 
-def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows in order of their groups, where each group begins, and the first row of each group."""
+def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """Rows in order of their groups (None: as they stand), where each group begins, and the first row of each group."""
     import pandas as pd
 
     absent = [
@@ -198,47 +198,50 @@ def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray, np.ndarra
     codes = None
     if len(keys) == 1 and isinstance(frame[keys[0]].dtype, np.dtype) and frame[keys[0]].dtype.kind in "iuf":
         key = frame[keys[0]].to_numpy()
-        starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-        if len(pd.unique(key[starts])) == len(starts):  # every group already stands together
-            return np.arange(len(key)), np.append(starts, len(key)), starts
+        start = np.concatenate([[0], np.flatnonzero(key[1:] != key[:-1]) + 1, [len(key)]])
+        firsts = key[start[:-1]]
+        if (firsts[1:] > firsts[:-1]).all() or len(pd.unique(firsts)) == len(firsts):  # every group already stands together
+            return None, start, start[:-1]
     if len(keys) == 1:
         codes = pd.factorize(frame[keys[0]])[0]
     else:
         codes = frame.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
-    sizes = np.bincount(codes)
-    start = np.concatenate([[0], np.cumsum(sizes)])
-    order = np.arange(len(codes)) if np.all(codes[1:] >= codes[:-1]) else np.argsort(codes, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    if np.all(codes[1:] >= codes[:-1]):
+        return None, start, start[:-1]
+    order = np.argsort(codes, kind="stable")
     return order.astype(np.int64, copy=False), start, order[start[:-1]]
 
 
-def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Rows that stay and their numbers; every fault is one line of the error."""
+def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+    """Rows that stay (None: all) and their numbers; every fault is one line of the error."""
     problems: list[str] = []
     out: dict[str, np.ndarray] = {}
-    gaps = np.zeros(len(frame), dtype=bool)
+    gaps: Any = np.False_
     for role, name in names.items():
         column = frame[name]
         try:
             if column.dtype == bool:
                 raise TypeError
-            values = column.to_numpy(dtype=float, na_value=math.nan)
+            values = column.to_numpy() if column.dtype == float else column.to_numpy(dtype=float, na_value=math.nan)
         except (TypeError, ValueError):
             what = f"Column {name!r} holds values that are not numbers ({column.dtype})"
             raise InputError(f"{what}; convert it to numbers.") from None
-        bad = ~np.isfinite(values)
-        if bad.any():
-            gaps |= np.isnan(values)
-            problems += [
-                f"row {i + 1}, column {name}: the value is infinite; give a finite number or remove the row."
-                for i in np.flatnonzero(bad & ~np.isnan(values))
-            ]
+        out[role] = values
+        least, most = values.min(), values.max()
+        if math.isfinite(least) and math.isfinite(most) and (least > 0 or role == "y"):
+            continue
+        gaps = gaps | np.isnan(values)
+        problems += [
+            f"row {i + 1}, column {name}: the value is infinite; give a finite number or remove the row."
+            for i in np.flatnonzero(np.isinf(values))
+        ]
         if role != "y" and (low := values <= 0).any():
             what = "sampling variance" if role == "v" else "weight"
             problems += [
                 f"row {i + 1}, column {name}: the {what} is {values[i]:g}; it must be greater than 0."
                 for i in np.flatnonzero(low)
             ]
-        out[role] = values
     if missing == "raise" and gaps.any():
         problems += [
             f'row {i + 1}, column {name}: missing value; fill it in, remove the row, or pass missing="drop".'
@@ -250,7 +253,7 @@ def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[
         more = [f"... and {len(problems) - _LISTED} more."] if len(problems) > _LISTED else []
         raise InputError(problems[:_LISTED] + more)
     if not gaps.any():
-        return np.arange(len(frame)), out
+        return None, out
     keep = np.flatnonzero(~gaps)
     if not len(keep):
         raise InputError("Every row has a missing value; nothing is left to pool.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.frequentist.dependent import deletion
+from vfmeta.frequentist.dependent.result import MultivariateResult
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.messages import InputError
@@ -20,23 +22,30 @@ _MOST_STUDIES = 62  # bits of a mask
 _MOST_SUBSETS = 1 << 24
 
 
-def leave_one_out(fit: FrequentistResult) -> pd.DataFrame:
+def leave_one_out(fit: FrequentistResult | MultivariateResult, cluster: Any = None) -> pd.DataFrame:
     """The pool without each study in turn.
 
     Parameters
     ----------
-    fit : FrequentistResult
-        From `random_effects` or `common_effect`, of at least two studies. Its choices (tau2, interval, level, weights) are
-        kept.
+    fit : FrequentistResult or MultivariateResult
+        From `random_effects` or `common_effect`, of at least two studies, or from `multivariate`. Its choices (tau2, interval,
+        level, weights) are kept.
+    cluster : column name or sequence of k values, optional
+        For `multivariate`: what is left out together, such as a trial with all its effects; single effects when left out.
 
     Returns
     -------
     DataFrame
         One row a study, in the order of the fit: ``omitted`` (its label), k, estimate, se, ci_low, ci_high, statistic, df,
-        p_value, tau2, i2, h2, q, q_df, q_p, as in `random_effects_many`.
+        p_value, tau2, i2, h2, q, q_df, q_p, as in `random_effects_many`. From `multivariate` a row a coefficient: omitted,
+        coefficient, k, estimate, se, ci_low, ci_high, statistic, p_value and every variance and correlation.
     """
     import pandas as pd
 
+    if isinstance(fit, MultivariateResult):
+        return deletion.leave_out(fit, cluster)
+    if cluster is not None:
+        raise InputError("cluster= is for fits of vf.multivariate; a study here is one effect.")
     tau2, weights = _choices(fit)
     if fit.k < 2:
         raise InputError("One study only: leaving it out leaves nothing to pool.")

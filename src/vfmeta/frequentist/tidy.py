@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from vfmeta.frequentist.pooling import quantile
-from vfmeta.kernels.estimators import cores
-
-_WORTH_A_THREAD = 20_000  # tail probabilities
+from vfmeta.kernels.tails import tails
 
 
 def fit_columns(out: np.ndarray, k: np.ndarray, model: str, interval: str, level: float) -> dict[str, np.ndarray]:
@@ -34,31 +29,29 @@ def fit_columns(out: np.ndarray, k: np.ndarray, model: str, interval: str, level
     dict of ndarray of shape (B,)
         k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal), p_value, tau2, i2 (percent), h2, q, q_df, q_p.
     """
-    from scipy.special import chdtrc, ndtr, stdtr
-
     tau2, estimate, se, factor, q, typical = (out[:, c] for c in (0, 2, 3, 4, 5, 6))
-    df, many = k - 1, k > 1
+    df, alone = k - 1, np.flatnonzero(k == 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         if interval.startswith("HKSJ"):
-            used = np.maximum(factor, 1.0) if interval == "HKSJ-adhoc" else factor
-            se = np.where(many, se * np.sqrt(used), se)
-        statistic = np.where((estimate == 0) & (se == 0), 0.0, estimate / se)
+            own = se[alone]
+            se = se * np.sqrt(np.maximum(factor, 1.0) if interval == "HKSJ-adhoc" else factor)
+            se[alone] = own
+        statistic = estimate / se
+        statistic[(estimate == 0) & (se == 0)] = 0.0
         if interval == "Wald":
-            ddf, t = np.full(len(k), np.nan), np.full(len(k), quantile(level, None))
-            p = 2 * ndtr(-np.abs(statistic))
+            ddf, half = np.full(len(k), np.nan), quantile(level, None) * se
         else:
-            ddf, t = np.where(many, df, np.nan), quantiles(k, 1, level)
-            p = 2 * _spread(stdtr, np.where(many, df, 1).astype(float), -np.abs(statistic))
-            if not many.all():
-                p = np.where(many, p, 2 * ndtr(-np.abs(statistic)))
+            ddf, half = df.astype(float), quantiles(k, 1, level) * se
+            ddf[alone] = np.nan
+        p, q_p = tails(statistic, q, df, interval != "Wald")
         if model == "random":
             i2, h2 = 100 * (tau2 / (tau2 + typical)), tau2 / typical + 1
         else:
-            h2 = np.where(many, q / np.maximum(df, 1), np.nan)
-            i2 = np.where(many, np.maximum(100 * (1 - 1 / h2), 0.0), np.nan)
-        q_p = np.where(many, _spread(chdtrc, np.maximum(df, 1).astype(float), q), 1.0)
+            h2 = q / df
+            h2[alone] = np.nan
+            i2 = np.maximum(100 * (1 - 1 / h2), 0.0)
     return {
-        "k": k, "estimate": estimate, "se": se, "ci_low": estimate - t * se, "ci_high": estimate + t * se,
+        "k": k, "estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half,
         "statistic": statistic, "df": ddf, "p_value": p, "tau2": tau2, "i2": i2, "h2": h2, "q": q, "q_df": df, "q_p": q_p,
     }  # fmt: skip
 
@@ -85,18 +78,10 @@ def prediction_columns(
     return {"prediction_low": columns["estimate"] - half, "prediction_high": columns["estimate"] + half}
 
 
-def _spread(tail: Callable[..., np.ndarray], df: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """``tail(df, x)`` of shape (B,), on every core where there is work for them: scipy's loops release the interpreter lock."""
-    pieces = min(cores(), len(x) // _WORTH_A_THREAD)
-    if pieces < 2:
-        return tail(df, x)
-    with ThreadPoolExecutor(pieces) as pool:
-        return np.concatenate(list(pool.map(tail, np.array_split(df, pieces), np.array_split(x, pieces))))
-
-
 def quantiles(k: np.ndarray, lost: int, level: float) -> np.ndarray:
     """Quantiles of t with k - lost degrees of freedom, shape (B,); normal where none are left."""
-    table = np.zeros(int(k.max()) + 1)
-    for n in np.flatnonzero(np.bincount(k)).tolist():
+    sizes = np.bincount(k)
+    table = np.zeros(len(sizes))
+    for n in np.flatnonzero(sizes).tolist():
         table[n] = quantile(level, n - lost if n > lost else None)
-    return table[k]
+    return table[k] if sizes[-1] < len(k) else np.full(len(k), table[-1])

@@ -42,13 +42,13 @@ _CODES = {
     "PMM": 8, "ML": 9, "REML": 10, "GENQ": 11, "fixed": 12, "GENQM": 13,
 }  # fmt: skip
 _WORTH_A_THREAD = 20_000  # studies, below which another thread costs more than it brings
-_NONE = np.empty(0)
+_NONE, _ANY = np.empty(0), np.empty(0, np.int64)
 
 
 def fit_ragged(
     y: np.ndarray,
     v: np.ndarray,
-    order: np.ndarray,
+    order: np.ndarray | None,
     start: np.ndarray,
     tau2: str | float = "REML",
     *,
@@ -63,8 +63,8 @@ def fit_ragged(
     ----------
     y, v : ndarray of shape (N,)
         Effects and their sampling variances (finite, v > 0).
-    order : ndarray of int, shape (M,)
-        Positions in ``y``; ``order[start[b]:start[b + 1]]`` are the studies of meta-analysis ``b``.
+    order : ndarray of int, shape (M,), optional
+        Positions in ``y``; ``order[start[b]:start[b + 1]]`` are the studies of meta-analysis ``b``. None: 0, 1, 2, ...
     start : ndarray of int, shape (B + 1,)
         Where each meta-analysis begins in ``order``; none is empty.
     tau2 : str or float
@@ -81,7 +81,7 @@ def fit_ragged(
 
     Returns
     -------
-    ndarray of shape (B, 11)
+    ndarray of shape (B, 11), each column in one piece
         Columns `vfmeta.kernels.compiled.fits.COLUMNS`: tau2, its standard error, estimate, its standard error, the
         Hartung-Knapp factor, Cochran's Q, the typical sampling variance, two limits of tau2, log-likelihood and restricted
         log-likelihood. For a single study all but estimate, standard error and Q are NaN.
@@ -93,28 +93,20 @@ def fit_ragged(
     """
     from vfmeta.kernels.compiled import fits
 
-    order, start = _own(order, np.int64), _own(start, np.int64)
+    index, start = _ANY if order is None else _own(order, np.int64), _own(start, np.int64)
     k = np.diff(start)
-    method, given = _method(tau2)
-    tau2_given = np.full(len(k), given)
-    if method == fits.GENQM:
+    given = None
+    if tau2 == "GENQM":
         if weights is None:
             raise ValueError("GENQM needs weights.")
+        given = np.zeros(len(k))
         for b in np.flatnonzero(k > 1):
-            rows = order[start[b] : start[b + 1]]
-            tau2_given[b] = genq_tau2(y[rows], v[rows], weights[rows], 0.5)
-    target, small, large = (t[k] for t in _targets(int(k.max()), np.unique(k), tau2, level))
-    ws = _NONE if weights is None else _own(weights)
-    out = np.empty((len(k), len(fits.COLUMNS)))
-    drop = _half_chi2(level) if wants & PROFILE_LIKELIHOOD else 0.0
-    y, v = _own(y), _own(v)
-
-    def run(low: int, high: int) -> None:
-        fits.fit_ragged(y, v, ws, order, start, method, tau2_given, target, small, large, drop, wants, low, high, out)
-
-    _spread(run, len(k), int(start[-1]), threads)
-    _settled(out, k, wants)
-    return out
+            rows = slice(start[b], start[b + 1]) if order is None else index[start[b] : start[b + 1]]
+            given[b] = genq_tau2(y[rows], v[rows], weights[rows], 0.5)
+    return _drive(
+        fits.RAGGED, index, k, int(start[-1]), y, v, tau2, weights, wants,
+        start=start, given=given, level=level, threads=threads,
+    )  # fmt: skip
 
 
 def fit_leaving_one_out(
@@ -126,7 +118,7 @@ def fit_leaving_one_out(
     k = len(y)
     if tau2 == "GENQM":
         return fit_each(y, v, [np.delete(np.arange(k), i) for i in range(k)], tau2, weights=weights, wants=wants)
-    return _drive(fits.fit_leaving_one_out, (), np.full(k, k - 1), k * k, y, v, tau2, weights, wants)
+    return _drive(fits.ONE_OUT, _ANY, np.full(k, k - 1), k * k, y, v, tau2, weights, wants)
 
 
 def fit_cumulating(
@@ -139,7 +131,7 @@ def fit_cumulating(
     if tau2 == "GENQM":
         return fit_each(y, v, [np.asarray(order)[: i + 1] for i in range(k)], tau2, weights=weights, wants=wants)
     steps = _own(order, np.int64)
-    return _drive(fits.fit_cumulating, (steps,), np.arange(1, k + 1), k * k, y, v, tau2, weights, wants)
+    return _drive(fits.CUMULATIVE, steps, np.arange(1, k + 1), k * k, y, v, tau2, weights, wants)
 
 
 def fit_subsets(
@@ -152,7 +144,7 @@ def fit_subsets(
     counts = np.bitwise_count(masks).astype(np.int64)
     if tau2 == "GENQM":
         return fit_each(y, v, [np.flatnonzero(m >> np.arange(len(y)) & 1) for m in masks], tau2, weights=weights, wants=wants)
-    return _drive(fits.fit_subsets, (masks,), counts, len(masks) * len(y), y, v, tau2, weights, wants)
+    return _drive(fits.SUBSETS, masks, counts, len(masks) * len(y), y, v, tau2, weights, wants)
 
 
 def fit_each(
@@ -164,43 +156,53 @@ def fit_each(
 
 
 def _drive(
-    loop: Callable[..., None], extra: tuple[np.ndarray, ...], counts: np.ndarray, work: int,
-    y: np.ndarray, v: np.ndarray, tau2: str | float, weights: np.ndarray | None, wants: int,
+    kind: int, which: np.ndarray, counts: np.ndarray, work: int, y: np.ndarray, v: np.ndarray, tau2: str | float,
+    weights: np.ndarray | None, wants: int, *, start: np.ndarray = _ANY, given: np.ndarray | None = None, level: float = 0.95,
+    threads: int | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Run a loop over subsets of one set of studies; ``counts`` of shape (B,) are their sizes."""
+    """Run `vfmeta.kernels.compiled.fits.fit_many`; ``counts`` of shape (B,) are the sizes of the fits."""
     from vfmeta.kernels.compiled import fits
 
-    method, given = _method(tau2)
-    target, small, large = _targets(len(y), np.unique(counts), tau2, 0.95)
-    ws = _NONE if weights is None else _own(weights)
-    out = np.empty((len(counts), len(fits.COLUMNS)))
-    y, v = _own(y), _own(v)
+    sizes = np.bincount(counts)
+    method = _CODES[tau2 if isinstance(tau2, str) else "fixed"]
+    rank, lengths = _ANY, None
+    if method in (fits.REML, fits.ML) and weights is None and sizes[-1] < len(counts):  # equal sizes are fitted side by side
+        rank = np.argsort(counts.astype(np.uint16) if len(sizes) <= 1 << 16 else counts, kind="stable")
+        lengths = counts[rank]
+    if given is None:
+        given = np.full(1, 0.0 if isinstance(tau2, str) else float(tau2))
+    asked = _asked(sizes, tau2, level)
+    drop = _half_chi2(level) if wants & PROFILE_LIKELIHOOD else 0.0
+    y, v, ws = _own(y), _own(v), _NONE if weights is None else _own(weights)
+    out = np.empty((len(fits.COLUMNS), len(counts)))
 
     def run(low: int, high: int) -> None:
-        loop(y, v, ws, *extra, method, given, target, small, large, wants, low, high, out)
+        room = fits.room(len(sizes))
+        fits.fit_many(y, v, ws, kind, which, start, rank, given, method, asked, drop, wants, room, low, high, out)
 
-    _spread(run, len(counts), work)
-    _settled(out, counts, wants)
-    return out
+    spread(run, len(counts), work, threads, lengths)
+    return _settled(out, counts, wants)
 
 
 def _own(x: np.ndarray, dtype: type = float) -> np.ndarray:
     """As the compiled loops know it: contiguous and writable. Any other kind of array would be compiled for anew."""
-    return np.require(x, dtype, ["C", "W"])
+    x = np.require(x, dtype, ["C"])
+    if not x.flags.writeable:
+        x = x.view()
+        try:
+            x.flags.writeable = True  # a column of a data frame; the loops write nothing there
+        except ValueError:
+            x = x.copy()
+    return x
 
 
-def _method(tau2: str | float) -> tuple[int, float]:
-    return (_CODES[tau2], 0.0) if isinstance(tau2, str) else (_CODES["fixed"], float(tau2))
-
-
-def _targets(size: int, sizes: np.ndarray, tau2: str | float, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _asked(sizes: np.ndarray, tau2: str | float, level: float) -> np.ndarray:
     """By number of studies: the Q that Paule-Mandel's equation asks for, and the quantiles of the Q-profile limits."""
-    target, small, large = np.zeros(size + 1), np.full(size + 1, np.inf), np.zeros(size + 1)
-    for k in sizes.tolist():
-        if k > 1:
-            median, small[k], large[k] = _quantiles(k - 1, level)
-            target[k] = median if tau2 == "PMM" else k - 1
-    return target, small, large
+    asked = np.zeros((3, len(sizes)))
+    for k in np.flatnonzero(sizes[2:]).tolist():
+        median, small, large = _quantiles(k + 1, level)
+        asked[:, k + 2] = median if tau2 == "PMM" else k + 1, small, large
+    return asked
 
 
 @lru_cache(maxsize=4096)
@@ -217,13 +219,20 @@ def _half_chi2(level: float) -> float:
     return float(ndtri(0.5 + level / 2)) ** 2 / 2
 
 
-def _spread(run: Callable[[int, int], None], rows: int, work: int, limit: int | None = None) -> None:
-    """``run`` over all rows, in pieces on as many threads as the work is worth."""
+def spread(
+    run: Callable[[int, int], None], rows: int, work: int, limit: int | None = None, lengths: np.ndarray | None = None
+) -> None:
+    """``run`` over all rows, in pieces on as many threads as the work is worth; ``lengths`` where rows are not equally long."""
     threads = min(limit or cores(), max(1, work // _WORTH_A_THREAD), rows)
     if threads <= 1:
         run(0, rows)
         return
-    edges = np.linspace(0, rows, 4 * threads + 1).astype(int)  # several pieces each: subsets of one run are not equally long
+    shares = np.linspace(0, 1, 4 * threads + 1)  # several pieces each: one thread may be held up
+    if lengths is None:
+        edges = (shares * rows).astype(int)
+    else:
+        done = np.cumsum(lengths)
+        edges = np.append(np.searchsorted(done, shares[:-1] * done[-1]), rows)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
 
@@ -235,11 +244,13 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _settled(out: np.ndarray, k: np.ndarray, wants: int) -> None:
-    failed = np.isnan(out[:, 0]) & (k > 1)
+def _settled(out: np.ndarray, k: np.ndarray, wants: int) -> np.ndarray:
+    """The fits as rows, if all of them settled."""
+    failed = np.isnan(out[0]) & (k > 1)
     if wants & PROFILE_LIKELIHOOD:
-        failed |= np.isnan(out[:, 8]) & (k > 1)
+        failed |= np.isnan(out[8]) & (k > 1)
     if failed.any():
         error = ConvergenceError("The iteration for tau2 did not settle; do the effects span too many orders of magnitude?")
         error.rows = np.flatnonzero(failed).tolist()
         raise error
+    return out.T

@@ -28,7 +28,29 @@ _SOURCE = _stamp()
 
 def compiled(function: F) -> F:
     """The function, compiled at its first call and kept on disk; it runs without the interpreter lock."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _FASTMATH}
+    return _compile(function, fastmath=_FASTMATH)
+
+
+def lean(function: F) -> F:
+    """As `compiled`, for functions that make no arrays: nobody counts who holds those they are handed.
+
+    The counts are atomic, at nearly every call of one function by another, and can cost as much as the arithmetic.
+    """
+    return _compile(function, fastmath=_FASTMATH, _nrt=False)
+
+
+def exact(function: F) -> F:
+    """As `lean`, every operation as it is written: the same numbers in a vector register and outside."""
+    return _compile(function, fastmath=False, _nrt=False)  # said aloud: what is not is inherited from the caller
+
+
+def inlined(function: F) -> F:
+    """As `exact`, put into the code of its callers: for small functions, since handing over an array costs seven numbers."""
+    return _compile(function, fastmath=False, _nrt=False, forceinline=True)
+
+
+def _compile(function: F, **more: Any) -> F:
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **more}
     try:
         out = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to keep it in: compiled anew in every process

@@ -9,34 +9,56 @@ from __future__ import annotations
 
 import math
 
-from vfmeta.kernels.compiled.jit import compiled
+import numpy as np
+
+from vfmeta.kernels.compiled.jit import inlined, lean
 
 EPS = 2.220446049250313e-16
 
 
-@compiled
-def gather(ys, vs, index, n, y, v):  # type: ignore[no-untyped-def]
-    """Studies ``index[:n]`` of ``ys``, ``vs`` into ``y``, ``v``, the most precise first, shifted and scaled.
+@inlined
+def pick(index, i):  # type: ignore[no-untyped-def]
+    """Element ``i`` of ``index``; an empty one stands for 0, 1, 2, ..."""
+    return index[i] if index.size else i
+
+
+@inlined
+def power_of_two(n):  # type: ignore[no-untyped-def]
+    """2^n for -1022 <= n <= 1023, from its bits."""
+    return np.int64((n + 1023) << 52).view(np.float64)
+
+
+@inlined
+def half_exponent(x):  # type: ignore[no-untyped-def]
+    """The n that brings x / 4^n near 1, x > 0."""
+    bits = np.float64(x).view(np.int64) >> 52
+    return (bits - 1022) // 2 if bits else math.frexp(x)[1] // 2
+
+
+@inlined
+def gather(ys, vs, index, at, n, y, v):  # type: ignore[no-untyped-def]
+    """Studies ``index[at:at + n]`` of ``ys``, ``vs`` into ``y``, ``v``, the most precise first, shifted and scaled.
 
     Returns the shift, and the power of two (exponent) by which ``y`` was divided.
     """
-    top = 0
-    for i in range(1, n):
-        if vs[index[i]] < vs[index[top]]:
-            top = i
-    first = index[top]
-    centre = ys[first]
-    half = math.frexp(vs[first])[1] // 2
-    down, down2 = math.ldexp(1.0, -half), math.ldexp(1.0, -half)
+    top, least = 0, np.inf
     for i in range(n):
-        y[i] = (ys[index[i]] - centre) * down
-        v[i] = vs[index[i]] * down * down2
+        study = pick(index, at + i)
+        y[i], v[i] = ys[study], vs[study]
+        lower = v[i] < least  # no branch: it would be guessed wrong half the time
+        top, least = (i if lower else top), (v[i] if lower else least)
+    centre = y[top]
+    half = half_exponent(least)
+    down = power_of_two(-half)
+    for i in range(n):
+        y[i] = (y[i] - centre) * down
+        v[i] = v[i] * down * down
     y[0], y[top] = y[top], y[0]
     v[0], v[top] = v[top], v[0]
     return centre, half
 
 
-@compiled
+@lean
 def moments(y, v, tau2):  # type: ignore[no-untyped-def]
     """1'W1, the mean, y'Py (generalised Q), y'PPy and tr P."""
     k = y.size
@@ -62,7 +84,7 @@ def moments(y, v, tau2):  # type: ignore[no-untyped-def]
     return total, mean, q, pp, trace / total
 
 
-@compiled
+@lean
 def weighted_mean(y, v, tau2):  # type: ignore[no-untyped-def]
     """1'W1 and the mean."""
     total, wy = 1.0 / (v[0] + tau2), 0.0
@@ -73,7 +95,7 @@ def weighted_mean(y, v, tau2):  # type: ignore[no-untyped-def]
     return total, wy / total
 
 
-@compiled
+@lean
 def squared_weights(v, tau2):  # type: ignore[no-untyped-def]
     """Traces of WW and of PP."""
     top = 1.0 / (v[0] + tau2)
@@ -92,7 +114,7 @@ def squared_weights(v, tau2):  # type: ignore[no-untyped-def]
     return two, own + 2 * pairs / (total * total)
 
 
-@compiled
+@lean
 def log_likelihood(y, v, tau2, restricted):  # type: ignore[no-untyped-def]
     """Log-likelihood, or restricted log-likelihood, at the mean that maximises it, without its constant."""
     total, _, q, _, _ = moments(y, v, tau2)
@@ -104,7 +126,7 @@ def log_likelihood(y, v, tau2, restricted):  # type: ignore[no-untyped-def]
     return -0.5 * out
 
 
-@compiled
+@lean
 def spread(y):  # type: ignore[no-untyped-def]
     """Sum of squares about the plain mean."""
     mean = 0.0
@@ -117,7 +139,7 @@ def spread(y):  # type: ignore[no-untyped-def]
     return out
 
 
-@compiled
+@lean
 def user_mean(y, u, a):  # type: ignore[no-untyped-def]
     """Mean and its variance under fixed weights ``a`` for effects of variance ``u``."""
     total, ay, var = 0.0, 0.0, 0.0

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from vfmeta.kernels.compiled.jit import compiled
+from vfmeta.kernels.compiled.jit import exact, lean
 from vfmeta.kernels.compiled.mean import EPS, log_likelihood, moments, spread
 
 _STEP = math.exp(0.25)  # ratio of neighbouring v + tau2 in a scan where nothing is proved: 1 / (v + tau2)^n is gentle there
@@ -18,7 +18,7 @@ _SURE = 1e-9  # a step so small, relative to tau2, is the last
 _TINY = 1e-17  # in units of the smallest variance: a tau2 below is rounding
 
 
-@compiled
+@lean
 def by_moments(y, v, a):  # type: ignore[no-untyped-def]
     """Untruncated moment estimate from Q with fixed weights ``a`` (any order of the studies)."""
     k = y.size
@@ -44,7 +44,7 @@ def by_moments(y, v, a):  # type: ignore[no-untyped-def]
     return (q - noise) / slope
 
 
-@compiled
+@lean
 def variance_of_q(v, tau2, a):  # type: ignore[no-untyped-def]
     """Var(Q_a) = 2 tr(A U A U), with A the residual matrix of weights ``a`` and U = diag(v + tau2); and tr A."""
     total = 0.0
@@ -69,7 +69,7 @@ def variance_of_q(v, tau2, a):  # type: ignore[no-untyped-def]
     return 2 * square, trace
 
 
-@compiled
+@lean
 def q_root(y, v, target):  # type: ignore[no-untyped-def]
     """tau2 >= 0 at which the generalised Q equals ``target``, 0 when it starts below; NaN if it does not settle.
 
@@ -88,7 +88,7 @@ def q_root(y, v, target):  # type: ignore[no-untyped-def]
     return np.nan
 
 
-@compiled
+@exact
 def score(y, v, tau2, restricted):  # type: ignore[no-untyped-def]
     """The two sides of the likelihood equation, y'PPy and tr P (or 1'W1); twice the score is their difference.
 
@@ -114,7 +114,7 @@ def score(y, v, tau2, restricted):  # type: ignore[no-untyped-def]
     return pp, ((2 * top * rest + (rest * rest - ww)) / total if restricted else total)
 
 
-@compiled
+@exact
 def height(y, v, tau2, restricted, kind, level):  # type: ignore[no-untyped-def]
     """The function whose sign change is looked for.
 
@@ -127,7 +127,7 @@ def height(y, v, tau2, restricted, kind, level):  # type: ignore[no-untyped-def]
     return log_likelihood(y, v, tau2, restricted) - level
 
 
-@compiled
+@exact
 def root_between(y, v, a, fa, b, fb, restricted, kind, level):  # type: ignore[no-untyped-def]
     """Root of `height` between ``a`` and ``b``, where it has opposite signs; NaN if it does not settle.
 
@@ -165,7 +165,7 @@ def root_between(y, v, a, fa, b, fb, restricted, kind, level):  # type: ignore[n
     return np.nan
 
 
-@compiled
+@lean
 def bound(y, v):  # type: ignore[no-untyped-def]
     """A tau2 above which the score is negative, restricted or not; 0 when all effects are the same.
 
@@ -182,7 +182,7 @@ def bound(y, v):  # type: ignore[no-untyped-def]
     return 0.5 * (s2 + math.sqrt(s2) * math.sqrt(s2 + 4 * u)) * (1 + 1e-9)
 
 
-@compiled
+@exact
 def by_likelihood(y, v, restricted):  # type: ignore[no-untyped-def]
     """Global maximum of the (restricted) likelihood over tau2 >= 0; NaN if none was found.
 
@@ -228,9 +228,7 @@ def by_likelihood(y, v, restricted):  # type: ignore[no-untyped-def]
             return np.nan
         pp_ahead, trace_ahead = score(y, v, ahead, restricted)
         if pp > trace and pp_ahead <= trace_ahead:
-            root = root_between(
-                y, v, t, 1 - trace / pp, ahead, 1 - trace_ahead / pp_ahead, restricted, 0, 0.0
-            )
+            root = root_between(y, v, t, 1 - trace / pp, ahead, 1 - trace_ahead / pp_ahead, restricted, 0, 0.0)
             if math.isnan(root):
                 return np.nan
             found += 1
@@ -246,7 +244,7 @@ def by_likelihood(y, v, restricted):  # type: ignore[no-untyped-def]
     return np.nan
 
 
-@compiled
+@lean
 def likelihood_interval(y, v, best, drop, restricted):  # type: ignore[no-untyped-def]
     """Outermost tau2 >= 0 at which the (restricted) log-likelihood is no more than ``drop`` below its value at ``best``."""
     level = log_likelihood(y, v, best, restricted) - drop
