@@ -14,7 +14,8 @@ from statsmodels.stats.contingency_tables import Table2x2
 from statsmodels.stats.meta_analysis import effectsize_2proportions, effectsize_smd
 
 import vfmeta as vf
-from vfmeta.effects import events, means
+from vfmeta.effects.measures import ZeroRule, common, two_events
+from vfmeta.effects.measures import two_means as means
 
 MEANS = {"mean1": "m1", "sd1": "s1", "n1": "n1", "mean2": "m2", "sd2": "s2", "n2": "n2"}
 COUNTS = {"events1": "e1", "n1": "n1", "events2": "e2", "n2": "n2"}
@@ -49,8 +50,8 @@ def test_standardised_mean_difference_with_the_exact_correction() -> None:
 
 
 def test_the_correction_is_not_its_approximation() -> None:
-    assert means.bias_correction(4) == pytest.approx(math.gamma(2) / (math.sqrt(2) * math.gamma(1.5)), rel=1e-12)
-    assert abs(means.bias_correction(4) - (1 - 3 / (4 * 4 - 1))) > 2e-3
+    assert common.bias_correction(4) == pytest.approx(math.gamma(2) / (math.sqrt(2) * math.gamma(1.5)), rel=1e-12)
+    assert abs(common.bias_correction(4) - (1 - 3 / (4 * 4 - 1))) > 2e-3
 
 
 def test_standardised_mean_difference_near_statsmodels() -> None:
@@ -258,8 +259,9 @@ def test_exchanged_arms_turn_the_sign_of_means(m1: float, s1: float, n1: int, m2
 @given(size, size, st.data())
 def test_exchanged_arms_turn_the_sign_of_counts(n1: int, n2: int, data: st.DataObject) -> None:
     a, c = data.draw(st.integers(0, n1)), data.draw(st.integers(0, n2))
-    for effect in (events.log_risk_ratio, events.log_odds_ratio, events.risk_difference):
-        y, v = effect(a, n1, c, n2)
-        assert effect(c, n2, a, n1) == pytest.approx((-y, v), abs=1e-12)
-    y, v = events.log_odds_ratio(a, n1, c, n2)
-    assert events.log_odds_ratio(n1 - a, n1, n2 - c, n2) == pytest.approx((-y, v), abs=1e-12)
+    rule = ZeroRule()
+    for effect in (two_events.log_risk_ratio, two_events.log_odds_ratio, two_events.risk_difference):
+        y, v = effect(a, n1, c, n2, zero=rule)
+        assert effect(c, n2, a, n1, zero=rule) == pytest.approx((-y, v), abs=1e-12)
+    y, v = two_events.log_odds_ratio(a, n1, c, n2, zero=rule)
+    assert two_events.log_odds_ratio(n1 - a, n1, n2 - c, n2, zero=rule) == pytest.approx((-y, v), abs=1e-12)

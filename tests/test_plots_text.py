@@ -111,7 +111,9 @@ def test_every_measure_has_words_and_leaves_the_log_scale_exactly_when_it_is_a_l
     assert ("log" in words.lower().split()) == (measure == "PLO")  # the one log that exp does not undo
     question = Question(measure=measure)
     assert question.is_ratio == ("log " in MEASURES[measure].title)  # "logit" is none
-    assert question.display(0.0) == question.null == (1.0 if question.is_ratio else 0.0)
+    assert question.display(0.0) == (1.0 if question.is_ratio else 0.0)
+    one_group = not any(name.endswith(("2", "_pre", "_change", "r")) or name == "d" for name in MEASURES[measure].columns)
+    assert question.null == (None if one_group else 0.5 if measure in ("CLES", "AUC") else question.display(0.0))
 
 
 def test_logs_are_of_ratios_or_of_levels() -> None:

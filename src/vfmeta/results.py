@@ -13,77 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from vfmeta.question import LOG_LEVELS, LOG_RATIOS, RATIO_MEASURES, Pair, Question
+
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "LOG_LEVELS", "LOG_RATIOS", "RATIO_MEASURES", "SCHEMA_VERSION", "BayesianResult", "FrequentistResult", "Marginal", "Pair",
+    "Question", "Result",
+]  # fmt: skip
 SCHEMA_VERSION = 1
-#: logs of ratios of two groups, or of one group after and before
-LOG_RATIOS = frozenset({"RR", "OR", "PETO", "HR", "IRR", "ROM", "VR", "CVR", "D2OR", "D2ORN", "ROMC", "VRC", "CVRC"})
-#: logs of what is measured in one group: exp makes sense of them, but 1 is no "no difference"
-LOG_LEVELS = frozenset({"PLN", "IRLN", "MNLN", "CVLN", "SDLN"})
-#: everything people read as exp of the analysis scale
-RATIO_MEASURES = LOG_RATIOS | LOG_LEVELS
-Pair = tuple[float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is compared, on what outcome, in what unit.
-
-    Parameters
-    ----------
-    measure : str
-        Effect measure: ``"HR"``, any that `vfmeta.effect_size` makes (``"MD"``, ``"SMD"``, ``"RR"``, ``"OR"``, ``"RD"``, ...),
-        or ``"GEN"`` for raw ``y`` and ``v``.
-    experimental, control : str
-        Names of the two sides as people read them. Effects are experimental minus control.
-    outcome : str
-        Name of the outcome as people read it.
-    higher_is_worse : bool or None
-        Direction of the outcome; None when unknown. For events: whether the event is a bad one.
-    scale : (float, float) or None
-        Ends of the common scale of an MD, such as ``(0, 10)``.
-    mid : float or None
-        Minimal important difference in units of the scale (positive), with where it was read in ``mid_source``.
-    """
-
-    measure: str = "GEN"
-    experimental: str = "experimental"
-    control: str = "control"
-    outcome: str = "effect"
-    higher_is_worse: bool | None = None
-    scale: Pair | None = None
-    mid: float | None = None
-    mid_source: str = ""
-
-    @property
-    def is_ratio(self) -> bool:
-        return self.measure in RATIO_MEASURES
-
-    def display(self, value: float) -> float:
-        """The value as people read it: ratios and other logs leave the log scale, everything else stays."""
-        return math.exp(value) if self.is_ratio else value
-
-    @property
-    def null(self) -> float:
-        """No difference, on the scale people read."""
-        return 1.0 if self.is_ratio else 0.0
-
-    def side(self, value: float) -> str | None:
-        """Which side a value on the analysis scale favours, or None when the direction is unknown or there is no difference."""
-        if self.higher_is_worse is None or value == 0 or math.isnan(value):
-            return None
-        return self.experimental if (value < 0) == self.higher_is_worse else self.control
-
-    def to_dict(self) -> dict[str, Any]:
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        data = dict(data)
-        if data.get("scale") is not None:
-            data["scale"] = tuple(data["scale"])
-        return cls(**data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +71,9 @@ class Result:
 
     @property
     def excludes_null(self) -> bool:
-        """Whether the interval leaves out "no difference"."""
-        return self.interval[0] > 0 or self.interval[1] < 0
+        """Whether the interval leaves out "no difference"; False where nothing means that."""
+        null = self.question.null_effect
+        return null is not None and (self.interval[0] > null or self.interval[1] < null)
 
     @property
     def studies(self) -> pd.DataFrame:
@@ -220,6 +160,8 @@ class Result:
 class FrequentistResult(Result):
     """A frequentist pool.
 
+    ``statistic`` and ``p_value`` test "no difference" (``question.null``); for a measure that has none they hold 0 on the
+    analysis scale, and are not printed.
     ``q``, ``q_df``, ``q_p`` are Cochran's test of heterogeneity, ``i2`` is in percent, ``tau2_interval`` is the Q-profile
     interval (None when it is empty or undefined), ``interval_method`` names how the interval was made and
     ``adhoc_interval`` is the ad hoc Hartung-Knapp interval where the plain one used q < 1. ``tau2_se`` is the standard error of
@@ -247,6 +189,15 @@ class FrequentistResult(Result):
     prediction_method: str = "fitted"
     fit_statistics: dict[str, dict[str, float]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        null = self.question.null_effect
+        if null and self.se > 0:  # the engines test 0 on the analysis scale
+            from scipy.special import ndtr, stdtr
+
+            z = (self.estimate - null) / self.se
+            object.__setattr__(self, "statistic", z)
+            object.__setattr__(self, "p_value", 2 * float(ndtr(-abs(z)) if self.df is None else stdtr(self.df, -abs(z))))
+
     @property
     def h2(self) -> float | None:
         """H2: total over sampling variance; for the common-effect model Q / df. None for a single study."""
@@ -259,7 +210,7 @@ class FrequentistResult(Result):
         """I2, in percent, at the limits of tau2."""
         if self.tau2_interval is None or self.typical_variance is None:
             return None
-        low, high = (100 * (t / (t + self.typical_variance)) for t in self.tau2_interval)
+        low, high = (100.0 if t == math.inf else 100 * (t / (t + self.typical_variance)) for t in self.tau2_interval)
         return low, high
 
     @property
@@ -288,8 +239,9 @@ class FrequentistResult(Result):
             f"{self.model} effects, k = {self.k}, {q.measure} ({self.tau2_method}, {self.interval_method})",
             f"{q.experimental} v {q.control}: {q.outcome}",
             f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} CI {self._show(self.interval)})",
-            f"p          {self.p_value:.3g}",
         ]
+        if q.null is not None:
+            lines.append(f"p          {self.p_value:.3g}" + ("" if q.no_difference is None else f" (of {q.null:g})"))
         if self.adhoc_interval is not None:
             lines.append(f"ad hoc HK  {self._show(self.adhoc_interval)}  (q was below 1)")
         if self.prediction is not None:
@@ -408,6 +360,8 @@ def _plain(value: Any) -> Any:
         return [_plain(x) for x in value]
     if isinstance(value, dict):
         return {k: _plain(x) for k, x in value.items()}
-    if isinstance(value, (Question, Marginal)):
+    if isinstance(value, Question):
+        return value.to_dict()
+    if isinstance(value, Marginal):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     return value

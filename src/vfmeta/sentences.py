@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.question import LOG_LEVELS
+
 if TYPE_CHECKING:
-    from vfmeta.results import BayesianResult, Question
+    from vfmeta.question import Question
+    from vfmeta.results import BayesianResult
 
 
 def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
@@ -50,7 +53,7 @@ def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
 
 def _effect(q: Question, value: float) -> str:
     if q.is_ratio:
-        return f"a ratio of {math.exp(value):.2f}"
+        return f"{'' if q.measure in LOG_LEVELS else 'a ratio of '}{math.exp(value):.2f}"
     if q.measure == "MD":
         return f"{abs(value):.1f} points {'lower' if value < 0 else 'higher'}"
     return f"{value:.2f}"

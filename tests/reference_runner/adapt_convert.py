@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tests.reference_runner.common import NotOffered
 
 import vfmeta as vf
 
@@ -37,8 +36,6 @@ def wald(case: dict[str, Any]) -> dict[str, Any]:
 
 def fivenum(case: dict[str, Any]) -> dict[str, Any]:
     o, get = case["options"], partial(column, case)
-    if o.get("method") == "mln":
-        raise NotOffered("conv.fivenum with method mln (its likelihood is not in the papers at hand)")
     mean, sd = vf.convert.mean_sd_from_quantiles(
         n=get("n"),
         minimum=get("min"),

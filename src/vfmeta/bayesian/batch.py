@@ -216,9 +216,10 @@ def _frame(found: compiled.Solved, k: np.ndarray, question: Question, at: tuple[
 
 def benefit_columns(question: Question, below: Callable[[float], np.ndarray]) -> tuple[Any, Any]:
     """`benefit` of many rows; NaN where direction or minimal important difference are unknown."""
-    if question.higher_is_worse is None:
+    null = question.null_effect
+    if question.higher_is_worse is None or null is None:
         return math.nan, math.nan
-    sign = (lambda x: below(-x)) if question.higher_is_worse else (lambda x: 1 - below(x))
+    sign = (lambda x: below(null - x)) if question.higher_is_worse else (lambda x: 1 - below(null + x))
     return sign(0.0), math.nan if question.mid is None else sign(abs(question.mid))
 
 

@@ -13,23 +13,25 @@ from vfmeta.results import Question
 def benefit(question: Question, below: Any) -> tuple[float | None, float | None]:
     """P(benefit) and P(benefit beyond the minimal important difference) from ``below(x)`` = P(mu < x).
 
-    A benefit lies below zero where higher is worse and above zero where higher is better. ``question.mid`` is taken on the
-    analysis scale.
+    A benefit lies below "no difference" where higher is worse and above it where higher is better. ``question.mid`` is taken on
+    the analysis scale.
     """
-    if question.higher_is_worse is None:
+    null = question.null_effect
+    if question.higher_is_worse is None or null is None:
         return None, None
 
     def beyond(size: float) -> float:
-        return float(below(-size)) if question.higher_is_worse else 1 - float(below(size))
+        return float(below(null - size)) if question.higher_is_worse else 1 - float(below(null + size))
 
     return beyond(0.0), None if question.mid is None else beyond(abs(question.mid))
 
 
 def chance_points(question: Question) -> tuple[float, ...]:
     """Where distribution functions are needed for `chances`; none when the direction is unknown."""
-    if question.higher_is_worse is None:
+    null = question.null_effect
+    if question.higher_is_worse is None or null is None:
         return ()
-    return (0.0,) if question.mid is None else (-abs(question.mid), 0.0, abs(question.mid))
+    return (null,) if question.mid is None else (null - abs(question.mid), null, null + abs(question.mid))
 
 
 def chances(question: Question, below: Any, next_below: Any) -> dict[str, float | None]:
@@ -40,9 +42,10 @@ def chances(question: Question, below: Any, next_below: Any) -> dict[str, float 
     p, p_mid = benefit(question, below)
     following, following_mid = benefit(question, next_below)
     harm_mid = None
-    if question.higher_is_worse is not None and question.mid is not None:
+    null = question.null_effect
+    if question.higher_is_worse is not None and question.mid is not None and null is not None:
         size = abs(question.mid)
-        harm_mid = 1 - float(below(size)) if question.higher_is_worse else float(below(-size))
+        harm_mid = 1 - float(below(null + size)) if question.higher_is_worse else float(below(null - size))
     return {
         "p_benefit": p, "p_benefit_mid": p_mid, "p_harm_mid": harm_mid, "p_next_benefit": following,
         "p_next_benefit_mid": following_mid,

@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vfmeta.effects import events, means, recover
+import numpy as np
+
+from vfmeta.effects import recover
+from vfmeta.effects.measures import ZeroRule, two_events, two_means
+from vfmeta.effects.measures.checks import no_contrast
 from vfmeta.effects.options import Options
 from vfmeta.effects.published import Unusable
 
@@ -67,18 +71,21 @@ def counts_of(rows: list[Any], options: Options, size: ArmSize) -> list[Arm]:
 
 
 def arms_against(experimental: list[Arm], control: list[Arm], multi_arm: str) -> Iterator[tuple[Arm, Arm, list[str]]]:
-    """Pairs to compare: all arms of a side combined, or each experimental arm against its share of the control arm."""
+    """Pairs to compare: all arms of a side combined, or each experimental arm against the control arm or its share of it."""
+    c = combined(control)
     if multi_arm == "combine":
-        e, c = combined(experimental), combined(control)
+        e = combined(experimental)
         yield e, c, [*e.steps, *c.steps]
         return
-    c = combined(control)
     share = len(experimental)
-    for e in experimental:
+    for i, e in enumerate(experimental, start=1):
         steps = [*e.steps, *c.steps]
-        if share > 1:
-            steps.append(f"control arm split in {share} because it serves {share} comparisons")
-        yield e, replace(c, n=c.n / share, events=None if c.events is None else c.events / share), steps
+        if share == 1 or multi_arm == "each":
+            yield e, c, steps
+            continue
+        steps.append(f"control arm split in {share} because it serves {share} comparisons")
+        part = replace(c, arm=f"{c.arm}/{i}", n=c.n / share, events=None if c.events is None else c.events / share)
+        yield e, part, steps
 
 
 def combined(arms: list[Arm]) -> Arm:
@@ -95,19 +102,33 @@ def combined(arms: list[Arm]) -> Arm:
 
 def difference(e: Arm, c: Arm, measure: str) -> tuple[float, float]:
     """MD or SMD of two arms and its variance."""
-    make = means.mean_difference if measure == "MD" else means.standardised_mean_difference
+    make = two_means.mean_difference if measure == "MD" else two_means.standardised_mean_difference
     y, v = make(e.mean, e.sd, e.n, c.mean, c.sd, c.n)
     return float(y), float(v)
 
 
+def variances(e: Arm, c: Arm, measure: str, zero: str = "none") -> tuple[float, float]:
+    """What each arm adds to the variance of an MD, SMD (but for that of its SD), RR, OR or RD; they add up to it."""
+    if measure in ("MD", "SMD"):
+        one, two = (a.sd**2 / a.n if measure == "MD" else 1 / a.n for a in (e, c))
+        return one, two
+    events1, n1, events2, n2 = _table(e, c)
+    a, b, g, h = (float(x) for x in _rule(measure, zero).apply(events1, n1 - events1, events2, n2 - events2))
+    if measure == "RR":
+        return 1 / a - 1 / (a + b), 1 / g - 1 / (g + h)
+    if measure == "OR":
+        return 1 / a + 1 / b, 1 / g + 1 / h
+    return a * b / (a + b) ** 3, g * h / (g + h) ** 3
+
+
 def comparison_of_counts(e: Arm, c: Arm, measure: str, zero: str) -> tuple[float, float, list[str]]:
     """RR, OR or RD of two arms and its variance, with the zero rule."""
-    table = (e.events or 0.0, e.n, c.events or 0.0, c.n)
-    if measure != "RD" and bool(events.uninformative(*table)):
+    table = _table(e, c)
+    if measure != "RD" and bool(no_contrast(dict(zip(("events1", "n1", "events2", "n2"), table, strict=True)))):
         raise Unusable(
             "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
         )
-    make = {"RR": events.log_risk_ratio, "OR": events.log_odds_ratio, "RD": events.risk_difference}[measure]
+    make = {"RR": two_events.log_risk_ratio, "OR": two_events.log_odds_ratio, "RD": two_events.risk_difference}[measure]
     steps = []
     if 0 in (table[0], table[2], table[1] - table[0], table[3] - table[2]):
         if zero == "none":
@@ -115,8 +136,18 @@ def comparison_of_counts(e: Arm, c: Arm, measure: str, zero: str) -> tuple[float
         steps.append(
             "0.5 added to every cell of the table because one is zero" + (" (in the variance only)" if measure == "RD" else "")
         )
-    y, v = make(*table, zero=zero)
+    y, v = make(*table, zero=_rule(measure, zero))
     return float(y), float(v), steps
+
+
+def _table(e: Arm, c: Arm) -> tuple[np.ndarray, ...]:
+    """Events and patients of both arms."""
+    return tuple(np.asarray(x, dtype=float) for x in (e.events or 0.0, e.n, c.events or 0.0, c.n))
+
+
+def _rule(measure: str, zero: str) -> ZeroRule:
+    """The zero rule; a risk difference exists as counted, and only its variance is corrected."""
+    return ZeroRule(add=0.5, to=zero, in_estimate=measure != "RD")
 
 
 def companion(row: Any, study: list[Any], *, baseline: bool) -> Any | None:

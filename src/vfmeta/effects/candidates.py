@@ -30,6 +30,7 @@ class Made:
     steps: tuple[str, ...]
     arms: tuple[str, str]
     value_type: str
+    arm_variances: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,8 @@ class Finder:
             raise Unusable("printed contrasts that share an arm cannot be split; combine them")
         if len({e.arms for e in effects}) < len(effects):
             raise Unusable("the same arms are compared twice at one time; give one of the rows use = no")
+        if self.options.multi_arm == "each":
+            return effects
         se = np.sqrt([e.v for e in effects])
         # Two contrasts that share one of their two arms share half of their variance, where arms are alike.
         shared = [
@@ -231,11 +234,12 @@ class Finder:
         sides = [make(rows, o, self._n, study) for rows in (ex, co)]
         made = []
         for e, c, steps in armlevel.arms_against(sides[0], sides[1], o.multi_arm):
-            y, v = armlevel.difference(e, c, o.measure)
-            y, v, notes = self._harmonise([*ex, *co], y, v, list(steps))
-            made.append(
-                Made(y, v, (e.n, c.n), (None, None), tuple(notes), (e.arm, c.arm), "change" if derived else ex[0].value_type)
-            )
+            y, raw = armlevel.difference(e, c, o.measure)
+            y, v, notes = self._harmonise([*ex, *co], y, raw, list(steps))
+            one, two = armlevel.variances(e, c, o.measure)
+            kind = "change" if derived else ex[0].value_type
+            parts = (one * v / raw, two * v / raw) if raw > 0 else (None, None)
+            made.append(Made(y, v, (e.n, c.n), (None, None), tuple(notes), (e.arm, c.arm), kind, parts))
         return made
 
     def _from_counts(self, ex: list[Any], co: list[Any]) -> list[Made]:
@@ -245,7 +249,9 @@ class Finder:
         made = []
         for e, c, steps in armlevel.arms_against(sides[0], sides[1], o.multi_arm):
             y, v, more = armlevel.comparison_of_counts(e, c, o.measure, o.zero)
-            made.append(Made(y, v, (e.n, c.n), (e.events, c.events), (*steps, *more), (e.arm, c.arm), "count"))
+            parts = armlevel.variances(e, c, o.measure, o.zero)
+            done = (*steps, *more)
+            made.append(Made(y, v, (e.n, c.n), (e.events, c.events), done, (e.arm, c.arm), "count", parts))
         return made
 
     def _harmonise(self, rows: list[Any], y: float, v: float, steps: list[str]) -> tuple[float, float, list[str]]:

@@ -139,6 +139,7 @@ def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[s
         steps=(timed, *m.steps),
         unused=tuple(unused),
         printed=tuple(_printed(f) for f in c.figures),
+        arm_variances=m.arm_variances,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -24,6 +26,7 @@ def compare(
     control: str | Sequence[str],
     *,
     outcome: str,
+    weeks: Mapping[float, tuple[float, float]] | None = None,
     names: tuple[str, str] | None = None,
     higher_is_worse: bool | None = None,
     mid_from: str | None = None,
@@ -39,6 +42,10 @@ def compare(
         Interventions, or classes of interventions, of the two sides.
     outcome : str
         Outcome id.
+    weeks : mapping of float to (float, float), optional
+        Several times at once: target weeks with the windows around them, which must not overlap, such as
+        ``{13: (8, 20), 52: (40, 60)}``. The table then has a row for each study and week (``target_week``), and its ``vcov``
+        waits to be told how an outcome correlates with itself over time: `EffectTable.correlated`.
     names : (str, str), optional
         Names of the two sides for people; made from the intervention names when left out.
     higher_is_worse : bool, optional
@@ -50,16 +57,17 @@ def compare(
         reading nearest to the target wins, ties go to the later; without a week the latest reading is taken); ``scale``
         (common scale of an MD, such as (0, 10): only rows with both scale ends printed or in the instrument table are
         rescaled); ``design`` ("randomised", "quasi_randomised", "non_randomised": never mixed); ``prefer`` (order among
-        "adjusted_contrast", "contrast", "change", "final" at the same time); ``background`` (treatments all arms share: a tuple
-        of ids, ``()`` for none, None for any); ``unit``, ``analysis_set``, ``time_kind``, ``use`` (values of those columns
-        that may enter); ``multi_arm`` ("combine" or "split"); ``zero`` (zero-cell rule); ``n_missing`` ("leave_out", or
-        "randomised" to use the number randomised where the number analysed is not printed); ``correlation`` (between a
-        patient's baseline and final score: a change printed without a spread gets its SD from the SDs at baseline and at the
-        end, and finals become changes, which ``prefer`` then ranks as such; never done when left out); ``assume_direction``
-        and ``assume_scale`` (for rows whose direction or scale is not stated, in sensitivity analyses);
-        ``counts_from_percent`` (rebuild a count from a printed percentage, in analyses that say so); ``p_bound`` (take
-        "p < x" as p = x, the widest interval that fits, in sensitivity analyses); ``drop_flags``, ``exclude_studies``,
-        ``exclude_rows``.
+        "adjusted_contrast", "contrast", "change", "final" at the same time); ``background`` (treatments all arms share: a
+        tuple of ids, ``()`` for none, None for any); ``unit``, ``analysis_set``, ``time_kind``, ``use`` (values of those
+        columns that may enter); ``multi_arm`` ("combine" arms of a side, "split" the control arm between the experimental
+        arms, or "each" against the whole of it: correlated effects with their ``vcov``, for multivariate models); ``zero``
+        (zero-cell rule); ``n_missing`` ("leave_out", or "randomised" to use the number randomised where the number analysed
+        is not printed); ``correlation`` (between a patient's baseline and final score: a change printed without a spread gets
+        its SD from the SDs at baseline and at the end, and finals become changes, which ``prefer`` then ranks as such; never
+        done when left out); ``assume_direction`` and ``assume_scale`` (for rows whose direction or scale is not stated, in
+        sensitivity analyses); ``counts_from_percent`` (rebuild a count from a printed percentage, in analyses that say so);
+        ``p_bound`` (take "p < x" as p = x, the widest interval that fits, in sensitivity analyses); ``drop_flags``,
+        ``exclude_studies``, ``exclude_rows``.
 
     Returns
     -------
@@ -88,38 +96,88 @@ def compare(
         raise InputError(
             f"Unknown option {', '.join(sorted(unknown))}; compare takes {', '.join(Options.__dataclass_fields__)}."
         )
-    asked = Options(outcome=outcome, **options)
-    _known_values(trials, asked)
+    if weeks is not None:
+        _check_weeks(weeks, options)
+    times: list[dict[str, Any]] = [{}] if weeks is None else [{"week": w, "window": tuple(weeks[w])} for w in sorted(weeks)]
+    asked = [Options(outcome=outcome, **options, **time) for time in times]
+    first = asked[0]
+    _known_values(trials, first)
     sides = trials.interventions_in(_as_list(experimental)), trials.interventions_in(_as_list(control))
     overlap = set(sides[0]) & set(sides[1])
     if overlap:
         raise InputError(f"{', '.join(sorted(overlap))} stands on both sides; name distinct interventions.")
-    pairs = _pairs(trials, *sides, asked)
-    finder = Finder(trials, asked)
+    pairs = _pairs(trials, *sides, first)
+    finder = Finder(trials, first)
     worse = higher_is_worse if higher_is_worse is not None else _common_direction(trials, finder, pairs, outcome)
+    question = _question(trials, first, worse, (experimental, control), names, mid_from)
+    effects: list[Effect] = []
+    left: list[tuple[float | None, LeftOut]] = []
+    for o in asked:
+        made, without = _effects(trials, o, worse, pairs)
+        effects += made if weeks is None else [replace(e, target_week=o.week) for e in made]
+        left += [(o.week, x) for x in without]
+    _same_scale(first, effects)
+    year = trials.study["year"].fillna(9999)
+    effects.sort(key=lambda e: (int(year[e.study_id]), e.label, -math.inf if e.target_week is None else e.target_week))
+    cited = {s: trials.citations.get(s, "") for e in effects for s in e.sources}
+    absent = [x for _, x in left] if weeks is None else _absent(left, effects, len(asked))
+    return EffectTable.of(question, tuple(effects), tuple(absent), citations=cited)
+
+
+def _check_weeks(weeks: Mapping[float, tuple[float, float]], options: dict[str, Any]) -> None:
+    """Windows that do not overlap, so that no reading enters twice; the rest is checked as a week and a window are."""
+    if not isinstance(weeks, Mapping) or not weeks:
+        raise InputError("weeks is a mapping of target weeks to windows, such as {13: (8, 20), 52: (40, 60)}.")
+    for name in ("week", "window"):
+        if options.get(name) is not None:
+            raise InputError(f"Give weeks= or {name}=, not both.")
+    ends = []
+    for week, window in weeks.items():
+        if not (isinstance(window, (tuple, list)) and len(window) == 2 and all(isinstance(x, (int, float)) for x in window)):
+            raise InputError(f"weeks: the window of week {week!r} is a pair (low, high) of weeks, not {window!r}.")
+        ends.append((*window, week))
+    for (_, high, one), (low, _, two) in pairwise(sorted(ends)):
+        if low <= high:
+            raise InputError(f"weeks: the windows of week {one:g} and {two:g} overlap, so that a reading could enter twice.")
+
+
+def _effects(
+    trials: Trials, o: Options, worse: bool | None, pairs: dict[str, tuple[list[str], list[str]]]
+) -> tuple[list[Effect], list[LeftOut]]:
+    """The effects of one time, one report a cohort, and the studies without one."""
+    finder = Finder(trials, o)
     finder.worse = worse
-    question = _question(trials, asked, worse, (experimental, control), names, mid_from)
     design = trials.study["design"]
     effects: list[Effect] = []
     left: list[LeftOut] = []
     for study_id, (ex, co) in pairs.items():
         label = trials.labels[study_id]
-        if design[study_id] not in DESIGN_CLASSES[asked.design]:
-            apart = f"{design[study_id]}: not mixed with {asked.design} trials".replace("_", " ")
-            left.append(LeftOut(study_id=study_id, label=label, said=_said(trials, study_id, outcome), reason=apart))
-        elif study_id in asked.exclude_studies:
+        if design[study_id] not in DESIGN_CLASSES[o.design]:
+            apart = f"{design[study_id]}: not mixed with {o.design} trials".replace("_", " ")
+            left.append(LeftOut(study_id=study_id, label=label, said=_said(trials, study_id, o.outcome), reason=apart))
+        elif study_id in o.exclude_studies:
             left.append(LeftOut(study_id=study_id, label=label, reason="excluded by the plan"))
         else:
             made, why = choose(finder, study_id, ex, co)
             effects += made
             if not made:
-                left.append(LeftOut(study_id=study_id, label=label, reason=why, said=_said(trials, study_id, outcome)))
-    _same_scale(trials, asked, effects)
-    effects, twice = _one_per_cohort(trials, effects)
-    year = trials.study["year"].fillna(9999)
-    effects.sort(key=lambda e: (int(year[e.study_id]), e.label))
-    cited = {s: trials.citations.get(s, "") for e in effects for s in e.sources}
-    return EffectTable(question, tuple(effects), (*left, *twice), citations=cited)
+                left.append(LeftOut(study_id=study_id, label=label, reason=why, said=_said(trials, study_id, o.outcome)))
+    _same_scale(o, effects)
+    kept, twice = _one_per_cohort(trials, effects)
+    return kept, [*left, *twice]
+
+
+def _absent(left: list[tuple[float | None, LeftOut]], effects: list[Effect], times: int) -> list[LeftOut]:
+    """Studies without an effect at any week, each with its reasons, said once where they are the same at every week."""
+    there = {e.study_id for e in effects}
+    out = []
+    for study in dict.fromkeys(x.study_id for _, x in left if x.study_id not in there):
+        own = [(week, x) for week, x in left if x.study_id == study]
+        reasons = dict.fromkeys(x.reason for _, x in own)
+        once = len(reasons) == 1 and len(own) == times
+        said = own[0][1].reason if once else "; ".join(f"week {week:g}: {x.reason}" for week, x in own)
+        out.append(replace(own[0][1], reason=said))
+    return out
 
 
 def _as_list(value: str | Sequence[str]) -> list[str]:
@@ -217,23 +275,23 @@ def _said(trials: Trials, study_id: str, outcome: str) -> str:
     return "; ".join(dict.fromkeys(bits))[:400]
 
 
-def _same_scale(trials: Trials, o: Options, effects: list[Effect]) -> None:
+def _same_scale(o: Options, effects: list[Effect]) -> None:
     """An MD without a common scale needs one scale; an SMD needs one kind of SD."""
     if o.measure == "MD" and o.scale is None:
-        scales = {e.label: e.scale for e in effects}
-        if len(set(scales.values())) > 1:
-            listed = "; ".join(f"{k}: {v}" for k, v in scales.items())
+        scales = dict.fromkeys((e.label, e.scale) for e in effects)
+        if len({scale for _, scale in scales}) > 1:
+            listed = "; ".join(f"{label}: {scale}" for label, scale in scales)
             raise InputError(
                 f"Mixed scales cannot be pooled as MD ({listed}). Give scale=(low, high) to rescale, or use measure='SMD'."
             )
     if o.measure == "SMD":
-        kinds = {
-            e.label: e.value_type.removeprefix("adjusted_")
+        kinds = dict.fromkeys(
+            (e.label, e.value_type.removeprefix("adjusted_"))
             for e in effects
             if e.value_type in ("final", "change", "adjusted_final", "adjusted_change")
-        }
-        if len(set(kinds.values())) > 1:
-            listed = "; ".join(f"{k}: {v}" for k, v in kinds.items())
+        )
+        if len({kind for _, kind in kinds}) > 1:
+            listed = "; ".join(f"{label}: {kind}" for label, kind in kinds)
             raise InputError(
                 f"An SMD never mixes SDs of finals and of changes ({listed}). Narrow prefer to one of 'final' or 'change'."
             )

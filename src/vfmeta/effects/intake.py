@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.effects import events
 from vfmeta.effects.measures import ALIASES, ZERO_RULES, Measure, ZeroRule
+from vfmeta.effects.measures.common import SINGLE_RULES
 from vfmeta.messages import InputError, warn
 from vfmeta.results import Question
 
@@ -44,9 +44,9 @@ def check_options(measure: Measure, vtype: object, missing: object, **flags: obj
 
 def zero_rule(measure: Measure, zero: str | None, to: str | None, add: float, add_to_estimate: bool | None) -> ZeroRule:
     """The rule a call asks for, defaults filled in by the measure."""
-    if zero is not None and zero not in events.ZERO_RULES:
+    if zero is not None and zero not in SINGLE_RULES:
         more = "; to='all' and to='if0all' also correct tables without a zero" if zero in ZERO_RULES else ""
-        raise InputError(f"Unknown zero rule {zero!r}; use one of {', '.join(events.ZERO_RULES)}{more}.")
+        raise InputError(f"Unknown zero rule {zero!r}; use one of {', '.join(SINGLE_RULES)}{more}.")
     if to is not None and to not in ZERO_RULES:
         raise InputError(f"Unknown zero rule {to!r}; use one of {', '.join(ZERO_RULES)}.")
     if zero is not None and to is not None and zero != to:

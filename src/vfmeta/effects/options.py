@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
-from vfmeta.effects.events import ZERO_RULES
+from vfmeta.effects.measures.common import SINGLE_RULES
 from vfmeta.effects.published import PRINTED_AS
 from vfmeta.messages import InputError
 from vfmeta.trials.schema import allowed
@@ -59,8 +59,8 @@ class Options:
         self._check_types()
         self._one_of("measure", self.measure, MEASURES)
         self._one_of("design", self.design, tuple(DESIGN_CLASSES))
-        self._one_of("multi_arm", self.multi_arm, ("combine", "split"))
-        self._one_of("zero", self.zero, ZERO_RULES)
+        self._one_of("multi_arm", self.multi_arm, ("combine", "split", "each"))
+        self._one_of("zero", self.zero, SINGLE_RULES)
         self._one_of("n_missing", self.n_missing, ("leave_out", "randomised"))
         if self.assume_direction is not None:
             self._one_of("assume_direction", self.assume_direction, PRINTED_AS)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from vfmeta.messages import InputError
 
@@ -21,7 +21,7 @@ def critical(level: float, df: ArrayLike | None = None) -> np.ndarray:
     if not 0 < level < 1:
         raise InputError(f"The level of an interval is a proportion between 0 and 1, not {level:g}; write 0.95 for 95%.")
     tail = 0.5 + level / 2
-    return stats.norm.ppf(tail) if df is None else stats.t.ppf(tail, df)
+    return ndtri(tail) if df is None else stdtrit(df, tail)
 
 
 def sd_from_se(se: ArrayLike, n: ArrayLike) -> np.ndarray:
@@ -58,7 +58,7 @@ def se_from_p(estimate: ArrayLike, p: ArrayLike, df: ArrayLike | None = None) ->
         raise InputError(
             "A standard error follows from p only where 0 < p < 1 and the estimate is not 0; give the interval instead."
         )
-    return np.abs(estimate) / (stats.norm.isf(p / 2) if df is None else stats.t.isf(p / 2, df))
+    return np.abs(estimate) / -(ndtri(p / 2) if df is None else stdtrit(df, p / 2))
 
 
 def se_from_t(estimate: ArrayLike, t: ArrayLike) -> np.ndarray:
@@ -74,14 +74,14 @@ def sd_from_quartiles(q1: ArrayLike, q3: ArrayLike, n: ArrayLike) -> np.ndarray:
     """SD (Wan 2014, equation 16) from the quartiles."""
     q1, q3, n = (np.asarray(x, float) for x in (q1, q3, n))
     _summary(n, q1, q3)
-    return (q3 - q1) / (2 * stats.norm.ppf((0.75 * n - 0.125) / (n + 0.25)))
+    return (q3 - q1) / (2 * ndtri((0.75 * n - 0.125) / (n + 0.25)))
 
 
 def sd_from_range(low: ArrayLike, high: ArrayLike, n: ArrayLike) -> np.ndarray:
     """SD (Wan 2014, equation 9) from the smallest and the largest value."""
     low, high, n = (np.asarray(x, float) for x in (low, high, n))
     _summary(n, low, high)
-    return (high - low) / (2 * stats.norm.ppf((n - 0.375) / (n + 0.25)))
+    return (high - low) / (2 * ndtri((n - 0.375) / (n + 0.25)))
 
 
 def from_quartiles(median: ArrayLike, q1: ArrayLike, q3: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

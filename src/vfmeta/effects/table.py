@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.effects import dependence
 from vfmeta.messages import InputError
 from vfmeta.results import Question
 
@@ -21,7 +22,9 @@ class Effect:
     """One effect on the analysis scale (log for ratios), experimental minus control.
 
     ``rows`` names the figures it was made from, ``steps`` says in words what code did to them, ``unused`` what else the
-    study printed for the same question and why it was not taken. ``arms`` are the experimental and control arm ids.
+    study printed for the same question and why it was not taken. ``arms`` are the experimental and control arm ids and
+    ``arm_variances`` what each adds to ``v``, where that is known. ``target_week`` is the week that was asked for, in a table
+    of several, and ``outcome`` the outcome, in a table of several (else that of the question).
     """
 
     study_id: str
@@ -43,6 +46,9 @@ class Effect:
     steps: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
+    arm_variances: tuple[float | None, float | None] = (None, None)
+    target_week: float | None = None
+    outcome: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +67,8 @@ class EffectTable:
 
     Any model takes it; ``frame`` shows it as a data frame, ``trace(study)`` prints the chain from an effect down to its
     citation, ``left_out`` lists the studies of the question that gave no effect. ``vcov`` is the covariance matrix where
-    effects share patients, None where they do not.
+    effects share patients, None where they do not; it is NaN where effects lie at different times or are of different outcomes,
+    until `correlated` is told how these correlate.
     """
 
     question: Question
@@ -86,6 +93,108 @@ class EffectTable:
     def v(self) -> np.ndarray:
         """Sampling variances, shape ``(k,)``."""
         return np.array([e.v for e in self.effects], dtype=float)
+
+    def covariance(self, *, phi: float | None = None, rho: dependence.Rho | None = None) -> np.ndarray:
+        """Covariance matrix of the effects from the arms they share.
+
+        Two effects of one cohort covary through every arm that is in both: for MD, log RR, log OR and RD by the variance of
+        that arm's mean or (log) risk or odds, for SMD also by that of its SD (Gleser & Olkin 2009, in Cooper, Hedges &
+        Valentine, The Handbook of Research Synthesis, ch. 19). Where the arms are not known one by one, as with a printed
+        difference or hazard ratio, the variance is shared out by their sizes.
+
+        Parameters
+        ----------
+        phi : float, optional
+            Correlation of the outcome in a patient with itself a week later, 0 to 1; t weeks later it is ``phi ** t`` (Ishak et
+            al. 2007, Clin Trials 4:525-539). Needed where a cohort has effects at several times.
+        rho : float or mapping, optional
+            Correlation of different outcomes in a patient, -1 to 1 (Wei & Higgins 2013, Stat Med 32:1191-1205), all alike or
+            ``{("pain", "disability"): 0.6}`` by the names in ``frame``. Needed where a cohort has several outcomes.
+
+        Returns
+        -------
+        numpy.ndarray of shape (k, k)
+            Zero between cohorts; the diagonal is ``v``.
+
+        Raises
+        ------
+        InputError
+            A correlation that is needed is not given or lies out of range; several effects of a study whose arms are not named.
+        """
+        return self._known(phi, rho)[0]
+
+    def correlated(self, *, phi: float | None = None, rho: dependence.Rho | None = None) -> EffectTable:
+        """The same table with ``vcov`` from `covariance`, and with what was assumed among its ``notes``.
+
+        Examples
+        --------
+        >>> import vfmeta as vf
+        >>> table = vf.compare(vf.load_trials(), "vertebroplasty", "sham_vertebroplasty", outcome="pain_overall", measure="MD",
+        ...                    scale=(0, 10), weeks={13: (8, 20), 52: (40, 60)})
+        >>> fit = vf.multivariate(table.correlated(phi=0.98), random="1 | study_id", formula="~ 0 + C(target_week)")
+        """
+        V, assumed = self._known(phi, rho)
+        return replace(self, vcov=V, notes=(*self.notes, *assumed))
+
+    def _known(self, phi: float | None, rho: dependence.Rho | None) -> tuple[np.ndarray, tuple[str, ...]]:
+        V, assumed = dependence.covariance(self._named(), self.question.measure, phi, rho)
+        if np.isnan(V).any():
+            i, j = np.argwhere(np.isnan(V))[0]
+            one, two = self.effects[i], self.effects[j]
+            apart = phi is None and one.week != two.week
+            need = "phi, the correlation of an outcome with itself a week later" if apart else "rho, that of different outcomes"
+            raise InputError(f"{self._name(one)} and {self._name(two)} share patients; give {need}.")
+        return V, assumed
+
+    def _named(self) -> tuple[Effect, ...]:
+        """The effects, each with its outcome."""
+        return tuple(e if e.outcome else replace(e, outcome=self.question.outcome) for e in self.effects)
+
+    def joined(self, *others: EffectTable) -> EffectTable:
+        """One table of this and other tables, each row knowing its outcome; for several outcomes of the same trials.
+
+        Raises
+        ------
+        InputError
+            The tables are of different measures.
+        """
+        tables = (self, *others)
+        measures = dict.fromkeys(t.question.measure for t in tables)
+        if len(measures) > 1:
+            raise InputError(f"Effects of different measures ({', '.join(measures)}) are not joined; make the tables alike.")
+        first = self.question
+
+        def common(name: str, otherwise: Any) -> Any:
+            values = [getattr(t.question, name) for t in tables]
+            return values[0] if all(x == values[0] for x in values) else otherwise
+
+        outcomes = dict.fromkeys(e.outcome for t in tables for e in t._named())
+        question = replace(
+            first, outcome="; ".join(outcomes) or first.outcome,
+            higher_is_worse=common("higher_is_worse", None), scale=common("scale", None), mid=common("mid", None),
+            mid_source=common("mid_source", ""),
+        )  # fmt: skip
+        citations: dict[str, str] = {}
+        for t in tables:
+            citations |= t.citations
+        return EffectTable.of(
+            question, tuple(e for t in tables for e in t._named()), tuple(x for t in tables for x in t.left_out),
+            tuple(dict.fromkeys(n for t in tables for n in t.notes)), citations,
+        )  # fmt: skip
+
+    @classmethod
+    def of(
+        cls, question: Question, effects: tuple[Effect, ...], left_out: tuple[LeftOut, ...] = (), notes: tuple[str, ...] = (),
+        citations: dict[str, str] | None = None,
+    ) -> EffectTable:
+        """A table that knows what it can of its ``vcov``: None where no cohort has more than one effect."""
+        table = cls(question, effects, left_out, notes, citations or {})
+        if not dependence.shares_patients(effects):
+            return table
+        V, assumed = dependence.covariance(table._named(), question.measure, None, None)
+        if not np.any(V - np.diag(table.v)):
+            return table  # parts of a cohort that share no arm
+        return replace(table, vcov=V, notes=notes if np.isnan(V).any() else (*notes, *assumed))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -116,7 +225,9 @@ class EffectTable:
                 "study": self.labels, "study_id": [e.study_id for e in self.effects],
                 "cohort_id": [e.cohort_id for e in self.effects],
                 "arm_experimental": [e.arms[0] for e in self.effects], "arm_control": [e.arms[1] for e in self.effects],
-                "outcome": q.outcome, "week": [e.week for e in self.effects], "y": self.y, "v": self.v, "se": np.sqrt(self.v),
+                "outcome": [e.outcome or q.outcome for e in self.effects], "week": [e.week for e in self.effects],
+                "target_week": [e.week if e.target_week is None else e.target_week for e in self.effects],
+                "y": self.y, "v": self.v, "se": np.sqrt(self.v),
                 "measure": q.measure, "scale": "" if q.scale is None else f"{q.scale[0]:g} to {q.scale[1]:g}",
                 "higher_is_worse": q.higher_is_worse, "rows": [", ".join(e.rows) for e in self.effects],
                 "steps": ["; ".join(e.steps) for e in self.effects],
@@ -135,8 +246,33 @@ class EffectTable:
         if strangers:
             known = ", ".join(dict.fromkeys(e.study_id for e in self.effects)) or "none"
             raise InputError(f"No study {', '.join(sorted(strangers))} in this table; its studies are: {known}.")
-        kept = tuple(e for e in self.effects if e.study_id not in study_ids)
-        return EffectTable(self.question, kept, self.left_out, self.notes, self.citations)
+        kept = [i for i, e in enumerate(self.effects) if e.study_id not in study_ids]
+        return self._part(kept)
+
+    @property
+    def weeks(self) -> tuple[float, ...]:
+        """The target weeks of a table of several times, in order."""
+        return tuple(sorted({e.target_week for e in self.effects if e.target_week is not None}))
+
+    def at(self, week: float) -> EffectTable:
+        """The effects of one target week, for a pool of that time.
+
+        Raises
+        ------
+        InputError
+            The table has no effect for this target week.
+        """
+        kept = [i for i, e in enumerate(self.effects) if e.target_week == week]
+        if not kept:
+            known = ", ".join(f"{w:g}" for w in self.weeks) or "none"
+            raise InputError(f"No effect for target week {week:g}; the target weeks of this table are: {known}.")
+        return self._part(kept)
+
+    def _part(self, kept: list[int]) -> EffectTable:
+        V = None if self.vcov is None else self.vcov[np.ix_(kept, kept)]
+        if V is not None and not np.any(V - np.diag(self.v[kept])):
+            V = None
+        return replace(self, effects=tuple(self.effects[i] for i in kept), vcov=V)
 
     def trace(self, study: str) -> str:
         """The chain behind a study's effect, from ``y`` and ``v`` down to the citation, as text.
@@ -166,10 +302,16 @@ class EffectTable:
             lines += [f"  source   {s}: {self.citations.get(s, '')}" for s in e.sources]
         return "\n".join(lines)
 
+    def _name(self, e: Effect) -> str:
+        """The label of an effect, with what tells it from others of the same study."""
+        week = "" if e.target_week is None or e.week is None else f", week {e.week:.3g}"
+        several = len({x.outcome for x in self.effects}) > 1
+        return e.label + (f", {e.outcome}" if several and e.outcome else "") + week
+
     def __str__(self) -> str:
         q = self.question
         head = f"{q.experimental} v {q.control}: {q.outcome} ({q.measure}), k = {len(self)}"
-        rows = [f"  {e.label}: {q.display(e.y):.3g} (se {np.sqrt(e.v):.3g})" for e in self.effects]
+        rows = [f"  {self._name(e)}: {q.display(e.y):.3g} (se {np.sqrt(e.v):.3g})" for e in self.effects]
         return "\n".join([head, *rows, *(f"  left out: {x.label} ({x.reason})" for x in self.left_out)])
 
 

@@ -41,10 +41,12 @@ def alt_text(
     for block in blocks:
         out += _section(block)
     sides = tx.favours_text(q)
-    if sides is None:
+    if q.null is None:
+        out.append("No value means no difference.")
+    elif sides is None:
         out.append("The direction of the outcome is not stated.")
     else:
-        null = "1" if q.is_ratio else "0"
+        null = f"{q.null:g}"
         out.append(f"Values below {null} {_favour(sides[0])}, values above {null} {_favour(sides[1])}.")
     return " ".join(out)
 

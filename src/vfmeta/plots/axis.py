@@ -32,8 +32,8 @@ _CANDIDATES: tuple[tuple[float, ...], ...] = (
 def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *, side: float = 0.12) -> Pair:
     """Ends of the axis on the analysis scale.
 
-    Every point estimate and "no difference" lie inside, and so does every interval unless it is far wider than the rest:
-    one uninformative trial must not squash the others, its whisker ends in an arrow.
+    Every point estimate and "no difference" (where the measure has it) lie inside, and so does every interval unless it is far
+    wider than the rest: one uninformative trial must not squash the others, its whisker ends in an arrow.
 
     Parameters
     ----------
@@ -47,7 +47,9 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
     if xlim is not None:
         return _given(xlim, question)
     points = [r.estimate for r in rows if math.isfinite(r.estimate)]
-    low, high = min([0.0, *points]), max([0.0, *points])
+    null = question.null_effect
+    points += [] if null is None else [null]
+    low, high = min(points, default=0.0), max(points, default=1.0)
     halves = [(r.interval[1] - r.interval[0]) / 2 for r in rows if r.kind == "study" and r.interval is not None]
     halves = [h for h in halves if math.isfinite(h) and h > 0] or [(high - low) / 2 or 1.0]
     reach = max(max(h for h in halves if h <= 3 * median(halves)), (high - low) / 4)
@@ -62,9 +64,11 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
         left, right = min(left, mid), max(right, mid)
     span = right - left
     left, right = left - 0.03 * span, right + 0.03 * span
+    if null is None:
+        return left, right
     # Both sides of "no difference" need room for the words that say whom they favour.
     share = side / (1 - side)
-    return min(left, -right * share), max(right, -left * share)
+    return min(left, null - (right - null) * share), max(right, null + (null - left) * share)
 
 
 def _given(xlim: Pair, question: Question) -> Pair:
@@ -110,7 +114,10 @@ def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], 
         shown = [(x, _label(x)) for x in inside]
         if 2 <= len(shown) <= 9 and fits(shown) and (not best or score(shown) > score(best)):
             best = shown
-    return best or [(question.null, _label(question.null))]
+    if best:
+        return best
+    middle = question.display((ends[0] + ends[1]) / 2) if question.null is None else question.null
+    return [(middle, _label(middle))]
 
 
 def _linear(ends: Pair) -> list[list[float]]:

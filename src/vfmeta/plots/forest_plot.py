@@ -85,7 +85,8 @@ def forest(
     with applied():
         draft = [r for i, b in enumerate(blocks) for r in rw.section_rows(b, i, lambda s: [s], prediction=prediction)]
         ends = axis.limits(draft, question, xlim, side=0.27)
-        null = min(max(-ends[0] / (ends[1] - ends[0]), 0.0), 1.0)
+        zero = question.null_effect
+        null = 0.5 if zero is None else min(max((zero - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)
         sheet = build(
             blocks, null=null, title=title or "", notes=[*_legend(blocks, draft, ends), *_mark_notes(draft, flag_note), *notes],
             wide=width if ax is None else max(_box(ax)[0], STYLE["width"][0]), prediction=prediction,
@@ -195,8 +196,9 @@ class _Drawing:
         ax.tick_params(axis="x", length=3 * self.scale, width=0.7 * self.scale, pad=2.5 * self.scale)
         plain_axes(ax, "bottom")
         ax.patch.set_visible(False)
-        if self.ends[0] <= 0 <= self.ends[1]:
-            ax.axvline(q.null, color=STYLE["null"], lw=0.8 * self.scale, zorder=1, gid="null")
+        zero = q.null_effect
+        if zero is not None and self.ends[0] <= zero <= self.ends[1]:
+            ax.axvline(q.display(zero), color=STYLE["null"], lw=0.8 * self.scale, zorder=1, gid="null")
         mid = tx.mid_value(q)
         if mid is not None and self.ends[0] < mid < self.ends[1]:
             ax.axvline(mid, color=STYLE["mid"], lw=0.8 * self.scale, ls=(0, (4, 3)), zorder=1, gid="mid")

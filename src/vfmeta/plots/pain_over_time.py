@@ -151,7 +151,8 @@ def _dress(weeks: list[float], blocks: list[Section], ax: Axes, ends: tuple[floa
     """Axes, the line of no difference and what its sides favour."""
     q = next(b.lead.question for b in blocks if b.lead is not None)
     small = STYLE["small"]
-    ax.axhline(q.null, color=STYLE["null"], lw=0.8, zorder=0.5, gid="null")
+    if q.null is not None:
+        ax.axhline(q.null, color=STYLE["null"], lw=0.8, zorder=0.5, gid="null")
     mid = tx.mid_value(q)
     if mid is not None and ends[0] < mid < ends[1]:
         ax.axhline(mid, color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), zorder=0.5, gid="mid")

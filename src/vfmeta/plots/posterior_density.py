@@ -61,7 +61,9 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
     x = np.array([q.display(v) for v in grid])
     span = grid[-1] - grid[0]
     mid = tx.mid_value(q)
-    low, high = min(grid[0], -0.06 * span), max(grid[-1], 0.06 * span)
+    low, high = grid[0], grid[-1]
+    if q.null_effect is not None:
+        low, high = min(low, q.null_effect - 0.06 * span), max(high, q.null_effect + 0.06 * span)
     if mid is not None and low - span / 2 < mid < high + span / 2:
         low, high = min(low, mid - 0.04 * span), max(high, mid + 0.04 * span)
     if q.is_ratio:
@@ -79,13 +81,15 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
             heights = np.interp(places, grid, density)
             ax.fill_between([q.display(v) for v in places], 0, heights, color=colour, alpha=alpha, lw=0, gid=gid)
 
-    if q.higher_is_worse is not None:
-        shade(0.0, 0.22, "benefit")
+    null = q.null_effect
+    if q.higher_is_worse is not None and null is not None:
+        shade(null, 0.22, "benefit")
         if mid is not None:
             shade(mid, 0.4, "beyond-mid")
     ax.plot(x, density, color=colour, lw=1.4, gid="density")
     ax.axhline(0, color=STYLE["faint_rule"], lw=0.7)
-    ax.axvline(q.null, color=STYLE["null"], lw=0.8, gid="null")
+    if q.null is not None:
+        ax.axvline(q.null, color=STYLE["null"], lw=0.8, gid="null")
     if mid is not None and low < mid < high:
         ax.axvline(mid, color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), gid="mid")
         ax.annotate(f"MID {tx.mid_text(q)}", (q.display(mid), 1), (3, -2), ax.get_xaxis_transform(), "offset points", va="top",

@@ -278,9 +278,10 @@ def priors_text(post: BayesianResult) -> str:
 
 def mid_value(question: Question) -> float | None:
     """The minimal important benefit on the analysis scale, with its sign; None without a direction: no side is the benefit."""
-    if question.mid is None or question.higher_is_worse is None:
+    null = question.null_effect
+    if question.mid is None or question.higher_is_worse is None or null is None:
         return None
-    return -abs(question.mid) if question.higher_is_worse else abs(question.mid)
+    return null - abs(question.mid) if question.higher_is_worse else null + abs(question.mid)
 
 
 def mid_text(question: Question) -> str:
@@ -316,8 +317,8 @@ def few_trials_text(k: int, *, bayesian: bool) -> str:
 
 
 def favours_text(question: Question) -> tuple[str, str] | None:
-    """What the left and the right of "no difference" favour; None when the direction of the outcome is unknown."""
-    left, right = question.side(-1.0), question.side(1.0)
+    """What the left and the right of "no difference" favour; None without a direction, or where nothing means that."""
+    left, right = question.side(-math.inf), question.side(math.inf)
     return None if left is None or right is None else (f"Favours {left}", f"Favours {right}")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy import optimize, special
-from scipy.stats import beta, gamma, norm
 
 from vfmeta.effects.convert.five_numbers import Moments, Summary, luo_mean, wan_sd
 from vfmeta.messages import ConvergenceError
@@ -28,7 +27,7 @@ def quantile_estimation(p: np.ndarray, x: np.ndarray) -> Moments:
     p, x : numpy.ndarray of shape (q,)
         Probabilities (1/n and 1 - 1/n for the extremes) and quantiles in units of the scale.
     """
-    z = norm.ppf(p)
+    z = special.ndtri(p)
     line = np.column_stack([np.ones_like(z), z])
     mean, sd = np.linalg.lstsq(line, x, rcond=None)[0]
     tried = [(float(np.sum((x - line @ [mean, sd]) ** 2)), (float(mean), float(sd)))]
@@ -40,7 +39,7 @@ def quantile_estimation(p: np.ndarray, x: np.ndarray) -> Moments:
             return np.exp(t[0] + np.exp(t[1]) * z)
 
         def gamma_quantiles(t: np.ndarray) -> np.ndarray:
-            return gamma.ppf(p, np.exp(t[0])) * np.exp(t[1])
+            return special.gammaincinv(np.exp(t[0]), p) * np.exp(t[1])
 
         def weibull(t: np.ndarray) -> np.ndarray:
             return np.exp(t[1] + np.log(-np.log1p(-p)) * np.exp(-t[0]))
@@ -59,7 +58,7 @@ def quantile_estimation(p: np.ndarray, x: np.ndarray) -> Moments:
             size = max(mean * (1 - mean) / sd**2 - 1, 0.1)
 
             def beta_quantiles(t: np.ndarray) -> np.ndarray:
-                return beta.ppf(p, *np.exp(t))
+                return special.betaincinv(*np.exp(t), p)
 
             tried.append(_fit(beta_quantiles, _beta_moments, x, list(np.log([mean * size, (1 - mean) * size]))))
     return min(tried)[1]
@@ -120,14 +119,14 @@ def box_cox(s: Summary) -> Moments:
     if not found.success or LARGEST - power < 1e-6:
         raise ConvergenceError('no power makes these quantiles symmetric; use method="qe"')
     there = s.moved(_power(x, power))
-    return _back(luo_mean(there), wan_sd(there), power)
+    return back(luo_mean(there), wan_sd(there), power)
 
 
-def _back(mean: float, sd: float, power: float) -> Moments:
+def back(mean: float, sd: float, power: float) -> Moments:
     """Mean and SD of x whose Box-Cox transform is normal, cut to where x exists and, to keep its centre, on both sides."""
     reach = min(FAR, np.inf if power == 0 else (1 / power + mean) / sd)
     z = reach * _NODES
-    weights = _WEIGHTS * norm.pdf(z)
+    weights = _WEIGHTS * np.exp(-z * z / 2)
     x = special.inv_boxcox(mean + sd * z, power)
     first = np.sum(weights * x) / np.sum(weights)
     return float(first), float(np.sqrt(np.sum(weights * (x - first) ** 2) / np.sum(weights)))

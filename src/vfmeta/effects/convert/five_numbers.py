@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 Moments = tuple[float, float]
 
@@ -71,11 +71,11 @@ def luo_mean(s: Summary) -> float:
 
 def _span(n: float) -> float:
     """Blom's approximation of the expected range of n standard normal values."""
-    return float(2 * norm.ppf((n - 0.375) / (n + 0.25)))
+    return float(2 * ndtri((n - 0.375) / (n + 0.25)))
 
 
 def _quartile_span(n: float) -> float:
-    return float(2 * norm.ppf((0.75 * n - 0.125) / (n + 0.25)))
+    return float(2 * ndtri((0.75 * n - 0.125) / (n + 0.25)))
 
 
 def wan_sd(s: Summary) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from vfmeta.effects.convert.checking import between, numbers, positive, require
 from vfmeta.messages import InputError
@@ -152,16 +152,16 @@ def d_to_overlap(d: ArrayLike, *, index: str = "superiority") -> np.ndarray:
     """
     d = numbers("d", d)
     if index == "superiority":
-        return norm.cdf(d / math.sqrt(2))
+        return ndtr(d / math.sqrt(2))
     if index == "cliff":
-        return 2 * norm.cdf(d / math.sqrt(2)) - 1
+        return 2 * ndtr(d / math.sqrt(2)) - 1
     if index == "U1":
-        share = norm.cdf(np.abs(d) / 2)
+        share = ndtr(np.abs(d) / 2)
         return (2 * share - 1) / share
     if index == "U2":
-        return norm.cdf(d / 2)
+        return ndtr(d / 2)
     if index == "U3":
-        return norm.cdf(d)
+        return ndtr(d)
     if index == "BESD":
         return 0.5 + d / np.sqrt(d**2 + 4) / 2
     raise InputError(f"index={index!r} is unknown; use superiority, cliff, U1, U2, U3 or BESD.")

@@ -6,13 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 
 @lru_cache(maxsize=1024)
 def expected_range(n: float) -> float:
     """Expected range of n standard normal values (Tippett 1925)."""
-    return float(quad(lambda x: 1 - norm.cdf(x) ** n - norm.sf(x) ** n, -12, 12, epsabs=1e-13, limit=500)[0])
+    return float(quad(lambda x: 1 - ndtr(x) ** n - ndtr(-x) ** n, -12, 12, epsabs=1e-13, limit=500)[0])
 
 
 def normal_order_moments(n: float, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -30,8 +30,8 @@ def normal_order_moments(n: float, ranks: np.ndarray) -> tuple[np.ndarray, np.nd
     """
     p = ranks / (n + 1)
     q = 1 - p
-    z = norm.ppf(p)
-    f = norm.pdf(z)
+    z = ndtri(p)
+    f = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
     # derivatives of the quantile function by p
     d1, d2, d3, d4 = 1 / f, z / f**2, (1 + 2 * z**2) / f**3, z * (7 + 6 * z**2) / f**4
     means = z + p * q / (2 * (n + 2)) * d2 + p * q / (n + 2) ** 2 * ((q - p) / 3 * d3 + p * q / 8 * d4)

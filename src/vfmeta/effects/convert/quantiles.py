@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.convert import fitted, normal_order
+from vfmeta.effects.convert import fitted, normal_order, order_likelihood
 from vfmeta.effects.convert.checking import numbers, require
 from vfmeta.effects.convert.five_numbers import Moments, Summary, luo_mean, shi_sd, skewness, wan_sd
 from vfmeta.messages import ConvergenceError, InputError
@@ -67,6 +67,7 @@ METHODS: dict[str, Callable[[Summary], Moments]] = {
     "luo/wan/shi": luo_wan_shi,
     "qe": lambda s: fitted.quantile_estimation(*_points(s)),
     "bc": fitted.box_cox,
+    "mln": order_likelihood.unknown_non_normal,
     "blue": lambda s: normal_order.best_linear_unbiased(*_points(s), s.n),
     "hozo2005": hozo_2005,
     "wan2014": wan_2014,
@@ -108,6 +109,8 @@ def mean_sd_from_quantiles(
         - "luo/wan/shi": Luo et al. 2018 for the mean, Wan et al. 2014 and (all five numbers) Shi et al. 2020 for the SD
         - "qe": the best fit of five distributions to the quantiles (McGrath et al. 2020)
         - "bc": the same formulas on the Box-Cox scale that makes the quantiles symmetric (McGrath et al. 2020)
+        - "mln": a normal distribution on the power scale that suits the quantiles best, by maximum likelihood (Cai et al.
+          2021); depends a little on the unit
         - "blue": best linear unbiased estimates from the moments of normal order statistics (Yang et al. 2022)
         - "hozo2005", "wan2014", "bland2015", "walter2007": the older ones, for replication
     distribution : {"normal", "lognormal"}
@@ -149,9 +152,8 @@ def mean_sd_from_quantiles(
         raise InputError(
             f'distribution="lognormal" goes with method="luo/wan/shi" only; {method} chooses its own distribution.'
         )
-    studies = _read(
-        n, median, minimum, q1, q3, maximum, positive=distribution == "lognormal" or method == "bc", whole=failed == "raise"
-    )
+    positive = distribution == "lognormal" or method in ("bc", "mln")
+    studies = _read(n, median, minimum, q1, q3, maximum, positive=positive, whole=failed == "raise")
     out = np.full((len(studies), 2), np.nan)
     problems: list[str] = []
     for i, s in enumerate(studies):
@@ -222,6 +224,8 @@ def lognormal(s: Summary) -> Moments:
     """Mean and SD of data whose logs are normal, from quantiles of the logs (Shi et al., Stat Interface 2020;13:519-531).
 
     The second and fourth powers of the SD of the logs are freed of their own biases, and with them the mean and variance.
+    The paper was read in excerpts only; S2 and S3 agree with metafor, and the numbers of S1 with two other public programs
+    (tests/test_conversions_likelihood.py).
     """
     mu, sd, n = luo_mean(s), shi_sd(s), s.n
     square = {"S1": 1.01 + 0.25 / np.log(n) ** 2, "S2": 1 + 1.58 / n, "S3": 1 + 0.28 / np.log(n) ** 2}[s.scenario]

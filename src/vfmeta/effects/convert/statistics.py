@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from vfmeta.effects.convert.checking import between, numbers, positive, require
 from vfmeta.messages import InputError, warn
@@ -64,7 +63,7 @@ def wald(
         raise InputError("Give the interval (low= and high=), a test statistic (z=) or a p value (p=).")
 
     def critical(tail: np.ndarray) -> np.ndarray:
-        return norm.isf(tail) if df is None else student.isf(tail, positive("df", df))
+        return -(ndtri(tail) if df is None else stdtrit(positive("df", df), tail))
 
     if low is not None and high is not None:
         lo, hi = (np.log(positive(n, x)) if log else numbers(n, x) for n, x in (("low", low), ("high", high)))
@@ -109,7 +108,7 @@ def d_from_f(f: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) ->
 def d_from_p(p: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) -> np.ndarray:
     """Cohen's d from the two-sided p value of Student's t test; ``sign`` is that of the difference."""
     n1, n2 = positive("n1", n1), positive("n2", n2)
-    t = student.isf(between("p", p, 0, 1) / 2, n1 + n2 - 2)
+    t = -stdtrit(n1 + n2 - 2, between("p", p, 0, 1) / 2)
     return np.sign(numbers("sign", sign)) * d_from_t(t, n1, n2)
 
 

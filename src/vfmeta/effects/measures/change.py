@@ -7,24 +7,23 @@ The change is after minus before (or the log of after over before). ``r`` is the
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from vfmeta.effects.measures.common import Effects, floats, hedges_j
+from vfmeta.effects.measures.common import Column, Effects, floats, hedges_j
 
 
-def sd_of_change(sd_pre: ArrayLike, sd_post: ArrayLike, r: ArrayLike) -> np.ndarray:
+def sd_of_change(sd_pre: Column, sd_post: Column, r: Column) -> np.ndarray:
     """SD of the differences of two correlated measurements, in units of the scale."""
     sd_pre, sd_post, r = floats(sd_pre, sd_post, r)
     return np.sqrt(sd_pre**2 + sd_post**2 - 2 * r * sd_pre * sd_post)
 
 
-def mean_change(change: ArrayLike, sd_change: ArrayLike, n: ArrayLike) -> Effects:
+def mean_change(change: Column, sd_change: Column, n: Column) -> Effects:
     """MC: mean change in units of the scale."""
     change, sd_change, n = floats(change, sd_change, n)
     return change, sd_change**2 / n
 
 
-def change_score_standardised(change: ArrayLike, sd_change: ArrayLike, n: ArrayLike, *, correct: bool = True) -> Effects:
+def change_score_standardised(change: Column, sd_change: Column, n: Column, *, correct: bool = True) -> Effects:
     """SMCC: mean change over the SD of the change (Gibbons, Hedeker and Davis 1993); variance ``1/n + y^2/(2 n)``."""
     change, sd_change, n = floats(change, sd_change, n)
     y = hedges_j(n - 1, correct) * change / sd_change
@@ -32,7 +31,7 @@ def change_score_standardised(change: ArrayLike, sd_change: ArrayLike, n: ArrayL
 
 
 def baseline_standardised(
-    mean_post: ArrayLike, mean_pre: ArrayLike, sd_pre: ArrayLike, n: ArrayLike, r: ArrayLike, *, correct: bool = True
+    mean_post: Column, mean_pre: Column, sd_pre: Column, n: Column, r: Column, *, correct: bool = True
 ) -> Effects:
     """SMCR: mean change over the SD before (Becker 1988); variance ``2 (1 - r)/n + y^2/(2 n)``, equal variances assumed."""
     post, pre, sd, n, r = floats(mean_post, mean_pre, sd_pre, n, r)
@@ -41,14 +40,7 @@ def baseline_standardised(
 
 
 def baseline_standardised_unequal(
-    mean_post: ArrayLike,
-    sd_post: ArrayLike,
-    mean_pre: ArrayLike,
-    sd_pre: ArrayLike,
-    n: ArrayLike,
-    r: ArrayLike,
-    *,
-    correct: bool = True,
+    mean_post: Column, sd_post: Column, mean_pre: Column, sd_pre: Column, n: Column, r: Column, *, correct: bool = True
 ) -> Effects:
     """SMCRH: as SMCR, the variances before and after may differ (Bonett, Psychol Methods 2008;13:99-109)."""
     post, sd_post, pre, sd_pre, n, r = floats(mean_post, sd_post, mean_pre, sd_pre, n, r)
@@ -57,12 +49,12 @@ def baseline_standardised_unequal(
 
 
 def average_standardised(
-    mean_post: ArrayLike,
-    sd_post: ArrayLike,
-    mean_pre: ArrayLike,
-    sd_pre: ArrayLike,
-    n: ArrayLike,
-    r: ArrayLike,
+    mean_post: Column,
+    sd_post: Column,
+    mean_pre: Column,
+    sd_pre: Column,
+    n: Column,
+    r: Column,
     *,
     correct: bool = True,
     unequal: bool = False,
@@ -82,14 +74,7 @@ def average_standardised(
 
 
 def log_ratio_of_means(
-    mean_post: ArrayLike,
-    sd_post: ArrayLike,
-    mean_pre: ArrayLike,
-    sd_pre: ArrayLike,
-    n: ArrayLike,
-    r: ArrayLike,
-    *,
-    correct: bool = True,
+    mean_post: Column, sd_post: Column, mean_pre: Column, sd_pre: Column, n: Column, r: Column, *, correct: bool = True
 ) -> Effects:
     """ROMC: log of the mean after over the mean before (Lajeunesse 2011), second-order bias removed (Lajeunesse 2015)."""
     post, sd_post, pre, sd_pre, n, r = floats(mean_post, sd_post, mean_pre, sd_pre, n, r)
@@ -98,21 +83,14 @@ def log_ratio_of_means(
     return y, (cv1**2 + cv2**2 - 2 * r * cv1 * cv2) / n
 
 
-def log_sd_ratio(sd_post: ArrayLike, sd_pre: ArrayLike, n: ArrayLike, r: ArrayLike) -> Effects:
+def log_sd_ratio(sd_post: Column, sd_pre: Column, n: Column, r: Column) -> Effects:
     """VRC: log ratio of the SDs after and before; variance ``(1 - r^2)/(n - 1)`` (Senior et al. 2020)."""
     sd_post, sd_pre, n, r = floats(sd_post, sd_pre, n, r)
     return np.log(sd_post / sd_pre), (1 - r**2) / (n - 1)
 
 
 def log_cv_ratio(
-    mean_post: ArrayLike,
-    sd_post: ArrayLike,
-    mean_pre: ArrayLike,
-    sd_pre: ArrayLike,
-    n: ArrayLike,
-    r: ArrayLike,
-    *,
-    correct: bool = True,
+    mean_post: Column, sd_post: Column, mean_pre: Column, sd_pre: Column, n: Column, r: Column, *, correct: bool = True
 ) -> Effects:
     """CVRC: log ratio of the coefficients of variation after and before (Senior et al. 2020)."""
     y1, v1 = log_sd_ratio(sd_post, sd_pre, n, r)

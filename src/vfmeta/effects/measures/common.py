@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import gammaln
 
-from vfmeta.effects.means import bias_correction
 from vfmeta.messages import InputError
 
 Effects = tuple[np.ndarray, np.ndarray]
+Column = ArrayLike  # one value a study, shape (k,)
 ZERO_RULES = ("only0", "all", "if0all", "none")
+SINGLE_RULES = ("only0", "none")  # those that look at one table alone
 
 
 def floats(*values: ArrayLike) -> tuple[np.ndarray, ...]:
@@ -19,8 +21,14 @@ def floats(*values: ArrayLike) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(x, dtype=float) for x in values)
 
 
+def bias_correction(df: ArrayLike) -> np.ndarray:
+    """Hedges' exact small-sample factor J for the given degrees of freedom (J Educ Stat 1981;6:107-128)."""
+    df = np.asarray(df, float)
+    return np.exp(gammaln(df / 2) - 0.5 * np.log(df / 2) - gammaln((df - 1) / 2))
+
+
 def hedges_j(df: np.ndarray, correct: bool) -> np.ndarray:
-    """Hedges' exact factor (J Educ Stat 1981;6:107-128), or ones where no correction is asked for.
+    """`bias_correction`, or ones where no correction is asked for.
 
     Undefined (NaN) at 1 degree of freedom and below, where the standardised difference has no expectation to correct.
     """

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import ndtr, stdtrit
 
-from vfmeta.effects.measures.common import Effects, floats, hedges_j, unknown_type, weighted_average
+from vfmeta.effects.measures.common import Column, Effects, floats, hedges_j, unknown_type, weighted_average
 
 MD_TYPES = ("LS", "HO")
 SMD_TYPES = ("LS", "LS2", "UB", "H0", "AV")
@@ -22,15 +21,13 @@ LOGISTIC = math.pi / math.sqrt(3)  # SD of the standard logistic distribution
 COX = 1.65  # Cox and Snell's factor, for normal distributions
 
 
-def pooled_sd(sd1: ArrayLike, n1: ArrayLike, sd2: ArrayLike, n2: ArrayLike) -> np.ndarray:
+def pooled_sd(sd1: Column, n1: Column, sd2: Column, n2: Column) -> np.ndarray:
     """SD pooled over two groups with ``n1 + n2 - 2`` degrees of freedom."""
     sd1, n1, sd2, n2 = floats(sd1, n1, sd2, n2)
     return np.sqrt(((n1 - 1) * sd1**2 + (n2 - 1) * sd2**2) / (n1 + n2 - 2))
 
 
-def mean_difference(
-    m1: ArrayLike, sd1: ArrayLike, n1: ArrayLike, m2: ArrayLike, sd2: ArrayLike, n2: ArrayLike, *, vtype: str = "LS"
-) -> Effects:
+def mean_difference(m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column, *, vtype: str = "LS") -> Effects:
     """Mean difference; variances of the groups apart (LS) or pooled (HO) (Borenstein 2009, equations 12.5 and 12.3)."""
     m1, sd1, n1, m2, sd2, n2 = floats(m1, sd1, n1, m2, sd2, n2)
     if vtype == "LS":
@@ -41,22 +38,14 @@ def mean_difference(
 
 
 def standardised_mean_difference(
-    m1: ArrayLike,
-    sd1: ArrayLike,
-    n1: ArrayLike,
-    m2: ArrayLike,
-    sd2: ArrayLike,
-    n2: ArrayLike,
-    *,
-    vtype: str = "LS",
-    correct: bool = True,
+    m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column, *, vtype: str = "LS", correct: bool = True
 ) -> Effects:
     """Difference over the pooled SD: Hedges' g, or Cohen's d without the correction; see `from_d` for the variances."""
     m1, sd1, n1, m2, sd2, n2 = floats(m1, sd1, n1, m2, sd2, n2)
     return from_d((m1 - m2) / pooled_sd(sd1, n1, sd2, n2), n1, n2, vtype=vtype, correct=correct)
 
 
-def from_d(d: ArrayLike, n1: ArrayLike, n2: ArrayLike, *, vtype: str = "LS", correct: bool = True) -> Effects:
+def from_d(d: Column, n1: Column, n2: Column, *, vtype: str = "LS", correct: bool = True) -> Effects:
     """Hedges' g and its variance from Cohen's d and the group sizes.
 
     Parameters
@@ -87,28 +76,20 @@ def from_d(d: ArrayLike, n1: ArrayLike, n2: ArrayLike, *, vtype: str = "LS", cor
     raise unknown_type("SMD", vtype, SMD_TYPES)
 
 
-def d_from_t(t: ArrayLike, n1: ArrayLike, n2: ArrayLike) -> np.ndarray:
+def d_from_t(t: Column, n1: Column, n2: Column) -> np.ndarray:
     """Cohen's d from Student's t of two independent groups: ``t sqrt(1/n1 + 1/n2)``."""
     t, n1, n2 = floats(t, n1, n2)
     return t * np.sqrt(1 / n1 + 1 / n2)
 
 
-def t_from_p(p: ArrayLike, n1: ArrayLike, n2: ArrayLike) -> np.ndarray:
+def t_from_p(p: Column, n1: Column, n2: Column) -> np.ndarray:
     """Student's t of two independent groups from the two-sided p value, which carries the sign of the difference."""
     p, n1, n2 = floats(p, n1, n2)
     return -np.sign(p) * stdtrit(n1 + n2 - 2, np.abs(p) / 2)
 
 
 def smd_unequal_variances(
-    m1: ArrayLike,
-    sd1: ArrayLike,
-    n1: ArrayLike,
-    m2: ArrayLike,
-    sd2: ArrayLike,
-    n2: ArrayLike,
-    *,
-    vtype: str = "LS",
-    correct: bool = True,
+    m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column, *, vtype: str = "LS", correct: bool = True
 ) -> Effects:
     """SMDH: difference over the root of the average of both variances, which need not be equal.
 
@@ -124,7 +105,7 @@ def smd_unequal_variances(
 
 
 def glass_delta(
-    m1: ArrayLike, n1: ArrayLike, m2: ArrayLike, sd2: ArrayLike, n2: ArrayLike, *, vtype: str = "LS", correct: bool = True
+    m1: Column, n1: Column, m2: Column, sd2: Column, n2: Column, *, vtype: str = "LS", correct: bool = True
 ) -> Effects:
     """SMD1: difference over the SD of group 2 (Glass), equal variances assumed in ``v`` (Hedges 1981); LS2 as in `from_d`."""
     m1, n1, m2, sd2, n2 = floats(m1, n1, m2, sd2, n2)
@@ -137,7 +118,7 @@ def glass_delta(
 
 
 def glass_delta_unequal_variances(
-    m1: ArrayLike, sd1: ArrayLike, n1: ArrayLike, m2: ArrayLike, sd2: ArrayLike, n2: ArrayLike, *, correct: bool = True
+    m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column, *, correct: bool = True
 ) -> Effects:
     """SMD1H: Glass' difference with a variance that lets the groups' variances differ (Bonett 2009)."""
     m1, sd1, n1, m2, sd2, n2 = floats(m1, sd1, n1, m2, sd2, n2)
@@ -146,15 +127,7 @@ def glass_delta_unequal_variances(
 
 
 def log_ratio_of_means(
-    m1: ArrayLike,
-    sd1: ArrayLike,
-    n1: ArrayLike,
-    m2: ArrayLike,
-    sd2: ArrayLike,
-    n2: ArrayLike,
-    *,
-    vtype: str = "LS",
-    correct: bool = True,
+    m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column, *, vtype: str = "LS", correct: bool = True
 ) -> Effects:
     """ROM: log of the ratio of two means of one sign.
 
@@ -178,15 +151,13 @@ def log_ratio_of_means(
     return y, both**2 * (1 / n1 + 1 / n2)
 
 
-def d_as_log_odds_ratio(d: ArrayLike, n1: ArrayLike, n2: ArrayLike, *, factor: float = LOGISTIC) -> Effects:
+def d_as_log_odds_ratio(d: Column, n1: Column, n2: Column, *, factor: float = LOGISTIC) -> Effects:
     """Log odds ratio from Cohen's d: times pi/sqrt(3) for logistic distributions (Chinn 2000), times 1.65 for normal ones."""
     y, v = from_d(d, n1, n2, correct=False)
     return factor * y, factor**2 * v
 
 
-def probability_of_superiority(
-    m1: ArrayLike, sd1: ArrayLike, n1: ArrayLike, m2: ArrayLike, sd2: ArrayLike, n2: ArrayLike
-) -> Effects:
+def probability_of_superiority(m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column) -> Effects:
     """Probability that a value of group 1 exceeds one of group 2, both normal: the common-language effect size and the AUC.
 
     ``Phi((m1 - m2) / sqrt(sd1^2 + sd2^2))`` (McGraw and Wong 1992); variance by the delta method, the variances of means and

@@ -6,21 +6,20 @@ Arrays of shape (k,) in, ``y`` and ``v`` of shape (k,) out; group 1 over group 2
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from vfmeta.effects.measures.common import Effects, floats, unknown_type
+from vfmeta.effects.measures.common import Column, Effects, floats, unknown_type
 
 CVR_TYPES = ("LS", "LS2")
 
 
-def log_sd(sd: ArrayLike, n: ArrayLike, *, correct: bool = True) -> Effects:
+def log_sd(sd: Column, n: Column, *, correct: bool = True) -> Effects:
     """SDLN: log of an SD, ``+ 1/(2 (n - 1))`` against its bias; variance ``1/(2 (n - 1))``."""
     sd, n = floats(sd, n)
     half = 1 / (2 * (n - 1))
     return np.log(sd) + (half if correct else 0), half
 
 
-def log_cv(mean: ArrayLike, sd: ArrayLike, n: ArrayLike, *, correct: bool = True) -> Effects:
+def log_cv(mean: Column, sd: Column, n: Column, *, correct: bool = True) -> Effects:
     """CVLN: log of a coefficient of variation (Nakagawa et al., Methods Ecol Evol 2015;6:143-152).
 
     The mean must be positive; mean and variance are taken as independent, as they are for normal data.
@@ -30,22 +29,14 @@ def log_cv(mean: ArrayLike, sd: ArrayLike, n: ArrayLike, *, correct: bool = True
     return y - np.log(mean), v + (sd / mean) ** 2 / n
 
 
-def log_sd_ratio(sd1: ArrayLike, n1: ArrayLike, sd2: ArrayLike, n2: ArrayLike, *, correct: bool = True) -> Effects:
+def log_sd_ratio(sd1: Column, n1: Column, sd2: Column, n2: Column, *, correct: bool = True) -> Effects:
     """VR: log variability ratio ``ln(sd1/sd2)`` with its bias correction (Nakagawa et al. 2015)."""
     (y1, v1), (y2, v2) = log_sd(sd1, n1, correct=correct), log_sd(sd2, n2, correct=correct)
     return y1 - y2, v1 + v2
 
 
 def log_cv_ratio(
-    m1: ArrayLike,
-    sd1: ArrayLike,
-    n1: ArrayLike,
-    m2: ArrayLike,
-    sd2: ArrayLike,
-    n2: ArrayLike,
-    *,
-    vtype: str = "LS",
-    correct: bool = True,
+    m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column, *, vtype: str = "LS", correct: bool = True
 ) -> Effects:
     """CVR: log ratio of the coefficients of variation, corrected to the second order.
 

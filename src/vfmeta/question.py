@@ -1,0 +1,114 @@
+"""What a result is about: the comparison, the outcome and its direction, the unit, and what means "no difference"."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from vfmeta.messages import InputError
+
+#: logs of ratios of two groups, or of one group after and before
+LOG_RATIOS = frozenset({"RR", "OR", "PETO", "HR", "IRR", "ROM", "VR", "CVR", "D2OR", "D2ORN", "ROMC", "VRC", "CVRC"})
+#: logs of what is measured in one group: exp makes sense of them, but 1 is no "no difference"
+LOG_LEVELS = frozenset({"PLN", "IRLN", "MNLN", "CVLN", "SDLN"})
+#: measured in one group: there is no value that means "no difference"
+ONE_GROUP = frozenset({"PR", "PLN", "PLO", "PAS", "PFT", "IR", "IRLN", "IRS", "IRFT", "MN", "MNLN", "SMN", "CVLN", "SDLN"})
+#: probabilities that one of two patients fares better: no difference is an even chance
+EVEN_CHANCE = frozenset({"CLES", "AUC"})
+#: everything people read as exp of the analysis scale
+RATIO_MEASURES = LOG_RATIOS | LOG_LEVELS
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is compared, on what outcome, in what unit.
+
+    Parameters
+    ----------
+    measure : str
+        Effect measure: ``"HR"``, any that `vfmeta.effect_size` makes (``"MD"``, ``"SMD"``, ``"RR"``, ``"OR"``, ``"RD"``, ...),
+        or ``"GEN"`` for raw ``y`` and ``v``.
+    experimental, control : str
+        Names of the two sides as people read them. Effects are experimental minus control.
+    outcome : str
+        Name of the outcome as people read it.
+    higher_is_worse : bool or None
+        Direction of the outcome; None when unknown. For events: whether the event is a bad one.
+    scale : (float, float) or None
+        Ends of the common scale of an MD, such as ``(0, 10)``.
+    mid : float or None
+        Minimal important difference in units of the scale (positive), with where it was read in ``mid_source``.
+    no_difference : float or None
+        The value that means "no difference", on the scale people read. When left out that of the measure: 1 for ratios, 0.5
+        for CLES and AUC, 0 for other comparisons; what is measured in one group (a proportion, a mean) has none, so that no p
+        value is shown and no side is favoured.
+    """
+
+    measure: str = "GEN"
+    experimental: str = "experimental"
+    control: str = "control"
+    outcome: str = "effect"
+    higher_is_worse: bool | None = None
+    scale: Pair | None = None
+    mid: float | None = None
+    mid_source: str = ""
+    no_difference: float | None = None
+
+    def __post_init__(self) -> None:
+        x = self.no_difference
+        if x is None:
+            return
+        if isinstance(x, bool) or not isinstance(x, (int, float)) or not math.isfinite(x) or (self.is_ratio and x <= 0):
+            raise InputError(f"no_difference={x!r} must be a finite number{', above 0 for a ratio' if self.is_ratio else ''}.")
+
+    @property
+    def is_ratio(self) -> bool:
+        return self.measure in RATIO_MEASURES
+
+    def display(self, value: float) -> float:
+        """The value as people read it: ratios and other logs leave the log scale, everything else stays."""
+        return math.exp(value) if self.is_ratio else value
+
+    @property
+    def null(self) -> float | None:
+        """No difference, on the scale people read; None where nothing means that."""
+        if self.no_difference is not None:
+            return self.no_difference
+        if self.measure in ONE_GROUP:
+            return None
+        return 0.5 if self.measure in EVEN_CHANCE else self.display(0.0)
+
+    @property
+    def null_effect(self) -> float | None:
+        """No difference, on the analysis scale; None where nothing means that."""
+        null = self.null
+        return null if null is None or not self.is_ratio else math.log(null)
+
+    def side(self, value: float) -> str | None:
+        """Which side a value on the analysis scale favours, or None when the direction is unknown or there is no difference."""
+        null = self.null_effect
+        if self.higher_is_worse is None or null is None or value == null or math.isnan(value):
+            return None
+        return self.experimental if (value < null) == self.higher_is_worse else self.control
+
+    def to_dict(self) -> dict[str, Any]:
+        own = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        if self.no_difference is None:  # results of before this field stay as they were, byte for byte
+            del own["no_difference"]
+        return own
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        data = dict(data)
+        if data.get("scale") is not None:
+            data["scale"] = tuple(data["scale"])
+        return cls(**data)
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready copy of a field, floats cut to 10 significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.10g}")
+    return [_plain(x) for x in value] if isinstance(value, (tuple, list)) else value
