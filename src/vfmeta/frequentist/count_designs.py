@@ -17,7 +17,8 @@ HALF = np.array([0.5, -0.5])  # the group, coded so that the random effect of tr
 class Design:
     """A model of k studies.
 
-    ``effect`` is the place of the treatment effect (or of the pooled logit or log rate) among the shared parameters;
+    ``effect`` is the first place of the treatment effect (or of the pooled logit or log rate) among the shared parameters and
+    ``moderators`` (k, m) its design, a column of ones where there are none;
     ``own_start``, ``start`` and ``spread`` are starting values of the parameters of single studies, of the shared ones and of
     the standard deviation of the intercepts (empty where they are not random).
     """
@@ -28,9 +29,15 @@ class Design:
     fixed: np.ndarray
     loads: np.ndarray
     effect: int
+    moderators: np.ndarray
     own_start: np.ndarray
     start: np.ndarray
     spread: np.ndarray
+
+    @property
+    def effects(self) -> slice:
+        """Places of the coefficients of the effect among the shared parameters."""
+        return slice(self.effect, self.effect + self.moderators.shape[1])
 
     def common(self, nodes: int) -> MixedModel:
         """The model without heterogeneity of the effect (its load is the last)."""
@@ -54,36 +61,42 @@ class Design:
         return MixedModel(reduced, own, self.fixed[:, :, :1], self.loads[:, :, :-1], nodes, self.offset)
 
 
-def design(measure: str, model: str | None, counts: Counts) -> Design:
-    """The design of one of the models of `vfmeta.glmm`; counts of informative studies only."""
+def design(measure: str, model: str | None, counts: Counts, moderators: np.ndarray | None = None) -> Design:
+    """The design of one of the models of `vfmeta.glmm`; counts of informative studies only.
+
+    ``moderators`` (k, m) is the design of the effect, its column of ones included; it alone when left out.
+    """
+    x = np.ones((counts.k, 1)) if moderators is None else moderators
     if measure in ("PLO", "IRLN"):
-        return _one_arm(counts)
+        return _one_arm(counts, x)
     if model in ("UM.FS", "UM.RS"):
-        return _unconditional(model, counts)
-    return _conditional(model or "", counts)
+        return _unconditional(model, counts, x)
+    return _conditional(model or "", counts, x)
 
 
-def _one_arm(counts: Counts) -> Design:
+def _one_arm(counts: Counts, moderators: np.ndarray) -> Design:
     x, size = (c[:, None] for c in counts.columns)
     family: Family = Poisson(x, size) if counts.rates else Binomial(x, size)
     total = x.sum() + 0.5
     start = np.log(total / (size.sum() if counts.rates else size.sum() - total + 1))
-    return _shared(family, np.zeros((counts.k, 1)), start)
+    return _shared(family, np.zeros((counts.k, 1)), moderators, start)
 
 
-def _conditional(model: str, counts: Counts) -> Design:
+def _conditional(model: str, counts: Counts, moderators: np.ndarray) -> Design:
     a, m1, c, m2 = counts.columns
     if counts.rates or model == "CM.AL":
-        return _shared(Binomial(a[:, None], (a + c)[:, None]), np.log(m1 / m2)[:, None], 0.0)
-    return _shared(Hypergeometric(a[:, None], m1, m2, a + c), np.zeros((counts.k, 1)), 0.0)
+        return _shared(Binomial(a[:, None], (a + c)[:, None]), np.log(m1 / m2)[:, None], moderators, 0.0)
+    return _shared(Hypergeometric(a[:, None], m1, m2, a + c), np.zeros((counts.k, 1)), moderators, 0.0)
 
 
-def _shared(family: Family, offset: np.ndarray, start: float) -> Design:
-    ones = np.ones((len(offset), 1, 1))
-    return Design(family, offset, None, ones, ones, 0, np.zeros(len(offset)), np.array([start]), np.empty(0))
+def _shared(family: Family, offset: np.ndarray, moderators: np.ndarray, level: float) -> Design:
+    k = len(offset)
+    start = np.linalg.lstsq(moderators, np.full(k, level), rcond=None)[0]
+    fixed, ones = moderators[:, None, :], np.ones((k, 1, 1))
+    return Design(family, offset, None, fixed, ones, 0, moderators, np.zeros(k), start, np.empty(0))
 
 
-def _unconditional(model: str, counts: Counts) -> Design:
+def _unconditional(model: str, counts: Counts, moderators: np.ndarray) -> Design:
     a, m1, c, m2 = counts.columns
     x, size = np.stack([a, c], axis=1), np.stack([m1, m2], axis=1)
     events, all_ = x.sum(axis=1) + 0.5, size.sum(axis=1)
@@ -92,8 +105,9 @@ def _unconditional(model: str, counts: Counts) -> Design:
     k, offset = counts.k, np.zeros_like(x)
     group = np.broadcast_to(HALF[:, None], (k, 2, 1))
     ones = np.ones((k, 2, 1))
+    fixed, start = group * moderators[:, None, :], np.zeros(moderators.shape[1])
     if model == "UM.FS":
-        return Design(family, offset, np.ones((k, 2)), group, group, 0, level, np.zeros(1), np.empty(0))
-    both = np.concatenate([ones, group], axis=2)
-    spread = max(float(np.std(level)), 0.1)
-    return Design(family, offset, None, both, both, 1, np.zeros(k), np.array([level.mean(), 0.0]), np.array([spread]))
+        return Design(family, offset, np.ones((k, 2)), fixed, group, 0, moderators, level, start, np.empty(0))
+    both, loads = np.concatenate([ones, fixed], axis=2), np.concatenate([ones, group], axis=2)
+    spread, start = max(float(np.std(level)), 0.1), np.concatenate([[level.mean()], start])
+    return Design(family, offset, None, both, loads, 1, moderators, np.zeros(k), start, np.array([spread]))

@@ -14,16 +14,21 @@ from vfmeta.kernels.families import Hypergeometric
 from vfmeta.messages import ConvergenceError
 
 TAU_STARTS = (0.4, 1.5)
+FLAT = 30.0  # standard error of a coefficient of a moderator with mean square 1, on the log scale
 NODES = (15, 31, 63, 127, 255)  # one random effect
 NODES_TWO = (9, 17, 31, 51, 81, 121)  # nodes of each of two
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model at its maximum. ``tau`` is 0 for a common effect, ``sigma`` None where intercepts are not random."""
+    """A model at its maximum.
 
-    estimate: float
-    se: float
+    ``beta`` (m,) and ``covariance`` (m, m) belong to the effect (of no moderator, m = 1). ``tau`` is 0 for a common effect,
+    ``sigma`` None where intercepts are not random.
+    """
+
+    beta: np.ndarray
+    covariance: np.ndarray
     tau: float
     se_tau: float | None
     sigma: float | None
@@ -38,15 +43,15 @@ class Fitted:
 def fit_common(design: Design, nodes: int | None) -> Fitted:
     """No heterogeneity of the effect."""
     start = np.concatenate([design.start, design.spread])
-    return _refine(design, nodes, start, design.own_start, random=False)
+    return _fitted(design, *_refine(design, nodes, start, design.own_start, random=False), random=False)
 
 
 def fit_random(design: Design, nodes: int | None, common: Fitted) -> Fitted:
     """Normal effects, from several starting values; no heterogeneity where that is the most likely."""
-    found: list[Fitted] = []
+    found: list[tuple[Maximum, int]] = []
     start = common.maximum.phi.copy()
     if len(design.spread):
-        start[-1] = _off_zero(start[-1])
+        start[-1] = off_zero(start[-1])
     failures: list[ConvergenceError] = []
     for tau in TAU_STARTS:
         try:
@@ -55,48 +60,63 @@ def fit_random(design: Design, nodes: int | None, common: Fitted) -> Fitted:
             failures.append(error)
     if not found:
         raise failures[0]
-    best = max(found, key=lambda f: f.log_likelihood)
+    best, used = max(found, key=lambda f: f[0].log_likelihood)
     # the likelihood is even in tau: at zero it is flat, and a rise of rounding size is none
-    if best.log_likelihood - common.log_likelihood < 1e-9 or best.tau < 1e-5:
-        return replace(common, parameters=best.parameters, nodes=best.nodes)
-    return best
+    if best.log_likelihood - common.log_likelihood < 1e-9 or abs(best.phi[-1]) < 1e-5:
+        return replace(common, parameters=common.parameters + 1, nodes=used)
+    return _fitted(design, best, used, random=True)
 
 
-def _off_zero(spread: float) -> float:
+def off_zero(spread: float) -> float:
     """A standard deviation to start from: at zero the likelihood, even in it, has no slope, be it a maximum or not."""
     return max(abs(spread), 0.3)
 
 
-def _refine(design: Design, nodes: int | None, start: np.ndarray, own: np.ndarray, random: bool) -> Fitted:
-    """The fit with the nodes asked for, or with ever more of them until nothing changes any more."""
-    if nodes is not None:
-        return _fit(design, nodes, start, own, random)
-    last: Fitted | None = None
-    two = design.loads.shape[2] - (not random) == 2
-    for n in (NODES_TWO if two else NODES):
-        fit = _fit(design, n, start, own, random)
+def ladder(design: Design, random: bool) -> tuple[int, ...]:
+    """Numbers of nodes to try, one after the other."""
+    return NODES_TWO if design.loads.shape[2] - (not random) == 2 else NODES
+
+
+def _refine(design: Design, nodes: int | None, start: np.ndarray, own: np.ndarray, random: bool) -> tuple[Maximum, int]:
+    """The maximum with the nodes asked for, or with ever more of them until nothing changes any more; and their number."""
+    last: Maximum | None = None
+    for n in ladder(design, random) if nodes is None else (nodes,):
+        model = design.random(n) if random else design.common(n)
+        best = maximise(
+            model.log_likelihood, own, start, own=design.own is not None, curvature=model.curvature, rough=True
+        )
+        _require_finite(best, design)
+        if nodes is not None or (design.loads.shape[2] == 1 and not random):
+            return best, n  # as many as asked for, or nothing is integrated
         if last is not None:
-            change = np.abs(fit.maximum.phi - last.maximum.phi) / np.sqrt(np.diag(fit.maximum.covariance))
+            change = np.abs(best.phi - last.phi) / np.sqrt(np.diag(best.covariance))
             if change.max() < 1e-6:
-                return fit
-        elif design.loads.shape[2] == 1 and not random:
-            return fit  # nothing is integrated
-        last, start, own = fit, fit.maximum.phi, fit.maximum.a
+                return best, n
+        last, start, own = best, best.phi, best.a
     raise ConvergenceError("The integral over the random effects did not settle with more nodes; give nAGQ= a number of nodes.")
 
 
-def _fit(design: Design, nodes: int, start: np.ndarray, own: np.ndarray, random: bool) -> Fitted:
+def _require_finite(best: Maximum, design: Design) -> None:
+    """A coefficient whose standard error is beyond all use has run off towards infinity, where the likelihood is flat."""
+    own = best.covariance[design.effects, design.effects]
+    if np.linalg.eigvalsh(own)[-1] > FLAT**2:
+        raise ConvergenceError(
+            "The likelihood has no finite maximum: where the moderators set studies apart, an arm has no event, or nothing "
+            "else, in all of them."
+        )
+
+
+def _fitted(design: Design, found: Maximum, nodes: int, random: bool) -> Fitted:
     model = design.random(nodes) if random else design.common(nodes)
-    best = maximise(model.log_likelihood, own, start, own=design.own is not None)
-    p = design.fixed.shape[2]
+    best = maximise(model.log_likelihood, found.a, found.phi, own=design.own is not None, curvature=model.curvature)
+    p, at = design.fixed.shape[2], design.effects
     spreads = np.where(np.abs(best.phi[p:]) < 1e-8, 0.0, np.abs(best.phi[p:]))
     tau = float(spreads[-1]) if random else 0.0
-    estimate = float(best.phi[design.effect])
     conditional, z = model.at_modes(best.a, best.phi)
-    effects = estimate + best.phi[-1] * z[:, -1] if random else np.full(model.k, estimate)
+    effects = design.moderators @ best.phi[at]
     return Fitted(
-        estimate=estimate,
-        se=math.sqrt(best.covariance[design.effect, design.effect]),
+        beta=best.phi[at],
+        covariance=best.covariance[at, at],
         tau=tau,
         se_tau=math.sqrt(best.covariance[-1, -1]) if random else None,
         sigma=float(spreads[0]) if len(design.spread) else None,
@@ -104,14 +124,16 @@ def _fit(design: Design, nodes: int, start: np.ndarray, own: np.ndarray, random:
         conditional_log_likelihood=float(conditional.sum()),
         parameters=len(best.phi) + (model.k if design.own is not None else 0),
         nodes=nodes,
-        study_effects=effects,
+        study_effects=effects + best.phi[-1] * z[:, -1] if random else effects,
         maximum=best,
     )
 
 
 @dataclass(frozen=True)
 class Heterogeneity:
-    """Wald and likelihood ratio tests of equal effects, and the log likelihood of the model with an effect for each study."""
+    """Wald and likelihood ratio tests of effects that the moderators leave equal, and the log likelihood of the model with an
+    effect for each study.
+    """
 
     wald: float
     lrt: float
@@ -119,7 +141,7 @@ class Heterogeneity:
 
 
 def heterogeneity(measure: str, model: str | None, design: Design, counts: Counts, common: Fitted) -> Heterogeneity:
-    """Tests of equal effects, on k - 1 degrees of freedom.
+    """Tests of equal effects (of no effects beside those of the moderators), on k - m degrees of freedom.
 
     A study with an empty cell has an infinite effect of its own and the Wald statistic is its limit: that study adds nothing.
     """
@@ -128,7 +150,7 @@ def heterogeneity(measure: str, model: str | None, design: Design, counts: Count
     y, v = _own_effects(measure, model, design, counts)
     w = np.where(np.isfinite(y) & np.isfinite(v), 1 / v, 0.0)
     y = np.where(w > 0, y, 0.0)
-    wald = float((w * (y - (w * y).sum() / w.sum()) ** 2).sum()) if w.any() else 0.0
+    wald = _residual(y, np.diag(w), design.moderators)
     saturated = float(saturated_log_density(design).sum())
     return Heterogeneity(wald, max(0.0, 2 * (saturated - common.log_likelihood)), saturated)
 
@@ -190,10 +212,18 @@ def conditional_log_odds_ratio(family: Hypergeometric) -> tuple[np.ndarray, np.n
 
 def _random_intercepts(design: Design, common: Fitted) -> Heterogeneity:
     model = design.saturated(common.nodes)
-    mean, spread = common.maximum.phi[0] - common.estimate / 2, _off_zero(common.maximum.phi[-1])
-    full = maximise(model.log_likelihood, np.full(model.k, common.estimate), np.array([mean, spread]), own=True)
-    information = full.information_on_own()
-    total = information.sum(axis=1)
-    gap = full.a - float(total @ full.a) / float(total.sum())
+    effects = design.moderators @ common.beta
+    start = np.array([common.maximum.phi[0] - effects.mean() / 2, off_zero(common.maximum.phi[-1])])
+    full = maximise(model.log_likelihood, effects, start, own=True, curvature=model.curvature)
     lrt = max(0.0, 2 * (full.log_likelihood - common.log_likelihood))
-    return Heterogeneity(float(gap @ information @ gap), lrt, full.log_likelihood)
+    wald = _residual(full.a, full.information_on_own(), design.moderators)
+    return Heterogeneity(wald, lrt, full.log_likelihood)
+
+
+def _residual(effects: np.ndarray, information: np.ndarray, moderators: np.ndarray) -> float:
+    """Wald statistic of what the moderators leave of ``effects`` (k,), with their information matrix (k, k)."""
+    inner = information @ moderators
+    # studies without information may leave coefficients that nothing tells, and they matter nothing
+    beta = np.linalg.lstsq(moderators.T @ inner, inner.T @ effects, rcond=None)[0]
+    gap = effects - moderators @ beta
+    return float(gap @ information @ gap)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.count_designs import Design, design
-from vfmeta.frequentist.count_fit import Fitted, Heterogeneity, fit_common, fit_random, heterogeneity, saturated_log_density
+from vfmeta.frequentist.count_designs import design
+from vfmeta.frequentist.count_fit import fit_common, fit_random, heterogeneity
+from vfmeta.frequentist.count_moderators import coordinates, read_moderators
+from vfmeta.frequentist.count_profile import tau2_interval
+from vfmeta.frequentist.count_result import Answer, CountRegressionResult, CountResult
 from vfmeta.frequentist.counts import ONE_ARM, ONE_RATE, TWO_ARMS, TWO_RATES, Counts, read_counts
-from vfmeta.frequentist.single_tables import each_arm, each_study, has_contrast, typical_variance
+from vfmeta.frequentist.single_tables import has_contrast
 from vfmeta.messages import ConvergenceError, InputError, warn
-from vfmeta.results import FrequentistResult, Pair, Question
+from vfmeta.results import Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,46 +33,6 @@ HINT = 'Try a simpler model, effects="common", or a Bayesian model with a prior.
 Count = Any  # a column name (with data=) or an array-like of shape (k,)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CountResult(FrequentistResult):
-    """A generalised linear mixed model of counts.
-
-    ``q`` is the likelihood ratio test of heterogeneity and ``q_wald`` the Wald test, both on ``q_df`` degrees of freedom.
-    ``sigma2`` is the variance of random study intercepts (UM.RS). ``log_likelihood`` is the marginal one, constants included;
-    ``conditional_log_likelihood`` is that of the counts given the most likely random effects, and ``saturated_log_likelihood``
-    that of the model with an effect for each study, ``best_log_likelihood`` the highest that the counts could have (every cell
-    as observed). ``study_effects`` (k,) are the most likely effects of the studies given all the evidence. ``y``, ``v``,
-    ``weights`` are for figures: each study by itself (0.5 added where a cell is empty) and the share that a normal
-    approximation would give it; the model does not use them. ``nodes`` is how many quadrature nodes were used.
-    """
-
-    sigma2: float | None
-    q_wald: float
-    q_wald_p: float
-    log_likelihood: float
-    conditional_log_likelihood: float
-    saturated_log_likelihood: float
-    parameters: int
-    best_log_likelihood: float
-    nodes: int
-    study_effects: np.ndarray = field(default_factory=lambda: np.empty(0))
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "study_effects", np.asarray(self.study_effects, dtype=float))
-
-    @property
-    def h2(self) -> float | None:
-        """tau2 and the typical sampling variance together, over the latter; 1 for a common effect."""
-        if self.tau2 is None or self.typical_variance is None:
-            return None
-        return self.tau2 / self.typical_variance + 1
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, from the marginal likelihood."""
-        return 2 * self.parameters - 2 * self.log_likelihood
-
-
 def glmm(
     measure: str = "OR",
     *,
@@ -87,6 +48,9 @@ def glmm(
     n: Count = None,
     time: Count = None,
     study: str | Sequence[Any] | None = None,
+    formula: str | None = None,
+    moderators: pd.DataFrame | dict[str, Any] | None = None,
+    omnibus: Any = None,
     effects: str = "random",
     nAGQ: int | None = None,
     interval: str = "Wald",
@@ -94,10 +58,11 @@ def glmm(
     drop00: bool | None = None,
     missing: str = "raise",
     question: Question | None = None,
-) -> CountResult:
+) -> CountResult | CountRegressionResult:
     """Meta-analysis of counts by a generalised linear mixed model (Stijnen, Hamza & Ozdemir 2010, Stat Med 29:3046-3067).
 
-    The counts themselves are modelled (binomial or Poisson), so nothing is added to empty cells.
+    The counts themselves are modelled (binomial or Poisson), so nothing is added to empty cells. With a ``formula`` the effect
+    (not the level of risk) depends on moderators.
 
     Parameters
     ----------
@@ -117,6 +82,13 @@ def glmm(
         experimental one.
     study : str or sequence of k names, optional
         Column of study names, or the names.
+    formula : str, optional
+        Right side of a formula of moderators of the effect, such as ``"~ dose + blinding"``; as in `meta_regression`.
+    moderators : data frame or dict of columns, optional
+        Where the formula finds its columns, one row a study in the same order; ``data`` (or the details of the effect table)
+        when left out.
+    omnibus : str, int or sequence of them, optional
+        Coefficients of the omnibus test; all but the intercept when left out.
     effects : {"random", "common"}
         Normal study effects with variance tau2, or one effect (intercepts of UM.RS stay random).
     nAGQ : int, optional
@@ -137,14 +109,16 @@ def glmm(
 
     Returns
     -------
-    CountResult
+    CountResult, or with a formula CountRegressionResult
         Standard errors come from the observed information with every other parameter, tau included, profiled out. I2 and H2
         set tau2 against the typical variance of the normal approximation (Higgins & Thompson 2002, Stat Med 21:1539-1558).
+        The interval of tau2 is that of the profile likelihood (Hardy & Thompson 1996, Stat Med 15:619-629), for random effects.
 
     Raises
     ------
     InputError
-        Input that cannot be used, every fault with row and column; fewer than 2 informative studies for a random model.
+        Input that cannot be used, every fault with row and column; collinear moderators, by name; a random model with fewer
+        informative studies than it needs.
     ConvergenceError
         The likelihood has no finite maximum (such as no event in one arm of any study), or it was not found.
     """
@@ -158,6 +132,11 @@ def glmm(
     counts = read_counts(
         measure, NEEDED[measure], given, data=data, study=study, missing=missing, level=level, whole=True
     )
+    if formula is None and (moderators is not None or omnibus is not None):
+        raise InputError("moderators and omnibus go with a formula: give formula=, such as '~ dose'.")
+    found = None if formula is None else read_moderators(formula, data if moderators is None else moderators, counts.total)
+    if found is not None:
+        counts = found.complete(counts, missing)
     notes = list(counts.notes)
     if two_arms:
         counts = _informative(counts, model != "UM.RS" if drop00 is None else drop00, model or "", notes)
@@ -167,7 +146,9 @@ def glmm(
             f'One informative study only ({counts.labels[0]}): a random effect cannot be estimated; use effects="common"'
             + (' and model="UM.FS".' if model == "UM.RS" else ".")
         )
-    plan = design(measure, model, counts)
+    x = None if found is None else found.design(counts)
+    basis, back = (None, None) if x is None else coordinates(x, counts.labels, residual=effects == "random")
+    plan = design(measure, model, counts, basis)
     try:
         common = fit_common(plan, nAGQ)
         fit = fit_random(plan, nAGQ, common) if effects == "random" else common
@@ -175,8 +156,16 @@ def glmm(
     except ConvergenceError as error:
         raise ConvergenceError(f"{measure}, {model or 'one arm'}: {error} {HINT}") from None
     call = {"function": "glmm", "measure": measure, "model": model, "effects": effects, "nAGQ": nAGQ, "interval": interval,
-            "level": level}  # fmt: skip
-    result = _result(measure, model, effects, counts, plan, fit, tests, interval, float(level), call, question, notes)
+            "level": level} | ({} if formula is None else {"formula": formula})  # fmt: skip
+    limits = None
+    if effects == "random":
+        try:
+            limits = tau2_interval(plan, fit, common, nAGQ, float(level))
+        except ConvergenceError as error:
+            notes.append(f"The interval of tau2 was not found ({str(error).rstrip('.')}).")
+    about = counts.question(question, measure)
+    answer = Answer(measure, model, effects, counts, plan, fit, tests, limits, interval, float(level), call, about, notes)
+    result = answer.pooled() if x is None or back is None else answer.regression(x, back, omnibus)
     for note in result.warnings:
         warn(note)
     return result
@@ -214,70 +203,10 @@ def _informative(counts: Counts, drop: bool, model: str, notes: list[str]) -> Co
 
 def _require_finite(measure: str, counts: Counts) -> None:
     """Data whose likelihood rises without end are named before a fit is tried."""
-    if len(counts.columns) == 2:
-        x, size = counts.columns
-        if x.sum() == 0 or (not counts.rates and (x == size).all()):
-            what = "no events" if x.sum() == 0 else "events in everybody"
-            raise ConvergenceError(f"{measure}: {what} in any study, so the likelihood has no finite maximum. {HINT}")
-        return
-    a, m1, c, m2 = counts.columns
-    for x, m, arm in ((a, m1, "experimental"), (c, m2, "control")):
-        if x.sum() == 0 or (not counts.rates and (x == m).all()):
-            what = "There is no event" if x.sum() == 0 else "Everybody has the event"
-            raise ConvergenceError(
-                f"{measure}: {what} in the {arm} arm of any informative study, so the likelihood has no finite maximum. {HINT}"
-            )
-
-
-def _result(
-    measure: str,
-    model: str | None,
-    effects: str,
-    counts: Counts,
-    plan: Design,
-    fit: Fitted,
-    tests: Heterogeneity,
-    interval: str,
-    level: float,
-    call: dict[str, Any],
-    question: Question | None,
-    notes: list[str],
-) -> CountResult:
-    from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
-
-    k, df = counts.k, counts.k - 1
-    if interval == "t" and df < 1:
-        raise InputError('interval="t" needs at least 2 informative studies; use "Wald".')
-    use_t = interval == "t"
-    quantile = float(-stdtrit(df, 0.5 - level / 2) if use_t else -ndtri(0.5 - level / 2))
-    statistic = fit.estimate / fit.se
-    tail = stdtr(df, -abs(statistic)) if use_t else ndtr(-abs(statistic))
-    y, v = each_study(measure, counts.columns) if len(counts.columns) == 4 else each_arm(measure, *counts.columns)
-    tau2 = fit.tau**2
-    typical = typical_variance(v)
-    if effects == "random" and fit.tau == 0:
-        notes.append("tau2 is estimated as 0: the fit is that of a common effect.")
-    if k == 2 and effects == "random":
-        notes.append("Only two studies: the heterogeneity is all but unknown and the interval says little about it.")
-    reach = quantile * math.hypot(fit.se, fit.tau)
-    weights = 1 / (v + tau2)
-    return CountResult(
-        question=counts.question(question, measure), model="random" if effects == "random" else "common", k=k,
-        estimate=fit.estimate, se=fit.se, interval=_around(fit.estimate, quantile * fit.se), level=level,
-        prediction=_around(fit.estimate, reach) if effects == "random" and k >= 3 else None,
-        tau2=tau2, labels=counts.labels, y=y, v=v, weights=100 * weights / weights.sum(), warnings=tuple(notes), call=call,
-        statistic=statistic, p_value=float(2 * tail), df=float(df) if use_t else None,
-        q=tests.lrt, q_df=df, q_p=float(chdtrc(df, tests.lrt)) if df else 1.0,
-        q_wald=tests.wald, q_wald_p=float(chdtrc(df, tests.wald)) if df else 1.0,
-        i2=None if typical is None else 100 * tau2 / (tau2 + typical), typical_variance=typical,
-        tau2_interval=None, tau2_method=f"{'ML' if effects == 'random' else 'common effect'}, {model or 'one arm'}",
-        interval_method=interval, sigma2=None if fit.sigma is None else fit.sigma**2,
-        tau2_se=2 * fit.tau * fit.se_tau if fit.se_tau is not None and fit.tau > 0 else None,
-        log_likelihood=fit.log_likelihood, conditional_log_likelihood=fit.conditional_log_likelihood,
-        saturated_log_likelihood=tests.saturated, best_log_likelihood=float(saturated_log_density(plan).sum()),
-        parameters=fit.parameters, nodes=fit.nodes, study_effects=fit.study_effects,
-    )  # fmt: skip
-
-
-def _around(centre: float, half: float) -> Pair:
-    return centre - half, centre + half
+    for arm, always in counts.certain:
+        if arm == "only":
+            said = f"{'events in everybody' if always else 'no events'} in any study"
+        else:
+            what = "Everybody has the event" if always else "There is no event"
+            said = f"{what} in the {arm} arm of any informative study"
+        raise ConvergenceError(f"{measure}: {said}, so the likelihood has no finite maximum. {HINT}")

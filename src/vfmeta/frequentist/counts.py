@@ -25,12 +25,17 @@ ONE_RATE = ("events", "time")
 
 @dataclass(frozen=True)
 class Counts:
-    """Checked counts: ``columns`` in the order of ``kind``, each of shape (k,); ``notes`` on rows left out."""
+    """Checked counts: ``columns`` in the order of ``kind``, each of shape (k,); ``notes`` on rows left out.
+
+    ``rows`` (k,) are the places of the studies among the ``total`` rows that were given.
+    """
 
     kind: tuple[str, ...]
     columns: tuple[np.ndarray, ...]
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    rows: np.ndarray
+    total: int
     asked: Question | None = None
 
     def question(self, given: Question | None, measure: str) -> Question:
@@ -46,10 +51,25 @@ class Counts:
     def k(self) -> int:
         return len(self.labels)
 
+    @property
+    def arms(self) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
+        """Name, events (k,) and size (k,) of the experimental and the control arm, or of the only one."""
+        names = ("experimental", "control") if len(self.columns) == 4 else ("only",)
+        return tuple((name, self.columns[2 * i], self.columns[2 * i + 1]) for i, name in enumerate(names))
+
+    @property
+    def certain(self) -> tuple[tuple[str, bool], ...]:
+        """Arms in which no patient of any study has the event (False) or every patient has it (True)."""
+        return tuple(
+            (name, x.sum() > 0)
+            for name, x, size in self.arms
+            if x.sum() == 0 or (not self.rates and bool((x == size).all()))
+        )
+
     def keep(self, mask: np.ndarray) -> Counts:
         """The studies where ``mask`` is True."""
         kept = tuple(label for label, use in zip(self.labels, mask, strict=True) if use)
-        return Counts(self.kind, tuple(c[mask] for c in self.columns), kept, self.notes, self.asked)
+        return replace(self, columns=tuple(c[mask] for c in self.columns), labels=kept, rows=self.rows[mask])
 
 
 def read_counts(
@@ -126,7 +146,7 @@ def read_counts(
     if gaps.any():
         left = ", ".join(f"{labels[i]} (row {i + 1})" for i in np.flatnonzero(gaps))
         notes = (*told, f"Left out because a value is missing: {left}.")
-    return Counts(needed, tuple(columns[name] for name in needed), labels, notes, asked).keep(~gaps)
+    return Counts(needed, tuple(columns[name] for name in needed), labels, notes, np.arange(k), k, asked).keep(~gaps)
 
 
 EFFECT_TABLE = {"events1": "events_experimental", "n1": "n_experimental", "events2": "events_control", "n2": "n_control"}

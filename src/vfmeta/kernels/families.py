@@ -84,13 +84,13 @@ class Hypergeometric:
     events: np.ndarray
 
     @cached_property
-    def _support(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Possible counts of arm 1 in each study and the logarithm of the ways to get them."""
+    def _ways(self) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithm of the ways to get each possible count of arm 1, study after study, and where each study starts."""
         found = []
         for n1, n2, m in zip(self.size1, self.size2, self.events, strict=True):
             u = np.arange(max(0.0, m - n2), min(n1, m) + 1)
-            found.append((u, log_choose(n1, u) + log_choose(n2, m - u)))
-        return found
+            found.append(log_choose(n1, u) + log_choose(n2, m - u))
+        return np.concatenate(found), np.cumsum([0, *(len(ways) for ways in found[:-1])])
 
     @cached_property
     def constant(self) -> np.ndarray:
@@ -98,18 +98,14 @@ class Hypergeometric:
         return (log_choose(self.size1, x) + log_choose(self.size2, self.events - x))[:, None]
 
     def cumulants(self, eta: np.ndarray) -> Cumulants:
-        out = tuple(np.empty_like(eta) for _ in range(3))
-        for i, (u, log_ways) in enumerate(self._support):
-            terms = log_ways[:, None] + u[:, None] * eta[i, 0]
-            top = terms.real.max(axis=0)
-            weight = np.exp(terms - top)
-            total = weight.sum(axis=0)
-            weight = weight / total
-            mean = (weight * u[:, None]).sum(axis=0)
-            out[0][i, 0] = top + np.log(total)
-            out[1][i, 0] = mean
-            out[2][i, 0] = (weight * (u[:, None] - mean) ** 2).sum(axis=0)
-        return out[0], out[1], out[2]
+        from vfmeta.kernels.compiled.hypergeometric import cumulants
+
+        k, m = len(eta), eta.shape[-1]
+        out = np.empty((3, k, m), dtype=eta.dtype)
+        n1, n2, events = (np.ascontiguousarray(x, dtype=float) for x in (self.size1, self.size2, self.events))
+        log_ways, start = self._ways
+        cumulants(np.ascontiguousarray(eta[:, 0]), n1, n2, events, log_ways, start, out[0], out[1], out[2])
+        return out[0][:, None], out[1][:, None], out[2][:, None]
 
 
 def log_choose(n: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ import numpy as np
 from vfmeta.kernels.families import Family
 from vfmeta.messages import ConvergenceError
 
+STEERING = 9  # nodes from which the curvature is near enough to steer by
+
 
 @dataclass(frozen=True)
 class MixedModel:
@@ -53,14 +55,38 @@ class MixedModel:
         base, loads = self._predictor(a, phi)
         if loads.shape[2] == 0:
             return self._conditional(base[..., None])[:, 0]
-        z = self._mode(base.real, loads.real)
-        if np.iscomplexobj(base) or np.iscomplexobj(loads):
-            z = z.astype(complex)
-            for _ in range(2):  # from the real mode one step of Newton gives the imaginary part, one more its last digits
-                step, _ = self._newton(z, base, loads)
-                z = z + step
-        _, curvature = self._newton(z, base, loads)
-        return self._quadrature(z, curvature, base, loads)
+        mode, root, log_det = self._centre(base, loads)
+        _, terms = self._terms(mode, root, log_det, base, loads, self.nodes)
+        top = terms.real.max(axis=1)
+        return top + np.log(np.exp(terms - top[:, None]).sum(axis=1))
+
+    def curvature(self, a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Second derivatives of the log likelihood: by ``a`` (k,), by ``a`` and ``phi`` (k, P), by ``phi`` (P, P).
+
+        By Louis's identity (1982, J R Stat Soc B 44:226-233), the mean of the second derivative given the random effects plus
+        the variance of the first, over the random effects given the counts. It holds for the integral; of a sum over few nodes
+        it is an approximation, so never fewer than `STEERING` nodes are used.
+        """
+        base, loads = self._predictor(a, phi)
+        k, p, d = self.k, self.fixed.shape[2], loads.shape[2]
+        if d == 0:
+            z, share = np.zeros((k, 0, 1)), np.ones((k, 1))
+        else:
+            z, terms = self._terms(*self._centre(base, loads), base, loads, max(self.nodes, STEERING))
+            share = np.exp(terms - terms.max(axis=1, keepdims=True))
+            share = share / share.sum(axis=1, keepdims=True)
+        eta = base[..., None] + loads @ z
+        _, mean, variance = self.family.cumulants(eta)
+        cells, m = base.shape, eta.shape[2]
+        own = np.zeros(cells) if self.own is None else np.broadcast_to(self.own, cells)
+        first = np.concatenate([own[..., None], self.fixed], axis=2)[..., None]
+        # of the linear predictor, by own, shared and spread parameters: (k, J, 1 + P, m)
+        slopes = np.concatenate([np.broadcast_to(first, (*cells, 1 + p, m)), self.loads[..., None] * z[:, None]], axis=2)
+        score = ((self.family.count[..., None] - mean)[:, :, None] * slopes).sum(axis=1)
+        inner = -np.einsum("kjam,kjm,kjbm->kab", slopes, variance * share[:, None], slopes, optimize=True)
+        centred = score - (score * share[:, None]).sum(axis=2, keepdims=True)
+        whole = inner + np.einsum("kam,km,kbm->kab", centred, share, centred, optimize=True)
+        return whole[:, 0, 0], whole[:, 0, 1:], whole[:, 1:, 1:].sum(axis=0)
 
     def at_modes(self, a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log density of each study given its most likely random effects (k,), and these effects in standard units (k, D)."""
@@ -121,25 +147,39 @@ class MixedModel:
                 return z
         raise ConvergenceError("The mode of a random effect was not found.")
 
-    def _quadrature(self, z: np.ndarray, curvature: np.ndarray, base: np.ndarray, loads: np.ndarray) -> np.ndarray:
+    def _centre(self, base: np.ndarray, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mode of z (k, D), a root of the inverse curvature there (k, D, D), lower triangular, and its log determinant (k,)."""
+        z = self._mode(base.real, loads.real)
+        if np.iscomplexobj(base) or np.iscomplexobj(loads):
+            z = z.astype(complex)
+            for _ in range(2):  # from the real mode one step of Newton gives the imaginary part, one more its last digits
+                step, _ = self._newton(z, base, loads)
+                z = z + step
+        _, curvature = self._newton(z, base, loads)
         d = z.shape[1]
         if d == 1:
             root = 1 / np.sqrt(curvature)  # (k, 1, 1): z = mode + root * node
             log_det = np.log(root[:, 0, 0])
-        else:  # lower triangular root of the inverse curvature
+        else:
             h11, h12, h22 = curvature[:, 0, 0], curvature[:, 0, 1], curvature[:, 1, 1]
             det = h11 * h22 - h12 * h12
             l11 = np.sqrt(h22 / det)
             root = np.zeros_like(curvature)
             root[:, 0, 0], root[:, 1, 0], root[:, 1, 1] = l11, -h12 / det / l11, 1 / np.sqrt(h22)
             log_det = -0.5 * np.log(det)
-        x, log_w = _hermite(self.nodes)
+        return z, root, log_det
+
+    def _terms(
+        self, mode: np.ndarray, root: np.ndarray, log_det: np.ndarray, base: np.ndarray, loads: np.ndarray, nodes: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Random effects at the nodes (k, D, m), and the logarithm of what each adds to the likelihood (k, m)."""
+        d = mode.shape[1]
+        x, log_w = _hermite(nodes)
         grid = np.stack(np.meshgrid(*[x] * d, indexing="ij")).reshape(d, -1)  # (D, m)
         weights = np.stack(np.meshgrid(*[log_w] * d, indexing="ij")).reshape(d, -1).sum(axis=0) + 0.5 * (grid**2).sum(axis=0)
-        at = z[..., None] + root @ grid  # (k, D, m)
+        at = mode[..., None] + root @ grid
         terms = self._conditional(base[..., None] + loads @ at) - 0.5 * (at * at).sum(axis=1) + weights
-        top = terms.real.max(axis=1)
-        return log_det + top + np.log(np.exp(terms - top[:, None]).sum(axis=1))
+        return at, terms + log_det[:, None]
 
 
 @cache

@@ -1,0 +1,273 @@
+"""What a generalised linear mixed model of counts answers with, with one effect or with moderators."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from vfmeta.frequentist.coefficients import Coefficients
+from vfmeta.frequentist.count_designs import Design
+from vfmeta.frequentist.count_fit import Fitted, Heterogeneity, saturated_log_density
+from vfmeta.frequentist.counts import Counts
+from vfmeta.frequentist.design import Design as Moderators
+from vfmeta.frequentist.inference import TestResult, chi2_tail, quantile, two_sided, wald
+from vfmeta.frequentist.intake import check_level
+from vfmeta.frequentist.record import Recorded, pack_design, plain, unpack_design
+from vfmeta.frequentist.regression_result import selected
+from vfmeta.frequentist.single_tables import each_arm, each_study, typical_variance
+from vfmeta.messages import InputError
+from vfmeta.results import FrequentistResult, Pair, Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountResult(FrequentistResult):
+    """A generalised linear mixed model of counts.
+
+    ``q`` is the likelihood ratio test of heterogeneity and ``q_wald`` the Wald test, both on ``q_df`` degrees of freedom.
+    ``sigma2`` is the variance of random study intercepts (UM.RS). ``log_likelihood`` is the marginal one, constants included;
+    ``conditional_log_likelihood`` is that of the counts given the most likely random effects, and ``saturated_log_likelihood``
+    that of the model with an effect for each study, ``best_log_likelihood`` the highest that the counts could have (every cell
+    as observed). ``study_effects`` (k,) are the most likely effects of the studies given all the evidence. ``y``, ``v``,
+    ``weights`` are for figures: each study by itself (0.5 added where a cell is empty) and the share that a normal
+    approximation would give it; the model does not use them. ``nodes`` is how many quadrature nodes were used.
+    """
+
+    sigma2: float | None
+    q_wald: float
+    q_wald_p: float
+    log_likelihood: float
+    conditional_log_likelihood: float
+    saturated_log_likelihood: float
+    parameters: int
+    best_log_likelihood: float
+    nodes: int
+    study_effects: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "study_effects", np.asarray(self.study_effects, dtype=float))
+
+    @property
+    def h2(self) -> float | None:
+        """tau2 and the typical sampling variance together, over the latter; 1 for a common effect."""
+        if self.tau2 is None or self.typical_variance is None:
+            return None
+        return self.tau2 / self.typical_variance + 1
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, from the marginal likelihood."""
+        return 2 * self.parameters - 2 * self.log_likelihood
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CountRegressionResult(Coefficients, Recorded):
+    """A generalised linear mixed model of counts with moderators. Arrays run over coefficients (p,) or studies (k,).
+
+    Coefficients are on the log scale of the measure; ``vb`` (p, p) is their covariance, ``intervals`` (p, 2). ``tau2`` is the
+    variance that the moderators leave between studies, ``tau2_interval`` its profile likelihood interval, ``sigma2`` that of
+    random study intercepts (UM.RS). ``q`` is the likelihood ratio test of residual heterogeneity and ``q_wald`` the Wald test,
+    ``omnibus`` that of the moderators (``omnibus_of`` names them). ``i2`` (percent) and ``h2`` set tau2 against the typical
+    variance of a normal approximation. ``study_effects`` (k,) are the most likely effects of the studies; ``y`` and ``v`` are
+    each study by itself (0.5 added where a cell is empty), for figures: the model does not use them.
+    """
+
+    engine: ClassVar[str] = "count_regression"
+    packed: ClassVar[frozenset[str]] = frozenset({"design", "tau2_interval"})
+
+    question: Question
+    names: tuple[str, ...]
+    beta: np.ndarray
+    se: np.ndarray
+    statistic: np.ndarray
+    p_values: np.ndarray
+    intervals: np.ndarray
+    level: float
+    df: float | None
+    vb: np.ndarray
+    tau2: float
+    tau2_se: float | None
+    tau2_interval: Pair | None
+    sigma2: float | None
+    i2: float | None
+    h2: float | None
+    q: TestResult
+    q_wald: TestResult
+    omnibus: TestResult
+    omnibus_of: tuple[str, ...]
+    model: str
+    interval_method: str
+    log_likelihood: float
+    conditional_log_likelihood: float
+    saturated_log_likelihood: float
+    parameters: int
+    nodes: int
+    labels: tuple[str, ...]
+    y: np.ndarray
+    v: np.ndarray
+    study_effects: np.ndarray
+    warnings: tuple[str, ...]
+    call: dict[str, Any]
+    design: Moderators = field(repr=False)
+
+    @property
+    def k(self) -> int:
+        return len(self.labels)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, from the marginal likelihood."""
+        return 2 * self.parameters - 2 * self.log_likelihood
+
+    def predict(self, new: Any = None, *, level: float | None = None, transform: Any = None) -> pd.DataFrame:
+        """Mean effect, confidence and prediction interval at the studies' or at new values of the moderators.
+
+        Parameters
+        ----------
+        new : data frame, dict or array-like, optional
+            Moderators by name (as the formula reads them), or design rows of shape (m, p); the studies when left out.
+        level : float, optional
+            That of the fit when left out.
+        transform : callable or True, optional
+            Applied to the estimate and the limits, such as ``np.exp``; True shows ratios as ratios.
+
+        Returns
+        -------
+        DataFrame
+            estimate, se, ci_low, ci_high, prediction_low, prediction_high (NaN for a common effect).
+        """
+        level = self.level if level is None else level
+        check_level(level)
+        rows = self.design.x if new is None else self.design.rows(new)
+        estimate, se = rows @ self.beta, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
+        reach = quantile(level, self.df)
+        wide = reach * np.sqrt(se**2 + (self.tau2 if self.call["effects"] == "random" else math.nan))
+        return self._predictions(estimate, se, reach, wide, transform, list(self.labels) if new is None else None)
+
+    def _pack(self) -> dict[str, Any]:
+        return {"design": pack_design(self.design), "tau2_interval": plain(self.tau2_interval)}
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        limits = data["tau2_interval"]
+        return {
+            "design": unpack_design(data["design"]),
+            "tau2_interval": None if limits is None else (float(limits[0]), float(limits[1])),
+        }
+
+    def __str__(self) -> str:
+        span = "" if self.tau2_interval is None else " (profile likelihood {:.3g} to {:.3g})".format(*self.tau2_interval)
+        return self._text(
+            f"Meta-regression of counts, k = {self.k}, {self.question.measure} ({self.model}, {self.interval_method})",
+            f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
+            f"residual tau2 {self.tau2:.3g}{span}; {self.q}",
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A fitted model with what its result is made of; ``tau2_interval`` is None where it was not found."""
+
+    measure: str
+    model: str | None
+    effects: str
+    counts: Counts
+    plan: Design
+    fit: Fitted
+    tests: Heterogeneity
+    tau2_interval: Pair | None
+    interval: str
+    level: float
+    call: dict[str, Any]
+    question: Question
+    notes: list[str]
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom that the coefficients leave."""
+        return self.counts.k - self.plan.moderators.shape[1]
+
+    @property
+    def random(self) -> bool:
+        return self.effects == "random"
+
+    def _shared(self) -> dict[str, Any]:
+        """What results with one effect and with moderators have in common."""
+        c, fit = self.counts, self.fit
+        if self.interval == "t" and self.df < 1:
+            raise InputError('interval="t" needs more informative studies than coefficients; use "Wald".')
+        if self.random and fit.tau == 0:
+            self.notes.append("tau2 is estimated as 0: the fit is that of a common effect.")
+        y, v = each_study(self.measure, c.columns) if len(c.columns) == 4 else each_arm(self.measure, *c.columns)
+        return {
+            "question": self.question, "level": self.level, "labels": c.labels, "y": y, "v": v,
+            "df": float(self.df) if self.interval == "t" else None, "tau2": fit.tau**2,
+            "tau2_se": 2 * fit.tau * fit.se_tau if fit.se_tau is not None and fit.tau > 0 else None,
+            "tau2_interval": self.tau2_interval, "sigma2": None if fit.sigma is None else fit.sigma**2,
+            "interval_method": self.interval, "log_likelihood": fit.log_likelihood,
+            "conditional_log_likelihood": fit.conditional_log_likelihood, "saturated_log_likelihood": self.tests.saturated,
+            "parameters": fit.parameters, "nodes": fit.nodes, "study_effects": fit.study_effects, "call": self.call,
+        }  # fmt: skip
+
+    def pooled(self) -> CountResult:
+        """The result for one effect."""
+        fit, k, df = self.fit, self.counts.k, self.df
+        shared = self._shared()
+        if k == 2 and self.random:
+            self.notes.append("Only two studies: the heterogeneity is all but unknown and the interval says little about it.")
+        estimate, se = float(fit.beta[0]), math.sqrt(fit.covariance[0, 0])
+        statistic = estimate / se
+        reach = float(quantile(self.level, shared["df"]))
+        v, tau2 = shared["v"], shared["tau2"]
+        typical, weights = typical_variance(v), 1 / (v + tau2)
+        return CountResult(
+            **shared, model="random" if self.random else "common", k=k, estimate=estimate, se=se,
+            interval=_around(estimate, reach * se), weights=100 * weights / weights.sum(), warnings=tuple(self.notes),
+            prediction=_around(estimate, reach * math.hypot(se, fit.tau)) if self.random and k >= 3 else None,
+            statistic=statistic, p_value=float(two_sided(np.asarray(statistic), shared["df"])),
+            q=self.tests.lrt, q_df=df, q_p=chi2_tail(self.tests.lrt, df),
+            q_wald=self.tests.wald, q_wald_p=chi2_tail(self.tests.wald, df),
+            i2=None if typical is None else 100 * tau2 / (tau2 + typical), typical_variance=typical,
+            tau2_method=f"{'ML' if self.random else 'common effect'}, {self.model or 'one arm'}",
+            tau2_interval_method="profile likelihood", best_log_likelihood=float(saturated_log_density(self.plan).sum()),
+        )  # fmt: skip
+
+    def regression(self, moderators: Moderators, back: np.ndarray, omnibus: Any) -> CountRegressionResult:
+        """The result with moderators; ``back`` (p, p) makes their coefficients of those of the fit."""
+        df, shared = self.df, self._shared()
+        beta, vb = back @ self.fit.beta, back @ self.fit.covariance @ back.T
+        se = np.sqrt(np.diag(vb))
+        half = quantile(self.level, shared["df"]) * se
+        chosen = selected(moderators.names, moderators.intercept, omnibus)
+        typical = _typical_variance(shared["v"], moderators.x)
+        tau2 = shared["tau2"]
+        return CountRegressionResult(
+            **shared, names=moderators.names, beta=beta, se=se, statistic=beta / se, vb=vb,
+            p_values=two_sided(beta / se, shared["df"]), intervals=np.column_stack([beta - half, beta + half]),
+            i2=None if typical is None else 100 * tau2 / (tau2 + typical),
+            h2=None if typical is None else tau2 / typical + 1,
+            q=TestResult(self.tests.lrt, df, None, chi2_tail(self.tests.lrt, df)),
+            q_wald=TestResult(self.tests.wald, df, None, chi2_tail(self.tests.wald, df)),
+            omnibus=wald(beta[chosen], vb[np.ix_(chosen, chosen)], shared["df"]),
+            omnibus_of=tuple(moderators.names[j] for j in chosen), model=self.model or "one arm",
+            warnings=tuple(self.notes), design=moderators,
+        )  # fmt: skip
+
+
+def _typical_variance(v: np.ndarray, x: np.ndarray) -> float | None:
+    """Sampling variance of a typical study beside moderators ``x`` (k, p), as in `meta_regression`; None where k = p."""
+    df = len(v) - x.shape[1]
+    if df < 1:
+        return None
+    basis, _ = np.linalg.qr(x / np.sqrt(v)[:, None])
+    return float(df / ((1 - (basis**2).sum(axis=1)) / v).sum())
+
+
+def _around(centre: float, half: float) -> Pair:
+    return centre - half, centre + half
