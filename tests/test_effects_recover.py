@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from statistics import NormalDist
 
 import numpy as np
@@ -123,3 +125,9 @@ def test_critical_value_follows_the_level() -> None:
 def test_impossible_input_is_refused_with_the_reason(call: object, said: str) -> None:
     with pytest.raises(vf.InputError, match=said):
         call()  # type: ignore[operator]
+
+
+def test_effects_load_no_statistics_library() -> None:
+    """It takes a second that special functions do not."""
+    code = "import sys, vfmeta; vfmeta.compare, vfmeta.effect_size, vfmeta.EffectTable; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

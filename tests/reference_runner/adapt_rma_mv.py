@@ -16,6 +16,7 @@ ROBUST = {
     "CR0": ("CR0", "residual"), "CR1": ("CR1p", "residual"), "CR2": ("CR2", "Satterthwaite"), "CR1p": ("CR1p", "Satterthwaite"),
     "CR1S": ("CR1S", "Satterthwaite"), "CR3": ("CR3", "Satterthwaite"),
 }  # fmt: skip
+FUNCTIONS = {"rma.mv", "robust", "confint.rma.mv", "vcalc"}
 VCALC = {
     "cluster": "cluster", "time1": "time", "time2": "time_control", "grp1": "experimental", "grp2": "control",
     "w1": "n_experimental", "w2": "n_control",
@@ -42,9 +43,12 @@ def fit(case: dict[str, Any], **extra: Any) -> Any:
     for kind in [structure] if isinstance(structure, str) else structure:
         if kind not in STRUCTURES:
             raise NotOffered(f'struct="{kind}"')
-    for name in ("R", "W", "sigma2", "tau2", "rho", "gamma2", "phi", "scale"):
-        if o.get(name) is not None:
-            raise NotOffered(f"rma.mv({name}=)")
+    if o.get("scale") is not None:
+        raise NotOffered("rma.mv(scale=)")
+    relation, weights = columns.pop("R", None), columns.pop("W", None)
+    if relation is not None:
+        names = list(dict.fromkeys(columns[o["R"]]))
+        extra["R"] = {o["R"]: (relation, sorted(names))}
     for name, levels in o.get("factor_levels", {}).items():
         import pandas as pd
 
@@ -53,15 +57,39 @@ def fit(case: dict[str, Any], **extra: Any) -> Any:
         y=columns["yi"], **({"v": columns["vi"]} if V is None else {"V": V}), data=columns, formula=formula(case),
         random=o.get("random"), structure=structure, method=o.get("method", "REML"),
         interval="t" if o.get("test") == "t" else "Wald", df="containment" if o.get("dfs") == "contain" else "residual",
-        level=o.get("level", 95) / 100, missing="drop", **extra,
+        level=o.get("level", 95) / 100, missing="drop", W=weights, **held(o), **extra,
     )  # fmt: skip
+
+
+def held(options: dict[str, Any]) -> dict[str, Any]:
+    """Components held fixed: sigma2 of the intercepts in turn, tau2 and rho, gamma2 and phi of the terms inner | outer."""
+    random = options.get("random") or []
+    names = [" ".join(t.replace("~", "").split()) for t in ([random] if isinstance(random, str) else random)]
+    intercepts: list[str] = []
+    for name in names:
+        if name.startswith("1 |"):
+            levels = name.removeprefix("1 |").strip().split("/")
+            intercepts += [f"1 | {'/'.join(levels[: i + 1])}" for i in range(len(levels))]
+    others = [n for n in names if not n.startswith("1 |")]
+    variances: dict[str, Any] = {}
+    correlations: dict[str, Any] = {}
+    if options.get("sigma2") is not None:
+        given = options["sigma2"] if isinstance(options["sigma2"], list) else [options["sigma2"]]
+        variances |= dict(zip(intercepts, given, strict=True))
+    for name, variance, rho in zip(others, ("tau2", "gamma2"), ("rho", "phi"), strict=False):
+        variances |= {name: options[variance]} if options.get(variance) is not None else {}
+        correlations |= {name: options[rho]} if options.get(rho) is not None else {}
+    return {"variances": variances, "correlations": correlations}
 
 
 def formula(case: dict[str, Any]) -> str | None:
     """The moderators as formulaic writes them.
 
-    The three-level model of the schools with a moderator says "~ year" in its options, but the coefficients it prints are
-    named I(year - 1990) and its intercept is that of 1990.
+    One formula is read as another. The case mv.konst.mods gives "~ year" in its options, but that is not what R was given: the
+    coefficients it records are called "intrcpt" and "I(year - 1990)". R (metafor 3.8-1) confirms it on the same rows: "~ year"
+    has the intercept -10.39, "~ I(year - mean(year))" (the mean is 1989.6) 0.1783, and "~ I(year - 1990)" the recorded 0.1807;
+    slope, standard error of the slope, variances and likelihood are the same in all three. No reading of the recorded text
+    itself gives the recorded intercept, so the adapter writes the formula that the names of the coefficients say.
     """
     text = case["options"].get("formula")
     if text is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vfmeta.frequentist.after_fit import baujat, blups, influence, profile_likelihood, residuals
 from vfmeta.frequentist.count_models import glmm
+from vfmeta.frequentist.count_result import CountRegressionResult, CountResult
 from vfmeta.frequentist.dependent import (
     MultivariateResult,
     RobustResult,
@@ -27,6 +28,8 @@ from vfmeta.frequentist.subsets import all_subsets, cumulative, leave_one_out
 from vfmeta.frequentist.univariate import common_effect, random_effects
 
 __all__ = [
+    "CountRegressionResult",
+    "CountResult",
     "LocationScaleResult",
     "MultivariateResult",
     "RegressionResult",

@@ -1,6 +1,7 @@
 """Questions put to a fit: which studies drive it, how far each lies from it, what each one's own effect is.
 
-Every function takes what `random_effects`, `common_effect` or `meta_regression` returned.
+Every function takes what `random_effects`, `common_effect` or `meta_regression` returned; `residuals`, `influence` and `blups`
+take what `multivariate` returned as well.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.frequentist.dependent import deletion
+from vfmeta.frequentist.dependent.result import MultivariateResult
 from vfmeta.frequentist.design import INTERCEPT, Design
 from vfmeta.frequentist.inference import quantile
 from vfmeta.frequentist.intake import Studies, check_level
@@ -24,8 +27,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def residuals(fit: Any) -> pd.DataFrame:
+def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.DataFrame:
     """Residuals of every kind, one row per study.
+
+    Parameters
+    ----------
+    fit : result
+        Of `random_effects`, `common_effect`, `meta_regression` or `multivariate`.
+    cluster : column name or sequence of k values, optional
+        For `multivariate`: the deleted residuals of an effect leave out its whole cluster.
+    reestimate : bool
+        For `multivariate`: estimate the variances anew without each cluster, or (quicker) hold them.
 
     Returns
     -------
@@ -33,7 +45,8 @@ def residuals(fit: Any) -> pd.DataFrame:
         study, residual (y minus fitted), se, standardised (residual over its own standard error, the study being part of the
         fit; 0 where its leverage is 1), deleted_residual, deleted_se, studentised (the same for the fit without the study),
         pearson (residual over sqrt(v + tau2)) and weight (percent). Studentised residuals are NaN, with a
-        warning, where the model cannot be fitted without the study, or fits every study exactly.
+        warning, where the model cannot be fitted without the study, or fits every study exactly. Of a multivariate model:
+        effect, residual, se, standardised, hat, deleted_residual, deleted_se, studentised.
 
     Notes
     -----
@@ -42,6 +55,9 @@ def residuals(fit: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if isinstance(fit, MultivariateResult):
+        return deletion.residuals(fit, cluster, reestimate)
+    _univariate_only(cluster, reestimate)
     r = as_regression(fit)
     f = r.fit
     rest = r.y - f.fitted
@@ -64,14 +80,26 @@ def residuals(fit: Any) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def influence(fit: Any) -> pd.DataFrame:
-    """How the fit changes without each study.
+def influence(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.DataFrame:
+    """How the fit changes without each study, or each cluster of effects.
+
+    Parameters
+    ----------
+    fit : result
+        Of `random_effects`, `common_effect`, `meta_regression` or `multivariate`.
+    cluster : column name or sequence of k values, optional
+        For `multivariate`: what is left out together, such as a trial with all its effects; single effects when left out.
+    reestimate : bool
+        For `multivariate`: estimate the variances anew without each cluster, or (quicker) hold them.
 
     Returns
     -------
     DataFrame
         study, studentised, dffits, cook, covratio, tau2_without, q_without, hat, weight (percent), one dfbetas_<coefficient>
-        per coefficient, and influential.
+        per coefficient, and influential. Of a multivariate model, a row per cluster: cluster (or effect, with its studentised
+        residual), k, chi2 (squared Mahalanobis distance of its deleted residuals, chi-squared with k df), chi2_p, cook,
+        covratio, hat (leverage, summed), dfbetas_<coefficient>, the variances and correlations without it, and influential
+        (the rules below, the leverage being held to 3 p / k for each of its effects).
 
     Notes
     -----
@@ -83,6 +111,9 @@ def influence(fit: Any) -> pd.DataFrame:
     import pandas as pd
     from scipy.special import chdtr
 
+    if isinstance(fit, MultivariateResult):
+        return deletion.influence(fit, cluster, reestimate)
+    _univariate_only(cluster, reestimate)
     r = as_regression(fit)
     without, case = _cases(r)
     p, k, hat = r.p, r.k, r.fit.hat
@@ -120,7 +151,8 @@ def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
     -------
     DataFrame
         study, shrinkage (share of the model's mean in the estimate), estimate, se, low, high; and the study's deviation from
-        the model: deviation, deviation_se, deviation_low, deviation_high.
+        the model: deviation, deviation_se, deviation_low, deviation_high. Of a multivariate model: effect, estimate, se, low,
+        high; its method ``random_effects()`` gives the random effects term by term.
 
     Notes
     -----
@@ -131,6 +163,8 @@ def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if isinstance(fit, MultivariateResult):
+        return fit.blups(level)
     r = as_regression(fit)
     if r.user_weights is not None:
         raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without weights=.")
@@ -200,6 +234,11 @@ def as_regression(fit: Any) -> RegressionResult:
         method = float(fit.tau2 or 0.0)
         warn(f"tau2 by {fit.tau2_method} is held at its value: that estimator is not defined for regressions here.")
     return fitted(studies, design, method, fit.interval_method, fit.level, None, weights)
+
+
+def _univariate_only(cluster: Any, reestimate: bool) -> None:
+    if cluster is not None or not reestimate:
+        raise InputError("cluster= and reestimate= are for fits of vf.multivariate; a study here is one effect.")
 
 
 def _cases(r: RegressionResult) -> tuple[Deleted, Influence]:

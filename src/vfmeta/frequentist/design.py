@@ -48,7 +48,13 @@ class Design:
     def rows(self, new: Any) -> np.ndarray:
         """Design rows (m, p) of new values: a data frame or dict of moderators, or an array of shape (m, p) or (p,)."""
         if self.spec is None or isinstance(new, np.ndarray):
-            found = np.atleast_2d(np.asarray(new, dtype=float))
+            try:
+                found = np.atleast_2d(np.asarray(new, dtype=float))
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"This fit knows its design only as a matrix; give new rows of it, one number for each of "
+                    f"{', '.join(self.names)}."
+                ) from error
             if found.ndim != 2 or found.shape[1] != len(self.names):
                 raise InputError(
                     f"The new rows have shape {np.shape(new)}; give one value for each of {', '.join(self.names)}, shape "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from vfmeta.frequentist import design as designs
 from vfmeta.frequentist.design import Design
 from vfmeta.frequentist.inference import TestResult, chi2_tail, quantile, ratio, two_sided, wald
 from vfmeta.frequentist.metaregression import prepared
+from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
 from vfmeta.frequentist.regression_result import selected
 from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
 from vfmeta.kernels.regression import CollinearError, redundant
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
 LIKELIHOODS = ("REML", "ML")
 
 
-@dataclass(frozen=True, kw_only=True)
-class LocationScaleResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LocationScaleResult(Recorded):
     """A location-scale model. ``names``/``beta`` are of the mean, ``scale_names``/``alpha`` of log tau2; ``tau2`` (k,) per
     study.
 
     ``omnibus`` tests the moderators of the mean, ``scale_omnibus`` those of log tau2 (an intercept left aside unless it stands
     alone), ``q`` the heterogeneity beyond the moderators of the mean. ``log_likelihood`` holds ML and REML.
     """
+
+    engine: ClassVar[str] = "location_scale"
+    packed: ClassVar[frozenset[str]] = frozenset({"design", "scale_design"})
 
     question: Question
     names: tuple[str, ...]
@@ -109,6 +113,13 @@ class LocationScaleResult:
             "estimate": estimate, "se": se, "ci_low": estimate - t * se, "ci_high": estimate + t * se, "tau2": tau2,
             "prediction_low": estimate - wide, "prediction_high": estimate + wide,
         })  # fmt: skip
+
+    def _pack(self) -> dict[str, Any]:
+        return {"design": pack_design(self.design), "scale_design": pack_design(self.scale_design)}
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        return {name: unpack_design(data[name]) for name in ("design", "scale_design")}
 
     def __str__(self) -> str:
         lines = [f"Location-scale model, k = {self.k}, {self.question.measure} ({self.method}, {self.interval_method})"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.frequentist.counts import ONE_ARM, TWO_ARMS, Counts, read_counts
+from vfmeta.frequentist.inference import chi2_tail, quantile, two_sided
 from vfmeta.frequentist.single_tables import each_arm, each_study
 from vfmeta.kernels.arrow import maximise
 from vfmeta.kernels.betabinomial import log_density
@@ -43,6 +44,7 @@ class BetaBinomialResult(FrequentistResult):
     log_likelihood: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "risks", tuple(self.risks))
         object.__setattr__(self, "risk_intervals", tuple((low, high) for low, high in self.risk_intervals))
 
@@ -116,14 +118,12 @@ def beta_binomial(
     counts = read_counts(measure, needed, given, data=data, study=study, missing=missing, level=level, whole=True)
     if counts.k < 2:
         raise InputError("The beta-binomial model needs at least 2 studies: one shows nothing of how risks vary.")
-    arms = [(counts.columns[i], counts.columns[i + 1]) for i in range(0, len(counts.columns), 2)]
-    for (x, m), name in zip(arms, ("experimental", "control") if len(arms) == 2 else ("only",), strict=True):
-        if x.sum() == 0 or (x == m).all():
-            what = "no event" if x.sum() == 0 else "nothing but events"
-            raise ConvergenceError(
-                f"There is {what} in the {name} arm of all studies: its mean risk has no standard error. Use a Bayesian model."
-            )
-    fit = _fit(arms)
+    for name, always in counts.certain:
+        what = "nothing but events" if always else "no event"
+        raise ConvergenceError(
+            f"There is {what} in the {name} arm of all studies: its mean risk has no standard error. Use a Bayesian model."
+        )
+    fit = _fit([(x, m) for _, x, m in counts.arms])
     call = {"function": "beta_binomial", "measure": measure, "interval": interval, "level": level}
     result = _result(measure, counts, fit, interval, float(level), call, question)
     for note in result.warnings:
@@ -188,16 +188,13 @@ def _result(
     call: dict[str, Any],
     question: Question | None,
 ) -> BetaBinomialResult:
-    from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
-
-    df = counts.k - 1
-    use_t = interval == "t"
-    quantile = float(-stdtrit(df, 0.5 - level / 2) if use_t else -ndtri(0.5 - level / 2))
+    df = float(counts.k - 1) if interval == "t" else None
+    reach = float(quantile(level, df))
     risk = 1 / (1 + np.exp(-fit.logits))
     estimate, gradient = _contrast(measure, fit.logits, risk)
     se = math.sqrt(gradient @ fit.covariance @ gradient)
     statistic = estimate / se
-    half = quantile * np.sqrt(np.diag(fit.covariance))
+    half = reach * np.sqrt(np.diag(fit.covariance))
     lows, highs = (1 / (1 + np.exp(-(fit.logits + sign * half))) for sign in (-1, 1))
     y, v = each_arm("PLO", *counts.columns) if measure == "PLO" else each_study(measure, counts.columns)
     q = max(0.0, 2 * (fit.log_likelihood - fit.binomial))
@@ -207,10 +204,10 @@ def _result(
     icc = fit.gamma / (1 + fit.gamma)
     return BetaBinomialResult(
         question=counts.question(question, measure), model="beta-binomial", k=counts.k, estimate=estimate, se=se,
-        interval=(estimate - quantile * se, estimate + quantile * se), level=level, prediction=None, tau2=None,
+        interval=(estimate - reach * se, estimate + reach * se), level=level, prediction=None, tau2=None,
         labels=counts.labels, y=y, v=v, weights=100 / v / (1 / v).sum(), warnings=tuple(notes), call=call, statistic=statistic,
-        p_value=float(2 * (stdtr(df, -abs(statistic)) if use_t else ndtr(-abs(statistic)))), df=float(df) if use_t else None,
-        q=q, q_df=1, q_p=float(chdtrc(1, q)) / 2 if q > 0 else 1.0, i2=None, tau2_interval=None, tau2_method="beta-binomial",
+        p_value=float(two_sided(np.asarray(statistic), df)), df=df,
+        q=q, q_df=1, q_p=chi2_tail(q, 1) / 2 if q > 0 else 1.0, i2=None, tau2_interval=None, tau2_method="beta-binomial",
         interval_method=interval, icc=icc, icc_se=None if fit.se_log_gamma is None else icc * (1 - icc) * fit.se_log_gamma,
         risks=tuple(map(float, risk)), risk_intervals=tuple((float(a), float(b)) for a, b in zip(lows, highs, strict=True)),
         log_likelihood=fit.log_likelihood,

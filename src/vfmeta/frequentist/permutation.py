@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from vfmeta.frequentist.inference import ratio
 from vfmeta.frequentist.regression_result import RegressionResult, joint, selected
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regression_fit import fit as fit_arrays
-from vfmeta.messages import InputError
+from vfmeta.kernels.regression_many import fit_many, offered
+from vfmeta.messages import ConvergenceError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_BATCH = 4096
 _TIE = 1e-8  # statistics that differ by less, relatively, are the same arrangement of the data
 
 
@@ -74,32 +77,64 @@ def permutation_test(
     if everything and distinct > 1_000_000:
         raise InputError(f"There are {distinct:.3g} arrangements, too many to take each; use exact=False.")
     rng = np.random.default_rng(seed)
-    if alone:
-        source: Any = itertools.product((1.0, -1.0), repeat=r.k) if everything else None
+    x = r.design.x
+    if everything and alone:
+        drawn: Iterator[np.ndarray] = (np.array(s) for s in itertools.product((1.0, -1.0), repeat=r.k))
+    elif everything:
+        x, where = np.unique(x, axis=0, return_inverse=True)
+        drawn = _arrangements(where.ravel())
     else:
-        source = _arrangements(r.design.x) if everything else None
+        drawn = (rng.choice([1.0, -1.0], size=r.k) if alone else rng.permutation(r.k) for _ in range(arrangements - 1))
     chosen = selected(r.names, r.design.intercept, list(r.omnibus_of))
     seen, seen_omnibus = np.abs(r.statistic), r.omnibus.statistic
     beyond, beyond_omnibus, count = np.zeros(r.p), 0, 0
-    if source is None:
+    if not everything:
         beyond, beyond_omnibus, count = np.ones(r.p), 1, 1  # the arrangement seen
-        source = (
-            (rng.choice([1.0, -1.0], size=r.k) if alone else r.design.x[rng.permutation(r.k)]) for _ in range(arrangements - 1)
-        )
-    for item in source:
-        t, q = _statistics(r, chosen, r.y * np.asarray(item), r.design.x) if alone else _statistics(r, chosen, r.y, item)
-        beyond += np.abs(t) >= seen * (1 - _TIE)
-        beyond_omnibus += int(q >= seen_omnibus * (1 - _TIE))
-        count += 1
+    while batch := list(itertools.islice(drawn, _BATCH)):
+        block, same = np.stack(batch), np.broadcast_to(np.arange(r.k), (len(batch), r.k))
+        t, q = _statistics(r, chosen, r.y * block, x, same) if alone else _statistics(r, chosen, r.y, x, block)
+        beyond += (np.abs(t) >= seen * (1 - _TIE)).sum(axis=0)
+        beyond_omnibus += int((q >= seen_omnibus * (1 - _TIE)).sum())
+        count += len(batch)
     return PermutationResult(r.names, beyond / count, beyond_omnibus / count, count, everything)
 
 
-def _statistics(r: RegressionResult, chosen: list[int], y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
+def _statistics(
+    r: RegressionResult, chosen: list[int], y: np.ndarray, x: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Statistics of the coefficients (n, p) and of the omnibus test (n,) for effects (k,) or (n, k) and design rows (n, k)."""
     method = r.fixed_tau2 if r.fixed_tau2 is not None else r.tau2_method
+    if not offered(method, r.interval_method):
+        found = [_one(r, chosen, e, x[own]) for e, own in zip(np.broadcast_to(y, rows.shape), rows, strict=True)]
+        return np.array([t for t, _ in found]), np.array([q for _, q in found])
+    weights = None if r.user_weights is None else np.broadcast_to(r.user_weights, rows.shape)
+    fits = fit_many(
+        np.broadcast_to(y, rows.shape), np.broadcast_to(r.v, rows.shape), x, rows, method, r.interval_method, weights
+    )
+    if fits.collinear.any():  # rows in another order keep their rank
+        raise InputError("The design is too close to singular for a permutation test.")
+    if fits.unsettled.any():
+        raise ConvergenceError("tau2 was not found for some arrangement of the studies; use another estimator.")
+    se = np.sqrt(np.diagonal(fits.cov, axis1=1, axis2=2))
+    t, own = ratio(fits.beta, se), fits.cov[:, chosen][:, :, chosen]
+    z, part = t[:, chosen], se[:, chosen]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = own / (part[:, :, None] * part[:, None, :])
+    flat = (part == 0).any(axis=1)  # no residual is left: infinite, unless the coefficients are zero as well
+    scaled[flat], z = np.eye(len(chosen)), np.where(flat[:, None], 0.0, z)
+    q = np.einsum("np,np->n", z, np.linalg.solve(scaled, z[..., None])[..., 0])
+    q = np.where(flat, np.where((fits.beta[:, chosen] != 0).any(axis=1), np.inf, 0.0), q)
+    return t, q if r.interval_method == "Wald" else q / len(chosen)
+
+
+def _one(r: RegressionResult, chosen: list[int], y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """The same for one arrangement and the tests that are not offered in bulk."""
     try:
-        f = fit_arrays(y, r.v, x, method, r.interval_method, r.user_weights)
-    except CollinearError as error:  # rows in another order keep their rank
+        f = fit_arrays(y, r.v, x, r.tau2_method, r.interval_method, r.user_weights)
+    except CollinearError as error:
         raise InputError("The design is too close to singular for a permutation test.") from error
+    if (np.diag(f.vb) < 0).any():
+        raise InputError("Kenward-Roger's approximation breaks down for some arrangement of the studies; use another interval.")
     return ratio(f.beta, np.sqrt(np.diag(f.vb))), joint(f, r.interval_method, np.eye(r.p)[chosen]).statistic
 
 
@@ -109,12 +144,11 @@ def _distinct(x: np.ndarray) -> int:
     return math.factorial(len(x)) // math.prod(math.factorial(int(c)) for c in counts)
 
 
-def _arrangements(x: np.ndarray) -> Any:
-    """Every different order of the rows of ``x`` (k, p), one by one."""
-    kinds, where = np.unique(x, axis=0, return_inverse=True)
-    code = np.sort(where.ravel())
+def _arrangements(where: np.ndarray) -> Iterator[np.ndarray]:
+    """Every different order of the numbers ``where`` (k,), one by one."""
+    code = np.sort(where)
     while True:
-        yield kinds[code]
+        yield code.copy()
         # the next code in lexicographic order
         rise = np.flatnonzero(code[:-1] < code[1:])
         if len(rise) == 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.frequentist.counts import TWO_ARMS, TWO_RATES, Counts, read_counts
+from vfmeta.frequentist.inference import chi2_tail, quantile, two_sided
 from vfmeta.frequentist.single_tables import TO, add_to_cells, each_study, has_contrast, typical_variance
 from vfmeta.kernels import tables
 from vfmeta.messages import InputError, warn
@@ -225,9 +226,7 @@ def _tests(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool, corre
 
 
 def _chi2(name: str, value: float, df: int) -> dict[str, float]:
-    from scipy.special import chdtrc
-
-    return {name: value, f"{name}_p": float(chdtrc(df, value))} if math.isfinite(value) else {}
+    return {name: value, f"{name}_p": chi2_tail(value, df)} if math.isfinite(value) else {}
 
 
 def _result(
@@ -243,10 +242,8 @@ def _result(
     question: Question | None,
     tests: dict[str, Any],
 ) -> TablesResult:
-    from scipy.special import chdtrc, ndtr, ndtri
-
     estimate, se = float(pool.estimate), math.sqrt(pool.variance)
-    half = -float(ndtri(0.5 - level / 2)) * se
+    half = float(quantile(level, None)) * se
     notes = list(counts.notes)
     if not use.all():
         left = ", ".join(label for label, u in zip(counts.labels, use, strict=True) if not u)
@@ -264,8 +261,8 @@ def _result(
         interval=(estimate - half, estimate + half), level=float(level), prediction=None, tau2=0.0,
         labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
         weights=100 * pool.weights[use] / pool.weights.sum(), details=_details(counts, use), warnings=tuple(notes), call=call,
-        statistic=estimate / se, p_value=float(2 * ndtr(-abs(estimate / se))), df=None,
-        q=q, q_df=k - 1, q_p=float(chdtrc(k - 1, q)) if k > 1 else 1.0,
+        statistic=estimate / se, p_value=float(two_sided(np.asarray(estimate / se), None)), df=None,
+        q=q, q_df=k - 1, q_p=chi2_tail(q, k - 1),
         i2=100 * max(0.0, (q - (k - 1)) / q) if k > 1 and q > 0 else 0.0,
         typical_variance=typical_variance(v[use]),
         tau2_interval=None, tau2_method=method, interval_method="Wald", **tests,

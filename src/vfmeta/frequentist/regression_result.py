@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from vfmeta.frequentist.coefficients import Coefficients
 from vfmeta.frequentist.design import Design
 from vfmeta.frequentist.inference import TestResult, quantile, ratio, tail, two_sided, wald
 from vfmeta.frequentist.intake import check_level
+from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
 from vfmeta.kernels import kenward_roger, regression_tau2
 from vfmeta.kernels.regression_fit import Fit
+from vfmeta.kernels.regression_fit import fit as fit_arrays
 from vfmeta.messages import InputError
-from vfmeta.results import SCHEMA_VERSION, Pair, Question, _plain
+from vfmeta.results import Pair, Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +37,8 @@ class Information:
     bic: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class RegressionResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RegressionResult(Coefficients, Recorded):
     """A fitted meta-regression. Arrays run over coefficients (p,) or studies (k,); units are those of the effects.
 
     ``statistic``, ``p_values`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
@@ -44,6 +46,9 @@ class RegressionResult:
     share of the between-study variance that the moderators explain (None where it is undefined), ``q`` the test of residual
     heterogeneity and ``omnibus`` the test of the moderators (``omnibus_of`` names them).
     """
+
+    engine: ClassVar[str] = "meta_regression"
+    packed: ClassVar[frozenset[str]] = frozenset({"design", "fit"})
 
     question: Question
     names: tuple[str, ...]
@@ -84,17 +89,6 @@ class RegressionResult:
     @property
     def p(self) -> int:
         return len(self.names)
-
-    @property
-    def coefficients(self) -> pd.DataFrame:
-        """One row per coefficient: coefficient, estimate, se, statistic, df, p_value, ci_low, ci_high."""
-        import pandas as pd
-
-        return pd.DataFrame({
-            "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
-            "df": math.inf if self.df is None else self.df, "p_value": self.p_values, "ci_low": self.intervals[:, 0],
-            "ci_high": self.intervals[:, 1],
-        })  # fmt: skip
 
     @property
     def studies(self) -> pd.DataFrame:
@@ -232,8 +226,6 @@ class RegressionResult:
             estimate, se, ci_low, ci_high, prediction_low, prediction_high. The prediction interval adds tau2 to the variance
             and uses the distribution of the fitted test; NaN where no degree of freedom is left, and for ``tau2="common"``.
         """
-        import pandas as pd
-
         level = self.level if level is None else level
         check_level(level)
         matrix = self.design.x if new is None else self.design.rows(new)
@@ -242,15 +234,7 @@ class RegressionResult:
         wide = multiplier * np.hypot(se, math.sqrt(self.tau2))
         if self.tau2_method == "common" or self.k <= self.p:
             wide = np.full(len(matrix), math.nan)
-        columns = {
-            "estimate": estimate, "se": se, "ci_low": estimate - multiplier * se, "ci_high": estimate + multiplier * se,
-            "prediction_low": estimate - wide, "prediction_high": estimate + wide,
-        }  # fmt: skip
-        if transform is True:
-            transform = np.exp if self.question.is_ratio else None
-        if transform is not None:
-            columns = {n: (c if n == "se" else np.asarray(transform(c), dtype=float)) for n, c in columns.items()}
-        return pd.DataFrame(columns, index=list(self.labels) if new is None else None)
+        return self._predictions(estimate, se, multiplier, wide, transform, list(self.labels) if new is None else None)
 
     def vif(self) -> dict[str, float]:
         """Variance inflation factors of the coefficients without the intercept: how far each is blurred by the others.
@@ -285,36 +269,22 @@ class RegressionResult:
     def _joint(self, matrix: np.ndarray, offset: np.ndarray | float = 0.0) -> TestResult:
         return joint(self.fit, self.interval_method, matrix, offset)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data with a schema version."""
-        plain = {
-            n: _plain(getattr(self, n))
-            for n in ("question", "names", "beta", "se", "statistic", "p_values", "level", "df", "tau2", "se_tau2", "i2", "h2",
-                      "r2", "omnibus_of", "tau2_method", "interval_method", "labels", "y", "v", "weights", "details",
-                      "warnings", "call")
-        }  # fmt: skip
-        tests = {n: {k: _plain(x) for k, x in vars(getattr(self, n)).items()} for n in ("q", "omnibus")}
-        rows = {n: [_plain(r) for r in getattr(self, n)] for n in ("intervals", "vb")}
-        return {"schema_version": SCHEMA_VERSION, "engine": "meta_regression", **plain, **tests, **rows}
+    def _pack(self) -> dict[str, Any]:
+        return {"design": pack_design(self.design)}
 
-    def to_json(self) -> str:
-        """Byte-stable JSON, as of every other result."""
-        return json.dumps(self.to_dict(), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        design = unpack_design(data["design"])
+        found = fit_arrays(own["y"], own["v"], design.x, own["tau2"], own["interval_method"], own["user_weights"])
+        return {"design": design, "fit": replace(found, beta=own["beta"], vb=own["vb"], se_tau2=own["se_tau2"] or 0.0)}
 
     def __str__(self) -> str:
-        width = max(12, *map(len, self.names))
-        lines = [
-            f"Meta-regression, k = {self.k}, {self.question.measure} ({self.tau2_method}, {self.interval_method})",
-            f"{'':<{width}}  {'estimate':>10}  {'se':>8}  {f'{self.level:.0%} CI':>22}  {'p':>8}",
-        ]
-        lines += [
-            f"{n:<{width}}  {b:>10.4g}  {s:>8.3g}  {f'{lo:.3g} to {hi:.3g}':>22}  {p:>8.3g}"
-            for n, b, s, (lo, hi), p in zip(self.names, self.beta, self.se, self.intervals, self.p_values, strict=True)
-        ]
-        lines.append(f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}")
         explained = "" if self.r2 is None else f", R2 = {self.r2:.0f}%"
-        lines.append(f"residual tau2 {self.tau2:.3g}, I2 = {self.i2:.0f}%{explained}; {self.q}")
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return self._text(
+            f"Meta-regression, k = {self.k}, {self.question.measure} ({self.tau2_method}, {self.interval_method})",
+            f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
+            f"residual tau2 {self.tau2:.3g}, I2 = {self.i2:.0f}%{explained}; {self.q}",
+        )
 
 
 def degrees(fit: Fit, test: str, matrix: np.ndarray) -> np.ndarray | float | None:

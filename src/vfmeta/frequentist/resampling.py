@@ -9,13 +9,17 @@ import numpy as np
 
 from vfmeta.frequentist.after_fit import as_regression
 from vfmeta.frequentist.intake import check_level
+from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regression_fit import fit as fit_arrays
-from vfmeta.messages import InputError
+from vfmeta.kernels.regression_many import fit_many, offered
+from vfmeta.messages import ConvergenceError, InputError
 from vfmeta.results import Pair
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -88,18 +92,40 @@ def bootstrap(
     method = r.fixed_tau2 if r.fixed_tau2 is not None else r.tau2_method
     rng = np.random.default_rng(seed)
     beta, tau2 = np.empty((draws, r.p)), np.empty(draws)
-    sd, redrawn, i = np.sqrt(r.v + r.tau2), 0, 0
-    while i < draws:
-        rows = np.arange(r.k) if kind == "parametric" else rng.integers(r.k, size=r.k)
-        y = r.fit.fitted + sd * rng.standard_normal(r.k) if kind == "parametric" else r.y[rows]
-        weights = None if r.user_weights is None else r.user_weights[rows]
+    sd, redrawn, done = np.sqrt(r.v + r.tau2), 0, 0
+    while done < draws:
+        wanted = min(draws - done, _BATCH)
+        if kind == "parametric":
+            rows = np.tile(np.arange(r.k), (wanted, 1))
+            y = r.fit.fitted + sd * rng.standard_normal((wanted, r.k))
+        else:
+            rows = np.stack([rng.integers(r.k, size=r.k) for _ in range(wanted)])
+            y = r.y[rows]
+        b, t, collinear = _fits(r, y, rows, method)
+        redrawn += int(collinear.sum())
+        if redrawn > 10 * draws:
+            raise InputError("Most draws of studies cannot carry the model; use kind='parametric'.")
+        kept = int((~collinear).sum())
+        beta[done : done + kept], tau2[done : done + kept] = b[~collinear], t[~collinear]
+        done += kept
+    return BootstrapResult(r.names, r.beta, r.tau2, beta, tau2, kind, level, redrawn)
+
+
+def _fits(
+    r: RegressionResult, y: np.ndarray, rows: np.ndarray, method: str | float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients (n, p), tau2 (n,) and whether the design was singular (n,), for effects and design rows (n, k)."""
+    weights = None if r.user_weights is None else r.user_weights[rows]
+    if offered(method, "Wald"):
+        fits = fit_many(y, r.v[rows], r.design.x, rows, method, "Wald", weights)
+        if fits.unsettled.any():
+            raise ConvergenceError("tau2 was not found for some draw; use another estimator.")
+        return fits.beta, fits.tau2, fits.collinear
+    beta, tau2 = np.full((len(rows), r.p), np.nan), np.full(len(rows), np.nan)
+    for i, own in enumerate(rows):
         try:
-            f = fit_arrays(y, r.v[rows], r.design.x[rows], method, "Wald", weights)
-        except CollinearError as error:
-            redrawn += 1
-            if redrawn > 10 * draws:
-                raise InputError("Most draws of studies cannot carry the model; use kind='parametric'.") from error
+            f = fit_arrays(y[i], r.v[own], r.design.x[own], method, "Wald", None if weights is None else weights[i])
+        except CollinearError:
             continue
         beta[i], tau2[i] = f.beta, f.tau2
-        i += 1
-    return BootstrapResult(r.names, r.beta, r.tau2, beta, tau2, kind, level, redrawn)
+    return beta, tau2, np.isnan(tau2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from vfmeta.frequentist.design import Design
 from vfmeta.frequentist.inference import TestResult, chi2_tail
 from vfmeta.frequentist.intake import Studies
 from vfmeta.frequentist.metaregression import column, fitted, prepared
+from vfmeta.frequentist.record import Recorded, array, plain
 from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.frequentist.univariate import common_effect, random_effects
 from vfmeta.messages import InputError, warn
@@ -22,13 +23,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubgroupResult:
+_COLUMNS = ["group", "k", "estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SubgroupResult(Recorded):
     """``groups`` by name: pools of their own (separate tau2), or None where ``common`` is the one regression behind all.
 
     ``between`` tests whether the groups' means differ. ``table`` has one row per group: group, k, estimate, se, ci_low,
     ci_high, prediction_low, prediction_high, tau2.
     """
+
+    engine: ClassVar[str] = "subgroups"
+    packed: ClassVar[frozenset[str]] = frozenset({"groups", "common", "table"})
 
     question: Question
     groups: dict[str, FrequentistResult]
@@ -40,6 +47,22 @@ class SubgroupResult:
     def to_frame(self) -> pd.DataFrame:
         """The table of the groups."""
         return self.table
+
+    def _pack(self) -> dict[str, Any]:
+        table = {str(name): plain(column.to_numpy()) for name, column in self.table.items()}
+        return {
+            "groups": {name: fit.to_dict() for name, fit in self.groups.items()},
+            "common": None if self.common is None else self.common.to_dict(), "table": table, "order": list(self.groups),
+        }  # fmt: skip
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        columns = {n: x if n in ("group", "k") else array(x) for n, x in data["table"].items()}
+        return {
+            "groups": {name: FrequentistResult.from_dict(data["groups"][name]) for name in data["order"]},
+            "common": None if data["common"] is None else RegressionResult.from_dict(data["common"]),
+            "table": _table(list(zip(*(columns[n] for n in _COLUMNS), strict=True))),
+        }  # fmt: skip
 
     def __str__(self) -> str:
         lines = [self.table.to_string(index=False), f"difference between groups: {self.between}"]
@@ -170,5 +193,4 @@ def _common(
 def _table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     import pandas as pd
 
-    columns = ["group", "k", "estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=_COLUMNS)

@@ -1,8 +1,8 @@
 """Maximum of a likelihood in which every study has one parameter of its own and a few are shared.
 
-Gradients are exact (complex step: Squire & Trapp 1998, SIAM Rev 40:110-112), second derivatives are differences of gradients,
-and because a study's own parameter touches that study only, all own parameters are perturbed at once: the cost of a step is
-linear in k.
+Gradients are exact (complex step: Squire & Trapp 1998, SIAM Rev 40:110-112), second derivatives are differences of gradients
+or, on the way to the maximum, what the likelihood offers for them; and because a study's own parameter touches that study
+only, all own parameters are perturbed at once: the cost of a step is linear in k.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import numpy as np
 from vfmeta.messages import ConvergenceError
 
 Likelihood = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: second derivatives at (a, phi): by the own parameters (k,), by own and shared (k, P), by the shared ones (P, P)
+Curvature = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 STEP = 1e-30
+LED = 30  # steps by a given curvature, before differences of gradients take its place
 
 
 class _Own(NamedTuple):
@@ -59,7 +62,15 @@ class _Local:
 
 
 def maximise(
-    likelihood: Likelihood, a: np.ndarray, phi: np.ndarray, *, own: bool, steps: int = 200, far: float = 40.0
+    likelihood: Likelihood,
+    a: np.ndarray,
+    phi: np.ndarray,
+    *,
+    own: bool,
+    curvature: Curvature | None = None,
+    rough: bool = False,
+    steps: int = 200,
+    far: float = 40.0,
 ) -> Maximum:
     """Newton's method with the arrow-shaped second derivative, safeguarded by step halving.
 
@@ -71,6 +82,11 @@ def maximise(
         Where to start. ``a`` is ignored, and not moved, when ``own`` is False.
     own : bool
         Whether every study has a parameter of its own. One that its study says nothing about stays where it starts.
+    curvature : callable, optional
+        Second derivatives to steer by; near ones serve, as the gradient says where the maximum is. Differences of gradients
+        when left out, and for the covariance.
+    rough : bool
+        Whether about seven digits and the covariance by ``curvature`` will do (a maximum on the way to another one).
     steps : int
         Most Newton steps.
     far : float
@@ -82,9 +98,11 @@ def maximise(
         No maximum after ``steps`` steps, or a parameter runs off to infinity.
     """
     a, phi = a.astype(float).copy(), phi.astype(float).copy()
-    value, last = float(likelihood(a, phi).sum()), np.inf
+    value, last, least = float(likelihood(a, phi).sum()), np.inf, 1e-13 if rough else 1e-20
     for iteration in range(1, steps + 1):
-        local = _derivatives(likelihood, a, phi, own)
+        # a curvature that does not lead there soon is none for these data
+        led = curvature if iteration <= LED else None
+        local = _derivatives(likelihood, a, phi, own) if led is None else _steered(likelihood, led, a, phi, own)
         step_a, step, gain = _direction(local, own)
         near = gain < 1e-9 * (1 + abs(value))  # Newton's own ground: the step is right, and its rise is lost in rounding
         size = 1.0 if near else _line_search(likelihood, a, phi, step_a, step, value)
@@ -93,8 +111,10 @@ def maximise(
         reach = max(np.abs(phi).max(initial=0.0), np.abs(a).max(initial=0.0) if own else 0.0)
         if not np.isfinite(reach) or reach > far:
             raise ConvergenceError("The likelihood has no finite maximum: an estimate runs off to infinity.")
-        if near and (gain < 1e-20 * (1 + abs(value)) or gain >= last / 4):
-            return _finish(likelihood, a, phi, value, own, iteration)  # as near as rounding allows
+        if near and (gain < least * (1 + abs(value)) or gain >= last / 4):
+            if not (rough and _bends_down(local, own)):
+                local = _derivatives(likelihood, a, phi, own, fine=True)
+            return _finish(local, a, phi, value, own, iteration)  # as near as rounding allows
         last = gain if near else np.inf
     raise ConvergenceError(f"The maximum of the likelihood was not reached in {steps} steps.")
 
@@ -145,6 +165,11 @@ def _derivatives(likelihood: Likelihood, a: np.ndarray, phi: np.ndarray, own: bo
     return _Local(g_own, g.sum(axis=0), h_own, h_cross, (h + h.T) / 2)
 
 
+def _steered(likelihood: Likelihood, curvature: Curvature, a: np.ndarray, phi: np.ndarray, own: bool) -> _Local:
+    g_own, g = _gradient(likelihood, a, phi, own)
+    return _Local(g_own, g.sum(axis=0), *curvature(a, phi))
+
+
 def _direction(local: _Local, own: bool) -> tuple[np.ndarray, np.ndarray, float]:
     """The Newton step and the rise it promises; directions of wrong or no curvature are turned into uphill ones."""
     if own:
@@ -168,10 +193,17 @@ def _over(cross: np.ndarray, own: np.ndarray) -> np.ndarray:
     return np.where(known[:, None], cross / np.where(known, own, 1.0)[:, None], 0.0)
 
 
-def _finish(likelihood: Likelihood, a: np.ndarray, phi: np.ndarray, value: float, own: bool, iterations: int) -> Maximum:
-    local = _derivatives(likelihood, a, phi, own, fine=True)
-    schur = local.h - local.h_cross.T @ _over(local.h_cross, local.h_own) if own else local.h
-    if np.linalg.eigvalsh(-schur)[0] <= 0:
+def _schur(local: _Local, own: bool) -> np.ndarray:
+    """Second derivatives by the shared parameters, the own ones profiled out."""
+    return local.h - local.h_cross.T @ _over(local.h_cross, local.h_own) if own else local.h
+
+
+def _bends_down(local: _Local, own: bool) -> bool:
+    return bool(np.linalg.eigvalsh(_schur(local, own))[-1] < 0)
+
+
+def _finish(local: _Local, a: np.ndarray, phi: np.ndarray, value: float, own: bool, iterations: int) -> Maximum:
+    if not _bends_down(local, own):
         raise ConvergenceError("The likelihood is flat at its maximum: the parameters are not identified by these data.")
-    covariance = np.linalg.inv(-schur)
+    covariance = np.linalg.inv(-_schur(local, own))
     return Maximum(a, phi, value, covariance, _Own(-local.h_own, local.h_cross) if own else None, iterations)

@@ -102,7 +102,8 @@ def influence(f: Fit, y: np.ndarray, v: np.ndarray, deleted: Deleted) -> Influen
         _, after = np.linalg.slogdet(deleted.vb / np.outer(se, se))
         return Influence(
             residual, residual_se, residual / residual_se,
-            shift / np.sqrt(deleted.factor * hat * (v + deleted.tau2)),
+            # a study without weight, whose leverage is lost in rounding, moves nothing
+            np.where((hat == 0) & ~np.isnan(shift), 0.0, shift / np.sqrt(deleted.factor * hat * (v + deleted.tau2))),
             np.einsum("kp,pq,kq->k", away, inverse, away),
             np.exp(after - before), dfbetas, (y - f.fitted) ** 2 / (v + f.tau2), shift**2 / spread,
         )  # fmt: skip

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Basis:
         Number of classes C.
     slopes : ndarray of shape (k, s) or None
         For random slopes: the regressors; class c then stands for the pair of regressors ``pair_class == c``.
+    relation : ndarray of shape (groups, groups) or None
+        For an intercept whose groups are related (species, places): the known correlations of the groups.
     """
 
     outer: np.ndarray
@@ -44,6 +47,7 @@ class Basis:
     pair_class: np.ndarray
     size: int
     slopes: np.ndarray | None = None
+    relation: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -93,37 +97,64 @@ class Fit:
         return -0.5 * ((k - p) * LOG_2PI - logdet_xx + self.logdet + self.logdet_x + self.rss)
 
 
-def components(V: np.ndarray, outers: Sequence[np.ndarray]) -> np.ndarray:
-    """Block number of each effect, shape (k,): effects are linked by V off its diagonal or by a common outer group."""
+def sparse(V: Any) -> Any:
+    """A known covariance as the kernels hold it: (k,) where it is diagonal, else a sparse matrix of shape (k, k)."""
+    if np.ndim(V) == 1 and not hasattr(V, "tocsr"):
+        return np.asarray(V, dtype=float)
+    from scipy.sparse import csr_array
+
+    return V if isinstance(V, csr_array) else csr_array(V)
+
+
+def dense(V: Any) -> np.ndarray:
+    """The same as an array, (k,) or (k, k)."""
+    return np.asarray(V.toarray() if hasattr(V, "toarray") else V)
+
+
+def diagonal(V: Any) -> np.ndarray:
+    """The variances, shape (k,)."""
+    return np.asarray(V.diagonal() if hasattr(V, "tocsr") else V)
+
+
+def components(V: Any, bases: Sequence[Basis]) -> np.ndarray:
+    """Block number of each effect, shape (k,): effects are linked by V off its diagonal, by a group or by related groups."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    k = len(V)
-    links = [np.nonzero(V)] if np.ndim(V) == 2 else []
-    for outer in outers:
-        order = np.argsort(outer, kind="stable")
-        same = np.flatnonzero(outer[order][1:] == outer[order][:-1])
-        links.append((order[same], order[same + 1]))
+    k = V.shape[0]
+    links = [V.nonzero()] if hasattr(V, "tocsr") else []
+    for b in bases:
+        order = np.argsort(b.outer, kind="stable")
+        new = np.diff(b.outer[order], prepend=-1) != 0
+        same = np.flatnonzero(~new)
+        links.append((order[same - 1], order[same]))
+        if b.relation is not None:
+            first = order[new]  # one effect of each group stands for it
+            i, j = np.nonzero(np.triu(b.relation[np.ix_(b.outer[first], b.outer[first])], 1))
+            links.append((first[i], first[j]))
     rows, cols = (np.concatenate([np.empty(0, dtype=int), *(link[i] for link in links)]) for i in (0, 1))
     graph = coo_array((np.ones(len(rows)), (rows, cols)), shape=(k, k))
     return connected_components(graph, directed=False)[1]
 
 
-def stack_blocks(y: np.ndarray, X: np.ndarray, V: np.ndarray, bases: Sequence[Basis]) -> list[Stack]:
+def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> list[Stack]:
     """Cut the data into independent blocks and stack those of one size.
 
     Parameters
     ----------
     y : ndarray of shape (k,)
     X : ndarray of shape (k, p)
-    V : ndarray of shape (k, k), or (k,) when diagonal
+    V : ndarray of shape (k,) when diagonal, else sparse of shape (k, k)
     bases : sequence of Basis
         The random terms.
     """
-    block = components(V, [b.outer for b in bases])
+    block = components(V, bases)
     order = np.argsort(block, kind="stable")
     sizes = np.bincount(block)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    place = np.empty(len(y), dtype=int)
+    place[order] = np.arange(len(y)) - np.repeat(starts, sizes)
+    entries = V.tocoo() if hasattr(V, "tocsr") else None
     stacks = []
     for chosen in _alike(sizes):
         own = sizes[chosen]
@@ -132,11 +163,22 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: np.ndarray, bases: Sequence[Ba
         rows = order[np.where(filled, starts[chosen][:, None] + np.arange(n), 0)]
         left, right = rows[:, :, None], rows[:, None, :]
         real = filled[:, :, None] & filled[:, None, :]
-        block_v = np.where(real, V[left, right] if V.ndim == 2 else V[left] * np.eye(n), np.eye(n))
+        block_v = np.tile(np.eye(n), (len(chosen), 1, 1))
+        if entries is None:
+            at = np.arange(n)
+            block_v[:, at, at] = np.where(filled, V[rows], 1.0)
+        else:
+            slot = np.full(len(sizes), -1)
+            slot[chosen] = np.arange(len(chosen))
+            where = slot[block[entries.row]]
+            here = where >= 0
+            block_v[where[here], place[entries.row[here]], place[entries.col[here]]] = entries.data[here]
         classes = []
         for b in bases:
             together = (b.outer[left] == b.outer[right]) & real
-            if b.slopes is None:
+            if b.relation is not None:
+                classes.append((b.relation[b.outer[left], b.outer[right]] * real)[None])
+            elif b.slopes is None:
                 classes.append(np.where(together, b.pair_class[b.inner[left], b.inner[right]], b.size))
             else:
                 z = b.slopes[rows]
@@ -164,16 +206,19 @@ def _alike(sizes: np.ndarray) -> list[np.ndarray]:
 
 def marginal_blocks(stacks: Sequence[Stack], curves: Sequence[Curve]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Row numbers (b, n) and covariance matrices M (b, n, n) of the blocks, one entry a size."""
-    out = []
-    for s in stacks:
-        m = covariance(s, curves)
-        for n in np.unique(s.sizes):
-            chosen = s.sizes == n
-            out.append((s.rows[chosen, :n], m[chosen, :n, :n]))
-    return out
+    return [found for s in stacks for found in _by_size(s, covariance(s, curves))]
 
 
-def _term(classes: np.ndarray, values: np.ndarray) -> np.ndarray:
+def known_blocks(stacks: Sequence[Stack]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The same of the known covariance V alone."""
+    return [found for s in stacks for found in _by_size(s, s.V)]
+
+
+def _by_size(s: Stack, matrices: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(s.rows[s.sizes == n, :n], matrices[s.sizes == n, :n, :n]) for n in np.unique(s.sizes)]
+
+
+def spread(classes: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Spread class values over the pairs; ``values`` (..., C) gives (..., b, n, n)."""
     if classes.dtype.kind == "f":
         return np.tensordot(values, classes, axes=(-1, 0))
@@ -181,7 +226,7 @@ def _term(classes: np.ndarray, values: np.ndarray) -> np.ndarray:
     return padded[..., classes]
 
 
-def _collect(classes: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
+def collect(classes: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
     """Sum a pairwise quantity (b, n, n) over each class, shape (C,)."""
     if classes.dtype.kind == "f":
         return np.tensordot(classes, weights, axes=3)
@@ -192,7 +237,7 @@ def covariance(stack: Stack, curves: Sequence[Curve]) -> np.ndarray:
     """M of the stack's blocks, shape (b, n, n)."""
     m = stack.V
     for classes, curve in zip(stack.classes, curves, strict=True):
-        m = m + _term(classes, curve.value)
+        m = m + spread(classes, curve.value)
     return m
 
 
@@ -252,7 +297,7 @@ def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) ->
     xwde = np.zeros((m, p))
     gathered = [np.zeros(c.value.shape) for c in curves]
     for s, w in zip(stacks, inverses, strict=True):
-        d = np.concatenate([_term(c, curve.first) for c, curve in zip(s.classes, curves, strict=True)])
+        d = np.concatenate([spread(c, curve.first) for c, curve in zip(s.classes, curves, strict=True)])
         wx = w @ s.X
         e = (w @ (s.y - s.X @ fit.beta)[:, :, None])[:, :, 0]
         wd = w @ d
@@ -269,7 +314,7 @@ def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) ->
             twice += tall.transpose(0, 2, 1)[:, None] @ (w @ dwx).reshape(m, -1, p)[None]
             sensitivity = sensitivity + wx @ fit.cov @ wx.transpose(0, 2, 1)
         for total, classes in zip(gathered, s.classes, strict=True):
-            total += 0.5 * _collect(classes, sensitivity, len(total))
+            total += 0.5 * collect(classes, sensitivity, len(total))
     quad -= xwde @ fit.cov @ xwde.T
     if reml:
         scaled = fit.cov @ cross

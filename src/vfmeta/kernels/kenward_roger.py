@@ -36,9 +36,7 @@ def f_test(
     return factor / m * float(estimate @ np.linalg.solve(rows @ adjusted @ rows.T, estimate)), df
 
 
-def degrees_of_freedom(
-    x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float, rows: np.ndarray
-) -> tuple[float, float]:
+def degrees_of_freedom(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float, rows: np.ndarray) -> tuple[float, float]:
     """Denominator degrees of freedom and scale factor of the F statistic for ``rows`` (m, p)."""
     m = len(rows)
     p1, _ = _derivatives(x, w)
@@ -47,15 +45,19 @@ def degrees_of_freedom(
     a1, a2 = var_tau2 * np.trace(inner) ** 2, var_tau2 * np.trace(inner @ inner)
     if not a2 > 0:
         return float("inf"), 1.0
+    if m == 1:  # there a1 = a2, and all that follows comes to Satterthwaite's 2 / a2
+        return 2 / float(a2), 1.0
     b = (a1 + 6 * a2) / (2 * m)
     g = ((m + 1) * a1 - (m + 4) * a2) / ((m + 2) * a2)
     bottom = 3 * m + 2 * (1 - g)
     c1, c2, c3 = g / bottom, (m - g) / bottom, (m + 2 - g) / bottom
-    mean = 1 / (1 - a2 / m)
-    variance = 2 / m * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
-    rho = variance / (2 * mean**2)
-    df = 4 + (m + 2) / (m * rho - 1)
-    return float(df), float(df / (mean * (df - 2)))
+    # with E the mean and V the variance of F, m V / (2 E^2) is up / down
+    shrink = 1 - a2 / m  # 1 / E
+    up, down = (1 + c1 * b) * shrink**2, (1 - c2 * b) ** 2 * (1 - c3 * b)
+    if up == down:
+        return float("inf"), float(shrink)
+    df = 4 + (m + 2) * down / (up - down)
+    return float(df), float("nan") if df == 2 else float(df * shrink / (df - 2))
 
 
 def _derivatives(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vfmeta.plots.alt import alt_text
+    from vfmeta.plots.bubble_plot import bubble
     from vfmeta.plots.calibration import ranks
     from vfmeta.plots.evidence_map import gap_map
     from vfmeta.plots.forest_plot import forest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # No module bears the name of a function: importing a module would put it where the function stood.
 _HOME = {
     "forest": "forest_plot",
+    "bubble": "bubble_plot",
     "posterior": "posterior_density",
     "over_time": "pain_over_time",
     "alt_text": "alt",
@@ -29,7 +31,7 @@ _HOME = {
     "prior_densities": "priors",
     "ranks": "calibration",
 }
-__all__ = ["alt_text", "forest", "gap_map", "over_time", "posterior", "prior_densities", "ranks", "save"]
+__all__ = ["alt_text", "bubble", "forest", "gap_map", "over_time", "posterior", "prior_densities", "ranks", "save"]
 
 
 def __getattr__(name: str) -> Any:

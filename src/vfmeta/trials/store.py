@@ -185,7 +185,7 @@ def load_trials(folder: str | Path | None = None) -> Trials:
     Examples
     --------
     >>> import vfmeta as vf
-    >>> vf.load_trials().interventions.intervention_class.isin(["vertebroplasty"]).any()
+    >>> bool(vf.load_trials().interventions.intervention_class.isin(["vertebroplasty"]).any())
     True
     """
     from vfmeta.trials.checks import problems_in

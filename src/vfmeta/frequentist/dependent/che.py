@@ -9,7 +9,8 @@ import numpy as np
 
 from vfmeta.frequentist.dependent.model import multivariate
 from vfmeta.frequentist.dependent.robust import RobustResult, robust
-from vfmeta.frequentist.dependent.sampling import sampling_covariance
+from vfmeta.frequentist.dependent.rows import known_vcov
+from vfmeta.frequentist.dependent.sampling import constant_correlation
 from vfmeta.messages import InputError
 from vfmeta.results import Question
 
@@ -20,7 +21,7 @@ def che(
     y: Any = None,
     v: Any = None,
     cluster: Any,
-    rho: float = 0.6,
+    rho: float | None = None,
     formula: str | None = None,
     x: Any = None,
     names: Sequence[str] | None = None,
@@ -43,8 +44,9 @@ def che(
         Or ``y`` and ``v``, array-like of shape (k,).
     cluster : column name or sequence of k values
         Trial or cohort that the effects belong to.
-    rho : float
-        Assumed correlation of sampling errors inside a cluster, between 0 and 1.
+    rho : float, optional
+        Assumed correlation of sampling errors inside a cluster, between 0 and 1. When left out, what the effect table itself
+        knows of its covariance (``EffectTable.correlated``), or else 0.6.
     formula, x, names, data, method, level, labels, question, missing
         As in `multivariate`.
     kind : str
@@ -61,6 +63,8 @@ def che(
     """
     import pandas as pd
 
+    own = known_vcov(effects) if effects is not None and rho is None else None
+    rho = 0.6 if rho is None else rho
     if isinstance(rho, bool) or not 0 <= rho < 1:
         raise InputError(f"rho={rho!r} must be at least 0 and below 1.")
     if effects is not None:
@@ -84,12 +88,18 @@ def che(
         )
     frame["cluster"], frame["effect"] = list(cluster), np.arange(len(y))
     # rows that will be left out for a missing value, or refused by name, only need a place here
-    known = np.array([float(s) if isinstance(s, (int, float, np.number)) and s > 0 else np.nan for s in v], dtype=float)
+    known = np.array([float(s) if _is_number(s) else np.nan for s in v], dtype=float)
     place = frame["cluster"].where(frame["cluster"].notna(), "(missing)")
-    V = sampling_covariance(np.where(np.isfinite(known), known, 1.0), place, rho=rho, check=False)
-    V[np.diag_indices(len(V))] = [np.nan if s is None else s for s in v]
+    bad = known <= 0
+    V: Any = constant_correlation(np.where(bad, 1.0, known), list(place), float(rho)) if own is None else own
+    if own is None and bad.any():
+        V.setdiag(known)
     fit = multivariate(
         y=y, V=V, random="1 | cluster/effect", formula=formula, x=x, names=names, data=frame, method=method,
         level=level, labels=labels, question=question, missing=missing,
     )  # fmt: skip
     return robust(fit, "cluster", kind=kind)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from vfmeta.frequentist.dependent.fixed import Given, free_parameters
 from vfmeta.frequentist.dependent.structures import CAR_END
 from vfmeta.frequentist.dependent.terms import Term
-from vfmeta.kernels.dependent import Curve, Fit, Stack, derivatives, gls, stack_blocks
+from vfmeta.kernels import linked
+from vfmeta.kernels.dependent import Basis, Curve, Fit, Stack, derivatives, diagonal, gls, marginal_blocks, stack_blocks
 from vfmeta.kernels.newton import maximise
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.messages import InputError
@@ -18,7 +21,8 @@ from vfmeta.messages import InputError
 
 @dataclass(frozen=True)
 class Problem:
-    """Effects, design, known covariance and random terms.
+    """Effects, design, known covariance, random terms, and what of these is held at a ``given`` value; ``weights``, (k,) or
+    sparse (k, k), are the user's own for the coefficients.
 
     Inside, y is divided by a typical standard deviation and X replaced by its orthonormal factor, so no answer depends on
     the units of y or of the moderators.
@@ -26,9 +30,11 @@ class Problem:
 
     y: np.ndarray
     X: np.ndarray
-    V: np.ndarray
+    V: Any
     terms: tuple[Term, ...]
     reml: bool
+    given: tuple[Given, ...] = ()
+    weights: Any = None
 
     @property
     def k(self) -> int:
@@ -36,7 +42,7 @@ class Problem:
 
     @property
     def v(self) -> np.ndarray:
-        return self.V if self.V.ndim == 1 else np.diag(self.V)
+        return diagonal(self.V)
 
     @cached_property
     def _qr(self) -> tuple[np.ndarray, np.ndarray]:
@@ -69,8 +75,7 @@ class Problem:
 
     @cached_property
     def stacks(self) -> list[Stack]:
-        residual = self.y - self._qr[0] @ self._centre
-        return stack_blocks(residual / self.scale, self._qr[0], self.V / self.scale**2, [t.basis for t in self.terms])
+        return stack_blocks(*self._scaled)
 
     @cached_property
     def slices(self) -> list[slice]:
@@ -88,35 +93,88 @@ class Problem:
     def _first(self) -> tuple[np.ndarray, tuple[Fit, np.ndarray, np.ndarray, np.ndarray]]:
         """The first starting point and the derivatives there, which two checks share."""
         u = self.start()
-        return u, derivatives(self.stacks, self.curves(u), self.reml)
+        return u, self.derivatives(u)
+
+    @cached_property
+    def _scaled(self) -> tuple[np.ndarray, np.ndarray, Any, list[Basis]]:
+        residual = self.y - self._qr[0] @ self._centre
+        return residual / self.scale, self._qr[0], self.V / self.scale**2, [t.basis for t in self.terms]
+
+    @cached_property
+    def linked(self) -> linked.Linked | None:
+        """The terms that link what else is independent, taken apart where that costs less."""
+        return linked.split(*self._scaled)
+
+    def derivatives(self, u: np.ndarray) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
+        """Fit of the scaled data at u with gradient, Hessian and expected information of the log likelihood."""
+        if self.linked is not None:
+            return linked.derivatives(self.linked, self.curves(u), self.reml)
+        return derivatives(self.stacks, self.curves(u), self.reml)
+
+    def _gls(self, u: np.ndarray) -> Fit:
+        if self.linked is not None:
+            return linked.gls(self.linked, self.curves(u))
+        return gls(self.stacks, self.curves(u))[0]
 
     def objective(self, u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Log likelihood of the scaled data with gradient and Hessian."""
-        fit, gradient, hessian, _ = (
-            self._first[1] if (u == self._first[0]).all() else derivatives(self.stacks, self.curves(u), self.reml)
-        )
+        fit, gradient, hessian, _ = self._first[1] if (u == self._first[0]).all() else self.derivatives(u)
         return fit.log_likelihood(self.k, 0.0, self.reml), gradient, hessian
 
     def value(self, u: np.ndarray) -> float:
         """Log likelihood of the scaled data."""
-        return gls(self.stacks, self.curves(u))[0].log_likelihood(self.k, 0.0, self.reml)
+        return self._gls(u).log_likelihood(self.k, 0.0, self.reml)
 
     def at(self, u: np.ndarray) -> tuple[Fit, float, float]:
         """The fit at u in the units of the data, and its log likelihoods, ML and REML."""
-        fit = gls(self.stacks, self.curves(u))[0]
+        fit = self._gls(u)
         shift = np.log(self.scale)
         p = self.X.shape[1]
         ml = fit.log_likelihood(self.k, 0.0, False) - self.k * shift
         reml = fit.log_likelihood(self.k, 0.0, True) - (self.k - p) * shift
         back = np.linalg.inv(self._qr[1])
-        cov = back @ fit.cov @ back.T * self.scale**2
-        beta = back @ (fit.beta * self.scale + self._centre)
+        own, spread = (fit.beta, fit.cov) if self.weights is None else self._weighted(u)
+        cov = back @ spread @ back.T * self.scale**2
+        beta = back @ (own * self.scale + self._centre)
         return Fit(beta, (cov + cov.T) / 2, fit.rss, fit.logdet, fit.logdet_x), ml, reml
+
+    @cached_property
+    def lead(self) -> np.ndarray:
+        """What each effect counts in the coefficients of the orthonormal factor under the user's weights, shape (k, p)."""
+        q = self._qr[0]
+        wq = self.weights[:, None] * q if self.weights.ndim == 1 else self.weights @ q
+        return np.linalg.solve(q.T @ wq, wq.T).T
+
+    def _weighted(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of the orthonormal factor and the scaled residuals by the user's weights, and their covariance."""
+        q = self._qr[0]
+        cov = np.zeros((q.shape[1], q.shape[1]))
+        for rows, m in marginal_blocks(self.stacks, self.curves(u)):
+            part = self.lead[rows]
+            cov += np.einsum("bip,bij,bjq->pq", part, m, part, optimize=True)
+        return self.lead.T @ ((self.y - q @ self._centre) / self.scale), cov
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        """The free parameters that are held at a value, NaN for those to be estimated."""
+        if not self.given:
+            return np.full(self.size, np.nan)
+        return np.concatenate(
+            [free_parameters(t.structure, g, self.scale) for t, g in zip(self.terms, self.given, strict=True)]
+        )
+
+    @property
+    def free(self) -> np.ndarray:
+        """Which parameters are estimated."""
+        return np.isnan(self.held)
 
     def start(self) -> np.ndarray:
         """Starting point: the heterogeneity by moments shared out over the terms, correlations low."""
         share = self.moment / self.scale**2 / len(self.terms)
-        return np.concatenate([t.structure.start(share, 0.3) for t in self.terms])
+        return self._with_held(np.concatenate([t.structure.start(share, 0.3) for t in self.terms]))
+
+    def _with_held(self, u: np.ndarray) -> np.ndarray:
+        return np.where(self.free, u, self.held)
 
     def more_starts(self) -> list[np.ndarray]:
         """The most likely of points spread over variances of 1e-4 to 1e2 times the usual and all correlations."""
@@ -128,7 +186,7 @@ class Problem:
                 # additive recurrence with the square roots of primes spreads points evenly without chance
                 spread, turn = (i * np.sqrt((2, 3, 5, 7, 11, 13, 17, 19)[(2 * j + d) % 8]) % 1 for d in (0, 1))
                 parts.append(t.structure.start(share * 10 ** (6 * spread - 4), 1.9 * turn - 0.95))
-            found.append(np.concatenate(parts))
+            found.append(self._with_held(np.concatenate(parts)))
         values = []
         for u in found:
             try:
@@ -139,13 +197,23 @@ class Problem:
 
     @cached_property
     def lower(self) -> np.ndarray:
-        return np.concatenate([t.structure.lower() for t in self.terms])
+        """Lower bounds of the free parameters."""
+        out = np.concatenate([t.structure.lower() for t in self.terms])
+        for t, s in zip(self.terms, self.slices, strict=True):
+            n = s.start + t.structure.variances
+            if not self.free[n : s.stop].all():  # a negative standard deviation would turn the sign of a given correlation
+                out[s.start : n] = 0.0
+        return out
 
     def solve(
         self, first: np.ndarray | None = None, free: np.ndarray | None = None, thorough: bool = True
     ) -> tuple[np.ndarray, float]:
         """Maximise the likelihood over u (over its ``free`` part); from several starts where the first ends on a boundary."""
-        starts = [self.start() if first is None else first]
+        starts = [self.start() if first is None else self._with_held(first)]
+        if not self.free.all():
+            free = self.free if free is None else free & self.free
+        if free is not None and not free.any():
+            return starts[0], self.value(starts[0])
         best: tuple[np.ndarray, float] | None = None
         failure: Exception | None = None
         searched = not thorough
@@ -220,8 +288,10 @@ class Problem:
         """Whether the data can tell the parameters apart at all, or an error that names those they cannot."""
         if not self.terms:
             return
-        information = self._first[1][3]
-        names = self.parameter_names()
+        information = self._first[1][3][np.ix_(self.free, self.free)]
+        names = [n for n, free in zip(self.parameter_names(), self.free, strict=True) if free]
+        if not names:
+            return
         size = np.sqrt(np.maximum(np.diag(information), 0))
         silent = size < 1e-7 * max(1.0, float(size.max()))
         if silent.any():
@@ -244,11 +314,12 @@ def pairs(levels: Sequence[str]) -> list[tuple[str, str]]:
     return [(levels[a], levels[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
 
 
-def positive_definite(V: np.ndarray, labels: Sequence[str], numbers: np.ndarray) -> None:
+def positive_definite(V: Any, labels: Sequence[str], numbers: np.ndarray) -> None:
     """Check V block by block; the error names the rows of the block that is not positive definite."""
     if V.ndim == 1:
         return
-    for s in stack_blocks(np.zeros(len(V)), np.zeros((len(V), 1)), V, ()):
+    k = V.shape[0]
+    for s in stack_blocks(np.zeros(k), np.zeros((k, 1)), V, ()):
         try:
             np.linalg.cholesky(s.V)
         except np.linalg.LinAlgError:

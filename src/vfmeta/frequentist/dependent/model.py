@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from vfmeta.frequentist.dependent.fixed import given_values
 from vfmeta.frequentist.dependent.likelihood import Problem, positive_definite
 from vfmeta.frequentist.dependent.result import MultivariateResult, RandomTerm, around
-from vfmeta.frequentist.dependent.rows import Rows, read
+from vfmeta.frequentist.dependent.rows import Rows, read, user_weights
 from vfmeta.frequentist.dependent.terms import Term, build, parse
 from vfmeta.frequentist.inference import TestResult, chi2_tail, two_sided, wald
 from vfmeta.frequentist.intake import check_level
@@ -37,6 +38,10 @@ def multivariate(
     method: str = "REML",
     interval: str = "Wald",
     df: str = "residual",
+    variances: Mapping[str, Any] | None = None,
+    correlations: Mapping[str, Any] | None = None,
+    R: Mapping[str, Any] | None = None,
+    W: Any = None,
     level: float = 0.95,
     labels: Sequence[Any] | None = None,
     question: Question | None = None,
@@ -54,7 +59,8 @@ def multivariate(
     y : array-like of shape (k,)
         Effects, several a trial allowed.
     v, V : array-like of shape (k,) or (k, k)
-        Sampling variances, or their covariance matrix (see `sampling_covariance`), in squared units of ``y``.
+        Sampling variances, or their covariance matrix (see `sampling_covariance`), in squared units of ``y``; the matrix may be
+        a scipy sparse one.
     random : str or sequence of str, optional
         Random effects over columns of the data: ``"1 | trial/effect"`` (three levels), ``"outcome | trial"`` (an effect a
         level of outcome, correlated inside a trial), ``"dose | trial"`` with structure "GEN" (intercept and slope).
@@ -75,6 +81,18 @@ def multivariate(
     df : {"residual", "containment"}
         k - p; or, a coefficient, the smallest (groups - p) of the random terms in whose groups its column of X is constant, and
         k - p when there is none (Schluchter & Elashoff 1990, J Stat Comput Simul 37:69-87; the rule of SAS's CONTAIN).
+    variances, correlations : dict, optional
+        Components of the random effects held at given values instead of estimated, by the name of the term:
+        ``variances={"1 | trial": 0.04, "outcome | trial": [0.1, None]}``, one value for all or one a level in order (squared
+        units of ``y``), and ``correlations={"outcome | trial": 0.5}``, for UN and GEN one a pair in the order (1,2), (1,3),
+        ..., (2,3), ... None means estimated; the correlations of UN and GEN are held all or none.
+    R : dict, optional
+        Known correlations of the groups of a random intercept (relatedness of species, places or drugs), by grouping column:
+        a data frame with the groups as its index and columns, or a pair of matrix and names.
+    W : array-like of shape (k,) or (k, k), optional
+        Weights of the coefficients in place of the inverse of the marginal covariance M: (X'WX)^-1 X'Wy, with the covariance
+        (X'WX)^-1 X'W M W X (X'WX)^-1. The variances are those of the (restricted) likelihood, which knows nothing of W, as in
+        the univariate model.
     level : float
         Confidence level.
     labels : sequence of k names, optional
@@ -116,18 +134,31 @@ def multivariate(
     wishes = parse(random)
     grouping = [c for w in wishes for c in w.columns]
     rows = read(effects, y, v, V, data, labels, formula, x, names, grouping, question, missing)
-    terms = tuple(build(wishes, structure, rows.data, rows.numbers))
+    terms = tuple(build(wishes, structure, rows.data, rows.numbers, R))
+    given = given_values(terms, variances, correlations)
+    held = bool(terms) and not any(np.isnan(np.concatenate(g)).any() for g in given)
     k, p = rows.design.x.shape
-    if k == p and (terms or interval == "t"):
+    if k == p and ((terms and not held) or interval == "t"):
         raise InputError(
             f"{k} effects and {p} coefficients leave nothing to estimate the random effects or degrees of freedom from."
         )
     positive_definite(rows.V, rows.labels, rows.numbers)
-    problem = Problem(rows.y, rows.design.x, rows.V, terms, method == "REML")
-    problem.check_identified()
-    u = problem.solve()[0] if terms else np.empty(0)
-    call = {"function": "multivariate", "random": random, "structure": structure, "formula": formula, "method": method,
-            "interval": interval, "df": df, "level": level}  # fmt: skip
+    weights = None if W is None else user_weights(W, rows)
+    problem = Problem(rows.y, rows.design.x, rows.V, terms, method == "REML", given, weights)
+    try:
+        problem.check_identified()
+        u = problem.solve()[0] if terms else np.empty(0)
+    except np.linalg.LinAlgError as error:
+        raise InputError(
+            "The effects and variances span more orders of magnitude than double precision holds; rescale or check y and V."
+        ) from error
+    call: dict[str, Any] = {
+        "function": "multivariate", "random": random, "structure": structure, "formula": formula, "method": method,
+        "interval": interval, "df": df, "level": level,
+    }  # fmt: skip
+    call |= {name: dict(x) for name, x in (("variances", variances), ("correlations", correlations)) if x}
+    call |= {"R": sorted(R)} if R else {}
+    call |= {"W": "given"} if W is not None else {}
     result = summarise(problem, u, rows, interval, df, float(level), call)
     for note in result.warnings:
         warn(note)
@@ -152,7 +183,9 @@ def summarise(
     plain = gls(stack_blocks(problem.y - problem.X @ fit.beta, problem.X, problem.V, ()), ())[0]
     tested = [j for j in range(p) if j != rows.design.intercept] or list(range(p))
     omnibus = wald(fit.beta[tested], fit.cov[np.ix_(tested, tested)], None if degrees is None else float(degrees[tested].min()))
-    components = tuple(_component(t, u[s], problem.scale) for t, s in zip(problem.terms, problem.slices, strict=True))
+    components = tuple(
+        _component(t, u[s], problem.free[s], problem.scale) for t, s in zip(problem.terms, problem.slices, strict=True)
+    )
     return MultivariateResult(
         question=rows.question, method="REML" if problem.reml else "ML", interval_method=interval, level=level, k=k,
         names=rows.design.names,
@@ -160,7 +193,8 @@ def summarise(
         intervals=around(fit.beta, se, level, degrees), df=degrees, vb=fit.cov, terms=components,
         q=TestResult(plain.rss, k - p, None, chi2_tail(plain.rss, k - p)), omnibus=omnibus,
         omnibus_of=tuple(rows.design.names[j] for j in tested),
-        log_likelihood=reml if problem.reml else ml, log_likelihood_ml=ml, log_likelihood_reml=reml, parameters=p + len(u),
+        log_likelihood=reml if problem.reml else ml, log_likelihood_ml=ml, log_likelihood_reml=reml,
+        parameters=p + int(problem.free.sum()),
         labels=rows.labels, data=rows.data, design=rows.design, problem=problem, free=u,
         warnings=(*rows.notes, *_notes(components)), call=call,
     )  # fmt: skip
@@ -178,7 +212,7 @@ def containment(problem: Problem) -> np.ndarray:
     return out
 
 
-def _component(term: Term, u: np.ndarray, scale: float) -> RandomTerm:
+def _component(term: Term, u: np.ndarray, free: np.ndarray, scale: float) -> RandomTerm:
     variance, rho = term.structure.natural(u)
     known: list[bool]
     if term.structure.kind in ("UN", "GEN"):
@@ -189,21 +223,24 @@ def _component(term: Term, u: np.ndarray, scale: float) -> RandomTerm:
     return RandomTerm(
         name=term.name, structure=term.structure.kind, levels=term.levels, groups=term.groups,
         variances=tuple(float(x) * scale**2 for x in variance),
-        correlations=tuple(float(r) if ok else None for r, ok in zip(rho, known, strict=True)),
-        covariance=term.structure.matrix(u) * scale**2,
+        correlations=tuple(
+            float(r) if ok or held else None for r, ok, held in zip(rho, known, ~free[len(variance) :], strict=True)
+        ),
+        covariance=term.structure.matrix(u) * scale**2, held=tuple((~free).tolist()),
     )  # fmt: skip
 
 
 def _notes(components: Sequence[RandomTerm]) -> list[str]:
     notes = []
     for t in components:
-        if t.groups < 5 and t.structure != "GEN":
+        if t.groups < 5 and t.structure != "GEN" and not all(t.held[: len(t.variances)]):
             notes.append(f"{t.name}: only {t.groups} groups; its variance is all but unknown.")
-        zero = [level for level, v in zip(t.levels, t.variances, strict=False) if v == 0]
+        zero = [level for level, v, held in zip(t.levels, t.variances, t.held, strict=False) if v == 0 and not held]
         if zero:
             where = "" if len(t.variances) == 1 else f" at {', '.join(zero)}"
             notes.append(f"{t.name}: the variance{where} is estimated as zero.")
-        edge = [c for c in t.correlations if c is not None and abs(c) > 1 - 1e-7]
+        free = [c for c, held in zip(t.correlations, t.held[len(t.variances) :], strict=True) if not held]
+        edge = [c for c in free if c is not None and abs(c) > 1 - 1e-7]
         if edge:
             notes.append(
                 f"{t.name}: a correlation is estimated at the end of its range ({edge[0]:.3g}); the data say little about it."

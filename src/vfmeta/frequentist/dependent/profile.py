@@ -35,7 +35,8 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     pandas.DataFrame
         term, kind ("variance" or "correlation"), level, estimate, low, high, and ``low_open``, ``high_open``: whether the
         likelihood never falls far enough on that side, so that the limit is the end of the range (zero for a variance, its end
-        for a correlation) or infinite. A correlation that is not estimable has no interval.
+        for a correlation) or infinite. A correlation that is not estimable has no interval, and a component that was held at a
+        given value no row.
 
     Raises
     ------
@@ -50,6 +51,8 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     """
     import pandas as pd
 
+    if not isinstance(fit, MultivariateResult):
+        raise InputError(f"A {type(fit).__name__} was given; give what vf.multivariate returned.")
     if not fit.terms:
         raise InputError("The model has no random effects, so there is no variance to put an interval on.")
     level = fit.level if level is None else level
@@ -58,6 +61,8 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     for number, term in enumerate(fit.terms):
         shape = fit.problem.terms[number].structure
         for i, value in enumerate(term.variances):
+            if term.held[i]:
+                continue
             low, high = _variance(fit, number, i, level)
             name = "" if len(term.variances) == 1 else term.levels[i]
             rows.append(
@@ -66,6 +71,8 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
         free = shape.kind in ("UN", "GEN")
         names = [f"{a}, {b}" for a, b in pairs(term.levels)] if free else [""]
         for i, rho in enumerate(term.correlations):
+            if term.held[len(term.variances) + i]:
+                continue
             if rho is None:
                 rows.append((term.name, "correlation", names[i], math.nan, math.nan, math.nan, True, True))
                 continue
@@ -143,7 +150,10 @@ def _turn(problem: Problem, u: np.ndarray, number: int, first: int, second: int)
     r = shape.correlation_matrix(u[own])[np.ix_(order, order)]
     start = u.copy()
     start[own] = np.concatenate([u[own][: shape.variances][order], angles_of(r)])
-    return Problem(problem.y, problem.X, problem.V, terms, problem.reml), start
+    given = list(problem.given)
+    if given:
+        given[number] = (given[number][0][order], given[number][1])
+    return replace(problem, terms=terms, given=tuple(given)), start
 
 
 class _Profile:

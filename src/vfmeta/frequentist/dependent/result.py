@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.frequentist.dependent import after
+from vfmeta.frequentist.dependent import after, prediction
 from vfmeta.frequentist.dependent.likelihood import Problem, pairs
+from vfmeta.frequentist.dependent.packing import pack, unpack
 from vfmeta.frequentist.design import Design
 from vfmeta.frequentist.inference import TestResult, quantile
 from vfmeta.frequentist.intake import check_level
+from vfmeta.frequentist.record import Recorded, array
 from vfmeta.frequentist.regression_result import Information
-from vfmeta.kernels.dependent import marginal_blocks
+from vfmeta.kernels.dependent import dense, marginal_blocks
 from vfmeta.messages import InputError
-from vfmeta.results import SCHEMA_VERSION, Question, _plain
+from vfmeta.results import Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +33,7 @@ class RandomTerm:
     ``variances`` has one entry for CS, AR, CAR and intercepts, else one a level. ``correlations`` has one entry for CS, HCS,
     AR, HAR and CAR and, for UN and GEN, one for each pair of levels in the order (1,2), (1,3), ..., (2,3), ...; a correlation
     is None where a variance it needs is zero, because the data then say nothing on it. For CAR the correlation is that of
-    effects one unit of time apart.
+    effects one unit of time apart. ``held`` says, variances first, which of them were given and not estimated.
     """
 
     name: str
@@ -41,14 +43,31 @@ class RandomTerm:
     variances: tuple[float, ...]
     correlations: tuple[float | None, ...]
     covariance: np.ndarray
+    held: tuple[bool, ...] = ()
 
     @property
     def is_intercept(self) -> bool:
         return self.structure == "intercept"
 
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> Self:
+        """The term that a result's ``to_dict`` wrote."""
+        own: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in data.items()}
+        own["covariance"] = array(data["covariance"])
+        return cls(**own)
 
-@dataclass(frozen=True, kw_only=True)
-class MultivariateResult:
+    def component_names(self) -> list[tuple[str, str]]:
+        """Kind ("variance" or "correlation") and level or pair of levels of each component, variances first."""
+        common = len(self.variances) == 1
+        names = [""] if self.structure not in ("UN", "GEN") else [f"{a}, {b}" for a, b in pairs(self.levels)]
+        return [
+            *(("variance", "" if common else level) for level in self.levels[: len(self.variances)]),
+            *(("correlation", name) for name in names[: len(self.correlations)]),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MultivariateResult(Recorded):
     """A fitted multivariate or multilevel model. Vectors follow ``names``; everything is on the analysis scale.
 
     ``statistic``, ``p_values`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
@@ -56,6 +75,9 @@ class MultivariateResult:
     ``omnibus`` tests all coefficients but the intercept (all, where there is none or nothing else); ``omnibus_of`` names them.
     ``log_likelihood`` is that of the method fitted, ``parameters`` counts coefficients, variances and correlations.
     """
+
+    engine: ClassVar[str] = "multivariate"
+    packed: ClassVar[frozenset[str]] = frozenset({"terms", "data", "design", "problem", "free"})
 
     question: Question
     method: str
@@ -121,7 +143,7 @@ class MultivariateResult:
     @property
     def V(self) -> np.ndarray:
         """Known sampling covariance: (k,) when diagonal, else (k, k)."""
-        return self.problem.V
+        return dense(self.problem.V)
 
     @cached_property
     def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -155,21 +177,14 @@ class MultivariateResult:
         """One row a variance or correlation of the random effects: term, kind, level, estimate, groups."""
         import pandas as pd
 
-        rows = []
-        for t in self.terms:
-            common = len(t.variances) == 1
-            rows += [
-                (t.name, "variance", "" if common else level, value, t.groups)
-                for level, value in zip(t.levels, t.variances, strict=False)
-            ]
-            names = [""] if t.structure not in ("UN", "GEN") else [f"{a}, {b}" for a, b in pairs(t.levels)]
-            rows += [
-                (t.name, "correlation", n, math.nan if c is None else c, t.groups)
-                for n, c in zip(names, t.correlations, strict=False)
-            ]
+        rows = [
+            (t.name, kind, level, math.nan if value is None else value, t.groups)
+            for t in self.terms
+            for (kind, level), value in zip(t.component_names(), (*t.variances, *t.correlations), strict=True)
+        ]
         return pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "groups"])
 
-    def predict(self, new: Any = None, at: dict[str, str] | None = None) -> pd.DataFrame:
+    def predict(self, new: Any = None, at: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Mean effects and the range of true effects at given moderators.
 
         Parameters
@@ -177,35 +192,18 @@ class MultivariateResult:
         new : data frame, dict, or array of shape (m, p), optional
             Moderators (or design rows). Left out: the average effect of a model with an intercept only.
         at : dict, optional
-            For terms with a variance a level, the level meant: ``{"outcome | trial": "pain"}``.
+            Where in a term of several variances the prediction is meant, one value or one a row: the level of
+            ``inner | outer``, ``{"outcome | trial": "pain"}``, or the slopes of GEN and GDIAG, ``{"x | trial": {"x": 2}}``.
+            Taken from the columns of ``new`` where these have it; without ``new``, every level gets its row.
 
         Returns
         -------
         pandas.DataFrame
             estimate, se, ci_low, ci_high, prediction_low, prediction_high, with the distribution of the fit's intervals. The
-            prediction interval adds every variance of the random effects; it is missing where the fit has none, where a level
-            must be named and is not, and for random slopes.
+            prediction interval adds the variances of the random effects at that place, for slopes z'Gz with z = (1, slopes). It
+            is missing where the fit has no random effects and, with a warning, where the place is not known.
         """
-        import pandas as pd
-
-        if new is None:
-            if self.X.shape[1] != 1 or not np.all(self.X == 1):
-                raise InputError("This model has moderators; give new= with their values.")
-            rows = np.ones((1, 1))
-        else:
-            rows = self.design.rows(new)
-        mean = rows @ self.beta
-        variance = np.einsum("mp,pq,mq->m", rows, self.vb, rows)
-        half = quantile(self.level, None if self.df is None else np.array([self.df[r != 0].min(initial=np.inf) for r in rows]))
-        between = self._between(at or {})
-        wide = half * np.sqrt(variance + between)
-        se = np.sqrt(variance)
-        return pd.DataFrame(
-            {
-                "estimate": mean, "se": se, "ci_low": mean - half * se, "ci_high": mean + half * se,
-                "prediction_low": mean - wide, "prediction_high": mean + wide,
-            }
-        )  # fmt: skip
+        return prediction.predict(self, new, at)
 
     def blups(self, level: float | None = None) -> pd.DataFrame:
         """The true effect of each row given all of them (best linear unbiased prediction), the variances taken as known.
@@ -216,41 +214,39 @@ class MultivariateResult:
         check_level(level)
         return after.blups(self, level)
 
+    def random_effects(self, level: float | None = None) -> pd.DataFrame:
+        """The random effects themselves (best linear unbiased prediction), the variances taken as known.
+
+        Columns term, group, level, estimate, se (of the prediction error), low, high.
+        """
+        level = self.level if level is None else level
+        check_level(level)
+        return after.random_effects(self, level)
+
     def residuals(self) -> pd.DataFrame:
-        """Marginal residuals, one row an effect: effect, residual, se, standardised."""
+        """Marginal residuals, one row an effect: effect, residual, se, standardised, hat; `vfmeta.residuals` has more."""
         return after.residuals(self)
 
-    def _between(self, at: dict[str, str]) -> float:
-        unknown = [name for name in at if name not in {t.name for t in self.terms}]
-        if unknown:
-            raise InputError(f"at names {unknown}; the random terms are {[t.name for t in self.terms]}.")
-        total = 0.0 if self.terms else math.nan
-        for t in self.terms:
-            if t.structure in ("GEN", "GDIAG"):
-                return math.nan
-            if len(t.variances) == 1:
-                total += t.variances[0]
-            elif t.name in at:
-                if at[t.name] not in t.levels:
-                    raise InputError(f"{at[t.name]!r} is not a level of {t.name!r}; it has {', '.join(t.levels)}.")
-                total += t.variances[t.levels.index(at[t.name])]
-            else:
-                return math.nan
-        return total
+    @cached_property
+    def coefficient_weights(self) -> np.ndarray:
+        """How much each effect counts in each coefficient, shape (p, k): ``coefficient_weights @ y`` is ``beta``."""
+        out = np.empty((self.p, self.k))
+        if self.problem.weights is not None:
+            return np.linalg.solve(np.linalg.qr(self.X, mode="r"), self.problem.lead.T)
+        for rows, m in self.blocks:
+            out[:, rows] = np.moveaxis(np.linalg.solve(m, self.X[rows]) @ self.vb, -1, 0)
+        return out
 
     def to_frame(self) -> pd.DataFrame:
         """The coefficients, tidy, with the model's name, k and measure."""
         return self.coefficients.assign(model="multivariate", method=self.method, measure=self.question.measure, k=self.k)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data with a schema version: the numbers of the fit, without the data it was made from."""
-        skip = {"data", "design", "problem", "free"}
-        body = {f.name: _plain(_opened(getattr(self, f.name))) for f in fields(self) if f.name not in skip}
-        return {"schema_version": SCHEMA_VERSION, "engine": "frequentist", "model": "multivariate", **body}
+    def _pack(self) -> dict[str, Any]:
+        return pack(self)
 
-    def to_json(self) -> str:
-        """Byte-stable JSON: sorted keys, 10 significant digits."""
-        return json.dumps(self.to_dict(), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        return unpack(data, own) | {"terms": tuple(RandomTerm.from_plain(t) for t in data["terms"])}
 
     def __str__(self) -> str:
         lines = [f"multivariate random effects, k = {self.k}, {self.question.measure} ({self.method}, {self.interval_method})"]
@@ -272,13 +268,6 @@ class MultivariateResult:
         lines.append(f"residual heterogeneity: {self.q}")
         lines.append(f"log likelihood {self.log_likelihood:.4f}, AIC {self.information().aic:.2f}")
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
-
-
-def _opened(value: Any) -> Any:
-    """Small dataclasses inside a result as plain dictionaries."""
-    if isinstance(value, (TestResult, RandomTerm)):
-        return {f.name: getattr(value, f.name) for f in fields(value)}
-    return [_opened(x) for x in value] if isinstance(value, tuple) else value
 
 
 def around(beta: np.ndarray, se: np.ndarray, level: float, df: np.ndarray | None) -> np.ndarray:

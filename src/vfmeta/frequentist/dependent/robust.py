@@ -6,15 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.result import around
+from vfmeta.frequentist.dependent.result import MultivariateResult, around
 from vfmeta.frequentist.inference import TestResult, tail, two_sided
 from vfmeta.frequentist.intake import check_level
+from vfmeta.frequentist.record import Recorded, array, plain
+from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.kernels import sandwich
 from vfmeta.messages import InputError, warn
+from vfmeta.results import FrequentistResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +27,15 @@ DF = ("Satterthwaite", "residual")
 TESTS = ("HTZ", "F", "chi2")
 
 
-@dataclass(frozen=True, kw_only=True)
-class RobustResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RobustResult(Recorded):
     """Coefficients of a model with cluster-robust standard errors; vectors follow ``names``.
 
     ``kind`` is the correction, ``clusters`` how many clusters there are, ``model`` the fit underneath.
     """
+
+    engine: ClassVar[str] = "robust"
+    packed: ClassVar[frozenset[str]] = frozenset({"model", "parts"})
 
     names: tuple[str, ...]
     beta: np.ndarray
@@ -45,8 +51,8 @@ class RobustResult:
     k: int
     clusters: int
     warnings: tuple[str, ...]
-    model: Any = field(repr=False, compare=False)
-    parts: sandwich.Sandwich = field(repr=False, compare=False)
+    model: Any = field(compare=False)
+    parts: sandwich.Sandwich = field(compare=False)
 
     @cached_property
     def coefficients(self) -> pd.DataFrame:
@@ -94,6 +100,20 @@ class RobustResult:
         if low <= 0:
             raise InputError(f"There are too few clusters ({self.clusters}) to test {q} contrasts jointly.")
         return tail(statistic, q, low)
+
+    def _pack(self) -> dict[str, Any]:
+        return {"model": self.model.to_dict(), "parts": plain(self.parts)}
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        kinds = {c.engine: c for c in (MultivariateResult, RegressionResult, FrequentistResult)}
+        model: Any = kinds.get(data["model"]["engine"])
+        if model is None:
+            raise InputError(f"The model underneath is of a kind that is not read back here ({data['model']['engine']}).")
+        return {
+            "model": model.from_dict(data["model"]),
+            "parts": sandwich.Sandwich(**{name: array(x) for name, x in data["parts"].items()}),
+        }
 
     def _contrasts(self, contrasts: Any) -> np.ndarray:
         p = len(self.names)
@@ -157,7 +177,8 @@ def robust(fit: Any, cluster: Any, *, kind: str = "CR2", df: str = "Satterthwait
     if df not in DF:
         raise InputError(f"df={df!r} is unknown; use one of {', '.join(map(repr, DF))}.")
     X, y, names, blocks, labels = _working_model(fit)
-    codes, m = _clusters(fit, cluster, len(y), labels)
+    codes, groups = members(fit, cluster, len(y), labels)
+    m = len(groups)
     for rows, _ in blocks:
         cut = np.flatnonzero((codes[rows] != codes[rows[:, :1]]).any(axis=1))
         if len(cut):
@@ -202,6 +223,8 @@ def _working_model(
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[tuple[np.ndarray, np.ndarray]], Sequence[str]]:
     """Design, effects, names and covariance blocks of any fitted model."""
     if hasattr(fit, "blocks") and hasattr(fit, "X"):
+        if fit.problem.weights is not None:
+            raise InputError("The fit has weights of its own (W=); robust inference is offered for inverse-variance weights.")
         return fit.X, fit.y, tuple(fit.names), fit.blocks, fit.labels
     if not (hasattr(fit, "y") and hasattr(fit, "v")):
         raise InputError(
@@ -222,12 +245,15 @@ def _working_model(
     return X, y, names, [(np.arange(len(y))[:, None], total[:, None, None])], labels
 
 
-def _clusters(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np.ndarray, int]:
+def members(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np.ndarray, list[Any]]:
+    """Cluster number of each effect, shape (k,), and the clusters; ``cluster`` is a column of the fit's data, or values."""
     if isinstance(cluster, str):
         data = getattr(fit, "data", None)
         if data is None or cluster not in data:
             raise InputError(f"cluster={cluster!r} is no column of the fit's data; give the clusters as a list of {k} values.")
         cluster = data[cluster]
+    if not np.iterable(cluster):
+        raise InputError(f"cluster={cluster!r}: give a column of the fit's data, or a list of {k} values.")
     values = list(cluster)
     if len(values) != k:
         raise InputError(f"There are {len(values)} clusters for {k} effects; give one per effect in use.")
@@ -240,4 +266,4 @@ def _clusters(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np
         )
     place: dict[Any, int] = {}
     codes = np.array([place.setdefault(c, len(place)) for c in values])
-    return codes, len(place)
+    return codes, list(place)

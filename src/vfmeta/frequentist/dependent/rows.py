@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.frequentist import design as designs
+from vfmeta.kernels.dependent import diagonal, sparse
 from vfmeta.messages import InputError
 from vfmeta.results import Question
 
@@ -19,21 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """Checked effects. ``y`` (k,), ``V`` (k,) when diagonal else (k, k), ``data`` the k rows, ``numbers`` their row numbers."""
+    """Checked effects. ``y`` (k,), ``V`` (k,) when diagonal else sparse (k, k), ``data`` the rows, ``numbers`` of the rows."""
 
     y: np.ndarray
-    V: np.ndarray
+    V: Any
     labels: tuple[str, ...]
     data: pd.DataFrame
     numbers: np.ndarray
     design: designs.Design
     question: Question
     notes: tuple[str, ...]
+    total: int
 
     @property
     def v(self) -> np.ndarray:
         """Sampling variances, shape (k,)."""
-        return self.V if self.V.ndim == 1 else np.diag(self.V)
+        return diagonal(self.V)
 
 
 def read(
@@ -61,7 +63,7 @@ def read(
         if y is not None or v is not None or labels is not None:
             raise InputError("Both an effect table and raw arrays (y, v, labels) were given; give one of the two.")
         y, labels = effects.y, effects.labels
-        V = getattr(effects, "vcov", None) if V is None else V
+        V = known_vcov(effects) if V is None else V
         v = effects.v if V is None else None
         data = effects.frame if data is None else data
         question = question or getattr(effects, "question", None)
@@ -79,17 +81,18 @@ def read(
         raise InputError(f"There are {len(names_of)} labels for {k} effects; give one per effect.")
     if V is not None and np.ndim(V) == 1:
         v, V = V, None
+    cov: Any
     if V is None:
         cov = floats(v, "v", problems)
         if len(cov) != k:
             raise InputError(f"y has {k} values and v has {len(cov)}; they must be of one length, a row per effect.")
-        diagonal = cov
+        variances = cov
     else:
         cov = _matrix(V, k)
-        diagonal = np.diag(cov)
+        variances = diagonal(cov)
     problems += [
-        f"row {i + 1} ({names_of[i]}), column v: the sampling variance is {diagonal[i]:g}; it must be above 0 and finite."
-        for i in np.flatnonzero((diagonal <= 0) | np.isinf(diagonal))
+        f"row {i + 1} ({names_of[i]}), column v: the sampling variance is {variances[i]:g}; it must be above 0 and finite."
+        for i in np.flatnonzero((variances <= 0) | np.isinf(variances))
     ]
     problems += [
         f"row {i + 1} ({names_of[i]}), column y: the value is infinite; correct or remove it."
@@ -106,12 +109,13 @@ def read(
         raise InputError(
             f"The random effects read {', '.join(map(repr, absent))}, which the data lack; give data= with those columns."
         )
-    holes = {"y": np.isnan(ys), "v": np.isnan(diagonal)}
+    holes = {"y": np.isnan(ys), "v": np.isnan(variances)}
     holes |= {c: frame[c].isna().to_numpy() for c in [*variables, *dict.fromkeys(grouping)]}
-    if V is not None and np.isnan(cov).any():
+    if V is not None and np.isnan(cov.data).any():
         # a missing covariance counts against a row only when its partner is otherwise in use
-        known = ~(holes["y"] | holes["v"])
-        holes["V"] = known & np.isnan(cov[:, known]).any(axis=1)
+        known, empty = ~(holes["y"] | holes["v"]), cov.tocoo()
+        lost = np.isnan(empty.data) & known[empty.row] & known[empty.col]
+        holes["V"] = np.isin(np.arange(k), empty.row[lost])
     gone = np.any(list(holes.values()), axis=0)
     if missing == "raise" and gone.any():
         raise InputError([
@@ -128,13 +132,59 @@ def read(
     part = frame.iloc[keep].reset_index(drop=True)
     if x is not None:
         design = _given_design(x, names, k, keep, names_of)
-    elif variables:
-        design = designs.from_formula(formula or "~ 1", part, variables, kept)
+    elif formula is not None:
+        design = designs.from_formula(formula, part, variables, kept)
     else:
         design = designs.Design(np.ones((len(keep), 1)), (designs.INTERCEPT,), None)
     check_rank(design, kept)
-    V_kept = cov[keep] if cov.ndim == 1 else cov[np.ix_(keep, keep)]
-    return Rows(ys[keep], V_kept, kept, part, keep + 1, design, question or Question(), notes)
+    V_kept = cov[keep] if cov.ndim == 1 else cov[keep][:, keep]
+    return Rows(ys[keep], V_kept, kept, part, keep + 1, design, question or Question(), notes, k)
+
+
+def known_vcov(effects: Any) -> np.ndarray | None:
+    """The covariance matrix of an effect table, None where it has none.
+
+    Raises
+    ------
+    InputError
+        The table knows that effects share patients, but not how they correlate.
+    """
+    V = getattr(effects, "vcov", None)
+    if V is not None and np.isnan(V).any() and not np.isnan(effects.v).any():
+        raise InputError(
+            "Effects of one cohort at several times or of several outcomes correlate, and nothing says how: give the table as "
+            "table.correlated(phi=..., rho=...), or V=."
+        )
+    return None if V is None else np.asarray(V)
+
+
+def user_weights(W: Any, rows: Rows) -> Any:
+    """Weights of the rows in use, (k,) or sparse (k, k), from those of all rows that were given."""
+    total = rows.total
+    try:
+        found = W.astype(float) if hasattr(W, "tocsr") else np.asarray(W, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"W must hold numbers ({error}).") from error
+    if found.shape not in ((total,), (total, total)):
+        raise InputError(f"W has shape {found.shape}; for {total} effects it must be ({total},) or ({total}, {total}).")
+    keep = rows.numbers - 1
+    if len(found.shape) == 1:
+        bad = [i for i in keep.tolist() if not (math.isfinite(found[i]) and found[i] > 0)]
+        if bad:
+            raise InputError(
+                [f"row {i + 1}, column W: {found[i]} is not a weight; it must be finite and greater than 0." for i in bad]
+            )
+        return found[keep]
+    cut = sparse(found)[keep][:, keep]
+    if not np.isfinite(cut.data).all():
+        raise InputError("W holds values that are missing or infinite.")
+    if abs(cut - cut.T).max() > 1e-8 * abs(cut).max():
+        raise InputError("W is not symmetric.")
+    x = rows.design.x / np.linalg.norm(rows.design.x, axis=0)
+    values = np.linalg.eigvalsh(x.T @ (cut @ x))
+    if not values[0] > 1e-12 * values[-1]:
+        raise InputError("W does not weigh enough: X'WX is not positive definite, so the coefficients are not determined.")
+    return cut
 
 
 def _given_design(x: Any, names: Sequence[str] | None, k: int, keep: np.ndarray, labels: Sequence[str]) -> designs.Design:
@@ -202,19 +252,29 @@ def floats(values: Any, name: str, problems: list[str]) -> np.ndarray:
     return out
 
 
-def _matrix(V: Any, k: int) -> np.ndarray:
+def _matrix(V: Any, k: int) -> Any:
+    """A covariance matrix, dense or sparse, as sparse; a missing entry stays as NaN."""
     try:
-        cov = np.array(V, dtype=float)
+        cov = sparse(V.astype(float) if hasattr(V, "tocsr") else np.asarray(V, dtype=float))
     except (TypeError, ValueError) as error:
         raise InputError(f"V must be a matrix of numbers ({error}).") from error
     if cov.shape != (k, k):
         raise InputError(f"V has shape {cov.shape}; for {k} effects it must be ({k}, {k}).")
-    if np.array_equal(cov, cov.T):
+    entries = cov.tocoo()
+    endless = np.flatnonzero(np.isinf(entries.data) & (entries.row != entries.col))
+    if len(endless):  # an infinite variance is named with the other variances
+        i, j = entries.row[endless[0]], entries.col[endless[0]]
+        raise InputError(f"V is infinite in row {i + 1}, column {j + 1}; correct it.")
+    cov.sort_indices()
+    turned = cov.T.tocsr()
+    turned.sort_indices()
+    if np.array_equal(cov.indices, turned.indices) and np.array_equal(cov.data, turned.data, equal_nan=True):
         return cov
-    apart = np.argwhere(~np.isclose(cov, cov.T, rtol=1e-8, atol=1e-300, equal_nan=True))
+    whole = cov.toarray()
+    apart = np.argwhere(~np.isclose(whole, whole.T, rtol=1e-8, atol=1e-300, equal_nan=True))
     if len(apart):
         i, j = apart[0]
         raise InputError(
-            f"V is not symmetric: row {i + 1}, column {j + 1} is {cov[i, j]:g} and the other way round {cov[j, i]:g}."
+            f"V is not symmetric: row {i + 1}, column {j + 1} is {whole[i, j]:g} and the other way round {whole[j, i]:g}."
         )
-    return (cov + cov.T) / 2
+    return sparse((whole + whole.T) / 2)

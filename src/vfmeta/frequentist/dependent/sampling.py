@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from vfmeta.frequentist.dependent.likelihood import positive_definite
 from vfmeta.frequentist.dependent.rows import floats
+from vfmeta.kernels.dependent import sparse
 from vfmeta.messages import InputError
 
 
@@ -119,30 +120,49 @@ def sampling_covariance(
         raise InputError(problems)
     _check_combination(columns, rho, phi)
 
-    same = _equal(columns["cluster"])
-    correlation = same.astype(float)
+    i, j = pairs_within(_codes(columns["cluster"]))
+    correlation = np.ones(len(i))
     if rho is not None:
-        correlation *= _outcomes(columns, rho, same)
+        correlation *= _outcomes(columns, rho, i, j)
     if "experimental" in columns:
-        correlation *= _arms(columns, numbers, phi)
+        correlation *= _arms(columns, numbers, phi, i, j)
     elif phi is not None:
-        correlation *= _decay(phi, numbers["time"], numbers["time"])
-    np.fill_diagonal(correlation, 1.0)
+        correlation *= _decay(phi, numbers["time"][i], numbers["time"][j])
     sd = np.sqrt(numbers["v"])
-    out = correlation * np.outer(sd, sd)
-    out[np.diag_indices(k)] = numbers["v"]
+    out = np.diag(numbers["v"])
+    out[i, j] = out[j, i] = correlation * (sd[i] * sd[j])
     if check:
         labels = [str(c) for c in columns["cluster"]]
-        positive_definite(out, labels, np.arange(1, k + 1))
+        positive_definite(sparse(out), labels, np.arange(1, k + 1))
     return out
 
 
-def _equal(left: np.ndarray, right: np.ndarray | None = None) -> np.ndarray:
-    """Which pairs of labels are the same, shape (k, k)."""
-    place: dict[Any, int] = {}
-    a = np.array([place.setdefault(x, len(place)) for x in left])
-    b = a if right is None else np.array([place.setdefault(x, len(place)) for x in right])
-    return a[:, None] == b[None, :]
+def constant_correlation(v: np.ndarray, cluster: Sequence[Any], rho: float) -> Any:
+    """V of effects that correlate by ``rho`` inside a cluster, sparse, shape (k, k); NaN in ``v`` stays on the diagonal."""
+    from scipy.sparse import coo_array
+
+    k = len(v)
+    i, j = pairs_within(_codes(cluster))
+    sd = np.sqrt(np.where(np.isnan(v), 1.0, v))
+    beside, own = rho * (sd[i] * sd[j]), np.arange(k)
+    rows, cols = np.concatenate([own, i, j]), np.concatenate([own, j, i])
+    return coo_array((np.concatenate([v, beside, beside]), (rows, cols)), shape=(k, k)).tocsr()
+
+
+def pairs_within(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of positions with the same code, the earlier position first; two arrays of one length."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes))[codes[order]]  # where the group of each place ends
+    later = ends - np.arange(len(codes)) - 1
+    left = np.repeat(np.arange(len(codes)), later)
+    right = left + 1 + np.arange(len(left)) - np.repeat(np.cumsum(later) - later, later)
+    return order[left], order[right]
+
+
+def _codes(values: Iterable[Any], place: dict[Any, int] | None = None) -> np.ndarray:
+    """A number for each label, the same for the same label."""
+    known: dict[Any, int] = {} if place is None else place
+    return np.array([known.setdefault(x, len(known)) for x in values], dtype=int)
 
 
 def _missing(value: Any) -> bool:
@@ -172,36 +192,37 @@ def _check_combination(columns: Mapping[str, np.ndarray], rho: Any, phi: float |
         raise InputError("Nothing says how the effects correlate: give rho, phi with time, or the arms.")
 
 
-def _outcomes(columns: Mapping[str, np.ndarray], rho: Any, same: np.ndarray) -> np.ndarray:
-    k = len(same)
-    equal = {name: _equal(columns[name]) for name in ("outcome", "domain") if name in columns}
+def _outcomes(columns: Mapping[str, np.ndarray], rho: Any, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    codes = {name: _codes(columns[name]) for name in ("outcome", "domain") if name in columns}
+    equal = {name: c[i] == c[j] for name, c in codes.items()}
     if isinstance(rho, Mapping):
         if "outcome" not in equal:
             raise InputError("A mapping of correlations needs outcome=.")
         _within({str(pair): value for pair, value in rho.items()})
-        out = np.eye(k)
-        absent = set()
-        names = columns["outcome"]
-        for i, j in np.argwhere(same):
-            a, b = names[i], names[j]
-            if a == b:
-                out[i, j] = 1.0
-            elif (a, b) in rho or (b, a) in rho:
-                out[i, j] = rho.get((a, b), rho.get((b, a)))
-            else:
-                absent.add(tuple(sorted((str(a), str(b)))))
-        if absent:
+        names = list(dict.fromkeys(columns["outcome"]))
+        table = np.full((len(names), len(names)), np.nan)
+        for (a, b), value in [*(((b, a), x) for (a, b), x in rho.items()), *rho.items()]:
+            if a in names and b in names:
+                table[names.index(a), names.index(b)] = value
+        np.fill_diagonal(table, 1.0)
+        out = table[codes["outcome"][i], codes["outcome"][j]]
+        gone = np.isnan(out)
+        if gone.any():
+            absent = {
+                tuple(sorted((str(columns["outcome"][a]), str(columns["outcome"][b]))))
+                for a, b in zip(i[gone], j[gone], strict=True)
+            }
             raise InputError([f"rho has no correlation of {a} with {b}; add ({a!r}, {b!r})." for a, b in sorted(absent)])
         return out
     values = [float(x) for x in np.atleast_1d(np.asarray(rho, dtype=float))]
-    _within({f"rho ({i + 1})": x for i, x in enumerate(values)})
+    _within({f"rho ({n + 1})": x for n, x in enumerate(values)})
     if len(values) != (2 if len(equal) == 2 else 1):
         raise InputError(
             f"rho has {len(values)} values; give one, or with both outcome and domain two (within a domain, between domains)."
         )
     if len(equal) == 2:
         return np.where(equal["domain"], np.where(equal["outcome"], 1.0, values[0]), values[1])
-    alike = next(iter(equal.values())) if equal else np.eye(k, dtype=bool)
+    alike = next(iter(equal.values())) if equal else np.zeros(len(i), dtype=bool)
     return np.where(alike, 1.0, values[0])
 
 
@@ -212,21 +233,24 @@ def _within(values: Mapping[str, float]) -> None:
 
 
 def _decay(phi: float | None, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.float64(1.0 if phi is None else phi) ** np.abs(left[:, None] - right[None, :])
+    return np.float64(1.0 if phi is None else phi) ** np.abs(left - right)
 
 
-def _arms(columns: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray], phi: float | None) -> np.ndarray:
+def _arms(
+    columns: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray], phi: float | None, i: np.ndarray, j: np.ndarray
+) -> np.ndarray:
     """Correlation of contrasts through the arms they share, arm by arm."""
     k = len(columns["experimental"])
-    arms = {"+": columns["experimental"], "-": columns["control"]}
+    place: dict[Any, int] = {}
+    arms = {"+": _codes(columns["experimental"], place), "-": _codes(columns["control"], place)}
     spread = {"+": 1 / numbers.get("n_experimental", np.ones(k)), "-": 1 / numbers.get("n_control", np.ones(k))}
     time = numbers.get("time", np.zeros(k))
     times = {"+": time, "-": numbers.get("time_control", time)}
-    shared = np.zeros((k, k))
+    shared = np.zeros(len(i))
     for a in arms:
         for b in arms:
-            alike = _equal(arms[a], arms[b])
-            part = alike * np.sqrt(np.outer(spread[a], spread[b])) * _decay(phi, times[a], times[b])
+            alike = arms[a][i] == arms[b][j]
+            part = alike * np.sqrt(spread[a][i] * spread[b][j]) * _decay(phi, times[a][i], times[b][j])
             shared += part if a == b else -part
     total = spread["+"] + spread["-"]
-    return shared / np.sqrt(np.outer(total, total))
+    return shared / np.sqrt(total[i] * total[j])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.frequentist.dependent.fixed import relation_of
 from vfmeta.frequentist.dependent.structures import STRUCTURES, Structure
 from vfmeta.kernels.dependent import Basis
 from vfmeta.messages import InputError
@@ -67,7 +68,13 @@ def _bare(text: str) -> str:
     return (found.group(1) if found else text).strip()
 
 
-def build(wishes: Sequence[Wish], structure: str | Sequence[str], data: pd.DataFrame, rows: np.ndarray) -> list[Term]:
+def build(
+    wishes: Sequence[Wish],
+    structure: str | Sequence[str],
+    data: pd.DataFrame,
+    rows: np.ndarray,
+    R: Mapping[str, Any] | None = None,
+) -> list[Term]:
     """Terms met with data.
 
     Parameters
@@ -79,6 +86,8 @@ def build(wishes: Sequence[Wish], structure: str | Sequence[str], data: pd.DataF
         Rows in use.
     rows : ndarray of int
         Row numbers before any were dropped, counted from 1, for messages.
+    R : mapping, optional
+        Known correlations of groups, from the grouping column of a random intercept.
 
     Raises
     ------
@@ -94,11 +103,23 @@ def build(wishes: Sequence[Wish], structure: str | Sequence[str], data: pd.DataF
     for kind in kinds:
         if kind not in STRUCTURES:
             raise InputError(f"structure={kind!r} is unknown; use one of {', '.join(STRUCTURES)}.")
+    known = {**R} if isinstance(R, Mapping) else {}
+    if R is not None and not isinstance(R, Mapping):
+        raise InputError('R must be a dict from a grouping column to its correlation matrix, such as {"species": frame}.')
+    alone = {w.outer[0] for w in wishes if not w.inner and len(w.outer) == 1}
+    if set(known) - alone:
+        raise InputError(
+            f"R is for {', '.join(map(repr, sorted(set(known) - alone)))}, but only a random intercept of one column can take "
+            f"one: {', '.join(repr(f'1 | {a}') for a in sorted(alone)) or 'there is none here'}."
+        )
     queue = iter(kinds)
-    return [_one(w, next(queue) if w.inner else "intercept", data, rows) for w in wishes]
+    return [
+        _one(w, next(queue) if w.inner else "intercept", data, rows, None if w.inner else known.get("/".join(w.outer)))
+        for w in wishes
+    ]
 
 
-def _one(wish: Wish, kind: str, data: pd.DataFrame, rows: np.ndarray) -> Term:
+def _one(wish: Wish, kind: str, data: pd.DataFrame, rows: np.ndarray, R: Any = None) -> Term:
     for name in wish.columns:
         gaps = np.flatnonzero(data[name].isna().to_numpy())
         if len(gaps):
@@ -116,9 +137,9 @@ def _one(wish: Wish, kind: str, data: pd.DataFrame, rows: np.ndarray) -> Term:
     where = "/".join(wish.outer)
     if kind == "intercept":
         shape = Structure(kind, 1, np.zeros(1), 1)
-        return Term(
-            f"1 | {where}", where, ("intercept",), shape, Basis(outer, np.zeros_like(outer), shape.pair_class(), 1), groups
-        )
+        relation = None if R is None else relation_of(R, where, found)
+        basis = Basis(outer, np.zeros_like(outer), shape.pair_class(), 1, relation=relation)
+        return Term(f"1 | {where}", where, ("intercept",), shape, basis, groups)
     name = f"{' + '.join(wish.inner)} | {where}"
     if kind in ("GEN", "GDIAG"):
         z = np.column_stack([np.ones(len(data)), *(_times(data[c], c, rows) for c in wish.inner)])

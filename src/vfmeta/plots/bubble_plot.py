@@ -1,0 +1,76 @@
+"""Bubble plot: the effects of a meta-regression over one of its moderators, with the line fitted and its intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.messages import InputError
+from vfmeta.plots.style import STYLE, applied, plain_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, prediction: bool = True, title: str = "") -> Axes:
+    """Effects over a moderator, their area in proportion to their weight, with the fitted line.
+
+    Parameters
+    ----------
+    fit : RegressionResult
+        From `vfmeta.meta_regression`; one read back from JSON will do.
+    moderator : str, optional
+        Coefficient whose column is the horizontal axis; the only one beside the intercept when left out.
+    ax : matplotlib Axes, optional
+    prediction : bool
+        Whether the prediction interval is drawn around the confidence interval.
+    title : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Notes
+    -----
+    The line holds the other columns of the design at their means, so it must not be read where the moderator enters the
+    formula twice (splines, squares, interactions): such a fit is refused. Effects are shown on the analysis scale.
+    """
+    if not all(hasattr(fit, name) for name in ("design", "names", "weights", "predict")):
+        raise InputError(f"bubble: a {type(fit).__name__} was given; give what vf.meta_regression returned.")
+    names, x = list(fit.names), fit.design.x
+    there = [n for j, n in enumerate(names) if j != fit.design.intercept]
+    if moderator is None and len(there) == 1:
+        moderator = there[0]
+    if moderator is None or moderator not in there:
+        raise InputError(f"bubble: moderator={moderator!r}; name one of {', '.join(there) or 'none, there is no moderator'}.")
+    twice = [n for n in there if n != moderator and moderator in n]
+    if twice:
+        raise InputError(f"bubble: {moderator} is in {', '.join(twice)} as well, so no straight line shows what it does.")
+    at = names.index(moderator)
+    grid = np.tile(x.mean(axis=0), (101, 1))
+    grid[:, at] = np.linspace(x[:, at].min(), x[:, at].max(), 101)
+    line = fit.predict(grid)
+    with applied():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(4.6, 3.2), facecolor="white").add_axes((0.14, 0.16, 0.83, 0.74))
+        wide = line[["prediction_low", "prediction_high"]].to_numpy()
+        if prediction and np.isfinite(wide).all():
+            ax.plot(grid[:, at], wide, color=STYLE["frequentist"], lw=0.8, ls=(0, (3, 2)), gid="prediction")
+        ax.fill_between(
+            grid[:, at], line["ci_low"], line["ci_high"], color=STYLE["frequentist"], alpha=0.18, lw=0, gid="confidence"
+        )
+        ax.plot(grid[:, at], line["estimate"], color=STYLE["frequentist"], lw=1.4, gid="line")
+        ax.scatter(
+            x[:, at], fit.y, s=12 + 260 * fit.weights / fit.weights.max(), color=STYLE["frequentist"], alpha=0.45, ec="white",
+            lw=0.5, gid="effects",
+        )  # fmt: skip
+        ax.axhline(0, color=STYLE["null"], lw=0.8)
+        ax.set_xlabel(moderator, fontsize=STYLE["text"])
+        ax.set_ylabel(f"{fit.question.outcome} ({fit.question.measure})", fontsize=STYLE["text"])
+        ax.set_title(title, fontsize=STYLE["text"], loc="left")
+        ax.tick_params(labelsize=STYLE["small"])
+        plain_axes(ax, "left", "bottom")
+    return ax
