@@ -8,7 +8,7 @@ TRIALS ?= data/trials
 PLANS ?= analyses
 
 .DEFAULT_GOAL := help
-.PHONY: bench simulate help report analyses figures validate reference calibrate test test-all lint quarto lock wheel clean setup
+.PHONY: agreement bench simulate help report analyses figures validate reference calibrate calibrate-models test test-all lint quarto lock wheel clean setup
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
@@ -35,8 +35,12 @@ test-all: ## run the tests on each of Python 3.11, 3.12 and 3.13 that is found
 reference: $(READY) ## every reference case (of CASES=folder, or tests/reference) through the public functions
 	@$(BIN)/python -m tests.reference_runner $(if $(CASES),'CASES=$(CASES)')
 
+agreement: $(READY) ## the exact posterior beside PyMC's: every bayesmeta case (of CASES=folder) and every analysis
+	@$(BIN)/python -m tests.reference_runner.agreement 'TRIALS=$(TRIALS)' 'PLANS=$(PLANS)' $(if $(CASES),'CASES=$(CASES)')
+
 bench: $(READY) ## time vfmeta and others on the same data, results in benchmarks/results.md
 	@$(BIN)/python -W ignore benchmarks/bench.py
+	@$(BIN)/python -W ignore benchmarks/bayes.py
 
 simulate: $(READY) ## coverage of the intervals by simulation, to reports/coverage.md
 	@$(BIN)/python -m benchmarks.simulate
@@ -52,6 +56,9 @@ quarto: figures ## render the Quarto reports, where Quarto is installed
 
 calibrate: $(READY) ## simulation-based calibration of the exact Bayesian engine
 	@$(BIN)/python -m vfmeta.bayesian.calibration
+
+calibrate-models: $(READY) ## simulation-based calibration of the PyMC models, to reports/calibration.md
+	@$(BIN)/python -m benchmarks.calibrate_models
 
 wheel: $(READY) ## build the wheel, with the trial tables inside, to dist/
 	@$(BIN)/hatchling build -t wheel -d dist

@@ -251,7 +251,9 @@ def main() -> None:
         print("R is not on this machine; metafor is not timed.")
     points = growth(HERE / "growth.png")
     text = report(columns, ours, plain, points)
-    (HERE / "results.md").write_text(text, encoding="utf-8")
+    path = HERE / "results.md"
+    bayesian = path.read_text(encoding="utf-8").partition("## The Bayesian engine")[1:] if path.exists() else ()
+    path.write_text("\n".join([text, "".join(bayesian)]), encoding="utf-8")  # that section is bayes.py's
     print(text)
 
 

@@ -1,44 +1,29 @@
-"""The compiled engine and what stands on it: long arithmetic, batches, averaging, design, regression, scaling, calibration."""
+"""The compiled engine: long arithmetic, every prior on both roads, t priors, shortest intervals, draws, calibration."""
 
 from __future__ import annotations
 
 import json
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 from scipy.stats import t as student
+from tests.bayes_data import V, Y, quiet
 
 import vfmeta as vf
 from vfmeta.bayesian import compiled, posterior, priors
-from vfmeta.bayesian.design import effective_sample_size, map_prior
-from vfmeta.results import BayesianResult, Question
 
 LONG = json.loads((Path(__file__).parent / "reference" / "exact_bayes.json").read_text(encoding="utf-8"))
-Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
-V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])
-PAIN = Question(
-    measure="MD", experimental="the drug", control="placebo", outcome="pain", higher_is_worse=True, scale=(0, 10), mid=1.5,
-    mid_source="a paper",
-)  # fmt: skip
 FAMILIES = [
     priors.HalfNormal(0.5), priors.HalfCauchy(0.5), priors.HalfT(4, 0.5), priors.Exponential(0.5), priors.LogNormal(-1, 0.8),
     priors.LogT(-1.7, 1.25), priors.InverseGamma(2, 0.3), priors.InverseGamma(3, 0.9, on="tau"), priors.Uniform(2.0),
     priors.Uniform(), priors.Uniform(2.0, on="tau2"), priors.Uniform(on="tau2"), priors.Jeffreys(), priors.Shrinkage(),
     priors.DuMouchel(), priors.Conventional(),
 ]  # fmt: skip
-
-
-def quiet(**kwargs: Any) -> BayesianResult:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", vf.VfmetaWarning)
-        return vf.bayes.random_effects(**kwargs)
 
 
 def long_prior(spec: list[Any]) -> priors.TauPrior:
@@ -110,6 +95,33 @@ def test_every_prior_compiled_and_in_numpy_panels(tau: priors.TauPrior, mu: prio
         assert got["log_mass"][0] - 3 * math.log(2 * math.pi) == pytest.approx(post.log_marginal_likelihood, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("tau", "mu"),
+    [*((t, priors.Flat()) for t in FAMILIES), (FAMILIES[0], priors.StudentT(4, 0, 0.5)),
+     (FAMILIES[1], priors.Mixture((0.7, 0.3), (-0.5, 1), (0.2, 3)))],
+    ids=str,
+)  # fmt: skip
+def test_shortest_intervals_hold_the_level_and_none_is_shorter(tau: priors.TauPrior, mu: priors.MuPrior) -> None:
+    """By the distribution functions of the other road: content as stated, and no interval of that content is shorter."""
+    post = posterior(Y, V, tau, mu)
+    got = compiled.one(Y, V, tau, mu, np.array([0.05, 0.5, 0.95]), np.empty(0), 101, 0.9)
+    assert got is not None
+    for part, (low, _, high) in zip((post.tau, post.mu, post.next_trial), got.limits[0], strict=True):
+        assert float(part.cdf(high) - part.cdf(low)) == pytest.approx(0.9, abs=1e-9)
+        p = np.linspace(1e-9, 0.1 - 1e-9, 30)
+        assert high - low <= (part.quantile(p + 0.9) - part.quantile(p)).min() * (1 + 1e-8)
+    low, high = post.study(2).interval(0.9, "shortest")
+    assert got.study[3:5, 2] == pytest.approx([low, high], abs=1e-6 * (high - low))
+
+
+def test_shortest_interval_starts_at_zero_where_the_density_falls() -> None:
+    same = {"y": [0.1, 0.1, 0.1], "v": [1.0, 1.0, 1.0], "tau": priors.HalfNormal(0.5)}
+    fit = quiet(**same, interval="shortest")
+    assert fit.tau.interval == pytest.approx((0.0, float(posterior(**same).tau.quantile(0.95))), rel=1e-9)
+    rising = quiet(y=[-9.0, 9.0], v=[0.1, 0.1], tau=priors.Uniform(2.0), interval="shortest").tau.interval
+    assert rising[1] == 2.0
+
+
 def test_random_input_both_roads_agree() -> None:
     rng = np.random.default_rng(11)
     prob = np.array([0.005, 0.5, 0.995])
@@ -157,55 +169,6 @@ def test_t_prior_gives_way_where_the_normal_does_not() -> None:
     )
 
 
-def test_many_equal_one_at_a_time() -> None:
-    rng = np.random.default_rng(5)
-    counts = rng.integers(1, 8, 150)
-    names = np.repeat([f"q{i}" for i in range(150)], counts)
-    frame = pd.DataFrame({"q": names, "y": rng.normal(size=len(names)), "v": rng.gamma(2, 0.2, len(names)) + 1e-3})
-    frame = frame.sample(frac=1, random_state=1)
-    many = vf.bayes.random_effects_many(frame, by="q", question=PAIN)
-    every = vf.bayes.random_effects_many(frame, by="q", question=PAIN, studies=True)
-    assert list(many["q"]) == list(dict.fromkeys(frame["q"]))
-    for i in (0, 17, 149):
-        part = frame[frame["q"] == many["q"][i]]
-        one = quiet(y=part["y"].to_numpy(), v=part["v"].to_numpy(), question=PAIN)
-        row = many.iloc[i]
-        assert row["k"] == one.k
-        assert row["estimate"] == pytest.approx(one.estimate, rel=1e-12)
-        assert (row["prediction_low"], row["prediction_high"]) == pytest.approx(one.prediction, rel=1e-12)
-        assert (row["p_benefit"], row["p_benefit_mid"]) == pytest.approx((one.p_benefit, one.p_benefit_mid), rel=1e-10)
-        assert row["log_evidence"] == pytest.approx(one.log_evidence, rel=1e-10)
-        mine = every[every["q"] == many["q"][i]]
-        assert mine["shrunken_low"].to_numpy() == pytest.approx(one.shrunken_low, rel=1e-10)
-
-
-def test_rows_the_kernel_leaves_are_mended(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = pd.DataFrame({"q": [1, 1, 1, 2, 2], "y": [0.1, 0.4, -0.3, 1.0, 0.2], "v": [0.1, 0.2, 0.1, 0.3, 0.1]})
-    want = (
-        vf.bayes.random_effects_many(frame, by="q", question=PAIN),
-        vf.bayes.random_effects_many(frame, "q", question=PAIN, studies=True),
-    )
-    monkeypatch.setattr(priors.HalfNormal, "compiled", lambda self, v: None)
-    got = (
-        vf.bayes.random_effects_many(frame, by="q", question=PAIN),
-        vf.bayes.random_effects_many(frame, "q", question=PAIN, studies=True),
-    )
-    for a, b in zip(want, got, strict=True):
-        pd.testing.assert_frame_equal(a, b, rtol=1e-7)
-
-
-def test_prior_sensitivity_is_the_posterior_at_every_prior() -> None:
-    grid = vf.bayes.prior_sensitivity(y=Y, v=V, question=PAIN, tau_scales=[0.2, 1.0], mu_sds=[1.0, 5.0, math.inf])
-    assert grid.shape[0] == 6
-    for row in grid.itertuples():
-        mu = priors.Flat() if math.isinf(row.mu_sd) else priors.Normal(0, row.mu_sd)
-        one = quiet(y=Y, v=V, tau=priors.HalfNormal(row.tau_scale), mu=mu)
-        assert row.estimate == pytest.approx(one.estimate, rel=1e-10)
-        assert row.tau_high == pytest.approx(one.tau.interval[1], rel=1e-10)
-        assert math.isnan(row.log_evidence) == math.isinf(row.mu_sd)
-    assert (np.diff(grid.groupby("mu_sd")["tau"].apply(list).iloc[0]) > 0).all()
-
-
 def test_joint_density_and_draws() -> None:
     post = posterior(Y, V, priors.HalfNormal(0.5), priors.Normal(0, 2))
     area = quad(lambda m: float(post.joint_density(m, 0.4)), -6, 6)[0]
@@ -221,138 +184,6 @@ def test_joint_density_and_draws() -> None:
         post.draws(0)
 
 
-def test_model_average_against_direct_integration() -> None:
-    tau, mu = priors.HalfNormal(0.5), priors.Normal(0, 2)
-    got = vf.bayes.model_average(y=Y, v=V, tau=tau, mu=mu, p_effect=0.4, p_heterogeneity=0.7)
-
-    def data(m: float, t: float) -> float:
-        return float(np.prod(norm.pdf(Y, m, np.sqrt(V + t * t))))
-
-    fixed = quad(lambda m: data(m, 0) * norm.pdf(m, 0, 2), -6, 5, epsrel=1e-11, points=[-0.5])[0]
-    none = quad(lambda t: data(0, t) * float(np.exp(tau.log_density(np.array([t]), V)[0])), 0, 6, epsrel=1e-11)[0]
-    assert np.exp(got.log_evidence[:3]) == pytest.approx([data(0, 0), fixed, none], rel=1e-8)
-    odds = np.array([0.6 * 0.3, 0.4 * 0.3, 0.6 * 0.7, 0.4 * 0.7]) * np.exp(got.log_evidence)
-    assert got.probabilities == pytest.approx(odds / odds.sum(), rel=1e-9)
-    assert got.bf_effect == pytest.approx(got.p_effect / (1 - got.p_effect) / (0.4 / 0.6), rel=1e-9)
-    assert got.bf_heterogeneity == pytest.approx(got.p_heterogeneity / (1 - got.p_heterogeneity) / (0.7 / 0.3), rel=1e-9)
-    low, high = got.mu.interval()
-    assert float(got.mu.cdf(low)) == pytest.approx(0.025, abs=1e-9)
-    assert high == 0.0  # the upper limit falls on the spike
-    assert "Bayes factor" in str(got)
-    same = vf.bayes.model_average(
-        y=Y, v=V, tau=tau, mu=priors.Mixture((0.5, 0.5), (0, 0), (2, 2)), p_effect=0.4, p_heterogeneity=0.7
-    )
-    assert same.probabilities == pytest.approx(got.probabilities, rel=1e-9)
-
-
-def test_bayes_factors_ask_for_proper_priors() -> None:
-    for given, name in (({"mu": priors.Flat()}, "mu"), ({"mu": priors.Normal(0, 1), "tau": priors.Uniform()}, "tau")):
-        with pytest.raises(vf.InputError, match=rf"proper prior of {name}.*Kass & Raftery 1995"):
-            vf.bayes.model_average(y=Y, v=V, **{"tau": priors.HalfNormal(1), **given})
-
-
-def test_map_prior_and_its_worth() -> None:
-    post = posterior(Y, V, priors.HalfNormal(0.5), priors.Normal(0, 5))
-    fit = map_prior(post)
-    assert fit.mean == pytest.approx(post.next_trial.mean, abs=0.01)
-    assert fit.sd == pytest.approx(post.next_trial.sd, rel=0.01)
-    logw, mean, precision = fit.components(Y, V)
-    x = np.linspace(-3, 2, 41)
-    cdf = (np.exp(logw) * norm.cdf((x[:, None] - mean) * np.sqrt(precision))).sum(1)
-    assert np.abs(cdf - post.next_trial.cdf(x)).max() < 0.005
-    robust = fit.robust(0.2, sd=4.0)
-    assert sum(robust.weights) == pytest.approx(1)
-    assert effective_sample_size(robust, 5.0) < effective_sample_size(fit, 5.0)
-    new = quiet(y=[4.0], v=[0.05], tau=priors.HalfNormal(0.1), mu=robust)
-    assert new.estimate > quiet(y=[4.0], v=[0.05], tau=priors.HalfNormal(0.1), mu=fit).estimate
-    # a normal prior is worth unit_sd^2 / sd^2 patients; a t prior's information is (df + 1) / (df + 3) / scale^2
-    assert effective_sample_size(priors.Normal(0, 0.5), 5.0) == pytest.approx(100)
-    assert effective_sample_size(priors.Mixture((0.5, 0.5), (0, 0), (0.5, 0.5)), 5.0) == pytest.approx(100, rel=1e-9)
-    assert effective_sample_size(priors.StudentT(4, 0, 0.5), 5.0) == pytest.approx(100 * 5 / 7, rel=1e-3)
-    assert effective_sample_size(priors.Flat(), 5.0) == 0
-
-
-def test_meta_regression_against_the_pool_and_direct_integration() -> None:
-    tau = priors.HalfNormal(0.5)
-    alone = vf.bayes.meta_regression(y=Y, v=V, tau=tau, beta=priors.Normal(0, 2))
-    pool = posterior(Y, V, tau, priors.Normal(0, 2))
-    assert alone.beta["intercept"].sd == pytest.approx(pool.mu.sd, rel=1e-10)
-    assert alone.log_marginal_likelihood == pytest.approx(pool.log_marginal_likelihood, abs=1e-10)
-    week = np.array([1.0, 4, 12, 26, 52, 52])
-    fit = vf.bayes.meta_regression(y=Y, v=V, covariates={"week": week}, tau=tau, beta={"week": priors.Normal(0, 0.05)})
-    x = np.column_stack([np.ones(6), week])
-
-    def at(t: float) -> tuple[float, float]:
-        w = 1 / (V + t * t)
-        info = x.T @ (w[:, None] * x) + np.diag([0, 400.0])
-        b = np.linalg.solve(info, x.T @ (w * Y))
-        q = (w * (Y - x @ b) ** 2).sum() + 400 * b[1] ** 2
-        dens = math.exp(0.5 * (np.log(w).sum() - np.linalg.slogdet(info)[1] - q) - t * t / 0.5)
-        return dens, b[1]
-
-    total, slope = (
-        quad(lambda t: at(t)[0], 0, 5, epsabs=0, epsrel=1e-11)[0],
-        quad(lambda t: at(t)[0] * at(t)[1], 0, 5, epsabs=0, epsrel=1e-11)[0],
-    )
-    assert fit.beta["week"].mean == pytest.approx(slope / total, rel=1e-8)
-    mean, following = fit.predict({"week": 12})
-    assert following.sd > mean.sd
-    other = vf.bayes.meta_regression(y=Y, v=V, covariates={"year": week / 52}, tau=tau, beta={"year": priors.Normal(0, 2.6)})
-    assert other.beta["year"].mean == pytest.approx(52 * fit.beta["week"].mean, rel=1e-9)
-    assert list(fit.to_frame()["term"]) == ["intercept", "week", "tau"]
-    for given, message in (
-        ({"covariates": [1, 2]}, "one row for each of the 6"),
-        ({"covariates": {"a": np.ones(6)}}, "linearly dependent"),
-        ({"covariates": {"a": [1, 2, 3, 4, 5, math.nan]}}, "row 6, covariate a"),
-        ({"beta": {"b": priors.Flat()}}, "no coefficient"),
-    ):
-        with pytest.raises(vf.InputError, match=message):
-            vf.bayes.meta_regression(y=Y, v=V, tau=tau, **given)
-    with pytest.raises(vf.InputError, match="improper"):
-        vf.bayes.meta_regression(y=Y[:3], v=V[:3], covariates={"a": [1, 2, 3]}, tau=priors.Uniform())
-
-
-def test_power_scaling_sees_conflict_and_strong_priors() -> None:
-    calm = vf.bayes.power_scaling(y=Y, v=V, tau=priors.HalfNormal(1.0), mu=priors.Normal(0, 10))
-    assert calm.prior["mu"] < 0.05
-    assert calm.diagnosis("mu") == ""
-    clash = vf.bayes.power_scaling(y=Y + 5, v=V, tau=priors.HalfNormal(0.2), mu=priors.Normal(0, 0.5))
-    assert clash.diagnosis("mu") == "conflict"
-    assert clash.conflict < 1e-3
-    assert "disagree" in clash.verdict
-    strong = vf.bayes.power_scaling(y=[0.1, 0.0], v=[4.0, 4.0], tau=priors.HalfNormal(0.5), mu=priors.Normal(0.05, 0.1))
-    assert strong.prior["mu"] > 5 * strong.likelihood["mu"]
-    flat = vf.bayes.power_scaling(y=Y, v=V, tau=priors.HalfNormal(1.0))
-    assert flat.conflict is None
-
-
-def test_power_scaling_of_a_normal_by_its_own_formula() -> None:
-    """With tau pinned the scaled posteriors are normal: the distance of two normals, integrated here directly."""
-    from vfmeta.bayesian.scaling import _STEP
-
-    y, v, m0, s0 = np.array([1.0]), np.array([1.0]), 0.0, 1.0
-    got = vf.bayes.power_scaling(y=y, v=v, tau=priors.LogNormal(math.log(1e-6), 0.01), mu=priors.Normal(m0, s0)).prior["mu"]
-
-    def moved(power: float) -> tuple[float, float]:
-        precision = power / s0**2 + 1 / v[0]
-        return (power * m0 / s0**2 + y[0] / v[0]) / precision, precision**-0.5
-
-    def distance(power: float) -> float:
-        x = np.linspace(-5, 6, 20001)
-        best = 0.0
-        for side in (1, -1):
-            a, b = norm.cdf(side * (x - moved(1)[0]) / moved(1)[1]), norm.cdf(side * (x - moved(power)[0]) / moved(power)[1])
-            # over the range in which the engine's points lie
-            inside = (x > 0.5 - 2.9 * 0.7071) & (x < 0.5 + 2.9 * 0.7071)
-            a, b = np.clip(a[inside], 1e-300, 1), np.clip(b[inside], 1e-300, 1)
-            mid = (a + b) / 2
-            best = max(best, math.sqrt(max((a * np.log2(a / mid) + b * np.log2(b / mid)).sum(), 0) / (a + b).sum()))
-        return best
-
-    want = (distance(_STEP) + distance(1 / _STEP)) / (2 * math.log2(_STEP))
-    assert got == pytest.approx(want, rel=0.05)
-
-
 def test_calibration_of_the_engine() -> None:
     """A small run; `make calibrate` does 1,000 a setting."""
     for seed, (k, tau, mu) in enumerate([(3, priors.HalfNormal(0.5), None), (2, priors.HalfCauchy(0.5), priors.Normal(0, 1))]):
@@ -363,42 +194,3 @@ def test_calibration_of_the_engine() -> None:
     assert (np.histogram(wrong.tau**2, bins=10, range=(0, 1))[0] > 90).any()
     with pytest.raises(vf.InputError, match="must be proper"):
         vf.bayes.calibrate(3, priors.Uniform())
-
-
-def test_summary_speaks_to_clinicians() -> None:
-    fit = quiet(y=Y, v=V, question=PAIN)
-    said = fit.summary(vf.bayes.power_scaling(y=Y, v=V, question=PAIN))
-    for part in (
-        "The drug against placebo, pain: 6 trials.", "points lower (95% credible interval",
-        "on the 0-10 scale, in favour of the drug",
-        "Probability of any benefit from the drug: 97%", "1.5 points (the minimal important difference, a paper)",
-        "Of harm: 3%",
-        "In a further trial", "Priors: tau ~ half-normal(1); mu ~ N(0, 10).", "carries less than 1%",
-        "Prior and trials both move the heterogeneity",
-    ):  # fmt: skip
-        assert part in said, (part, said)
-    back = BayesianResult.from_dict(json.loads(fit.to_json()))
-    assert back.summary() == fit.summary()
-    wide = quiet(y=10 * Y, v=100 * V, question=Question(**{**PAIN.to_dict(), "scale": (0, 100), "mid": 15.0}))
-    assert "Carried to 0-10 that is 0.6 points lower" in wide.summary()
-    ratio = quiet(
-        y=Y / 3,
-        v=V / 9,
-        question=Question(measure="RR", experimental="a", control="b", outcome="fracture", higher_is_worse=True),
-    )
-    assert "a ratio of 0.8" in ratio.summary()
-    assert quiet(y=Y, v=V, tau=priors.HalfNormal(1)).summary()
-
-
-def test_bad_batches_name_what_is_wrong() -> None:
-    frame = pd.DataFrame({"q": [1, 1, 2], "y": [0.1, 0.2, 0.3], "v": [0.1, 0.1, 0.1]})
-    with pytest.raises(vf.InputError, match="no column 'z'"):
-        vf.bayes.random_effects_many(frame, by="z", tau=priors.HalfNormal(1))
-    with pytest.raises(vf.InputError, match="q = 1: The posterior is improper"):
-        vf.bayes.random_effects_many(frame, by="q", tau=priors.Uniform())
-    with pytest.raises(vf.InputError, match="row 1, column v"):
-        vf.bayes.random_effects_many(frame.assign(v=[0.1, -1, 0.1]), by="q", tau=priors.HalfNormal(1))
-    with pytest.raises(vf.InputError, match="row 2, column y"):
-        vf.bayes.random_effects_many(frame.assign(y=[0.1, 0.2, math.nan]), by="q", tau=priors.HalfNormal(1))
-    with pytest.raises(vf.InputError, match="tau_scales must"):
-        vf.bayes.prior_sensitivity(y=Y, v=V, tau_scales=[-1.0], mu_sds=[1.0])

@@ -284,6 +284,21 @@ def test_bad_input(given: dict[str, Any], message: str) -> None:
         vf.bayes.random_effects(**{"y": [0.1, 0.2], "v": [0.1, 0.1], **given})
 
 
+def test_impossible_probabilities_and_studies_are_refused() -> None:
+    post = posterior(Y, V, priors.HalfNormal(0.5))
+    for part in (post.mu, post.tau, post.next_trial):
+        with pytest.raises(vf.InputError, match=r"for 95% write 0\.95"):
+            part.interval(95)
+        with pytest.raises(vf.InputError, match="between 0 and 1"):
+            part.quantile([0.5, 1.5])
+        assert part.quantile([0.0, 1.0]).tolist() == [part.low, part.high]
+    with pytest.raises(vf.InputError, match="no study 6; they are counted from 0 to 5"):
+        post.study(6)
+    with pytest.raises(vf.InputError, match="between 0 and 1"):
+        priors.HalfNormal(1).quantile(1.5)
+    assert "prior: tau ~ half-normal(0.5)\nprior: mu flat (improper)" in str(post)
+
+
 def test_bad_priors() -> None:
     for make in (
         lambda: priors.HalfNormal(0), lambda: priors.HalfCauchy(-1), lambda: priors.HalfT(0, 1), lambda: priors.Normal(0, 0),

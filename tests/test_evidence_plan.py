@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -153,11 +154,42 @@ def test_vertebroplasty_against_sham_asks_pain_early_and_late(plans: dict[str, P
         ("week = 52", 'week = 52\ntau2 = "EB"', "analysis 2 (pain_12m), tau2: Input should be 'REML'"),
         ("week = 52", 'week = 52\nuse = ["everything"]', "analysis 2 (pain_12m), use 1: Input should be 'pool'"),
         ("week = 52", 'week = 52\ntau_prior = { family = "HalfNormal", sd = 1 }', "tau_prior: HalfNormal takes scale"),
-        ("week = 52", 'week = 52\ntau_prior = { family = "Uniform" }', "analysis 2 (pain_12m), tau_prior: Uniform takes end"),
+        (
+            "week = 52",
+            'week = 52\ntau_prior = { family = "HalfT", scale = 1 }',
+            "analysis 2 (pain_12m), tau_prior: HalfT takes df and scale",
+        ),
         (
             "week = 52",
             'week = 52\ntau_prior = { family = "HalfNormal", scale = 0 }',
-            "tau_prior, scale: Input should be greater",
+            "analysis 2 (pain_12m): tau_prior: Half-normal prior: scale=0 must be a positive",
+        ),
+        (
+            "week = 52",
+            'week = 52\ntau_prior = { family = "HalfNormal", scale = "wide" }',
+            "analysis 2 (pain_12m), tau_prior: HalfNormal: scale='wide' must be a number",
+        ),
+        ("week = 52", 'week = 52\ntau_prior = { family = "Horse" }', "tau_prior: family 'Horse' is no prior; use one of"),
+        (
+            "week = 52",
+            'week = 52\ntau_prior = { family = "LogNormal", meanlog = -2, sdlog = 1, on = "sigma" }',
+            "tau_prior: LogNormal: on='sigma' is unknown",
+        ),
+        (
+            "week = 52",
+            'week = 52\ntau_prior = { family = "turner2015" }',
+            "analysis 2 (pain_12m): tau_prior: The priors of Turner et al. 2015 are for tau2 of the log odds ratio; they say "
+            "nothing of MD",
+        ),
+        (
+            "week = 52",
+            'week = 52\ntau_prior = { family = "rhodes2015" }',
+            "analysis 2 (pain_12m): tau_prior: The priors of Rhodes et al. 2015 are for the SMD. With measure='MD' state",
+        ),
+        (
+            "week = 52",
+            'week = 52\nmu_prior = { family = "Mixture", weights = [0.5, 0.6], means = [0, 1], sds = [1, 1] }',
+            "analysis 2 (pain_12m): mu_prior: Mixture prior: the weights sum to 1.1",
         ),
         ("week = 52", 'week = 52\ntau_prior = { family = "Flat" }', "tau_prior: Flat is not a prior of tau"),
         ("week = 52", 'week = 52\nmu_prior = { family = "HalfCauchy", scale = 1 }', "HalfCauchy is not a prior of mu"),
@@ -168,6 +200,70 @@ def test_a_fault_is_named_with_file_analysis_and_key(tmp_path: Path, old: str, n
     said = fault_of(tmp_path, SOUND.replace(old, new))
     assert said.startswith("question.toml")
     assert place in said
+
+
+# every family of vf.priors, stated in a plan, with the prior it has to be
+STATED: list[tuple[str, str, str, Any]] = [
+    ("MD", "tau_prior", '{ family = "HalfT", df = 4, scale = 2 }', vf.priors.HalfT(4, 2)),
+    ("MD", "tau_prior", '{ family = "HalfCauchy", scale = 0.5, note = "wide" }', vf.priors.HalfCauchy(0.5, "wide")),
+    ("MD", "tau_prior", '{ family = "Exponential", scale = 1 }', vf.priors.Exponential(1)),
+    ("MD", "tau_prior", '{ family = "Uniform" }', vf.priors.Uniform()),
+    ("MD", "tau_prior", '{ family = "Uniform", end = 3, on = "tau2" }', vf.priors.Uniform(3, on="tau2")),
+    ("MD", "tau_prior", '{ family = "InverseGamma", shape = 2, scale = 0.3 }', vf.priors.InverseGamma(2, 0.3)),
+    ("MD", "tau_prior", '{ family = "LogNormal", meanlog = -1, sdlog = 0.8 }', vf.priors.LogNormal(-1, 0.8)),
+    ("MD", "tau_prior", '{ family = "LogNormal", meanlog = -2, sdlog = 1.6, on = "tau2" }',
+     vf.priors.LogNormal.of_tau2(-2, 1.6)),
+    ("MD", "tau_prior", '{ family = "LogT", location = -1, scale = 1, on = "tau2" }', vf.priors.LogT.of_tau2(-1, 1)),
+    ("MD", "tau_prior", '{ family = "Jeffreys" }', vf.priors.Jeffreys()),
+    ("MD", "tau_prior", '{ family = "Shrinkage" }', vf.priors.Shrinkage()),
+    ("MD", "tau_prior", '{ family = "DuMouchel" }', vf.priors.DuMouchel()),
+    ("MD", "tau_prior", '{ family = "Conventional" }', vf.priors.Conventional()),
+    ("OR", "tau_prior", '{ family = "turner2015", outcome = "pain", comparison = "pharmacological v placebo" }',
+     vf.priors.turner2015("pain", "pharmacological v placebo")),
+    ("SMD", "tau_prior", '{ family = "rhodes2015" }', vf.priors.rhodes2015()),
+    ("MD", "tau_prior", '{ family = "rhodes2015", sd = 2.5 }', vf.priors.rhodes2015(measure="MD", sd=2.5)),
+    ("MD", "tau_prior", '{ family = "trials_within", x = 2, share = 0.9 }', vf.priors.trials_within(2, 0.9)),
+    ("MD", "tau_prior", '{ family = "tau_below", x = 2 }', vf.priors.tau_below(2)),
+    ("MD", "mu_prior", '{ family = "Flat" }', vf.priors.Flat()),
+    ("MD", "mu_prior", '{ family = "Normal", mean = 0, sd = 3 }', vf.priors.Normal(0, 3)),
+    ("MD", "mu_prior", '{ family = "StudentT", df = 4, location = 0, scale = 2 }', vf.priors.StudentT(4, 0, 2)),
+    ("MD", "mu_prior", '{ family = "Mixture", weights = [0.8, 0.2], means = [0, 0], sds = [1, 5] }',
+     vf.priors.Mixture((0.8, 0.2), (0, 0), (1, 5))),
+    ("MD", "mu_prior", '{ family = "mu_within", x = 3, df = 4 }', vf.priors.mu_within(3, df=4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("measure", "name", "stated", "wanted"), STATED, ids=[f"{m} {s}" for m, _, s, _ in STATED])
+def test_every_prior_of_the_house_can_be_stated(tmp_path: Path, measure: str, name: str, stated: str, wanted: Any) -> None:
+    from vfmeta.evidence.fit import prior
+
+    text = SOUND.replace('measure = "MD"\nscale = [0, 10]\nweek = 52', f'measure = "{measure}"\nweek = 52\n{name} = {stated}')
+    choices = load_plan(plan_file(tmp_path, text)).analysis[1].stated()
+    back = json.loads(json.dumps(choices))  # as it stands in what is remembered and in the result file
+    assert prior(back[name], measure) == wanted
+
+
+def test_no_family_is_left_out_and_every_one_is_of_mu_or_tau() -> None:
+    """The list above against what the house exports, so that a new family cannot be forgotten."""
+    stated = {tomllib.loads(f"x = {s}")["x"]["family"] for _, _, s, _ in STATED} | {"HalfNormal"}
+    ways = {x for x in vf.priors.__all__ if not x.startswith("default_")} - {"MuPrior", "TauPrior"}
+    assert stated == ways
+
+
+def test_a_published_prior_is_refused_where_a_sensitivity_analysis_states_it(tmp_path: Path) -> None:
+    bad = '\n[[analysis.sensitivity]]\nid = "turner"\ntitle = "Turner"\ntau_prior = { family = "turner2015" }\n'
+    said = fault_of(tmp_path, SOUND + bad)
+    assert "analysis 2 (pain_12m): sensitivity 1 (turner), tau_prior: The priors of Turner et al. 2015" in said
+
+
+def test_priors_without_a_posterior_are_named_with_their_place(trials: vf.Trials, tmp_path: Path) -> None:
+    """Three trials carry an improper uniform prior; two under a flat mu do not."""
+    flat = 'tau_prior = { family = "Uniform" }\nmu_prior = { family = "Flat" }\n'
+    text = SOUND.replace("week = 52", "week = 52\n" + flat)
+    plan = load_plan(plan_file(tmp_path, text + 'exclude_studies = ["carli2023"]\n'))
+    with pytest.raises(InputError, match=r"question\.toml, analysis pain_12m: The posterior is improper: with 2 studies"):
+        run([plan], trials, tmp_path / "build")
+    assert not (tmp_path / "build" / "results").exists()
 
 
 def test_two_sensitivity_analyses_share_an_id(tmp_path: Path) -> None:

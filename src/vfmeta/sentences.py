@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from vfmeta.results import BayesianResult
 
 
+_RATIOS = {"RR": "a risk ratio", "OR": "an odds ratio", "PETO": "an odds ratio", "HR": "a hazard ratio", "IRR": "a rate ratio"}
+#: differences told as steps down or up: factor to the unit people read, and its name
+_STEPS = {"MD": (1.0, "points"), "RD": (100.0, "percentage points")}
+
+
 def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
     """What the posterior says of the effect, of benefit and harm, of the next trial, and how much of it is the prior's.
 
@@ -24,10 +29,13 @@ def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
     q = post.question
     level = f"{post.level:.0%}"
     trials = "1 trial" if post.k == 1 else f"{post.k} trials"
+    side = f", in favour of {post.favours}" if post.favours else ""
+    if not post.excludes_null:
+        side += "; the interval includes “no difference”"
+    interval = f"{level} credible interval {_span(q, post.interval)}"
     lines = [
         f"{_capital(q.experimental)} against {q.control}, {q.outcome}: {trials}.",
-        f"The mean effect is {_effect(q, post.estimate)} ({level} credible interval {_span(q, post.interval)}){_unit(q)}"
-        + (f", in favour of {post.favours}." if post.favours else "."),
+        f"The mean effect is {_effect(q, post.estimate)} ({interval}){_unit(q)}{side}.",
     ]
     ten = _on_ten(q, post)
     if ten:
@@ -38,6 +46,7 @@ def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
         lines.append(
             f"Probability of any benefit from {q.experimental}: {_chance(post.p_benefit)}{beyond}. "
             f"Of harm: {_chance(1 - post.p_benefit)}{harm}."
+            + (f" Minimal important difference: {q.mid_source}." if beyond and q.mid_source else "")
         )
     following = f"In a further trial like these the true effect may lie anywhere from {_span(q, post.next_trial.interval)}"
     if post.p_next_benefit is not None:
@@ -45,17 +54,17 @@ def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
         if post.p_next_benefit_mid is not None:
             following += f", by more than that difference with {_chance(post.p_next_benefit_mid)}"
     lines.append(following + ".")
-    lines.append(_prior(post))
-    if sensitivity is not None:
-        lines.append(str(sensitivity.verdict))
+    lines.append(_prior(post, sensitivity))
     return "\n".join([*lines, *(f"Note: {w}" for w in post.warnings)])
 
 
 def _effect(q: Question, value: float) -> str:
     if q.is_ratio:
-        return f"{'' if q.measure in LOG_LEVELS else 'a ratio of '}{math.exp(value):.2f}"
-    if q.measure == "MD":
-        return f"{abs(value):.1f} points {'lower' if value < 0 else 'higher'}"
+        what = "" if q.measure in LOG_LEVELS else f"{_RATIOS.get(q.measure, 'a ratio')} of "
+        return f"{what}{math.exp(value):.2f}"
+    if q.measure in _STEPS:
+        factor, unit = _STEPS[q.measure]
+        return f"{factor * abs(value):.1f} {unit} {'lower' if value < 0 else 'higher'}"
     return f"{value:.2f}"
 
 
@@ -65,18 +74,19 @@ def _span(q: Question, pair: tuple[float, float]) -> str:
         return f"{low:g} to {high:g}"
     if q.is_ratio:
         return f"{math.exp(low):.2f} to {math.exp(high):.2f}"
-    if q.measure != "MD":
+    if q.measure not in _STEPS:
         return f"{low:.2f} to {high:.2f}"
+    factor, unit = _STEPS[q.measure]
     if (low < 0) == (high < 0):
-        small, large = sorted((abs(low), abs(high)))
-        return f"{small:.1f} to {large:.1f} points {'lower' if low < 0 else 'higher'}"
-    return f"{abs(low):.1f} points lower to {high:.1f} points higher"
+        small, large = sorted((factor * abs(low), factor * abs(high)))
+        return f"{small:.1f} to {large:.1f} {unit} {'lower' if low < 0 else 'higher'}"
+    return f"{factor * abs(low):.1f} {unit} lower to {factor * high:.1f} {unit} higher"
 
 
 def _unit(q: Question) -> str:
     if q.measure == "MD" and q.scale is not None:
         return f" on the {q.scale[0]:g}-{q.scale[1]:g} scale"
-    return {"SMD": " in standard deviations", "RD": " as a difference of risks"}.get(q.measure, "")
+    return {"SMD": " in standard deviations", "RD": " in risk"}.get(q.measure, "")
 
 
 def _on_ten(q: Question, post: BayesianResult) -> str:
@@ -90,29 +100,35 @@ def _on_ten(q: Question, post: BayesianResult) -> str:
 
 def _mid(q: Question) -> str:
     assert q.mid is not None
-    size = (
-        f"{q.mid:g} points" if q.measure == "MD" else f"a ratio of {math.exp(abs(q.mid)):.2g}" if q.is_ratio else f"{q.mid:g}"
-    )
-    return f"{size} (the minimal important difference{', ' + q.mid_source if q.mid_source else ''})"
+    if q.is_ratio:
+        size = f"{_RATIOS.get(q.measure, 'a ratio')} of {math.exp(abs(q.mid)):.2g}"
+    elif q.measure in _STEPS:
+        factor, unit = _STEPS[q.measure]
+        size = f"{factor * q.mid:g} {unit}"
+    else:
+        size = f"{q.mid:g}"
+    return f"{size} (the minimal important difference)"
 
 
 def _chance(p: float) -> str:
     return "below 1%" if p < 0.01 else "above 99%" if p > 0.99 else f"{p:.0%}"
 
 
-def _prior(post: BayesianResult) -> str:
-    said = f"Priors: {'; '.join(post.priors)}."
+def _prior(post: BayesianResult, sensitivity: Any) -> str:
+    """The priors, and how much of the answer is theirs."""
+    said = [] if sensitivity is None else [str(sensitivity.verdict)]
     if post.prior_share is not None:
         share = post.prior_share
         weight = "none" if share == 0 else "less than 1%" if share < 0.01 else f"{share:.0%}"
-        said += f" The prior of the mean effect carries {weight} of the weight in it."
+        said.append(f"The prior of the mean effect carries {weight} of the weight in it.")
     if post.tau_prior_median is not None:
-        said += (
-            f" The trials moved the median of the spread between them from {post.tau_prior_median:.2g} (prior) "
+        few = post.k < 5 and sensitivity is None  # what power-scaling found says the same of these very trials
+        said.append(
+            f"The trials moved the median of the spread between them from {post.tau_prior_median:.2g} (prior) "
             f"to {post.tau.median:.2g}"
-            + ("; with so few of them the prior decides much of how wide the intervals are." if post.k < 5 else ".")
+            + ("; with so few of them the prior decides much of how wide the intervals are." if few else ".")
         )
-    return said
+    return " ".join([*said, f"Priors: {'; '.join(post.priors)}."])
 
 
 def _capital(text: str) -> str:

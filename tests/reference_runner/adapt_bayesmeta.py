@@ -14,7 +14,7 @@ import vfmeta as vf
 def answer(case: dict[str, Any]) -> dict[str, Any]:
     options = case["options"]
     y, v = np.array(case["inputs"]["y"], dtype=float), np.array(case["inputs"]["sigma"], dtype=float) ** 2
-    tau, mu = _tau_prior(options["tau_prior"]), _mu_prior(options["mu_prior"])
+    tau, mu = priors(options)
     kind, level = options.get("interval_type", "shortest"), options.get("level", 95) / 100
     fit = vf.bayes.random_effects(y=y, v=v, tau=tau, mu=mu, interval=kind, level=level)
     post = vf.bayes.posterior(y, v, tau, mu)
@@ -40,13 +40,25 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def priors(options: dict[str, Any]) -> tuple[Any, Any]:
+    """The priors of tau and mu that a case names."""
+    return _tau_prior(options["tau_prior"]), _mu_prior(options["mu_prior"])
+
+
 def _tau_prior(spec: dict[str, Any]) -> Any:
     made = {
         "halfnormal": lambda: vf.priors.HalfNormal(spec["scale"]),
         "halfcauchy": lambda: vf.priors.HalfCauchy(spec["scale"]),
+        "halft": lambda: vf.priors.HalfT(spec["df"], spec["scale"]),
+        "exponential": lambda: vf.priors.Exponential(spec["scale"] if "scale" in spec else 1 / spec["rate"]),
+        "uniform on tau": lambda: vf.priors.Uniform(spec["max"]),
         "improper uniform on tau": vf.priors.Uniform,
         "lognormal on tau": lambda: vf.priors.LogNormal(spec["meanlog"], spec["sdlog"]),
+        "lognormal on tau2": lambda: vf.priors.LogNormal.of_tau2(spec["meanlog"], spec["sdlog"]),
         "Jeffreys": vf.priors.Jeffreys,
+        "DuMouchel": vf.priors.DuMouchel,
+        "shrinkage": vf.priors.Shrinkage,
+        "conventional": vf.priors.Conventional,
     }.get(spec["type"])
     if made is None:
         raise NotOffered(f"bayesmeta prior of tau: {spec['type']}")

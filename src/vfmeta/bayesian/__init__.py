@@ -9,7 +9,7 @@ from vfmeta.bayesian import priors
 from vfmeta.bayesian.exact import ExactPosterior, posterior, random_effects
 
 _LATER = {
-    "agreement": "sampled",
+    "agreement": "monte_carlo",
     "sample": "sampled",
     "sample_posterior": "sampled",
     "random_effects_many": "batch",
@@ -19,16 +19,22 @@ _LATER = {
     "effective_sample_size": "design",
     "meta_regression": "regression",
     "power_scaling": "scaling",
+    "leave_one_out": "checks",
+    "predictive_check": "checks",
     "calibrate": "calibration",
+    "calibrate_model": "model_calibration",
 }
+_MODULES = ("models",)
 __all__ = [
-    "ExactPosterior", "agreement", "calibrate", "effective_sample_size", "map_prior", "meta_regression", "model_average",
-    "posterior", "power_scaling", "prior_sensitivity", "priors", "random_effects", "random_effects_many", "sample",
-    "sample_posterior",
+    "ExactPosterior", "agreement", "calibrate", "calibrate_model", "effective_sample_size", "leave_one_out", "map_prior",
+    "meta_regression", "model_average", "models", "posterior", "power_scaling", "predictive_check", "prior_sensitivity",
+    "priors", "random_effects", "random_effects_many", "sample", "sample_posterior",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(importlib.import_module(f"vfmeta.bayesian.{_LATER[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"vfmeta.bayesian.{name}")
     raise AttributeError(f"module 'vfmeta.bayesian' has no attribute {name!r}")

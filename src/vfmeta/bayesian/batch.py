@@ -11,6 +11,7 @@ import numpy as np
 from vfmeta.bayesian import compiled
 from vfmeta.bayesian.chances import chance_points
 from vfmeta.bayesian.exact import ExactPosterior, choose_priors, refuse_improper
+from vfmeta.bayesian.marginals import KINDS
 from vfmeta.bayesian.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
 from vfmeta.frequentist.intake import check_level, read
 from vfmeta.messages import InputError
@@ -27,6 +28,7 @@ def random_effects_many(
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     level: float = 0.95,
+    interval: str = "central",
     y: str = "y",
     v: str = "v",
     study: str | None = None,
@@ -44,7 +46,9 @@ def random_effects_many(
     tau, mu : priors, optional
         One for all. Defaults follow ``question``'s measure; without one tau must be named and mu is flat.
     level : float
-        Credible level of the central intervals.
+        Credible level of the intervals.
+    interval : {"central", "shortest"}
+        Kind of every interval.
     y, v, study : str
         Columns of effects, sampling variances and (where ``studies``) study names.
     question : Question, optional
@@ -67,6 +71,8 @@ def random_effects_many(
     import pandas as pd
 
     check_level(level)
+    if interval not in KINDS:
+        raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
     keys = [by] if isinstance(by, str) else list(by)
     wanted = [*keys, y, v, *([study] if study else [])]
     lacking = [c for c in wanted if c not in getattr(frame, "columns", ())]
@@ -88,7 +94,8 @@ def random_effects_many(
     asked = question or Question()
     tau, mu = choose_priors(asked, tau, mu)
     heads = frame.iloc[order[start[:-1]]][keys].reset_index(drop=True)
-    for i, k in enumerate(np.asarray(counts)):
+    sizes, first = np.unique(counts, return_index=True)
+    for k, i in sorted(zip(sizes, first, strict=True), key=lambda pair: int(pair[1])):
         try:
             refuse_improper(tau.tail + (k if mu.proper else k - 1), int(k), tau, mu)
         except InputError as fault:
@@ -96,9 +103,10 @@ def random_effects_many(
     at, prob = chance_points(asked), np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
     yy, vv = ys[order], vs[order]
     found = compiled.many(
-        start, yy, vv, [tau], [mu], prob, np.tile(at, (len(counts), 1)).reshape(len(counts), -1), studies=studies
-    )
-    _mend(found, start, yy, vv, [tau], [mu], prob, at, studies)
+        start, yy, vv, [tau], [mu], prob, np.tile(at, (len(counts), 1)).reshape(len(counts), -1), studies=studies,
+        shortest=float(level) if interval == "shortest" else 0.0,
+    )  # fmt: skip
+    _mend(found, start, yy, vv, [tau], [mu], prob, at, studies, interval)
     if studies:
         rows = frame.iloc[order]
         out = rows[keys].reset_index(drop=True)
@@ -173,9 +181,10 @@ def prior_sensitivity(
 
 def _mend(
     found: compiled.Solved, start: np.ndarray, y: np.ndarray, v: np.ndarray, tau: Sequence[TauPrior], mu: Sequence[MuPrior],
-    prob: np.ndarray, at: tuple[float, ...], studies: bool,
+    prob: np.ndarray, at: tuple[float, ...], studies: bool, kind: str = "central",
 ) -> None:  # fmt: skip
     """Rows the kernel left, by the panels in numpy."""
+    level = float(prob[-1] - prob[0])
     for i in np.flatnonzero(~found.solved).tolist():
         rows = slice(start[i], start[i + 1])
         t, m = tau[i if len(tau) > 1 else 0], mu[i if len(mu) > 1 else 0]
@@ -188,12 +197,13 @@ def _mend(
         )  # fmt: skip
         for j, part in enumerate((post.tau, post.mu, post.next_trial)):
             found.limits[i, j] = part.quantile(prob)
+            if kind == "shortest":
+                found.limits[i, j, [0, -1]] = part.interval(level, kind)
         for j, part in enumerate((post.mu, post.next_trial)):
             found.below[i, j] = part.cdf(np.array(at)) if at else 0.0
         if studies:
-            level = float(prob[-1] - prob[0])
             found.study[:5, rows] = np.stack(
-                [post.weights / 100, post.shrunken_mean, post.shrunken_sd, *post.shrunken_interval(level)]
+                [post.weights / 100, post.shrunken_mean, post.shrunken_sd, *post.shrunken_interval(level, kind)]
             )
 
 

@@ -45,9 +45,13 @@ def code(tau: TauPrior, v: np.ndarray) -> np.ndarray | None:
 
 
 def one(
-    y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior, prob: np.ndarray, at: np.ndarray, points: int
-) -> Solved | None:
-    """One posterior with studies, traced density and modes; None where the kernel does not serve or did not settle."""
+    y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior, prob: np.ndarray, at: np.ndarray, points: int,
+    shortest: float = 0.0,
+) -> Solved | None:  # fmt: skip
+    """One posterior with studies, traced density and modes; None where the kernel does not serve or did not settle.
+
+    Where ``shortest`` is a probability, the first and the last quantile give way to the ends of the shortest intervals.
+    """
     prior = code(tau, v)
     if prior is None:
         return None
@@ -57,8 +61,8 @@ def one(
     head, limits, below = np.zeros(12), np.empty((3, len(prob))), np.zeros((2, len(at)))
     study, grid = np.zeros((6, len(y))), np.empty((2, points))
     status = kernel.solve(
-        y, v, prior, logw, mean, precision, tau.size or 0.0, tau.high, tau.tail + len(y) - (not mu.proper), prob, at, 0.0,
-        _NONE, points, head, limits, below, study, grid,
+        y, v, prior, logw, mean, precision, tau.size or 0.0, tau.high, tau.tail + len(y) - (not mu.proper), prob, shortest, at,
+        0.0, _NONE, points, head, limits, below, study, grid,
     )  # fmt: skip
     if status != kernel.SOLVED:
         return None
@@ -77,6 +81,7 @@ def many(
     at_tau: np.ndarray | None = None,
     at_theta: np.ndarray | None = None,
     studies: bool = True,
+    shortest: float = 0.0,
     threads: int | None = None,
 ) -> Solved:
     """Very many posteriors.
@@ -92,6 +97,8 @@ def many(
         Where P(mu < x) and P(next < x) are wanted.
     at_tau : ndarray of shape (B,), at_theta : ndarray of shape (N,), optional
         Where P(tau < x) and P(theta < x) are wanted.
+    shortest : float
+        See `one`.
     """
     from vfmeta.kernels import normal_normal as kernel
 
@@ -127,8 +134,8 @@ def many(
 
     def work(edges: tuple[int, int]) -> None:
         kernel.solve_rows(
-            *edges, start, y, v, prior, logw, mean, precision, size, end, tail, prob, at, aim, theta, studies, head, limits,
-            below, study, status,
+            *edges, start, y, v, prior, logw, mean, precision, size, end, tail, prob, shortest, at, aim, theta, studies, head,
+            limits, below, study, status,
         )  # fmt: skip
 
     chunks = max(1, min(threads or os.cpu_count() or 1, b // 50))

@@ -17,7 +17,7 @@ def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior]
     """The prior of tau under which ``share`` of trials have a true effect within ``x`` of the mean effect.
 
     The share is counted over the prior: P(|theta - mu| <= x) with theta ~ N(mu, tau^2) and tau ~ family(scale), solved for
-    the scale (Spiegelhalter, Abrams & Myles 2004, Bayesian Approaches to Clinical Trials, 5.7, on reading tau as a range).
+    the scale (Spiegelhalter, Abrams & Myles 2004, Bayesian Approaches to Clinical Trials, 5.7.3, on reading tau as a range).
 
     Parameters
     ----------

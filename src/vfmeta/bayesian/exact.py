@@ -16,7 +16,7 @@ import numpy as np
 
 from vfmeta.bayesian import compiled
 from vfmeta.bayesian.chances import benefit, chance_points, chances, prior_median
-from vfmeta.bayesian.marginals import KINDS, NormalMixture, TauMarginal, mixture_quantiles
+from vfmeta.bayesian.marginals import KINDS, NormalMixture, TauMarginal, check_draws, mixture_quantiles
 from vfmeta.bayesian.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.bayesian.quadrature import integrate
 from vfmeta.frequentist.intake import Studies, read
@@ -46,10 +46,13 @@ class ExactPosterior:
         True study effects given all the evidence.
     log_marginal_likelihood : float or None
         Log density of the data; None when a prior is improper.
+    priors : (str, str)
+        The priors of tau and mu in words.
     """
 
     def __init__(self, y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior) -> None:
         self._prior, self._v = tau, v
+        self.priors = (str(tau), str(mu))
         # effects are counted from the most precise study: with it dominating, differences keep their digits
         self._centre = float(y[np.argmin(v)])
         self._y = y - self._centre
@@ -85,13 +88,25 @@ class ExactPosterior:
         scatter = (self._study_mean - self.shrunken_mean[:, None]) ** 2
         self.shrunken_sd = np.sqrt((self._study_sd**2 + scatter) @ p)
         self.shrunken_mean = self.shrunken_mean + centre
+        self.log_mass = grid.log_mass  # what the density of tau was divided by; constants of flat priors left out
         self.log_marginal_likelihood = None
         if tau.proper and mu.proper:
             self.log_marginal_likelihood = grid.log_mass - 0.5 * k * math.log(2 * math.pi)
         self.tail = tail
 
+    def __str__(self) -> str:
+        lines = [f"exact posterior, k = {len(self._y)}: median (95% central interval)"]
+        for name, part in (("mu", self.mu), ("tau", self.tau), ("next trial", self.next_trial)):
+            low, high = part.interval()
+            lines.append(f"{name:<10} {part.median:.3g} ({low:.3g} to {high:.3g})")
+        return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
+
+    __repr__ = __str__
+
     def study(self, i: int) -> NormalMixture:
         """Posterior of the true effect of study ``i`` (0-based)."""
+        if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not 0 <= i < len(self._y):
+            raise InputError(f"There is no study {i!r}; they are counted from 0 to {len(self._y) - 1}.")
         return NormalMixture(self._p, self._study_mean[i] + self._centre, self._study_sd[i])
 
     def shrunken_interval(self, level: float, kind: str = "central") -> tuple[np.ndarray, np.ndarray]:
@@ -128,9 +143,7 @@ class ExactPosterior:
         dict
             ``mu``, ``tau``, ``next_trial`` (n,) and ``theta`` (n, k).
         """
-        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-                raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+        check_draws(n, seed)
         rng = np.random.default_rng(int(seed))
         # 0 and 1 themselves have no quantile
         tau = self.tau.quantile(np.clip(rng.random(n), 1e-15, 1 - 1e-15))
@@ -223,7 +236,6 @@ def refuse_improper(tail: float, k: int, tau: TauPrior, mu: MuPrior) -> None:
     )
 
 
-_refuse_improper = refuse_improper  # the name by which the samplers know it
 __all__ = ["ExactPosterior", "benefit", "choose_priors", "posterior", "random_effects", "refuse_improper", "study_notes"]
 
 
@@ -288,7 +300,7 @@ def random_effects(
     studies = read(effects, y, v, labels, question, missing, level)
     tau, mu = choose_priors(studies.question, tau, mu)
     refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
-    result = _compiled_result(studies, tau, mu, float(level)) if interval == "central" else None
+    result = _compiled_result(studies, tau, mu, float(level), interval)
     if result is None:
         result = _result(studies, ExactPosterior(studies.y, studies.v, tau, mu), tau, mu, float(level), interval)
     for note in result.warnings:
@@ -321,11 +333,11 @@ def study_notes(s: Studies, tau: TauPrior, mu: MuPrior) -> list[str]:
 POINTS = 201  # of the traced density
 
 
-def _compiled_result(s: Studies, tau: TauPrior, mu: MuPrior, level: float) -> BayesianResult | None:
+def _compiled_result(s: Studies, tau: TauPrior, mu: MuPrior, level: float, kind: str) -> BayesianResult | None:
     """The whole result from the compiled kernel; None where it does not serve (the panels in numpy then do)."""
     at = chance_points(s.question)
     prob = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
-    found = compiled.one(s.y, s.v, tau, mu, prob, np.array(at), POINTS)
+    found = compiled.one(s.y, s.v, tau, mu, prob, np.array(at), POINTS, level if kind == "shortest" else 0.0)
     if found is None:
         return None
     h = found.head[0]
@@ -341,7 +353,7 @@ def _compiled_result(s: Studies, tau: TauPrior, mu: MuPrior, level: float) -> Ba
     own, ahead = (dict(zip(at, row, strict=True)) for row in found.below[0])
     evidence = float(compiled.log_evidence(h[0], s.k, tau, mu))
     return _answer(
-        s, tau, mu, level, "central", (mean_effect, between, further), 100 * found.study[0], found.study[1:5],
+        s, tau, mu, level, kind, (mean_effect, between, further), 100 * found.study[0], found.study[1:5],
         chances(s.question, own.__getitem__, ahead.__getitem__), found.grid, float(h[10]),
         None if math.isnan(evidence) else evidence,
     )  # fmt: skip

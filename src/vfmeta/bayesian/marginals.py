@@ -9,11 +9,19 @@ from collections.abc import Callable
 import numpy as np
 
 from vfmeta.bayesian.quadrature import Density
+from vfmeta.frequentist.intake import check_level
 from vfmeta.kernels import bracketed_roots
 from vfmeta.messages import InputError
 from vfmeta.results import Marginal, Pair
 
 KINDS = ("central", "shortest")
+
+
+def check_draws(n: int, seed: int) -> None:
+    """Whole numbers, or an error that says so."""
+    for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
 
 
 class _Posterior(ABC):
@@ -34,8 +42,25 @@ class _Posterior(ABC):
         ...
 
     @abstractmethod
+    def _quantile(self, p: np.ndarray) -> np.ndarray:
+        """At probabilities ``p`` (n,) above 0 and below 1."""
+
     def quantile(self, p: np.ndarray | float) -> np.ndarray:
-        ...
+        """The value below which probability ``p`` (any shape, 0 to 1) lies; 0 and 1 give the ends of the support.
+
+        Raises
+        ------
+        InputError
+            A probability outside 0 to 1.
+        """
+        prob = np.asarray(p, dtype=float)
+        flat = prob.ravel()
+        if not np.all((flat >= 0) & (flat <= 1)):
+            raise InputError(f"p={p!r}: probabilities must lie between 0 and 1, such as 0.025 for the lower end of 95%.")
+        inner = (flat > 0) & (flat < 1)
+        out = np.where(flat <= 0, self.low, self.high)
+        out[inner] = self._quantile(flat[inner])
+        return out.reshape(prob.shape)
 
     @property
     def median(self) -> float:
@@ -43,6 +68,7 @@ class _Posterior(ABC):
 
     def interval(self, level: float = 0.95, kind: str = "central") -> Pair:
         """Central or shortest interval of probability ``level``."""
+        check_level(level)
         if kind not in KINDS:
             raise InputError(f'interval={kind!r} is unknown; use "central" or "shortest".')
         if kind == "shortest":
@@ -96,12 +122,9 @@ class NormalMixture(_Posterior):
 
         return ndtr((np.asarray(x, dtype=float)[..., None] - self._m) / self._s) @ self._p
 
-    def quantile(self, p: np.ndarray | float) -> np.ndarray:
-        prob = np.asarray(p, dtype=float)
-        n = prob.size
-        return mixture_quantiles(
-            prob.ravel(), self._p, np.broadcast_to(self._m, (n, len(self._m))), np.broadcast_to(self._s, (n, len(self._s)))
-        ).reshape(prob.shape)
+    def _quantile(self, p: np.ndarray) -> np.ndarray:
+        shape = (len(p), len(self._m))
+        return mixture_quantiles(p, self._p, np.broadcast_to(self._m, shape), np.broadcast_to(self._s, shape))
 
     @property
     def mode(self) -> float:  # type: ignore[override]
@@ -154,8 +177,8 @@ class TauMarginal(_Posterior):
     def cdf(self, x: np.ndarray | float) -> np.ndarray:
         return self._grid.cdf(np.asarray(x, dtype=float))
 
-    def quantile(self, p: np.ndarray | float) -> np.ndarray:
-        return self._grid.quantile(np.asarray(p, dtype=float))
+    def _quantile(self, p: np.ndarray) -> np.ndarray:
+        return self._grid.quantile(p)
 
     @property
     def mode(self) -> float:  # type: ignore[override]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.marginals import NormalMixture, TauMarginal
+from vfmeta.bayesian.marginals import NormalMixture, TauMarginal, check_draws
 from vfmeta.bayesian.priors import Flat, Normal, TauPrior
 from vfmeta.bayesian.quadrature import integrate
 from vfmeta.frequentist.intake import read
@@ -67,6 +67,22 @@ class RegressionPosterior:
         proper = tau.proper and flat == 0
         self.log_marginal_likelihood = grid.log_mass - 0.5 * k * math.log(2 * math.pi) if proper else None
         self.priors = (str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(self.names, beta, strict=True)))
+
+    def __str__(self) -> str:
+        frame = self.to_frame()
+        lines = [f"exact meta-regression, k = {len(self._y)}: median (95% central interval)"]
+        lines += [f"{r.term:<12} {r.median:.3g} ({r.ci_low:.3g} to {r.ci_high:.3g})" for r in frame.itertuples(index=False)]
+        return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
+
+    __repr__ = __str__
+
+    def draws(self, n: int, seed: int = 1) -> dict[str, np.ndarray]:
+        """Independent draws from the joint posterior: ``beta`` (n, p) in the order of ``names``, and ``tau`` (n,)."""
+        check_draws(n, seed)
+        rng = np.random.default_rng(int(seed))
+        tau = self.tau.quantile(np.clip(rng.random(n), 1e-15, 1 - 1e-15))
+        mean, cov, _ = self._given(tau)
+        return {"beta": mean + np.einsum("nij,nj->ni", np.linalg.cholesky(cov), rng.standard_normal(mean.shape)), "tau": tau}
 
     def predict(self, x: Mapping[str, float] | Sequence[float]) -> tuple[NormalMixture, NormalMixture]:
         """Mean effect at covariate values, and the true effect of a further trial there.
@@ -199,9 +215,9 @@ def _design(covariates: Any, k: int, intercept: bool) -> tuple[list[str], np.nda
         names, columns = [], np.empty((k, 0))
     elif hasattr(covariates, "items"):
         pairs = list(covariates.items())
-        names, columns = [str(n) for n, _ in pairs], np.column_stack([np.asarray(c, dtype=float) for _, c in pairs])
+        names, columns = [str(n) for n, _ in pairs], np.column_stack([_numeric(c, f"covariate {n}") for n, c in pairs])
     else:
-        columns = np.asarray(covariates, dtype=float)
+        columns = _numeric(covariates, "covariates")
         columns = columns[:, None] if columns.ndim == 1 else columns
         names = [f"x{j + 1}" for j in range(columns.shape[1])]
     if intercept:
@@ -217,3 +233,10 @@ def _design(covariates: Any, k: int, intercept: bool) -> tuple[list[str], np.nda
     if bad:
         raise InputError(bad)
     return names, columns
+
+
+def _numeric(values: Any, what: str) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as fault:
+        raise InputError(f"{what}: {fault}; covariates must be numbers, so code groups as 0 and 1.") from fault

@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian import compat, priors
-from vfmeta.bayesian.exact import ExactPosterior, _refuse_improper, benefit, choose_priors, study_notes
+from vfmeta.bayesian import compat, drawn, priors
+from vfmeta.bayesian.chances import prior_median
+from vfmeta.bayesian.exact import choose_priors, refuse_improper, study_notes
 from vfmeta.bayesian.marginals import KINDS, NormalMixture
+from vfmeta.bayesian.models import gate
+from vfmeta.bayesian.models.engine import check_sampling
+from vfmeta.bayesian.models.normal import normal_normal
+from vfmeta.bayesian.monte_carlo import monte_carlo_errors, tails_of
 from vfmeta.frequentist.intake import Studies, read
-from vfmeta.messages import InputError, warn
-from vfmeta.results import BayesianResult, Marginal, Pair
+from vfmeta.messages import InputError, VfmetaWarning, warn
+from vfmeta.results import BayesianResult
 
 _compiled: dict[tuple[str, str], Any] = {}
 _lock = threading.Lock()
+_OWN = (
+    priors.HalfNormal, priors.HalfCauchy, priors.HalfT, priors.Exponential, priors.LogNormal, priors.Uniform, priors.Jeffreys,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,9 +81,10 @@ def sample(
     studies = read(effects, y, v, labels, question, missing, level)
     tau, mu = choose_priors(studies.question, tau, mu)
     d = _draw(studies, tau, mu, seed, draws, tune, chains)
+    errors = monte_carlo_errors({"mu": d.mu, "tau": d.tau}, tails_of(tau, mu, studies.k), float(level))
     call = {
         "function": "bayes.sample", "tau": str(tau), "mu": str(mu), "level": float(level), "interval": interval,
-        "seed": seed, "draws": draws, "tune": tune, "chains": chains, "mcse": _mcse(d),
+        "seed": seed, "draws": draws, "tune": tune, "chains": chains, "mcse": errors,
     }  # fmt: skip
     result = _result(studies, d, tau, mu, float(level), interval, call)
     for note in result.warnings:
@@ -116,43 +126,13 @@ def sample_posterior(
     )
 
 
-def agreement(exact: BayesianResult | ExactPosterior, sampled: BayesianResult) -> float:
-    """Largest difference between two solutions of one model, in Monte Carlo standard errors.
-
-    Compared are the posterior mean and SD of mu and of tau, where they exist. Each difference is divided by the Monte Carlo
-    standard error of the sampled figure (effective sample size of the draws, and of their squared deviations for the SD;
-    Vehtari et al. 2021), so about four standard normals are compared: their largest passes 4 about once in 4,000 times.
-
-    Parameters
-    ----------
-    exact : BayesianResult or ExactPosterior
-        From `random_effects` or `posterior`.
-    sampled : BayesianResult
-        From `sample`, on the same data with the same priors.
-    """
-    mcse = sampled.call.get("mcse")
-    if mcse is None:
-        raise InputError("The second result was not sampled (it has no Monte Carlo errors); pass one from vf.bayes.sample.")
-    if isinstance(exact, BayesianResult) and (exact.priors != sampled.priors or exact.labels != sampled.labels):
-        raise InputError("The two results answer different questions: their studies or priors differ.")
-    worst = 0.0
-    for name in ("mu", "tau"):
-        for what in ("mean", "sd"):
-            want = getattr(getattr(exact, name), what)
-            if math.isfinite(want):
-                worst = max(worst, abs(getattr(getattr(sampled, name), what) - want) / mcse[f"{name}.{what}"])
-    return worst
-
-
 def _draw(
     s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws: int, tune: int, chains: int
 ) -> Draws:
-    for name, value, least in (("seed", seed, 0), ("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
-    if not isinstance(mu, (priors.Normal, priors.Flat)):
-        raise InputError(f"{mu} has no counterpart in PyMC here; use vf.bayes.random_effects, which takes any prior.")
-    _refuse_improper(tau.tail + (s.k - 1 if isinstance(mu, priors.Flat) else s.k), s.k, tau, mu)
+    check_sampling(seed, draws, tune, chains)
+    refuse_improper(tau.tail + (s.k if mu.proper else s.k - 1), s.k, tau, mu)
+    if not _own(tau, mu):
+        return _draw_by_model(s, tau, mu, seed, draws, tune, chains)
     w = 1 / s.v
     centre = float(s.y[np.argmin(s.v)])
     centre += float(w @ (s.y - centre) / w.sum())
@@ -175,6 +155,25 @@ def _draw(
     theta = mean[..., None] * pull + s.y * (1 - pull) + np.sqrt(t2 * pull) * rng.standard_normal((*sd.shape, s.k))
     following = mean + sd * rng.standard_normal(sd.shape)
     return Draws(mean, sd, theta, following, energy, diverging)
+
+
+def _own(tau: priors.TauPrior, mu: priors.MuPrior) -> bool:
+    """Whether the fast model of this file knows the priors; the model of `models.normal` knows them all."""
+    known = isinstance(tau, _OWN) and not (isinstance(tau, priors.Uniform) and tau.on == "tau2")
+    return known and isinstance(mu, (priors.Normal, priors.Flat))
+
+
+def _draw_by_model(
+    s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws: int, tune: int, chains: int
+) -> Draws:
+    model = normal_normal(y=s.y, v=s.v, labels=s.labels, tau=tau, mu=mu)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VfmetaWarning)  # the gate is asked again for the result
+        run = model.sample(seed=seed, draws=draws, tune=tune, chains=chains)
+    return Draws(
+        *(run.draws(name) for name in ("mu", "tau", "theta", "next_trial")),
+        *(run.draws(name, "sample_stats") for name in ("energy", "diverging")),
+    )
 
 
 def _in_units(tau: priors.TauPrior, mu: priors.MuPrior, centre: float, unit: float) -> dict[str, np.ndarray]:
@@ -245,54 +244,14 @@ def _tau_variable(pm: Any, tau: priors.TauPrior, given: dict[str, Any]) -> Any:
     elif isinstance(tau, (priors.Uniform, priors.Jeffreys)):
         return sd  # flat; Jeffreys' density needs the variances and is added by the caller
     else:
-        raise InputError(f"{tau} has no counterpart in PyMC here; use vf.bayes.random_effects, which takes any prior.")
+        raise TypeError(f"the fast model does not know {tau}")
     pm.Potential("density_tau", pm.logp(prior, sd))
     return sd
 
 
-def _mcse(d: Draws) -> dict[str, float]:
-    """Monte Carlo standard errors of means and SDs (delta method on the variance for the SD)."""
-    out = {}
-    for name, x in (("mu", d.mu), ("tau", d.tau)):
-        square = (x - x.mean()) ** 2
-        out[f"{name}.mean"] = float(x.std() / math.sqrt(compat.ess(x, "mean")))
-        out[f"{name}.sd"] = float(square.std() / math.sqrt(compat.ess(square, "mean")) / (2 * x.std()))
-    return out
-
-
 def _gate(d: Draws) -> list[str]:
     """What speaks against trusting the draws, in words; empty when nothing does."""
-    notes = []
-    for name, x in (("mu", d.mu), ("tau", d.tau)):
-        r, bulk, tail = compat.rhat(x), compat.ess(x, "bulk"), compat.ess(x, "tail")
-        if not r < 1.01:
-            notes.append(f"The chains disagree about {name} (R-hat {r:.3f}, should be below 1.01); sample longer.")
-        if not min(bulk, tail) > 400:
-            notes.append(
-                f"Too few effective draws of {name} (bulk {bulk:.0f}, tail {tail:.0f}, should be above 400); sample longer."
-            )
-    if d.diverging.any():
-        notes.append(
-            f"{d.diverging.sum()} divergent transitions: part of the posterior may have been missed; use the exact result."
-        )
-    step = np.diff(d.energy, axis=1)
-    bfmi = float(((step**2).mean(axis=1) / d.energy.var(axis=1)).min())  # Betancourt 2016, arXiv:1604.00695
-    if not bfmi > 0.3:
-        notes.append(
-            f"The sampler moved poorly between energies (E-BFMI {bfmi:.2f}, should be above 0.3); use the exact result."
-        )
-    return notes
-
-
-def _interval(x: np.ndarray, level: float, kind: str) -> Pair:
-    if kind == "central":
-        low, high = np.quantile(x, [0.5 - level / 2, 0.5 + level / 2])
-    else:
-        ordered = np.sort(x, axis=None)
-        span = math.ceil(level * len(ordered))
-        start = int(np.argmin(ordered[span - 1 :] - ordered[: len(ordered) - span + 1]))
-        low, high = ordered[start], ordered[start + span - 1]
-    return float(low), float(high)
+    return list(gate.check({"mu": d.mu, "tau": d.tau}, d.energy, d.diverging, otherwise="use the exact result").warnings)
 
 
 def _result(
@@ -304,28 +263,15 @@ def _result(
     kind: str,
     call: dict[str, Any],
 ) -> BayesianResult:
-    def marginal(x: np.ndarray) -> Marginal:
-        return Marginal(
-            mean=float(x.mean()), sd=float(x.std(ddof=1)), median=float(np.median(x)), interval=_interval(x, level, kind)
-        )
-
-    mean_effect, between, further = marginal(d.mu), marginal(d.tau), marginal(d.next_trial)
-    theta = d.theta.reshape(-1, s.k)
-    limits = np.array([_interval(theta[:, i], level, kind) for i in range(s.k)])
-    w = 1 / (s.v + d.tau.ravel()[:, None] ** 2)
-    p_benefit, p_mid = benefit(s.question, lambda x: np.mean(d.mu < x))
     # density of mu: average of its conditional normals over the draws of tau, smoother than any kernel
+    w = 1 / (s.v + d.tau.ravel()[:, None] ** 2)
     prior_mean, prior_weight = (mu.mean, 1 / mu.sd**2) if isinstance(mu, priors.Normal) else (0.0, 0.0)
     total = w.sum(1) + prior_weight
     given = NormalMixture(np.full(len(w), 1 / len(w)), (w @ s.y + prior_weight * prior_mean) / total, total**-0.5)
-    low, high = np.quantile(d.mu, [0.0005, 0.9995])
-    grid = np.linspace(float(low), float(high), 201)
-    return BayesianResult(
-        question=s.question, model="random", k=s.k, estimate=mean_effect.median, se=mean_effect.sd,
-        interval=mean_effect.interval, level=level, prediction=further.interval, tau2=between.median**2, labels=s.labels,
-        y=s.y, v=s.v, weights=100 * (w / w.sum(1, keepdims=True)).mean(0), details=s.details,
-        warnings=(*study_notes(s, tau, mu), *_gate(d)), call=call, mu=mean_effect, tau=between, next_trial=further,
-        shrunken_mean=theta.mean(0), shrunken_sd=theta.std(0, ddof=1), shrunken_low=limits[:, 0],
-        shrunken_high=limits[:, 1], p_benefit=p_benefit, p_benefit_mid=p_mid, priors=(str(tau), str(mu)),
-        method="PyMC, NUTS", interval_kind=kind, grid=grid, density=given.density(grid),
+    normal = isinstance(mu, (priors.Normal, priors.Flat))  # then mu is normal given tau, and the prior's share is known
+    return drawn.result(
+        s, {"mu": d.mu, "tau": d.tau, "next_trial": d.next_trial, "theta": d.theta}, level=level, kind=kind,
+        priors=(str(tau), str(mu)), warnings=(*study_notes(s, tau, mu), *_gate(d)), call=call, method="PyMC, NUTS",
+        density=given.density if normal else None, tau_prior_median=prior_median(tau, s.v),
+        prior_share=float(np.mean(prior_weight / total)) if normal else None,
     )  # fmt: skip

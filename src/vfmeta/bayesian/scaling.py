@@ -2,13 +2,14 @@
 
 Prior or likelihood is raised to a power a little off one; how far the posterior moves, per doubling of the power, is measured
 by the cumulative Jensen-Shannon distance (Nguyen & Vreeken 2015, ECML PKDD). Here the posterior is held exactly, as a grid of
-its own quantiles, so that nothing is sampled.
+its own quantiles, so that nothing is sampled. The distance grows or shrinks with the range it is taken over; that range is the
+one 4,000 draws would span, so that the numbers are those of ArviZ's ``psense`` on a usual sample, without its noise.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,53 +17,69 @@ import numpy as np
 from vfmeta.bayesian.exact import ExactPosterior, choose_priors
 from vfmeta.bayesian.priors import MuPrior, TauPrior
 from vfmeta.frequentist.intake import read
-from vfmeta.results import Question
+from vfmeta.kernels.quadratic_form import q_distribution
+from vfmeta.results import Question, _plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 THRESHOLD = 0.05  # the paper's rule of thumb, to be read with judgement
+_SURPRISE = 0.05
+_SHARE = {"": "little", "conflict": "part", "strong prior": "much"}
 _STEP = 1.01
+_ENDS = 0.5 ** (1 / 4000)  # the median of the largest of 4,000 uniform numbers
 
 
 @dataclass(frozen=True)
 class PowerScaling:
     """Sensitivities of mu and tau to the prior and to the likelihood (0: none), and what follows in words.
 
-    ``conflict`` is the prior predictive probability of a pooled effect as far from the prior mean as the one seen (Box 1980,
-    JRSS A 143:383-430), with tau from its posterior; None when the prior of mu is flat.
+    ``conflict`` holds prior predictive probabilities (Box 1980, JRSS A 143:383-430), two-sided: under "mu" that of a pooled
+    effect as far from the prior mean as the one seen, with tau from its posterior; under "tau" that of a Cochran's Q as extreme
+    as the one seen. None where the prior in question is improper, or (tau) a single trial has no scatter.
     """
 
     prior: dict[str, float]
     likelihood: dict[str, float]
-    conflict: float | None
+    conflict: dict[str, float | None]
 
     def diagnosis(self, name: str) -> str:
-        """What the sensitivities say of mu or tau: "conflict", "strong prior" or nothing."""
+        """What the sensitivities say of mu or tau: "conflict" (a possible one), "strong prior" or nothing."""
         if self.prior[name] < THRESHOLD:
             return ""
         return "conflict" if self.likelihood[name] >= THRESHOLD else "strong prior"
 
     @property
     def verdict(self) -> str:
-        """One or two sentences."""
-        said = []
-        for name, what in (("mu", "the mean effect"), ("tau", "the heterogeneity")):
-            found = self.diagnosis(name)
-            if found == "conflict":
-                said.append(f"Prior and trials both move {what}: they may disagree, or the prior be more telling than meant.")
-            elif found:
-                said.append(f"The prior decides much of {what} and the trials little.")
-        if self.conflict is not None and self.conflict < 0.05:
-            said.append(f"The trials lie where the prior of the mean effect hardly expected them (p = {self.conflict:.2g}).")
-        return " ".join(said) or "Prior and trials do not disagree, and the prior decides little."
+        """How much the prior decides, and whether the trials contradict it; one to three sentences."""
+        mu, tau = (_SHARE[self.diagnosis(name)] for name in ("mu", "tau"))
+        of_tau = "of the spread between the trials"
+        said = [f"The prior decides {mu} of the mean effect and {'' if mu == tau else tau + ' '}{of_tau}."]
+        if (p := self.conflict["mu"]) is not None and p < _SURPRISE:
+            said.append(f"The mean effect lies where its prior hardly expected it (p = {p:.2g}): they disagree.")
+        if (p := self.conflict["tau"]) is not None and p < _SURPRISE:
+            said.append(f"The trials scatter as their prior hardly expected (p = {p:.2g}): they disagree.")
+        if len(said) == 1 and None not in self.conflict.values():
+            said.append("Prior and trials do not contradict each other.")
+        return " ".join(said)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; ``from_dict`` reads it back."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PowerScaling:
+        return cls(**data)
 
     def to_frame(self) -> pd.DataFrame:
-        """Rows mu and tau: prior, likelihood, diagnosis."""
+        """Rows mu and tau: prior, likelihood, diagnosis, conflict."""
         import pandas as pd
 
         return pd.DataFrame([
-            {"parameter": n, "prior": self.prior[n], "likelihood": self.likelihood[n], "diagnosis": self.diagnosis(n)}
+            {
+                "parameter": n, "prior": self.prior[n], "likelihood": self.likelihood[n], "diagnosis": self.diagnosis(n),
+                "conflict": math.nan if self.conflict[n] is None else self.conflict[n],
+            }
             for n in ("mu", "tau")
         ])  # fmt: skip
 
@@ -81,49 +98,59 @@ def power_scaling(
     s = read(effects, y, v, None, question, missing, 0.95)
     tau, mu = choose_priors(s.question, tau, mu)
     post = ExactPosterior(s.y, s.v, tau, mu)
-    draws, log_prior, log_likelihood = _grid(post, s.y, s.v, tau, mu)
-    base = np.full(draws.shape[1], 1 / draws.shape[1])
+    t, x, base, log_prior, log_likelihood = _grid(post, s.y, s.v, tau, mu)
+    order = np.argsort(x, axis=None)
+    ends = np.array([1 - _ENDS, _ENDS])
+    widths = [np.diff(np.clip(q, *m.quantile(ends))) for q, m in ((x.ravel()[order], post.mu), (t, post.tau))]
     found = []
     for target in (log_prior, log_likelihood):
         moved = np.zeros(2)
         for power in (1 / _STEP, _STEP):
             log_w = (power - 1) * target
-            w = np.exp(log_w - log_w.max())
+            w = base * np.exp(log_w - log_w.max())
             w /= w.sum()
-            moved += [_distance(x, base, w) for x in draws]
-        found.append({n: float(x) for n, x in zip(("mu", "tau"), moved / (2 * math.log2(_STEP)), strict=True)})
-    return PowerScaling(found[0], found[1], _conflict(s.y, s.v, tau, mu) if mu.proper else None)
+            moved += [
+                _distance(widths[0], base.ravel()[order], w.ravel()[order]), _distance(widths[1], base.sum(1), w.sum(1))
+            ]  # fmt: skip
+        found.append({n: float(m) for n, m in zip(("mu", "tau"), moved / (2 * math.log2(_STEP)), strict=True)})
+    conflict = {"mu": _conflict(post, s.y, s.v, mu) if mu.proper else None, "tau": _scatter(s.y, s.v, tau)}
+    return PowerScaling(found[0], found[1], conflict)
 
 
 def _grid(
     post: ExactPosterior, y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Equally probable points of the joint posterior (2, n * n), with log prior and log likelihood of each."""
-    n = 160
-    p = (np.arange(n) + 0.5) / n
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points of the joint posterior: tau (n,), mu (n, n), their probabilities, log prior and log likelihood (n, n)."""
+    p, mass = quantile_levels()
+    n = len(p)
     t = post.tau.quantile(p)
-    x = post.given(t, p)  # quantiles of mu given tau, (n, n)
-    both = np.stack([x.ravel(), np.repeat(t, n)])
+    x = post.given(t, p)  # a row of quantiles of mu for each tau
     logw, mean, precision = mu.components(y, v)
-    log_mu = np.zeros(n * n)
+    log_mu = np.zeros((n, n))
     if mu.proper:
-        parts = logw + 0.5 * np.log(precision) - 0.5 * (both[0][:, None] - mean) ** 2 * precision
-        top = parts.max(1)
-        log_mu = top + np.log(np.exp(parts - top[:, None]).sum(1))
+        parts = logw + 0.5 * np.log(precision) - 0.5 * (x[..., None] - mean) ** 2 * precision
+        top = parts.max(-1)
+        log_mu = top + np.log(np.exp(parts - top[..., None]).sum(-1))
     total = v + t[:, None] ** 2
-    w = 1 / total
-    log_l = -0.5 * np.log(total).sum(1)[:, None] - 0.5 * ((w[:, None, :] * (y - x[:, :, None]) ** 2).sum(-1))
-    return both, np.repeat(tau.log_density(t, v), n) + log_mu, log_l.ravel()
+    log_l = -0.5 * np.log(total).sum(1)[:, None] - 0.5 * ((y - x[..., None]) ** 2 / total[:, None, :]).sum(-1)
+    return t, x, mass[:, None] * mass, tau.log_density(t, v)[:, None] + log_mu, log_l
 
 
-def _distance(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    """Cumulative Jensen-Shannon distance between two weightings of the same points; the larger of both directions of x."""
-    order = np.argsort(x, kind="stable")
-    return max(_one_way(x[order], p[order], q[order]), _one_way(-x[order][::-1], p[order][::-1], q[order][::-1]))
+def quantile_levels() -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities at equal steps of their logit, which reach far into both tails, and the mass each stands for."""
+    from scipy.special import expit
+
+    p = expit(np.linspace(-12, 12, 100))
+    mass = p * (1 - p)
+    return p, mass / mass.sum()
 
 
-def _one_way(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    width = np.diff(x)
+def _distance(width: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """Cumulative Jensen-Shannon distance between two weightings of the same ordered points; the larger of both directions."""
+    return max(_one_way(width, p, q), _one_way(width[::-1], p[::-1], q[::-1]))
+
+
+def _one_way(width: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
     a, b = np.cumsum(p)[:-1], np.cumsum(q)[:-1]
     half = (a + b) / 2
     # both directions of the divergence: their linear terms cancel
@@ -133,11 +160,10 @@ def _one_way(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
     return math.sqrt(max(float(width @ parts), 0.0) / bound) if bound > 0 else 0.0
 
 
-def _conflict(y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior) -> float:
+def _conflict(post: ExactPosterior, y: np.ndarray, v: np.ndarray, mu: MuPrior) -> float:
     """Two-sided prior predictive probability of the pooled effect, averaged over the posterior of tau."""
     from scipy.special import ndtr
 
-    post = ExactPosterior(y, v, tau, mu)
     n = 200
     t = post.tau.quantile((np.arange(n) + 0.5) / n)
     w = 1 / (v + t[:, None] ** 2)
@@ -146,3 +172,19 @@ def _conflict(y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior) -> float
     sd = np.sqrt(se2[:, None] + 1 / precision)
     below = (np.exp(logw) * ndtr((pooled[:, None] - mean) / sd)).sum(1) / np.exp(logw).sum()
     return float(np.mean(2 * np.minimum(below, 1 - below)))
+
+
+def _scatter(y: np.ndarray, v: np.ndarray, tau: TauPrior) -> float | None:
+    """Two-sided prior predictive probability of Cochran's Q, whose distribution given tau is known."""
+    if len(y) < 2 or not tau.proper:
+        return None
+    p, mass = quantile_levels()
+    below = float(mass @ q_below(y, v, tau.quantile(p, v)))
+    return 2 * min(below, 1 - below)
+
+
+def q_below(y: np.ndarray, v: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Probability of a Cochran's Q below the one of the effects ``y``, at every ``tau`` (n,)."""
+    w = 1 / v
+    q = float(w @ (y - w @ y / w.sum()) ** 2)
+    return q_distribution(q, v, w, tau**2) if q > 0 else np.zeros(len(tau))

@@ -72,8 +72,10 @@ class TauPrior(ABC):
         Raises
         ------
         InputError
-            The prior is improper, or rests on the variances and ``v`` was not given.
+            A probability that is none, an improper prior, or one that rests on the variances and ``v`` was not given.
         """
+        if not np.all((np.asarray(p, dtype=float) > 0) & (np.asarray(p, dtype=float) < 1)):
+            raise InputError(f"p={p!r}: probabilities must lie between 0 and 1.")
         if not self.proper:
             raise InputError(f"{self} has no finite total, so it has no quantiles; name a proper prior.")
         if self.uses_v and v is None:
@@ -90,7 +92,7 @@ class TauPrior(ABC):
         return integrate(lambda t: self.log_density(t, v), still, [self.size or float(np.sqrt(v.min()))], self.high).quantile(p)
 
     def compiled(self, v: np.ndarray) -> tuple[float, ...] | None:
-        """Code and parameters for the compiled kernel (see ``vfmeta.kernels.panels``); None for a family it does not know."""
+        """Code and parameters for the compiled kernel (``vfmeta.kernels.tau_priors``); None for a family it does not know."""
         return None
 
 
@@ -161,7 +163,7 @@ class HalfT(TauPrior):
 
 @dataclass(frozen=True)
 class HalfCauchy(TauPrior):
-    """Half-t with one degree of freedom (Polson & Scott 2012, Bayesian Analysis 7:887-902)."""
+    """Half-t with one degree of freedom (Polson & Scott 2012, Bayesian Analysis 7)."""
 
     scale: float
     note: str = ""

@@ -45,7 +45,7 @@ class Jeffreys(TauPrior):
 class Shrinkage(TauPrior):
     """Uniform shrinkage: s2 / (s2 + tau2) uniform on (0, 1), s2 the harmonic mean of the variances.
 
-    Daniels 1999, Can J Stat 27:567-578.
+    Spiegelhalter, Abrams & Myles 2004, Bayesian Approaches to Clinical Trials and Health-Care Evaluation, 5.7.3.
     """
 
     note: str = ""
@@ -74,7 +74,7 @@ class Shrinkage(TauPrior):
 class DuMouchel(TauPrior):
     """s / (s + tau) uniform on (0, 1), s2 the harmonic mean of the variances.
 
-    DuMouchel & Normand 2000, in Stangl & Berry (eds), Meta-Analysis in Medicine and Health Policy.
+    Spiegelhalter, Abrams & Myles 2004, Bayesian Approaches to Clinical Trials and Health-Care Evaluation, 5.7.3.
     """
 
     note: str = ""
@@ -102,7 +102,8 @@ class DuMouchel(TauPrior):
 class Conventional(TauPrior):
     """Proper conventional prior: density proportional to the geometric mean of tau / (v_i + tau2)^(3/2).
 
-    Berger & Deely 1988, JASA 83:364-373; with equal variances tau / (v + tau2)^(3/2) integrates to 1 / sqrt(v).
+    The prior of Berger & Deely 1988, JASA 83:364-373, made proper; with equal variances tau / (v + tau2)^(3/2) integrates to
+    1 / sqrt(v).
     """
 
     note: str = ""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vfmeta.effects import Effect, EffectTable
-from vfmeta.messages import VfmetaWarning
+from vfmeta.messages import InputError, VfmetaWarning
 from vfmeta.results import Question
 
 _ESTIMATION = ("tau2", "interval", "model", "tau_prior", "mu_prior")
@@ -40,14 +40,15 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``frequentist``, ``posterior`` and ``sampled``, each a result's ``to_dict()`` or None.
+        ``frequentist``, ``posterior`` and ``sampled``, each a result's ``to_dict()`` or None, and ``checks`` of the posterior
+        (see `_checks`) or None.
     """
     from vfmeta import bayesian, frequentist
 
     data = json.loads(inputs)
     table = _table(data)
     estimation = data["estimation"]
-    out: dict[str, Any] = {"frequentist": None, "posterior": None, "sampled": None}
+    out: dict[str, Any] = {"frequentist": None, "posterior": None, "sampled": None, "checks": None}
     if not len(table):
         return out
     with warnings.catch_warnings():  # every warning stands in the result and on the page
@@ -60,30 +61,51 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
             )
         out["frequentist"] = fit.to_dict()
         if len(table) > 1 and estimation.get("model") != "common":
-            tau, mu = prior(estimation.get("tau_prior")), prior(estimation.get("mu_prior"))
+            tau, mu = (prior(estimation.get(name), table.question.measure) for name in ("tau_prior", "mu_prior"))
             exact = bayesian.random_effects(table, tau=tau, mu=mu)
             out["posterior"] = exact.to_dict()
+            out["checks"] = _checks(table, tau, mu)
             if data["seed"] is not None:
-                sampled = bayesian.sample(table, tau=tau, mu=mu, seed=data["seed"])
-                out["sampled"] = {
-                    "mu": asdict(sampled.mu),
-                    "tau": asdict(sampled.tau),
-                    "next_trial": asdict(sampled.next_trial),
-                    "warnings": list(sampled.warnings),
-                    "agreement": float(bayesian.agreement(exact, sampled)),
-                    "seed": data["seed"],
-                }
+                out["sampled"] = _sampled(table, tau, mu, data["seed"], exact)
     return out
 
 
-def prior(stated: dict[str, Any] | None) -> Any:
-    """A prior object from its family and parameters; None asks for the default of the measure."""
-    if not stated:
-        return None
-    from vfmeta.bayesian import priors
+def _sampled(table: EffectTable, tau: Any, mu: Any, seed: int, exact: Any) -> dict[str, Any]:
+    """The same posterior by sampling, with its distance from the exact one; priors that cannot be sampled say so."""
+    from vfmeta import bayesian
 
-    parameters = {k: v for k, v in stated.items() if k != "family" and v is not None}
-    return getattr(priors, stated["family"])(**parameters)
+    try:
+        sampled = bayesian.sample(table, tau=tau, mu=mu, seed=seed)
+    except InputError as error:
+        return {"refused": str(error)}
+    return {
+        "mu": asdict(sampled.mu),
+        "tau": asdict(sampled.tau),
+        "next_trial": asdict(sampled.next_trial),
+        "warnings": [w for w in sampled.warnings if w not in exact.warnings],  # what the sampler has to say
+        "agreement": float(bayesian.agreement(exact, sampled)),
+        "seed": seed,
+    }
+
+
+def _checks(table: EffectTable, tau: Any, mu: Any) -> dict[str, Any]:
+    """What the prior decides, and whether the model predicts its own trials; a check that cannot be made says why."""
+    from vfmeta import bayesian
+
+    out: dict[str, Any] = {}
+    for name in ("power_scaling", "leave_one_out", "predictive_check"):
+        try:
+            out[name] = getattr(bayesian, name)(table, tau=tau, mu=mu).to_dict()
+        except InputError as error:
+            out[name] = {"refused": str(error)}
+    return out
+
+
+def prior(stated: dict[str, Any] | None, measure: str) -> Any:
+    """A prior object from its family and parameters; None asks for the default of the measure."""
+    from vfmeta.evidence import stated_priors
+
+    return stated_priors.make(stated, measure) if stated else None
 
 
 def _table(data: dict[str, Any]) -> EffectTable:

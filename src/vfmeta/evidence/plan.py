@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,36 +29,34 @@ PAGES = {
 Identifier = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
 
 
-_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "HalfNormal": ("scale",),
-    "HalfCauchy": ("scale",),
-    "Exponential": ("scale",),
-    "Uniform": ("end",),
-    "Normal": ("mean", "sd"),
-    "Flat": (),
-}
-_OF_MU = {"Normal", "Flat"}
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Prior(_Strict):
-    """A prior by family and parameters, such as ``{family = "HalfNormal", scale = 1.0}``."""
+class Prior(BaseModel):
+    """A prior by family and parameters, such as ``{family = "HalfNormal", scale = 1.0}``: any of `vfmeta.priors`.
 
-    family: Literal["HalfNormal", "HalfCauchy", "Exponential", "Uniform", "Normal", "Flat"]
-    scale: float | None = Field(default=None, gt=0)
-    mean: float | None = None
-    sd: float | None = Field(default=None, gt=0)
-    end: float | None = Field(default=None, gt=0)
+    The parameters are those of the family; `vfmeta.evidence.stated_priors` says more.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    family: str
 
     @model_validator(mode="after")
     def _coherent(self) -> Prior:
-        wanted = _PARAMETERS[self.family]
-        if {k for k, v in self.model_dump(exclude={"family"}).items() if v is not None} != set(wanted):
-            raise ValueError(f"{self.family} takes {' and '.join(wanted) or 'no parameter'}")
+        from vfmeta.evidence import stated_priors
+
+        _say(partial(stated_priors.check, self.model_dump()))
         return self
+
+
+def _say(ask: Callable[[], Any], where: str = "") -> None:
+    """Turn a fault of the house into one that pydantic gathers with all others."""
+    try:
+        ask()
+    except InputError as error:
+        raise ValueError(where + str(error).rstrip(".")) from error
 
 
 class Choices(_Strict):
@@ -91,10 +91,12 @@ class Choices(_Strict):
 
     @model_validator(mode="after")
     def _priors(self) -> Self:
-        if self.tau_prior is not None and self.tau_prior.family in _OF_MU:
+        from vfmeta.evidence.stated_priors import is_of_mu
+
+        if self.tau_prior is not None and is_of_mu(self.tau_prior.family):
             raise ValueError(f"tau_prior: {self.tau_prior.family} is not a prior of tau")
-        if self.mu_prior is not None and self.mu_prior.family not in _OF_MU:
-            raise ValueError(f"mu_prior: {self.mu_prior.family} is not a prior of mu; use {' or '.join(sorted(_OF_MU))}")
+        if self.mu_prior is not None and not is_of_mu(self.mu_prior.family):
+            raise ValueError(f"mu_prior: {self.mu_prior.family} is not a prior of mu")
         return self
 
     def stated(self) -> dict[str, Any]:
@@ -129,7 +131,18 @@ class Analysis(Choices):
             raise ValueError(f"week {self.week} must lie inside window {self.window}")
         if len({s.id for s in self.sensitivity}) < len(self.sensitivity):
             raise ValueError("two sensitivity analyses share an id")
+        self._priors_suit_the_measure("", self)
+        for i, s in enumerate(self.sensitivity):
+            self._priors_suit_the_measure(f"sensitivity {i + 1} ({s.id}), ", s)
         return self
+
+    def _priors_suit_the_measure(self, where: str, choices: Choices) -> None:
+        from vfmeta.evidence import stated_priors
+
+        for name in ("tau_prior", "mu_prior"):
+            prior = getattr(choices, name)
+            if prior is not None:
+                _say(partial(stated_priors.make, prior.model_dump(), self.measure), f"{where}{name}: ")
 
 
 class Plan(_Strict):

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vfmeta.messages import InputError
 from vfmeta.results import BayesianResult, FrequentistResult, Question
 
-RECORD_VERSION = 1
+if TYPE_CHECKING:
+    from vfmeta.bayesian.checks import LeaveOneOut, PredictiveCheck
+    from vfmeta.bayesian.scaling import PowerScaling
+
+RECORD_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,40 @@ class Record:
         found = self.data["results"]["posterior"]
         return BayesianResult.from_dict(found) if found else None
 
+    @cached_property
+    def power_scaling(self) -> PowerScaling | None:
+        """How much the prior decides."""
+        from vfmeta.bayesian.scaling import PowerScaling
+
+        found = self._check("power_scaling")
+        return PowerScaling.from_dict(found) if found else None
+
+    @cached_property
+    def leave_one_out(self) -> LeaveOneOut | None:
+        """Each trial as the others predict it; None where nothing was pooled or the check was refused."""
+        from vfmeta.bayesian.checks import LeaveOneOut
+
+        found = self._check("leave_one_out")
+        return LeaveOneOut.from_dict(found) if found else None
+
+    @cached_property
+    def predictive_check(self) -> PredictiveCheck | None:
+        """Replicated trials beside the real ones; None as above."""
+        from vfmeta.bayesian.checks import PredictiveCheck
+
+        found = self._check("predictive_check")
+        return PredictiveCheck.from_dict(found) if found else None
+
+    def _check(self, name: str) -> dict[str, Any] | None:
+        found = (self.data["results"]["checks"] or {}).get(name)
+        return None if found is None or "refused" in found else found
+
+    @property
+    def refused_checks(self) -> list[str]:
+        """Why a check could not be made."""
+        checks = self.data["results"]["checks"] or {}
+        return [found["refused"] for found in checks.values() if "refused" in found]
+
     @property
     def sensitivity(self) -> list[Record]:
         """Sensitivity analyses that rest on other trials, figures or methods than the main one."""
@@ -76,7 +114,11 @@ def load_records(folder: str | Path = "build") -> list[Record]:
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise InputError(f"{folder}: its results are damaged ({error}). Run 'vfmeta run' again.") from error
     if any(r.data["record_version"] != RECORD_VERSION for r in records):
-        raise InputError(f"{folder}: its results were written by another version of vfmeta. Run 'vfmeta run' again.")
+        raise InputError(
+            f"{folder}: its results were written by another version of vfmeta (record version "
+            f"{', '.join(sorted({str(r.data['record_version']) for r in records}))}; this one reads {RECORD_VERSION}). "
+            "Run 'vfmeta run' again; an old snapshot is read by the version that wrote it."
+        )
     return records
 
 

@@ -20,7 +20,9 @@ from vfmeta.evidence.sentences import answer, why
 from vfmeta.messages import InputError
 from vfmeta.trials import Trials
 
-_MODELS = ("frequentist", "bayesian", "kernels", "results.py", "effects/table.py", "evidence/fit.py")
+_MODELS = (
+    "frequentist", "bayesian", "kernels", "results.py", "effects/table.py", "evidence/fit.py", "evidence/stated_priors.py",
+)  # fmt: skip
 _FIT_ONLY = {"tau2", "interval", "model", "tau_prior", "mu_prior"}
 Tick = Callable[[str], None]
 
@@ -66,12 +68,17 @@ def run(plans: list[Plan], trials: Trials, out: str | Path = "build", *, tick: T
     tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
     remembered = Memory(out / "cache", verbose=0).cache(fit.fit_all, ignore=[])
     code = digest_of(_MODELS, ("numpy", "scipy", "pymc", "nutpie", "arviz"))
-    records = []
+    records, problems = [], []
     for plan in plans:
         for analysis in plan.analysis:
             if tick:
                 tick(f"{plan.title}: {analysis.title}")
-            records.append(_record(plan, analysis, trials, tables, lambda inputs: remembered(inputs, code)))
+            try:
+                records.append(_record(plan, analysis, trials, tables, lambda inputs: remembered(inputs, code)))
+            except InputError as error:  # priors with which these trials have no posterior
+                problems += error.problems
+    if problems:
+        raise InputError(problems)
     _write_all(records, out)
     return records
 
@@ -90,13 +97,15 @@ def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
                 try:
                     tables[plan.id, analysis.id, variant] = _table(plan, analysis, variant, trials)
                 except InputError as error:
-                    problems += [
-                        f"{plan.id}.toml, analysis {analysis.id}{', ' + variant if variant else ''}: {p}"
-                        for p in error.problems
-                    ]
+                    problems += _placed(error, plan, analysis, variant)
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
     return tables
+
+
+def _placed(error: InputError, plan: Plan, analysis: Analysis, variant: str) -> list[str]:
+    """The problems of an error with the place in the plan that asked for it."""
+    return [f"{plan.id}.toml, analysis {analysis.id}{', ' + variant if variant else ''}: {p}" for p in error.problems]
 
 
 def choices_of(plan: Plan, analysis: Analysis, variant: str = "") -> dict[str, Any]:
@@ -132,21 +141,28 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, fitt
     main = tables[plan.id, analysis.id, ""]
     name = f"{plan.id}/{analysis.id}"
     choices = choices_of(plan, analysis)
+
+    def part(table: EffectTable, choices: dict[str, Any], name: str, variant: str) -> dict[str, Any]:
+        try:
+            return _part(table, choices, trials, fitted, name)
+        except InputError as error:
+            raise InputError(_placed(error, plan, analysis, variant)) from error
+
     data: dict[str, Any] = {
         "record_version": RECORD_VERSION,
         "plan": {k: v for k, v in plan.model_dump().items() if k != "analysis"},
         "analysis": {k: v for k, v in analysis.model_dump(exclude_none=True).items() if k != "sensitivity"},
-        **_part(main, choices, trials, fitted, name),
+        **part(main, choices, name, ""),
         "sensitivity": [],
     }
     main_inputs = fit.inputs_of(main, choices, sample=False, name=name)
     for s in analysis.sensitivity:
         table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
         same = fit.inputs_of(table, stated, sample=False, name=name) == main_inputs
-        part = {"id": s.id, "title": s.title, "same_as_main": same}
+        found = {"id": s.id, "title": s.title, "same_as_main": same}
         if not same:
-            part |= _part(table, stated, trials, fitted, "")
-        data["sensitivity"].append(part)
+            found |= part(table, stated, "", s.id)
+        data["sensitivity"].append(found)
     record = Record(json.loads(dumps(data)))
     record.data["answer"], record.data["why"] = answer(record), why(record)
     return record

@@ -62,6 +62,26 @@ def _probability(p: float) -> str:
     return tx.probability_text(p).removeprefix("= ")
 
 
+def sampler(record: Record) -> tuple[str, tuple[str, ...]]:
+    """What PyMC's draws say beside the exact result, and what speaks against them; empty where nothing was sampled."""
+    from vfmeta.bayesian.monte_carlo import agrees
+
+    sampled = record.data["results"]["sampled"]
+    if not sampled:
+        return "", ()
+    if "refused" in sampled:
+        return f"Not checked by sampling: {sampled['refused'].rstrip('.')}", ()
+    size, alarms = sampled["agreement"], []
+    if sampled["warnings"]:
+        alarms.append(f"PyMC's draws are not to be trusted and do not confirm this result. {' '.join(sampled['warnings'])}")
+    if not agrees(size):
+        alarms.append(
+            f"PyMC and the exact result lie {size:.1f} Monte Carlo errors apart, more than chance explains: use neither before "
+            "the reason is found."
+        )
+    return "" if alarms else f"PyMC agrees within {size:.1f} Monte Carlo errors", tuple(alarms)
+
+
 def finding(q: Question, estimate: float, interval: Pair) -> str:
     """An effect in words, with the side it favours."""
     side = q.side(estimate)

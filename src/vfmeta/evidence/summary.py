@@ -11,7 +11,7 @@ import pandas as pd
 
 from vfmeta.evidence.plan import PAGES, Plan
 from vfmeta.evidence.records import Record, keep_only, write
-from vfmeta.evidence.sentences import count
+from vfmeta.evidence.sentences import count, sampler
 from vfmeta.plots import text as tx
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
         "lead": lead.title,
         "rows": [analysis_row(r) for r in own],
         "grounds": _grounds(own),
+        "plain": [plain_view(r) for r in own if r.posterior is not None],
         "answers": [{"title": r.title, "answer": r.data["answer"], "why": r.data["why"]} for r in own if r.k],
         "figures": figures.get(plan.id, []),
         "sensitivity": [sensitivity_row(r, s) for r in own for s in r.sensitivity],
@@ -94,10 +95,27 @@ def _grounds(own: list[Record]) -> str:
     return f"{figures} of {len(own)} analyses rest on a figure, {several} on more than one trial."
 
 
-def analysis_row(record: Record) -> dict[str, str]:
+def plain_view(record: Record) -> dict[str, Any]:
+    """A Bayesian result as it speaks to clinicians, with what was checked and what speaks against it."""
+    assert record.posterior is not None
+    _, *lines = record.posterior.summary(record.power_scaling).splitlines()
+    checks = [check for check in (record.leave_one_out, record.predictive_check) if check is not None]
+    said = [check.verdict for check in checks]
+    if any(check.notes for check in checks):
+        said.append("Checks of so few trials see little; the warnings below say why.")
+    agrees, alarms = sampler(record)
+    return {
+        "title": record.title,
+        "lines": [x for x in lines if not x.startswith("Note: ")],  # notes stand with the other warnings
+        "checks": [*said, *record.refused_checks, *([f"{agrees}."] if agrees else [])],
+        "alarms": alarms,
+    }
+
+
+def analysis_row(record: Record) -> dict[str, Any]:
     """One line of the results table."""
     fit, post, q = record.frequentist, record.posterior, record.question
-    row = dict.fromkeys(
+    row: dict[str, Any] = dict.fromkeys(
         (
             "frequentist",
             "leads",
@@ -108,11 +126,12 @@ def analysis_row(record: Record) -> dict[str, str]:
             "chances",
             "next",
             "check",
-            "check_warning",
+            "prior_decides",
         ),
         "",
     )
     row |= {
+        "alarms": (),
         "title": record.title,
         "k": str(record.k),
         "patients": _patients(record),
@@ -133,14 +152,12 @@ def analysis_row(record: Record) -> dict[str, str]:
         row["bayesian"] = tx.effect_text(q, post.estimate, post.interval)
         row["chances"] = "; ".join(tx.benefit_texts(post))
         row["next"] = tx.interval_text(q, post.next_trial.interval)
-    sampled = record.data["results"].get("sampled")
-    if sampled:
-        row["check"] = f"{sampled['agreement']:.1f}"
-        row["check_warning"] = "; ".join(sampled["warnings"])
+        row["prior_decides"] = "" if record.power_scaling is None else record.power_scaling.verdict
+    row["check"], row["alarms"] = sampler(record)
     return row
 
 
-def sensitivity_row(main: Record, record: Record) -> dict[str, str]:
+def sensitivity_row(main: Record, record: Record) -> dict[str, Any]:
     """One line of the table of sensitivity analyses; it shows the result that the analysis changed, else the one that leads."""
     row = analysis_row(record)
     choices = (record.data["choices"], main.data["choices"])
@@ -153,6 +170,7 @@ def sensitivity_row(main: Record, record: Record) -> dict[str, str]:
         "shown": row["bayesian"] if bayesian else row["frequentist"],
         "kind": "" if not record.k else "one trial" if record.k == 1 else leads,
         "chances": row["chances"] if bayesian else "",
+        "prior_decides": row["prior_decides"] if bayesian else "",
     }
 
 
@@ -293,8 +311,9 @@ def _warnings(record: Record) -> list[str]:
     for result in (fit, post):
         if result is not None and record.k > 1:
             found += [f"{record.title}: {w}" for w in result.warnings]
-    sampled = record.data["results"].get("sampled")
-    return found + ([f"{record.title}, sampler: {w}" for w in sampled["warnings"]] if sampled else [])
+    checks = (record.leave_one_out, record.predictive_check)
+    found += [f"{record.title}: {note}" for check in checks if check is not None for note in check.notes]
+    return found + [f"{record.title}: {alarm}" for alarm in sampler(record)[1]]
 
 
 def _link(trials: Trials, source_id: str) -> dict[str, str]:

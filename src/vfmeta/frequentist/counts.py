@@ -210,6 +210,6 @@ def _check_values(
             report(n <= 0, size, "an arm needs at least 1 patient")
             report(x > n, events, "more events than patients")
         if whole:
-            report(x != np.floor(x), events, "a likelihood of counts needs a whole number")
+            report(x % 1 > 0, events, "a likelihood of counts needs a whole number")
             if not size.startswith("time"):
-                report(n != np.floor(n), size, "a likelihood of counts needs a whole number")
+                report(n % 1 > 0, size, "a likelihood of counts needs a whole number")

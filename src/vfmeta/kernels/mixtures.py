@@ -10,13 +10,16 @@ import numpy as np
 from numba import njit
 from numpy.polynomial import legendre
 
+from vfmeta.kernels.normal_tail import FAST, small_exp, tail_ratio
+
 
 def _drop_stale() -> None:
     """Numba keeps compiled code by the file of the function alone; what was compiled before a file it calls changed must go."""
     here = Path(__file__).parent
     newest = 0.0
     with contextlib.suppress(OSError):
-        for name in ("mixtures", "panels", "normal_normal"):  # each calls those before it
+        # each calls those before it
+        for name in ("normal_tail", "tau_priors", "mixtures", "panels", "shortest", "normal_normal"):
             newest = max(newest, (here / f"{name}.py").stat().st_mtime)
             for old in (here / "__pycache__").glob(f"{name}.*.nb[ic]"):
                 if old.stat().st_mtime < newest:
@@ -54,20 +57,37 @@ def density(x: float, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> float:
     return total * _NORM
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def slope(x: float, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> float:
     """Derivative of the density of a mixture of normals at ``x``, times sqrt(2 pi)."""
     total = 0.0
     for i in range(len(p)):
-        z = (x - m[i]) / s[i]
-        if z * z < 1400.0:
-            total -= p[i] / (s[i] * s[i]) * z * math.exp(-0.5 * z * z)
+        r = 1 / s[i]
+        z = (x - m[i]) * r
+        total -= p[i] * r * r * z * small_exp(-0.5 * z * z) if abs(z) < 9.6 else 0.0
     return total
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def steps(x: float, target: float, side: float, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> tuple[float, float, float]:
+    """Tail probability (lower with ``side`` 1, upper with -1) less its target, density and slope of density, in one pass."""
+    f = d = c = 0.0
+    for i in range(len(p)):
+        r = 1 / s[i]
+        z = (x - m[i]) * r
+        a = min(abs(z), 9.6)
+        e = small_exp(-0.5 * a * a)
+        q = e * tail_ratio(a)
+        f += p[i] * (q if side * z < 0 else 1 - q)
+        w = p[i] * r * e if a < 9.6 else 0.0
+        d += w
+        c -= w * z * r
+    return side * (f - target), d * _NORM, c * _NORM
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _steps(x: float, target: float, side: float, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> tuple[float, float, float]:
-    """Tail probability less its target, density and slope of density at ``x`` in one pass."""
+def _far_steps(x: float, target: float, side: float, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> tuple[float, float, float]:
+    """`steps` that hold for tails below 1e-21, too."""
     f = d = c = 0.0
     for i in range(len(p)):
         z = (x - m[i]) / s[i]
@@ -93,9 +113,9 @@ def quantile(prob: float, start: float, unit: float, p: np.ndarray, m: np.ndarra
     side = 1.0 if prob <= 0.5 else -1.0
     target = prob if prob <= 0.5 else 1 - prob
     low, high, x = -math.inf, math.inf, start
-    reach = unit
+    reach, far = unit, target < 1e-13
     for _ in range(300):
-        f, d, c = _steps(x, target, side, p, m, s)
+        f, d, c = _far_steps(x, target, side, p, m, s) if far else steps(x, target, side, p, m, s)
         if f == 0:
             return x
         if f > 0:
@@ -117,9 +137,11 @@ def quantile(prob: float, start: float, unit: float, p: np.ndarray, m: np.ndarra
             new = x - reach if f > 0 else x + reach
             reach *= 2
         moved, x = abs(new - x), new
-        # third order: a short step on a straight stretch leaves rounding, which one step of Newton's mends
+        # third order: what a short step on a straight stretch leaves is rounding, or what one step of Newton's mends
         if not jumped and moved <= 1e-3 * unit and moved * local < 1e-3:
-            f, d, c = _steps(x, target, side, p, m, s)
+            if moved <= 5e-4 * unit and moved * local < 5e-4:
+                return x
+            f, d, c = _far_steps(x, target, side, p, m, s) if far else steps(x, target, side, p, m, s)
             return x - f / d if d > 0 else x
         if moved <= 1e-15 * unit or moved <= 3e-16 * abs(x):
             return x
@@ -128,58 +150,53 @@ def quantile(prob: float, start: float, unit: float, p: np.ndarray, m: np.ndarra
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def groups(p: np.ndarray, m: np.ndarray, s: np.ndarray, out: np.ndarray) -> int:
-    """A few normals that stand for neighbouring ones (same mean and variance); fills out (3, G), returns their number."""
+    """A few normals that stand for neighbouring ones (same mean and variance); fills out (3, G), returns their number.
+
+    A group ends where the next normal is of another place or width, or where the group is heavy enough.
+    """
     most = out.shape[1]
     n, mass, first, second = 0, 0.0, 0.0, 0.0
+    place, size, left = m[0], s[0], 1.0
     for i in range(len(p)):
+        apart = abs(m[i] - place) > 0.2 * size or not 0.85 * size < s[i] < 1.18 * size
+        if mass > 0 and n < most - 1 and (mass * most >= 4.0 or (apart and mass > 1e-9 and left > 1e-9)):
+            out[0, n], out[1, n] = mass, first / mass
+            out[2, n] = math.sqrt(max(second / mass - out[1, n] ** 2, 0.01 * size * size))
+            n += 1
+            mass = first = second = 0.0
+        if mass == 0.0:
+            place, size = m[i], s[i]
         mass += p[i]
+        left -= p[i]
         first += p[i] * m[i]
         second += p[i] * (s[i] * s[i] + m[i] * m[i])
-        if mass * most >= 1.5 or i == len(p) - 1:
-            if mass > 0 and n < most:
-                out[0, n], out[1, n] = mass, first / mass
-                out[2, n] = math.sqrt(max(second / mass - out[1, n] ** 2, s[i] * s[i]))
-                n += 1
-            mass = first = second = 0.0
+    if mass > 0:
+        out[0, n], out[1, n] = mass, first / mass
+        out[2, n] = math.sqrt(max(second / mass - out[1, n] ** 2, 0.01 * size * size))
+        n += 1
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def trace(low: float, high: float, p: np.ndarray, m: np.ndarray, s: np.ndarray, out: np.ndarray) -> None:
-    """Density at equal steps from ``low`` to ``high``; out (n,).
-
-    Each normal is begun at the step nearest its centre and carried outwards by its ratios, so that it costs three
-    exponentials in all; rounding stays below 1e-11.
-    """
+    """Density at equal steps from ``low`` to ``high``; out (n,)."""
     n = len(out)
-    h = (high - low) / (n - 1)
-    out[:] = 0.0
-    for i in range(len(p)):
-        nearest = (m[i] - low) / h
-        j0 = int(min(max(round(nearest), 0.0), n - 1.0))
-        z, d = (low + j0 * h - m[i]) / s[i], h / s[i]
-        begin = p[i] / s[i] * math.exp(-0.5 * z * z) * _NORM
-        shrink = math.exp(-d * d)
-        out[j0] += begin
-        for side in (-1, 1):
-            e, ratio = begin, math.exp(-side * z * d - 0.5 * d * d)
-            j = j0 + side
-            while 0 <= j < n:
-                e *= ratio
-                if e < 1e-300:
-                    break
-                out[j] += e
-                ratio *= shrink
-                j += side
+    rate = 1 / s
+    weight = p * rate * _NORM
+    for j in range(n):
+        x = low + (high - low) * j / (n - 1)
+        total = 0.0
+        for i in range(len(p)):
+            z = (x - m[i]) * rate[i]
+            total += weight[i] * small_exp(-0.5 * z * z)
+        out[j] = total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mode(low: float, high: float, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> float:
-    """Highest point of a mixture of normals between two of its quantiles: a scan, then the root of the slope; NaN if lost."""
-    scan = np.empty(101)
-    trace(low, high, p, m, s, scan)
+def mode(low: float, high: float, scan: np.ndarray, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> float:
+    """Highest point of a mixture of normals, from its `trace` between two of its quantiles: root of the slope; NaN if lost."""
     best = np.argmax(scan)
-    width = (high - low) / 100
+    width = (high - low) / (len(scan) - 1)
     a, b = low + (best - 1) * width, low + (best + 1) * width
     # the component highest at its centre may be a spike that the scan stepped over
     heart = np.argmax(p / s)

@@ -15,21 +15,24 @@ import numpy as np
 from numba import njit
 
 from vfmeta.kernels.mixtures import ORDER, W, X, cdf, groups, leading, mode, panel_quantile, quantile, trace
-from vfmeta.kernels.panels import MOST, component, log_posterior, panels, sums
+from vfmeta.kernels.normal_tail import FAST
+from vfmeta.kernels.panels import MOST, POOLED, SQUARE, TOTAL, VALUE, log_posterior, packed, panels, shares, sums
+from vfmeta.kernels.shortest import shortest_mixture, shortest_tau
 
 SOLVED, UNSOLVED = 0, 1
+GROUPS = 64
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _tau_mode(count: int, left: np.ndarray, width: np.ndarray, values: np.ndarray, y: np.ndarray, v: np.ndarray,
-              prior: np.ndarray, logw: np.ndarray, mean: np.ndarray, precision: np.ndarray, end: float) -> float:  # fmt: skip
+def _tau_mode(count: int, left: np.ndarray, width: np.ndarray, held: np.ndarray, studies: np.ndarray, known: np.ndarray,
+              mu: np.ndarray) -> float:  # fmt: skip
     """Highest point of the density of tau (not of log tau); zero where it falls from the start."""
     best, height, wide = left[0], -1.0, 1.0
     for i in range(count):
         for j in range(ORDER):
-            u = left[i] + width[i] * (X[j] + 1) / 2
-            if values[i, j] > 0 and values[i, j] * math.exp(-u) > height:
-                best, height, wide = u, values[i, j] * math.exp(-u), width[i]
+            here = held[i, VALUE, j]
+            if here > 0 and here > height * math.sqrt(held[i, SQUARE, j]):
+                best, height, wide = left[i] + width[i] * (X[j] + 1) / 2, here / math.sqrt(held[i, SQUARE, j]), width[i]
     last = left[count - 1] + width[count - 1]
     a, b = best - 0.2 * wide, min(best + 0.2 * wide, last)
     top = -math.inf
@@ -39,21 +42,102 @@ def _tau_mode(count: int, left: np.ndarray, width: np.ndarray, values: np.ndarra
         gap = (b - a) / 4
         for i in range(5):
             u = a + gap * i
-            h = log_posterior(u, y, v, prior, logw, mean, precision) - u
+            h = log_posterior(u, studies, known, mu) - u
             if h > top:
                 best, top = u, h
         a, b = max(best - gap, a), min(best + gap, b)
     reach = left[0]
     for i in range(count):
-        if values[i].max() > 1e-4:
+        if held[i, VALUE].max() > 1e-4:
             reach = left[i]
     return 0.0 if best < reach - 16 else math.exp(best)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _nodes(count: int, width: np.ndarray, held: np.ndarray, studies: np.ndarray, known: np.ndarray, tail: float, wide: float,
+           out: np.ndarray) -> int:  # fmt: skip
+    """Nodes that carry mass: out (4, N) takes mass, tau^2, sum of weights and weighted mean; returns their number.
+
+    Far below the smallest standard error nothing curves in tau^2 any more: such nodes become one of their mean tau^2.
+    """
+    still = 1e-8 * known[5]
+    n, low, square = 1, 0.0, 0.0
+    for i in range(count):
+        for j in range(ORDER):
+            mass, t2 = held[i, VALUE, j] * W[j] * width[i] / 2, held[i, SQUARE, j]
+            if t2 < still:
+                low += mass
+                square += mass * t2
+            elif mass >= 1e-15 or (tail > 2 and mass * t2 >= 1e-14 * wide):
+                out[0, n], out[1, n], out[2, n], out[3, n] = mass, t2, held[i, TOTAL, j], held[i, POOLED, j]
+                n += 1
+    out[0, 0], out[1, 0] = low, square / low if low > 0 else 0.0
+    out[2, 0], out[3, 0], _, _ = sums(out[1, 0], studies, known)
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _share(count: int, nodes: np.ndarray, v: np.ndarray, out: np.ndarray) -> None:
+    """Shares of the studies (k,) in the estimate of mu, averaged over the first ``count`` nodes (4, N)."""
+    whole = 0.0
+    for i in range(len(v)):
+        total = 0.0
+        for j in range(count):
+            total += nodes[0, j] / ((v[i] + nodes[1, j]) * nodes[2, j])
+        out[i] = total
+        whole += total
+    for i in range(len(v)):
+        out[i] /= whole
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mixture(count: int, nodes: np.ndarray, mu: np.ndarray, tail: float, wide: float,
+             out: np.ndarray) -> tuple[int, float]:  # fmt: skip
+    """Nodes (4, N) times components of mu's prior as normals of mu: out takes mass, mean, SD, tau^2; number, prior's share."""
+    n, borrowed = 0, 0.0
+    parts = mu.shape[1] if mu[2, 0] > 0 else 1
+    for node in range(count):
+        mass, square, total, pooled = nodes[0, node], nodes[1, node], nodes[2, node], nodes[3, node]
+        if mass == 0:
+            continue
+        whole = 1.0
+        if parts > 1:
+            _, whole = shares(total, pooled, mu)
+        for c in range(parts):
+            weight = mass
+            if parts > 1:
+                weight *= mu[3, c] / whole
+                if weight < 1e-12 and (tail <= 2 or weight * square < 1e-12 * wide):
+                    continue
+            precision = mu[2, c]
+            both = total + precision
+            out[0, n], out[1, n] = weight, (total * pooled + precision * mu[1, c]) / both
+            out[2, n], out[3, n] = 1 / math.sqrt(both), square
+            borrowed += weight * precision / both
+            n += 1
+    return n, borrowed
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _study(y: float, v: float, p: np.ndarray, m: np.ndarray, s: np.ndarray, t2: np.ndarray, own: np.ndarray,
+           spread: np.ndarray) -> tuple[float, float]:  # fmt: skip
+    """Means and SDs (N,) of a true study effect given tau, for normals p, m, s (N,) of mu at t2 (N,); its own mean and SD."""
+    mean = 0.0
+    for j in range(len(p)):
+        pull = v / (v + t2[j])
+        own[j] = y * (1 - pull) + m[j] * pull
+        spread[j] = math.sqrt(t2[j] * pull + (pull * s[j]) ** 2)
+        mean += p[j] * own[j]
+    total = 0.0
+    for j in range(len(p)):
+        total += p[j] * (spread[j] * spread[j] + (own[j] - mean) ** 2)
+    return mean, math.sqrt(total)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, mean0: np.ndarray, precision: np.ndarray,
-          size: float, end: float, tail: float, prob: np.ndarray, at: np.ndarray, at_tau: float, at_theta: np.ndarray,
-          points: int, head: np.ndarray, limits: np.ndarray, below: np.ndarray, study: np.ndarray,
+          size: float, end: float, tail: float, prob: np.ndarray, level: float, at: np.ndarray, at_tau: float,
+          at_theta: np.ndarray, points: int, head: np.ndarray, limits: np.ndarray, below: np.ndarray, study: np.ndarray,
           grid: np.ndarray) -> int:  # fmt: skip
     """One meta-analysis.
 
@@ -68,6 +152,8 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
         Typical value of tau's prior (0: none), end of its support, and the a of a posterior tail tau^(-1-a).
     prob : (n,)
         Probabilities of the quantiles.
+    level : float
+        Where above 0, the first and the last quantile give way to the ends of the shortest intervals of this probability.
     at : (m,)
         Where P(mu < x) and P(next < x) are wanted; ``at_tau``, ``at_theta`` (k,) or (0,) likewise.
     points : int
@@ -91,80 +177,32 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
     """
     k, parts = len(y0), len(mean0) if precision[0] > 0 else 1
     centre = y0[np.argmin(v)]  # counted from the most precise study, so that differences keep their digits
-    y, mean = y0 - centre, mean0 - centre
+    studies, known, mu = packed(y0 - centre, v, prior, logw, mean0 - centre, precision)
     left, width, before = np.empty(MOST), np.empty(MOST), np.empty(MOST + 1)
-    values = np.empty((MOST, ORDER))
+    held = np.empty((MOST, 4, ORDER))
     moments = 2 if tail > 2 else 1 if tail > 1 else 0
-    count, log_mass, top = panels(y, v, prior, logw, mean, precision, size, end, moments, left, width, values, before)
+    count, log_mass, top = panels(studies, known, mu, size, end, moments, left, width, held, before)
     head[0] = log_mass
     if count == 0:
         return UNSOLVED
-    # nodes: moments of tau over all of them, mixtures over those that carry mass
-    n = 0
-    held = np.empty((4, (count * ORDER + 1) * parts))
-    p, m, s, t2 = held[0], held[1], held[2], held[3]
-    first = second = 0.0
-    share = np.zeros(k)
-    borrowed = 0.0
-    # far below the smallest standard error nothing curves in tau^2 any more: such nodes become one of their mean tau^2
-    still = 1e-4 * math.sqrt(v.min())
-    masses, squares = np.empty(count * ORDER + 1), np.empty(count * ORDER + 1)
-    nodes = 1
     wide = math.exp(2 * top) + v.max()
-    masses[0] = squares[0] = 0.0
-    for i in range(count):
-        for j in range(ORDER):
-            mass = values[i, j] * W[j] * width[i] / 2
-            t = math.exp(left[i] + width[i] * (X[j] + 1) / 2)
-            first += mass * t
-            second += mass * t * t
-            if t < still:
-                masses[0] += mass
-                squares[0] += mass * t * t
-            elif mass >= 1e-15 or (tail > 2 and mass * t * t >= 1e-14 * wide):
-                masses[nodes], squares[nodes] = mass, t * t
-                nodes += 1
-    if masses[0] > 0:
-        squares[0] /= masses[0]
-    for node in range(nodes):
-        mass, square = masses[node], squares[node]
-        if mass == 0:
-            continue
-        total, pooled, _, _ = sums(square, y, v)
-        for i in range(k):
-            share[i] += mass / ((v[i] + square) * total)
-        norm, best = 1.0, 0.0
-        if parts > 1:
-            best, norm = -math.inf, 0.0
-            for c in range(parts):
-                best = max(best, component(total, pooled, logw[c], mean[c], precision[c]))
-            for c in range(parts):
-                norm += math.exp(component(total, pooled, logw[c], mean[c], precision[c]) - best)
-        for c in range(parts):
-            weight = mass
-            if parts > 1:
-                weight *= math.exp(component(total, pooled, logw[c], mean[c], precision[c]) - best) / norm
-                if weight < 1e-12 and (tail <= 2 or weight * square < 1e-12 * wide):
-                    continue
-            both = total + precision[c]
-            p[n], t2[n] = weight, square
-            m[n], s[n] = (total * pooled + precision[c] * mean[c]) / both, 1 / math.sqrt(both)
-            borrowed += weight * precision[c] / both
-            n += 1
-    p, m, s, t2 = p[:n], m[:n], s[:n], t2[:n]
+    nodes = np.empty((4, count * ORDER + 1))
+    live = _nodes(count, width, held, studies, known, tail, wide, nodes)
+    room = np.empty((4, live * parts))
+    n, borrowed = _mixture(live, nodes, mu, tail, wide, room)
+    p, m, s, t2 = room[0][:n], room[1][:n], room[2][:n], room[3][:n]
     whole = p.sum()
     p /= whole
-    share /= share.sum()
-    proper = precision[0] > 0
+    first = second = 0.0  # moments of tau, over all nodes
+    for i in range(count):
+        for j in range(ORDER):
+            first += held[i, VALUE, j] * W[j] * width[i] / 2 * math.sqrt(held[i, SQUARE, j])
+    for i in range(count):
+        for j in range(ORDER):
+            second += held[i, VALUE, j] * W[j] * width[i] / 2 * (math.sqrt(held[i, SQUARE, j]) - first) ** 2
     head[1] = first if tail > 1 else math.inf
-    head[2] = math.sqrt(max(second - first * first, 0.0)) if tail > 2 else math.inf
-    if tail > 2:  # the difference of squares loses digits where tau is sharp
-        spread2 = 0.0
-        for i in range(count):
-            for j in range(ORDER):
-                t = math.exp(left[i] + width[i] * (X[j] + 1) / 2)
-                spread2 += values[i, j] * W[j] * width[i] / 2 * (t - first) ** 2
-        head[2] = math.sqrt(spread2)
+    head[2] = math.sqrt(second) if tail > 2 else math.inf
+    proper = precision[0] > 0
     ahead = np.sqrt(s * s + t2)
     centre_mu = (p * m).sum()
     middle = (p * (m - centre_mu) ** 2).sum()
@@ -172,14 +210,24 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
     head[3], head[4] = centre + centre_mu, sd_mu if (tail > 2 or proper) else math.inf
     head[5], head[6] = centre + centre_mu, sd_next if tail > 2 else math.inf
     head[10] = borrowed / whole
-    coarse = np.empty((3, 24))
-    g_mu = np.empty((3, 24))
-    n_mu = groups(p, m, s, g_mu)
-    n_next = groups(p, m, ahead, coarse)
+    of_mu, of_next, few = np.empty((3, GROUPS)), np.empty((3, GROUPS)), np.empty((3, GROUPS))
+    n_mu, n_next = groups(p, m, s, of_mu), groups(p, m, ahead, of_next)
     for q in range(len(prob)):
-        limits[0, q] = math.exp(panel_quantile(prob[q], left, width, values, before, count))
-        limits[1, q] = centre + _quantile(prob[q], g_mu[:, :n_mu], p, m, s)
-        limits[2, q] = centre + _quantile(prob[q], coarse[:, :n_next], p, m, ahead)
+        limits[0, q] = math.exp(panel_quantile(prob[q], left, width, held[:, VALUE], before, count))
+        limits[1, q] = centre + _quantile(prob[q], of_mu, n_mu, p, m, s)
+        limits[2, q] = centre + _quantile(prob[q], of_next, n_next, p, m, ahead)
+    if level > 0:
+        for row in range(3):
+            if row == 0:
+                a, b = shortest_tau(level, count, left, width, held, before, end, studies, known, mu)
+            elif row == 1:
+                a, b = shortest_mixture(level, of_mu, n_mu, p, m, s)
+            else:
+                a, b = shortest_mixture(level, of_next, n_next, p, m, ahead)
+            if math.isnan(a):
+                return UNSOLVED
+            shift = centre if row else 0.0
+            limits[row, 0], limits[row, -1] = shift + a, shift + b
     for a in range(len(at)):
         below[0, a] = cdf(at[a] - centre, p, m, s)
         below[1, a] = cdf(at[a] - centre, p, m, ahead)
@@ -189,51 +237,53 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
             head[11] = 1.0
         elif u > left[0]:
             j = min(max(np.searchsorted(left[:count], u, side="right") - 1, 0), count - 1)
-            head[11] = before[j] + leading(values[j], (u - left[j]) / width[j]) * width[j] / 2
+            head[11] = before[j] + leading(held[j, VALUE], (u - left[j]) / width[j]) * width[j] / 2
         else:
             head[11] = 0.0
     if study.shape[0] == 6:
+        _share(live, nodes, v, study[0])
         own, spread = np.empty(n), np.empty(n)
         for i in range(k):
-            for j in range(n):
-                pull = v[i] / (v[i] + t2[j])
-                own[j] = y[i] * (1 - pull) + m[j] * pull
-                spread[j] = math.sqrt(t2[j] * pull + (pull * s[j]) ** 2)
-            at_mean = (p * own).sum()
-            sd = math.sqrt((p * (spread * spread + (own - at_mean) ** 2)).sum())
-            study[0, i], study[1, i], study[2, i] = share[i], centre + at_mean, sd
-            some = groups(p, own, spread, coarse)
-            study[3, i] = centre + _quantile(prob[0], coarse[:, :some], p, own, spread)
-            study[4, i] = centre + _quantile(prob[-1], coarse[:, :some], p, own, spread)
+            mean, sd = _study(studies[0, i], v[i], p, m, s, t2, own, spread)
+            study[1, i], study[2, i] = centre + mean, sd
+            some = groups(p, own, spread, few)
+            if level > 0:
+                low, high = shortest_mixture(level, few, some, p, own, spread)
+                if math.isnan(low):
+                    return UNSOLVED
+            else:
+                low, high = _quantile(prob[0], few, some, p, own, spread), _quantile(prob[-1], few, some, p, own, spread)
+            study[3, i], study[4, i] = centre + low, centre + high
             if len(at_theta) == k:
                 study[5, i] = cdf(at_theta[i] - centre, p, own, spread)
     if points > 1:
-        low, high = _quantile(0.0005, g_mu[:, :n_mu], p, m, s), _quantile(0.9995, g_mu[:, :n_mu], p, m, s)
+        low, high = _quantile(0.0005, of_mu, n_mu, p, m, s), _quantile(0.9995, of_mu, n_mu, p, m, s)
         trace(low, high, p, m, s, grid[1])
         for i in range(points):
             grid[0, i] = centre + low + (high - low) * i / (points - 1)
-        head[8] = centre + mode(low, high, p, m, s)
-        n_next = groups(p, m, ahead, coarse)
-        a, b = _quantile(0.05, coarse[:, :n_next], p, m, ahead), _quantile(0.95, coarse[:, :n_next], p, m, ahead)
-        head[9] = centre + mode(a, b, p, m, ahead)
-        head[7] = _tau_mode(count, left, width, values, y, v, prior, logw, mean, precision, end)
+        head[8] = centre + mode(low, high, grid[1], p, m, s)
+        a, b = _quantile(0.05, of_next, n_next, p, m, ahead), _quantile(0.95, of_next, n_next, p, m, ahead)
+        scan = np.empty(61)
+        trace(a, b, p, m, ahead, scan)
+        head[9] = centre + mode(a, b, scan, p, m, ahead)
+        head[7] = _tau_mode(count, left, width, held, studies, known, mu)
         if not (math.isfinite(head[8]) and math.isfinite(head[9])):
             return UNSOLVED
     return SOLVED
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _quantile(prob: float, coarse: np.ndarray, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> float:
-    """A quantile, begun at that of a few normals that stand for the many."""
-    heart = np.argmax(coarse[0])
-    start = quantile(prob, coarse[1, heart], coarse[2, heart], coarse[0], coarse[1], coarse[2])
+def _quantile(prob: float, coarse: np.ndarray, some: int, p: np.ndarray, m: np.ndarray, s: np.ndarray) -> float:
+    """A quantile, begun at that of the few normals, coarse (3, G), that stand for the many."""
+    heart = np.argmax(coarse[0][:some])
+    start = quantile(prob, coarse[1, heart], coarse[2, heart], coarse[0][:some], coarse[1][:some], coarse[2][:some])
     return quantile(prob, start, coarse[2, heart], p, m, s)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve_rows(first: int, last: int, start: np.ndarray, y: np.ndarray, v: np.ndarray, prior: np.ndarray,
                logw: np.ndarray, mean: np.ndarray, precision: np.ndarray, size: np.ndarray, end: np.ndarray, tail: np.ndarray,
-               prob: np.ndarray, at: np.ndarray, at_tau: np.ndarray, at_theta: np.ndarray,
+               prob: np.ndarray, level: float, at: np.ndarray, at_tau: np.ndarray, at_theta: np.ndarray,
                studies: bool, head: np.ndarray, limits: np.ndarray,
                below: np.ndarray, study: np.ndarray, status: np.ndarray) -> None:  # fmt: skip
     """Rows ``first`` to ``last`` of a batch; row b has the studies ``start[b]:start[b + 1]`` of y, v, at_theta and study."""
@@ -243,7 +293,7 @@ def solve_rows(first: int, last: int, start: np.ndarray, y: np.ndarray, v: np.nd
         i, j = start[b], start[b + 1]
         out = np.zeros((6, j - i)) if studies else none
         aims = at_theta[i:j] if len(at_theta) else empty
-        status[b] = solve(y[i:j], v[i:j], prior[b], logw[b], mean[b], precision[b], size[b], end[b], tail[b], prob, at[b],
-                          at_tau[b], aims, 0, head[b], limits[b], below[b], out, grid)  # fmt: skip
+        status[b] = solve(y[i:j], v[i:j], prior[b], logw[b], mean[b], precision[b], size[b], end[b], tail[b], prob, level,
+                          at[b], at_tau[b], aims, 0, head[b], limits[b], below[b], out, grid)  # fmt: skip
         if studies:
             study[:, i:j] = out

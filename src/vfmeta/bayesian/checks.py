@@ -1,0 +1,325 @@
+"""Does the model predict its own trials? Each trial left out in turn, exactly, and trials replicated from the posterior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.bayesian.exact import ExactPosterior, choose_priors
+from vfmeta.bayesian.marginals import NormalMixture
+from vfmeta.bayesian.priors import MuPrior, TauPrior
+from vfmeta.bayesian.scaling import q_below, quantile_levels
+from vfmeta.frequentist.intake import Studies, read
+from vfmeta.messages import InputError, warn
+from vfmeta.results import Pair, Question, _plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW = 10  # below so many trials the checks carry their warnings
+_SURPRISE = 0.05
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Each trial as the others predict it.
+
+    ``log_density`` is the log predictive density of each trial's effect given the other trials, ``pit`` the predictive
+    probability of a smaller effect, ``low`` and ``high`` the 95% predictive interval (k of each, on the analysis scale);
+    ``elpd`` is the sum of the log densities and ``se`` its standard error.
+    """
+
+    labels: tuple[str, ...]
+    log_density: tuple[float, ...]
+    pit: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    elpd: float
+    se: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def p_value(self) -> tuple[float, ...]:
+        """Two-sided predictive p value of each trial against the others; small: conflict."""
+        return tuple(2 * min(p, 1 - p) for p in self.pit)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence; several p values are looked at, so the smallest is held to a limit divided by their number."""
+        k, p = len(self.labels), self.p_value
+        worst = int(np.argmin(p))
+        if k == 2:
+            apart = "further apart than the model expects" if min(p) < _SURPRISE else "no further apart than the model expects"
+            return f"Predicted from each other, the two trials lie {apart} (p {_sized(min(p))})."
+        if p[worst] < _SURPRISE / k:
+            size = f"p {_sized(p[worst])}, the smallest of {k}"
+            return f"{self.labels[worst]} lies where the other trials hardly expect it ({size}): look for what sets it apart."
+        return f"Every trial lies where the others expect it (smallest of {k} predictive p values {_sized(p[worst])})."
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each trial: study, log_density, pit, p_value, low, high."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "study": list(self.labels), "log_density": self.log_density, "pit": self.pit, "p_value": self.p_value,
+                "low": self.low, "high": self.high,
+            }
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; ``from_dict`` reads it back."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> LeaveOneOut:
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class PredictiveCheck:
+    """What replicated trials look like beside the real ones.
+
+    ``observed`` holds the statistics of the trials (the largest deviation: its posterior mean), ``replicated`` their central
+    95% interval among replicates, ``p_value`` the probability of a replicate at least as large; ``draws`` replicates were
+    made, so the p value of the range has a Monte Carlo standard error of at most 0.5 / sqrt(draws).
+    """
+
+    observed: dict[str, float]
+    replicated: dict[str, Pair]
+    p_value: dict[str, float]
+    draws: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """One sentence; the limit is divided by the number of statistics."""
+        p, limit = self.p_value, _SURPRISE / len(_NAMES)
+        said = ", ".join(f"{_NAMES[name]} {_sized(p[name])}" for name in _NAMES)
+        if min(p.values()) < limit:
+            return f"The trials scatter more than the model expects of trials like these (posterior predictive p of {said})."
+        if max(p.values()) > 1 - limit:
+            return f"The trials scatter less than the model expects of trials like these (posterior predictive p of {said})."
+        return f"The trials scatter as the model expects of trials like these (posterior predictive p of {said})."
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each statistic: statistic, observed, low, high, p_value."""
+        import pandas as pd
+
+        rows = [(n, self.observed[n], *self.replicated[n], self.p_value[n]) for n in _NAMES]
+        return pd.DataFrame(rows, columns=["statistic", "observed", "low", "high", "p_value"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; ``from_dict`` reads it back."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PredictiveCheck:
+        pairs = {k: (float(low), float(high)) for k, (low, high) in data["replicated"].items()}
+        return cls(**{**data, "replicated": pairs, "notes": tuple(data["notes"])})
+
+
+_NAMES = {"q": "Cochran's Q", "range": "range", "largest_z": "largest deviation"}
+
+
+def leave_one_out(
+    effects: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    labels: Sequence[Any] | None = None,
+    tau: TauPrior | None = None,
+    mu: MuPrior | None = None,
+    question: Question | None = None,
+    missing: str = "raise",
+) -> LeaveOneOut:
+    """Predict each trial from the others: the exact posterior refitted without it, once for every trial.
+
+    The predictive distribution of trial i is that of a new trial with its sampling variance,
+    N(mu, tau^2 + v_i) over the posterior of the others; its tail area is the cross-validatory p value of Marshall &
+    Spiegelhalter 2007, Bayesian Analysis 2:409-444. elpd and its standard error follow Vehtari, Gelman & Gabry 2017, Stat
+    Comput 27:1413-1432, without their approximation. A prior that rests on the sampling variances keeps all of them: it is
+    part of the model and not refitted.
+
+    Parameters
+    ----------
+    effects, y, v, labels, tau, mu, question, missing
+        As in `vfmeta.bayes.random_effects`.
+
+    Returns
+    -------
+    LeaveOneOut
+
+    Raises
+    ------
+    InputError
+        A single trial, or priors with which a posterior without one of the trials does not exist.
+
+    Examples
+    --------
+    >>> loo = vf.bayes.leave_one_out(y=[-1.0, -0.4, -0.8], v=[0.2, 0.1, 0.3], tau=vf.priors.HalfNormal(1.0))  # doctest: +SKIP
+    >>> loo.verdict  # doctest: +SKIP
+    """
+    s = read(effects, y, v, labels, question, missing, 0.95)
+    tau, mu = choose_priors(s.question, tau, mu)
+    if s.k < 2:
+        raise InputError(f"Leaving a trial out takes two trials at least; there is one only ({s.labels[0]}).")
+    if tau.uses_v:
+        tau = _AsOfAll(tau, s.v)
+    whole = ExactPosterior(s.y, s.v, tau, mu).log_mass
+    rows = np.array([_without(i, s, tau, mu, whole) for i in range(s.k)])
+    notes = [*s.notes]
+    if s.k < FEW:
+        notes.append(
+            f"With {s.k} trials elpd and its standard error are rough (the standard error tends to be too small when units are "
+            "few; Sivula et al., arXiv:2008.10296), and no choice between models should rest on them."
+        )
+    for note in notes:
+        warn(note)
+    density, pit, low, high = (tuple(column.tolist()) for column in rows.T)
+    se = math.sqrt(s.k * float(rows[:, 0].var(ddof=1)))
+    return LeaveOneOut(s.labels, density, pit, low, high, float(rows[:, 0].sum()), se, tuple(notes))
+
+
+def _without(i: int, s: Studies, tau: TauPrior, mu: MuPrior, whole: float) -> tuple[float, float, float, float]:
+    """Log predictive density, PIT and 95% predictive limits of trial ``i`` given the others."""
+    others = np.arange(s.k) != i
+    try:
+        rest = ExactPosterior(s.y[others], s.v[others], tau, mu)
+    except InputError as error:
+        raise InputError(f"Without {s.labels[i]}: {error}") from error
+    # p(y_i | others) as a ratio of two normalising totals, which keeps its digits however far out the trial lies
+    log_density = whole - rest.log_mass - 0.5 * math.log(2 * math.pi)
+    ahead = rest.next_trial
+    predictive = NormalMixture(ahead.p, ahead.m, np.hypot(ahead.s, math.sqrt(s.v[i])))
+    return log_density, float(predictive.cdf(s.y[i])), *predictive.interval(0.95)
+
+
+def predictive_check(
+    effects: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    labels: Sequence[Any] | None = None,
+    tau: TauPrior | None = None,
+    mu: MuPrior | None = None,
+    question: Question | None = None,
+    missing: str = "raise",
+    draws: int = 10_000,
+    seed: int = 1,
+) -> PredictiveCheck:
+    """Replicate the trials from the posterior, each with a new true effect, and compare their scatter with that seen.
+
+    Statistics: Cochran's Q, the range of the effects, and the largest standardised deviation from the mean effect,
+    max |y - mu| / sqrt(v + tau^2), which depends on the parameters and is compared draw by draw (Gelman, Meng & Stern
+    1996, Stat Sinica 6:733-807).
+
+    Parameters
+    ----------
+    effects, y, v, labels, tau, mu, question, missing
+        As in `vfmeta.bayes.random_effects`.
+    draws, seed : int
+        Number of replicates, from which the limits and the p value of the range come; the other two p values are integrated
+        (errors below 1e-3). Same seed, same replicates.
+
+    Returns
+    -------
+    PredictiveCheck
+
+    Raises
+    ------
+    InputError
+        A single trial, which has no scatter, or an improper posterior.
+    """
+    from scipy.special import ndtr
+
+    s = read(effects, y, v, labels, question, missing, 0.95)
+    tau, mu = choose_priors(s.question, tau, mu)
+    for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+    if s.k < 2:
+        raise InputError(f"One trial only ({s.labels[0]}): it has no scatter to check.")
+    post = ExactPosterior(s.y, s.v, tau, mu)
+    p, mass = quantile_levels()
+    t = post.tau.quantile(p)
+    # given the parameters the deviations of a replicate are k standard normals, whose largest has a distribution of its own
+    largest = (np.abs(s.y - post.given(t, p)[..., None]) / np.hypot(np.sqrt(s.v), t[:, None])[:, None, :]).max(-1)
+    beyond = -np.expm1(s.k * np.log1p(-2 * ndtr(-largest)))
+    copies = _replicates(post, s.v, draws, seed)
+    seen = {
+        "q": float(_q(s.y, s.v)), "range": float(np.ptp(s.y)), "largest_z": float(mass @ largest @ mass),
+    }  # fmt: skip
+    chance = {
+        "q": 1 - float(mass @ q_below(s.y, s.v, t)), "range": float(np.mean(copies["range"] >= seen["range"])),
+        "largest_z": float(mass @ beyond @ mass),
+    }  # fmt: skip
+    limits = {name: _limits(x) for name, x in copies.items()}
+    notes = [*s.notes]
+    if s.k < FEW:
+        notes.append(
+            f"A posterior predictive check of {s.k} trials sees little: it uses the trials twice, and misfit between trials "
+            "shows only when it is huge (Sinharay & Stern 2003, J Stat Plan Inference 111:209-221). A p value in the middle is "
+            "no proof that the model fits."
+        )
+    for note in notes:
+        warn(note)
+    return PredictiveCheck(seen, limits, chance, int(draws), tuple(notes))
+
+
+def _replicates(post: ExactPosterior, v: np.ndarray, draws: int, seed: int) -> dict[str, np.ndarray]:
+    """Statistics of sets of trials made anew. Neither Q nor the range asks where the mean effect lies, so it is zero."""
+    levels = min(draws, 200)
+    tau = post.tau.quantile((np.arange(levels) + 0.5) / levels)
+    z = np.random.default_rng([seed, 7]).standard_normal((draws, len(v)))
+    again = z * np.hypot(np.sqrt(v), np.resize(tau, draws)[:, None])
+    return {"q": _q(again, v), "range": np.ptp(again, axis=1), "largest_z": np.abs(z).max(1)}
+
+
+def _q(y: np.ndarray, v: np.ndarray) -> Any:
+    """Cochran's Q of one set (k,) or of many (n, k)."""
+    w = 1 / v
+    return (w * (y - (y @ w / w.sum())[..., None]) ** 2).sum(-1)
+
+
+def _limits(x: np.ndarray) -> Pair:
+    low, high = np.quantile(x, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _sized(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.{3 if p < 0.01 or p > 0.99 else 2}f}"
+
+
+class _AsOfAll(TauPrior):
+    """A prior that rests on the sampling variances, as all trials make it."""
+
+    def __init__(self, prior: TauPrior, v: np.ndarray) -> None:
+        self._of, self._all = prior, v
+
+    @property
+    def proper(self) -> bool:  # type: ignore[override]
+        return self._of.proper
+
+    @property
+    def tail(self) -> float:
+        return self._of.tail
+
+    @property
+    def high(self) -> float:
+        return self._of.high
+
+    @property
+    def size(self) -> float | None:
+        return self._of.size
+
+    def log_density(self, tau: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return self._of.log_density(tau, self._all)
+
+    def __str__(self) -> str:
+        return str(self._of)

@@ -1,0 +1,216 @@
+"""Arm-level counts in: rows of arms, columns of two arms or an effect table become checked arms, or one error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vfmeta.frequentist.counts import _check_values, _look_up, read_counts
+from vfmeta.frequentist.intake import _column, _is_missing, _numbers
+from vfmeta.messages import InputError
+from vfmeta.results import Question
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Checked arms, those of a trial together and its reference arm first.
+
+    ``study`` (r,) is the place of each arm's trial in ``studies``, ``reference`` (r,) tells the reference arms, ``events`` and
+    ``size`` (r,) are counts and patients (or person-time), ``names`` the r labels of the arms.
+    """
+
+    study: np.ndarray
+    reference: np.ndarray
+    events: np.ndarray
+    size: np.ndarray
+    studies: tuple[str, ...]
+    names: tuple[str, ...]
+    question: Question
+    notes: tuple[str, ...]
+
+    @property
+    def two_armed(self) -> bool:
+        """Whether every trial has two arms."""
+        return len(self.names) == 2 * len(self.studies)
+
+    @property
+    def contrast_names(self) -> tuple[str, ...]:
+        """Names of the effects: the trials where all have two arms, otherwise trial and arm."""
+        if self.two_armed:
+            return self.studies
+        return tuple(name for name, ref in zip(self.names, self.reference, strict=True) if not ref)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Trials without an event in any arm."""
+        total = np.bincount(self.study, self.events, len(self.studies))
+        return tuple(name for name, x in zip(self.studies, total, strict=True) if x == 0)
+
+    @property
+    def full(self) -> tuple[str, ...]:
+        """Trials in which everybody had the event (of sizes that count patients)."""
+        spared = np.bincount(self.study, self.size - self.events, len(self.studies))
+        return tuple(name for name, x in zip(self.studies, spared, strict=True) if x == 0)
+
+
+def read_arms(
+    measure: str,
+    data: Any,
+    *,
+    rows: dict[str, Any],
+    sides: dict[str, Any],
+    size: str,
+    reference: Any,
+    question: Question | None,
+    missing: str,
+) -> Arms:
+    """Check what an arm-level model was given.
+
+    Parameters
+    ----------
+    measure : str
+        For the question and for messages.
+    data : data frame, effect table or None
+        Where column names are looked up; an effect table brings the counts of its two arms.
+    rows : dict
+        ``study``, ``arm``, ``events`` and ``size`` of a table with a row an arm: column names, or sequences.
+    sides : dict
+        ``events1``, ``n1`` (or ``time1``), ``events2``, ``n2`` of a table with a row a trial.
+    size : {"n", "time"}
+        What the size of an arm is called.
+    reference : label
+        The arm, among those of ``rows["arm"]``, that the others of its trial are held against.
+    """
+    if question is not None and not isinstance(question, Question):
+        raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
+    long = [name for name in ("arm", "events", size) if rows.get(name) is not None]
+    wide = [name for name, value in sides.items() if value is not None]
+    table = data is not None and not hasattr(data, "columns")
+    if long and wide:
+        raise InputError(f"{', '.join(long)} describe a row an arm, {', '.join(wide)} a row a trial; give one of the two.")
+    if not long and reference is not None:
+        raise InputError("reference= names an arm of a table with a row an arm; give arm= with it.")
+    if table or wide or not long:
+        return _two_arms(measure, data, sides, rows.get("study"), question, missing, table)
+    return _each_arm(measure, data, rows, size, reference, question, missing)
+
+
+def _two_arms(
+    measure: str, data: Any, sides: dict[str, Any], study: Any, question: Question | None, missing: str, table: bool
+) -> Arms:
+    if table and tuple(sides)[1] != "n1":
+        raise InputError("An effect table holds patients, not person-time; give a data frame with events and time.")
+    if not table and all(value is None for value in sides.values()):
+        raise InputError(
+            f"Give an effect table with its counts, {', '.join(sides)} (a row a trial), or study, arm, events, "
+            f"{tuple(sides)[1][:-1]} and reference (a row an arm)."
+        )
+    counts = read_counts(
+        measure, tuple(sides), dict(sides), data=data, study=study, missing=missing, level=0.95, whole=True
+    )
+    asked = _asked(question, counts.asked, measure)
+    a, m1, c, m2 = counts.columns
+    k = counts.k
+    return Arms(
+        np.repeat(np.arange(k), 2), np.tile([True, False], k), np.column_stack([c, a]).ravel(),
+        np.column_stack([m2, m1]).ravel(), counts.labels,
+        tuple(f"{label}: {side}" for label in counts.labels for side in (asked.control, asked.experimental)), asked,
+        counts.notes,
+    )  # fmt: skip
+
+
+def _each_arm(
+    measure: str, data: Any, given: dict[str, Any], size: str, reference: Any, question: Question | None, missing: str
+) -> Arms:
+    if missing not in ("raise", "drop"):
+        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
+    needed = ("study", "arm", "events", size)
+    absent = [name for name in needed if given.get(name) is None]
+    if reference is None:
+        absent.append("reference")
+    if absent:
+        raise InputError(f"A table with a row an arm takes {', '.join(needed)} and reference; missing: {', '.join(absent)}.")
+    raw = {name: _column(_look_up(given[name], name, data), name) for name in needed}
+    count = len(raw["study"])
+    uneven = [f"{name} has {len(raw[name])} values and study has {count}; give one per arm." for name in needed
+              if len(raw[name]) != count]  # fmt: skip
+    if uneven:
+        raise InputError(uneven)
+    if count == 0:
+        raise InputError("There are no arms: nothing can be pooled. Check the selection that made this table.")
+    shown = {name: given[name] if isinstance(given[name], str) else name for name in needed}
+    problems = [
+        f"row {i + 1}, column {shown[name]}: empty label; name the {name}."
+        for name in ("study", "arm") for i, x in enumerate(raw[name]) if _is_missing(x) or not str(x).strip()
+    ]  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    study, arm = ([str(x).strip() for x in raw[name]] for name in ("study", "arm"))
+    labels = tuple(f"{s}: {a}" for s, a in zip(study, arm, strict=True))
+    columns = {name: _numbers(raw[name], labels, shown[name], problems) for name in ("events", size)}
+    _check_values(columns, ("events", size), shown, labels, True, problems)
+    seen: dict[str, int] = {}
+    for i, label in enumerate(labels):
+        if label in seen:
+            problems.append(
+                f"rows {seen[label] + 1} and {i + 1}, columns {shown['study']} and {shown['arm']}: {label!r} stands twice; "
+                "remove the duplicate, or tell the arms apart by name."
+            )
+        seen.setdefault(label, i)
+    gaps = np.isnan(np.stack(list(columns.values()))).any(axis=0)
+    if missing == "raise":
+        for at in np.flatnonzero(gaps):
+            for name, values in columns.items():
+                place = f"row {at + 1} ({labels[at]}), column {shown[name]}: "
+                if np.isnan(values[at]) and not any(p.startswith(place) for p in problems):
+                    problems.append(f'{place}missing value; fill it in, remove the row, or pass missing="drop".')
+    if problems:
+        raise InputError(problems)
+    keep = [int(i) for i in np.flatnonzero(~gaps)]
+    notes = [f"Left out because a value is missing: {labels[i]} (row {i + 1})." for i in np.flatnonzero(gaps)]
+    return _in_order(measure, study, arm, columns["events"], columns[size], keep, str(reference).strip(), question, notes,
+                     shown["arm"], bool(gaps.any()))  # fmt: skip
+
+
+def _in_order(
+    measure: str, study: Sequence[str], arm: Sequence[str], events: np.ndarray, size: np.ndarray, keep: list[int],
+    reference: str, question: Question | None, notes: list[str], column: str, holes: bool,
+) -> Arms:  # fmt: skip
+    """Trials in the order of their first row, the reference arm of each first; a trial without a comparison is a fault."""
+    if reference not in arm:
+        known = ", ".join(map(repr, dict.fromkeys(arm)))
+        raise InputError(f"reference={reference!r} is no arm in column {column}; the arms are {known}.")
+    problems, order, names = [], [], []
+    for name in dict.fromkeys(study):
+        mine = [i for i in keep if study[i] == name]
+        first = [i for i in mine if arm[i] == reference]
+        if len(mine) > 1 and first:
+            order += first + [i for i in mine if i not in first]
+            names.append(name)
+            continue
+        rows = ", ".join(str(i + 1) for i, s in enumerate(study) if s == name)
+        fault = f"has no arm {reference!r} to hold the others against" if not first else f"has no arm beside {reference!r}"
+        if holes and sum(s == name for s in study) > len(mine):
+            notes.append(f"{name} is left out: without the arms that lack a value it {fault}.")
+        else:
+            problems.append(f"row {rows}, column {column}: {name} {fault}; remove the trial or name its reference arm.")
+    if problems:
+        raise InputError(problems)
+    if not order:
+        raise InputError("No trial has two arms with counts; nothing is left to pool.")
+    place = {name: i for i, name in enumerate(names)}
+    at = np.array(order)
+    asked = _asked(question, Question(control=reference), measure)
+    return Arms(
+        np.array([place[study[i]] for i in order]), np.array([arm[i] == reference for i in order]), events[at], size[at],
+        tuple(names), tuple(f"{study[i]}: {arm[i]}" for i in order), asked, tuple(notes),
+    )  # fmt: skip
+
+
+def _asked(given: Question | None, otherwise: Question | None, measure: str) -> Question:
+    if given is not None and given.measure not in (measure, "GEN"):
+        raise InputError(f"The question asks for measure {given.measure!r}, the model is of {measure!r}; let the two agree.")
+    return replace(given or otherwise or Question(), measure=measure)

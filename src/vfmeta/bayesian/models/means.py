@@ -1,0 +1,95 @@
+"""Arm-level means in: two arms a trial become differences with sizes and SDs, or one error with every fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vfmeta.frequentist.intake import _column, _is_missing, _numbers
+from vfmeta.messages import InputError
+from vfmeta.results import Question
+
+
+@dataclass(frozen=True)
+class Means:
+    """Trials of two arms, the reference arm first.
+
+    ``y`` (k,) is the difference of means, other arm minus reference; ``n`` and ``sd`` (k, 2) are by arm, SD NaN where not
+    reported; ``arms`` holds the two labels of each trial.
+    """
+
+    y: np.ndarray
+    n: np.ndarray
+    sd: np.ndarray
+    studies: tuple[str, ...]
+    arms: tuple[tuple[str, str], ...]
+    question: Question
+
+
+def read_means(data: Any, reference: Any, columns: Mapping[str, str], question: Question | None) -> Means:
+    """Check rows of arms.
+
+    Parameters
+    ----------
+    data : data frame or mapping of columns
+    reference : label
+        Of the control arm.
+    columns : mapping
+        The names of the columns study, arm, mean, n and sd in ``data``.
+    """
+    if question is not None and not isinstance(question, Question):
+        raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
+    absent = [name for name in columns.values() if name not in data]
+    if absent:
+        raise InputError(
+            f"The data have no column {', '.join(map(repr, absent))}; name the columns by study=, arm=, mean=, n=, sd=."
+        )
+    raw = {what: _column(data[name], name) for what, name in columns.items()}
+    if not raw["study"]:
+        raise InputError("There are no arms: nothing can be pooled. Check the selection that made this table.")
+    uneven = [f"column {columns[what]} has {len(x)} values for {len(raw['study'])} arms." for what, x in raw.items()
+              if len(x) != len(raw["study"])]  # fmt: skip
+    problems = uneven or [
+        f"row {i + 1}, column {columns[what]}: empty label; name the {what}."
+        for what in ("study", "arm") for i, x in enumerate(raw[what]) if _is_missing(x) or not str(x).strip()
+    ]  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    study, arm = ([str(x).strip() for x in raw[what]] for what in ("study", "arm"))
+    rows = tuple(f"{s}: {a}" for s, a in zip(study, arm, strict=True))
+    mean, n, sd = (_numbers(raw[what], rows, columns[what], problems) for what in ("mean", "n", "sd"))
+    for i, row in enumerate(rows):
+        for what, values in (("mean", mean), ("n", n)):
+            place = f"row {i + 1} ({row}), column {columns[what]}: "
+            if np.isnan(values[i]) and not any(p.startswith(place) for p in problems):
+                problems.append(f"{place}missing value; fill it in or remove the trial.")
+        if n[i] < 2 or (np.isfinite(n[i]) and n[i] != round(n[i])):
+            problems.append(f"row {i + 1} ({row}), column {columns['n']}: {n[i]:g} must be a whole number of at least 2.")
+        if sd[i] <= 0:
+            problems.append(f"row {i + 1} ({row}), column {columns['sd']}: {sd[i]:g} must be above 0, or empty if unknown.")
+    pairs = []
+    for name in dict.fromkeys(study):
+        mine = [i for i, s in enumerate(study) if s == name]
+        first = [i for i in mine if arm[i] == str(reference).strip()]
+        if len(mine) != 2 or len(first) != 1:
+            problems.append(
+                f"rows {', '.join(str(i + 1) for i in mine)}, column {columns['arm']}: {name} must have two arms, one of them "
+                f"{reference!r}; it has {', '.join(arm[i] for i in mine)}."
+            )
+        else:
+            pairs.append((first[0], next(i for i in mine if i != first[0])))
+    if problems:
+        raise InputError(problems)
+    order = np.array(pairs)
+    asked = question or Question(measure="MD")
+    if question is None:
+        others = {arm[j] for _, j in pairs}
+        side = others.pop() if len(others) == 1 else "experimental"
+        asked = replace(asked, control=str(reference), experimental=side)
+    return Means(
+        mean[order[:, 1]] - mean[order[:, 0]], n[order], sd[order], tuple(dict.fromkeys(study)),
+        tuple((arm[i], arm[j]) for i, j in pairs), asked,
+    )  # fmt: skip

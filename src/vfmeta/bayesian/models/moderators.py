@@ -1,0 +1,165 @@
+"""Bayesian meta-regression in PyMC, by formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vfmeta.bayesian.exact import choose_priors
+from vfmeta.bayesian.models.engine import Model
+from vfmeta.bayesian.models.normal import shrunken
+from vfmeta.bayesian.models.prior_variables import family, numbers, scale
+from vfmeta.bayesian.models.vectorised import Draws
+from vfmeta.bayesian.priors import Flat, Normal, TauPrior
+from vfmeta.frequentist.design import Design
+from vfmeta.frequentist.intake import Studies
+from vfmeta.frequentist.metaregression import prepared
+from vfmeta.messages import InputError
+from vfmeta.results import Question
+
+Beta = Normal | Flat
+
+
+def meta_regression(
+    effects: Any = None,
+    formula: str | None = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    labels: Sequence[Any] | None = None,
+    data: Any = None,
+    x: Any = None,
+    names: Sequence[str] | None = None,
+    tau: TauPrior | None = None,
+    beta: Beta | Mapping[str, Beta] | None = None,
+    question: Question | None = None,
+    missing: str = "raise",
+) -> Model:
+    """Meta-regression y_i ~ N(x_i beta, v_i + tau^2) with the priors of `vf.bayes.meta_regression`, which solves it exactly.
+
+    Parameters
+    ----------
+    effects, y, v, labels, question, missing
+        As in `vf.bayes.random_effects`.
+    formula, data, x, names
+        As in `vf.meta_regression`: the right side of a formula over the columns of ``data`` (the table's own details when left
+        out), or the design matrix itself. The intercept is called ``Intercept``.
+    tau : prior, optional
+        Of the heterogeneity left over; the default follows the measure.
+    beta : prior, or mapping of coefficient names to priors, optional
+        Normal or flat, on the scale of each coefficient; flat where nothing is said.
+
+    Returns
+    -------
+    Model
+        Variables beta (coefficient), tau, fitted (study): x_i beta, theta (study); observed: effect (study).
+
+    Raises
+    ------
+    InputError
+        Faulty input, moderators that cannot be told apart, an improper posterior, or a prior that PyMC does not know.
+    """
+    studies, design = prepared(effects, y, v, labels, data, question, missing, 0.95, (formula, x, names))
+    tau, _ = choose_priors(studies.question, tau, Flat())
+    chosen = coefficient_priors(design.names, beta)
+    mean = np.array([b.mean if isinstance(b, Normal) else 0.0 for b in chosen])
+    precision = np.array([b.sd**-2.0 if isinstance(b, Normal) else 0.0 for b in chosen])
+    _refuse(studies, design, tau, precision)
+    centre, root = _units(studies, design.x, mean, precision)
+    given = {"beta_centre": centre, "beta_root": root, "beta_mean": mean, "beta_precision": precision}
+    sizes = numbers("tau", tau, studies.v)
+    values = {"y": studies.y, "v": studies.v, "x": design.x, **given, **sizes}
+
+    def make(pm: Any) -> None:
+        seen, variance = pm.Data("y", studies.y, dims="study"), pm.Data("v", studies.v, dims="study")
+        matrix = pm.Data("x", design.x, dims=("study", "coefficient"))
+        known = [pm.Data(name, value) for name, value in given.items()]
+        # sampled in the units of its own least-squares error, so that correlated or oddly scaled moderators cost nothing
+        step = pm.CustomDist(
+            "beta_step", *known, logp=_log_prior, random=_draw, support_point=_start, dtype="float64",
+            signature="(p),(p,p),(p),(p)->(p)", shape=(len(design.names),),
+        )  # fmt: skip
+        coefficients = pm.Deterministic("beta", known[0] + pm.math.dot(known[1], step), dims="coefficient")
+        sd = scale(pm, "tau", tau, studies.v)
+        fitted = pm.Deterministic("fitted", pm.math.dot(matrix, coefficients), dims="study")
+        pm.Normal("effect", fitted, pm.math.sqrt(variance + sd**2), observed=seen, dims="study")
+
+    def extend(draws: Draws, data: Mapping[str, np.ndarray], rng: np.random.Generator) -> Draws:
+        return {"theta": shrunken(draws["fitted"], draws["tau"][:, None] ** 2, data["y"], data["v"], rng)}
+
+    return Model(
+        "meta_regression", (len(chosen), family(tau)), make, values,
+        {"study": list(studies.labels), "coefficient": list(design.names)}, ("beta", "tau"), question=studies.question,
+        priors=(str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(design.names, chosen, strict=True))),
+        notes=tuple(studies.notes), elastic=True, extend=extend, dims={"theta": ("study",)},
+    )  # fmt: skip
+
+
+def coefficient_priors(names: Sequence[str], beta: Any) -> list[Beta]:
+    """A prior for every coefficient."""
+    stated: Mapping[str, Any] = (
+        beta if isinstance(beta, Mapping) else dict.fromkeys(names, beta) if beta is not None else {}
+    )
+    unknown = set(stated) - set(names)
+    if unknown:
+        raise InputError(
+            f"beta names {', '.join(sorted(map(repr, unknown)))}, which is no coefficient; there are {', '.join(names)}."
+        )
+    chosen = [stated.get(n, Flat()) for n in names]
+    for n, b in zip(names, chosen, strict=True):
+        if not isinstance(b, (Normal, Flat)):
+            raise InputError(
+                f"beta[{n!r}]={b!r} is no prior of a coefficient; use vf.priors.Normal(mean, sd) or vf.priors.Flat()."
+            )
+    return chosen
+
+
+def _refuse(s: Studies, design: Design, tau: TauPrior, precision: np.ndarray) -> None:
+    free = design.x[:, precision == 0]
+    if free.shape[1] and np.linalg.matrix_rank(free / np.maximum(np.abs(free).max(0), 1e-300)) < free.shape[1]:
+        raise InputError(
+            "The moderators with flat priors cannot be told apart in these studies (their columns are linearly dependent): "
+            f"{', '.join(n for n, p in zip(design.names, precision, strict=True) if p == 0)}."
+        )
+    if tau.tail + s.k - free.shape[1] <= 0:
+        raise InputError(
+            f"The posterior is improper: with {s.k} studies, {free.shape[1]} flat coefficients and {tau}, large values of tau "
+            "are not ruled out. Take proper priors of the coefficients or of tau (Gelman 2006, Bayesian Analysis 1:515-534)."
+        )
+
+
+def _units(s: Studies, x: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and triangular root of the covariance of the coefficients, at a heterogeneity as large as the residuals."""
+    rest = s.y - x @ np.linalg.lstsq(x, s.y, rcond=None)[0]
+    w = 1 / (s.v + float(np.mean(rest**2)))
+    information = (x.T * w) @ x + np.diag(precision)
+    # to unit diagonal before inverting, so that units of moderators cost no digits
+    size = np.sqrt(np.diag(information))
+    cov = np.linalg.inv(information / np.outer(size, size)) / np.outer(size, size)
+    return cov @ (x.T @ (w * s.y) + precision * mean), np.linalg.cholesky((cov + cov.T) / 2)
+
+
+def _log_prior(value: Any, centre: Any, root: Any, mean: Any, precision: Any) -> Any:
+    """Log density of the coefficients that ``value`` stands for; a precision of 0 is flat."""
+    import pytensor.tensor as pt
+
+    off = centre + pt.dot(root, value) - mean
+    own = pt.switch(precision > 0, 0.5 * pt.log(pt.maximum(precision, 1e-300) / (2 * np.pi)), 0.0)
+    return (own - 0.5 * precision * off**2).sum(axis=-1) + pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+
+
+def _start(variable: Any, size: Any, centre: Any, *others: Any) -> Any:
+    """At the least-squares coefficients."""
+    return 0.0 * centre
+
+
+def _draw(
+    centre: np.ndarray, root: np.ndarray, mean: np.ndarray, precision: np.ndarray, rng: np.random.Generator, size: Any
+) -> np.ndarray:
+    if np.any(precision == 0):
+        raise NotImplementedError("a flat prior has no draws")
+    lead = tuple(size) if size is not None else ()
+    off = mean - centre + rng.standard_normal((*lead, mean.shape[-1])) / np.sqrt(precision)
+    return np.linalg.solve(root, off[..., None])[..., 0]

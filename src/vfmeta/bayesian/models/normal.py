@@ -1,0 +1,99 @@
+"""The normal-normal model in PyMC, with its study effects and everything ArviZ can do with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vfmeta.bayesian.exact import choose_priors, refuse_improper, study_notes
+from vfmeta.bayesian.models.engine import Model
+from vfmeta.bayesian.models.prior_variables import family, location, numbers, scale
+from vfmeta.bayesian.models.vectorised import Draws
+from vfmeta.bayesian.monte_carlo import tails_of
+from vfmeta.bayesian.priors import MuPrior, TauPrior
+from vfmeta.frequentist.intake import Studies, read
+from vfmeta.messages import InputError
+from vfmeta.results import Question
+
+STUDY_EFFECTS = ("integrated", "sampled")
+
+
+def normal_normal(
+    effects: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    labels: Sequence[Any] | None = None,
+    tau: TauPrior | None = None,
+    mu: MuPrior | None = None,
+    study_effects: str = "integrated",
+    question: Question | None = None,
+    missing: str = "raise",
+) -> Model:
+    """Random-effects model y_i ~ N(theta_i, v_i), theta_i ~ N(mu, tau^2), of known sampling variances.
+
+    `vf.bayes.random_effects` solves the same model exactly and `vf.bayes.sample` samples it fastest; this one is for going on
+    with, in PyMC and ArviZ.
+
+    Parameters
+    ----------
+    effects, y, v, labels, question, missing
+        As in `vf.bayes.random_effects`.
+    tau, mu : priors, optional
+        Defaults follow the measure.
+    study_effects : {"integrated", "sampled"}
+        Integrated out of the likelihood, y_i ~ N(mu, v_i + tau^2), and drawn afterwards given mu and tau, which is the same
+        posterior without its funnel; or sampled along, non-centred. Leave-one-out then asks for a new trial in the first case
+        and for a further result of the same trial in the second.
+
+    Returns
+    -------
+    Model
+        Variables mu, tau, theta (study), next_trial; observed: effect (study).
+
+    Raises
+    ------
+    InputError
+        Faulty input, priors that leave the posterior improper, or that PyMC does not know.
+    """
+    if study_effects not in STUDY_EFFECTS:
+        raise InputError(f'study_effects={study_effects!r} is unknown; use "integrated" or "sampled".')
+    studies = read(effects, y, v, labels, question, missing, 0.95)
+    tau, mu = effect_priors(studies, tau, mu)
+    integrated = study_effects == "integrated"
+    data = {"y": studies.y, "v": studies.v, **numbers("mu", mu), **numbers("tau", tau, studies.v)}
+
+    def make(pm: Any) -> None:
+        seen, variance = pm.Data("y", studies.y, dims="study"), pm.Data("v", studies.v, dims="study")
+        mean, sd = location(pm, "mu", mu), scale(pm, "tau", tau, studies.v)
+        if integrated:
+            pm.Normal("effect", mean, pm.math.sqrt(variance + sd**2), observed=seen, dims="study")
+        else:
+            theta = pm.Deterministic("theta", mean + sd * pm.Normal("theta_raw", 0.0, 1.0, dims="study"), dims="study")
+            pm.Normal("effect", theta, pm.math.sqrt(variance), observed=seen, dims="study")
+
+    def extend(draws: Draws, data: Mapping[str, np.ndarray], rng: np.random.Generator) -> Draws:
+        mean, sd = draws["mu"], draws["tau"]
+        given = {} if not integrated else {"theta": shrunken(mean[:, None], sd[:, None] ** 2, data["y"], data["v"], rng)}
+        return {**given, "next_trial": mean + sd * rng.standard_normal(mean.shape)}
+
+    return Model(
+        "normal_normal", (study_effects, family(tau), family(mu)), make, data, {"study": list(studies.labels)}, ("mu", "tau"),
+        question=studies.question, priors=(str(tau), str(mu)), notes=tuple(study_notes(studies, tau, mu)), elastic=integrated,
+        extend=extend, dims={"theta": ("study",)}, studies=studies, tails=tails_of(tau, mu, studies.k),
+    )  # fmt: skip
+
+
+def effect_priors(studies: Studies, tau: TauPrior | None, mu: MuPrior | None) -> tuple[TauPrior, MuPrior]:
+    """The priors named or the defaults of the measure; an improper posterior is refused."""
+    tau, mu = choose_priors(studies.question, tau, mu)
+    refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
+    return tau, mu
+
+
+def shrunken(mean: np.ndarray, t2: np.ndarray, y: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Study effects drawn given their mean and variance ``t2``, both of shapes that broadcast to (S, k)."""
+    pull = v / (v + t2)
+    return mean * pull + y * (1 - pull) + np.sqrt(t2 * pull) * rng.standard_normal(pull.shape)

@@ -1,0 +1,175 @@
+"""The exact and the sampled answer beside each other, on every analysis of the review and on cases from elsewhere."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vfmeta.bayesian.exact import choose_priors
+from vfmeta.bayesian.monte_carlo import Difference, differences, limit
+from vfmeta.bayesian.priors import MuPrior, TauPrior
+from vfmeta.evidence import fit
+from vfmeta.evidence.plan import Plan
+from vfmeta.evidence.run import _all_tables, choices_of
+from vfmeta.messages import InputError, VfmetaWarning
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from vfmeta.trials import Trials
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set with its priors: ``given`` are arguments of `vf.bayes.random_effects`."""
+
+    name: str
+    given: dict[str, Any]
+    tau: TauPrior | None = None
+    mu: MuPrior | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What became of a case; ``refused`` says why there is nothing to compare.
+
+    ``gate`` is what the draws failed at, in words, and ``unsaid`` the part of it that the sampled result does not carry;
+    ``again`` marks a second look (`confirm`).
+    """
+
+    name: str
+    k: int
+    priors: tuple[str, ...]
+    differences: tuple[Difference, ...] = ()
+    gate: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
+    refused: str = ""
+    fault: bool = False
+    again: bool = False
+
+    @property
+    def worst(self) -> Difference:
+        return max(self.differences, key=lambda d: d.size)
+
+
+def review_cases(plans: list[Plan], trials: Trials) -> list[Case]:
+    """Every Bayesian analysis of the plans with two trials or more, sensitivity analyses included; equal ones once."""
+    found: dict[str, Case] = {}
+    homes = {(p.id, a.id): (p, a) for p in plans for a in p.analysis}
+    for (plan, analysis, variant), table in _all_tables(plans, trials).items():
+        choices = choices_of(*homes[plan, analysis], variant)
+        if len(table) < 2 or choices.get("model") == "common":
+            continue
+        priors: dict[str, Any] = {name: choices[name] for name in ("tau_prior", "mu_prior") if name in choices}
+        tau, mu = (fit.prior(priors.get(name), table.question.measure) for name in ("tau_prior", "mu_prior"))
+        same = fit.inputs_of(table, priors, sample=False, name="")
+        found.setdefault(same, Case(f"{plan}/{analysis}{', ' + variant if variant else ''}", {"effects": table}, tau, mu))
+    return list(found.values())
+
+
+def compare(
+    cases: Sequence[Case], *, seed: int = 1, draws: int = 2000, tick: Callable[[str], None] | None = None
+) -> list[Compared]:
+    """Solve every case exactly and by sampling (``draws`` in each of four chains), with the same priors."""
+    done = []
+    for case in cases:
+        if tick:
+            tick(case.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VfmetaWarning)
+            done.append(_compare(case, seed, draws))
+    return done
+
+
+def confirm(cases: Sequence[Case], rows: Sequence[Compared], *, seed: int = 1) -> list[Compared]:
+    """The rows, those beyond the limit sampled again with another seed and four times the draws.
+
+    A true difference then stands out twice as far; one that the sampler made by chance is gone.
+    """
+    beyond = {r.name for r in verdicts(rows)[1] if r.differences}
+    return [
+        replace(compare([case], seed=seed + 1, draws=8000)[0], again=True) if row.name in beyond else row
+        for case, row in zip(cases, rows, strict=True)
+    ]
+
+
+def _compare(case: Case, seed: int, draws: int) -> Compared:
+    from vfmeta import bayesian
+    from vfmeta.bayesian.compat import draws_of, sampler_stats
+    from vfmeta.bayesian.models import gate
+
+    given = {**case.given, "tau": case.tau, "mu": case.mu}
+    try:
+        exact = bayesian.random_effects(**given)
+    except InputError as error:
+        return Compared(case.name, 0, (str(case.tau), str(case.mu)), refused=f"no exact answer: {error}", fault=True)
+    try:
+        sampled = bayesian.sample(**given, seed=seed, draws=draws)
+        drawn = bayesian.sample_posterior(**given, seed=seed, draws=draws)
+    except InputError as error:
+        tau, mu = choose_priors(exact.question, case.tau, case.mu)
+        kinds = f"{type(tau).__name__} with {type(mu).__name__}"
+        return Compared(case.name, exact.k, exact.priors, refused=f"{kinds} cannot be sampled: {error}", fault=True)
+    mean, sd = draws_of(drawn, "mu", "tau")
+    diverging, energy = sampler_stats(drawn)
+    failed = gate.check({"mu": mean, "tau": sd}, energy, diverging).warnings
+    said = " ".join(sampled.warnings)
+    # what was tried may be worded otherwise; what failed, and by how much, may not
+    unsaid = tuple(w for w in failed if w.split(";")[0] not in said)
+    return Compared(case.name, exact.k, exact.priors, differences(exact, sampled), failed, unsaid)
+
+
+def verdicts(rows: Sequence[Compared], false_alarm: float = 0.001) -> tuple[float, list[Compared]]:
+    """The limit for as many figures as were compared, and the rows that are at fault."""
+    figures = sum(len(r.differences) for r in rows)
+    most = limit(max(figures, 1), false_alarm)
+    return most, [r for r in rows if r.fault or r.unsaid or (r.differences and r.worst.size > most)]
+
+
+def table(rows: Sequence[Compared]) -> Table:
+    """The comparison as a table for the terminal."""
+    from rich.table import Table
+
+    most, wrong = verdicts(rows)
+    shown = Table(title="Exact posterior and PyMC", title_justify="left")
+    for name, justify in (
+        ("case", "left"), ("k", "right"), ("priors", "left"), ("worst difference, in Monte Carlo errors", "left"),
+        ("gate", "left"),
+    ):  # fmt: skip
+        shown.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for r in rows:
+        if r.refused:
+            worst, passed = r.refused, ""
+        else:
+            second = ", second look" if r.again else ""
+            worst = f"{r.worst.size:.1f} ({r.worst.figure}{second}{'' if r.worst.size <= most else ': DISAGREE'})"
+            passed = "passed" if not r.gate else ("FAILED, UNSAID: " if r.unsaid else "failed, and said: ") + " ".join(r.gate)
+        shown.add_row(r.name, str(r.k or ""), "; ".join(r.priors), worst, passed, style="bold red" if r in wrong else None)
+    return shown
+
+
+def report(cases: Sequence[Case], *, seed: int = 1) -> int:
+    """Compare, print the table and what follows from it; the exit status is 1 where anything is at fault."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    progress_to = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("[dim]{task.fields[now]}"))
+    with Progress(*columns, console=progress_to, transient=True, disable=not progress_to.is_terminal) as progress:
+        task = progress.add_task(f"{len(cases)} cases", total=len(cases), now="")
+        rows = compare(cases, seed=seed, tick=lambda now: progress.update(task, advance=1, now=now[:60]))
+        progress.update(task, now="a second look at what lies beyond the limit")
+        rows = confirm(cases, rows, seed=seed)
+    out = Console(width=None if Console().is_terminal else 160)
+    out.print(table(rows))
+    most, wrong = verdicts(rows)
+    figures = sum(len(r.differences) for r in rows)
+    out.print(
+        f"{len(rows)} cases, {figures} figures compared. Limit: {most:.2f} Monte Carlo standard errors, which the largest of "
+        f"{figures} standard normals passes by chance at most once in 1,000 runs (Bonferroni); what lies beyond is sampled "
+        "again with another seed and four times the draws, and the second look counts."
+    )
+    out.print("All agree." if not wrong else f"{len(wrong)} at fault: {', '.join(r.name for r in wrong)}.")
+    return 1 if wrong else 0
