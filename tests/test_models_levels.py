@@ -165,6 +165,20 @@ def test_packaged_pain_over_weeks(packaged: vf.Trials) -> None:
         models.multilevel(tables)
 
 
+def test_a_table_of_several_times_brings_its_weeks_and_covariances(packaged: vf.Trials) -> None:
+    table = vf.compare(
+        packaged, "vertebroplasty", "sham_vertebroplasty", outcome="pain_overall", measure="MD", scale=(0, 10),
+        weeks={13: (8, 20), 52: (40, 60), 104: (90, 120)},
+    )  # fmt: skip
+    stated = table.correlated(phi=0.98)
+    model = models.multilevel(stated)
+    assert model.coords["time"] == [13.0, 52.0, 104.0]
+    assert list(model.data["V"][np.tril_indices(3, -1)]) == pytest.approx(list(stated.vcov[np.tril_indices(3, -1)]))
+    with pytest.raises(InputError, match="correlation="):  # not stated in the table, so the model asks
+        models.multilevel(table)
+    assert models.multilevel(table, correlation=(0.2, 0.8)).coords["time"] == [13.0, 52.0, 104.0]
+
+
 BAD_ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "variance": ({"var": [0.2, -1, 0.2, 0.2, 0.2, 0.2, 0.2]}, {}, r"row 2 \(A\), column v: the sampling variance is -1"),
     "text": ({"d": [1, "x", 1, 1, 1, 1, 1]}, {}, r"row 2 \(A\), column d: 'x' is text"),

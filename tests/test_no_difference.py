@@ -127,3 +127,17 @@ def test_results_of_before_are_unchanged() -> None:
     assert fit.p_value == pytest.approx(2 * stats.norm.sf(abs(fit.estimate / fit.se)))
     assert "no_difference" not in fit.to_json()
     assert np.isfinite(fit.statistic)
+
+
+@pytest.mark.parametrize("interval", ["HKSJ", "Wald"])
+def test_tables_of_many_pools_test_the_same_value_as_one(interval: str) -> None:
+    table = superiority(higher_is_worse=True)
+    fit = vf.random_effects(table, interval=interval)
+    last = vf.cumulative(fit).iloc[-1]
+    assert last["statistic"] == pytest.approx(fit.statistic, rel=1e-9)
+    assert last["p_value"] == pytest.approx(fit.p_value, rel=1e-9)
+    alone = vf.leave_one_out(fit)
+    for i, row in alone.iterrows():
+        keep = np.arange(fit.k) != i
+        rest = vf.random_effects(y=fit.y[keep], v=fit.v[keep], interval=interval)
+        assert row["statistic"] == pytest.approx((rest.estimate - 0.5) / rest.se, rel=1e-9)

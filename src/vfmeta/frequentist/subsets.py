@@ -136,7 +136,7 @@ def _model(fit: FrequentistResult) -> str:
 
 
 def _columns(fit: FrequentistResult, out: np.ndarray, k: np.ndarray) -> dict[str, np.ndarray]:
-    return fit_columns(out, k, _model(fit), fit.call["interval"], fit.level)
+    return fit_columns(out, k, _model(fit), fit.call["interval"], fit.level, fit.question.null_effect or 0.0)
 
 
 def _order(fit: FrequentistResult, order: Sequence[Any] | None) -> np.ndarray:

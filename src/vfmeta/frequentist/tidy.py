@@ -8,7 +8,9 @@ from vfmeta.frequentist.pooling import quantile
 from vfmeta.kernels.tails import tails
 
 
-def fit_columns(out: np.ndarray, k: np.ndarray, model: str, interval: str, level: float) -> dict[str, np.ndarray]:
+def fit_columns(
+    out: np.ndarray, k: np.ndarray, model: str, interval: str, level: float, null: float = 0.0
+) -> dict[str, np.ndarray]:
     """Tidy columns of a batch.
 
     Parameters
@@ -23,6 +25,8 @@ def fit_columns(out: np.ndarray, k: np.ndarray, model: str, interval: str, level
         As for ``vf.random_effects``.
     level : float
         Confidence level.
+    null : float
+        The value, on the analysis scale, that is tested.
 
     Returns
     -------
@@ -36,8 +40,9 @@ def fit_columns(out: np.ndarray, k: np.ndarray, model: str, interval: str, level
             own = se[alone]
             se = se * np.sqrt(np.maximum(factor, 1.0) if interval == "HKSJ-adhoc" else factor)
             se[alone] = own
-        statistic = estimate / se
-        statistic[(estimate == 0) & (se == 0)] = 0.0
+        beyond = estimate - null if null else estimate
+        statistic = beyond / se
+        statistic[(beyond == 0) & (se == 0)] = 0.0
         if interval == "Wald":
             ddf, half = np.full(len(k), np.nan), quantile(level, None) * se
         else:

@@ -22,7 +22,8 @@ from vfmeta.results import Question
 # a t is a normal whose variance is divided by lambda ~ gamma(df/2, df/2); lambda is integrated by equal steps of w, where
 # log lambda = t - exp(-t): double exponential at both ends (Takahasi & Mori 1974, Publ RIMS 9:721-741); around the peak t moves
 # in steps as wide as the gamma asks for, and in longer ones to its sides, where an outlier may pull lambda. Log densities are
-# right to 1e-6 for trials within 10 scales, to 5e-4 within 20 and to 1% at 50, where a t of more df has no mass to speak of
+# right to 1e-5 for trials within 10 scales, to 1e-3 within 20; at 50 to 1% with 10 df, and worse with more, where a t has
+# almost no mass
 NODES = np.linspace(-5.75, 5.75, 65)
 _PEAK = 0.5671432904097838  # where t = exp(-t)
 

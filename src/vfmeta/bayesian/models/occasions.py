@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from vfmeta.frequentist.counts import _look_up
 from vfmeta.frequentist.dependent.likelihood import positive_definite
@@ -163,7 +164,7 @@ def _matrix(V: np.ndarray, where: np.ndarray, study: list[str]) -> np.ndarray:
             f"V ties row {i + 1} ({study[i]}) to row {j + 1} ({study[j]}), which are different trials; sampling errors of "
             "different patients are independent. Give rows of the same patients one study name."
         )
-    positive_definite(V, study, np.arange(1, len(study) + 1))
+    positive_definite(csr_array(V), study, np.arange(1, len(study) + 1))
     return V
 
 
@@ -190,16 +191,18 @@ def _from_tables(effects: Any, columns: dict[str, Any], V: Any) -> _Raw:
     for week, table in pairs:
         if not (hasattr(table, "details") and hasattr(table, "question")):
             raise InputError(f"Beside week {week!r} stands a {type(table).__name__}; it must be an effect table.")
-        _same_question(raw, table.question)
         if not len(table.y):
             raw.notes.append(f"No trial has an effect at week {week}.")
             continue
-        for label, y, v, detail in zip(table.labels, table.y, table.v, table.details, strict=True):
-            own = detail.get("week")
+        rows = getattr(table, "effects", table.details)
+        for label, y, v, detail, row in zip(table.labels, table.y, table.v, table.details, rows, strict=True):
+            own, target = detail.get("week"), getattr(row, "target_week", None)
+            outcome = getattr(row, "outcome", "") or table.question.outcome
+            _same_question(raw, replace(table.question, outcome=outcome))
             raw.study.append(label)
-            raw.outcome.append(table.question.outcome)
+            raw.outcome.append(outcome)
             raw.week.append(week if own is None else own)
-            raw.period.append(own if week is None else week)
+            raw.period.append((own if target is None else target) if week is None else week)
             raw.y.append(float(y))
             raw.v.append(float(v))
         blocks.append(np.diag(table.v) if getattr(table, "vcov", None) is None else np.asarray(table.vcov, dtype=float))
@@ -207,7 +210,12 @@ def _from_tables(effects: Any, columns: dict[str, Any], V: Any) -> _Raw:
         raw.V = _square(V, len(raw.y))
         raw.v = list(np.diag(raw.V))
     elif any(np.any(b != np.diag(np.diag(b))) for b in blocks):
-        raise InputError("A table has effects that share patients (vcov); give V= for all effects, in the order of the tables.")
+        if len(blocks) > 1:
+            raise InputError(
+                "A table has effects that share patients (vcov); join the tables and call correlated(), or give V= for all."
+            )
+        if np.isfinite(blocks[0]).all():  # else how times and outcomes correlate is left to the model
+            raw.V = blocks[0]
     return raw
 
 

@@ -56,7 +56,8 @@ def multilevel(
     ----------
     effects : mapping of week to effect table, sequence of (week, table), effect table, or data frame
         Tables from ``vf.compare``, one for each window, under the week of the window; tables of several outcomes may be listed
-        side by side as pairs. Or a data frame (or nothing, and the columns as sequences).
+        side by side as pairs. Or one table of several times (``vf.compare(..., weeks=)``); what its ``correlated`` stated is
+        taken as the known ``V``. Or a data frame (or nothing, and the columns as sequences).
     study, outcome, time, y, v : column name or sequence
         Of a data frame, a row an effect; ``time`` in weeks, ``v`` the sampling variance. The names of an effect table's frame
         (study, outcome, week, y, v) are found by themselves.
