@@ -49,7 +49,7 @@ def model(y, v):
     return m
 def run(y, v):
     with model(y, v):
-        pm.sample(1000, tune=1000, chains=4, random_seed=1, progressbar=False)
+        pm.sample(1000, tune=1000, chains=4, random_seed=1, progressbar=False, nuts_sampler="pymc")
 """,
     "nutpie": """
 import numpy as np, pymc as pm, nutpie
