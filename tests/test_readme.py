@@ -18,12 +18,24 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_example_prints_what_the_readme_shows():
-    (code,), (shown,) = blocks("python"), blocks("text")
+    code, (shown,) = blocks("python")[0], blocks("text")
     said = io.StringIO()
     with contextlib.redirect_stdout(said), warnings.catch_warnings():
         warnings.simplefilter("error")
         exec(compile(code, "README.md", "exec"), {})
     assert said.getvalue() == shown
+
+
+def test_the_sampled_example_runs_and_answers_to_the_names_beside_it():
+    code = blocks("python")[1]
+    world = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(blocks("python")[0].splitlines()[0] + "\n" + code, "README.md", "exec"), world)
+    named = re.findall(r"post\.([a-z]+)", code)
+    assert set(named) == {"table", "gate", "loo", "arviz"}
+    assert all(hasattr(world["post"], name) for name in named)
+    assert "mu" in set(world["post"].table()["variable"])
 
 
 def test_the_example_is_five_lines():

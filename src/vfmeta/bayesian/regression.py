@@ -188,7 +188,15 @@ def meta_regression(
     s = read(effects, y, v, None, question, "raise", 0.95)
     tau, _ = choose_priors(s.question, tau, Flat())
     names, x = _design(covariates, s.k, intercept)
-    stated: Mapping[str, Normal | Flat] = (
+    chosen = coefficient_priors(names, beta)
+    flat = [isinstance(b, Flat) for b in chosen]
+    refuse_dependent(x[:, flat], [n for n, free in zip(names, flat, strict=True) if free])
+    return RegressionPosterior(s.y, s.v, x, names, tau, chosen)
+
+
+def coefficient_priors(names: Sequence[str], beta: Any) -> list[Normal | Flat]:
+    """A prior for every coefficient; flat where ``beta`` says nothing."""
+    stated: Mapping[str, Any] = (
         beta if isinstance(beta, Mapping) else dict.fromkeys(names, beta) if beta is not None else {}
     )
     unknown = set(stated) - set(names)
@@ -202,12 +210,16 @@ def meta_regression(
             raise InputError(
                 f"beta[{n!r}]={b!r} is no prior of a coefficient; use vf.priors.Normal(mean, sd) or vf.priors.Flat()."
             )
-    flat = x[:, [isinstance(b, Flat) for b in chosen]]
-    if flat.shape[1] and np.linalg.matrix_rank(flat / np.maximum(np.abs(flat).max(0), 1e-300)) < flat.shape[1]:
+    return chosen
+
+
+def refuse_dependent(x: np.ndarray, names: Sequence[str]) -> None:
+    """An error when columns of ``x`` (k, p), those with flat priors, are linearly dependent."""
+    if x.shape[1] and np.linalg.matrix_rank(x / np.maximum(np.abs(x).max(0), 1e-300)) < x.shape[1]:
         raise InputError(
-            "The covariates with flat priors cannot be told apart in these studies (their columns are linearly dependent)."
+            "The moderators with flat priors cannot be told apart in these studies (their columns are linearly dependent): "
+            f"{', '.join(names)}."
         )
-    return RegressionPosterior(s.y, s.v, x, names, tau, chosen)
 
 
 def _design(covariates: Any, k: int, intercept: bool) -> tuple[list[str], np.ndarray]:

@@ -13,6 +13,7 @@ from vfmeta.bayesian.models.normal import shrunken
 from vfmeta.bayesian.models.prior_variables import family, numbers, scale
 from vfmeta.bayesian.models.vectorised import Draws
 from vfmeta.bayesian.priors import Flat, Normal, TauPrior
+from vfmeta.bayesian.regression import coefficient_priors, refuse_dependent
 from vfmeta.frequentist.design import Design
 from vfmeta.frequentist.intake import Studies
 from vfmeta.frequentist.metaregression import prepared
@@ -97,32 +98,9 @@ def meta_regression(
     )  # fmt: skip
 
 
-def coefficient_priors(names: Sequence[str], beta: Any) -> list[Beta]:
-    """A prior for every coefficient."""
-    stated: Mapping[str, Any] = (
-        beta if isinstance(beta, Mapping) else dict.fromkeys(names, beta) if beta is not None else {}
-    )
-    unknown = set(stated) - set(names)
-    if unknown:
-        raise InputError(
-            f"beta names {', '.join(sorted(map(repr, unknown)))}, which is no coefficient; there are {', '.join(names)}."
-        )
-    chosen = [stated.get(n, Flat()) for n in names]
-    for n, b in zip(names, chosen, strict=True):
-        if not isinstance(b, (Normal, Flat)):
-            raise InputError(
-                f"beta[{n!r}]={b!r} is no prior of a coefficient; use vf.priors.Normal(mean, sd) or vf.priors.Flat()."
-            )
-    return chosen
-
-
 def _refuse(s: Studies, design: Design, tau: TauPrior, precision: np.ndarray) -> None:
     free = design.x[:, precision == 0]
-    if free.shape[1] and np.linalg.matrix_rank(free / np.maximum(np.abs(free).max(0), 1e-300)) < free.shape[1]:
-        raise InputError(
-            "The moderators with flat priors cannot be told apart in these studies (their columns are linearly dependent): "
-            f"{', '.join(n for n, p in zip(design.names, precision, strict=True) if p == 0)}."
-        )
+    refuse_dependent(free, [n for n, p in zip(design.names, precision, strict=True) if p == 0])
     if tau.tail + s.k - free.shape[1] <= 0:
         raise InputError(
             f"The posterior is improper: with {s.k} studies, {free.shape[1]} flat coefficients and {tau}, large values of tau "
