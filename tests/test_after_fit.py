@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import scipy.stats
 import statsmodels.api as sm
 from tests.reference_runner.adapt_after_fit import OFFERED
 from tests.reference_runner.common import check
+from tests.regression_data import fit, quiet, table
 
 import vfmeta as vf
 from vfmeta.frequentist import after_fit
@@ -35,22 +35,6 @@ def test_reference_case(case: dict[str, Any]) -> None:
     assert outcome.group == "right"
     assert not outcome.not_compared
 
-
-def table(seed: int = 1, k: int = 14) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    d = pd.DataFrame({"v": rng.uniform(0.02, 0.3, k), "dose": rng.normal(2, 0.6, k), "arm": list("abc" * k)[:k]})
-    d["y"] = 0.3 + 0.2 * d["dose"] + rng.normal(0, np.sqrt(d["v"] + 0.1))
-    return d
-
-
-def quiet(function: Any, *args: Any, **kwargs: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", vf.VfmetaWarning)
-        return function(*args, **kwargs)
-
-
-def fit(formula: str = "~ dose", data: pd.DataFrame | None = None, **more: Any) -> Any:
-    return quiet(vf.meta_regression, formula=formula, data=table() if data is None else data, y="y", v="v", **more)
 
 
 def test_common_effects_agree_with_the_influence_measures_of_statsmodels() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vfmeta import kernels as K
+from vfmeta.kernels import estimators
 
 
 def _batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -17,25 +18,25 @@ def _batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return y, v, mask
 
 
-@pytest.mark.parametrize("method", sorted(K.TAU2))
-def test_masked_batch_equals_single_fits(method: str) -> None:
+def _alone(y: np.ndarray, v: np.ndarray, method: str) -> np.ndarray:
+    return estimators.fit_ragged(y, v, None, np.array([0, len(y)]), method, wants=estimators.PROFILE)[0]
+
+
+@pytest.mark.parametrize("method", [m for m in sorted(K.ESTIMATORS) if not m.startswith("GENQ")])
+def test_batch_equals_single_fits_and_their_definitions(method: str) -> None:
     y, v, mask = _batch()
-    tau2 = K.TAU2[method](y, v, mask)
-    low, high = K.q_profile(y, v, 0.95, mask)
-    estimate, se, weights = K.pool(y, v, tau2, mask)
-    q = K.hartung_knapp_q(y, v, tau2, mask)
-    assert tau2.shape == (40,)
-    assert weights.shape == (40, 9)
-    for i in range(40):
-        yi, vi = y[i, mask[i]], v[i, mask[i]]
-        one = K.TAU2[method](yi, vi)
-        assert one == pytest.approx(tau2[i], rel=1e-10, abs=1e-14)
-        assert [x[0] for x in K.q_profile(yi, vi)] == pytest.approx([low[i], high[i]], rel=1e-10, abs=1e-14, nan_ok=True)
-        e, s, w = K.pool(yi, vi, one)
-        assert (e[0], s[0]) == pytest.approx((estimate[i], se[i]), rel=1e-10)
-        assert w[0] == pytest.approx(weights[i, mask[i]], rel=1e-10)
-        assert np.all(weights[i, ~mask[i]] == 0)
-        assert K.hartung_knapp_q(yi, vi, one)[0] == pytest.approx(q[i], rel=1e-9)
+    start = np.concatenate([[0], np.cumsum(mask.sum(1))])
+    rows = np.flatnonzero(mask)
+    out = estimators.fit_ragged(y.ravel(), v.ravel(), rows, start, method, wants=estimators.PROFILE)
+    assert out.shape[0] == 40
+    for found, here, yi, vi in zip(out, mask, y, v, strict=True):
+        yi, vi = yi[here], vi[here]
+        assert list(_alone(yi, vi, method)) == pytest.approx(list(found), rel=1e-10, abs=1e-14, nan_ok=True)
+        tau2, estimate, se, factor = found[[0, 2, 3, 4]]
+        w = 1 / (vi + tau2)
+        assert estimate == pytest.approx(w @ yi / w.sum(), rel=1e-9, abs=1e-12)
+        assert se == pytest.approx(w.sum() ** -0.5, rel=1e-9)
+        assert factor == pytest.approx(w @ (yi - estimate) ** 2 / (len(yi) - 1), rel=1e-8)
 
 
 def test_reml_takes_the_highest_of_several_maxima() -> None:
@@ -46,7 +47,7 @@ def test_reml_takes_the_highest_of_several_maxima() -> None:
         k = 5
         y = rng.normal(0, 1, k) * np.array([0.001, 0.001, 3, 3, 3])
         v = np.array([1e-6, 1e-6, 0.3, 0.3, 0.3]) * rng.uniform(0.3, 3, k)
-        tau2 = K.tau2_reml(y, v)[0]
+        tau2 = _alone(y, v, "REML")[0]
         grid = np.concatenate([[0.0], np.geomspace(1e-10, 1e3, 3000)])
         w = 1 / (v + grid[:, None])
         m = (w * y).sum(1) / w.sum(1)
@@ -74,20 +75,13 @@ def test_dominating_study_costs_no_digits() -> None:
     q = sum(a * (b - mean) ** 2 for a, b in zip(w, y, strict=True))
     c = total - sum(a * a for a in w) / total
     exact = float((q - 2) / c)
-    got = K.tau2_dl(np.array([0.0, 3.0, 8.0]), np.array([1e-16, 1.0, 1.0]))[0]
+    got = _alone(np.array([0.0, 3.0, 8.0]), np.array([1e-16, 1.0, 1.0]), "DL")[0]
     assert got == pytest.approx(exact, rel=1e-12)
 
 
-def test_one_study_is_not_estimable() -> None:
-    for estimator in K.TAU2.values():
-        assert np.isnan(estimator(np.array([1.0]), np.array([0.5]))[0])
-
-
-def test_nan_or_wrong_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match="finite"):
-        K.tau2_reml(np.array([1.0, np.nan]), np.array([1.0, 1.0]))
-    with pytest.raises(ValueError, match="share one shape"):
-        K.tau2_dl(np.array([1.0, 2.0]), np.array([1.0]))
+@pytest.mark.parametrize("method", [m for m in sorted(K.ESTIMATORS) if not m.startswith("GENQ")])
+def test_one_study_is_not_estimable(method: str) -> None:
+    assert np.isnan(_alone(np.array([1.0]), np.array([0.5]), method)[0])
 
 
 def test_root_finder() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ import scipy.optimize
 import scipy.stats
 import statsmodels.api as sm
 from tests.reference_runner.common import check
+from tests.regression_data import fit, quiet, table
 
 import vfmeta as vf
 from vfmeta.kernels.regression import regression
@@ -29,23 +29,6 @@ def test_reference_case(case: dict[str, Any]) -> None:
     assert outcome.group == "right"
     assert not outcome.not_compared
 
-
-def table(seed: int = 1, k: int = 14) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    d = pd.DataFrame({"v": rng.uniform(0.02, 0.3, k), "dose": rng.normal(20, 6, k), "arm": list("abc" * k)[:k]})
-    d["y"] = 0.3 + 0.02 * d["dose"] + rng.normal(0, np.sqrt(d["v"] + 0.1))
-    return d
-
-
-def quiet(function: Any, *args: Any, **kwargs: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", vf.VfmetaWarning)
-        return function(*args, **kwargs)
-
-
-def fit(formula: str = "~ dose", data: pd.DataFrame | None = None, **more: Any) -> Any:
-    d = table() if data is None else data
-    return quiet(vf.meta_regression, formula=formula, data=d, y="y", v="v", **more)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))

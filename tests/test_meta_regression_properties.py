@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.regression_data import quiet
 
 import vfmeta as vf
 from vfmeta.kernels import estimators
@@ -16,12 +16,6 @@ from vfmeta.kernels.regression import regression
 from vfmeta.kernels.regression_tau2 import METHODS, tau2_of
 
 doubles = st.floats(-5, 5, allow_nan=False)
-
-
-def quiet(function: Any, *args: Any, **kwargs: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", vf.VfmetaWarning)
-        return function(*args, **kwargs)
 
 
 @settings(max_examples=40, deadline=None)

@@ -98,13 +98,6 @@ def _drawn_map(cells: str, code: str) -> tuple[bytes, bytes, str]:
     return (*_saved(plots.gap_map(*tables), alt), alt)
 
 
-def forest_of(records: list[Record], **kwargs: Any) -> Any:
-    """The forest plot of records that share an axis, as matplotlib axes to go on drawing on."""
-    from vfmeta import plots
-
-    return plots.forest(sections=[(r.title, r.frequentist, r.posterior) for r in records], **kwargs)
-
-
 def _inputs(group: list[Record]) -> str:
     parts = [[r.title, r.data["results"]["frequentist"], r.data["results"]["posterior"]] for r in group]
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)

@@ -85,17 +85,6 @@ def moments(y, v, tau2):  # type: ignore[no-untyped-def]
 
 
 @lean
-def weighted_mean(y, v, tau2):  # type: ignore[no-untyped-def]
-    """1'W1 and the mean."""
-    total, wy = 1.0 / (v[0] + tau2), 0.0
-    for i in range(1, y.size):
-        w = 1.0 / (v[i] + tau2)
-        total += w
-        wy += w * y[i]
-    return total, wy / total
-
-
-@lean
 def squared_weights(v, tau2):  # type: ignore[no-untyped-def]
     """Traces of WW and of PP."""
     top = 1.0 / (v[0] + tau2)
