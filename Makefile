@@ -55,7 +55,7 @@ quarto: figures ## render the Quarto reports, where Quarto is installed
 	@VFMETA_TRIALS=$(abspath $(TRIALS)) VFMETA_PLANS=$(abspath $(PLANS)) QUARTO_PYTHON=$(abspath $(BIN)/python) quarto render reports
 
 calibrate: $(READY) ## simulation-based calibration of the exact Bayesian engine
-	@$(BIN)/python -m vfmeta.bayesian.calibration
+	@$(BIN)/python -m vfmeta.bayes.calibration
 
 calibrate-models: $(READY) ## simulation-based calibration of the PyMC models, to reports/calibration.md
 	@$(BIN)/python -m benchmarks.calibrate_models
@@ -79,6 +79,6 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q $(VENV)/lib src >/dev/null || true # a template that is no Python is no fault
-	@$(BIN)/python -c "import matplotlib.font_manager; from vfmeta.bayesian import compiled; compiled.warm()" # made once, kept
+	@$(BIN)/python -c "import matplotlib.font_manager; from vfmeta.bayes import compiled; compiled.warm()" # made once, kept
 	@$(BIN)/python -W ignore -c "import vfmeta as vf; vf.random_effects(y=[0, 1, 3], v=[1, 1, 2])" # compiled once, kept
 	@echo "set up in $$(( $$(date +%s) - $$(cat $(VENV)/started) )) s" && touch $@

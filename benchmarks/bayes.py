@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 
 import vfmeta as vf
-from vfmeta.bayesian import compiled, posterior, priors
+from vfmeta import priors
+from vfmeta.bayes import compiled, posterior
 
 HERE = Path(__file__).parent
 TITLE = "## The Bayesian engine"

@@ -257,9 +257,7 @@ def main() -> None:
     print(text)
 
 
-def report(
-    columns: dict[str, dict[str, float]], ours: dict[str, float], plain: float, points: list[tuple[int, float]]
-) -> str:
+def report(columns: dict[str, dict[str, float]], ours: dict[str, float], plain: float, points: list[tuple[int, float]]) -> str:
     """The table of times, with how many times longer others take in brackets."""
     names = list(columns)
     lines = [

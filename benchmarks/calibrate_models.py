@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vfmeta.bayesian import calibration, compiled, models, priors
-from vfmeta.bayesian.model_calibration import RankCalibration, calibrate_model
-from vfmeta.bayesian.models import Model
+from vfmeta import priors
+from vfmeta.bayes import calibration, compiled, models
+from vfmeta.bayes.model_calibration import RankCalibration, calibrate_model
+from vfmeta.bayes.models import Model
 
 REPORTS = Path(__file__).parent.parent / "reports"
 TAU, MU = priors.HalfNormal(0.5), priors.Normal(0.0, 1.0)
@@ -39,9 +40,7 @@ def cases() -> dict[str, Callable[[], Model]]:
     rows = {"study": "study", "arm": "arm", "events": "events", "reference": "old", "mu": MU, "tau": TAU}
     return {
         "normal-normal": lambda: models.normal_normal(y=y, v=v, tau=TAU, mu=MU),
-        "normal-normal, study effects sampled": lambda: models.normal_normal(
-            y=y, v=v, tau=TAU, mu=MU, study_effects="sampled"
-        ),
+        "normal-normal, study effects sampled": lambda: models.normal_normal(y=y, v=v, tau=TAU, mu=MU, study_effects="sampled"),
         "robust (t, 4 df)": lambda: models.robust(y=y, v=v, tau=TAU, mu=MU, df=4.0),
         "meta-regression": lambda: models.meta_regression(
             y=y, v=v, x=np.column_stack([np.ones(6), np.linspace(-1, 1, 6)]), names=["Intercept", "dose"], tau=TAU, beta=MU

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from vfmeta.bayesian import compat, models
-from vfmeta.bayesian.models.vectorised import Vectorised
+from vfmeta.bayes import models
+from vfmeta.bayes import versions as compat
+from vfmeta.bayes.models.vectorised import Vectorised
 
 
 def close(found: models.Sampled, name: str, mean: float, sd: float, element: int | None = None) -> None:

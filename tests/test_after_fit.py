@@ -17,7 +17,7 @@ from tests.reference_runner.common import check
 from tests.regression_data import fit, quiet, table
 
 import vfmeta as vf
-from vfmeta.frequentist import after_fit
+from vfmeta.frequentist.after import influence as after_fit
 from vfmeta.kernels import location_scale as kernel
 from vfmeta.kernels.deletion import leave_one_out
 from vfmeta.kernels.regression import regression
@@ -34,7 +34,6 @@ def test_reference_case(case: dict[str, Any]) -> None:
     outcome = check(case)
     assert outcome.group == "right"
     assert not outcome.not_compared
-
 
 
 def test_common_effects_agree_with_the_influence_measures_of_statsmodels() -> None:

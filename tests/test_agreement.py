@@ -16,9 +16,9 @@ from tests.reference_runner import agreement as command
 
 import evidence_world as ew
 import vfmeta as vf
-from vfmeta import bayesian
-from vfmeta.bayesian import priors
-from vfmeta.bayesian.monte_carlo import FIGURES, agrees, differences, limit, monte_carlo_errors, tails_of
+from vfmeta import bayes as bayesian
+from vfmeta import priors
+from vfmeta.bayes.monte_carlo import FIGURES, agrees, differences, limit, monte_carlo_errors, tails_of
 from vfmeta.evidence.agreement import Case, Compared, compare, confirm, report, review_cases, verdicts
 from vfmeta.evidence.plan import load_plans
 
@@ -58,18 +58,14 @@ def test_heavy_tails_are_compared_by_quantiles() -> None:
 
 
 @pytest.mark.parametrize("case", [LIGHT, HEAVY], ids=lambda c: c.name)
-def test_a_shifted_posterior_is_caught(
-    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shifted_posterior_is_caught(case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     honest = bayesian.random_effects
 
     def shifted(**given: Any) -> Any:
         fit = honest(**given)
         by = 0.15 * (fit.mu.interval[1] - fit.mu.interval[0]) / 4  # 0.15 posterior SDs, roughly
         low, high = fit.mu.interval
-        moved = dataclasses.replace(
-            fit.mu, mean=fit.mu.mean + by, median=fit.mu.median + by, interval=(low + by, high + by)
-        )
+        moved = dataclasses.replace(fit.mu, mean=fit.mu.mean + by, median=fit.mu.median + by, interval=(low + by, high + by))
         return dataclasses.replace(fit, mu=moved)
 
     monkeypatch.setattr(bayesian, "random_effects", shifted)

@@ -10,7 +10,8 @@ import pytest
 from tests.bayes_data import PAIN, V, Y, quiet
 
 import vfmeta as vf
-from vfmeta.bayesian import posterior, priors
+from vfmeta import priors
+from vfmeta.bayes import posterior
 
 
 def test_many_equal_one_at_a_time() -> None:

@@ -14,9 +14,11 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 
 import vfmeta as vf
-from vfmeta.bayesian import compat, posterior, priors
-from vfmeta.bayesian.checks import LeaveOneOut, PredictiveCheck
-from vfmeta.bayesian.scaling import _ENDS, _STEP
+from vfmeta import priors
+from vfmeta.bayes import posterior
+from vfmeta.bayes import versions as compat
+from vfmeta.bayes.checks import LeaveOneOut, PredictiveCheck
+from vfmeta.bayes.scaling import _ENDS, _STEP
 
 Y = np.array([-0.9, -1.6, -0.2, 0.3])
 V = np.array([0.3, 0.2, 0.05, 0.09])

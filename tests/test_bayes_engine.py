@@ -15,7 +15,8 @@ from scipy.stats import t as student
 from tests.bayes_data import V, Y, quiet
 
 import vfmeta as vf
-from vfmeta.bayesian import compiled, posterior, priors
+from vfmeta import priors
+from vfmeta.bayes import compiled, posterior
 
 LONG = json.loads((Path(__file__).parent / "reference" / "exact_bayes.json").read_text(encoding="utf-8"))
 FAMILIES = [

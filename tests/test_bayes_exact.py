@@ -14,8 +14,10 @@ import pytest
 from scipy.stats import norm
 
 import vfmeta as vf
-from vfmeta.bayesian import posterior, priors
-from vfmeta.results import BayesianResult, Question
+from vfmeta import priors
+from vfmeta.bayes import posterior
+from vfmeta.core.question import Question
+from vfmeta.results.fit import BayesianResult
 
 HERE = Path(__file__).parent / "reference"
 LONG = json.loads((HERE / "exact_bayes.json").read_text(encoding="utf-8"))

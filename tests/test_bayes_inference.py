@@ -11,8 +11,9 @@ from scipy.stats import norm
 from tests.bayes_data import V, Y, quiet
 
 import vfmeta as vf
-from vfmeta.bayesian import posterior, priors
-from vfmeta.bayesian.design import effective_sample_size, map_prior
+from vfmeta import priors
+from vfmeta.bayes import posterior
+from vfmeta.bayes.predictive_prior import effective_sample_size, map_prior
 
 
 def test_model_average_against_direct_integration() -> None:

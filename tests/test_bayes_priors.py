@@ -13,9 +13,9 @@ from scipy.integrate import quad
 from scipy.stats import halfnorm, invgamma, lognorm
 
 import vfmeta as vf
-from vfmeta.bayesian import priors
-from vfmeta.bayesian.published import RHODES, RHODES_COMPARISONS, TURNER, TURNER_COMPARISONS
-from vfmeta.results import Question
+from vfmeta import priors
+from vfmeta.core.question import Question
+from vfmeta.priors.published import RHODES, RHODES_COMPARISONS, TURNER, TURNER_COMPARISONS
 
 mpl.use("Agg")
 V = np.array([0.3, 0.2, 0.05, 0.09])

@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta.bayesian import compat, posterior, priors, sampled
-from vfmeta.results import BayesianResult, Question
+from vfmeta import priors
+from vfmeta.bayes import posterior, sampled
+from vfmeta.bayes import versions as compat
+from vfmeta.core.question import Question
+from vfmeta.results.fit import BayesianResult
 
 RNG = np.random.default_rng(42)
 SETS = {
@@ -177,7 +180,7 @@ def test_bad_input(given: dict[str, Any], message: str) -> None:
 def test_loads_without_a_compiler_and_leaves_the_environment_alone() -> None:
     """In a fresh process with nothing on the path: silent, and PYTENSOR_FLAGS is the user's own again."""
     code = (
-        "import os; from vfmeta.bayesian import compat; compat.load(); import pytensor; "
+        "import os; from vfmeta.bayes import versions; versions.load(); import pytensor; "
         "assert pytensor.config.cxx == ''; print(os.environ.get('PYTENSOR_FLAGS'))"
     )
     env = {k: x for k, x in os.environ.items() if k != "PYTENSOR_FLAGS"}

@@ -11,8 +11,9 @@ from scipy.stats import norm
 from tests.bayes_data import PAIN, V, Y, quiet
 
 import vfmeta as vf
-from vfmeta.bayesian import priors
-from vfmeta.results import BayesianResult, Question
+from vfmeta import priors
+from vfmeta.core.question import Question
+from vfmeta.results.fit import BayesianResult
 
 
 def test_power_scaling_sees_conflict_and_strong_priors() -> None:
@@ -32,7 +33,7 @@ def test_power_scaling_sees_conflict_and_strong_priors() -> None:
 
 def test_power_scaling_of_a_normal_by_its_own_formula() -> None:
     """With tau pinned the scaled posteriors are normal: the distance of two normals, integrated here directly."""
-    from vfmeta.bayesian.scaling import _ENDS, _STEP
+    from vfmeta.bayes.scaling import _ENDS, _STEP
 
     y, v, m0, s0 = np.array([1.0]), np.array([1.0]), 0.0, 1.0
     got = vf.bayes.power_scaling(y=y, v=v, tau=priors.LogNormal(math.log(1e-6), 0.01), mu=priors.Normal(m0, s0)).prior["mu"]

@@ -13,7 +13,7 @@ from scipy import stats
 from tests.reference_runner.common import check
 
 import vfmeta as vf
-from vfmeta.effects.convert import fitted, five_numbers, normal_order
+from vfmeta.convert import fitted, five_numbers, normal_order
 
 convert = vf.convert
 CASES = [

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from scipy.special import boxcox, inv_boxcox
 
 import vfmeta as vf
-from vfmeta.effects.convert import five_numbers, order_likelihood
+from vfmeta.convert import five_numbers, order_likelihood
 
 CASES = [
     c

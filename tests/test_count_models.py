@@ -37,7 +37,7 @@ NIELWEISE = {  # metadat's dat.nielweise2007
     "events2": [3, 3, 9, 7, 6, 4, 3, 2, 19, 2, 7, 1, 5, 11, 0, 1, 3, 1],
     "n2": [117, 35, 195, 136, 157, 139, 177, 39, 103, 122, 64, 58, 175, 180, 105, 262, 362, 69],
 }
-pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.messages.VfmetaWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
@@ -304,8 +304,8 @@ def test_beta_binomial_refuses() -> None:
 
 
 def test_results_can_be_stored() -> None:
-    from vfmeta.frequentist.count_models import CountResult
-    from vfmeta.frequentist.overdispersed import BetaBinomialResult
+    from vfmeta.frequentist.beta_binomial import BetaBinomialResult
+    from vfmeta.frequentist.glmm.glmm import CountResult
 
     for fit, kind in ((vf.glmm("OR", **TOY), CountResult), (vf.beta_binomial("RR", **TOY), BetaBinomialResult)):
         again = kind.from_dict(json.loads(fit.to_json()))

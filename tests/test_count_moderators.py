@@ -16,7 +16,7 @@ from tests.test_count_models import BCG, HART, NIELWEISE, TOY, exact_likelihood
 
 import vfmeta as vf
 
-pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.messages.VfmetaWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 LATITUDE = [44, 55, 42, 52, 13, 44, 19, 13, 27, 42, 18, 33, 33]  # dat.bcg
 RANDOM = [1.0, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 0, 0]  # alloc == "random"
 BY = {"ablat": LATITUDE, "random": RANDOM}

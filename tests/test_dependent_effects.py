@@ -16,7 +16,7 @@ from scipy.stats import chi2, multivariate_normal
 from tests.reference_runner import common
 
 import vfmeta as vf
-from vfmeta.frequentist.dependent.structures import Structure, angles_of
+from vfmeta.frequentist.multivariate.structures import Structure, angles_of
 from vfmeta.kernels import ConvergenceError
 from vfmeta.kernels.dependent import derivatives
 from vfmeta.kernels.newton import maximise
@@ -322,7 +322,7 @@ def test_predictions_of_true_effects_and_residuals():
 
 
 def test_an_effect_table_brings_its_covariance():
-    from vfmeta.effects import Effect, EffectTable
+    from vfmeta.effects.table import Effect, EffectTable
 
     frame, V = example(2, groups=5, outcomes=2)
     rows = tuple(
@@ -331,9 +331,7 @@ def test_an_effect_table_brings_its_covariance():
     )
     table = EffectTable(vf.Question(measure="MD", outcome="pain"), rows, vcov=V)
     fit = vf.multivariate(table, random="week | study_id", structure="CAR")
-    plain = vf.multivariate(
-        y=frame.y, V=V, data=frame.assign(week=[4, 52] * 5), random="week | trial", structure="CAR"
-    )
+    plain = vf.multivariate(y=frame.y, V=V, data=frame.assign(week=[4, 52] * 5), random="week | trial", structure="CAR")
     assert fit.beta[0] == plain.beta[0]
     assert fit.question.outcome == "pain"
     assert vf.che(EffectTable(table.question, rows), cluster="study_id", rho=0.4).clusters == 5

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import vfmeta as vf
-from vfmeta.effects.measures import ALIASES, MEASURES
+from vfmeta.effects.formulas import ALIASES, MEASURES
 
 PLAIN = {
     "mean": 5.0, "sd": 2.0, "n": 30.0, "r": 0.4, "events": 7.0, "time": 90.0, "d": 0.4, "t": 2.0, "p": 0.03, "mean_change": 1.0,

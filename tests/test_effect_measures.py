@@ -16,8 +16,8 @@ from statsmodels.stats.contingency_tables import Table2x2
 from tests.reference_runner.common import check
 
 import vfmeta as vf
-from vfmeta.effects.measures import correlations, two_events, two_means
-from vfmeta.effects.measures.registry import MEASURES
+from vfmeta.effects.formulas import correlations, two_events, two_means
+from vfmeta.effects.formulas.registry import MEASURES
 
 CASES = [
     c

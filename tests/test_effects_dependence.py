@@ -9,10 +9,10 @@ import pytest
 from tests.conftest import World
 
 import vfmeta as vf
-from vfmeta.effects import Effect, EffectTable
-from vfmeta.effects.measures.two_means import standardised_mean_difference
+from vfmeta.effects.formulas.two_means import standardised_mean_difference
+from vfmeta.effects.table import Effect, EffectTable
 
-pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.messages.VfmetaWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 SCALED = {"measure": "MD", "scale": (0, 10)}
 WEEKS = {4: (2, 8), 13: (10, 16)}
 # arm, week, SD, patients; the means do not matter to an MD

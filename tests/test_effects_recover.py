@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 import vfmeta as vf
-from vfmeta.effects import recover
+from vfmeta.convert import printed as recover
 
 PHI = NormalDist().inv_cdf
 

@@ -14,8 +14,8 @@ from statsmodels.stats.contingency_tables import Table2x2
 from statsmodels.stats.meta_analysis import effectsize_2proportions, effectsize_smd
 
 import vfmeta as vf
-from vfmeta.effects.measures import ZeroRule, common, two_events
-from vfmeta.effects.measures import two_means as means
+from vfmeta.effects.formulas import ZeroRule, common, two_events
+from vfmeta.effects.formulas import two_means as means
 
 MEANS = {"mean1": "m1", "sd1": "s1", "n1": "n1", "mean2": "m2", "sd2": "s2", "n2": "n2"}
 COUNTS = {"events1": "e1", "n1": "n1", "events2": "e2", "n2": "n2"}

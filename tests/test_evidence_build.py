@@ -20,11 +20,11 @@ from scipy import stats
 import evidence_world as ew
 import vfmeta as vf
 from vfmeta.cli import app
+from vfmeta.core.messages import InputError
 from vfmeta.evidence.build import build
 from vfmeta.evidence.changes import changes
 from vfmeta.evidence.records import load_records
 from vfmeta.evidence.summary import PAGES
-from vfmeta.messages import InputError
 from vfmeta.trials.schema import packaged_folder
 
 pytest_plugins = ("evidence_builds",)
@@ -52,7 +52,7 @@ def build_again(built: Any, home: Path, trials: Path, said: list[str] | None = N
 
 def fits_seen(patch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The trials of each pool that is fitted from here on."""
-    from vfmeta import frequentist
+    from vfmeta.frequentist import univariate
 
     seen: list[tuple[str, ...]] = []
 
@@ -64,7 +64,7 @@ def fits_seen(patch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         return call
 
     for name in ("random_effects", "common_effect"):
-        patch.setattr(frequentist, name, counted(getattr(frequentist, name)))
+        patch.setattr(univariate, name, counted(getattr(univariate, name)))
     return seen
 
 

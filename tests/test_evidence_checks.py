@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta import bayesian
-from vfmeta.bayesian import priors
+from vfmeta import bayes as bayesian
+from vfmeta import priors
+from vfmeta.core.messages import InputError
 from vfmeta.evidence import summary
 from vfmeta.evidence.plan import load_plan
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.evidence.run import run
-from vfmeta.messages import InputError
 
 pytest_plugins = ("evidence_builds",)
 
@@ -102,9 +102,10 @@ def test_a_failed_gate_is_in_the_result_and_on_the_page(
     record, page = drug(toy_build, tmp_path / "build")
     failed = record.data["results"]["sampled"]["warnings"]
     assert any("Too few effective draws" in w for w in failed)
-    assert json.loads((tmp_path / "build" / "results" / "drug" / "fracture.json").read_text())["results"]["sampled"][
-        "warnings"
-    ] == failed
+    assert (
+        json.loads((tmp_path / "build" / "results" / "drug" / "fracture.json").read_text())["results"]["sampled"]["warnings"]
+        == failed
+    )
     alarm = f"PyMC's draws are not to be trusted and do not confirm this result. {' '.join(failed)}"
     assert page.count(alarm) == 3  # over the sentences, in the table and among the warnings
     assert "PyMC agrees" not in page

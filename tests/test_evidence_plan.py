@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import vfmeta as vf
+from vfmeta.core.messages import InputError
 from vfmeta.evidence.plan import Plan, load_plan, load_plans
 from vfmeta.evidence.run import run
 from vfmeta.evidence.summary import PAGES
-from vfmeta.messages import InputError
 from vfmeta.trials.schema import packaged_folder
 
 SOUND = """

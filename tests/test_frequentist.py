@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta.results import FrequentistResult, Question
+from vfmeta.core.question import Question
+from vfmeta.results.fit import FrequentistResult
 
 Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
 V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])
@@ -215,7 +216,7 @@ def test_missing_rows_are_dropped_by_name() -> None:
     with pytest.raises(vf.InputError) as caught:
         vf.random_effects(y=y, v=[0.1] * 5, labels=list("ABCDE"))
     assert len(caught.value.problems) == 2
-    assert 'row 2 (B), column y: missing value' in caught.value.problems[0]
+    assert "row 2 (B), column y: missing value" in caught.value.problems[0]
     assert 'missing="drop"' in caught.value.problems[0]
     with pytest.warns(vf.VfmetaWarning, match=r"Left out because y or v is missing: B \(row 2\), D \(row 4\)"):
         fit = vf.random_effects(y=y, v=[0.1] * 5, labels=list("ABCDE"), missing="drop")
@@ -287,9 +288,7 @@ def test_random_input_never_gives_a_nan() -> None:
         k = int(rng.integers(1, 9))
         y = rng.normal(size=k) * 10.0 ** rng.integers(-8, 8) * rng.integers(0, 2)
         v = 10.0 ** rng.uniform(-12, 12, k)
-        fit = quiet(
-            vf.random_effects, y=y, v=v, tau2=METHODS[rng.integers(3)], interval=INTERVALS[rng.integers(3)]
-        )
+        fit = quiet(vf.random_effects, y=y, v=v, tau2=METHODS[rng.integers(3)], interval=INTERVALS[rng.integers(3)])
         for value in dataclasses.asdict(fit).values():
             if isinstance(value, (float, tuple, np.ndarray)):
                 flat = [x for x in np.ravel(np.array(value, dtype=object)) if isinstance(x, float)]

@@ -30,7 +30,6 @@ def test_reference_case(case: dict[str, Any]) -> None:
     assert not outcome.not_compared
 
 
-
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_an_intercept_alone_is_the_pool(method: str) -> None:
     d = table()

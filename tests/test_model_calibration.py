@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta.bayesian import model_calibration
-from vfmeta.bayesian.model_calibration import calibrate_model, uniformity
+from vfmeta.bayes import model_calibration
+from vfmeta.bayes.model_calibration import calibrate_model, uniformity
 
 
 @dataclass(frozen=True)

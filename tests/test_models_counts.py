@@ -14,10 +14,11 @@ from scipy.interpolate import CubicSpline
 from scipy.special import expit, logit
 
 import vfmeta as vf
-import vfmeta.bayesian.models as models
-from vfmeta.bayesian import compat, priors
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+import vfmeta.bayes.models as models
+from vfmeta import priors
+from vfmeta.bayes import versions as compat
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
 
 MU = priors.Normal(0.0, 2.0)
 LONG = pd.DataFrame({
@@ -206,9 +207,7 @@ def test_prior_of_a_risk_ratio() -> None:
 
 
 def test_exchangeable_baselines_have_their_spread() -> None:
-    model = models.poisson(
-        LONG, study="trial", arm="drug", events="sick", time="years", reference="placebo", baseline="random"
-    )
+    model = models.poisson(LONG, study="trial", arm="drug", events="sick", time="years", reference="placebo", baseline="random")
     level, middle, spread, rate = prior(model, "baseline", "baseline_mean", "baseline_sd", "rate")
     z = (level - middle[:, None]) / spread[:, None]
     assert np.cov(z.T) == pytest.approx(np.eye(2), abs=0.08)
@@ -290,9 +289,7 @@ def test_risk_ratio_takes_two_arms() -> None:
 
 def test_an_arm_without_a_count_is_left_out_when_asked() -> None:
     holed = LONG.assign(sick=[12, 7, None, 9, None])
-    model = models.binomial(
-        holed, study="trial", arm="drug", events="sick", n="all", reference="placebo", missing="drop"
-    )
+    model = models.binomial(holed, study="trial", arm="drug", events="sick", n="all", reference="placebo", missing="drop")
     assert list(model.coords["study"]) == ["A"]
     assert list(model.coords["arm"]) == ["A: placebo", "A: low"]
     assert any("B is left out" in note for note in model.notes)

@@ -12,11 +12,15 @@ import pytest
 from scipy import stats
 
 import vfmeta as vf
-from vfmeta.bayesian import compat, models, priors
-from vfmeta.bayesian.models import engine, gate, prior_variables
-from vfmeta.bayesian.models.progress import Progress
-from vfmeta.bayesian.models.vectorised import Vectorised
-from vfmeta.results import BayesianResult
+from vfmeta import priors
+from vfmeta.bayes import models
+from vfmeta.bayes import versions as compat
+from vfmeta.bayes.models import diagnostics as gate
+from vfmeta.bayes.models import engine
+from vfmeta.bayes.models.progress import Progress
+from vfmeta.bayes.models.vectorised import Vectorised
+from vfmeta.priors import pymc as prior_variables
+from vfmeta.results.fit import BayesianResult
 
 Y, V = np.array([-1.0, 0.2, 0.9]), np.array([0.1, 0.2, 0.15])
 LABELS = ["Alpha", "Beta", "Gamma"]

@@ -12,10 +12,11 @@ import pytest
 from scipy import stats
 
 import vfmeta as vf
-import vfmeta.bayesian.models as models
-from vfmeta.bayesian import compat, priors
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+import vfmeta.bayes.models as models
+from vfmeta import priors
+from vfmeta.bayes import versions as compat
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
 
 Y, V = [-1.2, -0.3, -0.9, 0.4], [0.20, 0.15, 0.30, 0.25]
 MU, TAU = priors.Normal(0.0, 3.0), priors.HalfNormal(0.7)
@@ -212,9 +213,7 @@ WITHIN, APART, MEAN = priors.HalfNormal(0.4), priors.HalfNormal(0.5), priors.Nor
 
 
 def test_classes_against_a_grid() -> None:
-    found = models.classes(
-        y=YC, v=VC, intervention=DRUG, klass=KLASS, mu=MEAN, tau=WITHIN, class_sd=APART
-    ).sample(draws=2000)
+    found = models.classes(y=YC, v=VC, intervention=DRUG, klass=KLASS, mu=MEAN, tau=WITHIN, class_sd=APART).sample(draws=2000)
     drug = np.array([[d == x for x in "abcde"] for d in DRUG], dtype=float)
     group = np.array([[KLASS[x] == c for c in "XY"] for x in "abcde"], dtype=float)
     t, s = (np.arange(90) + 0.5) * 2 / 90, (np.arange(110) + 0.5) * 2.6 / 110

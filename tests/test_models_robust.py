@@ -13,8 +13,9 @@ from scipy import integrate, stats
 from tests.model_checks import close, density_functions
 
 import vfmeta as vf
-from vfmeta.bayesian import models, priors
-from vfmeta.bayesian.models import heavy_tails
+from vfmeta import priors
+from vfmeta.bayes import models
+from vfmeta.bayes.models import _robust as heavy_tails
 
 RNG = np.random.default_rng(11)
 TAU, MU = priors.HalfNormal(0.5), priors.Normal(0.0, 2.82)

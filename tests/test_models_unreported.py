@@ -14,8 +14,9 @@ from scipy.special import digamma, polygamma
 from tests.model_checks import close, density_functions
 
 import vfmeta as vf
-from vfmeta.bayesian import models, priors
-from vfmeta.results import Question
+from vfmeta import priors
+from vfmeta.bayes import models
+from vfmeta.core.question import Question
 
 RNG = np.random.default_rng(11)
 PAIN = Question(measure="MD", experimental="vp", control="sham", outcome="pain", higher_is_worse=True, scale=(0, 10), mid=1.5)
@@ -54,9 +55,7 @@ def test_no_sd_missing_is_the_normal_normal_model() -> None:
     assert model.studies.v == pytest.approx(v)
     # the logs of the two SDs of a trial: bivariate normal
     half = (two["n"].to_numpy() - 1) / 2, (one["n"].to_numpy() - 1) / 2
-    logs = [
-        np.log(part["sd"].to_numpy()) - 0.5 * (digamma(h) - np.log(h)) for part, h in zip((two, one), half, strict=True)
-    ]
+    logs = [np.log(part["sd"].to_numpy()) - 0.5 * (digamma(h) - np.log(h)) for part, h in zip((two, one), half, strict=True)]
     got = found["log_likelihood"]["log_sd"] + found["log_likelihood"]["log_sd_second"]
     for i in range(5):
         cov = 0.04 + np.diag([0.01 + polygamma(1, half[0][i]) / 4, 0.01 + polygamma(1, half[1][i]) / 4])

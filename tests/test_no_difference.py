@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 import vfmeta as vf
-from vfmeta.results import FrequentistResult
+from vfmeta.results.fit import FrequentistResult
 
-pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.messages.VfmetaWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 DATA = {"m1": [4.0, 3.5, 4.2], "s1": [2.0, 2.1, 1.8], "n1": [30, 40, 25], "m2": [5.0, 5.1, 4.6], "s2": [2.2, 2.0, 1.9],
         "n2": [31, 38, 27]}  # fmt: skip
 MEANS = {"mean1": "m1", "sd1": "s1", "n1": "n1", "mean2": "m2", "sd2": "s2", "n2": "n2"}

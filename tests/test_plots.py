@@ -12,9 +12,9 @@ import pytest
 
 import vfmeta as vf
 from test_plots_make import LABELS, PAIN, RISK, SIZES, assert_legible, drawn, extents, fit_of, post_of, three, words
-from vfmeta.messages import InputError, VfmetaWarning
-from vfmeta.plots import text as tx
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.core.question import Question
+from vfmeta.text import numbers as tx
 
 plt.switch_backend("Agg")
 

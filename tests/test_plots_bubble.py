@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta.frequentist import RegressionResult
+from vfmeta.frequentist.meta_regression import RegressionResult
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from vfmeta import plots
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 
 @pytest.fixture

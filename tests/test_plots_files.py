@@ -14,8 +14,8 @@ from scipy import stats
 
 import vfmeta as vf
 from test_plots_make import PAIN, RISK, assert_legible, drawn, fit_of, post_of, three, words
-from vfmeta.messages import InputError
-from vfmeta.plots import text as tx
+from vfmeta.core.messages import InputError
+from vfmeta.text import numbers as tx
 
 plt.switch_backend("Agg")
 

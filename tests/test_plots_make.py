@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.text import Text
 from scipy import stats
 
-from vfmeta.results import BayesianResult, FrequentistResult, Marginal, Question
+from vfmeta.core.question import Question
+from vfmeta.results.fit import BayesianResult, FrequentistResult, Marginal
 
 PAIN = Question(
     measure="MD", experimental="vertebroplasty", control="sham procedure", outcome="pain", higher_is_worse=True, scale=(0, 10),

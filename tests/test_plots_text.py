@@ -11,11 +11,11 @@ import pytest
 
 import vfmeta as vf
 from test_plots_make import PAIN, RISK, fit_of, post_of, three
-from vfmeta.bayesian import priors
-from vfmeta.effects.measures import MEASURES
+from vfmeta import priors
+from vfmeta.core.question import LOG_LEVELS, LOG_RATIOS, RATIO_MEASURES, Question
+from vfmeta.effects.formulas import MEASURES
 from vfmeta.plots import alt_text
-from vfmeta.plots import text as tx
-from vfmeta.results import LOG_LEVELS, LOG_RATIOS, RATIO_MEASURES, Question
+from vfmeta.text import numbers as tx
 
 RAW, SMD = Question(), Question(measure="SMD", higher_is_worse=False)
 
@@ -157,7 +157,9 @@ def test_alt_text_says_the_same_in_sentences() -> None:
 
 
 def test_matplotlib_loads_only_when_something_is_drawn() -> None:
-    code = "import sys; from vfmeta.plots.text import number; import vfmeta; print('matplotlib' in sys.modules, number(-1, 1))"
+    code = (
+        "import sys; from vfmeta.text.numbers import number; import vfmeta; print('matplotlib' in sys.modules, number(-1, 1))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8",
                          env={"PYTHONPATH": ":".join(sys.path), "PYTHONUTF8": "1"})  # fmt: skip
     assert out.stdout.split() == ["False", "−1.0"]

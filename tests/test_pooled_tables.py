@@ -32,7 +32,7 @@ counts = st.lists(
     min_size=1,
     max_size=8,
 )
-pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.messages.VfmetaWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 
 
 def columns(rows: Any) -> dict[str, np.ndarray]:
@@ -202,7 +202,7 @@ def test_a_risk_difference_of_nothing_is_refused() -> None:
 
 
 def test_results_can_be_stored_and_drawn() -> None:
-    from vfmeta.frequentist.pooled_tables import TablesResult
+    from vfmeta.frequentist.mantel_haenszel import TablesResult
 
     fit = vf.mantel_haenszel("RR", **BCG)
     assert TablesResult.from_dict(json.loads(fit.to_json())).to_json() == fit.to_json()

@@ -20,10 +20,10 @@ from nbclient import NotebookClient
 
 import evidence_world as ew
 import vfmeta as vf
+from vfmeta.core.messages import InputError
 from vfmeta.evidence import notebook, show
 from vfmeta.evidence.records import sections
 from vfmeta.evidence.summary import PAGES
-from vfmeta.messages import InputError
 
 pytest_plugins = ("evidence_builds",)
 

@@ -10,13 +10,11 @@ import pytest
 from tests.test_dependent_effects import example
 
 import vfmeta as vf
-from vfmeta.frequentist import (
-    LocationScaleResult,
-    MultivariateResult,
-    RegressionResult,
-    RobustResult,
-    SubgroupResult,
-)
+from vfmeta.frequentist.location_scale import LocationScaleResult
+from vfmeta.frequentist.meta_regression import RegressionResult
+from vfmeta.frequentist.multivariate.result import MultivariateResult
+from vfmeta.frequentist.multivariate.robust import RobustResult
+from vfmeta.frequentist.subgroups import SubgroupResult
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 FRAME, V = example(12, groups=9, complete=False)

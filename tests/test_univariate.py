@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import vfmeta as vf
 from vfmeta import kernels as K
 from vfmeta.kernels.quadratic_form import genq_tau2, q_distribution
-from vfmeta.results import FrequentistResult
+from vfmeta.results.fit import FrequentistResult
 
 Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
 V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])

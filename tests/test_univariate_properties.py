@@ -17,7 +17,7 @@ from scipy.stats import chi2
 
 import vfmeta as vf
 from vfmeta import kernels as K
-from vfmeta.results import FrequentistResult
+from vfmeta.results.fit import FrequentistResult
 
 METHODS: list[str | float] = [*K.ESTIMATORS, 0.0, 0.2]
 PRECISION = [m for m in K.ESTIMATORS if m not in ("HE", "SJ", "GENQ", "GENQM")]  # those that let imprecise studies say little

@@ -17,9 +17,7 @@ from vfmeta.kernels.quadratic_form import q_distribution
 
 FOLDER = Path(__file__).parent / "reference"
 POOLS = json.loads((FOLDER / "rma_uni.json").read_text(encoding="utf-8"))
-SUBSETS = [
-    c for c in json.loads((FOLDER / "diagnostics.json").read_text(encoding="utf-8")) if c["options"]["fun"] in FUNCTIONS
-]
+SUBSETS = [c for c in json.loads((FOLDER / "diagnostics.json").read_text(encoding="utf-8")) if c["options"]["fun"] in FUNCTIONS]
 GENQ = [c for c in POOLS if "GENQ" in c["expect"].get("confint", {})]
 UNIROOT = 1.3e-4  # R's default tolerance of a root, .Machine$double.eps^0.25, in units of tau2
 

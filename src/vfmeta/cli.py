@@ -82,7 +82,7 @@ def _build(stage: str, trials: Path | None, plans: Path | None, out: Path, site:
 
 def main() -> None:
     """Entry point: errors of input are said in words, without a traceback, and the exit status is 1."""
-    from vfmeta.messages import InputError
+    from vfmeta.core.messages import InputError
 
     try:
         status = app(result_action="return_value")

@@ -24,7 +24,7 @@ def log_prior(prior: list[Any], t: Any, v: list[Any]) -> Any:
     """Constants that do not depend on tau are left out."""
     name, *a = prior
     if name == "halfnormal":
-        return -(t / a[0]) ** 2 / 2
+        return -((t / a[0]) ** 2) / 2
     if name == "halfcauchy":
         return -mp.log(1 + (t / a[0]) ** 2)
     if name == "halft":
@@ -149,9 +149,7 @@ def figures(case: dict[str, Any], panels: int, order: int) -> dict[str, Any]:
         moments(f"study{i}", parts)
         out[f"study{i}.q0.025"] = mixture(parts, 0.025, mp.sqrt(v[i]))
     for i in sorted({0, len(y) - 1}):
-        out[f"weight{i}"] = 100 * sum(
-            p / (v[i] + t * t) / sum(1 / (x + t * t) for x in v) for p, t, _, _ in g
-        )
+        out[f"weight{i}"] = 100 * sum(p / (v[i] + t * t) / sum(1 / (x + t * t) for x in v) for p, t, _, _ in g)
     # distribution function of tau at a few points: integrate up to the point itself
     for factor in (0.3, 1.0, 2.0):
         x = out["tau.mean"] * factor if mp.isfinite(out["tau.mean"]) else mp.mpf(1)

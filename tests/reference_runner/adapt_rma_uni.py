@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import vfmeta as vf
-from vfmeta.results import FrequentistResult
+from vfmeta.results.fit import FrequentistResult
 
 TESTS = {"z": "Wald", "t": "t", "knha": "HKSJ", "adhoc": "HKSJ-adhoc"}
 RILEY = {"z": "HTS", "t": "HTS", "knha": "Partlett-Riley", "adhoc": "Partlett-Riley"}

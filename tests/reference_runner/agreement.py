@@ -13,9 +13,9 @@ from typing import Any
 from tests.reference_runner import adapt_bayesmeta
 from tests.reference_runner.common import NotOffered
 
+from vfmeta.core.messages import InputError
 from vfmeta.evidence.agreement import Case, report, review_cases
 from vfmeta.evidence.plan import load_plans
-from vfmeta.messages import InputError
 from vfmeta.trials import load_trials
 
 DEFAULT = Path(__file__).resolve().parents[1] / "reference"

@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from vfmeta.bayesian import priors
-from vfmeta.bayesian.exact import ExactPosterior, posterior, random_effects
+from vfmeta import priors
+from vfmeta.bayes.exact import ExactPosterior, posterior, random_effects
 
 _LATER = {
     "agreement": "monte_carlo",
     "sample": "sampled",
     "sample_posterior": "sampled",
-    "random_effects_many": "batch",
-    "prior_sensitivity": "batch",
+    "random_effects_many": "many",
+    "prior_sensitivity": "many",
     "model_average": "averaging",
-    "map_prior": "design",
-    "effective_sample_size": "design",
+    "map_prior": "predictive_prior",
+    "effective_sample_size": "predictive_prior",
     "meta_regression": "regression",
     "power_scaling": "scaling",
     "leave_one_out": "checks",
@@ -34,7 +34,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        return getattr(importlib.import_module(f"vfmeta.bayesian.{_LATER[name]}"), name)
+        return getattr(importlib.import_module(f"vfmeta.bayes.{_LATER[name]}"), name)
     if name in _MODULES:
-        return importlib.import_module(f"vfmeta.bayesian.{name}")
-    raise AttributeError(f"module 'vfmeta.bayesian' has no attribute {name!r}")
+        return importlib.import_module(f"vfmeta.bayes.{name}")
+    raise AttributeError(f"module 'vfmeta.bayes' has no attribute {name!r}")

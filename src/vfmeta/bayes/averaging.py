@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import ExactPosterior, choose_priors
-from vfmeta.bayesian.marginals import NormalMixture
-from vfmeta.bayesian.priors import MuPrior, TauPrior
-from vfmeta.bayesian.quadrature import integrate
-from vfmeta.frequentist.intake import Studies, read
-from vfmeta.messages import InputError
-from vfmeta.results import Pair, Question
+from vfmeta.bayes.exact import ExactPosterior, choose_priors
+from vfmeta.bayes.marginals import NormalMixture
+from vfmeta.bayes.quadrature import integrate
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Pair, Question
+from vfmeta.effects.reading import Studies, read
+from vfmeta.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
     import pandas as pd

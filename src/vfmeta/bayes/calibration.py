@@ -5,7 +5,7 @@ Talts et al. 2018, arXiv:1804.06788; Cook, Gelman & Rubin 2006, J Comput Graph S
 Parameters are drawn from the prior, data from the parameters; in the posterior of a right engine the probability below the true
 value is uniform. The posterior being exact, that probability takes the place of a rank among draws.
 
-    python -m vfmeta.bayesian.calibration
+    python -m vfmeta.bayes.calibration
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.bayesian import compiled
-from vfmeta.bayesian.exact import ExactPosterior
-from vfmeta.bayesian.priors import HalfCauchy, HalfNormal, LogNormal, MuPrior, Normal, StudentT, TauPrior
-from vfmeta.messages import InputError
+from vfmeta.bayes import compiled
+from vfmeta.bayes.exact import ExactPosterior
+from vfmeta.core.messages import InputError
+from vfmeta.priors import HalfCauchy, HalfNormal, LogNormal, MuPrior, Normal, StudentT, TauPrior
 
 if TYPE_CHECKING:
     import pandas as pd

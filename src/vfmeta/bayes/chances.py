@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.priors import TauPrior
-from vfmeta.results import Question
+from vfmeta.core.question import Question
+from vfmeta.priors import TauPrior
 
 
 def benefit(question: Question, below: Any) -> tuple[float | None, float | None]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import ExactPosterior, choose_priors
-from vfmeta.bayesian.marginals import NormalMixture
-from vfmeta.bayesian.priors import MuPrior, TauPrior
-from vfmeta.bayesian.scaling import q_below, quantile_levels
-from vfmeta.frequentist.intake import Studies, read
-from vfmeta.messages import InputError, warn
-from vfmeta.results import Pair, Question, _plain
+from vfmeta.bayes.exact import ExactPosterior, choose_priors
+from vfmeta.bayes.marginals import NormalMixture
+from vfmeta.bayes.scaling import q_below, quantile_levels
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Pair, Question
+from vfmeta.effects.reading import Studies, read
+from vfmeta.priors import MuPrior, TauPrior
+from vfmeta.results.fit import _plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.priors import MuPrior, TauPrior
+from vfmeta.priors import MuPrior, TauPrior
 
 _NONE = np.empty(0)
 _HEAD = ("log_mass", "tau_mean", "tau_sd", "mu_mean", "mu_sd", "next_mean", "next_sd", "tau_mode", "mu_mode", "next_mode",
@@ -157,7 +157,7 @@ def log_evidence(log_mass: Any, k: Any, tau: TauPrior, mu: MuPrior) -> Any:
 
 def warm() -> None:
     """Compile the kernel once and for all (kept on disk), so that the first analysis need not wait for it."""
-    from vfmeta.bayesian.priors import Flat, HalfNormal
+    from vfmeta.priors import Flat, HalfNormal
 
     y, v, prob = np.array([0.0, 1.0]), np.ones(2), np.array([0.025, 0.5, 0.975])
     one(y, v, HalfNormal(1.0), Flat(), prob, np.zeros(1), 11)

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.chances import chances
-from vfmeta.bayesian.marginals import KINDS
-from vfmeta.frequentist.intake import Studies, check_level
-from vfmeta.messages import InputError
-from vfmeta.results import BayesianResult, Marginal, Pair
+from vfmeta.bayes.chances import chances
+from vfmeta.bayes.marginals import KINDS
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Pair
+from vfmeta.effects.reading import Studies, check_level
+from vfmeta.results.fit import BayesianResult, Marginal
 
 __all__ = ["check_level", "interval", "result"]
 

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian import compiled
-from vfmeta.bayesian.chances import benefit, chance_points, chances, prior_median
-from vfmeta.bayesian.marginals import KINDS, NormalMixture, TauMarginal, check_draws, mixture_quantiles
-from vfmeta.bayesian.priors import MuPrior, TauPrior, default_mu, default_tau
-from vfmeta.bayesian.quadrature import integrate
-from vfmeta.frequentist.intake import Studies, read
-from vfmeta.messages import InputError, warn
-from vfmeta.results import BayesianResult, Marginal, Question
+from vfmeta.bayes import compiled
+from vfmeta.bayes.chances import benefit, chance_points, chances, prior_median
+from vfmeta.bayes.marginals import KINDS, NormalMixture, TauMarginal, check_draws, mixture_quantiles
+from vfmeta.bayes.quadrature import integrate
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import Studies, read
+from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
+from vfmeta.results.fit import BayesianResult, Marginal
 
 
 class ExactPosterior:
@@ -32,7 +33,7 @@ class ExactPosterior:
     y, v : ndarray of shape (k,)
         Effects and sampling variances, checked.
     tau, mu : priors
-        See `vfmeta.bayesian.priors`.
+        See `vfmeta.priors`.
 
     Attributes
     ----------
@@ -277,7 +278,7 @@ def random_effects(
     labels : sequence of k names, optional
         Study names for raw arrays.
     tau, mu : priors, optional
-        Defaults follow the measure (`vfmeta.bayesian.priors.default_tau`, `default_mu`); raw arrays of unknown unit get a
+        Defaults follow the measure (`vfmeta.priors.default_tau`, `default_mu`); raw arrays of unknown unit get a
         flat mu and must name tau.
     level : float
         Credible level of every interval.
@@ -345,7 +346,10 @@ def _compiled_result(s: Studies, tau: TauPrior, mu: MuPrior, level: float, kind:
     def marginal(row: int, mean: int, mode: int) -> Marginal:
         low, middle, high = found.limits[0, row]
         return Marginal(
-            mean=float(h[mean]), sd=float(h[mean + 1]), median=float(middle), interval=(float(low), float(high)),
+            mean=float(h[mean]),
+            sd=float(h[mean + 1]),
+            median=float(middle),
+            interval=(float(low), float(high)),
             mode=float(h[mode]),
         )
 
@@ -359,9 +363,7 @@ def _compiled_result(s: Studies, tau: TauPrior, mu: MuPrior, level: float, kind:
     )  # fmt: skip
 
 
-def _result(
-    s: Studies, post: ExactPosterior, tau: TauPrior, mu: MuPrior, level: float, kind: str
-) -> BayesianResult:
+def _result(s: Studies, post: ExactPosterior, tau: TauPrior, mu: MuPrior, level: float, kind: str) -> BayesianResult:
     low, high = post.shrunken_interval(level, kind)
     ends = post.mu.quantile(np.array([0.0005, 0.9995]))
     grid = np.linspace(ends[0], ends[1], POINTS)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian import compiled
-from vfmeta.bayesian.chances import chance_points
-from vfmeta.bayesian.exact import ExactPosterior, choose_priors, refuse_improper
-from vfmeta.bayesian.marginals import KINDS
-from vfmeta.bayesian.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
-from vfmeta.frequentist.intake import check_level, read
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes import compiled
+from vfmeta.bayes.chances import chance_points
+from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
+from vfmeta.bayes.marginals import KINDS
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import check_level, read
+from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vfmeta.bayesian.quadrature import Density
-from vfmeta.frequentist.intake import check_level
+from vfmeta.bayes.quadrature import Density
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Pair
+from vfmeta.effects.reading import check_level
 from vfmeta.kernels import bracketed_roots
-from vfmeta.messages import InputError
-from vfmeta.results import Marginal, Pair
+from vfmeta.results.fit import Marginal
 
 KINDS = ("central", "shortest")
 
@@ -34,12 +35,10 @@ class _Posterior(ABC):
     high: float = math.inf
 
     @abstractmethod
-    def density(self, x: np.ndarray | float) -> np.ndarray:
-        ...
+    def density(self, x: np.ndarray | float) -> np.ndarray: ...
 
     @abstractmethod
-    def cdf(self, x: np.ndarray | float) -> np.ndarray:
-        ...
+    def cdf(self, x: np.ndarray | float) -> np.ndarray: ...
 
     @abstractmethod
     def _quantile(self, p: np.ndarray) -> np.ndarray:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.messages import InputError, VfmetaWarning
+from vfmeta.core.messages import InputError, VfmetaWarning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.bayesian.models.engine import Model
+    from vfmeta.bayes.models.engine import Model
 
 
 @dataclass(frozen=True)

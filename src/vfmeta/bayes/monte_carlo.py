@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import ExactPosterior
-from vfmeta.bayesian.mu_priors import Mixture, MuPrior, Normal
-from vfmeta.messages import InputError
-from vfmeta.results import BayesianResult
+from vfmeta.bayes.exact import ExactPosterior
+from vfmeta.core.messages import InputError
+from vfmeta.priors.mu import Mixture, MuPrior, Normal
+from vfmeta.results.fit import BayesianResult
 
 if TYPE_CHECKING:
-    from vfmeta.bayesian.priors import TauPrior
+    from vfmeta.priors import TauPrior
 
 #: figures of one comparison at most, and the largest number of analyses for which `AGREES` is meant
 FIGURES, _ANALYSES = 8, 100
@@ -96,9 +96,7 @@ def agrees(size: float) -> bool:
     return size <= limit(FIGURES * _ANALYSES)
 
 
-def monte_carlo_errors(
-    draws: Mapping[str, np.ndarray], tails: Mapping[str, float], level: float
-) -> dict[str, float]:
+def monte_carlo_errors(draws: Mapping[str, np.ndarray], tails: Mapping[str, float], level: float) -> dict[str, float]:
     """Monte Carlo standard errors of mean, SD, median and the ends of the central interval, as far as they exist.
 
     Parameters
@@ -115,7 +113,7 @@ def monte_carlo_errors(
     dict
         Such as ``"mu.mean"``, ``"tau.sd"``, ``"tau.high"``; the SD by the delta method on the variance.
     """
-    from vfmeta.bayesian import compat
+    from vfmeta.bayes import versions as compat
 
     out = {}
     for name, x in draws.items():

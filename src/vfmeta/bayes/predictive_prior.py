@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import ExactPosterior
-from vfmeta.bayesian.marginals import NormalMixture
-from vfmeta.bayesian.mu_priors import Flat, Mixture, MuPrior, Normal
-from vfmeta.messages import InputError
+from vfmeta.bayes.exact import ExactPosterior
+from vfmeta.bayes.marginals import NormalMixture
+from vfmeta.core.messages import InputError
+from vfmeta.priors.mu import Flat, Mixture, MuPrior, Normal
 
 
 def map_prior(post: ExactPosterior | NormalMixture, components: int = 3, note: str = "meta-analytic-predictive") -> Mixture:

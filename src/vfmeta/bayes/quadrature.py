@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import legendre
 
+from vfmeta.core.messages import InputError
 from vfmeta.kernels import ConvergenceError, bracketed_roots
-from vfmeta.messages import InputError
 
 ORDER = 16
 X, W = legendre.leggauss(ORDER)
@@ -129,9 +129,7 @@ def integrate(
     return _refine(lambda u: np.exp(np.minimum(g(u) - peak, 700.0)), wobble, edges, peak)
 
 
-def _climb(
-    g: Callable[[np.ndarray], np.ndarray], a: float, b: float, best: float, height: float
-) -> tuple[float, float]:
+def _climb(g: Callable[[np.ndarray], np.ndarray], a: float, b: float, best: float, height: float) -> tuple[float, float]:
     """Narrow the maximum by trisection, so that even a spike thinner than the grid becomes a panel edge."""
     for _ in range(60):
         if b - a < 1e-9 * max(1.0, abs(a)):

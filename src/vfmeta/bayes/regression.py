@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.marginals import NormalMixture, TauMarginal, check_draws
-from vfmeta.bayesian.priors import Flat, Normal, TauPrior
-from vfmeta.bayesian.quadrature import integrate
-from vfmeta.frequentist.intake import read
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.marginals import NormalMixture, TauMarginal, check_draws
+from vfmeta.bayes.quadrature import integrate
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import read
+from vfmeta.priors import Flat, Normal, TauPrior
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,9 +196,7 @@ def meta_regression(
 
 def coefficient_priors(names: Sequence[str], beta: Any) -> list[Normal | Flat]:
     """A prior for every coefficient; flat where ``beta`` says nothing."""
-    stated: Mapping[str, Any] = (
-        beta if isinstance(beta, Mapping) else dict.fromkeys(names, beta) if beta is not None else {}
-    )
+    stated: Mapping[str, Any] = beta if isinstance(beta, Mapping) else dict.fromkeys(names, beta) if beta is not None else {}
     unknown = set(stated) - set(names)
     if unknown:
         raise InputError(

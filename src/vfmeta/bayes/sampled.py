@@ -16,17 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian import compat, drawn, priors
-from vfmeta.bayesian.chances import prior_median
-from vfmeta.bayesian.exact import choose_priors, refuse_improper, study_notes
-from vfmeta.bayesian.marginals import KINDS, NormalMixture
-from vfmeta.bayesian.models import gate
-from vfmeta.bayesian.models.engine import check_sampling
-from vfmeta.bayesian.models.normal import normal_normal
-from vfmeta.bayesian.monte_carlo import monte_carlo_errors, tails_of
-from vfmeta.frequentist.intake import Studies, read
-from vfmeta.messages import InputError, VfmetaWarning, warn
-from vfmeta.results import BayesianResult
+from vfmeta import priors
+from vfmeta.bayes import draws as drawn
+from vfmeta.bayes import versions as compat
+from vfmeta.bayes.chances import prior_median
+from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
+from vfmeta.bayes.marginals import KINDS, NormalMixture
+from vfmeta.bayes.models import diagnostics as gate
+from vfmeta.bayes.models._normal_normal import normal_normal
+from vfmeta.bayes.models.engine import check_sampling
+from vfmeta.bayes.monte_carlo import monte_carlo_errors, tails_of
+from vfmeta.core.messages import InputError, VfmetaWarning, warn
+from vfmeta.effects.reading import Studies, read
+from vfmeta.results.fit import BayesianResult
 
 _compiled: dict[tuple[str, str], Any] = {}
 _lock = threading.Lock()
@@ -126,9 +128,7 @@ def sample_posterior(
     )
 
 
-def _draw(
-    s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws: int, tune: int, chains: int
-) -> Draws:
+def _draw(s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws: int, tune: int, chains: int) -> Draws:
     check_sampling(seed, draws, tune, chains)
     refuse_improper(tau.tail + (s.k if mu.proper else s.k - 1), s.k, tau, mu)
     if not _own(tau, mu):

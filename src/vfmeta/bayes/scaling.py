@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import ExactPosterior, choose_priors
-from vfmeta.bayesian.priors import MuPrior, TauPrior
-from vfmeta.frequentist.intake import read
+from vfmeta.bayes.exact import ExactPosterior, choose_priors
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import read
 from vfmeta.kernels.quadratic_form import q_distribution
-from vfmeta.results import Question, _plain
+from vfmeta.priors import MuPrior, TauPrior
+from vfmeta.results.fit import _plain
 
 if TYPE_CHECKING:
     import pandas as pd

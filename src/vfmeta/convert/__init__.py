@@ -3,8 +3,8 @@
 Arrays (or single numbers) in, arrays out. Ratios are on the log scale wherever a ``y`` and ``v`` pair is meant.
 """
 
-from vfmeta.effects.convert.combine import combine_effects, combine_events, combine_groups
-from vfmeta.effects.convert.measures import (
+from vfmeta.convert.combine import combine_effects, combine_events, combine_groups
+from vfmeta.convert.measures import (
     d_to_log_odds_ratio,
     d_to_overlap,
     d_to_r,
@@ -15,17 +15,9 @@ from vfmeta.effects.convert.measures import (
     r_to_d,
     risk_from_ratio,
 )
-from vfmeta.effects.convert.quantiles import mean_sd_from_quantiles
-from vfmeta.effects.convert.statistics import (
-    correlation_of_change,
-    d_from_f,
-    d_from_p,
-    d_from_t,
-    r_from_t,
-    two_by_two,
-    wald,
-)
-from vfmeta.effects.convert.transformations import (
+from vfmeta.convert.quantiles import mean_sd_from_quantiles
+from vfmeta.convert.statistics import correlation_of_change, d_from_f, d_from_p, d_from_t, r_from_t, two_by_two, wald
+from vfmeta.convert.transformations import (
     arcsine,
     back_transform,
     double_arcsine,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 
 def numbers(name: str, values: ArrayLike) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.convert.checking import between, numbers, positive, require
-from vfmeta.messages import InputError
+from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.core.messages import InputError
 
 
 def combine_groups(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float, float, float]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import optimize, special
 
-from vfmeta.effects.convert.five_numbers import Moments, Summary, luo_mean, wan_sd
-from vfmeta.messages import ConvergenceError
+from vfmeta.convert.five_numbers import Moments, Summary, luo_mean, wan_sd
+from vfmeta.core.messages import ConvergenceError
 
 _TIGHT = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "max_nfev": 5000}
 LARGEST = 6.0  # power searched up to; from 0, the logarithm, as below it the data that follow have no variance

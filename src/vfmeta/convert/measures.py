@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from vfmeta.effects.convert.checking import between, numbers, positive, require
-from vfmeta.messages import InputError
+from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.core.messages import InputError
 
 _FACTORS = {"logistic": math.pi / math.sqrt(3), "normal": 1.65}
 Converted = tuple[np.ndarray, np.ndarray | None]

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import optimize
 from scipy.special import boxcox, log_ndtr
 
-from vfmeta.effects.convert.fitted import LARGEST, back
-from vfmeta.effects.convert.five_numbers import Moments, Summary, luo_mean, wan_sd
-from vfmeta.messages import ConvergenceError
+from vfmeta.convert.fitted import LARGEST, back
+from vfmeta.convert.five_numbers import Moments, Summary, luo_mean, wan_sd
+from vfmeta.core.messages import ConvergenceError
 
 FEWEST = 5  # below it quartiles and extremes fall on the same ranks
 _HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)

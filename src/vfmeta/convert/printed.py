@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 
 def critical(level: float, df: ArrayLike | None = None) -> np.ndarray:

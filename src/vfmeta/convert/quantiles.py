@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.convert import fitted, normal_order, order_likelihood
-from vfmeta.effects.convert.checking import numbers, require
-from vfmeta.effects.convert.five_numbers import Moments, Summary, luo_mean, shi_sd, skewness, wan_sd
-from vfmeta.messages import ConvergenceError, InputError
+from vfmeta.convert import fitted, normal_order, order_likelihood
+from vfmeta.convert.checking import numbers, require
+from vfmeta.convert.five_numbers import Moments, Summary, luo_mean, shi_sd, skewness, wan_sd
+from vfmeta.core.messages import ConvergenceError, InputError
 
 NAN = float("nan")
 

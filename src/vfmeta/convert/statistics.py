@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
-from vfmeta.effects.convert.checking import between, numbers, positive, require
-from vfmeta.messages import InputError, warn
+from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.core.messages import InputError, warn
 
 LOPSIDED = 0.1  # how far from the middle of its interval an estimate may lie, in widths, before it is said
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from vfmeta.effects.convert.checking import between, numbers, positive, require
-from vfmeta.messages import InputError
+from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.core.messages import InputError
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(120)
 
@@ -132,7 +132,7 @@ def back_transform(measure: str, value: ArrayLike, n: ArrayLike | None = None) -
     InputError
         Unknown measure, or PFT without ``n``.
     """
-    from vfmeta.effects.measures import ALIASES, MEASURES
+    from vfmeta.effects.formulas import ALIASES, MEASURES
 
     name = ALIASES.get(measure, measure)
     x = numbers("value", value)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 #: logs of ratios of two groups, or of one group after and before
 LOG_RATIOS = frozenset({"RR", "OR", "PETO", "HR", "IRR", "ROM", "VR", "CVR", "D2OR", "D2ORN", "ROMC", "VRC", "CVRC"})

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.intake import _check_vcov, _column, _names, _numbers, check_level
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import _check_vcov, _column, _names, _numbers, check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +61,7 @@ class Counts:
     def certain(self) -> tuple[tuple[str, bool], ...]:
         """Arms in which no patient of any study has the event (False) or every patient has it (True)."""
         return tuple(
-            (name, x.sum() > 0)
-            for name, x, size in self.arms
-            if x.sum() == 0 or (not self.rates and bool((x == size).all()))
+            (name, x.sum() > 0) for name, x, size in self.arms if x.sum() == 0 or (not self.rates and bool((x == size).all()))
         )
 
     def keep(self, mask: np.ndarray) -> Counts:

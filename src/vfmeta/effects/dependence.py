@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vfmeta.core.messages import InputError
 from vfmeta.kernels import shared_patients
-from vfmeta.messages import InputError
 
 if TYPE_CHECKING:
     from vfmeta.effects.table import Effect

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
 from vfmeta.effects import intake
-from vfmeta.effects.measures import Measure, measure_named
-from vfmeta.effects.measures.checks import faults, no_contrast
+from vfmeta.effects.formulas import Measure, measure_named
+from vfmeta.effects.formulas.checks import faults, no_contrast
 from vfmeta.effects.table import Effect, EffectTable, LeftOut
-from vfmeta.messages import InputError, warn
-from vfmeta.results import Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def effect_size(
         as counted, and yes for everything else.
     vtype : str, optional
         Variance type; each measure's default is the usual large-sample one (LS). See the functions of
-        `vfmeta.effects.measures`.
+        `vfmeta.effects.formulas`.
     correct : bool
         Whether a measure with a known bias (SMD and its kin, ROM, VR, CVR, ...) is corrected for it.
     missing : {"raise", "drop"}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.effects.measures import ALIASES, ZERO_RULES, Measure, ZeroRule
-from vfmeta.effects.measures.common import SINGLE_RULES
-from vfmeta.messages import InputError, warn
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects.formulas import ALIASES, ZERO_RULES, Measure, ZeroRule
+from vfmeta.effects.formulas.common import SINGLE_RULES
 
 if TYPE_CHECKING:
     import pandas as pd

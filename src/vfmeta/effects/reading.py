@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
 from vfmeta.effects import dependence
-from vfmeta.messages import InputError
-from vfmeta.results import Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,7 +184,11 @@ class EffectTable:
 
     @classmethod
     def of(
-        cls, question: Question, effects: tuple[Effect, ...], left_out: tuple[LeftOut, ...] = (), notes: tuple[str, ...] = (),
+        cls,
+        question: Question,
+        effects: tuple[Effect, ...],
+        left_out: tuple[LeftOut, ...] = (),
+        notes: tuple[str, ...] = (),
         citations: dict[str, str] | None = None,
     ) -> EffectTable:
         """A table that knows what it can of its ``vcov``: None where no cohort has more than one effect."""

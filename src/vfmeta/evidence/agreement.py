@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.monte_carlo import Difference, differences, limit
-from vfmeta.bayesian.priors import MuPrior, TauPrior
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.monte_carlo import Difference, differences, limit
+from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.evidence import fit
 from vfmeta.evidence.plan import Plan
 from vfmeta.evidence.run import _all_tables, choices_of
-from vfmeta.messages import InputError, VfmetaWarning
+from vfmeta.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,9 +96,9 @@ def confirm(cases: Sequence[Case], rows: Sequence[Compared], *, seed: int = 1) -
 
 
 def _compare(case: Case, seed: int, draws: int) -> Compared:
-    from vfmeta import bayesian
-    from vfmeta.bayesian.compat import draws_of, sampler_stats
-    from vfmeta.bayesian.models import gate
+    from vfmeta import bayes as bayesian
+    from vfmeta.bayes.models import diagnostics as gate
+    from vfmeta.bayes.versions import draws_of, sampler_stats
 
     given = {**case.given, "tau": case.tau, "mu": case.mu}
     try:

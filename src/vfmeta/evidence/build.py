@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.trials.schema import packaged_folder
 
 STAGES = ("analyses", "figures", "report")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vfmeta.evidence.records import Record
-from vfmeta.plots import text as tx
+from vfmeta.text import numbers as tx
 
 
 def changes(before: list[Record], after: list[Record]) -> list[str]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from vfmeta.evidence.plan import PAGES
 from vfmeta.evidence.records import Record, keep_only, sections, write
 from vfmeta.evidence.run import Tick, digest_of
-from vfmeta.results import BayesianResult, FrequentistResult
+from vfmeta.results.fit import BayesianResult, FrequentistResult
 
 if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
-_DRAWING = ("plots", "results.py", "evidence/figures.py")
+_DRAWING = ("core", "plots", "results", "text", "evidence/figures.py")
 
 
 def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | None = None) -> dict[str, list[dict[str, str]]]:
@@ -43,9 +43,7 @@ def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | N
             svg, png, alt = remembered(_inputs(group), code)
             write(out / "figures" / f"{name}.svg", svg)
             write(out / "figures" / f"{name}.png", png)
-            made[plan].append(
-                {"name": name, "title": _title(group), "alt": alt}
-            )
+            made[plan].append({"name": name, "title": _title(group), "alt": alt})
     kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map"}
     keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
     return made

@@ -8,9 +8,9 @@ import zlib
 from dataclasses import asdict
 from typing import Any
 
-from vfmeta.effects import Effect, EffectTable
-from vfmeta.messages import InputError, VfmetaWarning
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.core.question import Question
+from vfmeta.effects.table import Effect, EffectTable
 
 _ESTIMATION = ("tau2", "interval", "model", "tau_prior", "mu_prior")
 
@@ -43,7 +43,8 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
         ``frequentist``, ``posterior`` and ``sampled``, each a result's ``to_dict()`` or None, and ``checks`` of the posterior
         (see `_checks`) or None.
     """
-    from vfmeta import bayesian, frequentist
+    from vfmeta import bayes as bayesian
+    from vfmeta.frequentist import univariate
 
     data = json.loads(inputs)
     table = _table(data)
@@ -54,9 +55,9 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
     with warnings.catch_warnings():  # every warning stands in the result and on the page
         warnings.simplefilter("ignore", VfmetaWarning)
         if estimation.get("model") == "common":
-            fit = frequentist.common_effect(table)
+            fit = univariate.common_effect(table)
         else:
-            fit = frequentist.random_effects(
+            fit = univariate.random_effects(
                 table, tau2=estimation.get("tau2", "REML"), interval=estimation.get("interval", "HKSJ")
             )
         out["frequentist"] = fit.to_dict()
@@ -72,7 +73,7 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
 
 def _sampled(table: EffectTable, tau: Any, mu: Any, seed: int, exact: Any) -> dict[str, Any]:
     """The same posterior by sampling, with its distance from the exact one; priors that cannot be sampled say so."""
-    from vfmeta import bayesian
+    from vfmeta import bayes as bayesian
 
     try:
         sampled = bayesian.sample(table, tau=tau, mu=mu, seed=seed)
@@ -90,7 +91,7 @@ def _sampled(table: EffectTable, tau: Any, mu: Any, seed: int, exact: Any) -> di
 
 def _checks(table: EffectTable, tau: Any, mu: Any) -> dict[str, Any]:
     """What the prior decides, and whether the model predicts its own trials; a check that cannot be made says why."""
-    from vfmeta import bayesian
+    from vfmeta import bayes as bayesian
 
     out: dict[str, Any] = {}
     for name in ("power_scaling", "leave_one_out", "predictive_check"):
@@ -103,7 +104,7 @@ def _checks(table: EffectTable, tau: Any, mu: Any) -> dict[str, Any]:
 
 def prior(stated: dict[str, Any] | None, measure: str) -> Any:
     """A prior object from its family and parameters; None asks for the default of the measure."""
-    from vfmeta.evidence import stated_priors
+    from vfmeta.priors import stated as stated_priors
 
     return stated_priors.make(stated, measure) if stated else None
 

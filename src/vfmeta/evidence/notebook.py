@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vfmeta.core.messages import InputError
 from vfmeta.evidence import summary
 from vfmeta.evidence.build import build as build_all
 from vfmeta.evidence.figures import draw_all, draw_map
 from vfmeta.evidence.plan import Plan
 from vfmeta.evidence.records import Record, load_records
-from vfmeta.messages import InputError
 from vfmeta.trials.schema import packaged_folder
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.trials.schema import packaged_folder
 
 # Pages of the review in the order they are read; a user's own plans may name others.
@@ -45,7 +45,7 @@ class Prior(BaseModel):
 
     @model_validator(mode="after")
     def _coherent(self) -> Prior:
-        from vfmeta.evidence import stated_priors
+        from vfmeta.priors import stated as stated_priors
 
         _say(partial(stated_priors.check, self.model_dump()))
         return self
@@ -91,7 +91,7 @@ class Choices(_Strict):
 
     @model_validator(mode="after")
     def _priors(self) -> Self:
-        from vfmeta.evidence.stated_priors import is_of_mu
+        from vfmeta.priors.stated import is_of_mu
 
         if self.tau_prior is not None and is_of_mu(self.tau_prior.family):
             raise ValueError(f"tau_prior: {self.tau_prior.family} is not a prior of tau")
@@ -137,7 +137,7 @@ class Analysis(Choices):
         return self
 
     def _priors_suit_the_measure(self, where: str, choices: Choices) -> None:
-        from vfmeta.evidence import stated_priors
+        from vfmeta.priors import stated as stated_priors
 
         for name in ("tau_prior", "mu_prior"):
             prior = getattr(choices, name)

@@ -11,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.messages import InputError
-from vfmeta.results import BayesianResult, FrequentistResult, Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.results.fit import BayesianResult, FrequentistResult
 
 if TYPE_CHECKING:
-    from vfmeta.bayesian.checks import LeaveOneOut, PredictiveCheck
-    from vfmeta.bayesian.scaling import PowerScaling
+    from vfmeta.bayes.checks import LeaveOneOut, PredictiveCheck
+    from vfmeta.bayes.scaling import PowerScaling
 
 RECORD_VERSION = 2
 
@@ -60,7 +61,7 @@ class Record:
     @cached_property
     def power_scaling(self) -> PowerScaling | None:
         """How much the prior decides."""
-        from vfmeta.bayesian.scaling import PowerScaling
+        from vfmeta.bayes.scaling import PowerScaling
 
         found = self._check("power_scaling")
         return PowerScaling.from_dict(found) if found else None
@@ -68,7 +69,7 @@ class Record:
     @cached_property
     def leave_one_out(self) -> LeaveOneOut | None:
         """Each trial as the others predict it; None where nothing was pooled or the check was refused."""
-        from vfmeta.bayesian.checks import LeaveOneOut
+        from vfmeta.bayes.checks import LeaveOneOut
 
         found = self._check("leave_one_out")
         return LeaveOneOut.from_dict(found) if found else None
@@ -76,7 +77,7 @@ class Record:
     @cached_property
     def predictive_check(self) -> PredictiveCheck | None:
         """Replicated trials beside the real ones; None as above."""
-        from vfmeta.bayesian.checks import PredictiveCheck
+        from vfmeta.bayes.checks import PredictiveCheck
 
         found = self._check("predictive_check")
         return PredictiveCheck.from_dict(found) if found else None

@@ -12,16 +12,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vfmeta.effects import EffectTable, compare
+from vfmeta.core.messages import InputError
+from vfmeta.effects.compare.comparison import compare
+from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit
 from vfmeta.evidence.plan import Analysis, Plan
 from vfmeta.evidence.records import RECORD_VERSION, Record, dumps, keep_only, write
 from vfmeta.evidence.sentences import answer, why
-from vfmeta.messages import InputError
 from vfmeta.trials import Trials
 
 _MODELS = (
-    "frequentist", "bayesian", "kernels", "results.py", "effects/table.py", "evidence/fit.py", "evidence/stated_priors.py",
+    "core", "frequentist", "bayes", "kernels", "priors", "results", "effects/table.py", "effects/reading.py", "evidence/fit.py",
 )  # fmt: skip
 _FIT_ONLY = {"tau2", "interval", "model", "tau_prior", "mu_prior"}
 Tick = Callable[[str], None]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfmeta.plots import text as tx
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
+    from vfmeta.core.question import Pair, Question
     from vfmeta.evidence.records import Record
-    from vfmeta.results import BayesianResult, Pair, Question
+    from vfmeta.results.fit import BayesianResult
 
 COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine", 10: "Ten"}
 
@@ -64,7 +65,7 @@ def _probability(p: float) -> str:
 
 def sampler(record: Record) -> tuple[str, tuple[str, ...]]:
     """What PyMC's draws say beside the exact result, and what speaks against them; empty where nothing was sampled."""
-    from vfmeta.bayesian.monte_carlo import agrees
+    from vfmeta.bayes.monte_carlo import agrees
 
     sampled = record.data["results"]["sampled"]
     if not sampled:

@@ -12,7 +12,7 @@ import pandas as pd
 from vfmeta.evidence.plan import PAGES, Plan
 from vfmeta.evidence.records import Record, keep_only, write
 from vfmeta.evidence.sentences import count, sampler
-from vfmeta.plots import text as tx
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.counts import ONE_ARM, TWO_ARMS, Counts, read_counts
-from vfmeta.frequentist.inference import chi2_tail, quantile, two_sided
+from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.question import Pair, Question
+from vfmeta.effects.counts import ONE_ARM, TWO_ARMS, Counts, read_counts
 from vfmeta.frequentist.single_tables import each_arm, each_study
 from vfmeta.kernels.arrow import maximise
 from vfmeta.kernels.betabinomial import log_density
-from vfmeta.messages import ConvergenceError, InputError, warn
-from vfmeta.results import FrequentistResult, Pair, Question
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.wald import chi2_tail, quantile, two_sided
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist.intake import Studies
+from vfmeta.core.messages import InputError
+from vfmeta.effects.reading import Studies
 from vfmeta.kernels.estimators import ESTIMATORS
-from vfmeta.messages import InputError
 
 INTERVALS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
 PREDICTIONS = ("auto", "fitted", "HTS", "Partlett-Riley", "bootstrap")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist import design as designs
-from vfmeta.frequentist.counts import Counts
-from vfmeta.frequentist.design import Design
+from vfmeta.core.messages import InputError
+from vfmeta.effects import design as designs
+from vfmeta.effects.counts import Counts
+from vfmeta.effects.design import Design
 from vfmeta.kernels.regression import redundant
-from vfmeta.messages import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.frequentist import design as designs
-from vfmeta.frequentist.design import Design
-from vfmeta.frequentist.inference import TestResult, chi2_tail, quantile, ratio, two_sided, wald
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects import design as designs
+from vfmeta.effects.design import Design
+from vfmeta.frequentist.meta_regression import selected
 from vfmeta.frequentist.metaregression import prepared
 from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
-from vfmeta.frequentist.regression_result import selected
 from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
 from vfmeta.kernels.regression import CollinearError, redundant
-from vfmeta.messages import InputError, warn
-from vfmeta.results import Question
+from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided, wald
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.counts import TWO_ARMS, TWO_RATES, Counts, read_counts
-from vfmeta.frequentist.inference import chi2_tail, quantile, two_sided
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects.counts import TWO_ARMS, TWO_RATES, Counts, read_counts
 from vfmeta.frequentist.single_tables import TO, add_to_cells, each_study, has_contrast, typical_variance
 from vfmeta.kernels import tables
-from vfmeta.messages import InputError, warn
-from vfmeta.results import FrequentistResult, Question
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.wald import chi2_tail, quantile, two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,9 +127,7 @@ def mantel_haenszel(
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, POOLS))}.")
     rates = measure.startswith("IR")
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2}
-    counts = read_counts(
-        measure, TWO_RATES if rates else TWO_ARMS, given, data=data, study=study, missing=missing, level=level
-    )
+    counts = read_counts(measure, TWO_RATES if rates else TWO_ARMS, given, data=data, study=study, missing=missing, level=level)
     _check_rule(add, to, pool_add)
     call = {"function": "mantel_haenszel", "measure": measure, "level": level, "add": add, "to": to, "pool_add": pool_add,
             "correct": correct}  # fmt: skip

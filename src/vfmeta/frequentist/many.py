@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.effects.reading import check_level
 from vfmeta.frequentist.choices import check_choices
-from vfmeta.frequentist.intake import check_level
 from vfmeta.frequentist.tidy import fit_columns, prediction_columns
 from vfmeta.kernels import estimators
-from vfmeta.messages import ConvergenceError, InputError, warn
 
 if TYPE_CHECKING:
     import pandas as pd

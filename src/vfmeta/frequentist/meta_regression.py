@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.frequentist.coefficients import Coefficients
-from vfmeta.frequentist.design import Design
-from vfmeta.frequentist.inference import TestResult, quantile, ratio, tail, two_sided, wald
-from vfmeta.frequentist.intake import check_level
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Pair, Question
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import check_level
 from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
 from vfmeta.kernels import kenward_roger, regression_tau2
 from vfmeta.kernels.regression_fit import Fit
 from vfmeta.kernels.regression_fit import fit as fit_arrays
-from vfmeta.messages import InputError
-from vfmeta.results import Pair, Question
+from vfmeta.results.coefficients import Coefficients
+from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided, wald
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist import design as designs
-from vfmeta.frequentist.design import Design
-from vfmeta.frequentist.inference import TestResult, chi2_tail, quantile, ratio, two_sided
-from vfmeta.frequentist.intake import Studies, read
-from vfmeta.frequentist.regression_result import RegressionResult, degrees, joint, selected
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects import design as designs
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import Studies, read
+from vfmeta.frequentist.meta_regression import RegressionResult, degrees, joint, selected
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regression_fit import TESTS, Fit, fit
 from vfmeta.kernels.regression_tau2 import METHODS, WEIGHTED
-from vfmeta.messages import InputError, warn
-from vfmeta.results import Question
+from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided
 
 
 def meta_regression(

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.core.question import Pair
+from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import Choices
-from vfmeta.frequentist.intake import Studies
 from vfmeta.kernels import estimators
-from vfmeta.messages import ConvergenceError, InputError
-from vfmeta.results import FrequentistResult, Pair
+from vfmeta.results.fit import FrequentistResult
 
 _TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
 

@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.frequentist.design import Design
-from vfmeta.frequentist.inference import TestResult
-from vfmeta.messages import InputError
-from vfmeta.results import SCHEMA_VERSION, Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.design import Design
+from vfmeta.results.fit import SCHEMA_VERSION
+from vfmeta.results.wald import TestResult
 
 
 class Recorded:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.frequentist.design import Design
-from vfmeta.frequentist.inference import TestResult, chi2_tail
-from vfmeta.frequentist.intake import Studies
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import Studies
+from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import column, fitted, prepared
 from vfmeta.frequentist.record import Recorded, array, plain
-from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.frequentist.univariate import common_effect, random_effects
-from vfmeta.messages import InputError, warn
-from vfmeta.results import FrequentistResult, Question
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.wald import TestResult, chi2_tail
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.frequentist.pooling import quantile
+from vfmeta.frequentist.pool import quantile
 from vfmeta.kernels.tails import tails
 
 

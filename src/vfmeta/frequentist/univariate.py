@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vfmeta.core.messages import warn
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import read
 from vfmeta.frequentist.choices import Choices, check_choices, user_weights
-from vfmeta.frequentist.intake import read
-from vfmeta.frequentist.pooling import pool
-from vfmeta.messages import warn
-from vfmeta.results import FrequentistResult, Question
+from vfmeta.frequentist.pool import pool
+from vfmeta.results.fit import FrequentistResult
 
 
 def random_effects(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vfmeta.messages import ConvergenceError
+from vfmeta.core.messages import ConvergenceError
 
 Likelihood = Callable[[np.ndarray, np.ndarray], np.ndarray]
 #: second derivatives at (a, phi): by the own parameters (k,), by own and shared (k, P), by the shared ones (P, P)

@@ -23,9 +23,7 @@ def log_density(events: np.ndarray, size: np.ndarray, mean: np.ndarray | float, 
         ``icc / (1 - icc)`` >= 0, where icc is the correlation of two patients of one arm; 0 is the binomial distribution.
     """
     rest = size - events
-    return (
-        log_choose(size, events) + _rising(mean, events, gamma) + _rising(1 - mean, rest, gamma) - _rising(1.0, size, gamma)
-    )
+    return log_choose(size, events) + _rising(mean, events, gamma) + _rising(1 - mean, rest, gamma) - _rising(1.0, size, gamma)
 
 
 def _rising(start: np.ndarray | float, count: np.ndarray, gamma: np.ndarray | float) -> np.ndarray:

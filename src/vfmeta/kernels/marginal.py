@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from vfmeta.core.messages import ConvergenceError
 from vfmeta.kernels.families import Family
-from vfmeta.messages import ConvergenceError
 
 STEERING = 9  # nodes from which the curvature is near enough to steer by
 

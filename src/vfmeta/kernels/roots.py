@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vfmeta.messages import ConvergenceError
+from vfmeta.core.messages import ConvergenceError
 
 __all__ = ["EPS", "ConvergenceError", "bracketed_roots"]
 

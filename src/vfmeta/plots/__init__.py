@@ -9,27 +9,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vfmeta.plots.alt import alt_text
-    from vfmeta.plots.bubble_plot import bubble
-    from vfmeta.plots.calibration import ranks
-    from vfmeta.plots.evidence_map import gap_map
-    from vfmeta.plots.forest_plot import forest
-    from vfmeta.plots.pain_over_time import over_time
-    from vfmeta.plots.posterior_density import posterior
-    from vfmeta.plots.priors import prior_densities
-    from vfmeta.plots.saving import save
+    from vfmeta.plots._alt_text import alt_text
+    from vfmeta.plots._bubble import bubble
+    from vfmeta.plots._evidence_map import gap_map
+    from vfmeta.plots._forest import forest
+    from vfmeta.plots._over_time import over_time
+    from vfmeta.plots._posterior import posterior
+    from vfmeta.plots._priors import prior_densities
+    from vfmeta.plots._ranks import ranks
+    from vfmeta.plots._save import save
 
 # No module bears the name of a function: importing a module would put it where the function stood.
 _HOME = {
-    "forest": "forest_plot",
-    "bubble": "bubble_plot",
-    "posterior": "posterior_density",
-    "over_time": "pain_over_time",
-    "alt_text": "alt",
-    "save": "saving",
-    "gap_map": "evidence_map",
-    "prior_densities": "priors",
-    "ranks": "calibration",
+    "forest": "_forest",
+    "bubble": "_bubble",
+    "posterior": "_posterior",
+    "over_time": "_over_time",
+    "alt_text": "_alt_text",
+    "save": "_save",
+    "gap_map": "_evidence_map",
+    "prior_densities": "_priors",
+    "ranks": "_ranks",
 }
 __all__ = ["alt_text", "bubble", "forest", "gap_map", "over_time", "posterior", "prior_densities", "ranks", "save"]
 

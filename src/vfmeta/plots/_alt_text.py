@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfmeta.plots import text as tx
 from vfmeta.plots.rows import checked_sections, study_rows
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vfmeta.plots.rows import Section
-    from vfmeta.results import BayesianResult, FrequentistResult
+    from vfmeta.results.fit import BayesianResult, FrequentistResult
 
 
 def alt_text(

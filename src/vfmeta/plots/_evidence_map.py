@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.plots.style import STYLE, applied
 
 if TYPE_CHECKING:

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn
 from vfmeta.plots import axis
 from vfmeta.plots import rows as rw
-from vfmeta.plots import text as tx
 from vfmeta.plots.layout import width as text_width
 from vfmeta.plots.sheet import SMALL, Placed, Sheet, build
 from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
+    from vfmeta.core.question import Pair, Question
     from vfmeta.plots.rows import Row, Section
-    from vfmeta.results import BayesianResult, FrequentistResult, Pair, Question
+    from vfmeta.results.fit import BayesianResult, FrequentistResult
 
 _SQUARE = 0.15  # side of the square of the heaviest trial, inches
 _DIAMOND = 0.075  # half height, inches

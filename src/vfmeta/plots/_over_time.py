@@ -6,18 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
-from vfmeta.plots import text as tx
 from vfmeta.plots.layout import shorten
 from vfmeta.plots.rows import Section, checked_sections, detail, study_rows
 from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from vfmeta.plots.rows import Row
-    from vfmeta.results import BayesianResult, FrequentistResult, Result
+    from vfmeta.results.fit import BayesianResult, FrequentistResult, Result
 
 
 def over_time(

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
-from vfmeta.plots import text as tx
 from vfmeta.plots.layout import width, wrap
 from vfmeta.plots.rows import checked_result
 from vfmeta.plots.style import STYLE, applied, plain_axes
-from vfmeta.results import BayesianResult
+from vfmeta.results.fit import BayesianResult
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied, plain_axes
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.plots.style import STYLE, applied, plain_axes
 
 if TYPE_CHECKING:

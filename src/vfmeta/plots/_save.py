@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.plots.style import applied
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING
 
-from vfmeta.messages import InputError
-from vfmeta.plots.text import mid_value, number
+from vfmeta.core.messages import InputError
+from vfmeta.text.numbers import mid_value, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vfmeta.core.question import Pair, Question
     from vfmeta.plots.rows import Row
-    from vfmeta.results import Pair, Question
 
 _CANDIDATES: tuple[tuple[float, ...], ...] = (
     tuple(0.9 + 0.02 * i for i in range(11)),

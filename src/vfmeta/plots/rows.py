@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.messages import InputError
-from vfmeta.plots import text as tx
-from vfmeta.results import BayesianResult, FrequentistResult, Pair, Question, Result
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Pair, Question
+from vfmeta.results.fit import BayesianResult, FrequentistResult, Result
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

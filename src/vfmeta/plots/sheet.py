@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vfmeta.plots import text as tx
 from vfmeta.plots.layout import ELLIPSIS, shorten, width, wrap
 from vfmeta.plots.rows import Row, Section, has_counts, section_rows
 from vfmeta.plots.style import STYLE
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vfmeta.results import Question
+    from vfmeta.core.question import Question
 
 _INDENT = {"adhoc": 0.14, "prediction": 0.14, "bayes_prediction": 0.14}
 _BOLD = {"heading", "pooled", "bayes"}

@@ -1,27 +1,13 @@
-"""Prior distributions for the mean effect (mu) and the between-study standard deviation (tau), stated in words.
-
-All scales are on the analysis scale of the effects: points for an MD, log units for ratios. The families live in
-`tau_priors` and `mu_priors`, those read from the literature in `published`, those made from a statement in `elicit`.
-"""
+"""Default priors of a measure: of the mean effect (mu) and of the between-study standard deviation (tau)."""
 
 from __future__ import annotations
 
 import math
 
-from vfmeta.bayesian.elicit import mu_within, tau_below, trials_within
-from vfmeta.bayesian.log_priors import LogNormal, LogT
-from vfmeta.bayesian.mu_priors import Flat, Mixture, MuPrior, Normal, StudentT
-from vfmeta.bayesian.published import rhodes2015, turner2015
-from vfmeta.bayesian.tau_priors import Exponential, HalfCauchy, HalfNormal, HalfT, InverseGamma, TauPrior, Uniform
-from vfmeta.bayesian.variance_priors import Conventional, DuMouchel, Jeffreys, Shrinkage
-from vfmeta.messages import InputError
-from vfmeta.results import LOG_RATIOS, Question
-
-__all__ = [
-    "Conventional", "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT", "InverseGamma", "Jeffreys",
-    "LogNormal", "LogT", "Mixture", "MuPrior", "Normal", "Shrinkage", "StudentT", "TauPrior", "Uniform", "default_mu",
-    "default_tau", "mu_within", "rhodes2015", "tau_below", "trials_within", "turner2015",
-]  # fmt: skip
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import LOG_RATIOS, Question
+from vfmeta.priors.mu import Flat, MuPrior, Normal
+from vfmeta.priors.tau import HalfNormal, TauPrior
 
 
 def default_tau(question: Question) -> TauPrior:

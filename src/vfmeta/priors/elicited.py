@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.mu_priors import Normal, StudentT
-from vfmeta.bayesian.tau_priors import HalfNormal, TauPrior, _positive
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
+from vfmeta.priors.mu import Normal, StudentT
+from vfmeta.priors.tau import HalfNormal, TauPrior, _positive
 
 
 def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior] = HalfNormal, **fixed: Any) -> TauPrior:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vfmeta.bayesian.tau_priors import TauPrior, _finite, _log_half_t, _positive, _with
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
+from vfmeta.priors.tau import TauPrior, _finite, _log_half_t, _positive, _with
 
 
 @dataclass(frozen=True)

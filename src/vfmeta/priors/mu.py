@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from vfmeta.bayesian.tau_priors import _finite, _positive, _with
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
+from vfmeta.priors.tau import _finite, _positive, _with
 
 Components = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -102,7 +102,7 @@ class StudentT(MuPrior):
 
 @dataclass(frozen=True)
 class Mixture(MuPrior):
-    """mu ~ sum of weights times N(mean, sd^2), such as a meta-analytic-predictive prior (`vfmeta.bayesian.map_prior`).
+    """mu ~ sum of weights times N(mean, sd^2), such as a meta-analytic-predictive prior (`vfmeta.bayes.map_prior`).
 
     Parameters
     ----------

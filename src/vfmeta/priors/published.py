@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import math
 
-from vfmeta.bayesian.log_priors import LogNormal, LogT
-from vfmeta.bayesian.tau_priors import _positive
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
+from vfmeta.priors.log_tau import LogNormal, LogT
+from vfmeta.priors.tau import _positive
 
 TURNER_COMPARISONS = (
     "pharmacological v placebo", "pharmacological v pharmacological", "non-pharmacological v placebo",

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.mu_priors import Flat, Mixture, MuPrior, Normal, StudentT
-from vfmeta.bayesian.priors import (
+from vfmeta.core.messages import InputError
+from vfmeta.priors import (
     Conventional,
     DuMouchel,
     Exponential,
@@ -24,8 +24,8 @@ from vfmeta.bayesian.priors import (
     Shrinkage,
     TauPrior,
     Uniform,
-)  # fmt: skip
-from vfmeta.messages import InputError
+)
+from vfmeta.priors.mu import Flat, Mixture, MuPrior, Normal, StudentT
 
 SCALES = (
     HalfNormal, HalfT, HalfCauchy, Exponential, Uniform, InverseGamma, LogNormal, LogT, Jeffreys, Shrinkage, DuMouchel,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vfmeta.bayesian.tau_priors import TauPrior, _with
+from vfmeta.priors.tau import TauPrior, _with
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Conventional(TauPrior):
     def _log_total(self, v: np.ndarray) -> float:
         key = np.asarray(v, dtype=float).tobytes()
         if key not in self._known:
-            from vfmeta.bayesian.quadrature import integrate
+            from vfmeta.bayes.quadrature import integrate
 
             scales = [float(np.sqrt(v.min())), float(np.sqrt(v.max()))]
             self._known[key] = integrate(lambda t: _conventional(t, v), lambda tau: np.zeros(len(tau)), scales).log_mass

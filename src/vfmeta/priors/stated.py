@@ -7,8 +7,8 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from vfmeta.bayesian import priors
-from vfmeta.messages import InputError
+from vfmeta import priors
+from vfmeta.core.messages import InputError
 
 _NOT_ASKED = {"family", "measure"}  # the key of the plan itself, and what the analysis already says
 
@@ -74,11 +74,7 @@ def is_of_mu(family: str) -> bool:
 def _families() -> dict[str, Callable[..., Any]]:
     """Every family by name: classes that can be made, and functions that make one."""
     found = {name: getattr(priors, name) for name in priors.__all__}
-    return {
-        name: maker
-        for name, maker in found.items()
-        if not inspect.isabstract(maker) and not name.startswith("default_")
-    }
+    return {name: maker for name, maker in found.items() if not inspect.isabstract(maker) and not name.startswith("default_")}
 
 
 def _published(maker: Callable[..., Any]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 
 def _positive(name: str, value: float, what: str) -> None:
@@ -84,7 +84,7 @@ class TauPrior(ABC):
 
     def _quantile(self, p: np.ndarray, v: np.ndarray) -> np.ndarray:
         """From the density alone, for families without a formula."""
-        from vfmeta.bayesian.quadrature import integrate
+        from vfmeta.bayes.quadrature import integrate
 
         def still(tau: np.ndarray) -> np.ndarray:
             return np.zeros(len(tau))

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.results import Question
+    from vfmeta.core.question import Question
 
 
 class Coefficients:

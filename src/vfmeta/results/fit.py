@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.question import LOG_LEVELS, LOG_RATIOS, RATIO_MEASURES, Pair, Question
+from vfmeta.core.question import LOG_LEVELS, LOG_RATIOS, RATIO_MEASURES, Pair, Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -297,7 +297,7 @@ class BayesianResult(Result):
 
     def summary(self, sensitivity: Any = None) -> str:
         """The result in sentences for clinicians; ``sensitivity`` is what ``vf.bayes.power_scaling`` said of it, if asked."""
-        from vfmeta.sentences import bayesian_summary
+        from vfmeta.text.posterior import bayesian_summary
 
         return bayesian_summary(self, sensitivity)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from vfmeta.results import LOG_LEVELS
+from vfmeta.core.question import LOG_LEVELS
 
 if TYPE_CHECKING:
-    from vfmeta.results import BayesianResult, FrequentistResult, Pair, Question, Result
+    from vfmeta.core.question import Pair, Question
+    from vfmeta.results.fit import BayesianResult, FrequentistResult, Result
 
 MINUS = "\u2212"
 MISSING = "\u2013"

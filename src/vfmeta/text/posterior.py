@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.question import LOG_LEVELS
+from vfmeta.core.question import LOG_LEVELS
 
 if TYPE_CHECKING:
-    from vfmeta.question import Question
-    from vfmeta.results import BayesianResult
+    from vfmeta.core.question import Question
+    from vfmeta.results.fit import BayesianResult
 
 
 _RATIOS = {"RR": "a risk ratio", "OR": "an odds ratio", "PETO": "an odds ratio", "HR": "a hazard ratio", "IRR": "a rate ratio"}

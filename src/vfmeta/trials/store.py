@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 from vfmeta.trials import schema
 from vfmeta.trials.instruments import directions, scale_ends
 from vfmeta.trials.times import weeks

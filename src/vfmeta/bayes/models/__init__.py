@@ -5,26 +5,26 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# no file bears the name of its verb: an imported submodule would take the verb's place in this namespace
+# A file bears the name of its verb behind a low line: an imported submodule would take the verb's place in this namespace.
 _LATER = {
     "Model": "engine",
     "Sampled": "answer",
-    "normal_normal": "normal",
-    "robust": "heavy_tails",
-    "meta_regression": "moderators",
-    "missing_sd": "unreported",
-    "binomial": "arm_events",
-    "poisson": "arm_rates",
-    "multilevel": "over_time",
-    "classes": "related",
+    "normal_normal": "_normal_normal",
+    "robust": "_robust",
+    "meta_regression": "_meta_regression",
+    "missing_sd": "_missing_sd",
+    "binomial": "_binomial",
+    "poisson": "_poisson",
+    "multilevel": "_multilevel",
+    "classes": "_classes",
 }
 __all__ = sorted(_LATER)
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        return getattr(importlib.import_module(f"vfmeta.bayesian.models.{_LATER[name]}"), name)
-    raise AttributeError(f"module 'vfmeta.bayesian.models' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"vfmeta.bayes.models.{_LATER[name]}"), name)
+    raise AttributeError(f"module 'vfmeta.bayes.models' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.models import counts
-from vfmeta.bayesian.models.arms import read_arms
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.priors import MuPrior, Normal, TauPrior
-from vfmeta.effects.measures import ZeroRule, two_events
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.models import arm_counts as counts
+from vfmeta.bayes.models.arms import read_arms
+from vfmeta.bayes.models.engine import Model
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.formulas import ZeroRule, two_events
+from vfmeta.priors import MuPrior, Normal, TauPrior
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.models.prior_variables import family, numbers, scale
-from vfmeta.bayesian.models.vectorised import Draws
-from vfmeta.bayesian.priors import MuPrior, Normal, TauPrior, default_tau
-from vfmeta.frequentist.counts import _look_up
-from vfmeta.frequentist.intake import Studies, _column, _is_missing, read
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.models.engine import Model
+from vfmeta.bayes.models.vectorised import Draws
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.counts import _look_up
+from vfmeta.effects.reading import Studies, _column, _is_missing, read
+from vfmeta.priors import MuPrior, Normal, TauPrior, default_tau
+from vfmeta.priors.pymc import family, numbers, scale
 
 if TYPE_CHECKING:
     import pandas as pd

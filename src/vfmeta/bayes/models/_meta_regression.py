@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.models.normal import shrunken
-from vfmeta.bayesian.models.prior_variables import family, numbers, scale
-from vfmeta.bayesian.models.vectorised import Draws
-from vfmeta.bayesian.priors import Flat, Normal, TauPrior
-from vfmeta.bayesian.regression import coefficient_priors, refuse_dependent
-from vfmeta.frequentist.design import Design
-from vfmeta.frequentist.intake import Studies
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.models._normal_normal import shrunken
+from vfmeta.bayes.models.engine import Model
+from vfmeta.bayes.models.vectorised import Draws
+from vfmeta.bayes.regression import coefficient_priors, refuse_dependent
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.metaregression import prepared
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.priors import Flat, Normal, TauPrior
+from vfmeta.priors.pymc import family, numbers, scale
 
 Beta = Normal | Flat
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import study_notes
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.models.means import Means, read_means
-from vfmeta.bayesian.models.normal import effect_priors, shrunken
-from vfmeta.bayesian.models.prior_variables import family, location, numbers, scale
-from vfmeta.bayesian.models.vectorised import Draws
-from vfmeta.bayesian.monte_carlo import tails_of
-from vfmeta.bayesian.priors import HalfNormal, MuPrior, TauPrior
-from vfmeta.frequentist.intake import Studies
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes.exact import study_notes
+from vfmeta.bayes.models._normal_normal import effect_priors, shrunken
+from vfmeta.bayes.models.arm_means import Means, read_means
+from vfmeta.bayes.models.engine import Model
+from vfmeta.bayes.models.vectorised import Draws
+from vfmeta.bayes.monte_carlo import tails_of
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import Studies
+from vfmeta.priors import HalfNormal, MuPrior, TauPrior
+from vfmeta.priors.pymc import family, location, numbers, scale
 
 
 def missing_sd(
@@ -193,9 +193,7 @@ class _Sds:
         return cls(data, log[known], alone, both, names, reporting, shown, tuple(notes))
 
 
-def _unreported(
-    pm: Any, sds: _Sds, given: Mapping[str, Any], z: Any, level: Any, trials: Any, arms: Any
-) -> Any:
+def _unreported(pm: Any, sds: _Sds, given: Mapping[str, Any], z: Any, level: Any, trials: Any, arms: Any) -> Any:
     """Logs of the unreported SDs from standard normal parameters, given the SD of the other arm where there is one."""
     one, two = len(sds.alone), len(sds.both)
     told = trials / (trials + arms + given["partner_error"])

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.models import curves
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.models.occasions import Occasions, read_occasions
-from vfmeta.bayesian.models.prior_variables import family, numbers, scale
-from vfmeta.bayesian.priors import LogNormal, MuPrior, Normal, TauPrior
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.models import curves
+from vfmeta.bayes.models.engine import Model
+from vfmeta.bayes.models.repeated import Occasions, read_occasions
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.priors import LogNormal, MuPrior, Normal, TauPrior
+from vfmeta.priors.pymc import family, numbers, scale
 
 if TYPE_CHECKING:
     import pandas as pd

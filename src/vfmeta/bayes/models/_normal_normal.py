@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import choose_priors, refuse_improper, study_notes
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.models.prior_variables import family, location, numbers, scale
-from vfmeta.bayesian.models.vectorised import Draws
-from vfmeta.bayesian.monte_carlo import tails_of
-from vfmeta.bayesian.priors import MuPrior, TauPrior
-from vfmeta.frequentist.intake import Studies, read
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
+from vfmeta.bayes.models.engine import Model
+from vfmeta.bayes.models.vectorised import Draws
+from vfmeta.bayes.monte_carlo import tails_of
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import Studies, read
+from vfmeta.priors import MuPrior, TauPrior
+from vfmeta.priors.pymc import family, location, numbers, scale
 
 STUDY_EFFECTS = ("integrated", "sampled")
 

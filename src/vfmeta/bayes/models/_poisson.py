@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import choose_priors
-from vfmeta.bayesian.models import counts
-from vfmeta.bayesian.models.arms import read_arms
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.priors import MuPrior, Normal, TauPrior
-from vfmeta.effects.measures.common import ZeroRule
-from vfmeta.effects.measures.rates import log_rate_ratio
-from vfmeta.results import Question
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.models import arm_counts as counts
+from vfmeta.bayes.models.arms import read_arms
+from vfmeta.bayes.models.engine import Model
+from vfmeta.core.question import Question
+from vfmeta.effects.formulas.common import ZeroRule
+from vfmeta.effects.formulas.rates import log_rate_ratio
+from vfmeta.priors import MuPrior, Normal, TauPrior
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

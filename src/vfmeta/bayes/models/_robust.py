@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.exact import study_notes
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.models.normal import effect_priors, shrunken
-from vfmeta.bayesian.models.prior_variables import family, location, numbers, scale
-from vfmeta.bayesian.models.vectorised import Draws
-from vfmeta.bayesian.monte_carlo import tails_of
-from vfmeta.bayesian.priors import MuPrior, TauPrior
-from vfmeta.bayesian.tau_priors import _positive
-from vfmeta.frequentist.intake import read
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.bayes.exact import study_notes
+from vfmeta.bayes.models._normal_normal import effect_priors, shrunken
+from vfmeta.bayes.models.engine import Model
+from vfmeta.bayes.models.vectorised import Draws
+from vfmeta.bayes.monte_carlo import tails_of
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import read
+from vfmeta.priors import MuPrior, TauPrior
+from vfmeta.priors.pymc import family, location, numbers, scale
+from vfmeta.priors.tau import _positive
 
 # a t is a normal whose variance is divided by lambda ~ gamma(df/2, df/2); lambda is integrated by equal steps of w, where
 # log lambda = t - exp(-t): double exponential at both ends (Takahasi & Mori 1974, Publ RIMS 9:721-741); around the peak t moves
@@ -133,9 +133,7 @@ def _mixing(xp: Any, nu: Any) -> tuple[Any, Any]:
     return logw - top - xp.log(xp.exp(logw - top).sum(axis=-1, keepdims=True)), u
 
 
-def _draw(
-    mean: np.ndarray, sd: np.ndarray, nu: np.ndarray, v: np.ndarray, rng: np.random.Generator, size: Any
-) -> np.ndarray:
+def _draw(mean: np.ndarray, sd: np.ndarray, nu: np.ndarray, v: np.ndarray, rng: np.random.Generator, size: Any) -> np.ndarray:
     shape = np.broadcast_shapes(np.shape(mean), np.shape(sd), np.shape(nu), np.shape(v)) if size is None else tuple(size)
     lam = rng.gamma(np.broadcast_to(nu / 2, shape), np.broadcast_to(2 / nu, shape))
     return mean + np.sqrt(v + sd**2 / np.maximum(lam, 1e-300)) * rng.standard_normal(shape)

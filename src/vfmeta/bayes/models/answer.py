@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian import compat, drawn
-from vfmeta.bayesian.models.gate import Gate
-from vfmeta.bayesian.monte_carlo import monte_carlo_errors
-from vfmeta.messages import InputError, warn
-from vfmeta.results import BayesianResult
+from vfmeta.bayes import draws as drawn
+from vfmeta.bayes import versions as compat
+from vfmeta.bayes.models.diagnostics import Gate
+from vfmeta.bayes.monte_carlo import monte_carlo_errors
+from vfmeta.core.messages import InputError, warn
+from vfmeta.results.fit import BayesianResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.bayesian.models.engine import Model
+    from vfmeta.bayes.models.engine import Model
 
 
 @dataclass(frozen=True)
@@ -191,9 +192,7 @@ class Sampled:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
-def element_labels(
-    name: str, dims: Sequence[str], coords: Mapping[str, Sequence[Any]], shape: Sequence[int]
-) -> list[str]:
+def element_labels(name: str, dims: Sequence[str], coords: Mapping[str, Sequence[Any]], shape: Sequence[int]) -> list[str]:
     """The name of every number of a variable: "theta[Smith 2001]"; numbered where a dimension has no labels."""
     if not shape:
         return [name]

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian.models.arms import Arms
-from vfmeta.bayesian.models.engine import Model
-from vfmeta.bayesian.models.prior_variables import family, location, numbers, scale
-from vfmeta.bayesian.models.vectorised import Draws
-from vfmeta.bayesian.priors import HalfNormal, MuPrior, Normal, TauPrior
-from vfmeta.frequentist.intake import Studies
-from vfmeta.messages import InputError
+from vfmeta.bayes.models.arms import Arms
+from vfmeta.bayes.models.engine import Model
+from vfmeta.bayes.models.vectorised import Draws
+from vfmeta.core.messages import InputError
+from vfmeta.effects.reading import Studies
+from vfmeta.priors import HalfNormal, MuPrior, Normal, TauPrior
+from vfmeta.priors.pymc import family, location, numbers, scale
 
 BASELINES, CODINGS = ("fixed", "random"), ("half", "reference")
 

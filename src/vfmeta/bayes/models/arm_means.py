@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist.intake import _column, _is_missing, _numbers
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import _column, _is_missing, _numbers
 
 
 @dataclass(frozen=True)

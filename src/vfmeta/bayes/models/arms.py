@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist.counts import _check_values, _look_up, read_counts
-from vfmeta.frequentist.intake import _column, _is_missing, _numbers
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.counts import _check_values, _look_up, read_counts
+from vfmeta.effects.reading import _column, _is_missing, _numbers
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,7 @@ def _two_arms(
             f"Give an effect table with its counts, {', '.join(sides)} (a row a trial), or study, arm, events, "
             f"{tuple(sides)[1][:-1]} and reference (a row an arm)."
         )
-    counts = read_counts(
-        measure, tuple(sides), dict(sides), data=data, study=study, missing=missing, level=0.95, whole=True
-    )
+    counts = read_counts(measure, tuple(sides), dict(sides), data=data, study=study, missing=missing, level=0.95, whole=True)
     asked = _asked(question, counts.asked, measure)
     a, m1, c, m2 = counts.columns
     k = counts.k

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from vfmeta.bayesian.models.vectorised import Draws
+from vfmeta.bayes.models.vectorised import Draws
 
 
 def blocks(study: np.ndarray) -> Iterator[np.ndarray]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayesian import compat
+from vfmeta.bayes import versions as compat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,9 +54,7 @@ class Gate:
         )
 
 
-def check(
-    draws: Mapping[str, np.ndarray], energy: np.ndarray, diverging: np.ndarray, *, otherwise: str = ELSEWISE
-) -> Gate:
+def check(draws: Mapping[str, np.ndarray], energy: np.ndarray, diverging: np.ndarray, *, otherwise: str = ELSEWISE) -> Gate:
     """The gate: R-hat < 1.01, bulk and tail ESS > 400, no divergence, E-BFMI > 0.3.
 
     Parameters

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayesian import compat
-from vfmeta.bayesian.models import gate
-from vfmeta.bayesian.models.answer import Sampled, element_labels
-from vfmeta.bayesian.models.progress import Progress
-from vfmeta.bayesian.models.vectorised import Draws, Vectorised, set_data
-from vfmeta.frequentist.intake import Studies
-from vfmeta.messages import ConvergenceError, InputError, warn
-from vfmeta.results import Question
+from vfmeta.bayes import versions as compat
+from vfmeta.bayes.models import diagnostics as gate
+from vfmeta.bayes.models.answer import Sampled, element_labels
+from vfmeta.bayes.models.progress import Progress
+from vfmeta.bayes.models.vectorised import Draws, Vectorised, set_data
+from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import Studies
 
 SAMPLERS = ("nutpie", "pymc")
 Numpy = Callable[[Draws, Mapping[str, np.ndarray], np.random.Generator], Draws]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from vfmeta.bayesian import compat
+from vfmeta.bayes import versions as compat
 
 
 class Progress:

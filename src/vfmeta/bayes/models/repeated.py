@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from vfmeta.frequentist.counts import _look_up
-from vfmeta.frequentist.dependent.likelihood import positive_definite
-from vfmeta.frequentist.intake import _column, _is_missing, _numbers
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.counts import _look_up
+from vfmeta.effects.reading import _column, _is_missing, _numbers
+from vfmeta.frequentist.multivariate.likelihood import positive_definite
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,7 @@ class Vectorised:
         self._names = [(g, v.name) for g in groups for v in names[g]]
         batched = {v: _batched(v) for v in values}
         flat = [x for group in groups.values() for x in group]
-        return pytensor.function(
-            list(batched.values()), vectorize_graph(flat, batched), mode=_mode(), on_unused_input="ignore"
-        )
+        return pytensor.function(list(batched.values()), vectorize_graph(flat, batched), mode=_mode(), on_unused_input="ignore")
 
     def _compile_draws(self, given: bool) -> tuple[Any, list[Any]]:
         import pytensor

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.effects import recover
-from vfmeta.effects.measures import ZeroRule, two_events, two_means
-from vfmeta.effects.measures.checks import no_contrast
-from vfmeta.effects.options import Options
-from vfmeta.effects.published import Unusable
+from vfmeta.convert import printed as recover
+from vfmeta.effects.compare.options import Options
+from vfmeta.effects.compare.published import Unusable
+from vfmeta.effects.formulas import ZeroRule, two_events, two_means
+from vfmeta.effects.formulas.checks import no_contrast
 
 # Flags on a figure whose spread is not to be trusted for another one.
 DOUBTFUL = frozenset({"sd_probably_se", "implausible_spread", "disagreement", "unit_doubtful", "superseded"})

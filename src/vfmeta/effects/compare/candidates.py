@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.effects import armlevel, published
-from vfmeta.effects.options import Options
-from vfmeta.effects.published import Published, Unusable
+from vfmeta.effects.compare import armlevel, published
+from vfmeta.effects.compare.options import Options
+from vfmeta.effects.compare.published import Published, Unusable
 from vfmeta.trials import Trials, schema
 
 COUNTED = ("RR", "OR", "RD")

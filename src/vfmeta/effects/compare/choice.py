@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vfmeta.effects.candidates import Candidate, Finder, Made, time_of
-from vfmeta.effects.options import Options
-from vfmeta.effects.published import Unusable
+from vfmeta.core.messages import InputError
+from vfmeta.effects.compare.candidates import Candidate, Finder, Made, time_of
+from vfmeta.effects.compare.options import Options
+from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.table import Effect
-from vfmeta.messages import InputError
 from vfmeta.trials import Trials, schema
 
 NOT_PRINTED = "prints no figure for this outcome"

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from vfmeta.effects.candidates import Finder
-from vfmeta.effects.choice import choose
-from vfmeta.effects.options import DESIGN_CLASSES, Options
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.compare.candidates import Finder
+from vfmeta.effects.compare.choice import choose
+from vfmeta.effects.compare.options import DESIGN_CLASSES, Options
 from vfmeta.effects.table import Effect, EffectTable, LeftOut
-from vfmeta.messages import InputError
-from vfmeta.results import Question
 from vfmeta.trials import Trials, schema
 from vfmeta.trials.instruments import scale_ends
 

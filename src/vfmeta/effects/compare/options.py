@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
-from vfmeta.effects.measures.common import SINGLE_RULES
-from vfmeta.effects.published import PRINTED_AS
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
+from vfmeta.effects.compare.published import PRINTED_AS
+from vfmeta.effects.formulas.common import SINGLE_RULES
 from vfmeta.trials.schema import allowed
 
 MEASURES = ("MD", "SMD", "RR", "OR", "HR", "RD")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vfmeta.effects import recover
+from vfmeta.convert import printed as recover
 
 RATIO_OF = {"RR": "RR", "OR": "OR", "HR": "HR", "RRR_percent": "RR"}
 DIFFERENCE_OF = {"MD": "MD", "adjusted_MD": "MD", "SMD": "SMD", "RD": "RD"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.effects.measures.common import Column, Effects, floats, hedges_j
+from vfmeta.effects.formulas.common import Column, Effects, floats, hedges_j
 
 
 def sd_of_change(sd_pre: Column, sd_post: Column, r: Column) -> np.ndarray:

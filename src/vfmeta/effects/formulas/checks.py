@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.effects.measures.registry import Measure
+from vfmeta.effects.formulas.registry import Measure
 
 _GROUP_OF = {"events1": "n1", "events2": "n2", "events": "n"}
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
 
 Effects = tuple[np.ndarray, np.ndarray]
 Column = ArrayLike  # one value a study, shape (k,)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import hyp2f1
 
-from vfmeta.effects.measures.common import Effects, floats, unknown_type, weighted_average
+from vfmeta.effects.formulas.common import Effects, floats, unknown_type, weighted_average
 
 TYPES = ("LS", "AV", "H0")
 UNBIASED_TYPES = ("LS", "UB", "AV")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.measures.common import NO_RULE, Effects, ZeroRule, floats, unknown_type
+from vfmeta.effects.formulas.common import NO_RULE, Effects, ZeroRule, floats, unknown_type
 
 TYPES = ("LS", "UB", "AV")
 LOG_TYPES = ("LS", "AV")

@@ -1,7 +1,7 @@
 """Events per person-time, in one group or two. Arrays of shape (k,) in, ``y`` and ``v`` of shape (k,) out.
 
 ``events`` are counts (Poisson), ``time`` is person-time in any one unit; rates are events per that unit. Group 1 is the
-experimental one. Zero counts: see `vfmeta.effects.measures.common.ZeroRule`.
+experimental one. Zero counts: see `vfmeta.effects.formulas.common.ZeroRule`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.measures.common import NO_RULE, Effects, ZeroRule, floats
+from vfmeta.effects.formulas.common import NO_RULE, Effects, ZeroRule, floats
 
 
 def log_rate_ratio(

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from vfmeta.effects.measures import change, correlations, proportions, rates, single_means, two_events, two_means, variability
-from vfmeta.effects.measures.common import Effects, ZeroRule
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
+from vfmeta.effects.formulas import change, correlations, proportions, rates, single_means, two_events, two_means, variability
+from vfmeta.effects.formulas.common import Effects, ZeroRule
 
 Columns = dict[str, np.ndarray]
 MEANS = ("mean1", "sd1", "n1", "mean2", "sd2", "n2")

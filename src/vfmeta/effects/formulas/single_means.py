@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.measures.common import Effects, floats, hedges_j, unknown_type
+from vfmeta.effects.formulas.common import Effects, floats, hedges_j, unknown_type
 
 TYPES = ("LS", "HO")
 

@@ -1,7 +1,7 @@
 """Two groups with counts of patients: ratios, differences, Peto's odds ratio, phi.
 
 Arrays of shape (k,) in, ``y`` and ``v`` of shape (k,) out; group 1 is the experimental one. ``events`` and ``n`` are patients.
-Zero cells: see `vfmeta.effects.measures.common.ZeroRule`. Peto's odds ratio, the arcsine difference and phi exist without a
+Zero cells: see `vfmeta.effects.formulas.common.ZeroRule`. Peto's odds ratio, the arcsine difference and phi exist without a
 correction, and by default take none.
 """
 
@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.measures.common import NO_RULE, Effects, ZeroRule, floats, unknown_type
+from vfmeta.effects.formulas.common import NO_RULE, Effects, ZeroRule, floats, unknown_type
 
 TYPES = ("LS", "AV")
 PHI_TYPES = ("CS", "ST", "LS")

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from vfmeta.effects.measures.common import Column, Effects, floats, hedges_j, unknown_type, weighted_average
+from vfmeta.effects.formulas.common import Column, Effects, floats, hedges_j, unknown_type, weighted_average
 
 MD_TYPES = ("LS", "HO")
 SMD_TYPES = ("LS", "LS2", "UB", "H0", "AV")

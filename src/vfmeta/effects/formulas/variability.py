@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.effects.measures.common import Column, Effects, floats, unknown_type
+from vfmeta.effects.formulas.common import Column, Effects, floats, unknown_type
 
 CVR_TYPES = ("LS", "LS2")
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.after_fit import as_regression
-from vfmeta.frequentist.intake import check_level
-from vfmeta.frequentist.regression_result import RegressionResult
+from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.core.question import Pair
+from vfmeta.effects.reading import check_level
+from vfmeta.frequentist.after.influence import as_regression
+from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regression_fit import fit as fit_arrays
-from vfmeta.kernels.regression_many import fit_many, offered
-from vfmeta.messages import ConvergenceError, InputError
-from vfmeta.results import Pair
+from vfmeta.kernels.regressions import fit_many, offered
 
 if TYPE_CHECKING:
     import pandas as pd

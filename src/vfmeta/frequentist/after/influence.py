@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent import deletion
-from vfmeta.frequentist.dependent.result import MultivariateResult
-from vfmeta.frequentist.design import INTERCEPT, Design
-from vfmeta.frequentist.inference import quantile
-from vfmeta.frequentist.intake import Studies, check_level
+from vfmeta.core.messages import InputError, warn
+from vfmeta.effects.design import INTERCEPT, Design
+from vfmeta.effects.reading import Studies, check_level
+from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import fitted
-from vfmeta.frequentist.regression_result import RegressionResult
+from vfmeta.frequentist.multivariate import deletion
+from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.kernels import estimators, regression_tau2
 from vfmeta.kernels.deletion import Deleted, Influence, leave_one_out
 from vfmeta.kernels.deletion import influence as _influence
-from vfmeta.messages import InputError, warn
-from vfmeta.results import FrequentistResult
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.wald import quantile
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.after_fit import as_regression
-from vfmeta.frequentist.inference import TestResult, chi2_tail
+from vfmeta.core.messages import InputError
+from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.location_scale import LocationScaleResult
 from vfmeta.kernels import regression_tau2
-from vfmeta.messages import InputError
+from vfmeta.results.wald import TestResult, chi2_tail
 
 if TYPE_CHECKING:
     import pandas as pd

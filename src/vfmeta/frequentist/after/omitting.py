@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent import deletion
-from vfmeta.frequentist.dependent.result import MultivariateResult
+from vfmeta.core.messages import InputError
+from vfmeta.frequentist.multivariate import deletion
+from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
-from vfmeta.messages import InputError
-from vfmeta.results import FrequentistResult
+from vfmeta.results.fit import FrequentistResult
 
 if TYPE_CHECKING:
     import pandas as pd

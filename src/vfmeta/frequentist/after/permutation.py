@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.after_fit import as_regression
-from vfmeta.frequentist.inference import ratio
-from vfmeta.frequentist.regression_result import RegressionResult, joint, selected
+from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.frequentist.after.influence import as_regression
+from vfmeta.frequentist.meta_regression import RegressionResult, joint, selected
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regression_fit import fit as fit_arrays
-from vfmeta.kernels.regression_many import fit_many, offered
-from vfmeta.messages import ConvergenceError, InputError
+from vfmeta.kernels.regressions import fit_many, offered
+from vfmeta.results.wald import ratio
 
 if TYPE_CHECKING:
     import pandas as pd

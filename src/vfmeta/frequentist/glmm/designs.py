@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vfmeta.frequentist.counts import Counts
+from vfmeta.effects.counts import Counts
 from vfmeta.kernels.families import Binomial, Family, Hypergeometric, Poisson
 from vfmeta.kernels.marginal import MixedModel
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vfmeta.frequentist.count_designs import Design
-from vfmeta.frequentist.counts import Counts
+from vfmeta.core.messages import ConvergenceError
+from vfmeta.effects.counts import Counts
+from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.kernels.arrow import Maximum, maximise
 from vfmeta.kernels.families import Hypergeometric
-from vfmeta.messages import ConvergenceError
 
 TAU_STARTS = (0.4, 1.5)
 FLAT = 30.0  # standard error of a coefficient of a moderator with mean square 1, on the log scale
@@ -82,9 +82,7 @@ def _refine(design: Design, nodes: int | None, start: np.ndarray, own: np.ndarra
     last: Maximum | None = None
     for n in ladder(design, random) if nodes is None else (nodes,):
         model = design.random(n) if random else design.common(n)
-        best = maximise(
-            model.log_likelihood, own, start, own=design.own is not None, curvature=model.curvature, rough=True
-        )
+        best = maximise(model.log_likelihood, own, start, own=design.own is not None, curvature=model.curvature, rough=True)
         _require_finite(best, design)
         if nodes is not None or (design.loads.shape[2] == 1 and not random):
             return best, n  # as many as asked for, or nothing is integrated

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.count_designs import design
-from vfmeta.frequentist.count_fit import fit_common, fit_random, heterogeneity
+from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects.counts import ONE_ARM, ONE_RATE, TWO_ARMS, TWO_RATES, Counts, read_counts
 from vfmeta.frequentist.count_moderators import coordinates, read_moderators
-from vfmeta.frequentist.count_profile import tau2_interval
-from vfmeta.frequentist.count_result import Answer, CountRegressionResult, CountResult
-from vfmeta.frequentist.counts import ONE_ARM, ONE_RATE, TWO_ARMS, TWO_RATES, Counts, read_counts
+from vfmeta.frequentist.glmm.designs import design
+from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity
+from vfmeta.frequentist.glmm.profile import tau2_interval
+from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountResult
 from vfmeta.frequentist.single_tables import has_contrast
-from vfmeta.messages import ConvergenceError, InputError, warn
-from vfmeta.results import Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,9 +129,7 @@ def glmm(
     _check_options(measure, model, two_arms, effects, nAGQ, interval)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2,
              "events": events, "n": n, "time": time}  # fmt: skip
-    counts = read_counts(
-        measure, NEEDED[measure], given, data=data, study=study, missing=missing, level=level, whole=True
-    )
+    counts = read_counts(measure, NEEDED[measure], given, data=data, study=study, missing=missing, level=level, whole=True)
     if formula is None and (moderators is not None or omnibus is not None):
         raise InputError("moderators and omnibus go with a formula: give formula=, such as '~ dose'.")
     found = None if formula is None else read_moderators(formula, data if moderators is None else moderators, counts.total)

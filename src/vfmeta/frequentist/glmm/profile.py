@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vfmeta.frequentist.count_designs import Design
-from vfmeta.frequentist.count_fit import Fitted, ladder, off_zero
+from vfmeta.core.messages import ConvergenceError
+from vfmeta.core.question import Pair
+from vfmeta.frequentist.glmm.designs import Design
+from vfmeta.frequentist.glmm.fit import Fitted, ladder, off_zero
 from vfmeta.kernels.arrow import STEP, maximise
-from vfmeta.messages import ConvergenceError
-from vfmeta.results import Pair
 
 FARTHEST = 20.0  # tau, on a log scale, up to which a limit is sought
 SAME = 1e-6  # relative change of a limit with more nodes that counts as none

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.frequentist.coefficients import Coefficients
-from vfmeta.frequentist.count_designs import Design
-from vfmeta.frequentist.count_fit import Fitted, Heterogeneity, saturated_log_density
-from vfmeta.frequentist.counts import Counts
-from vfmeta.frequentist.design import Design as Moderators
-from vfmeta.frequentist.inference import TestResult, chi2_tail, quantile, two_sided, wald
-from vfmeta.frequentist.intake import check_level
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Pair, Question
+from vfmeta.effects.counts import Counts
+from vfmeta.effects.design import Design as Moderators
+from vfmeta.effects.reading import check_level
+from vfmeta.frequentist.glmm.designs import Design
+from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
+from vfmeta.frequentist.meta_regression import selected
 from vfmeta.frequentist.record import Recorded, pack_design, plain, unpack_design
-from vfmeta.frequentist.regression_result import selected
 from vfmeta.frequentist.single_tables import each_arm, each_study, typical_variance
-from vfmeta.messages import InputError
-from vfmeta.results import FrequentistResult, Pair, Question
+from vfmeta.results.coefficients import Coefficients
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided, wald
 
 if TYPE_CHECKING:
     import pandas as pd

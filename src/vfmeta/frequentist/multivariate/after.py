@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.inference import quantile
+from vfmeta.core.messages import InputError, warn
 from vfmeta.kernels.dependent import known_blocks
-from vfmeta.messages import InputError, warn
+from vfmeta.results.wald import quantile
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.frequentist.dependent.result import MultivariateResult
-    from vfmeta.frequentist.dependent.terms import Term
+    from vfmeta.frequentist.multivariate.result import MultivariateResult
+    from vfmeta.frequentist.multivariate.terms import Term
 
 
 def blups(fit: MultivariateResult, level: float) -> pd.DataFrame:

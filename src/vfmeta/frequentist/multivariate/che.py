@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.model import multivariate
-from vfmeta.frequentist.dependent.robust import RobustResult, robust
-from vfmeta.frequentist.dependent.rows import known_vcov
-from vfmeta.frequentist.dependent.sampling import constant_correlation
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.frequentist.multivariate.model import multivariate
+from vfmeta.frequentist.multivariate.robust import RobustResult, robust
+from vfmeta.frequentist.multivariate.rows import known_vcov
+from vfmeta.frequentist.multivariate.sampling import constant_correlation
 
 
 def che(

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent import after
-from vfmeta.frequentist.dependent.likelihood import Problem
-from vfmeta.frequentist.dependent.robust import members
-from vfmeta.frequentist.inference import quantile, two_sided
+from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.frequentist.multivariate import after
+from vfmeta.frequentist.multivariate.likelihood import Problem
+from vfmeta.frequentist.multivariate.robust import members
 from vfmeta.kernels.dependent import dense
-from vfmeta.messages import ConvergenceError, InputError, warn
+from vfmeta.results.wald import quantile, two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.frequentist.dependent.result import MultivariateResult
+    from vfmeta.frequentist.multivariate.result import MultivariateResult
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.structures import Structure
-from vfmeta.messages import InputError
+from vfmeta.core.messages import InputError
+from vfmeta.frequentist.multivariate.structures import Structure
 
 if TYPE_CHECKING:
-    from vfmeta.frequentist.dependent.terms import Term
+    from vfmeta.frequentist.multivariate.terms import Term
 
 #: variances and correlations of a term, NaN where they are estimated
 Given = tuple[np.ndarray, np.ndarray]
@@ -55,7 +55,7 @@ def given_values(terms: Sequence[Term], variances: Any, correlations: Any) -> tu
 
 def free_parameters(structure: Structure, given: Given, scale: float) -> np.ndarray:
     """The values held as free parameters of a structure, NaN where they are estimated; ``scale`` is the unit of y inside."""
-    from vfmeta.frequentist.dependent.structures import CAR_END, angles_of
+    from vfmeta.frequentist.multivariate.structures import CAR_END, angles_of
 
     variance, rho = given
     angles = np.full(len(rho), math.nan)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.fixed import Given, free_parameters
-from vfmeta.frequentist.dependent.structures import CAR_END
-from vfmeta.frequentist.dependent.terms import Term
+from vfmeta.core.messages import InputError
+from vfmeta.frequentist.multivariate.fixed import Given, free_parameters
+from vfmeta.frequentist.multivariate.structures import CAR_END
+from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.kernels import linked
 from vfmeta.kernels.dependent import Basis, Curve, Fit, Stack, derivatives, diagonal, gls, marginal_blocks, stack_blocks
 from vfmeta.kernels.newton import maximise
 from vfmeta.kernels.roots import ConvergenceError
-from vfmeta.messages import InputError
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.fixed import given_values
-from vfmeta.frequentist.dependent.likelihood import Problem, positive_definite
-from vfmeta.frequentist.dependent.result import MultivariateResult, RandomTerm, around
-from vfmeta.frequentist.dependent.rows import Rows, read, user_weights
-from vfmeta.frequentist.dependent.terms import Term, build, parse
-from vfmeta.frequentist.inference import TestResult, chi2_tail, two_sided, wald
-from vfmeta.frequentist.intake import check_level
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.question import Question
+from vfmeta.effects.reading import check_level
+from vfmeta.frequentist.multivariate.fixed import given_values
+from vfmeta.frequentist.multivariate.likelihood import Problem, positive_definite
+from vfmeta.frequentist.multivariate.result import MultivariateResult, RandomTerm, around
+from vfmeta.frequentist.multivariate.rows import Rows, read, user_weights
+from vfmeta.frequentist.multivariate.terms import Term, build, parse
 from vfmeta.kernels.dependent import gls, stack_blocks
-from vfmeta.messages import InputError, warn
-from vfmeta.results import Question
+from vfmeta.results.wald import TestResult, chi2_tail, two_sided, wald
 
 METHODS = ("REML", "ML")
 INTERVALS = ("Wald", "t")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.likelihood import Problem
-from vfmeta.frequentist.dependent.structures import Structure
-from vfmeta.frequentist.dependent.terms import Term
+from vfmeta.frequentist.multivariate.likelihood import Problem
+from vfmeta.frequentist.multivariate.structures import Structure
+from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.frequentist.record import array, pack_design, plain, unpack_design
 from vfmeta.kernels.dependent import Basis
 
 if TYPE_CHECKING:
-    from vfmeta.frequentist.dependent.result import MultivariateResult
+    from vfmeta.frequentist.multivariate.result import MultivariateResult
 
 
 def pack(fit: MultivariateResult) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.inference import quantile
-from vfmeta.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn
+from vfmeta.results.wald import quantile
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.frequentist.dependent.result import MultivariateResult, RandomTerm
+    from vfmeta.frequentist.multivariate.result import MultivariateResult, RandomTerm
 
 
 def predict(fit: MultivariateResult, new: Any, at: Mapping[str, Any] | None) -> pd.DataFrame:

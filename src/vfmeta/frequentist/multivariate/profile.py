@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.likelihood import Problem, pairs
-from vfmeta.frequentist.dependent.result import MultivariateResult
-from vfmeta.frequentist.dependent.structures import Structure
-from vfmeta.frequentist.dependent.terms import Term
-from vfmeta.frequentist.intake import check_level
+from vfmeta.core.messages import InputError
+from vfmeta.effects.reading import check_level
+from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
+from vfmeta.frequentist.multivariate.result import MultivariateResult
+from vfmeta.frequentist.multivariate.structures import Structure
+from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.kernels.roots import ConvergenceError
-from vfmeta.messages import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +119,7 @@ def _correlation(fit: MultivariateResult, number: int, i: int, level: float) -> 
 
 def _positive(u: np.ndarray, problem: Problem, number: int) -> np.ndarray:
     """The same covariance with standard deviations that are not negative (the angles take up the signs)."""
-    from vfmeta.frequentist.dependent.structures import angles_of
+    from vfmeta.frequentist.multivariate.structures import angles_of
 
     own = problem.slices[number]
     shape = problem.terms[number].structure
@@ -133,7 +133,7 @@ def _positive(u: np.ndarray, problem: Problem, number: int) -> np.ndarray:
 
 def _turn(problem: Problem, u: np.ndarray, number: int, first: int, second: int) -> tuple[Problem, np.ndarray]:
     """The same problem with two levels of a term moved to the front, and the same point in it."""
-    from vfmeta.frequentist.dependent.structures import angles_of
+    from vfmeta.frequentist.multivariate.structures import angles_of
 
     term: Term = problem.terms[number]
     shape: Structure = term.structure

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.frequentist.dependent import after, prediction
-from vfmeta.frequentist.dependent.likelihood import Problem, pairs
-from vfmeta.frequentist.dependent.packing import pack, unpack
-from vfmeta.frequentist.design import Design
-from vfmeta.frequentist.inference import TestResult, quantile
-from vfmeta.frequentist.intake import check_level
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import check_level
+from vfmeta.frequentist.meta_regression import Information
+from vfmeta.frequentist.multivariate import after, prediction
+from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
+from vfmeta.frequentist.multivariate.packing import pack, unpack
 from vfmeta.frequentist.record import Recorded, array
-from vfmeta.frequentist.regression_result import Information
 from vfmeta.kernels.dependent import dense, marginal_blocks
-from vfmeta.messages import InputError
-from vfmeta.results import Question
+from vfmeta.results.wald import TestResult, quantile
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.result import MultivariateResult, around
-from vfmeta.frequentist.inference import TestResult, tail, two_sided
-from vfmeta.frequentist.intake import check_level
+from vfmeta.core.messages import InputError, warn
+from vfmeta.effects.reading import check_level
+from vfmeta.frequentist.meta_regression import RegressionResult
+from vfmeta.frequentist.multivariate.result import MultivariateResult, around
 from vfmeta.frequentist.record import Recorded, array, plain
-from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.kernels import sandwich
-from vfmeta.messages import InputError, warn
-from vfmeta.results import FrequentistResult
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.wald import TestResult, tail, two_sided
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist import design as designs
+from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.effects import design as designs
 from vfmeta.kernels.dependent import diagonal, sparse
-from vfmeta.messages import InputError
-from vfmeta.results import Question
 
 if TYPE_CHECKING:
     import pandas as pd

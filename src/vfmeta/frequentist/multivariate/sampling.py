@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.likelihood import positive_definite
-from vfmeta.frequentist.dependent.rows import floats
+from vfmeta.core.messages import InputError
+from vfmeta.frequentist.multivariate.likelihood import positive_definite
+from vfmeta.frequentist.multivariate.rows import floats
 from vfmeta.kernels.dependent import sparse
-from vfmeta.messages import InputError
 
 
 def sampling_covariance(

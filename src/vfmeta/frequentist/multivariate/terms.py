@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.frequentist.dependent.fixed import relation_of
-from vfmeta.frequentist.dependent.structures import STRUCTURES, Structure
+from vfmeta.core.messages import InputError
+from vfmeta.frequentist.multivariate.fixed import relation_of
+from vfmeta.frequentist.multivariate.structures import STRUCTURES, Structure
 from vfmeta.kernels.dependent import Basis
-from vfmeta.messages import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

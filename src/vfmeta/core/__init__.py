@@ -1,0 +1,1 @@
+"""What every floor may know: errors, the question, declared options and measures."""

@@ -1,0 +1,1 @@
+"""From the tables of trials to a table of effects."""
