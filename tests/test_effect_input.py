@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 import vfmeta as vf
-from vfmeta.effects.formulas import ALIASES, MEASURES
+from vfmeta.effects.formulas import ALIASES, FORMULAS, MEASURES
 
 PLAIN = {
     "mean": 5.0, "sd": 2.0, "n": 30.0, "r": 0.4, "events": 7.0, "time": 90.0, "d": 0.4, "t": 2.0, "p": 0.03, "mean_change": 1.0,
     "sd_change": 2.0, "mean_post": 4.0, "sd_post": 2.0, "mean_pre": 6.0, "sd_pre": 1.8,
 }  # fmt: skip
-LAYOUTS = [(m, names) for m in sorted(MEASURES) for names in MEASURES[m].layouts]
+LAYOUTS = [(m, names) for m in sorted(FORMULAS) for names in MEASURES[m].inputs]
 every = pytest.mark.parametrize(("measure", "names"), LAYOUTS, ids=[f"{m}-{'-'.join(names)}" for m, names in LAYOUTS])
 
 

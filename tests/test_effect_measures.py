@@ -16,8 +16,7 @@ from statsmodels.stats.contingency_tables import Table2x2
 from tests.reference_runner.common import check
 
 import vfmeta as vf
-from vfmeta.effects.formulas import correlations, two_events, two_means
-from vfmeta.effects.formulas.registry import MEASURES
+from vfmeta.effects.formulas import FORMULAS, MEASURES, correlations, two_events, two_means
 
 CASES = [
     c
@@ -266,13 +265,13 @@ def test_row_numbers_stay_those_of_the_data_when_rows_are_dropped():
         size("MD", values, missing="drop")
 
 
-@pytest.mark.parametrize("measure", sorted(MEASURES))
+@pytest.mark.parametrize("measure", sorted(FORMULAS))
 def test_every_measure_gives_finite_numbers_on_plain_data(measure):
     plain = {
         "mean": 5.0, "sd": 2.0, "n": 30, "r": 0.4, "events": 7, "time": 90.0, "d": 0.4, "t": 2.0, "p": 0.03, "mean_change": 1.0,
         "sd_change": 2.0, "mean_post": 4.0, "sd_post": 2.0, "mean_pre": 6.0, "sd_pre": 1.8,
     }  # fmt: skip
-    for names in MEASURES[measure].layouts:
+    for names in MEASURES[measure].inputs:
         values = {x: [plain.get(x, plain.get(x[:-1]))] for x in names}
         for vtype in MEASURES[measure].vtypes:
             with warnings.catch_warnings():

@@ -180,7 +180,7 @@ def test_columns_of_a_frame_and_what_is_missing() -> None:
         ({"events1": "x"}, "pass data="),
         ({"events1": [0, 0]}, "no study has an event in the experimental arm"),
         ({"events1": [0, 0], "events2": [0, 0]}, "no study has an event in either arm"),
-        ({"to": "some"}, "to='some' is unknown"),
+        ({"to": "some"}, "Unknown zero rule 'some'"),
         ({"add": -1}, "add=-1 must be"),
         ({"level": 95}, "0.95"),
         ({"study": ["A", "A"]}, "stands more than once"),

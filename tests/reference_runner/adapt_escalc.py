@@ -64,7 +64,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     if case["options"].get("fun") == "aggregate.escalc":
         return aggregated(case)
     o, measure = dict(case["options"]), case["options"]["measure"]
-    if measure not in vf.measures.MEASURES and measure not in vf.measures.ALIASES:
+    if measure not in vf.measures.FORMULAS and measure not in vf.measures.ALIASES:
         raise NotOffered(measure)
     data = pd.DataFrame(case["inputs"]).astype(float)
     if {"ai", "bi", "ci", "di"} <= set(data):

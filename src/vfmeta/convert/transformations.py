@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.core import measures, scale
 from vfmeta.core.messages import InputError
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(120)
@@ -17,43 +14,37 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(120)
 
 def r_to_z(r: ArrayLike) -> np.ndarray:
     """Fisher's z of a correlation, ``artanh(r)``."""
-    return np.arctanh(between("r", r, -1, 1, ends=False))
+    return scale.FISHER_Z.to_analysis(between("r", r, -1, 1, ends=False))
 
 
 def z_to_r(z: ArrayLike) -> np.ndarray:
     """Correlation of a Fisher's z, ``tanh(z)``."""
-    return np.tanh(numbers("z", z))
+    return scale.FISHER_Z.to_read(numbers("z", z))
 
 
 def logit(p: ArrayLike) -> np.ndarray:
     """Log odds of a proportion."""
-    return special.logit(between("p", p, 0, 1, ends=False))
+    return scale.LOGIT.to_analysis(between("p", p, 0, 1, ends=False))
 
 
 def expit(x: ArrayLike) -> np.ndarray:
     """Proportion of a log odds."""
-    return special.expit(numbers("x", x))
+    return scale.LOGIT.to_read(numbers("x", x))
 
 
 def arcsine(p: ArrayLike) -> np.ndarray:
     """Arcsine of the root of a proportion, in radians (0 to pi/2)."""
-    return np.arcsin(np.sqrt(between("p", p, 0, 1)))
+    return scale.ARCSINE.to_analysis(between("p", p, 0, 1))
 
 
 def inverse_arcsine(x: ArrayLike) -> np.ndarray:
     """Proportion of an arcsine; what lies outside 0 to pi/2 stands for 0 or 1."""
-    return np.sin(np.clip(numbers("x", x), 0, math.pi / 2)) ** 2
-
-
-def inverse_root(x: ArrayLike) -> np.ndarray:
-    """Rate of a root rate; what is negative (a confidence limit may be) stands for 0."""
-    return np.clip(numbers("x", x), 0, None) ** 2
+    return scale.ARCSINE.to_read(numbers("x", x))
 
 
 def double_arcsine(p: ArrayLike, n: ArrayLike) -> np.ndarray:
     """Freeman and Tukey's double arcsine of a proportion among n, halved, in radians (measure PFT)."""
-    p, n = between("p", p, 0, 1), positive("n", n)
-    return (np.arcsin(np.sqrt(p * n / (n + 1))) + np.arcsin(np.sqrt((p * n + 1) / (n + 1)))) / 2
+    return scale.DOUBLE_ARCSINE.to_analysis(between("p", p, 0, 1), positive("n", n))
 
 
 def inverse_double_arcsine(x: ArrayLike, n: ArrayLike) -> np.ndarray:
@@ -71,46 +62,7 @@ def inverse_double_arcsine(x: ArrayLike, n: ArrayLike) -> np.ndarray:
     -----
     Values below that of no events, or above that of events in everybody, stand for 0 and 1.
     """
-    x, n = np.broadcast_arrays(numbers("x", x), positive("n", n))
-    lowest, highest = double_arcsine(np.zeros(n.shape), n), double_arcsine(np.ones(n.shape), n)
-    inside = np.clip(x, lowest, highest)
-    sine = np.sin(2 * inside)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        root = np.sqrt(np.clip(1 - (sine + (sine - 1 / sine) / n) ** 2, 0, None))
-    p = (1 - np.sign(np.cos(2 * inside)) * root) / 2
-    return np.where(x <= lowest, 0.0, np.where(x >= highest, 1.0, np.where(np.isnan(x), np.nan, p)))
-
-
-_BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    **dict.fromkeys(
-        (
-            "RR",
-            "OR",
-            "PETO",
-            "IRR",
-            "HR",
-            "ROM",
-            "ROMC",
-            "VR",
-            "VRC",
-            "CVR",
-            "CVRC",
-            "PLN",
-            "IRLN",
-            "MNLN",
-            "CVLN",
-            "SDLN",
-            "D2OR",
-            "D2ORN",
-        ),
-        np.exp,
-    ),
-    "ZCOR": np.tanh,
-    "PLO": special.expit,
-    "PAS": inverse_arcsine,
-    "IRS": inverse_root,
-    "IRFT": inverse_root,
-}
+    return scale.DOUBLE_ARCSINE.to_read(numbers("x", x), positive("n", n))
 
 
 def back_transform(measure: str, value: ArrayLike, n: ArrayLike | None = None) -> np.ndarray:
@@ -132,19 +84,15 @@ def back_transform(measure: str, value: ArrayLike, n: ArrayLike | None = None) -
     InputError
         Unknown measure, or PFT without ``n``.
     """
-    from vfmeta.effects.formulas import ALIASES, MEASURES
-
-    name = ALIASES.get(measure, measure)
+    facts = measures.known(measure)
     x = numbers("value", value)
-    if name == "PFT":
-        if n is None:
-            raise InputError(
-                "PFT goes back to a proportion only with n=, the sample size (harmonic mean of the sizes when pooled)."
-            )
-        return inverse_double_arcsine(x, n)
-    if name not in _BACK and name not in MEASURES and name != "GEN":
-        raise InputError(f"Unknown measure {measure!r}; vfmeta offers {', '.join(MEASURES)}.")
-    return np.asarray(_BACK[name](x) if name in _BACK else x, float)
+    if not facts.scale.sized:
+        return np.asarray(facts.scale.to_read(x), float)
+    if n is None:
+        raise InputError(
+            f"{facts.code} goes back to a proportion only with n=, the sample size (harmonic mean of the sizes when pooled)."
+        )
+    return inverse_double_arcsine(x, n)
 
 
 def mean_back_transform(measure: str, value: ArrayLike, tau2: ArrayLike) -> np.ndarray:
@@ -163,6 +111,6 @@ def mean_back_transform(measure: str, value: ArrayLike, tau2: ArrayLike) -> np.n
     x, t = np.broadcast_arrays(numbers("value", value), numbers("tau2", tau2))
     require("tau2", t, t >= 0, "a variance cannot be negative")
     points = x[..., None] + np.sqrt(t)[..., None] * _NODES
-    if back_transform(measure, np.float64(1.0)) == math.e:
+    if measures.row(measure).is_ratio:
         return np.exp(x + t / 2)
     return back_transform(measure, points) @ (_WEIGHTS / _WEIGHTS.sum())

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, overload
 
+import numpy as np
+
+from vfmeta.core import measures
 from vfmeta.core.messages import InputError
-
-#: logs of ratios of two groups, or of one group after and before
-LOG_RATIOS = frozenset({"RR", "OR", "PETO", "HR", "IRR", "ROM", "VR", "CVR", "D2OR", "D2ORN", "ROMC", "VRC", "CVRC"})
-#: logs of what is measured in one group: exp makes sense of them, but 1 is no "no difference"
-LOG_LEVELS = frozenset({"PLN", "IRLN", "MNLN", "CVLN", "SDLN"})
-#: measured in one group: there is no value that means "no difference"
-ONE_GROUP = frozenset({"PR", "PLN", "PLO", "PAS", "PFT", "IR", "IRLN", "IRS", "IRFT", "MN", "MNLN", "SMN", "CVLN", "SDLN"})
-#: probabilities that one of two patients fares better: no difference is an even chance
-EVEN_CHANCE = frozenset({"CLES", "AUC"})
-#: everything people read as exp of the analysis scale
-RATIO_MEASURES = LOG_RATIOS | LOG_LEVELS
-Pair = tuple[float, float]
+from vfmeta.core.scale import Pair, Way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,27 +56,40 @@ class Question:
             raise InputError(f"no_difference={x!r} must be a finite number{', above 0 for a ratio' if self.is_ratio else ''}.")
 
     @property
-    def is_ratio(self) -> bool:
-        return self.measure in RATIO_MEASURES
+    def facts(self) -> measures.Measure:
+        """What is known of the measure."""
+        return measures.row(self.measure)
 
-    def display(self, value: float) -> float:
-        """The value as people read it: ratios and other logs leave the log scale, everything else stays."""
-        return math.exp(value) if self.is_ratio else value
+    @property
+    def is_ratio(self) -> bool:
+        """Whether people read the exponential of what is analysed: ratios, and other logs."""
+        return self.facts.is_ratio
+
+    @overload
+    def display(self, value: float) -> float: ...
+    @overload
+    def display(self, value: np.ndarray) -> np.ndarray: ...
+    def display(self, value: Any) -> Any:
+        """Values as people read them: ratios and other logs leave the log scale, everything else stays."""
+        return _turned(self.facts.printed.to_read, value)
+
+    @overload
+    def analysis(self, value: float) -> float: ...
+    @overload
+    def analysis(self, value: np.ndarray) -> np.ndarray: ...
+    def analysis(self, value: Any) -> Any:
+        """The way back of `display`: from what people read to the analysis scale."""
+        return _turned(self.facts.printed.to_analysis, value)
 
     @property
     def null(self) -> float | None:
         """No difference, on the scale people read; None where nothing means that."""
-        if self.no_difference is not None:
-            return self.no_difference
-        if self.measure in ONE_GROUP:
-            return None
-        return 0.5 if self.measure in EVEN_CHANCE else self.display(0.0)
+        return self.facts.null if self.no_difference is None else self.no_difference
 
     @property
     def null_effect(self) -> float | None:
         """No difference, on the analysis scale; None where nothing means that."""
-        null = self.null
-        return null if null is None or not self.is_ratio else math.log(null)
+        return None if self.null is None else self.analysis(self.null)
 
     def side(self, value: float) -> str | None:
         """Which side a value on the analysis scale favours, or None when the direction is unknown or there is no difference."""
@@ -105,6 +110,12 @@ class Question:
         if data.get("scale") is not None:
             data["scale"] = tuple(data["scale"])
         return cls(**data)
+
+
+def _turned(way: Way, value: Any) -> Any:
+    """One number as one number, an array as an array."""
+    turned = way(np.asarray(value, dtype=float))
+    return float(turned) if turned.ndim == 0 else turned
 
 
 def _plain(value: Any) -> Any:

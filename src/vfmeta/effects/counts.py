@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.measures import EVENTS
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import _check_vcov, _column, _names, _numbers, check_level
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from vfmeta.effects.table import EffectTable
-
-TWO_ARMS = ("events1", "n1", "events2", "n2")
-TWO_RATES = ("events1", "time1", "events2", "time2")
-ONE_ARM = ("events", "n")
-ONE_RATE = ("events", "time")
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,7 @@ def _from_effects(
     """Counts of the two arms behind an effect table (from ``vf.compare`` or ``vf.effect_size`` of events)."""
     if not (hasattr(table, "details") and hasattr(table, "labels")):
         raise InputError(f"data is a {type(table).__name__}; it must be a data frame or an effect table.")
-    if needed != TWO_ARMS or study is not None or any(value is not None for value in given.values()):
+    if needed != EVENTS or study is not None or any(value is not None for value in given.values()):
         raise InputError("An effect table brings its own counts of two arms; give it alone, for OR, RR, RD or Peto.")
     details = table.details
     if not len(table.labels):

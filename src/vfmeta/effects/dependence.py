@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vfmeta.core.measures import row
 from vfmeta.core.messages import InputError
 from vfmeta.kernels import shared_patients
 
@@ -47,7 +48,7 @@ def covariance(
     if untimed:
         notes.append(f"no time is printed for {', '.join(untimed)}: taken as measured at one time")
     place = np.array([outcomes.index(e.outcome) for e in effects])
-    spread = _spread(effects) if measure == "SMD" else None
+    spread = _spread(effects) if row(measure).within == "standard deviations" else None
     V = shared_patients.covariance(v, arms, parts, week, place, phi, _table(rho, outcomes), spread)
     assumed = ["effects of one cohort covary through the arms they share (Gleser & Olkin 2009)", *notes, *more]
     if phi is not None:

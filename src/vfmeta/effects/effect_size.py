@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vfmeta.core.measures import Measure, known
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.question import Question
 from vfmeta.effects import intake
-from vfmeta.effects.formulas import Measure, measure_named
-from vfmeta.effects.formulas.checks import faults, no_contrast
+from vfmeta.effects.formulas.checks import faults
+from vfmeta.effects.formulas.common import has_contrast
+from vfmeta.effects.formulas.registry import compute
 from vfmeta.effects.table import Effect, EffectTable, LeftOut
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def effect_size(
     >>> table.y.round(3).tolist()
     [-0.693, -0.555]
     """
-    chosen = measure_named(measure)
+    chosen = known(measure, made=True)
     asked = intake.asked_question(chosen, question)
     intake.check_options(chosen, vtype, missing, correct=correct, drop00=drop00, add_to_estimate=add_to_estimate)
     rule = intake.zero_rule(chosen, zero, to, add, add_to_estimate)
@@ -117,16 +119,16 @@ def effect_size(
 
     left: list[LeftOut] = []
     if (chosen.drop00 if drop00 is None else drop00) and {"events1", "events2"} <= set(names):
-        silent = no_contrast(dict(zip(names, table[places].T, strict=True)))
+        silent = ~has_contrast(tuple(table[places].T), chosen.kind == "rates")
         left = [LeftOut(study_id=labels[i], label=labels[i], reason=NO_CONTRAST) for i in places[silent]]
         if left:
             warn(
-                f"Left out of the {chosen.name}, because no events (or only events) in both arms say nothing on a ratio: "
+                f"Left out of the {chosen.code}, because no events (or only events) in both arms say nothing on a ratio: "
                 f"{', '.join(x.label for x in left)}."
             )
         places = places[~silent]
     arrays = dict(zip(names, table[places].T, strict=True))
-    y, v = chosen.compute(arrays, vtype=vtype or chosen.vtypes[0], correct=bool(correct), zero=rule)
+    y, v = compute(chosen, arrays, vtype=vtype or chosen.vtypes[0], correct=bool(correct), zero=rule)
     # a label that is a row number is not said twice
     short = [f"row {i + 1}" if study is None else where[i] for i in places]
     exists, reason = _existing(chosen, y, v, short, missing)
@@ -156,9 +158,9 @@ def _existing(measure: Measure, y: np.ndarray, v: np.ndarray, rows: list[str], m
     estimate exists.
     """
     exists = np.isfinite(y) & np.isfinite(v) & (v >= 0)
-    reason = f"{measure.name} does not exist for these values{'; ' + measure.needs if measure.needs else ''}"
+    reason = f"{measure.code} does not exist for these values{'; ' + measure.needs if measure.needs else ''}"
     way_out = "; a zero rule such as zero='only0' gives it one" if measure.zero is not None else ""
-    nothing = f"the sampling variance of the {measure.name} is 0, so that it cannot be pooled"
+    nothing = f"the sampling variance of the {measure.code} is 0, so that it cannot be pooled"
     nil = exists & (v == 0)
     if missing != "drop":
         problems = []
@@ -171,10 +173,10 @@ def _existing(measure: Measure, y: np.ndarray, v: np.ndarray, rows: list[str], m
             raise InputError(problems)
     if not exists.all():
         gone = ", ".join(row for row, there in zip(rows, exists, strict=True) if not there)
-        warn(f"Left out, because the {measure.name} does not exist there: {gone}.", above=2)
+        warn(f"Left out, because the {measure.code} does not exist there: {gone}.", above=2)
     if nil.any():
         which = ", ".join(row for row, none in zip(rows, nil, strict=True) if none)
-        warn(f"The sampling variance of the {measure.name} is 0 for {which}, so that it cannot be pooled{way_out}.", above=2)
+        warn(f"The sampling variance of the {measure.code} is 0 for {which}, so that it cannot be pooled{way_out}.", above=2)
     return exists, reason
 
 

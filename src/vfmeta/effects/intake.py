@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.measures import Measure
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.question import Question
-from vfmeta.effects.formulas import ALIASES, ZERO_RULES, Measure, ZeroRule
-from vfmeta.effects.formulas.common import SINGLE_RULES
+from vfmeta.effects.formulas.common import SINGLE_RULES, ZERO_RULES, ZeroRule, check_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 def asked_question(measure: Measure, question: Question | None) -> Question:
     """The question, which must be about the measure, under its main name."""
     if question is None:
-        return Question(measure=measure.name)
+        return Question(measure=measure.code)
     if not isinstance(question, Question):
         raise InputError(f"question is a vfmeta.Question, not {type(question).__name__}.")
-    if ALIASES.get(question.measure, question.measure) != measure.name:
+    if question.facts.code != measure.code:
         raise InputError(
-            f"The question is about a {question.measure}, but {measure.name} is asked for; give both the same measure."
+            f"The question is about a {question.measure}, but {measure.code} is asked for; give both the same measure."
         )
-    return replace(question, measure=measure.name)
+    return replace(question, measure=measure.code)
 
 
 def check_options(measure: Measure, vtype: object, missing: object, **flags: object) -> None:
     """Variance type, treatment of gaps, and options that are yes or no (or None where the measure decides)."""
-    if vtype is not None and vtype not in measure.vtypes:
-        raise InputError(f"{measure.name} has no variance type {vtype!r}; it offers {', '.join(measure.vtypes)}.")
+    if vtype is not None:
+        check_type(measure.code, vtype)
     if missing not in ("raise", "drop"):
         raise InputError(f"missing is 'raise' or 'drop', not {missing!r}.")
     for name, value in flags.items():
@@ -51,10 +51,8 @@ def zero_rule(measure: Measure, zero: str | None, to: str | None, add: float, ad
         raise InputError(f"Unknown zero rule {to!r}; use one of {', '.join(ZERO_RULES)}.")
     if zero is not None and to is not None and zero != to:
         raise InputError(f"zero={zero!r} and to={to!r} are two names of one rule and differ; give one of them.")
-    if isinstance(add, bool) or not isinstance(add, (int, float, np.integer, np.floating)):
-        raise InputError(f"add={add!r} must be a number of at least 0, such as 0.5.")
     return ZeroRule(
-        add=float(add),
+        add=add,
         to=zero or to or measure.zero or "none",
         in_estimate=measure.in_estimate if add_to_estimate is None else bool(add_to_estimate),
     )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.question import Pair, Question
-from vfmeta.effects.counts import ONE_ARM, TWO_ARMS, Counts, read_counts
-from vfmeta.frequentist.single_tables import each_arm, each_study
+from vfmeta.effects.counts import Counts, read_counts
+from vfmeta.frequentist.single_tables import each_study
 from vfmeta.kernels.arrow import maximise
 from vfmeta.kernels.betabinomial import log_density
 from vfmeta.results.fit import FrequentistResult
@@ -115,8 +116,7 @@ def beta_binomial(
     if interval not in ("Wald", "t"):
         raise InputError(f'interval={interval!r} is unknown; use "Wald" or "t".')
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "events": events, "n": n}
-    needed = ONE_ARM if measure == "PLO" else TWO_ARMS
-    counts = read_counts(measure, needed, given, data=data, study=study, missing=missing, level=level, whole=True)
+    counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
     if counts.k < 2:
         raise InputError("The beta-binomial model needs at least 2 studies: one shows nothing of how risks vary.")
     for name, always in counts.certain:
@@ -197,7 +197,7 @@ def _result(
     statistic = estimate / se
     half = reach * np.sqrt(np.diag(fit.covariance))
     lows, highs = (1 / (1 + np.exp(-(fit.logits + sign * half))) for sign in (-1, 1))
-    y, v = each_arm("PLO", *counts.columns) if measure == "PLO" else each_study(measure, counts.columns)
+    y, v = each_study(measure, counts.columns)
     q = max(0.0, 2 * (fit.log_likelihood - fit.binomial))
     notes = list(counts.notes)
     if fit.gamma == 0:

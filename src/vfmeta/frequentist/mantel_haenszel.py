@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.measures import row
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.question import Question
-from vfmeta.effects.counts import TWO_ARMS, TWO_RATES, Counts, read_counts
-from vfmeta.frequentist.single_tables import TO, add_to_cells, each_study, has_contrast, typical_variance
+from vfmeta.effects.counts import Counts, read_counts
+from vfmeta.effects.formulas.common import ZeroRule, has_contrast
+from vfmeta.frequentist.single_tables import each_study, typical_variance
 from vfmeta.kernels import tables
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import chi2_tail, quantile, two_sided
@@ -125,20 +127,20 @@ def mantel_haenszel(
     """
     if measure not in POOLS:
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, POOLS))}.")
-    rates = measure.startswith("IR")
+    facts = row(measure)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2}
-    counts = read_counts(measure, TWO_RATES if rates else TWO_ARMS, given, data=data, study=study, missing=missing, level=level)
-    _check_rule(add, to, pool_add)
+    counts = read_counts(measure, facts.columns, given, data=data, study=study, missing=missing, level=level)
+    shown, pooled = ZeroRule(add, to), ZeroRule(pool_add, to, name="pool_add")
     call = {"function": "mantel_haenszel", "measure": measure, "level": level, "add": add, "to": to, "pool_add": pool_add,
             "correct": correct}  # fmt: skip
-    cells = add_to_cells(counts.columns, pool_add, to, rates)
+    cells = pooled.counts(counts.columns, counts.rates)
     pool = POOLS[measure](*cells)
     _require_defined(measure, pool, counts)
-    drop = measure in ("OR", "RR", "IRR") if drop00 is None else drop00
-    y, v = each_study(measure, counts.columns, add, to)
+    drop = facts.drop00 if drop00 is None else drop00
+    y, v = each_study(measure, counts.columns, shown)
     use = np.isfinite(y) & np.isfinite(v) & (v > 0)
     if drop:
-        use &= has_contrast(counts.columns, rates)
+        use &= has_contrast(counts.columns, counts.rates)
     tests = _tests(measure, cells, pool, correct)
     result = _result(measure, "Mantel-Haenszel", counts, pool, y, v, use, level, call, question, tests)
     for note in result.warnings:
@@ -171,7 +173,7 @@ def peto(
     TablesResult
     """
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2}
-    counts = read_counts("Peto", TWO_ARMS, given, data=data, study=study, missing=missing, level=level)
+    counts = read_counts("Peto", row("PETO").columns, given, data=data, study=study, missing=missing, level=level)
     pool = tables.peto(*counts.columns)
     _require_defined("OR", pool, counts)
     y, v = tables.peto_each(*counts.columns)
@@ -180,14 +182,6 @@ def peto(
     for note in result.warnings:
         warn(note)
     return result
-
-
-def _check_rule(add: float, to: str, pool_add: float) -> None:
-    if to not in TO:
-        raise InputError(f"to={to!r} is unknown; use one of {', '.join(map(repr, TO))}.")
-    for name, value in (("add", add), ("pool_add", pool_add)):
-        if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
-            raise InputError(f"{name}={value!r} must be a number of 0 or more, such as 0.5.")
 
 
 def _require_defined(measure: str, pool: tables.Pool, counts: Counts) -> None:

@@ -58,7 +58,7 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
 def _draw(post: BayesianResult, ax: Axes) -> None:
     q = post.question
     grid, density = np.asarray(post.grid, dtype=float), np.asarray(post.density, dtype=float) / np.max(post.density)
-    x = np.array([q.display(v) for v in grid])
+    x = q.display(grid)
     span = grid[-1] - grid[0]
     mid = tx.mid_value(q)
     low, high = grid[0], grid[-1]
@@ -79,7 +79,7 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
             inside = (grid > left) & (grid < right)
             places = np.concatenate([[left], grid[inside], [right]])
             heights = np.interp(places, grid, density)
-            ax.fill_between([q.display(v) for v in places], 0, heights, color=colour, alpha=alpha, lw=0, gid=gid)
+            ax.fill_between(q.display(places), 0, heights, color=colour, alpha=alpha, lw=0, gid=gid)
 
     null = q.null_effect
     if q.higher_is_worse is not None and null is not None:

@@ -79,7 +79,7 @@ def _given(xlim: Pair, question: Question) -> Pair:
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (question.is_ratio and low <= 0):
         above = ", both above 0 because the axis of a ratio is logarithmic" if question.is_ratio else ""
         raise InputError(f"xlim is ({low:g}, {high:g}); give two finite numbers, the smaller first{above}.")
-    return (math.log(low), math.log(high)) if question.is_ratio else (low, high)
+    return question.analysis(low), question.analysis(high)
 
 
 def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], float]) -> list[tuple[float, str]]:
@@ -98,19 +98,18 @@ def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], 
     span = ends[1] - ends[0]
 
     def fits(shown: list[tuple[float, str]]) -> bool:
-        places = [(math.log(x) if question.is_ratio else x) / span * inches for x, _ in shown]
+        places = [question.analysis(x) / span * inches for x, _ in shown]
         sizes = [width(label) for _, label in shown]
         return all(
             places[i + 1] - places[i] > (sizes[i] + sizes[i + 1]) / 2 + 0.1 for i in range(len(shown) - 1)
         )  # fmt: skip
 
     def score(shown: list[tuple[float, str]]) -> tuple[bool, int]:
-        covered = shown[-1][0] / shown[0][0] if question.is_ratio else shown[-1][0] - shown[0][0]
-        return (math.log(covered) if question.is_ratio else covered) > 0.6 * span, len(shown)
+        return question.analysis(shown[-1][0]) - question.analysis(shown[0][0]) > 0.6 * span, len(shown)
 
     best: list[tuple[float, str]] = []
     for candidate in _CANDIDATES if question.is_ratio else _linear(ends):
-        inside = [x for x in candidate if ends[0] <= (math.log(x) if question.is_ratio else x) <= ends[1]]
+        inside = [x for x in candidate if ends[0] <= question.analysis(x) <= ends[1]]
         shown = [(x, _label(x)) for x in inside]
         if 2 <= len(shown) <= 9 and fits(shown) and (not best or score(shown) > score(best)):
             best = shown

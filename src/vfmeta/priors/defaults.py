@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 
+from vfmeta.core.measures import RAW
 from vfmeta.core.messages import InputError
-from vfmeta.core.question import LOG_RATIOS, Question
+from vfmeta.core.question import Question
 from vfmeta.priors.mu import Flat, MuPrior, Normal
 from vfmeta.priors.tau import HalfNormal, TauPrior
+
+#: priors of tau and mu of the differences whose unit is known
+_DEFAULTS: dict[str, tuple[TauPrior, MuPrior]] = {
+    "SMD": (HalfNormal(0.5), Normal(0.0, 2.0)),
+    "RD": (HalfNormal(0.1, "risks as proportions"), Normal(0.0, 0.5, "risks as proportions")),
+}
 
 
 def default_tau(question: Question) -> TauPrior:
@@ -17,16 +24,15 @@ def default_tau(question: Question) -> TauPrior:
     risk difference half-normal(0.1): at event risks of 20 to 50% a log odds ratio that varies with SD 0.5 moves the risk
     difference by about 0.08 to 0.12, so the prior says of RD what the other says of log OR. Anything else must be named.
     """
-    measure = question.measure
-    if measure == "MD":
-        width = _width(question)
-        return HalfNormal(width / 10, _rescaled(question, "half-normal(1)"))
-    if measure in LOG_RATIOS or measure == "SMD":
+    measure = question.facts
+    if measure.on_scale:
+        return HalfNormal(_width(question) / 10, _rescaled(question, "half-normal(1)"))
+    if measure.is_ratio and not measure.one_group:
         return HalfNormal(0.5)
-    if measure == "RD":
-        return HalfNormal(0.1, "risks as proportions")
+    if measure.code in _DEFAULTS:
+        return _DEFAULTS[measure.code][0]
     raise InputError(
-        f"There is no default prior of tau for measure {measure!r}, whose unit is unknown; "
+        f"There is no default prior of tau for measure {question.measure!r}, whose unit is unknown; "
         "name one, such as tau=vf.priors.HalfNormal(scale) with a scale that suits the unit of y."
     )
 
@@ -36,18 +42,18 @@ def default_mu(question: Question) -> MuPrior:
 
     For a risk difference N(0, 0.5), whose two SDs span all that a risk difference can be. Flat for raw arrays ("GEN").
     """
-    measure = question.measure
-    if measure == "MD":
+    measure = question.facts
+    if measure.on_scale:
         return Normal(0.0, _width(question), _rescaled(question, "N(0, 10)"))
-    if measure in LOG_RATIOS:
+    if measure.is_ratio and not measure.one_group:
         return Normal(0.0, 2.82)
-    if measure == "SMD":
-        return Normal(0.0, 2.0)
-    if measure == "RD":
-        return Normal(0.0, 0.5, "risks as proportions")
-    if measure == "GEN":
+    if measure.code in _DEFAULTS:
+        return _DEFAULTS[measure.code][1]
+    if measure.code == RAW:
         return Flat()
-    raise InputError(f"There is no default prior of mu for measure {measure!r}; name one, such as mu=vf.priors.Flat().")
+    raise InputError(
+        f"There is no default prior of mu for measure {question.measure!r}; name one, such as mu=vf.priors.Flat()."
+    )
 
 
 def _width(question: Question) -> float:

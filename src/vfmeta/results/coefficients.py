@@ -59,7 +59,7 @@ class Coefficients:
             "prediction_low": estimate - wide, "prediction_high": estimate + wide,
         }  # fmt: skip
         if transform is True:
-            transform = np.exp if self.question.is_ratio else None
+            transform = self.question.display
         if transform is not None:
             columns = {n: (c if n == "se" else np.asarray(transform(c), dtype=float)) for n, c in columns.items()}
         return pd.DataFrame(columns, index=index)

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.core.question import LOG_LEVELS, LOG_RATIOS, RATIO_MEASURES, Pair, Question
+from vfmeta.core.question import Pair, Question
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "LOG_LEVELS", "LOG_RATIOS", "RATIO_MEASURES", "SCHEMA_VERSION", "BayesianResult", "FrequentistResult", "Marginal", "Pair",
-    "Question", "Result",
-]  # fmt: skip
+__all__ = ["SCHEMA_VERSION", "BayesianResult", "FrequentistResult", "Marginal", "Pair", "Question", "Result"]
 SCHEMA_VERSION = 1
 
 

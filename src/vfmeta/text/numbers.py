@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from vfmeta.core.question import LOG_LEVELS
+from vfmeta.core.measures import RAW
 
 if TYPE_CHECKING:
     from vfmeta.core.question import Pair, Question
@@ -16,61 +16,6 @@ if TYPE_CHECKING:
 
 MINUS = "\u2212"
 MISSING = "\u2013"
-# On the scale people read, so without "log"; sentences write the first letter small.
-_MEASURES = {
-    "MD": "Mean difference",
-    "SMD": "Standardised mean difference",
-    "SMDH": "Standardised mean difference (unequal variances)",
-    "SMD1": "Mean difference in control SDs",
-    "SMD1H": "Mean difference in control SDs (unequal variances)",
-    "ROM": "Ratio of means",
-    "VR": "Ratio of SDs",
-    "CVR": "Ratio of coefficients of variation",
-    "CLES": "Probability of superiority",
-    "AUC": "Probability of superiority",
-    "D2OR": "Odds ratio from a mean difference (logistic)",
-    "D2ORN": "Odds ratio from a mean difference (normal)",
-    "RR": "Risk ratio",
-    "OR": "Odds ratio",
-    "RD": "Risk difference",
-    "AS": "Arcsine risk difference",
-    "PETO": "Odds ratio (Peto)",
-    "PHI": "Phi coefficient",
-    "OR2D": "Standardised mean difference from an odds ratio (logistic)",
-    "OR2DN": "Standardised mean difference from an odds ratio (normal)",
-    "HR": "Hazard ratio",
-    "IRR": "Rate ratio",
-    "IRD": "Rate difference",
-    "IRSD": "Difference of square root rates",
-    "COR": "Correlation",
-    "UCOR": "Correlation (bias corrected)",
-    "ZCOR": "Correlation (Fisher's z)",
-    "PR": "Proportion",
-    "PLN": "Proportion",
-    "PLO": "Log odds",
-    "PAS": "Arcsine proportion",
-    "PFT": "Double arcsine proportion",
-    "IR": "Rate",
-    "IRLN": "Rate",
-    "IRS": "Square root rate",
-    "IRFT": "Square root rate (Freeman and Tukey)",
-    "MN": "Mean",
-    "SMN": "Standardised mean",
-    "MNLN": "Mean",
-    "CVLN": "Coefficient of variation",
-    "SDLN": "Standard deviation",
-    "MC": "Mean change",
-    "SMCC": "Mean change in SDs of the change",
-    "SMCR": "Mean change in baseline SDs",
-    "SMCRH": "Mean change in baseline SDs (unequal variances)",
-    "SMCRP": "Mean change in average SDs",
-    "SMCRPH": "Mean change in average SDs (unequal variances)",
-    "ROMC": "Ratio of means, after to before",
-    "VRC": "Ratio of SDs, after to before",
-    "CVRC": "Ratio of coefficients of variation, after to before",
-    "GEN": "Effect",
-}
-_DIGITS = {"MD": 2, "SMD": 2, "RD": 3}
 
 
 def number(value: float, digits: int) -> str:
@@ -117,10 +62,10 @@ def value_text(question: Question, value: float, *, width: float = math.nan) -> 
     width : float
         Half width of its interval; only raw effects (``"GEN"``) choose their digits by it.
     """
-    if question.is_ratio:
-        shown = math.exp(value) if value < 700 else math.inf
-        return _level(shown) if question.measure in LOG_LEVELS else _ratio(shown)
-    return number(value, _DIGITS.get(question.measure) or _general_digits(width))
+    facts, shown = question.facts, question.display(value)
+    if facts.is_ratio:
+        return _level(shown) if facts.one_group else _ratio(shown)
+    return number(shown, _general_digits(width) if facts.digits is None else facts.digits)
 
 
 def interval_text(question: Question, interval: Pair, *, width: float | None = None) -> str:
@@ -153,7 +98,7 @@ def level_text(level: float) -> str:
 
 def measure_text(question: Question) -> str:
     """The effect measure in words."""
-    return _MEASURES.get(question.measure, question.measure)
+    return question.facts.words
 
 
 def outcome_text(question: Question) -> str:
@@ -215,7 +160,7 @@ def _spread(value: float, question: Question) -> str:
         return "∞"
     if value == 0:
         return "0"
-    if question.measure == "GEN":
+    if question.measure == RAW:
         return f"{value:.2g}".replace("-", MINUS)
     if value < 0.001:
         return "<0.001"
@@ -290,7 +235,7 @@ def mid_text(question: Question) -> str:
     mid = mid_value(question)
     if mid is None:
         return ""
-    return _ratio(math.exp(mid)) if question.is_ratio else f"{MINUS if mid < 0 else ''}{abs(mid):g}"
+    return _ratio(question.display(mid)) if question.is_ratio else f"{MINUS if mid < 0 else ''}{abs(mid):g}"
 
 
 def mid_note(question: Question) -> str:

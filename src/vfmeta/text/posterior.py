@@ -5,16 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.core.question import LOG_LEVELS
-
 if TYPE_CHECKING:
     from vfmeta.core.question import Question
     from vfmeta.results.fit import BayesianResult
-
-
-_RATIOS = {"RR": "a risk ratio", "OR": "an odds ratio", "PETO": "an odds ratio", "HR": "a hazard ratio", "IRR": "a rate ratio"}
-#: differences told as steps down or up: factor to the unit people read, and its name
-_STEPS = {"MD": (1.0, "points"), "RD": (100.0, "percentage points")}
 
 
 def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
@@ -59,12 +52,11 @@ def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
 
 
 def _effect(q: Question, value: float) -> str:
-    if q.is_ratio:
-        what = "" if q.measure in LOG_LEVELS else f"{_RATIOS.get(q.measure, 'a ratio')} of "
-        return f"{what}{math.exp(value):.2f}"
-    if q.measure in _STEPS:
-        factor, unit = _STEPS[q.measure]
-        return f"{factor * abs(value):.1f} {unit} {'lower' if value < 0 else 'higher'}"
+    facts = q.facts
+    if facts.is_ratio:
+        return f"{'' if facts.one_group else f'{_a_ratio(q)} of '}{q.display(value):.2f}"
+    if facts.steps is not None:
+        return f"{facts.steps * abs(value):.1f} {facts.unit} {'lower' if value < 0 else 'higher'}"
     return f"{value:.2f}"
 
 
@@ -72,11 +64,9 @@ def _span(q: Question, pair: tuple[float, float]) -> str:
     low, high = pair
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{low:g} to {high:g}"
-    if q.is_ratio:
-        return f"{math.exp(low):.2f} to {math.exp(high):.2f}"
-    if q.measure not in _STEPS:
-        return f"{low:.2f} to {high:.2f}"
-    factor, unit = _STEPS[q.measure]
+    factor, unit = q.facts.steps, q.facts.unit
+    if factor is None:
+        return f"{q.display(low):.2f} to {q.display(high):.2f}"
     if (low < 0) == (high < 0):
         small, large = sorted((factor * abs(low), factor * abs(high)))
         return f"{small:.1f} to {large:.1f} {unit} {'lower' if low < 0 else 'higher'}"
@@ -84,14 +74,19 @@ def _span(q: Question, pair: tuple[float, float]) -> str:
 
 
 def _unit(q: Question) -> str:
-    if q.measure == "MD" and q.scale is not None:
+    if q.facts.on_scale and q.scale is not None:
         return f" on the {q.scale[0]:g}-{q.scale[1]:g} scale"
-    return {"SMD": " in standard deviations", "RD": " in risk"}.get(q.measure, "")
+    return f" in {q.facts.within}" if q.facts.within else ""
+
+
+def _a_ratio(q: Question) -> str:
+    noun = q.facts.noun
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _on_ten(q: Question, post: BayesianResult) -> str:
     """The same on 0-10, where the scale is another."""
-    if q.measure != "MD" or q.scale is None or tuple(q.scale) == (0, 10):
+    if not q.facts.on_scale or q.scale is None or tuple(q.scale) == (0, 10):
         return ""
     to = 10 / (q.scale[1] - q.scale[0])
     low, high = (x * to for x in post.interval)
@@ -101,10 +96,9 @@ def _on_ten(q: Question, post: BayesianResult) -> str:
 def _mid(q: Question) -> str:
     assert q.mid is not None
     if q.is_ratio:
-        size = f"{_RATIOS.get(q.measure, 'a ratio')} of {math.exp(abs(q.mid)):.2g}"
-    elif q.measure in _STEPS:
-        factor, unit = _STEPS[q.measure]
-        size = f"{factor * q.mid:g} {unit}"
+        size = f"{_a_ratio(q)} of {q.display(abs(q.mid)):.2g}"
+    elif q.facts.steps is not None:
+        size = f"{q.facts.steps * q.mid:g} {q.facts.unit}"
     else:
         size = f"{q.mid:g}"
     return f"{size} (the minimal important difference)"

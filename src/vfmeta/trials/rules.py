@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vfmeta.core.measures import MEASURES
 from vfmeta.trials import schema
 from vfmeta.trials.instruments import scale_ends
 from vfmeta.trials.problem import Problem
 
 CHANGES = ("change", "adjusted_change", "percent_change")
-RATIOS = ("RR", "OR", "HR")
 _SLACK = 1e-9
 
 
@@ -175,7 +175,7 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     )
     _ordered(r, ("ci_low", "estimate", "ci_high"))
     r.where(c.estimate.notna() & (c.measure == ""), "measure", "An estimate needs its measure.", "Name the measure as printed.")
-    ratio = c.measure.isin(RATIOS).to_numpy(dtype=bool)
+    ratio = c.measure.isin([m.code for m in MEASURES.values() if m.is_ratio]).to_numpy(dtype=bool)
     for column in ("estimate", "ci_low", "ci_high"):
         r.where(ratio & (_floats(c[column]) <= 0), column, "A ratio must be greater than 0.", "Read it again.")
         beyond = (c.measure == "RD") & (c[column].abs() > 100)

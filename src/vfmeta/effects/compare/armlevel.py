@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from vfmeta.convert import printed as recover
+from vfmeta.core.measures import row as facts_of
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
-from vfmeta.effects.formulas import ZeroRule, two_events, two_means
-from vfmeta.effects.formulas.checks import no_contrast
+from vfmeta.effects.formulas import FORMULAS, ZeroRule
+from vfmeta.effects.formulas.common import has_contrast
 
 # Flags on a figure whose spread is not to be trusted for another one.
 DOUBTFUL = frozenset({"sd_probably_se", "implausible_spread", "disagreement", "unit_doubtful", "superseded"})
@@ -102,15 +103,14 @@ def combined(arms: list[Arm]) -> Arm:
 
 def difference(e: Arm, c: Arm, measure: str) -> tuple[float, float]:
     """MD or SMD of two arms and its variance."""
-    make = two_means.mean_difference if measure == "MD" else two_means.standardised_mean_difference
-    y, v = make(e.mean, e.sd, e.n, c.mean, c.sd, c.n)
+    y, v = FORMULAS[measure][0](e.mean, e.sd, e.n, c.mean, c.sd, c.n)
     return float(y), float(v)
 
 
 def variances(e: Arm, c: Arm, measure: str, zero: str = "none") -> tuple[float, float]:
     """What each arm adds to the variance of an MD, SMD (but for that of its SD), RR, OR or RD; they add up to it."""
-    if measure in ("MD", "SMD"):
-        one, two = (a.sd**2 / a.n if measure == "MD" else 1 / a.n for a in (e, c))
+    if facts_of(measure).kind == "means":
+        one, two = (a.sd**2 / a.n if facts_of(measure).on_scale else 1 / a.n for a in (e, c))
         return one, two
     events1, n1, events2, n2 = _table(e, c)
     a, b, g, h = (float(x) for x in _rule(measure, zero).apply(events1, n1 - events1, events2, n2 - events2))
@@ -124,19 +124,19 @@ def variances(e: Arm, c: Arm, measure: str, zero: str = "none") -> tuple[float, 
 def comparison_of_counts(e: Arm, c: Arm, measure: str, zero: str) -> tuple[float, float, list[str]]:
     """RR, OR or RD of two arms and its variance, with the zero rule."""
     table = _table(e, c)
-    if measure != "RD" and bool(no_contrast(dict(zip(("events1", "n1", "events2", "n2"), table, strict=True)))):
+    if facts_of(measure).drop00 and not has_contrast(table, rates=False):
         raise Unusable(
             "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
         )
-    make = {"RR": two_events.log_risk_ratio, "OR": two_events.log_odds_ratio, "RD": two_events.risk_difference}[measure]
     steps = []
     if 0 in (table[0], table[2], table[1] - table[0], table[3] - table[2]):
         if zero == "none":
             raise Unusable("a zero cell, and the plan allows no correction")
         steps.append(
-            "0.5 added to every cell of the table because one is zero" + (" (in the variance only)" if measure == "RD" else "")
+            "0.5 added to every cell of the table because one is zero"
+            + ("" if facts_of(measure).in_estimate else " (in the variance only)")
         )
-    y, v = make(*table, zero=_rule(measure, zero))
+    y, v = FORMULAS[measure][0](*table, zero=_rule(measure, zero))
     return float(y), float(v), steps
 
 
@@ -147,7 +147,7 @@ def _table(e: Arm, c: Arm) -> tuple[np.ndarray, ...]:
 
 def _rule(measure: str, zero: str) -> ZeroRule:
     """The zero rule; a risk difference exists as counted, and only its variance is corrected."""
-    return ZeroRule(add=0.5, to=zero, in_estimate=measure != "RD")
+    return ZeroRule(add=0.5, to=zero, in_estimate=facts_of(measure).in_estimate)
 
 
 def companion(row: Any, study: list[Any], *, baseline: bool) -> Any | None:

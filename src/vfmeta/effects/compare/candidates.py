@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from vfmeta.core import measures
 from vfmeta.effects.compare import armlevel, published
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Published, Unusable
 from vfmeta.trials import Trials, schema
 
-COUNTED = ("RR", "OR", "RD")
 _SAME = ("definition", "time_kind", "analysis_set")
 
 
@@ -72,7 +72,8 @@ class Finder:
 
     def __init__(self, trials: Trials, options: Options) -> None:
         self.trials, self.options = trials, options
-        self.binary = options.measure in COUNTED
+        self.binary = measures.row(options.measure).kind == "events"
+        self.made_of_arms = bool(measures.row(options.measure).inputs)
         self.worse: bool | None = None
         outcomes = trials.outcomes
         self.harm = bool((outcomes.domain[outcomes.outcome_id == options.outcome] == "harm").any())
@@ -87,10 +88,12 @@ class Finder:
 
     def is_baseline(self, f: Any) -> bool:
         """A figure from before treatment: time 0, save for a harm, which is then one of the procedure itself."""
+        if f.time_value != 0:
+            return False
         counted = f.table == "outcomes_binary" or (
-            f.table == "contrasts" and published.measure_of(f.measure) in (*COUNTED, "HR")
+            f.table == "contrasts" and published.facts_of(f.measure).kind in ("events", "times to an event")
         )
-        return f.time_value == 0 and not (counted and self.harm)
+        return not (counted and self.harm)
 
     def refusal(self, f: Any) -> str:
         """Why the options do not let a figure in; empty where they do."""
@@ -127,7 +130,7 @@ class Finder:
             )
             return across and published.measure_of(f.measure) == self.options.measure
         own = "outcomes_binary" if self.binary else "outcomes_continuous"
-        return f.table == own and self.options.measure != "HR" and (f.arm_id in experimental or f.arm_id in control)
+        return f.table == own and self.made_of_arms and f.arm_id in (*experimental, *control)
 
     def _contrasts(self, study_id: str, experimental: list[str], control: list[str]) -> list[Candidate]:
         rows = [f for f in self.usable("contrasts", study_id) if self._serves(f, experimental, control)]
@@ -210,7 +213,8 @@ class Finder:
         o, printed_as, steps = self.options, f.printed_as, []
         arms = (f.arm_control, f.arm_experimental) if backward else (f.arm_experimental, f.arm_control)
         n = (self._n(f.study_id, arms[0]), self._n(f.study_id, arms[1]))
-        df = n[0] + n[1] - 2 if n[0] and n[1] and n[0] + n[1] > 2 and f.measure in ("MD", "adjusted_MD") else None
+        points = published.facts_of(f.measure).on_scale
+        df = n[0] + n[1] - 2 if points and n[0] and n[1] and n[0] + n[1] > 2 else None
         if printed_as == "not_stated" and o.assume_direction:
             printed_as = o.assume_direction
             steps.append(f"direction not stated: taken as {printed_as.replace('_', ' ')} in this analysis")
@@ -257,14 +261,14 @@ class Finder:
     def _harmonise(self, rows: list[Any], y: float, v: float, steps: list[str]) -> tuple[float, float, list[str]]:
         """To the direction of the question and, for an MD, its common scale."""
         o, worse = self.options, rows[0].worse
-        if o.measure in ("MD", "SMD") and self.worse is not None:
+        if measures.row(o.measure).kind == "means" and self.worse is not None:
             if worse is None:
                 raise Unusable(
                     "nothing says whether a higher score is worse on its instrument; fill in higher_is_worse in instruments.csv"
                 )
             if worse != self.worse:
                 y, steps = -y, [*steps, "sign turned: this instrument runs the other way"]
-        if o.measure != "MD" or o.scale is None:
+        if not measures.row(o.measure).on_scale or o.scale is None:
             return y, v, steps
         ends = {(f.low_end, f.high_end) for f in rows if f.low_end is not None}
         if len(ends) > 1:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from vfmeta.core import measures
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects.compare.candidates import Finder
@@ -193,7 +194,7 @@ def _known_values(trials: Trials, o: Options) -> None:
     if row.empty:
         raise InputError(f"Unknown outcome {o.outcome!r}; outcomes.csv has {', '.join(trials.outcomes.outcome_id) or 'none'}.")
     kind = row["kind"].iloc[0]
-    if (kind == "continuous") != (o.measure in ("MD", "SMD")):
+    if (kind == "continuous") != (measures.row(o.measure).kind == "means"):
         fitting = "MD or SMD" if kind == "continuous" else "RR, OR, HR or RD"
         raise InputError(f"{o.outcome} is a {kind} outcome and gives no {o.measure}; use {fitting}.")
     interventions, studies = set(trials.interventions.intervention_id), set(trials.studies.study_id)
@@ -237,7 +238,7 @@ def _question(
 ) -> Question:
     mid, source = None, ""
     if mid_from is not None:
-        if o.measure != "MD":
+        if not measures.row(o.measure).on_scale:
             raise InputError(
                 f"mid_from={mid_from!r} gives a difference in points of a scale, which only an MD has, not {o.measure}."
             )
@@ -277,7 +278,7 @@ def _said(trials: Trials, study_id: str, outcome: str) -> str:
 
 def _same_scale(o: Options, effects: list[Effect]) -> None:
     """An MD without a common scale needs one scale; an SMD needs one kind of SD."""
-    if o.measure == "MD" and o.scale is None:
+    if measures.row(o.measure).on_scale and o.scale is None:
         scales = dict.fromkeys((e.label, e.scale) for e in effects)
         if len({scale for _, scale in scales}) > 1:
             listed = "; ".join(f"{label}: {scale}" for label, scale in scales)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
+from vfmeta.core import measures
 from vfmeta.core.messages import InputError
 from vfmeta.effects.compare.published import PRINTED_AS
 from vfmeta.effects.formulas.common import SINGLE_RULES
@@ -89,7 +90,7 @@ class Options:
                 raise InputError(
                     f"correlation lies between -1 and 1, not {self.correlation!r}; leave it out to make no change SDs."
                 )
-            if self.measure not in ("MD", "SMD"):
+            if measures.row(self.measure).kind != "means":
                 raise InputError(f"correlation serves MD and SMD, not {self.measure}; leave it out.")
 
     def _check_types(self) -> None:

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from vfmeta.convert import printed as recover
+from vfmeta.core import measures
 
-RATIO_OF = {"RR": "RR", "OR": "OR", "HR": "HR", "RRR_percent": "RR"}
-DIFFERENCE_OF = {"MD": "MD", "adjusted_MD": "MD", "SMD": "SMD", "RD": "RD"}
+MEASURE_OF = {"adjusted_MD": "MD", "RRR_percent": "RR"}  # what is printed under another name
 NO_DIRECTION = "the direction is not stated in any readable source"
 PRINTED_AS = ("experimental_minus_control", "control_minus_experimental", "benefit_positive")
 
@@ -34,7 +34,13 @@ class Published:
 
 def measure_of(printed: str) -> str:
     """The effect measure that a printed measure can serve; empty where it serves none."""
-    return RATIO_OF.get(printed) or DIFFERENCE_OF.get(printed, "")
+    measure = MEASURE_OF.get(printed, printed)
+    return measure if measure in measures.MEASURES else ""
+
+
+def facts_of(printed: str) -> measures.Measure:
+    """What is known of the measure that a printed one can serve."""
+    return measures.row(measure_of(printed))
 
 
 def effect_of(
@@ -60,15 +66,15 @@ def effect_of(
     """
     steps: list[str] = []
     estimate, low, high = row.estimate, row.low, row.high
-    ratio = row.measure in RATIO_OF
+    facts = facts_of(row.measure)
     reduction = row.measure == "RRR_percent"
     if reduction:
         estimate, low, high = _risk_ratio(row, steps)
-    if row.measure == "RD":
-        estimate, low, high = estimate / 100, low / 100, high / 100
-        steps.append("percentage points to a proportion")
-    se = row.se / 100 if row.measure == "RD" else row.se
-    if ratio:
+    se = row.se
+    if facts.steps not in (None, 1.0):
+        estimate, low, high, se = (x / facts.steps for x in (estimate, low, high, se))
+        steps.append(f"{facts.unit} to a proportion")
+    if facts.is_ratio:
         estimate, low, high = (math.log(x) if x > 0 else math.nan for x in (estimate, low, high))
         steps.append("logarithm of the ratio and its limits")
         if not math.isnan(se):

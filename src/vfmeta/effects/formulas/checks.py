@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.effects.formulas.registry import Measure
+from vfmeta.core.measures import Measure
 
 _GROUP_OF = {"events1": "n1", "events2": "n2", "events": "n"}
 
@@ -51,10 +51,3 @@ def faults(measure: Measure, columns: dict[str, np.ndarray], *, rows: list[str],
         elif name == "p":
             report((np.abs(x) > 1) | (x == 0), name, "a p value must lie between 0 and 1, with the sign of the difference")
     return found
-
-
-def no_contrast(columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Studies without events in either group, or with events in everybody of both: they say nothing on a ratio."""
-    x1, x2 = columns["events1"], columns["events2"]
-    none = (x1 == 0) & (x2 == 0)
-    return none if "n1" not in columns else none | ((x1 == columns["n1"]) & (x2 == columns["n2"]))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
+from vfmeta.core.measures import row
 from vfmeta.core.messages import InputError
 
 Effects = tuple[np.ndarray, np.ndarray]
@@ -40,9 +41,15 @@ def weighted_average(values: np.ndarray, sizes: np.ndarray) -> float:
     return float(np.sum(sizes * values) / np.sum(sizes))
 
 
-def unknown_type(measure: str, vtype: str, offered: tuple[str, ...]) -> InputError:
+def unknown_type(measure: str, vtype: object) -> InputError:
     """The error for a variance type a measure does not have."""
-    return InputError(f"{measure} has no variance type {vtype!r}; it offers {', '.join(offered)}.")
+    return InputError(f"{measure} has no variance type {vtype!r}; it offers {', '.join(row(measure).vtypes)}.")
+
+
+def check_type(measure: str, vtype: object) -> None:
+    """Refuse a variance type the measure does not have."""
+    if vtype not in row(measure).vtypes:
+        raise unknown_type(measure, vtype)
 
 
 @dataclass(frozen=True)
@@ -57,17 +64,21 @@ class ZeroRule:
         To the tables that hold a zero, to all tables, to all tables if any of them holds a zero, or to none.
     in_estimate : bool
         Whether the amount enters the estimate as well as its variance.
+    name : str
+        What the amount is called where it was asked for.
     """
 
     add: float = 0.5
     to: str = "only0"
     in_estimate: bool = True
+    name: str = "add"
 
     def __post_init__(self) -> None:
         if self.to not in ZERO_RULES:
             raise InputError(f"Unknown zero rule {self.to!r}; use one of {', '.join(ZERO_RULES)}.")
-        if not (np.isfinite(self.add) and self.add >= 0):
-            raise InputError(f"add={self.add!r} must be a number of at least 0, such as 0.5.")
+        number = isinstance(self.add, (int, float, np.integer, np.floating)) and not isinstance(self.add, bool)
+        if not (number and np.isfinite(self.add) and self.add >= 0):
+            raise InputError(f"{self.name}={self.add!r} must be a number of at least 0, such as 0.5.")
 
     def apply(self, *cells: np.ndarray) -> tuple[np.ndarray, ...]:
         """The cells after the rule, each of shape (k,)."""
@@ -80,6 +91,22 @@ class ZeroRule:
         else:
             where = np.full_like(holds_zero, self.to == "all" or bool(holds_zero.any()))
         return tuple(stacked + self.add * where)
+
+    def counts(self, columns: tuple[np.ndarray, ...], rates: bool) -> tuple[np.ndarray, ...]:
+        """Events and sizes of two groups after the rule; times at risk stay as they are."""
+        x1, size1, x2, size2 = columns
+        if rates:
+            x1, x2 = self.apply(x1, x2)
+            return x1, size1, x2, size2
+        a, b, c, d = self.apply(x1, size1 - x1, x2, size2 - x2)
+        return a, a + b, c, c + d
+
+
+def has_contrast(columns: tuple[np.ndarray, ...], rates: bool) -> np.ndarray:
+    """Studies that say something on a ratio: with an event in either group and, of patients, somebody without."""
+    x1, size1, x2, size2 = columns
+    some = x1 + x2 > 0
+    return some if rates else some & (x1 + x2 < size1 + size2)
 
 
 NO_RULE = ZeroRule(add=0.0, to="none")

@@ -6,10 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import hyp2f1
 
-from vfmeta.effects.formulas.common import Effects, floats, unknown_type, weighted_average
-
-TYPES = ("LS", "AV", "H0")
-UNBIASED_TYPES = ("LS", "UB", "AV")
+from vfmeta.effects.formulas.common import Effects, check_type, floats, weighted_average
 
 
 def correlation(r: ArrayLike, n: ArrayLike, *, vtype: str = "LS", unbiased: bool = False) -> Effects:
@@ -30,8 +27,7 @@ def correlation(r: ArrayLike, n: ArrayLike, *, vtype: str = "LS", unbiased: bool
     r, n = floats(r, n)
     rest = 1 - r**2
     y = r * _hyp2f1(0.5, (n - 2) / 2, rest) if unbiased else r
-    if vtype not in (UNBIASED_TYPES if unbiased else TYPES):
-        raise unknown_type("UCOR" if unbiased else "COR", vtype, UNBIASED_TYPES if unbiased else TYPES)
+    check_type("UCOR" if unbiased else "COR", vtype)
     if vtype == "LS":
         return y, (1 - y**2) ** 2 / (n - 1)
     if vtype == "UB":

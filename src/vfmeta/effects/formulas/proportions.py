@@ -7,9 +7,6 @@ from numpy.typing import ArrayLike
 
 from vfmeta.effects.formulas.common import NO_RULE, Effects, ZeroRule, floats, unknown_type
 
-TYPES = ("LS", "UB", "AV")
-LOG_TYPES = ("LS", "AV")
-
 
 def _counts(events: ArrayLike, n: ArrayLike, zero: ZeroRule) -> tuple[np.ndarray, np.ndarray, float]:
     """Events and totals after the rule (the amount goes to events and to non-events), and the proportion over all studies."""
@@ -30,7 +27,7 @@ def proportion(events: ArrayLike, n: ArrayLike, *, zero: ZeroRule = NO_RULE, vty
         return y, p * (1 - p) / (m - 1)
     if vtype == "AV":
         return y, everyone * (1 - everyone) / m
-    raise unknown_type("PR", vtype, TYPES)
+    raise unknown_type("PR", vtype)
 
 
 def log_proportion(events: ArrayLike, n: ArrayLike, *, zero: ZeroRule = NO_RULE, vtype: str = "LS") -> Effects:
@@ -40,7 +37,7 @@ def log_proportion(events: ArrayLike, n: ArrayLike, *, zero: ZeroRule = NO_RULE,
         return np.log(x / m), 1 / x - 1 / m
     if vtype == "AV":
         return np.log(x / m), (1 - everyone) / (everyone * m)
-    raise unknown_type("PLN", vtype, LOG_TYPES)
+    raise unknown_type("PLN", vtype)
 
 
 def logit_proportion(events: ArrayLike, n: ArrayLike, *, zero: ZeroRule = NO_RULE, vtype: str = "LS") -> Effects:
@@ -50,7 +47,7 @@ def logit_proportion(events: ArrayLike, n: ArrayLike, *, zero: ZeroRule = NO_RUL
         return np.log(x / (m - x)), 1 / x + 1 / (m - x)
     if vtype == "AV":
         return np.log(x / (m - x)), 1 / (m * everyone * (1 - everyone))
-    raise unknown_type("PLO", vtype, LOG_TYPES)
+    raise unknown_type("PLO", vtype)
 
 
 def arcsine_proportion(events: ArrayLike, n: ArrayLike, *, zero: ZeroRule = NO_RULE) -> Effects:

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike
 
 from vfmeta.effects.formulas.common import Effects, floats, hedges_j, unknown_type
 
-TYPES = ("LS", "HO")
-
 
 def mean(m: ArrayLike, sd: ArrayLike, n: ArrayLike, *, vtype: str = "LS") -> Effects:
     """MN: the mean in units of the scale; variance ``sd^2/n`` (LS), or with one SD pooled over all studies (HO)."""
@@ -17,7 +15,7 @@ def mean(m: ArrayLike, sd: ArrayLike, n: ArrayLike, *, vtype: str = "LS") -> Eff
         return m, sd**2 / n
     if vtype == "HO":
         return m, np.sum((n - 1) * sd**2) / np.sum(n - 1) / n
-    raise unknown_type("MN", vtype, TYPES)
+    raise unknown_type("MN", vtype)
 
 
 def standardised_mean(m: ArrayLike, sd: ArrayLike, n: ArrayLike, *, correct: bool = True) -> Effects:

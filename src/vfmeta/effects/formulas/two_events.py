@@ -12,10 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.effects.formulas.common import NO_RULE, Effects, ZeroRule, floats, unknown_type
-
-TYPES = ("LS", "AV")
-PHI_TYPES = ("CS", "ST", "LS")
+from vfmeta.effects.formulas.common import NO_RULE, Effects, ZeroRule, check_type, floats, unknown_type
 
 
 def _cells(events1: ArrayLike, n1: ArrayLike, events2: ArrayLike, n2: ArrayLike) -> tuple[np.ndarray, ...]:
@@ -35,7 +32,7 @@ def log_risk_ratio(
     if vtype == "AV":
         p1, p2 = a.sum() / m1.sum(), c.sum() / m2.sum()
         return y, (1 - p1) / (p1 * m1) + (1 - p2) / (p2 * m2)
-    raise unknown_type("RR", vtype, TYPES)
+    raise unknown_type("RR", vtype)
 
 
 def log_odds_ratio(
@@ -50,7 +47,7 @@ def log_odds_ratio(
         m1, m2 = a + b, c + d
         p1, p2 = a.sum() / m1.sum(), c.sum() / m2.sum()
         return y, 1 / (m1 * p1 * (1 - p1)) + 1 / (m2 * p2 * (1 - p2))
-    raise unknown_type("OR", vtype, TYPES)
+    raise unknown_type("OR", vtype)
 
 
 def risk_difference(
@@ -67,7 +64,7 @@ def risk_difference(
     if vtype == "AV":
         p1, p2 = a.sum() / m1.sum(), c.sum() / m2.sum()
         return y, p1 * (1 - p1) / m1 + p2 * (1 - p2) / m2
-    raise unknown_type("RD", vtype, TYPES)
+    raise unknown_type("RD", vtype)
 
 
 def arcsine_difference(
@@ -102,8 +99,7 @@ def phi_coefficient(
     trial. Both by the delta method (Bishop, Fienberg and Holland 1975, chapter 11).
     """
     a, b, c, d = zero.apply(*_cells(events1, n1, events2, n2))
-    if vtype not in PHI_TYPES:
-        raise unknown_type("PHI", vtype, PHI_TYPES)
+    check_type("PHI", vtype)
     rows, columns = (a + b, c + d), (a + c, b + d)
     phi = (a * d - b * c) / np.sqrt(rows[0] * rows[1] * columns[0] * columns[1])
     # derivative of phi by each cell: that of the numerator less phi times half the log derivative of the margins

@@ -11,12 +11,8 @@ import math
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from vfmeta.effects.formulas.common import Column, Effects, floats, hedges_j, unknown_type, weighted_average
+from vfmeta.effects.formulas.common import Column, Effects, check_type, floats, hedges_j, unknown_type, weighted_average
 
-MD_TYPES = ("LS", "HO")
-SMD_TYPES = ("LS", "LS2", "UB", "H0", "AV")
-TWO_TYPES = ("LS", "LS2")
-ROM_TYPES = ("LS", "HO", "AV", "AVHO")
 LOGISTIC = math.pi / math.sqrt(3)  # SD of the standard logistic distribution
 COX = 1.65  # Cox and Snell's factor, for normal distributions
 
@@ -34,7 +30,7 @@ def mean_difference(m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column
         return m1 - m2, sd1**2 / n1 + sd2**2 / n2
     if vtype == "HO":
         return m1 - m2, pooled_sd(sd1, n1, sd2, n2) ** 2 * (1 / n1 + 1 / n2)
-    raise unknown_type("MD", vtype, MD_TYPES)
+    raise unknown_type("MD", vtype)
 
 
 def standardised_mean_difference(
@@ -73,7 +69,7 @@ def from_d(d: Column, n1: Column, n2: Column, *, vtype: str = "LS", correct: boo
         return g, j**2 * df / (df - 2) * base
     if vtype == "AV":
         return g, base + weighted_average(g, n1 + n2) ** 2 / (2 * (n1 + n2))
-    raise unknown_type("SMD", vtype, SMD_TYPES)
+    raise unknown_type("SMD", vtype)
 
 
 def d_from_t(t: Column, n1: Column, n2: Column) -> np.ndarray:
@@ -96,8 +92,7 @@ def smd_unequal_variances(
     The variance is Bonett's, with ``n - 1`` (LS; Psychol Methods 2009;14:225-238) or with ``n`` (LS2; 2008;13:99-109).
     """
     m1, sd1, n1, m2, sd2, n2 = floats(m1, sd1, n1, m2, sd2, n2)
-    if vtype not in TWO_TYPES:
-        raise unknown_type("SMDH", vtype, TWO_TYPES)
+    check_type("SMDH", vtype)
     s2 = (sd1**2 + sd2**2) / 2
     y = hedges_j(n1 + n2 - 2, correct) * (m1 - m2) / np.sqrt(s2)
     k1, k2 = (n1 - 1, n2 - 1) if vtype == "LS" else (n1, n2)
@@ -109,8 +104,7 @@ def glass_delta(
 ) -> Effects:
     """SMD1: difference over the SD of group 2 (Glass), equal variances assumed in ``v`` (Hedges 1981); LS2 as in `from_d`."""
     m1, n1, m2, sd2, n2 = floats(m1, n1, m2, sd2, n2)
-    if vtype not in TWO_TYPES:
-        raise unknown_type("SMD1", vtype, TWO_TYPES)
+    check_type("SMD1", vtype)
     d, j = (m1 - m2) / sd2, hedges_j(n2 - 1, correct)
     if vtype == "LS":
         return j * d, 1 / n1 + 1 / n2 + (j * d) ** 2 / (2 * n2)
@@ -136,8 +130,7 @@ def log_ratio_of_means(
     together. The correction is the second-order one of Lajeunesse (Ecology 2015;96:2056-2063).
     """
     m1, sd1, n1, m2, sd2, n2 = floats(m1, sd1, n1, m2, sd2, n2)
-    if vtype not in ROM_TYPES:
-        raise unknown_type("ROM", vtype, ROM_TYPES)
+    check_type("ROM", vtype)
     part1, part2 = (sd1 / m1) ** 2 / n1, (sd2 / m2) ** 2 / n2
     y = np.log(m1 / m2) + (0.5 * (part1 - part2) if correct else 0)
     if vtype == "LS":

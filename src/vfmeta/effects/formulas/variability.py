@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.effects.formulas.common import Column, Effects, floats, unknown_type
-
-CVR_TYPES = ("LS", "LS2")
+from vfmeta.effects.formulas.common import Column, Effects, check_type, floats
 
 
 def log_sd(sd: Column, n: Column, *, correct: bool = True) -> Effects:
@@ -45,8 +43,7 @@ def log_cv_ratio(
     second-order terms of Senior et al. (equation 7).
     """
     m1, sd1, n1, m2, sd2, n2 = floats(m1, sd1, n1, m2, sd2, n2)
-    if vtype not in CVR_TYPES:
-        raise unknown_type("CVR", vtype, CVR_TYPES)
+    check_type("CVR", vtype)
     (y1, v1), (y2, v2) = log_cv(m1, sd1, n1, correct=correct), log_cv(m2, sd2, n2, correct=correct)
     part1, part2 = (sd1 / m1) ** 2 / n1, (sd2 / m2) ** 2 / n2
     y = y1 - y2 - (0.5 * (part1 - part2) if correct else 0)

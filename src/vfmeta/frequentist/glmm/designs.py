@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vfmeta.core.measures import row
 from vfmeta.effects.counts import Counts
 from vfmeta.kernels.families import Binomial, Family, Hypergeometric, Poisson
 from vfmeta.kernels.marginal import MixedModel
@@ -67,7 +68,7 @@ def design(measure: str, model: str | None, counts: Counts, moderators: np.ndarr
     ``moderators`` (k, m) is the design of the effect, its column of ones included; it alone when left out.
     """
     x = np.ones((counts.k, 1)) if moderators is None else moderators
-    if measure in ("PLO", "IRLN"):
+    if row(measure).one_group:
         return _one_arm(counts, x)
     if model in ("UM.FS", "UM.RS"):
         return _unconditional(model, counts, x)

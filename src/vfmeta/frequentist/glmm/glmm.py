@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.question import Question
-from vfmeta.effects.counts import ONE_ARM, ONE_RATE, TWO_ARMS, TWO_RATES, Counts, read_counts
+from vfmeta.effects.counts import Counts, read_counts
+from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.frequentist.count_moderators import coordinates, read_moderators
 from vfmeta.frequentist.glmm.designs import design
 from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity
 from vfmeta.frequentist.glmm.profile import tau2_interval
 from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountResult
-from vfmeta.frequentist.single_tables import has_contrast
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vfmeta.effects.table import EffectTable
 
-NEEDED = {"OR": TWO_ARMS, "IRR": TWO_RATES, "PLO": ONE_ARM, "IRLN": ONE_RATE}
+MEASURES = ("OR", "IRR", "PLO", "IRLN")
 MODELS = {
     "UM.FS": "unconditional, fixed study intercepts",
     "UM.RS": "unconditional, random study intercepts",
@@ -122,14 +123,14 @@ def glmm(
     ConvergenceError
         The likelihood has no finite maximum (such as no event in one arm of any study), or it was not found.
     """
-    if measure not in NEEDED:
-        raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, NEEDED))}.")
-    two_arms = measure in ("OR", "IRR")
+    if measure not in MEASURES:
+        raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
+    two_arms = not row(measure).one_group
     model = (model or "UM.FS") if two_arms else model
     _check_options(measure, model, two_arms, effects, nAGQ, interval)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2,
              "events": events, "n": n, "time": time}  # fmt: skip
-    counts = read_counts(measure, NEEDED[measure], given, data=data, study=study, missing=missing, level=level, whole=True)
+    counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
     if formula is None and (moderators is not None or omnibus is not None):
         raise InputError("moderators and omnibus go with a formula: give formula=, such as '~ dose'.")
     found = None if formula is None else read_moderators(formula, data if moderators is None else moderators, counts.total)

@@ -17,7 +17,7 @@ from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
 from vfmeta.frequentist.meta_regression import selected
 from vfmeta.frequentist.record import Recorded, pack_design, plain, unpack_design
-from vfmeta.frequentist.single_tables import each_arm, each_study, typical_variance
+from vfmeta.frequentist.single_tables import each_study, typical_variance
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided, wald
@@ -205,7 +205,7 @@ class Answer:
             raise InputError('interval="t" needs more informative studies than coefficients; use "Wald".')
         if self.random and fit.tau == 0:
             self.notes.append("tau2 is estimated as 0: the fit is that of a common effect.")
-        y, v = each_study(self.measure, c.columns) if len(c.columns) == 4 else each_arm(self.measure, *c.columns)
+        y, v = each_study(self.measure, c.columns)
         return {
             "question": self.question, "level": self.level, "labels": c.labels, "y": y, "v": v,
             "df": float(self.df) if self.interval == "t" else None, "tau2": fit.tau**2,
