@@ -63,7 +63,7 @@ class Design:
             if not np.all(np.isfinite(found)):
                 raise InputError(f"The new rows hold values that are missing or infinite (rows {_bad_rows(found)}).")
             return found
-        frame = _frame(new, None)
+        frame = frame_of(new, None)
         missing = [v for v in self.variables if v not in frame]
         if missing:
             raise InputError(f"The new data lack the columns {', '.join(missing)} that the formula {self.formula} reads.")
@@ -87,7 +87,7 @@ def needed(formula: str, data: Any, k: int) -> tuple[pd.DataFrame, tuple[str, ..
     """The data as a frame of k rows, and the names of the columns that the formula reads."""
     from formulaic import Formula  # type: ignore[import-untyped, unused-ignore]
 
-    frame = _frame(data, k)
+    frame = frame_of(data, k)
     try:
         read = {str(v) for v in Formula(right_side(formula)).required_variables}
     except InputError:
@@ -202,7 +202,8 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
-def _frame(data: Any, k: int | None) -> pd.DataFrame:
+def frame_of(data: Any, k: int | None) -> pd.DataFrame:
+    """The data as a frame, of k rows where k is known."""
     import pandas as pd
 
     if data is None:

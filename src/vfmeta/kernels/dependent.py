@@ -15,11 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 LOG_2PI = math.log(2 * math.pi)
+_TABLE = 200_000  # numbers in `Stack.table`, at most
+_ROUNDS = 10  # of labels from group to group, after which crossed groups are a graph to be searched
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Stack:
 
     A block of fewer effects (``sizes`` (b,) says how many) is filled up with rows of y = 0, X = 0, unit variance and no
     relation, which add nothing to any sum. ``classes`` holds, a term, either int (b, n, n), where C marks pairs without a
-    common group, or for slopes float (C, b, n, n), the basis matrices themselves.
+    common group, or for slopes float (C, b, n, n), the basis matrices themselves; ``counts`` are the C.
     """
 
     rows: np.ndarray
@@ -74,6 +77,45 @@ class Stack:
     y: np.ndarray
     X: np.ndarray
     classes: tuple[np.ndarray, ...]
+    counts: tuple[int, ...]
+
+    @cached_property
+    def table(self) -> np.ndarray | None:
+        """The basis matrices of all terms, (sum of C, b n n), where they are few and small: one product then does for all."""
+        if not self.counts or sum(self.counts) * self.V.size > _TABLE:
+            return None
+        return np.concatenate([
+            (c if c.dtype.kind == "f" else c == np.arange(n)[:, None, None, None]).reshape(n, -1).astype(float)
+            for c, n in zip(self.classes, self.counts, strict=True)
+        ])  # fmt: skip
+
+    def covariance(self, curves: Sequence[Curve]) -> np.ndarray:
+        """M of the blocks, shape (b, n, n)."""
+        if self.table is not None:
+            return self.V + (np.concatenate([c.value for c in curves]) @ self.table).reshape(self.V.shape)
+        m = self.V
+        for classes, curve in zip(self.classes, curves, strict=True):
+            m = m + spread(classes, curve.value)
+        return m
+
+    def slopes(self, curves: Sequence[Curve]) -> np.ndarray:
+        """Derivatives of M in the parameters of all terms, shape (m, b, n, n)."""
+        if self.table is None:
+            return np.concatenate([spread(c, curve.first) for c, curve in zip(self.classes, curves, strict=True)])
+        first = np.zeros((sum(len(c.first) for c in curves), len(self.table)))
+        row = column = 0
+        for c in curves:
+            end = column + len(c.value)
+            first[row : row + len(c.first), column:end] = c.first
+            row, column = row + len(c.first), end
+        return (first @ self.table).reshape(len(first), *self.V.shape)
+
+    def gather(self, weights: np.ndarray) -> list[np.ndarray]:
+        """Sums of a pairwise quantity (b, n, n) over the classes of each term, shapes (C,)."""
+        if self.table is None:
+            return [collect(c, weights, n) for c, n in zip(self.classes, self.counts, strict=True)]
+        whole, ends = self.table @ weights.ravel(), np.cumsum(self.counts).tolist()
+        return [whole[end - n : end] for n, end in zip(self.counts, ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -118,10 +160,20 @@ def diagonal(V: Any) -> np.ndarray:
 
 def components(V: Any, bases: Sequence[Basis]) -> np.ndarray:
     """Block number of each effect, shape (k,): effects are linked by V off its diagonal, by a group or by related groups."""
+    k = V.shape[0]
+    if not hasattr(V, "tocsr") and all(b.relation is None for b in bases):
+        label = np.arange(k)
+        for _ in range(_ROUNDS):  # each group takes its least label, until no group is torn: at once where groups are nested
+            before = label
+            for b in bases:
+                least = np.full(int(b.outer.max()) + 1, k)
+                np.minimum.at(least, b.outer, label)
+                label = least[b.outer]
+            if (label == before).all():
+                return np.cumsum(label == np.arange(k))[label] - 1
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    k = V.shape[0]
     links = [V.nonzero()] if hasattr(V, "tocsr") else []
     for b in bases:
         order = np.argsort(b.outer, kind="stable")
@@ -155,7 +207,7 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
     place = np.empty(len(y), dtype=int)
     place[order] = np.arange(len(y)) - np.repeat(starts, sizes)
     entries = V.tocoo() if hasattr(V, "tocsr") else None
-    stacks = []
+    stacks, counts = [], tuple(b.size for b in bases)
     for chosen in _alike(sizes):
         own = sizes[chosen]
         n = int(own.max())
@@ -186,7 +238,7 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
                 for (i, j), c in np.ndenumerate(b.pair_class):
                     found[c] += z[:, :, None, i] * z[:, None, :, j]
                 classes.append(found * together)
-        stacks.append(Stack(rows, own, block_v, y[rows] * filled, X[rows] * filled[:, :, None], tuple(classes)))
+        stacks.append(Stack(rows, own, block_v, y[rows] * filled, X[rows] * filled[:, :, None], tuple(classes), counts))
     return stacks
 
 
@@ -206,7 +258,7 @@ def _alike(sizes: np.ndarray) -> list[np.ndarray]:
 
 def marginal_blocks(stacks: Sequence[Stack], curves: Sequence[Curve]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Row numbers (b, n) and covariance matrices M (b, n, n) of the blocks, one entry a size."""
-    return [found for s in stacks for found in _by_size(s, covariance(s, curves))]
+    return [found for s in stacks for found in _by_size(s, s.covariance(curves))]
 
 
 def known_blocks(stacks: Sequence[Stack]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -233,17 +285,9 @@ def collect(classes: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
     return np.bincount(classes.ravel(), weights.ravel(), size + 1)[:size]
 
 
-def covariance(stack: Stack, curves: Sequence[Curve]) -> np.ndarray:
-    """M of the stack's blocks, shape (b, n, n)."""
-    m = stack.V
-    for classes, curve in zip(stack.classes, curves, strict=True):
-        m = m + spread(classes, curve.value)
-    return m
-
-
 def inverse_blocks(stack: Stack, curves: Sequence[Curve]) -> tuple[np.ndarray, float]:
     """M^-1 of the stack's blocks and the sum of their log determinants; LinAlgError when M is not positive definite."""
-    factor = np.linalg.cholesky(covariance(stack, curves))
+    factor = np.linalg.cholesky(stack.covariance(curves))
     diagonal = np.diagonal(factor, axis1=-2, axis2=-1)
     half = np.linalg.inv(factor)
     return half.transpose(0, 2, 1) @ half, 2 * float(np.log(diagonal).sum())
@@ -297,7 +341,7 @@ def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) ->
     xwde = np.zeros((m, p))
     gathered = [np.zeros(c.value.shape) for c in curves]
     for s, w in zip(stacks, inverses, strict=True):
-        d = np.concatenate([spread(c, curve.first) for c, curve in zip(s.classes, curves, strict=True)])
+        d = s.slopes(curves)
         wx = w @ s.X
         e = (w @ (s.y - s.X @ fit.beta)[:, :, None])[:, :, 0]
         wd = w @ d
@@ -313,8 +357,8 @@ def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) ->
             cross += wx.reshape(-1, p).T @ tall
             twice += tall.transpose(0, 2, 1)[:, None] @ (w @ dwx).reshape(m, -1, p)[None]
             sensitivity = sensitivity + wx @ fit.cov @ wx.transpose(0, 2, 1)
-        for total, classes in zip(gathered, s.classes, strict=True):
-            total += 0.5 * collect(classes, sensitivity, len(total))
+        for total, part in zip(gathered, s.gather(sensitivity), strict=True):
+            total += 0.5 * part
     quad -= xwde @ fit.cov @ xwde.T
     if reml:
         scaled = fit.cov @ cross

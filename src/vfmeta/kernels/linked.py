@@ -27,6 +27,8 @@ from vfmeta.kernels.dependent import (
     stack_blocks,
 )
 
+_SMALL = 1e6  # operations that are not worth the search for a cheaper way
+
 
 @dataclass(frozen=True)
 class Linked:
@@ -60,6 +62,8 @@ class Linked:
 def split(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> Linked | None:
     """Which terms are better taken as links; None where the blocks are small enough as they are."""
     k, p = X.shape
+    if (len(bases) + 1) * k**3 < _SMALL:
+        return None
     widths = [len(b.pair_class) if b.slopes is not None else 1 for b in bases]
     pairs = [np.unique(np.column_stack([b.outer, b.inner]), axis=0) for b in bases]
     columns = [len(found) * w for found, w in zip(pairs, widths, strict=True)]
@@ -74,7 +78,7 @@ def split(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> Linke
     choices = [order[:n] for n in range(len(order) + 1)]
     costs = [cost(far) for far in choices]
     far = choices[int(np.argmin(costs))]
-    if not far or min(costs) > costs[0] / 4 or costs[0] < 1e6:
+    if not far or min(costs) > costs[0] / 4 or costs[0] < _SMALL:
         return None
     near = [i for i in range(len(bases)) if i not in far]
     blocks, classes, slots, at = [], [], [], 0
@@ -196,7 +200,7 @@ def derivatives(data: Linked, curves: Sequence[Curve], reml: bool) -> tuple[Fit,
         de = np.zeros((m, *e.shape))
         de[far] = np.einsum("bnr,ar->abn", u, slopes @ ue)
         if n_near:
-            d = np.concatenate([spread(c, curves[i].first) for c, i in zip(s.classes, data.near, strict=True)])
+            d = s.slopes([curves[i] for i in data.near])
             de[near] = (d @ e[:, :, None])[..., 0]
             td = (t @ d).reshape(n_near, *t.shape)
             same += td.reshape(n_near, -1) @ td.transpose(0, 1, 3, 2).reshape(n_near, -1).T
@@ -211,8 +215,8 @@ def derivatives(data: Linked, curves: Sequence[Curve], reml: bool) -> tuple[Fit,
         quad += de.reshape(m, -1) @ te.reshape(m, -1).T
         fe += de.reshape(m, -1) @ flat_f
         sensitivity = e[:, :, None] * e[:, None, :] - t + f @ S @ f.transpose(0, 2, 1)
-        for c, i in zip(s.classes, data.near, strict=True):
-            gathered[i] += 0.5 * collect(c, sensitivity, len(gathered[i]))
+        for i, part in zip(data.near, s.gather(sensitivity), strict=True):
+            gathered[i] += 0.5 * part
     quad -= fe @ S_p @ fe.T
     if n_near:
         scaled = S @ N

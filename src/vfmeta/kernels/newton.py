@@ -17,6 +17,7 @@ def maximise(
     lower: np.ndarray,
     free: np.ndarray | None = None,
     max_iter: int = 200,
+    height: Callable[[np.ndarray], float] | None = None,
 ) -> tuple[np.ndarray, float]:
     """A local maximum of a smooth function, found to the last digits the function gives.
 
@@ -31,6 +32,8 @@ def maximise(
         Lower bounds, -inf where there is none.
     free : ndarray of bool, shape (m,), optional
         Which parameters may move.
+    height : callable, optional
+        The value alone, where that costs less.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def maximise(
             # the last, quadratically convergent step: its gain drowns in rounding, its direction does not
             ended = np.maximum(u + step, lower)
             try:
-                last, *_rest = function(ended)
+                last = function(ended)[0] if height is None else height(ended)
             except np.linalg.LinAlgError:
                 return u, value
             return (ended, last) if last >= value - 1e-10 * max(1.0, abs(value)) else (u, value)

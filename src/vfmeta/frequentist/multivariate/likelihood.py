@@ -40,7 +40,7 @@ class Problem:
     def k(self) -> int:
         return len(self.y)
 
-    @property
+    @cached_property
     def v(self) -> np.ndarray:
         return diagonal(self.V)
 
@@ -57,17 +57,27 @@ class Problem:
         return first + q.T @ (self.y - q @ first)
 
     @cached_property
-    def moment(self) -> float:
-        """Total heterogeneity by moments with weights 1 / v (DerSimonian & Laird), at least a twentieth of the median v."""
+    def _moments(self) -> tuple[float, float]:
+        """Q of the residuals with weights 1 / v, and the total heterogeneity by moments with them (DerSimonian & Laird)."""
         w = 1 / self.v
         q = self._qr[0]
         wq = q * w[:, None]
         info = np.linalg.inv(q.T @ wq)
         left = self.y - q @ self._centre
         r = left - q @ (info @ (wq.T @ left))
-        spread = float(w.sum() - np.trace(info @ (wq.T @ wq)))
-        found = (float(w @ r**2) - (self.k - q.shape[1])) / spread if spread > 0 else 0.0
-        return max(found, 0.05 * float(np.median(self.v)))
+        spread, found = float(w.sum() - np.trace(info @ (wq.T @ wq))), float(w @ r**2)
+        return found, (found - (self.k - q.shape[1])) / spread if spread > 0 else 0.0
+
+    @cached_property
+    def moment(self) -> float:
+        """Total heterogeneity by moments, at least a twentieth of the median v."""
+        return max(self._moments[1], 0.05 * float(np.median(self.v)))
+
+    def residual_q(self, beta: np.ndarray) -> float:
+        """Q of the residual heterogeneity: that of the model without random effects; ``beta`` (p,) keeps its digits."""
+        if self.V.ndim == 1:
+            return self._moments[0]
+        return gls(stack_blocks(self.y - self.X @ beta, self.X, self.V, ()), ())[0].rss
 
     @cached_property
     def scale(self) -> float:
@@ -92,7 +102,7 @@ class Problem:
     @cached_property
     def _first(self) -> tuple[np.ndarray, tuple[Fit, np.ndarray, np.ndarray, np.ndarray]]:
         """The first starting point and the derivatives there, which two checks share."""
-        u = self.start()
+        u = self.start
         return u, self.derivatives(u)
 
     @cached_property
@@ -112,9 +122,14 @@ class Problem:
         return derivatives(self.stacks, self.curves(u), self.reml)
 
     def _gls(self, u: np.ndarray) -> Fit:
-        if self.linked is not None:
-            return linked.gls(self.linked, self.curves(u))
-        return gls(self.stacks, self.curves(u))[0]
+        if "gls" not in self._last or (u != self._last["gls"][0]).any():  # the end of the search is asked for again
+            whole = gls(self.stacks, self.curves(u))[0] if self.linked is None else linked.gls(self.linked, self.curves(u))
+            self._last["gls"] = u.copy(), whole
+        return self._last["gls"][1]
+
+    @cached_property
+    def _last(self) -> dict[str, tuple[np.ndarray, Fit]]:
+        return {}
 
     def objective(self, u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Log likelihood of the scaled data with gradient and Hessian."""
@@ -168,6 +183,7 @@ class Problem:
         """Which parameters are estimated."""
         return np.isnan(self.held)
 
+    @cached_property
     def start(self) -> np.ndarray:
         """Starting point: the heterogeneity by moments shared out over the terms, correlations low."""
         share = self.moment / self.scale**2 / len(self.terms)
@@ -209,7 +225,7 @@ class Problem:
         self, first: np.ndarray | None = None, free: np.ndarray | None = None, thorough: bool = True
     ) -> tuple[np.ndarray, float]:
         """Maximise the likelihood over u (over its ``free`` part); from several starts where the first ends on a boundary."""
-        starts = [self.start() if first is None else self._with_held(first)]
+        starts = [self.start if first is None else self._with_held(first)]
         if not self.free.all():
             free = self.free if free is None else free & self.free
         if free is not None and not free.any():
@@ -220,7 +236,7 @@ class Problem:
         for start in starts:
             point = start if free is None else np.where(free, start, starts[0])
             try:
-                u, value = maximise(self.objective, point, self.lower, free)
+                u, value = maximise(self.objective, point, self.lower, free, height=self.value)
                 u, value = self.tidy(u, value, free)
                 if best is None or value > best[1] + 1e-9 * max(1.0, abs(value)):
                     best = u, value

@@ -15,7 +15,6 @@ from vfmeta.frequentist.multivariate.likelihood import Problem, positive_definit
 from vfmeta.frequentist.multivariate.result import MultivariateResult, RandomTerm, around
 from vfmeta.frequentist.multivariate.rows import Rows, read, user_weights
 from vfmeta.frequentist.multivariate.terms import Term, build, parse
-from vfmeta.kernels.dependent import gls, stack_blocks
 from vfmeta.results.wald import TestResult, chi2_tail, two_sided, wald
 
 METHODS = ("REML", "ML")
@@ -180,7 +179,7 @@ def summarise(
                 'Some coefficient has fewer than 1 degree of freedom by containment; use df="residual" or fewer moderators.'
             )
     statistic = fit.beta / se
-    plain = gls(stack_blocks(problem.y - problem.X @ fit.beta, problem.X, problem.V, ()), ())[0]
+    q = problem.residual_q(fit.beta)
     tested = [j for j in range(p) if j != rows.design.intercept] or list(range(p))
     omnibus = wald(fit.beta[tested], fit.cov[np.ix_(tested, tested)], None if degrees is None else float(degrees[tested].min()))
     components = tuple(
@@ -191,7 +190,7 @@ def summarise(
         names=rows.design.names,
         beta=fit.beta, se=se, statistic=statistic, p_values=two_sided(statistic, degrees),
         intervals=around(fit.beta, se, level, degrees), df=degrees, vb=fit.cov, terms=components,
-        q=TestResult(plain.rss, k - p, None, chi2_tail(plain.rss, k - p)), omnibus=omnibus,
+        q=TestResult(q, k - p, None, chi2_tail(q, k - p)), omnibus=omnibus,
         omnibus_of=tuple(rows.design.names[j] for j in tested),
         log_likelihood=reml if problem.reml else ml, log_likelihood_ml=ml, log_likelihood_reml=reml,
         parameters=p + int(problem.free.sum()),

@@ -103,7 +103,7 @@ def read(
 
     if formula is not None and x is not None:
         raise InputError("Give a formula or a design matrix x, not both.")
-    frame, variables = designs.needed(formula if formula is not None else "~ 1", data, k)
+    frame, variables = (designs.frame_of(data, k), ()) if formula is None else designs.needed(formula, data, k)
     absent = [c for c in dict.fromkeys(grouping) if c not in frame]
     if absent:
         raise InputError(
@@ -129,7 +129,7 @@ def read(
             raise InputError("Every row has a missing value; nothing is left to fit.")
         notes = (f"Left out for missing values: {', '.join(f'{names_of[i]} (row {i + 1})' for i in np.flatnonzero(gone))}.",)
     kept = tuple(names_of[i] for i in keep)
-    part = frame.iloc[keep].reset_index(drop=True)
+    part = frame.iloc[keep].reset_index(drop=True) if gone.any() else frame
     if x is not None:
         design = _given_design(x, names, k, keep, names_of)
     elif formula is not None:

@@ -61,7 +61,7 @@ class Structure:
 
     def pair_class(self) -> np.ndarray:
         """Class number of each pair of levels, shape (q, q)."""
-        return self._layout[0]
+        return self._layout[0] if self.q > 1 else np.zeros((1, 1), dtype=int)
 
     def lower(self) -> np.ndarray:
         """Lower bounds of the free parameters."""

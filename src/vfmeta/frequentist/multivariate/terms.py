@@ -92,7 +92,7 @@ def build(
     Raises
     ------
     InputError
-        An unknown structure, a missing group or time, or a time that is no number; row and column are named.
+        An unknown structure, or a time that is no number; row and column are named.
     """
     inside = [w for w in wishes if w.inner]
     kinds = [structure] * len(inside) if isinstance(structure, str) else list(structure)
@@ -113,26 +113,20 @@ def build(
             f"one: {', '.join(repr(f'1 | {a}') for a in sorted(alone)) or 'there is none here'}."
         )
     queue = iter(kinds)
+    coded = {name: levels_of(data[name]) for name in dict.fromkeys(n for w in wishes for n in w.outer)}
     return [
-        _one(w, next(queue) if w.inner else "intercept", data, rows, None if w.inner else known.get("/".join(w.outer)))
+        _one(w, next(queue) if w.inner else "intercept", coded, data, rows, None if w.inner else known.get("/".join(w.outer)))
         for w in wishes
     ]
 
 
-def _one(wish: Wish, kind: str, data: pd.DataFrame, rows: np.ndarray, R: Any = None) -> Term:
-    for name in wish.columns:
-        gaps = np.flatnonzero(data[name].isna().to_numpy())
-        if len(gaps):
-            raise InputError(
-                [
-                    f"row {rows[i]}, column {name!r}: missing; the random effects need it. Fill it in or drop the row."
-                    for i in gaps
-                ]
-            )
+def _one(
+    wish: Wish, kind: str, coded: Mapping[str, tuple[np.ndarray, list]], data: pd.DataFrame, rows: np.ndarray, R: Any = None
+) -> Term:
     outer = np.zeros(len(data), dtype=int)
-    for name in wish.outer:
-        codes, found = levels_of(data[name])
-        outer = np.unique(outer * len(found) + codes, return_inverse=True)[1]
+    for depth, name in enumerate(wish.outer):
+        codes, found = coded[name]
+        outer = np.unique(outer * len(found) + codes, return_inverse=True)[1] if depth else codes
     groups = int(outer.max()) + 1
     where = "/".join(wish.outer)
     if kind == "intercept":
@@ -175,6 +169,9 @@ def levels_of(column: pd.Series) -> tuple[np.ndarray, list]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         used = column.cat.remove_unused_categories()
         return used.cat.codes.to_numpy().astype(int), list(used.cat.categories)
+    if column.dtype.kind in "iuf":
+        numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
+        return codes, numbers.tolist()
     values = column.tolist()
     known = set(values)
     if all(isinstance(x, (int, float)) for x in known):
