@@ -88,7 +88,7 @@ def test_change_sd_is_that_of_simulated_changes() -> None:
 def test_combined_arms_are_the_arms_poured_together() -> None:
     rng = np.random.default_rng(9)
     arms = [rng.normal(m, s, n) for m, s, n in ((5, 2, 12), (6, 1, 30), (9, 3, 7))]
-    n, mean, sd = recover.combine_arms([len(a) for a in arms], [a.mean() for a in arms], [a.std(ddof=1) for a in arms])
+    n, mean, sd = vf.convert.combine_groups([len(a) for a in arms], [a.mean() for a in arms], [a.std(ddof=1) for a in arms])
     whole = np.concatenate(arms)
     assert (n, mean, sd) == pytest.approx((49, whole.mean(), whole.std(ddof=1)))
 
@@ -118,8 +118,8 @@ def test_critical_value_follows_the_level() -> None:
         (lambda: recover.from_quartiles(5, 4, 6, 1), "at least 2"),
         (lambda: recover.change_sd(1, 1, 1.2), "between -1 and 1"),
         (lambda: recover.change_sd(0, 1, 0.5), "greater than 0"),
-        (lambda: recover.combine_arms([10, 10], [1, 2], [1]), "one length"),
-        (lambda: recover.combine_arms([10, 10], [1, 2], [1, 0]), "greater than 0"),
+        (lambda: vf.convert.combine_groups([10, 10], [1, 2], [1]), "one value per group"),
+        (lambda: vf.convert.combine_groups([10, 10], [1, 2], [1, -1]), "cannot be negative"),
     ],
 )
 def test_impossible_input_is_refused_with_the_reason(call: object, said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -56,32 +57,42 @@ def skewness(s: Summary) -> tuple[float, float]:
     return max(2.65 * np.log(0.6 * n) / np.sqrt(n) * ends, middle), 3 / np.sqrt(n) - 40 / n**3
 
 
-def luo_mean(s: Summary) -> float:
-    """Optimal weights of middle and ends (Luo et al., Stat Methods Med Res 2018;27:1785-1805)."""
-    n, ends, middle = s.n, (s.minimum + s.maximum) / 2, (s.q1 + s.q3) / 2
-    if s.scenario == "S1":
+def weighted_mean(n: Any, median: Any, ends: Any = None, middle: Any = None) -> Any:
+    """Optimal weights of the median, the mid-range and the mid-quartile (Luo et al., Stat Methods Med Res 2018;27:1785-1805).
+
+    Numbers or arrays; ``ends`` is half the sum of the extremes and ``middle`` that of the quartiles, one of which may lack.
+    Equations 7 (without quartiles), 15 (without extremes) and 19.
+    """
+    if middle is None:
         w = 4 / (4 + n**0.75)
-        return w * ends + (1 - w) * s.median
-    if s.scenario == "S2":
+        return w * ends + (1 - w) * median
+    if ends is None:
         w = 0.7 + 0.39 / n
-        return w * middle + (1 - w) * s.median
+        return w * middle + (1 - w) * median
     w1, w2 = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55
-    return w1 * ends + w2 * middle + (1 - w1 - w2) * s.median
+    return w1 * ends + w2 * middle + (1 - w1 - w2) * median
 
 
-def _span(n: float) -> float:
-    """Blom's approximation of the expected range of n standard normal values."""
-    return float(2 * ndtri((n - 0.375) / (n + 0.25)))
+def luo_mean(s: Summary) -> float:
+    """`weighted_mean` of what a study printed."""
+    ends, middle = (s.minimum + s.maximum) / 2, (s.q1 + s.q3) / 2
+    return weighted_mean(s.n, s.median, None if s.scenario == "S2" else ends, None if s.scenario == "S1" else middle)
 
 
-def _quartile_span(n: float) -> float:
-    return float(2 * ndtri((0.75 * n - 0.125) / (n + 0.25)))
+def range_of_normal(n: Any) -> Any:
+    """Blom's approximation of the expected range of n standard normal values (Wan et al. 2014, equation 9)."""
+    return 2 * ndtri((n - 0.375) / (n + 0.25))
+
+
+def quartile_range_of_normal(n: Any) -> Any:
+    """The same of their interquartile range (Wan et al. 2014, equation 16)."""
+    return 2 * ndtri((0.75 * n - 0.125) / (n + 0.25))
 
 
 def wan_sd(s: Summary) -> float:
     """Range and interquartile range over their expectations (Wan et al., BMC Med Res Methodol 2014;14:135)."""
-    whole, half = (s.maximum - s.minimum) / _span(s.n), (s.q3 - s.q1) / _quartile_span(s.n)
-    return {"S1": whole, "S2": half, "S3": (whole + half) / 2}[s.scenario]
+    whole, half = (s.maximum - s.minimum) / range_of_normal(s.n), (s.q3 - s.q1) / quartile_range_of_normal(s.n)
+    return float({"S1": whole, "S2": half, "S3": (whole + half) / 2}[s.scenario])
 
 
 def shi_sd(s: Summary) -> float:
@@ -89,6 +100,6 @@ def shi_sd(s: Summary) -> float:
     if s.scenario != "S3":
         return wan_sd(s)
     n = s.n
-    theta1 = (2 + 0.14 * n**0.6) * _span(n) / 2
-    theta2 = (2 + 2 / (0.07 * n**0.6)) * _quartile_span(n) / 2
-    return (s.maximum - s.minimum) / theta1 + (s.q3 - s.q1) / theta2
+    theta1 = (2 + 0.14 * n**0.6) * range_of_normal(n) / 2
+    theta2 = (2 + 2 / (0.07 * n**0.6)) * quartile_range_of_normal(n) / 2
+    return float((s.maximum - s.minimum) / theta1 + (s.q3 - s.q1) / theta2)

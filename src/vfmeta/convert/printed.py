@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
+from vfmeta.convert.five_numbers import quartile_range_of_normal, range_of_normal, weighted_mean
 from vfmeta.core.messages import InputError
 
 
@@ -74,32 +75,28 @@ def sd_from_quartiles(q1: ArrayLike, q3: ArrayLike, n: ArrayLike) -> np.ndarray:
     """SD (Wan 2014, equation 16) from the quartiles."""
     q1, q3, n = (np.asarray(x, float) for x in (q1, q3, n))
     _summary(n, q1, q3)
-    return (q3 - q1) / (2 * ndtri((0.75 * n - 0.125) / (n + 0.25)))
+    return (q3 - q1) / quartile_range_of_normal(n)
 
 
 def sd_from_range(low: ArrayLike, high: ArrayLike, n: ArrayLike) -> np.ndarray:
     """SD (Wan 2014, equation 9) from the smallest and the largest value."""
     low, high, n = (np.asarray(x, float) for x in (low, high, n))
     _summary(n, low, high)
-    return (high - low) / (2 * ndtri((n - 0.375) / (n + 0.25)))
+    return (high - low) / range_of_normal(n)
 
 
 def from_quartiles(median: ArrayLike, q1: ArrayLike, q3: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mean (Luo 2018, equation 15) and SD (Wan 2014, equation 16) from median and quartiles."""
     median, q1, q3, n = (np.asarray(x, float) for x in (median, q1, q3, n))
     _summary(n, q1, median, q3)
-    weight = 0.7 + 0.39 / n
-    mean = weight * (q1 + q3) / 2 + (1 - weight) * median
-    return mean, sd_from_quartiles(q1, q3, n)
+    return weighted_mean(n, median, middle=(q1 + q3) / 2), sd_from_quartiles(q1, q3, n)
 
 
 def from_range(median: ArrayLike, low: ArrayLike, high: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mean (Luo 2018, equation 7) and SD (Wan 2014, equation 9) from median, minimum and maximum."""
     median, low, high, n = (np.asarray(x, float) for x in (median, low, high, n))
     _summary(n, low, median, high)
-    weight = 4 / (4 + n**0.75)
-    mean = weight * (low + high) / 2 + (1 - weight) * median
-    return mean, sd_from_range(low, high, n)
+    return weighted_mean(n, median, ends=(low + high) / 2), sd_from_range(low, high, n)
 
 
 def from_five_numbers(
@@ -108,8 +105,7 @@ def from_five_numbers(
     """Mean (Luo 2018, equation 19) and SD (Wan 2014, equation 13) from minimum, quartiles, median and maximum."""
     median, q1, q3, low, high, n = (np.asarray(x, float) for x in (median, q1, q3, low, high, n))
     _summary(n, low, q1, median, q3, high)
-    outer, inner = 2.2 / (2.2 + n**0.75), 0.7 - 0.72 / n**0.55
-    mean = outer * (low + high) / 2 + inner * (q1 + q3) / 2 + (1 - outer - inner) * median
+    mean = weighted_mean(n, median, (low + high) / 2, (q1 + q3) / 2)
     return mean, (sd_from_range(low, high, n) + sd_from_quartiles(q1, q3, n)) / 2
 
 
@@ -120,18 +116,6 @@ def change_sd(sd_baseline: ArrayLike, sd_final: ArrayLike, correlation: float) -
     a, b = np.asarray(sd_baseline, float), np.asarray(sd_final, float)
     _need((a > 0) & (b > 0), "An SD must be greater than 0.")
     return np.sqrt(a**2 + b**2 - 2 * correlation * a * b)
-
-
-def combine_arms(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float, float, float]:
-    """Size, mean and SD of several arms seen as one (Cochrane Handbook, table 6.5.a), shapes ``(arms,)``."""
-    n, mean, sd = (np.asarray(x, float) for x in (n, mean, sd))
-    if not n.shape == mean.shape == sd.shape or n.ndim != 1:
-        raise InputError("Sizes, means and SDs of the arms must be lists of one length.")
-    _need((n >= 1) & (sd > 0), "Every arm needs at least 1 patient and an SD greater than 0.")
-    total = n.sum()
-    centre = float((n * mean).sum() / total)
-    squares = ((n - 1) * sd**2 + n * (mean - centre) ** 2).sum()
-    return float(total), centre, float(np.sqrt(squares / (total - 1)))
 
 
 def _summary(n: np.ndarray, *ordered: np.ndarray) -> None:

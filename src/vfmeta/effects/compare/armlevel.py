@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.convert import printed as recover
+from vfmeta.convert.combine import combine_groups
 from vfmeta.core.measures import row as facts_of
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
@@ -97,7 +98,7 @@ def combined(arms: list[Arm]) -> Arm:
     steps = (*(s for a in arms for s in a.steps), f"arms {name} combined")
     if arms[0].events is not None:
         return Arm(name, sum(a.n for a in arms), events=sum(a.events or 0 for a in arms), steps=steps)
-    n, mean, sd = recover.combine_arms([a.n for a in arms], [a.mean for a in arms], [a.sd for a in arms])
+    n, mean, sd = combine_groups([a.n for a in arms], [a.mean for a in arms], [a.sd for a in arms])
     return Arm(name, n, mean, sd, steps=steps)
 
 
