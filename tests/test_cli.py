@@ -190,7 +190,7 @@ def test_a_file_where_a_folder_should_be(typed: Typed, toy: Path, tmp_path: Path
 
 def test_in_a_process_of_its_own_a_fault_shows_no_traceback(toy: Path) -> None:
     (place,) = spoil_plan(toy)
-    words = ["-m", "vfmeta.cli", "run", *map(str, of(toy))]
+    words = ["-m", "vfmeta", "run", *map(str, of(toy))]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stderr.strip() == place + "."

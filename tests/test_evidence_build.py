@@ -262,7 +262,7 @@ def test_two_fresh_builds_are_byte_identical(toy_build: Any, tmp_path: Path) -> 
         [
             sys.executable,
             "-m",
-            "vfmeta.cli",
+            "vfmeta",
             "report",
             "--trials",
             "trials",

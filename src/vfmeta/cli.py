@@ -93,7 +93,3 @@ def main() -> None:
         print(f"{error.filename or 'file'}: {error.strerror or error}.", file=sys.stderr)
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
-
-
-if __name__ == "__main__":
-    main()
