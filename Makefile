@@ -7,12 +7,18 @@ READY := $(VENV)/ready
 TRIALS ?= data/trials
 PLANS ?= analyses
 
+# Byte code is kept, in .venv and beside the sources, as the compiled kernels are.
+unexport PYTHONDONTWRITEBYTECODE
+
+# $(call each-version,TARGETS): make TARGETS with each version that is found
+each-version = for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null; then $(MAKE) --no-print-directory $(1) VERSION=$$v || exit 1; fi; done
+
 .DEFAULT_GOAL := help
-.PHONY: agreement bench simulate help report analyses figures validate reference calibrate calibrate-models test test-all lint quarto lock wheel clean setup
+.PHONY: agreement bench simulate help report analyses figures validate reference calibrate calibrate-models test test-slow test-all lint quarto lock wheel clean setup setup-all
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 report: $(READY) ## build the evidence summary to reports/_site/index.html
 	@$(BIN)/vfmeta report --trials $(TRIALS) --plans $(PLANS)
@@ -26,11 +32,14 @@ figures: $(READY) ## carry out the analyses and draw the forest plots, in build/
 validate: $(READY) ## check the trial tables
 	@$(BIN)/vfmeta validate $(TRIALS)
 
-test: $(READY) ## run the tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## run the tests, but for the slow studies
+	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: ## run the tests on each of Python 3.11, 3.12 and 3.13 that is found
-	@for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null; then $(MAKE) --no-print-directory test VERSION=$$v || exit 1; fi; done
+test-slow: $(READY) ## run the slow studies
+	@$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked slow
+
+test-all: ## run all tests on each of Python 3.11, 3.12 and 3.13 that is found
+	@$(call each-version,test test-slow)
 
 reference: $(READY) ## every reference case (of CASES=folder, or tests/reference) through the public functions
 	@$(BIN)/python -m tests.reference_runner $(if $(CASES),'CASES=$(CASES)')
@@ -63,8 +72,8 @@ calibrate-models: $(READY) ## simulation-based calibration of the PyMC models, t
 wheel: $(READY) ## build the wheel, with the trial tables inside, to dist/
 	@$(BIN)/hatchling build -t wheel -d dist
 
-lock: ## resolve the lock anew (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
+lock: | $(READY) ## resolve the lock anew
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
 
 clean: ## remove everything that can be made again
 	rm -rf .venv build dist reports/_site reports/_quarto_site reports/.quarto .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
@@ -72,13 +81,9 @@ clean: ## remove everything that can be made again
 
 setup: $(READY) ## make the virtual environment only
 
+setup-all: ## set up each of Python 3.11, 3.12 and 3.13 that is found, and check the trial tables with it
+	@$(call each-version,validate)
+
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(VERSION)" || { echo "No Python of $(VERSIONS) with venv was found. Install one of them, with its venv module."; exit 1; }
-	@echo "Python $(VERSION): $$(.ci/find-python $(VERSION))"
-	@rm -rf $(VENV) && $$(.ci/find-python $(VERSION)) -m venv $(VENV) && date +%s > $(VENV)/started
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q $(VENV)/lib src >/dev/null || true # a template that is no Python is no fault
-	@$(BIN)/python -c "import matplotlib.font_manager; from vfmeta.bayes import compiled; compiled.warm()" # made once, kept
-	@$(BIN)/python -W ignore -c "import vfmeta as vf; vf.random_effects(y=[0, 1, 3], v=[1, 1, 2])" # compiled once, kept
-	@echo "set up in $$(( $$(date +%s) - $$(cat $(VENV)/started) )) s" && touch $@
+	@.ci/set-up $(VERSION) $(VENV)
