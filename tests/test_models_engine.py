@@ -276,7 +276,7 @@ P = np.concatenate([[1e-6, 1e-4], np.linspace(0.001, 0.999, 999), [1 - 1e-4, 1 -
         ),
         (priors.Flat(), lambda x: 0 * x),
     ],
-    ids=str,
+    ids=["normal", "t", "mixture", "flat"],
 )
 def test_mu_prior_is_that_of_the_house(prior: Any, log_density: Any) -> None:
     pm = compat.load_pymc()
