@@ -36,6 +36,7 @@ TASKS = {
     "batch_studies": ("the same with every shrunken effect", None),
     "batch_t": ("1,000 posteriors of 10 studies under a t prior of mu", None),
     "grid": ("prior sensitivity of 13 studies over 50 x 50 priors", 0.5),
+    "conflict": ("a prior in hopeless conflict: tau below 0.03, effects 100 apart", 2.0),
     "calibration": ("simulation-based calibration, 1,000 runs of 4 studies", None),
     "first": ("first posterior in a fresh process, loading included", None),
 }
@@ -116,6 +117,7 @@ def time_vfmeta(one: pd.DataFrame, batch: pd.DataFrame) -> dict[str, float]:
     y, v, tau = one["y"].to_numpy(), one["v"].to_numpy(), priors.HalfNormal(0.5)
     scales, sds = np.geomspace(0.05, 2, 50), np.geomspace(0.1, 10, 50)
     few = batch.head(10_000)
+    apart = np.array([2.9, 1.6, 16.5, -11.9, 51.0, -36.0]), np.array([3e-5, 5e-5, 0.2, 0.01, 1e-4, 0.03])
     code = "import vfmeta as vf; vf.bayes.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1], tau=vf.priors.HalfNormal(0.5))"
     run = [sys.executable, "-W", "ignore", "-c", code]
     return {
@@ -125,6 +127,7 @@ def time_vfmeta(one: pd.DataFrame, batch: pd.DataFrame) -> dict[str, float]:
         "batch_studies": best(lambda: vf.bayes.random_effects_many(batch, "question", tau=tau, studies=True), 3),
         "batch_t": best(lambda: vf.bayes.random_effects_many(few, "question", tau=tau, mu=priors.StudentT(4, 0, 1)), 3),
         "grid": best(lambda: vf.bayes.prior_sensitivity(y=y, v=v, tau_scales=scales, mu_sds=sds)),
+        "conflict": best(lambda: posterior(*apart, priors.Uniform(0.03)), 2),
         "calibration": best(lambda: vf.bayes.calibrate(4, runs=1000), 2),
         "first": best(lambda: subprocess.run(run, check=True, capture_output=True), 3),
     }

@@ -9,11 +9,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 import vfmeta as vf
 from vfmeta.trials import Problem, schema
 from vfmeta.trials.rules import broken_rules
 from vfmeta.trials.store import assemble
+
+settings.register_profile("vfmeta", deadline=None)  # a busy machine is no fault of an example
+settings.load_profile("vfmeta")
 
 INTERVENTIONS = {"drug": "medicine", "other_drug": "medicine", "cement": "procedure", "placebo": "placebo", "brace": "support"}
 # instrument: lower end, upper end, whether higher is worse (empty where unknown)

@@ -7,7 +7,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,14 +97,12 @@ def test_agreement_can_fail() -> None:
         vf.bayes.agreement(exact, exact)
 
 
-def test_compiled_once_and_fast_afterwards() -> None:
+def test_compiled_once_for_any_data() -> None:
     y, v = SETS["k = 3"]
     vf.bayes.sample(y=y, v=v, tau=priors.HalfNormal(0.5), mu=MU)
     held = dict(sampled._compiled)
-    started = time.perf_counter()
     for k in (2, 5, 9):
         vf.bayes.sample(y=RNG.normal(size=k), v=np.full(k, 0.1), tau=priors.HalfNormal(0.3), mu=priors.Normal(1.0, 2.0))
-    assert (time.perf_counter() - started) / 3 < 1.5  # 0.15 s on an idle machine
     assert sampled._compiled == held
 
 

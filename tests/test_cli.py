@@ -212,26 +212,21 @@ _FORBIDDEN = (
     "pydantic",
 )
 _CHILD = """
-import sys, time
-start = time.perf_counter()
+import sys
 import vfmeta
-took = time.perf_counter() - start
 top = {name.partition(".")[0] for name in sys.modules}
-print(took, *sorted(top))
+print(*sorted(top))
 """
 
 
-def test_import_loads_nothing_heavy_and_is_quick() -> None:
-    runs = [
-        subprocess.run([sys.executable, "-c", _CHILD], capture_output=True, text=True, check=True, timeout=60).stdout.split()
-        for _ in range(3)
-    ]
-    assert min(float(r[0]) for r in runs) < 0.6
-    assert "vfmeta" in runs[0]
-    assert not set(_FORBIDDEN) & set(runs[0])
+def test_import_loads_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", _CHILD], capture_output=True, text=True, check=True, timeout=60)
+    loaded = done.stdout.split()
+    assert "vfmeta" in loaded
+    assert not set(_FORBIDDEN) & set(loaded)
 
 
-def test_help_is_quick_because_nothing_heavy_loads() -> None:
+def test_help_loads_nothing_heavy() -> None:
     child = "import sys; sys.argv = ['vfmeta', '--help']\nfrom vfmeta.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     child += "print('LOADED', *sorted({n.partition('.')[0] for n in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True, timeout=60)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -384,16 +383,3 @@ def test_compare_wants_trials(given: Any) -> None:
 def test_numbers_from_numpy_serve_as_options(world: World) -> None:
     trial(world)
     assert len(world.compare(week=np.int64(12), window=(np.float64(8), np.float64(16)))) == 1
-
-
-def test_compare_is_quick_on_the_packaged_tables(packaged: vf.Trials) -> None:
-    def ask() -> vf.EffectTable:
-        return vf.compare(packaged, "vertebroplasty", "sham", outcome="pain_overall", week=52, window=(39, 78), scale=(0, 10))
-
-    assert len(ask()) >= 2
-    took = []
-    for _ in range(10):
-        start = time.perf_counter()
-        ask()
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.010

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from typing import Any
 
@@ -124,7 +123,6 @@ def test_same_seed_same_draws_however_it_was_compiled() -> None:
 
 def test_compiled_once_for_any_data(fit: models.Sampled) -> None:
     held = dict(engine._graphs)
-    started = time.perf_counter()
     for k in (1, 2, 5, 9):
         y, v = RNG.normal(size=k) + 30, np.full(k, 0.1)
         prior = {"tau": priors.HalfNormal(0.3), "mu": priors.Normal(25.0, 20.0)}
@@ -132,7 +130,6 @@ def test_compiled_once_for_any_data(fit: models.Sampled) -> None:
         exact = vf.bayes.random_effects(y=y, v=v, **prior)
         assert found.mu.mean == pytest.approx(exact.mu.mean, abs=0.35 * exact.mu.sd)
         assert found.labels == exact.labels
-    assert (time.perf_counter() - started) / 4 < 2.0  # 0.25 s on an idle machine
     assert engine._graphs == held
 
 

@@ -8,7 +8,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -215,10 +214,3 @@ def test_a_trial_turned_into_another_design_leaves_the_pool_and_is_listed(copy: 
     after = ask(copy)
     assert len(after) == len(before) - 1
     assert any(x.study_id == mover and "not mixed with randomised" in x.reason for x in after.left_out)
-
-
-def test_loading_takes_less_than_two_and_a_half_seconds(packaged: vf.Trials) -> None:
-    start = time.perf_counter()
-    vf.load_trials()
-    assert time.perf_counter() - start < 2.5
-    assert len(packaged.studies) > 100
