@@ -123,7 +123,7 @@ def time_vfmeta(data: dict[str, pd.DataFrame]) -> dict[str, float]:
 
     large = vf.random_effects(y=data["large"]["y"].to_numpy(), v=data["large"]["v"].to_numpy())
     few = vf.random_effects(y=yb[:2].ravel()[:15], v=vb[:2].ravel()[:15])
-    some = vf.random_effects(y=yb[:2].ravel(), v=vb[:2].ravel(), tau2="DL")
+    some = vf.random_effects(y=yb[:2].ravel(), v=vb[:2].ravel(), method="DL")
     out = {
         "one": best(lambda: vf.random_effects(y=y, v=v), 5, 200),
         "one_table": best(lambda: vf.random_effects(table), 5, 100),

@@ -90,7 +90,7 @@ def coverage(scenario: Scenario, draws: int, seed: int) -> list[dict[str, object
         })  # fmt: skip
 
     def fit(estimator: str, interval: str, prediction: str) -> dict[str, np.ndarray]:
-        table = vf.random_effects_many(frame, tau2=estimator, interval=interval, level=LEVEL, prediction=prediction)
+        table = vf.random_effects_many(frame, method=estimator, test=interval, level=LEVEL, prediction=prediction)
         return {c: table[c].to_numpy() for c in ("ci_low", "ci_high", "prediction_low", "prediction_high", "tau2")}
 
     for estimator in ESTIMATORS:

@@ -14,7 +14,7 @@ from vfmeta.results.fit import BayesianResult
 Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
 V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])
 PAIN = Question(
-    measure="MD", experimental="the drug", control="placebo", outcome="pain", higher_is_worse=True, scale=(0, 10), mid=1.5,
+    measure="MD", experimental="the drug", control="placebo", outcome="pain", higher_is_worse=True, points=(0, 10), mid=1.5,
     mid_source="a paper",
 )  # fmt: skip
 

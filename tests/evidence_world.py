@@ -62,7 +62,7 @@ id = "pain_{_month}m"
 title = "Pain at {_month} months"
 outcome = "pain"
 measure = "MD"
-scale = [0, 10]
+points = [0, 10]
 mid_from = "vas"
 figure = "pain"
 week = {_month * 365.25 / 84}
@@ -79,8 +79,8 @@ model = "common"
 [[analysis.sensitivity]]
 id = "dl"
 title = "DerSimonian-Laird"
-tau2 = "DL"
-interval = "Wald"
+method = "DL"
+test = "Wald"
 
 [[analysis.sensitivity]]
 id = "nothing_new"

@@ -27,3 +27,8 @@ def quiet(function: Any, *args: Any, **kwargs: Any) -> Any:
 def fit(formula: str = "~ dose", data: pd.DataFrame | None = None, **more: Any) -> Any:
     d = table() if data is None else data
     return quiet(vf.meta_regression, formula=formula, data=d, y="y", v="v", **more)
+
+
+def held(method: str | float) -> dict[str, str | float]:
+    """How an estimator, or the value that holds tau2, is asked for."""
+    return {"method": method} if isinstance(method, str) else {"tau2": method}

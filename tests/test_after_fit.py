@@ -14,7 +14,7 @@ import scipy.stats
 import statsmodels.api as sm
 from tests.reference_runner.adapt_after_fit import OFFERED
 from tests.reference_runner.common import check
-from tests.regression_data import fit, quiet, table
+from tests.regression_data import fit, held, quiet, table
 
 import vfmeta as vf
 from vfmeta.frequentist.after import influence as after_fit
@@ -38,7 +38,7 @@ def test_reference_case(case: dict[str, Any]) -> None:
 
 def test_common_effects_agree_with_the_influence_measures_of_statsmodels() -> None:
     d = table()
-    r = fit("~ dose + arm", d, tau2="common")
+    r = fit("~ dose + arm", d, method="common")
     white = sm.OLS(d["y"] / np.sqrt(d["v"]), r.design.x / np.sqrt(d["v"].to_numpy())[:, None]).fit().get_influence()
     got = vf.influence(r)
     assert got["studentised"].to_numpy() == pytest.approx(white.resid_studentized_external, rel=1e-8)
@@ -51,9 +51,9 @@ def test_common_effects_agree_with_the_influence_measures_of_statsmodels() -> No
 
 def test_influence_is_the_difference_that_leaving_out_makes() -> None:
     d = table()
-    r = fit("~ dose", d, tau2="REML", interval="Wald")
+    r = fit("~ dose", d, method="REML", test="Wald")
     got, rest = vf.influence(r), d.drop(index=3).reset_index(drop=True)
-    without = fit("~ dose", rest, tau2="REML", interval="Wald")
+    without = fit("~ dose", rest, method="REML", test="Wald")
     assert got["tau2_without"][3] == pytest.approx(without.tau2, rel=1e-9)
     assert got["q_without"][3] == pytest.approx(without.q.statistic, rel=1e-9)
     seen = without.predict({"dose": d["dose"][3]})
@@ -65,7 +65,7 @@ def test_influence_is_the_difference_that_leaving_out_makes() -> None:
 @pytest.mark.parametrize("method", ["REML", "DL", "common", 0.2])
 def test_pools_are_refitted_by_the_compiled_loops(method: Any, interval: str) -> None:
     d = table(4, 7)
-    r = fit("~ 1", d, tau2=method, interval=interval)
+    r = fit("~ 1", d, **held(method), test=interval)
     fast, slow = after_fit._deleted(r), leave_one_out(r.y, r.v, r.design.x, method, interval)
     for name in ("beta", "vb", "tau2", "q", "factor"):
         assert getattr(fast, name) == pytest.approx(getattr(slow, name), rel=1e-8, abs=1e-12)
@@ -85,11 +85,11 @@ def test_blups_shrink_to_the_model_and_to_the_effects() -> None:
     d = table()
     none = vf.blups(fit(tau2=0.0))
     assert none["estimate"].to_numpy() == pytest.approx(fit(tau2=0.0).fit.fitted, rel=1e-10)
-    much = vf.blups(fit(tau2=1e9, interval="Wald"))
+    much = vf.blups(fit(tau2=1e9, test="Wald"))
     assert much["estimate"].to_numpy() == pytest.approx(d["y"].to_numpy(), rel=1e-6)
     assert much["se"].to_numpy() == pytest.approx(np.sqrt(d["v"]), rel=1e-6)
     # the conditional mean of the random effect in the joint normal distribution
-    r = fit(interval="Wald")
+    r = fit(test="Wald")
     got = vf.blups(r)
     assert got["deviation"].to_numpy() == pytest.approx(r.tau2 / (d["v"] + r.tau2) * (d["y"] - r.fit.fitted), rel=1e-10)
 
@@ -98,7 +98,7 @@ def test_pools_are_taken_too_and_other_things_are_not() -> None:
     d = table()
     pool = quiet(vf.random_effects, y=d["y"], v=d["v"])
     assert vf.blups(pool)["estimate"].to_numpy() == pytest.approx(vf.blups(fit("~ 1", d))["estimate"].to_numpy(), rel=1e-8)
-    weighted = quiet(vf.random_effects, y=d["y"], v=d["v"], weights="equal", interval="Wald")
+    weighted = quiet(vf.random_effects, y=d["y"], v=d["v"], weights="equal", test="Wald")
     assert vf.residuals(weighted)["residual"].to_numpy() == pytest.approx(d["y"] - d["y"].mean(), rel=1e-9)
     with pytest.raises(vf.InputError, match="inverse-variance"):
         vf.blups(weighted)
@@ -107,7 +107,7 @@ def test_pools_are_taken_too_and_other_things_are_not() -> None:
     with pytest.raises(vf.InputError, match="One study only"):
         vf.influence(quiet(vf.random_effects, y=[1.0], v=[1.0]))
     with pytest.raises(vf.InputError, match="likelihood profile"):
-        vf.profile_likelihood(quiet(vf.random_effects, y=d["y"], v=d["v"], tau2="DL"))
+        vf.profile_likelihood(quiet(vf.random_effects, y=d["y"], v=d["v"], method="DL"))
 
 
 def test_a_fit_without_any_residual_has_no_spread_to_measure_by() -> None:
@@ -159,7 +159,7 @@ def test_location_scale_of_an_intercept_is_the_random_effects_model() -> None:
     d = scattered()
     for kind in ("ML", "REML"):
         one = vf.location_scale(formula="~ 1", scale="~ 1", data=d, y="y", v="v", method=kind)
-        pool = quiet(vf.random_effects, y=d["y"], v=d["v"], tau2=kind, interval="Wald")
+        pool = quiet(vf.random_effects, y=d["y"], v=d["v"], method=kind, test="Wald")
         assert one.tau2 == pytest.approx(np.full(60, pool.tau2), rel=1e-7)
         assert one.beta[0] == pytest.approx(pool.estimate, rel=1e-8)
         assert one.se[0] == pytest.approx(pool.se, rel=1e-7)
@@ -193,7 +193,7 @@ def test_location_scale_refuses_what_it_cannot_answer() -> None:
 
 def test_likelihood_ratios() -> None:
     d = scattered()
-    big, small = (fit(f, d.assign(x=np.arange(60.0)), tau2="ML") for f in ("~ x", "~ 1"))
+    big, small = (fit(f, d.assign(x=np.arange(60.0)), method="ML") for f in ("~ x", "~ 1"))
     got = vf.likelihood_ratio(big, small)
     statistic = 2 * (big.information("ML").log_likelihood - small.information("ML").log_likelihood)
     assert got.test.statistic == pytest.approx(statistic, rel=1e-10)
@@ -208,17 +208,17 @@ def test_likelihood_ratios() -> None:
     with pytest.raises(vf.InputError, match="REML likelihoods cannot compare"):
         vf.likelihood_ratio(fit("~ x", d.assign(x=np.arange(60.0))), fit("~ 1", d))
     with pytest.raises(vf.InputError, match="different studies"):
-        vf.likelihood_ratio(big, fit("~ 1", d.head(50), tau2="ML"))
+        vf.likelihood_ratio(big, fit("~ 1", d.head(50), method="ML"))
     with pytest.raises(vf.InputError, match="not contained"):
         vf.likelihood_ratio(small, big)
     with pytest.raises(vf.InputError, match="two fits by"):
-        vf.likelihood_ratio(fit("~ bias", d, tau2="DL"), fit("~ 1", d, tau2="DL"))
+        vf.likelihood_ratio(fit("~ bias", d, method="DL"), fit("~ 1", d, method="DL"))
 
 
 def test_exact_permutation_tests_by_hand() -> None:
     d = table(2, 6)
     # equal variances and a given tau2: the statistic orders the arrangements as the plain covariance does
-    r = fit("~ dose", d.assign(v=0.1), tau2=0.1, interval="Wald")
+    r = fit("~ dose", d.assign(v=0.1), tau2=0.1, test="Wald")
     got = vf.permutation_test(r)
     assert got.exact
     assert got.arrangements == 720
@@ -227,31 +227,31 @@ def test_exact_permutation_tests_by_hand() -> None:
     x, y = d["dose"].to_numpy(), d["y"].to_numpy()
     seen = abs(np.cov(x, y)[0, 1])
     share = np.mean([abs(np.cov(x[list(p)], y)[0, 1]) >= seen * (1 - 1e-8) for p in itertools.permutations(range(6))])
-    assert got.p_values[1] == pytest.approx(share)
-    signs = vf.permutation_test(quiet(vf.random_effects, y=[1.0, 1.1, 0.9, 1.05, 1.2], v=[0.01] * 5, interval="Wald"))
-    assert (signs.arrangements, signs.p_values[0]) == (32, pytest.approx(2 / 32))
+    assert got.p_value[1] == pytest.approx(share)
+    signs = vf.permutation_test(quiet(vf.random_effects, y=[1.0, 1.1, 0.9, 1.05, 1.2], v=[0.01] * 5, test="Wald"))
+    assert (signs.arrangements, signs.p_value[0]) == (32, pytest.approx(2 / 32))
     # rows that are the same are dealt out once
-    twins = vf.permutation_test(fit("~ arm", table(2, 6).assign(arm=list("aabbbb")), interval="Wald", tau2="DL"))
+    twins = vf.permutation_test(fit("~ arm", table(2, 6).assign(arm=list("aabbbb")), test="Wald", method="DL"))
     assert (twins.exact, twins.arrangements) == (True, 15)
-    some = vf.permutation_test(fit("~ dose", d), arrangements=60, exact=False)
+    some = vf.permutation_test(fit("~ dose", d), draws=60, exact=False)
     assert not some.exact
-    assert some.p_values.min() >= 1 / 60
-    assert vf.permutation_test(fit("~ dose", d), arrangements=60, exact=False).p_values == pytest.approx(some.p_values)
+    assert some.p_value.min() >= 1 / 60
+    assert vf.permutation_test(fit("~ dose", d), draws=60, exact=False).p_value == pytest.approx(some.p_value)
     assert list(some.to_frame()["coefficient"]) == ["Intercept", "dose"]
     with pytest.raises(vf.InputError, match="too many"):
         vf.permutation_test(fit("~ dose"), exact=True)
     with pytest.raises(vf.InputError, match="at least 20"):
-        vf.permutation_test(r, arrangements=3)
+        vf.permutation_test(r, draws=3)
 
 
 def test_bootstrap_recovers_the_standard_error() -> None:
-    r = fit("~ dose", tau2=0.1, interval="Wald")
+    r = fit("~ dose", tau2=0.1, test="Wald")
     got = vf.bootstrap(r, draws=2000)
     assert got.to_frame().set_index("parameter")["se"][["Intercept", "dose"]].to_numpy() == pytest.approx(r.se, rel=0.06)
     assert got.interval("dose") == pytest.approx(tuple(r.intervals[1]), abs=0.15)
     low, high = got.interval("dose", basic=True)
     assert low < r.beta[1] < high
-    again = vf.bootstrap(fit("~ arm", tau2="DL"), kind="studies", draws=200)
+    again = vf.bootstrap(fit("~ arm", method="DL"), kind="studies", draws=200)
     assert again.redrawn >= 0
     assert np.isfinite(again.beta).all()
     with pytest.raises(vf.InputError, match="No parameter"):

@@ -194,7 +194,7 @@ def test_seeds_and_round_trips() -> None:
     a, b, c = (vf.bayes.predictive_check(y=Y, v=V, tau=priors.HalfNormal(1.0), seed=s, draws=500) for s in (3, 3, 4))
     assert a == b
     assert (a.replicated, a.p_value["range"]) != (c.replicated, c.p_value["range"])
-    loo = vf.bayes.leave_one_out(y=Y, v=V, labels=list("abcd"), tau=priors.HalfNormal(1.0))
+    loo = vf.bayes.leave_one_out(y=Y, v=V, study=list("abcd"), tau=priors.HalfNormal(1.0))
     for found, kind in ((a, PredictiveCheck), (loo, LeaveOneOut)):
         back = kind.from_dict(json.loads(json.dumps(found.to_dict())))
         assert back.verdict == found.verdict

@@ -24,7 +24,7 @@ LONG = json.loads((HERE / "exact_bayes.json").read_text(encoding="utf-8"))
 R = json.loads((HERE / "bayesmeta.json").read_text(encoding="utf-8"))
 Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
 V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])
-PAIN = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, scale=(0, 10), mid=1.5)
+PAIN = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, points=(0, 10), mid=1.5)
 
 
 def quiet(**kwargs: Any) -> BayesianResult:
@@ -197,8 +197,8 @@ def test_defaults_by_measure() -> None:
     def said(**q: Any) -> tuple[str, ...]:
         return quiet(y=[0.1, 0.2], v=[0.1, 0.1], question=Question(**q)).priors
 
-    assert said(measure="MD", scale=(0, 10)) == ("tau ~ half-normal(1)", "mu ~ N(0, 10)")
-    assert said(measure="MD", scale=(0, 24)) == (
+    assert said(measure="MD", points=(0, 10)) == ("tau ~ half-normal(1)", "mu ~ N(0, 10)")
+    assert said(measure="MD", points=(0, 24)) == (
         "tau ~ half-normal(2.4) (half-normal(1) of a 0-10 scale carried to 0-24)",
         "mu ~ N(0, 24) (N(0, 10) of a 0-10 scale carried to 0-24)",
     )

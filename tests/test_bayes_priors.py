@@ -84,7 +84,7 @@ def test_published_priors_are_for_their_measure_alone() -> None:
     assert vf.bayes.random_effects(y=y, v=v, tau=general, question=Question(measure="OR")).estimate
     for prior, measure in ((general, "RR"), (general, "SMD"), (smd, "MD"), (md, "SMD")):
         with pytest.raises(vf.InputError, match="says nothing of"):
-            vf.bayes.random_effects(y=y, v=v, tau=prior, question=Question(measure=measure, scale=(0, 10)))
+            vf.bayes.random_effects(y=y, v=v, tau=prior, question=Question(measure=measure, points=(0, 10)))
     for make, message in (
         (lambda: priors.turner2015(measure="RD"), "say nothing of RD"),
         (lambda: priors.rhodes2015(measure="MD"), "standard deviation of the outcome"),

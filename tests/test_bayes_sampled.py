@@ -32,7 +32,7 @@ SETS = {
     "identical": ([0.3] * 4, [0.1] * 4),
 }
 MU = priors.Normal(0.0, 2.82)
-PAIN = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, scale=(0, 10), mid=1.5)
+PAIN = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, points=(0, 10), mid=1.5)
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +143,7 @@ def test_table_in_shortest_intervals_and_round_trip() -> None:
 
 def test_arviz_object_has_names() -> None:
     y, v = SETS["k = 3"]
-    tree = vf.bayes.sample_posterior(y=y, v=v, labels=["A", "B", "C"], tau=priors.HalfNormal(0.5), mu=MU, draws=300, chains=3)
+    tree = vf.bayes.sample_posterior(y=y, v=v, study=["A", "B", "C"], tau=priors.HalfNormal(0.5), mu=MU, draws=300, chains=3)
     theta = tree["posterior"]["theta"]
     assert theta.dims == ("chain", "draw", "study")
     assert theta.shape == (3, 300, 3)

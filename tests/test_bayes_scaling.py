@@ -73,7 +73,7 @@ def test_summary_speaks_to_clinicians() -> None:
         assert part in said, (part, said)
     back = BayesianResult.from_dict(json.loads(fit.to_json()))
     assert back.summary() == fit.summary()
-    wide = quiet(y=10 * Y, v=100 * V, question=Question(**{**PAIN.to_dict(), "scale": (0, 100), "mid": 15.0}))
+    wide = quiet(y=10 * Y, v=100 * V, question=Question(**{**PAIN.to_dict(), "points": (0, 100), "mid": 15.0}))
     assert "Carried to 0-10 that is 0.6 points lower" in wide.summary()
     ratio = quiet(
         y=Y / 3,

@@ -27,7 +27,7 @@ DATA = {
     "ordinary": (RNG.normal(0, 1, 8).tolist(), RNG.uniform(0.1, 0.5, 8).tolist()),
 }
 # what must be a number wherever there is an answer at all
-CORE = ("estimate", "se", "beta", "vb", "intervals", "interval", "p_values", "p_value", "alpha", "alpha_se", "statistic")
+CORE = ("estimate", "se", "beta", "vb", "intervals", "interval", "p_value", "p_value", "alpha", "alpha_se", "statistic")
 
 
 def columns(k):
@@ -40,11 +40,11 @@ def fits(y, v):
     more = {**given, "data": columns(len(y))}
     for interval, methods in (("HKSJ", ("REML", "DL")), ("HKSJ-adhoc", ("PM",)), ("Wald", ("ML",)), ("t", ("SJ",))):
         for tau2 in methods:
-            yield lambda i=interval, t=tau2: vf.random_effects(tau2=t, interval=i, **given)
-            yield lambda i=interval, t=tau2: vf.meta_regression(formula="~ x", tau2=t, interval=i, **more)
-        yield lambda i=interval: vf.common_effect(interval=i, **given)
-        yield lambda i=interval: vf.meta_regression(formula="~ x", tau2="common", interval=i, **more)
-    yield lambda: vf.meta_regression(formula="~ x", interval="KR", **more)
+            yield lambda i=interval, t=tau2: vf.random_effects(method=t, test=i, **given)
+            yield lambda i=interval, t=tau2: vf.meta_regression(formula="~ x", method=t, test=i, **more)
+        yield lambda i=interval: vf.common_effect(test=i, **given)
+        yield lambda i=interval: vf.meta_regression(formula="~ x", method="common", test=i, **more)
+    yield lambda: vf.meta_regression(formula="~ x", test="KR", **more)
     yield lambda: vf.location_scale(scale="~ x", **more)
     for common in (True, False):
         yield lambda c=common: vf.subgroups(by="g", common_tau2=c, **more)
@@ -52,9 +52,7 @@ def fits(y, v):
         (None, "CS"), ("1 | i", "CS"), ("1 | g", "CS"), ("1 | g/i", "CS"), ("g | h", "CS"), ("g | h", "UN"), ("g | h", "HCS"),
         ("i | g", "AR"), ("x | g", "GEN"), ("i | g", "CAR"),
     ):  # fmt: skip
-        yield lambda r=random, s=structure: vf.multivariate(
-            random=r, structure=s, interval="t" if s == "CS" else "Wald", **more
-        )
+        yield lambda r=random, s=structure: vf.multivariate(random=r, structure=s, test="t" if s == "CS" else "Wald", **more)
     yield lambda: vf.che(cluster="h", **more)
 
 
@@ -65,7 +63,7 @@ def method(name):
 
 VERBS = (
     vf.influence, vf.residuals, vf.blups, vf.leave_one_out, vf.cumulative, vf.all_subsets, vf.baujat, vf.component_intervals,
-    vf.profile_likelihood, lambda f: vf.permutation_test(f, arrangements=20, exact=False),
+    vf.profile_likelihood, lambda f: vf.permutation_test(f, draws=20, exact=False),
     lambda f: vf.bootstrap(f, draws=100), lambda f: vf.robust(f, list(range(len(f.y)))) if hasattr(f, "y") else "none",
     method("predict"),
     method("random_effects"), lambda f: type(f).from_dict(f.to_dict()), str,
@@ -147,7 +145,7 @@ def test_multivariate_refusals():
     with pytest.raises(vf.InputError, match="cluster=None: give a column"):
         vf.robust(vf.random_effects(y=y, v=v), None)
     with pytest.warns(vf.VfmetaWarning, match="no degree of freedom is left"):
-        left = vf.leave_one_out(vf.multivariate(y=y[:2], v=v[:2], data=data[:2], interval="t"))
+        left = vf.leave_one_out(vf.multivariate(y=y[:2], v=v[:2], data=data[:2], test="t"))
     assert np.isnan(left.ci_low).all()
     assert np.isfinite(left.estimate).all()
 
@@ -155,7 +153,7 @@ def test_multivariate_refusals():
 @pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 def test_t_intervals_use_the_degrees_of_freedom_left():
     y, v = DATA["ordinary"]
-    fit = vf.multivariate(y=y, v=v, data=columns(8), random="1 | i", interval="t")
+    fit = vf.multivariate(y=y, v=v, data=columns(8), random="1 | i", test="t")
     left = vf.leave_one_out(fit)
     half = (left.ci_high - left.ci_low) / 2
     np.testing.assert_allclose(half, stdtrit(6, 0.975) * left.se, rtol=1e-10)

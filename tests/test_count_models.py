@@ -150,7 +150,7 @@ def test_common_effect_is_logistic_regression() -> None:
     n = np.concatenate([BCG["n1"], BCG["n2"]])
     design_ = np.column_stack([np.repeat([0.5, -0.5], 13), np.vstack([np.eye(13)] * 2)])
     theirs = sm.GLM(np.column_stack([x, n - x]), design_, family=sm.families.Binomial()).fit(tol=1e-14)
-    ours = vf.glmm("OR", model="UM.FS", **BCG, effects="common")
+    ours = vf.glmm("OR", model="UM.FS", **BCG, heterogeneity="common")
     assert (ours.estimate, ours.se) == pytest.approx((theirs.params[0], theirs.bse[0]), rel=1e-8)
     assert ours.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)
     assert ours.q == pytest.approx(theirs.deviance, rel=1e-8)
@@ -158,7 +158,7 @@ def test_common_effect_is_logistic_regression() -> None:
 
 def test_rates_given_their_sum_are_binomial_and_so_is_a_fixed_intercept() -> None:
     """For Poisson counts conditioning on the total loses nothing: UM.FS and CM.EL are the same without heterogeneity."""
-    a, b = (vf.glmm("IRR", model=m, **HART, effects="common") for m in ("UM.FS", "CM.EL"))
+    a, b = (vf.glmm("IRR", model=m, **HART, heterogeneity="common") for m in ("UM.FS", "CM.EL"))
     assert (a.estimate, a.se, a.q) == pytest.approx((b.estimate, b.se, b.q), rel=1e-9)
 
 
@@ -170,7 +170,7 @@ def test_exact_and_approximate_conditional_models_agree_when_events_are_rare() -
 
 def test_no_heterogeneity_is_said() -> None:
     fit = vf.glmm("IRR", model="CM.EL", **HART)
-    common = vf.glmm("IRR", model="CM.EL", **HART, effects="common")
+    common = vf.glmm("IRR", model="CM.EL", **HART, heterogeneity="common")
     assert fit.tau2 == 0
     assert fit.se == pytest.approx(common.se)
     assert any("tau2 is estimated as 0" in w for w in fit.warnings)
@@ -219,8 +219,8 @@ def test_studies_without_events_change_nothing(model: str) -> None:
         ({"events1": [21, 2, 3]}, vf.InputError, "more events than patients"),
         ({"model": "UM"}, vf.InputError, "model='UM' is unknown"),
         ({"nAGQ": 0}, vf.InputError, "nAGQ=0 must be a whole number"),
-        ({"effects": "some"}, vf.InputError, "effects='some' is unknown"),
-        ({"interval": "HKSJ"}, vf.InputError, "interval='HKSJ' is unknown"),
+        ({"heterogeneity": "some"}, vf.InputError, "heterogeneity='some' is unknown"),
+        ({"test": "HKSJ"}, vf.InputError, "test='HKSJ' is unknown"),
         ({"measure": "RR"}, vf.InputError, "measure='RR' is unknown"),
         ({"measure": "IRR", "model": "CM.AL"}, vf.InputError, "CM.EL"),
         ({"measure": "PLO"}, vf.InputError, "missing: events, n"),
@@ -236,13 +236,13 @@ def test_one_study() -> None:
     one = {"events1": [3], "n1": [20], "events2": [6], "n2": [30]}
     with pytest.raises(vf.InputError, match="One informative study only"):
         vf.glmm("OR", **one)
-    fit = vf.glmm("OR", **one, effects="common")
+    fit = vf.glmm("OR", **one, heterogeneity="common")
     assert fit.estimate == pytest.approx(math.log(3 / 17 / (6 / 24)), rel=1e-8)
     assert fit.i2 is None
 
 
 def test_single_arms() -> None:
-    logit = vf.glmm("PLO", events=[3, 5, 2], n=[30, 50, 20], effects="common")
+    logit = vf.glmm("PLO", events=[3, 5, 2], n=[30, 50, 20], heterogeneity="common")
     assert logit.estimate == pytest.approx(math.log(0.1 / 0.9), rel=1e-9)
     rate = vf.glmm("IRLN", events=[3, 5, 2], time=[30.0, 50.0, 20.0])
     assert rate.estimate == pytest.approx(math.log(0.1), rel=1e-6)

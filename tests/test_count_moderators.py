@@ -83,7 +83,7 @@ def test_without_heterogeneity_it_is_a_glm() -> None:
     dummies = np.vstack([np.eye(13)] * 2)
     matrix = np.column_stack([group, *(group * np.tile(m, 2) for m in BY.values()), dummies])
     theirs = sm.GLM(np.column_stack([x, n - x]), matrix, family=sm.families.Binomial()).fit(tol=1e-14)
-    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~ablat + random", moderators=BY, effects="common")
+    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~ablat + random", moderators=BY, heterogeneity="common")
     assert fit.beta == pytest.approx(theirs.params[:3], rel=1e-8)
     assert fit.vb == pytest.approx(theirs.cov_params()[:3, :3], rel=1e-7)
     assert fit.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)
@@ -224,9 +224,9 @@ def test_no_moderator_and_other_units_change_nothing(model: str) -> None:
 def test_a_factor_of_common_effects_is_separate_fits() -> None:
     """With an intercept for each study nothing ties the groups together."""
     group = ["x"] * 6 + ["y"] * 7
-    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~0 + g", moderators=pd.DataFrame({"g": group}), effects="common")
+    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~0 + g", moderators=pd.DataFrame({"g": group}), heterogeneity="common")
     for j, part in enumerate((slice(0, 6), slice(6, 13))):
-        alone = vf.glmm("OR", model="UM.FS", **{n: v[part] for n, v in BCG.items()}, effects="common")
+        alone = vf.glmm("OR", model="UM.FS", **{n: v[part] for n, v in BCG.items()}, heterogeneity="common")
         assert (fit.beta[j], fit.se[j]) == pytest.approx((alone.estimate, alone.se), rel=1e-7)
     assert "moderators (g[x], g[y])" in str(fit)
     again = type(fit).from_dict(json.loads(fit.to_json()))
@@ -282,7 +282,7 @@ def test_a_group_without_events_in_an_arm_is_an_error(model: str, effects: str) 
     """In UM.RS the other arm holds the level that the studies share, and the estimate stays finite."""
     data = {"events1": [0, 0, 0, 2], "n1": [20] * 4, "events2": [3, 2, 4, 3], "n2": [20] * 4}
     with pytest.raises(vf.ConvergenceError, match="no finite maximum"):
-        vf.glmm("OR", model=model, **data, formula="~g", moderators={"g": list("aabb")}, effects=effects)
+        vf.glmm("OR", model=model, **data, formula="~g", moderators={"g": list("aabb")}, heterogeneity=effects)
 
 
 def test_families_of_large_studies() -> None:

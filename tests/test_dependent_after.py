@@ -63,7 +63,7 @@ class TestInfluence:
         part = left[left.omitted == "2"]
         np.testing.assert_allclose(part.estimate, less.beta, rtol=1e-7)
         np.testing.assert_allclose(part[["ci_low", "ci_high"]], less.intervals, rtol=1e-6)
-        np.testing.assert_allclose(part.p_value, less.p_values, rtol=1e-5)
+        np.testing.assert_allclose(part.p_value, less.p_value, rtol=1e-5)
         assert (part.k == less.k).all()
 
     def test_leverages_are_those_of_the_hat_matrix(self):
@@ -77,7 +77,7 @@ class TestInfluence:
 
     def test_one_effect_a_trial_is_the_univariate_case(self):
         y, v = self.frame.y.to_numpy(), self.frame.v.to_numpy()
-        one = vf.random_effects(y=y, v=v, interval="Wald")
+        one = vf.random_effects(y=y, v=v, test="Wald")
         many = vf.multivariate(y=y, v=v, data={"effect": range(len(y))}, random="1 | effect")
         a, b = vf.influence(one), vf.influence(many)
         for name in ("studentised", "cook", "covratio", "hat", "dfbetas_Intercept"):

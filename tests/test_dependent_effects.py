@@ -87,7 +87,7 @@ def test_one_effect_a_trial_is_the_univariate_model():
     rng = np.random.default_rng(5)
     v = rng.uniform(0.05, 0.3, 12)
     y = rng.normal(0.3, np.sqrt(v + 0.2))
-    one = vf.random_effects(y=y, v=v, tau2="REML", interval="Wald")
+    one = vf.random_effects(y=y, v=v, method="REML", test="Wald")
     many = vf.multivariate(y=y, v=v, data={"trial": range(12)}, random="1 | trial")
     assert many.terms[0].variances[0] == pytest.approx(one.tau2, rel=1e-8)
     assert many.beta[0] == pytest.approx(one.estimate, rel=1e-9)
@@ -191,7 +191,7 @@ def test_containment_takes_the_narrowest_stratum():
     frame, _ = example(2, groups=7)
     frame["z"] = np.random.default_rng(1).normal(size=7)[frame.trial]
     fit = vf.multivariate(
-        y=frame.y, v=frame.v, data=frame, random="1 | trial/effect", formula="~ z + x", interval="t", df="containment"
+        y=frame.y, v=frame.v, data=frame, random="1 | trial/effect", formula="~ z + x", test="t", df="containment"
     )
     assert fit.df.tolist() == [4.0, 4.0, 18.0]  # 7 trials - 3 where constant inside trials, 21 effects - 3 elsewhere
     assert fit.omnibus.df_residual == 4.0
@@ -264,7 +264,7 @@ class TestRefusals:
 
     def test_arguments(self):
         self.refuse("method='EB'", method="EB")
-        self.refuse("interval='HKSJ'", interval="HKSJ")
+        self.refuse("test='HKSJ'", test="HKSJ")
         self.refuse("structure='XX'", random="outcome | trial", structure="XX")
         self.refuse("is not understood", random="trial")
         self.refuse("nesting", random="outcome | trial/effect")
@@ -314,7 +314,7 @@ def test_predictions_of_true_effects_and_residuals():
     np.testing.assert_allclose(table.se**2, np.diag(V - V @ P @ V), rtol=1e-8)
     rest = fit.residuals()
     np.testing.assert_allclose(rest.se**2, np.diag(M @ P @ M), rtol=1e-8)
-    one = vf.random_effects(y=frame.y, v=frame.v, interval="Wald")
+    one = vf.random_effects(y=frame.y, v=frame.v, test="Wald")
     same = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | effect")
     for name in ("estimate", "se", "low", "high"):
         np.testing.assert_allclose(same.blups()[name], vf.blups(one)[name], rtol=1e-6)

@@ -80,7 +80,7 @@ def test_a_size_not_printed_is_taken_from_the_randomised_on_request_only(world: 
 
 def test_common_scale_from_the_instrument(world: World) -> None:
     pair(world, {"mean": 30, "sd": 20, "n": 25}, {"mean": 50, "sd": 30, "n": 36}, instrument_id="vas100")
-    table = world.compare(scale=(0, 10))
+    table = world.compare(points=(0, 10))
     assert (table.y[0], table.v[0]) == pytest.approx((-2, 4 / 25 + 9 / 36))
     assert "rescaled from 0-100 to 0-10" in table.trace("a")
 
@@ -94,13 +94,13 @@ def test_common_scale_from_ends_printed_in_the_row(world: World) -> None:
         scale_min=0,
         scale_max=100,
     )
-    assert world.compare(scale=(0, 10)).y[0] == pytest.approx(-2)
+    assert world.compare(points=(0, 10)).y[0] == pytest.approx(-2)
 
 
 def test_an_unknown_scale_stays_out_unless_one_is_assumed(world: World) -> None:
     pair(world, {"mean": 30, "sd": 20, "n": 25}, {"mean": 50, "sd": 30, "n": 36}, instrument_id="endless")
-    assert "ends of its scale" in world.compare(scale=(0, 10)).left_out[0].reason
-    table = world.compare(scale=(0, 10), assume_scale=(0, 100))
+    assert "ends of its scale" in world.compare(points=(0, 10)).left_out[0].reason
+    table = world.compare(points=(0, 10), assume_points=(0, 100))
     assert table.y[0] == pytest.approx(-2)
     assert "taken as 0 to 100" in table.trace("a")
 
@@ -113,17 +113,17 @@ def test_arms_with_different_ends_do_not_mix(world: World) -> None:
         instrument_id="endless",
         scale_min=0,
     )
-    assert "different scale ends" in world.compare(scale=(0, 10)).left_out[0].reason
+    assert "different scale ends" in world.compare(points=(0, 10)).left_out[0].reason
 
 
 def test_instruments_that_run_the_other_way_are_turned(world: World) -> None:
     pair(world, {"mean": 3, "sd": 2}, {"mean": 5, "sd": 2}, outcome_id="ache")
     pair(world, {"mean": 30, "sd": 10}, {"mean": 20, "sd": 10}, study="b", outcome_id="ache", instrument_id="qol")
-    md = world.compare(outcome="ache", scale=(0, 10))
+    md = world.compare(outcome="ache", points=(0, 10))
     assert md.y.tolist() == pytest.approx([-2, -10 / 5])
     smd = world.compare(outcome="ache", measure="SMD")
     assert (smd.y < 0).all()
-    assert world.compare(outcome="ache", scale=(0, 10), higher_is_worse=False).y.tolist() == pytest.approx([2, 2])
+    assert world.compare(outcome="ache", points=(0, 10), higher_is_worse=False).y.tolist() == pytest.approx([2, 2])
 
 
 def test_an_instrument_without_direction_stays_out_where_the_question_has_one(world: World) -> None:
@@ -138,7 +138,7 @@ def test_instruments_of_an_outcome_without_direction_must_agree(world: World) ->
     pair(world, {"mean": 3, "sd": 2}, {"mean": 5, "sd": 2})
     pair(world, {"mean": 30, "sd": 10}, {"mean": 20, "sd": 10}, study="b", instrument_id="qol")
     with pytest.raises(vf.InputError, match="both directions"):
-        world.compare(scale=(0, 10))
+        world.compare(points=(0, 10))
 
 
 def test_mixed_scales_without_a_common_one_are_an_error(world: World) -> None:

@@ -188,8 +188,8 @@ def test_of_two_instruments_the_one_with_more_patients_is_used(world: World) -> 
     trial(world)
     for arm, mean in (("drug", 30), ("placebo", 60)):
         world.mean("a", arm, mean, 20, n=25, instrument_id="vas100")
-    assert world.compare(scale=(0, 10)).y[0] == -3
-    assert "fewer patients" in world.compare(scale=(0, 10)).trace("a")
+    assert world.compare(points=(0, 10)).y[0] == -3
+    assert "fewer patients" in world.compare(points=(0, 10)).trace("a")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_trace_leads_from_the_effect_to_the_citation(world: World) -> None:
     )
     world.mean("a", "drug", 40, 20, instrument_id="vas100")
     world.mean("a", "placebo", 55, 20, instrument_id="vas100", use="sensitivity")
-    text = world.compare(scale=(0, 10)).trace("A 2001")
+    text = world.compare(points=(0, 10)).trace("A 2001")
     for piece in (
         "A 2001, week 12: y = -1.5", "r1: 12 weeks", "estimate 15", "p = 0.004", "[paper, table 2; reading: agrees]",
         "t with 98 df",
@@ -319,7 +319,7 @@ def test_minimal_important_difference_goes_with_the_scale(world: World) -> None:
     trial(world)
     row = next(r for r in world.tables["instruments"] if r["instrument_id"] == "vas100")
     row |= {"mid": 15, "mid_source_id": "paper", "mid_locator": "p. 3"}
-    question = world.compare(scale=(0, 10), mid_from="vas100").question
+    question = world.compare(points=(0, 10), mid_from="vas100").question
     assert question.mid == pytest.approx(1.5)
     assert "A paper" in question.mid_source
     with pytest.raises(vf.InputError, match="only an MD"):
@@ -360,8 +360,8 @@ def test_minimal_important_difference_goes_with_the_scale(world: World) -> None:
         ({"week": "12"}, "week is a number"),
         ({"week": -1}, "week is a number"),
         ({"week": math.nan}, "week is a number"),
-        ({"scale": (10, 0)}, "low below high"),
-        ({"scale": 10}, "scale is a pair"),
+        ({"points": (10, 0)}, "low below high"),
+        ({"points": 10}, "points is a pair"),
         ({"correlation": 1.5}, "between -1 and 1"),
         ({"correlation": 0.5, "outcome": "fracture", "measure": "RR"}, "correlation serves MD and SMD"),
         ({"p_bound": "yes"}, "p_bound is True or False"),

@@ -13,7 +13,7 @@ from vfmeta.effects.formulas.two_means import standardised_mean_difference
 from vfmeta.effects.table import Effect, EffectTable
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
-SCALED = {"measure": "MD", "scale": (0, 10)}
+SCALED = {"measure": "MD", "points": (0, 10)}
 WEEKS = {4: (2, 8), 13: (10, 16)}
 # arm, week, SD, patients; the means do not matter to an MD
 FIRST = [("low", 4, 2.0, 40), ("high", 4, 2.4, 35), ("placebo", 4, 1.8, 42), ("low", 13, 2.1, 38), ("high", 13, 2.6, 33),

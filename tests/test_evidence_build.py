@@ -111,7 +111,7 @@ def test_a_new_trial_enters_the_pool(real_build: Any, with_new_trial: Any) -> No
     assert after.posterior.estimate < before.posterior.estimate
     found = {s.data["id"]: s for s in after.sensitivity}
     (common,) = [s for s in found.values() if s.data["choices"].get("model") == "common"]
-    (laird,) = [s for s in found.values() if s.data["choices"].get("tau2") == "DL"]
+    (laird,) = [s for s in found.values() if s.data["choices"].get("method") == "DL"]
     assert common.frequentist.estimate == pytest.approx(ew.common([*y, -3], [*errors, se])[0])
     mean, error, tau2 = ew.dersimonian_laird([*y, -3], [*errors, se])
     assert laird.frequentist.estimate == pytest.approx(mean)

@@ -44,9 +44,9 @@ def test_every_bayesian_analysis_carries_its_checks(toy_build: Any) -> None:
         y, v = np.array([[s["y"], s["se"] ** 2] for s in record.data["studies"]]).T
         labels = [s["label"] for s in record.data["studies"]]
         with pytest.warns(vf.VfmetaWarning, match="elpd"):
-            loo = bayesian.leave_one_out(y=y, v=v, labels=labels, tau=tau, mu=mu)
+            loo = bayesian.leave_one_out(y=y, v=v, study=labels, tau=tau, mu=mu)
         with pytest.warns(vf.VfmetaWarning, match="sees little"):
-            replicates = bayesian.predictive_check(y=y, v=v, labels=labels, tau=tau, mu=mu)
+            replicates = bayesian.predictive_check(y=y, v=v, study=labels, tau=tau, mu=mu)
         assert record.leave_one_out.elpd == pytest.approx(loo.elpd, rel=1e-8)
         assert record.leave_one_out.pit == pytest.approx(loo.pit, rel=1e-8)
         assert record.predictive_check.p_value == pytest.approx(replicates.p_value, abs=1e-8)

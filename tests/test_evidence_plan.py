@@ -31,14 +31,14 @@ id = "pain_3m"
 title = "Pain at 3 months"
 outcome = "pain_overall"
 measure = "MD"
-scale = [0, 10]
+points = [0, 10]
 
 [[analysis]]
 id = "pain_12m"
 title = "Pain at 12 months"
 outcome = "pain_overall"
 measure = "MD"
-scale = [0, 10]
+points = [0, 10]
 week = 52
 window = [40, 60]
 """
@@ -147,11 +147,11 @@ def test_vertebroplasty_against_sham_asks_pain_early_and_late(plans: dict[str, P
         ('control = ["sham"]', "control = []", "question.toml, control: Tuple should have at least 1 item"),
         ('title = "A question"\n', "", "question.toml, title: Field required"),
         (
-            'measure = "MD"\nscale = [0, 10]\nweek',
+            'measure = "MD"\npoints = [0, 10]\nweek',
             'measure = "WMD"\nweek',
             "analysis 2 (pain_12m), measure: Input should be 'MD'",
         ),
-        ("week = 52", 'week = 52\ntau2 = "EB"', "analysis 2 (pain_12m), tau2: Input should be 'REML'"),
+        ("week = 52", 'week = 52\nmethod = "EB"', "analysis 2 (pain_12m), method: Input should be 'REML'"),
         ("week = 52", 'week = 52\nuse = ["everything"]', "analysis 2 (pain_12m), use 1: Input should be 'pool'"),
         ("week = 52", 'week = 52\ntau_prior = { family = "HalfNormal", sd = 1 }', "tau_prior: HalfNormal takes scale"),
         (
@@ -237,7 +237,7 @@ STATED: list[tuple[str, str, str, Any]] = [
 def test_every_prior_of_the_house_can_be_stated(tmp_path: Path, measure: str, name: str, stated: str, wanted: Any) -> None:
     from vfmeta.evidence.fit import prior
 
-    text = SOUND.replace('measure = "MD"\nscale = [0, 10]\nweek = 52', f'measure = "{measure}"\nweek = 52\n{name} = {stated}')
+    text = SOUND.replace('measure = "MD"\npoints = [0, 10]\nweek = 52', f'measure = "{measure}"\nweek = 52\n{name} = {stated}')
     choices = load_plan(plan_file(tmp_path, text)).analysis[1].stated()
     back = json.loads(json.dumps(choices))  # as it stands in what is remembered and in the result file
     assert prior(back[name], measure) == wanted
@@ -324,7 +324,7 @@ def test_faults_of_all_plans_are_listed_together(tmp_path: Path) -> None:
         ('experimental = ["vertebroplasty"]', 'experimental = ["cement"]', "Unknown intervention 'cement'"),
         ('control = ["sham"]', 'control = ["vertebroplasty"]', "stands on both sides"),
         (
-            'outcome = "pain_overall"\nmeasure = "MD"\nscale = [0, 10]\nweek',
+            'outcome = "pain_overall"\nmeasure = "MD"\npoints = [0, 10]\nweek',
             'outcome = "pian"\nmeasure = "MD"\nweek',
             "Unknown outcome",
         ),
@@ -356,9 +356,9 @@ def test_an_unknown_published_pool_is_named(trials: vf.Trials, tmp_path: Path) -
 def test_a_sensitivity_analysis_restates_only_what_it_changes(tmp_path: Path) -> None:
     from vfmeta.evidence.run import choices_of
 
-    extra = '\n[[analysis.sensitivity]]\nid = "dl"\ntitle = "DL"\ntau2 = "DL"\n'
+    extra = '\n[[analysis.sensitivity]]\nid = "dl"\ntitle = "DL"\nmethod = "DL"\n'
     plan = load_plan(plan_file(tmp_path, SOUND + extra))
     main: dict[str, Any] = choices_of(plan, plan.analysis[1])
-    assert choices_of(plan, plan.analysis[1], "dl") == {**main, "tau2": "DL"}
+    assert choices_of(plan, plan.analysis[1], "dl") == {**main, "method": "DL"}
     assert main["window"] == (40.0, 60.0)
     assert "tau2" not in main

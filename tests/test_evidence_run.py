@@ -436,5 +436,5 @@ def test_figures_hold_what_shares_an_axis(toy_build: Any) -> None:
     assert name == "cement-pain"
     assert [r.id for r in drawn] == [r.id for r in cement if r.k]
     other = json.loads(json.dumps(cement[0].data))
-    other["question"]["scale"] = [0, 100]
+    other["question"]["points"] = [0, 100]
     assert [n for n, _ in sections([*cement, Record(other)])] == ["cement-pain", "cement-pain-2"]

@@ -30,7 +30,7 @@ def quiet(function: Any, *args: Any, **kwargs: Any) -> FrequentistResult:
 
 def test_hand_worked_dersimonian_laird() -> None:
     # weights 4, 4, 1; mean 3; Q = 4(4) + 4(1) + 1(4) ... worked with y = 1, 4, 7
-    fit = vf.random_effects(y=[1, 4, 7], v=[0.25, 0.25, 1.0], tau2="DL", interval="Wald")
+    fit = vf.random_effects(y=[1, 4, 7], v=[0.25, 0.25, 1.0], method="DL", test="Wald")
     mean = (4 * 1 + 4 * 4 + 7) / 9  # 3
     q = 4 * (1 - mean) ** 2 + 4 * (4 - mean) ** 2 + (7 - mean) ** 2  # 16 + 4 + 16 = 36
     tau2 = (q - 2) / (9 - (16 + 16 + 1) / 9)  # 34 / (48 / 9) = 6.375
@@ -50,7 +50,7 @@ def test_equal_variances_have_closed_answers() -> None:
     y = np.array([0.2, 1.9, -0.7, 1.1, 2.6])
     s2 = y.var(ddof=1)
     for method in METHODS:
-        fit = vf.random_effects(y=y, v=np.full(5, 0.3), tau2=method)
+        fit = vf.random_effects(y=y, v=np.full(5, 0.3), method=method)
         assert fit.tau2 == pytest.approx(s2 - 0.3, rel=1e-10)
         assert fit.estimate == pytest.approx(y.mean(), rel=1e-12)
         assert fit.se == pytest.approx(math.sqrt(s2 / 5), rel=1e-10)
@@ -64,8 +64,8 @@ def test_statsmodels_agrees() -> None:
     sm = pytest.importorskip("statsmodels.stats.meta_analysis")
     for method, name in (("DL", "dl"), ("PM", "iterated")):
         theirs = sm.combine_effects(Y, V, method_re=name, use_t=False, atol=1e-13)
-        ours = vf.random_effects(y=Y, v=V, tau2=method, interval="HKSJ")
-        wald = vf.random_effects(y=Y, v=V, tau2=method, interval="Wald")
+        ours = vf.random_effects(y=Y, v=V, method=method, test="HKSJ")
+        wald = vf.random_effects(y=Y, v=V, method=method, test="Wald")
         assert ours.tau2 == pytest.approx(theirs.tau2, rel=1e-7)
         assert ours.estimate == pytest.approx(theirs.mean_effect_re, rel=1e-7)
         assert wald.se == pytest.approx(theirs.sd_eff_w_re, rel=1e-7)
@@ -95,7 +95,7 @@ def test_reml_and_profile_solve_their_equations() -> None:
 @pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize("unit", [1e-4, 1e4, 1e-60, 1e60])
 def test_units_do_not_matter(method: str, interval: str, unit: float) -> None:
-    one, other = (quiet(vf.random_effects, y=Y * u, v=V * u * u, tau2=method, interval=interval) for u in (1.0, unit))
+    one, other = (quiet(vf.random_effects, y=Y * u, v=V * u * u, method=method, test=interval) for u in (1.0, unit))
     assert other.tau2 == pytest.approx(one.tau2 * unit**2, rel=1e-12)
     assert other.estimate == pytest.approx(one.estimate * unit, rel=1e-12)
     assert np.array(other.interval) / unit == pytest.approx(one.interval, rel=1e-11)
@@ -106,10 +106,10 @@ def test_units_do_not_matter(method: str, interval: str, unit: float) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_shift_and_order_do_not_matter(method: str) -> None:
-    one = quiet(vf.random_effects, y=Y, v=V, tau2=method)
-    shifted = quiet(vf.random_effects, y=Y + 64.0, v=V, tau2=method)
+    one = quiet(vf.random_effects, y=Y, v=V, method=method)
+    shifted = quiet(vf.random_effects, y=Y + 64.0, v=V, method=method)
     order = np.array([3, 0, 5, 1, 4, 2])
-    mixed = quiet(vf.random_effects, y=Y[order], v=V[order], tau2=method)
+    mixed = quiet(vf.random_effects, y=Y[order], v=V[order], method=method)
     assert shifted.tau2 == pytest.approx(one.tau2, rel=1e-11)
     assert shifted.estimate - 64 == pytest.approx(one.estimate, rel=1e-11)
     assert mixed.estimate == pytest.approx(one.estimate, rel=1e-13)
@@ -119,7 +119,7 @@ def test_shift_and_order_do_not_matter(method: str) -> None:
 
 def test_no_heterogeneity_is_exactly_zero() -> None:
     for method in METHODS:
-        fit = quiet(vf.random_effects, y=[0.1, 0.12, 0.11, 0.09], v=[0.2, 0.3, 0.1, 0.4], tau2=method)
+        fit = quiet(vf.random_effects, y=[0.1, 0.12, 0.11, 0.09], v=[0.2, 0.3, 0.1, 0.4], method=method)
         assert fit.tau2 == 0.0
         assert fit.i2 == 0.0
     common = quiet(vf.common_effect, y=[0.1, 0.12, 0.11, 0.09], v=[0.2, 0.3, 0.1, 0.4])
@@ -156,12 +156,12 @@ def test_estimate_outside_its_profile_interval_is_said() -> None:
 
 def test_single_trial() -> None:
     with pytest.warns(vf.VfmetaWarning, match="nothing was pooled"):
-        fit = vf.random_effects(y=[-0.5], v=[0.04], labels=["A"])
+        fit = vf.random_effects(y=[-0.5], v=[0.04], study=["A"])
     assert (fit.model, fit.k) == ("single trial", 1)
     assert (fit.tau2, fit.prediction, fit.i2, fit.tau2_interval) == (None, None, None, None)
     assert fit.interval == pytest.approx((-0.5 - 1.959963984540054 * 0.2, -0.5 + 1.959963984540054 * 0.2), rel=1e-12)
     assert fit.weights.tolist() == [100.0]
-    assert fit.interval_method == "Wald"
+    assert fit.test == "Wald"
     assert quiet(vf.common_effect, y=[-0.5], v=[0.04]).interval == fit.interval
 
 
@@ -189,13 +189,13 @@ def test_adhoc_interval_stands_beside_when_q_is_small() -> None:
     y, v = [0.1, 0.15, 0.05, 0.12], [0.1, 0.2, 0.1, 0.2]
     with pytest.warns(vf.VfmetaWarning, match="ad hoc interval"):
         fit = vf.random_effects(y=y, v=v)
-    assert fit.adhoc_interval == pytest.approx(quiet(vf.random_effects, y=y, v=v, interval="HKSJ-adhoc").interval)
-    assert quiet(vf.random_effects, y=[0, 2, 0, 2.2], v=[1, 0.1, 1.1, 0.2], tau2="DL").adhoc_interval is None
-    assert quiet(vf.random_effects, y=Y, v=V, tau2="PM").adhoc_interval is None  # its q is one by definition
+    assert fit.adhoc_interval == pytest.approx(quiet(vf.random_effects, y=y, v=v, test="HKSJ-adhoc").interval)
+    assert quiet(vf.random_effects, y=[0, 2, 0, 2.2], v=[1, 0.1, 1.1, 0.2], method="DL").adhoc_interval is None
+    assert quiet(vf.random_effects, y=Y, v=V, method="PM").adhoc_interval is None  # its q is one by definition
 
 
 def test_table_in_and_json_round_trip() -> None:
-    question = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, scale=(0, 10))
+    question = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, points=(0, 10))
     table = SimpleNamespace(
         y=Y, v=V, labels=tuple("ABCDEF"), question=question, details=tuple({"week": i} for i in range(6)), vcov=np.diag(V)
     )
@@ -214,12 +214,12 @@ def test_table_in_and_json_round_trip() -> None:
 def test_missing_rows_are_dropped_by_name() -> None:
     y = [0.1, None, 0.4, math.nan, 0.6]
     with pytest.raises(vf.InputError) as caught:
-        vf.random_effects(y=y, v=[0.1] * 5, labels=list("ABCDE"))
+        vf.random_effects(y=y, v=[0.1] * 5, study=list("ABCDE"))
     assert len(caught.value.problems) == 2
     assert "row 2 (B), column y: missing value" in caught.value.problems[0]
     assert 'missing="drop"' in caught.value.problems[0]
     with pytest.warns(vf.VfmetaWarning, match=r"Left out because y or v is missing: B \(row 2\), D \(row 4\)"):
-        fit = vf.random_effects(y=y, v=[0.1] * 5, labels=list("ABCDE"), missing="drop")
+        fit = vf.random_effects(y=y, v=[0.1] * 5, study=list("ABCDE"), missing="drop")
     assert fit.labels == ("A", "C", "E")
     assert fit.k == 3
     with pytest.raises(vf.InputError, match="Every row has a missing"):
@@ -235,18 +235,18 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("matrix", {"y": [[1, 2]], "v": [[1, 1]]}, "one-dimensional"),
     ("scalar", {"y": 1.0, "v": 1.0}, "one-dimensional"),
     ("one text", {"y": "1,2", "v": [1, 1]}, "y is a str"),
-    ("zero variance", {"y": [1, 2], "v": [0.1, 0.0], "labels": ["A", "B"]}, r"row 2 \(B\), column v: .* variance is 0"),
+    ("zero variance", {"y": [1, 2], "v": [0.1, 0.0], "study": ["A", "B"]}, r"row 2 \(B\), column v: .* variance is 0"),
     ("negative variance", {"y": [1, 2], "v": [-1, 1]}, r"row 1 \(study 1\), column v: the sampling variance is -1"),
     ("infinite", {"y": [1, math.inf], "v": [1, 1]}, r"row 2 \(study 2\), column y: the value is infinite"),
     ("infinite variance", {"y": [1, 2], "v": [1, math.inf]}, "column v: the value is infinite"),
     ("text", {"y": [1, "2.5 mm"], "v": [1, 1]}, "'2.5 mm' is text, not a number"),
     ("complex", {"y": [1, 2j], "v": [1, 1]}, "is not a number"),
-    ("duplicate", {"y": [1, 2, 3], "v": [1, 1, 1], "labels": ["A", "B", "A"]}, r"rows 1 and 3.*'A' stands more than once"),
-    ("labels short", {"y": [1, 2], "v": [1, 1], "labels": ["A"]}, "1 labels for 2 studies"),
-    ("labels text", {"y": [1, 2], "v": [1, 1], "labels": "AB"}, "labels is one text"),
-    ("label empty", {"y": [1, 2], "v": [1, 1], "labels": ["A", None]}, "row 2, column labels: empty label"),
-    ("method", {"y": [1, 2], "v": [1, 1], "tau2": "MLE"}, "tau2='MLE' is unknown"),
-    ("interval", {"y": [1, 2], "v": [1, 1], "interval": "z"}, "interval='z' is unknown"),
+    ("duplicate", {"y": [1, 2, 3], "v": [1, 1, 1], "study": ["A", "B", "A"]}, r"rows 1 and 3.*'A' stands more than once"),
+    ("labels short", {"y": [1, 2], "v": [1, 1], "study": ["A"]}, "1 labels for 2 studies"),
+    ("labels text", {"y": [1, 2], "v": [1, 1], "study": "AB"}, "labels is one text"),
+    ("label empty", {"y": [1, 2], "v": [1, 1], "study": ["A", None]}, "row 2, column labels: empty label"),
+    ("method", {"y": [1, 2], "v": [1, 1], "method": "MLE"}, "method='MLE' is unknown"),
+    ("interval", {"y": [1, 2], "v": [1, 1], "test": "z"}, "test='z' is unknown"),
     ("level", {"y": [1, 2], "v": [1, 1], "level": 95}, "for 95% write 0.95"),
     ("level text", {"y": [1, 2], "v": [1, 1], "level": "0.95"}, "must be a number between 0 and 1"),
     ("missing", {"y": [1, 2], "v": [1, 1], "missing": "skip"}, "missing='skip' is unknown"),
@@ -263,7 +263,7 @@ def test_bad_input(given: dict[str, Any], message: str) -> None:
 
 def test_every_fault_is_listed_at_once() -> None:
     with pytest.raises(vf.InputError) as caught:
-        vf.random_effects(y=[math.nan, "x", 3], v=[1, -1, math.inf], labels=["A", "B", "C"])
+        vf.random_effects(y=[math.nan, "x", 3], v=[1, -1, math.inf], study=["A", "B", "C"])
     assert len(caught.value.problems) == 4
     assert str(caught.value).startswith("4 problems:")
 
@@ -288,7 +288,7 @@ def test_random_input_never_gives_a_nan() -> None:
         k = int(rng.integers(1, 9))
         y = rng.normal(size=k) * 10.0 ** rng.integers(-8, 8) * rng.integers(0, 2)
         v = 10.0 ** rng.uniform(-12, 12, k)
-        fit = quiet(vf.random_effects, y=y, v=v, tau2=METHODS[rng.integers(3)], interval=INTERVALS[rng.integers(3)])
+        fit = quiet(vf.random_effects, y=y, v=v, method=METHODS[rng.integers(3)], test=INTERVALS[rng.integers(3)])
         for value in dataclasses.asdict(fit).values():
             if isinstance(value, (float, tuple, np.ndarray)):
                 flat = [x for x in np.ravel(np.array(value, dtype=object)) if isinstance(x, float)]

@@ -32,12 +32,12 @@ def test_number_of_cases_compared() -> None:
 
 def _fit(case: dict[str, Any]) -> Any:
     o = case["options"]
-    given = {"y": case["inputs"]["yi"], "v": case["inputs"]["vi"], "interval": TESTS[o["test"]], "level": o["level"] / 100}
+    given = {"y": case["inputs"]["yi"], "v": case["inputs"]["vi"], "test": TESTS[o["test"]], "level": o["level"] / 100}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vf.VfmetaWarning)
         if o["method"] == "EE":
             return vf.common_effect(missing="drop", **given)
-        return vf.random_effects(tau2=o["method"], missing="drop", **given)
+        return vf.random_effects(method=o["method"], missing="drop", **given)
 
 
 def _pairs(case: dict[str, Any], fit: Any) -> list[tuple[str, float, float, float]]:

@@ -33,11 +33,11 @@ def test_reference_case(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_an_intercept_alone_is_the_pool(method: str) -> None:
     d = table()
-    r = fit("~ 1", d, tau2=method)
+    r = fit("~ 1", d, method=method)
     if method == "common":
-        pool = quiet(vf.common_effect, y=d["y"], v=d["v"], interval="HKSJ")
+        pool = quiet(vf.common_effect, y=d["y"], v=d["v"], test="HKSJ")
     else:
-        pool = quiet(vf.random_effects, y=d["y"], v=d["v"], tau2=method)
+        pool = quiet(vf.random_effects, y=d["y"], v=d["v"], method=method)
     assert r.tau2 == pytest.approx(pool.tau2, rel=1e-9)
     assert r.beta[0] == pytest.approx(pool.estimate, rel=1e-10)
     assert tuple(r.intervals[0]) == pytest.approx(pool.interval, rel=1e-9)
@@ -46,12 +46,12 @@ def test_an_intercept_alone_is_the_pool(method: str) -> None:
 
 def test_common_effects_agree_with_weighted_least_squares_of_statsmodels() -> None:
     d = table()
-    r = fit("~ dose", d, tau2="common")
+    r = fit("~ dose", d, method="common")
     wls = sm.WLS(d["y"], sm.add_constant(d[["dose"]]), weights=1 / d["v"]).fit()
     assert r.beta == pytest.approx(wls.params.to_numpy(), rel=1e-10)
     # Hartung-Knapp at tau2 = 0 is weighted least squares with its own scale
     assert r.se == pytest.approx(wls.bse.to_numpy(), rel=1e-10)
-    assert r.p_values == pytest.approx(wls.pvalues.to_numpy(), rel=1e-9)
+    assert r.p_value == pytest.approx(wls.pvalues.to_numpy(), rel=1e-9)
     assert r.omnibus.statistic == pytest.approx(wls.fvalue, rel=1e-9)
     assert r.r2 == pytest.approx(max(0.0, 100 * wls.rsquared_adj), rel=1e-9)
     white = sm.OLS(wls.model.wendog, wls.model.wexog).fit().get_influence()
@@ -62,7 +62,7 @@ def test_common_effects_agree_with_weighted_least_squares_of_statsmodels() -> No
 @pytest.mark.parametrize("formula", ["~ dose", "~ 0 + dose", "~ arm * dose"])
 def test_likelihood_fits_reach_the_maximum_of_a_density_written_out(kind: str, formula: str) -> None:
     d = table(4)
-    r = fit(formula, d, tau2=kind)
+    r = fit(formula, d, method=kind)
     x, y, v = r.design.x, d["y"].to_numpy(), d["v"].to_numpy()
     contrasts = scipy.linalg.null_space(x.T) if kind == "REML" else None
 
@@ -108,7 +108,7 @@ def test_generalised_q_against_simulation_and_the_chi_squared() -> None:
     from vfmeta.kernels.regression_genq import probability
 
     d = table(2, 9)
-    r = fit("~ dose", d, tau2="DL")
+    r = fit("~ dose", d, method="DL")
     m = r.fit.model
     # with weights 1 / v and tau2 = 0 the form is chi-squared with k - p df
     for q in (0.5, 5.0, 20.0):
@@ -126,8 +126,8 @@ def test_generalised_q_against_simulation_and_the_chi_squared() -> None:
 def test_genqm_of_an_intercept_is_that_of_the_pool() -> None:
     d = table()
     a = np.linspace(1, 2, len(d))
-    r = fit("~ 1", d, tau2="GENQM", weights=a)
-    pool = quiet(vf.random_effects, y=d["y"], v=d["v"], tau2="GENQM", weights=a)
+    r = fit("~ 1", d, method="GENQM", weights=a)
+    pool = quiet(vf.random_effects, y=d["y"], v=d["v"], method="GENQM", weights=a)
     assert r.tau2 == pytest.approx(pool.tau2, rel=1e-8)
     assert r.se[0] == pytest.approx(pool.se, rel=1e-8)
 
@@ -136,7 +136,7 @@ def test_kenward_roger_is_exact_where_the_studies_weigh_the_same() -> None:
     rng = np.random.default_rng(0)
     k = 12
     d = pd.DataFrame({"v": np.full(k, 0.05), "arm": list("aaabbbcccddd"), "y": rng.normal(0, 1, k)})
-    r = fit("~ arm", d, interval="KR")
+    r = fit("~ arm", d, test="KR")
     ols = sm.OLS(d["y"], r.design.x).fit()
     assert r.tau2 > 0
     assert r.df == pytest.approx(np.full(4, 8.0))
@@ -147,11 +147,11 @@ def test_kenward_roger_is_exact_where_the_studies_weigh_the_same() -> None:
 
 
 def test_kenward_roger_differs_where_they_do_not() -> None:
-    r, plain = fit(interval="KR"), fit(interval="t")
+    r, plain = fit(test="KR"), fit(test="t")
     assert np.all(r.se >= plain.se)
     assert np.all(r.df < len(r.y))
-    with pytest.raises(vf.InputError, match='defined for tau2="REML"'):
-        fit(interval="KR", tau2="DL")
+    with pytest.raises(vf.InputError, match='defined for method="REML"'):
+        fit(test="KR", method="DL")
 
 
 def test_profile_interval_touches_the_line_half_a_quantile_down() -> None:
@@ -161,11 +161,11 @@ def test_profile_interval_touches_the_line_half_a_quantile_down() -> None:
     assert ll[2] == pytest.approx(ll[0] - scipy.stats.chi2.ppf(0.95, 1) / 2, rel=1e-9)
     assert low == 0 or ll[1] == pytest.approx(ll[2], rel=1e-9)
     with pytest.raises(vf.InputError, match="profile"):
-        fit(tau2="DL").tau2_interval("profile-likelihood")
+        fit(method="DL").tau2_interval("profile-likelihood")
 
 
 def test_predictions_at_new_values_and_contrasts_agree() -> None:
-    r = fit("~ dose + arm", interval="HKSJ")
+    r = fit("~ dose + arm", test="HKSJ")
     new = r.predict({"dose": [10.0, 30.0], "arm": ["a", "c"]})
     rows = [{"Intercept": 1, "dose": 10}, {"Intercept": 1, "dose": 30, "arm[T.c]": 1}]
     table_, joint = r.contrast(rows)
@@ -203,7 +203,7 @@ def test_far_away_moderators_cost_no_digits() -> None:
 def test_weights_give_the_sandwich_variance() -> None:
     d = table()
     a = np.linspace(1, 4, len(d))
-    r = fit("~ dose", d, weights=a, interval="Wald")
+    r = fit("~ dose", d, weights=a, test="Wald")
     x, m = r.design.x, np.diag(d["v"] + r.tau2)
     inverse = np.linalg.inv((x.T * a) @ x)
     assert r.vb == pytest.approx(inverse @ (x.T * a) @ m @ (x.T * a).T @ inverse, rel=1e-9)
@@ -212,7 +212,7 @@ def test_weights_give_the_sandwich_variance() -> None:
 
 def test_each_coefficient_is_a_weighted_sum_of_the_effects() -> None:
     d = table()
-    for more in ({}, {"weights": np.linspace(1, 4, len(d)), "interval": "Wald"}):
+    for more in ({}, {"weights": np.linspace(1, 4, len(d)), "test": "Wald"}):
         r = fit("~ dose + arm", d, **more)
         assert r.coefficient_weights @ d["y"].to_numpy() == pytest.approx(r.beta, rel=1e-9)
 
@@ -255,10 +255,10 @@ def test_collinear_moderators_are_named() -> None:
     ({"formula": "~ dose +"}, "cannot be read"),
     ({"formula": ""}, "must be a text"),
     ({"formula": None}, "Give a formula"),
-    ({"tau2": "XX"}, "is unknown; use one of"),
-    ({"tau2": -1.0}, "finite value of at least 0"),
-    ({"interval": "F"}, "interval='F' is unknown"),
-    ({"tau2": "GENQ"}, "needs weights="),
+    ({"method": "XX"}, "is unknown; use one of"),
+    ({"tau2": -1.0}, "no variance"),
+    ({"test": "F"}, "test='F' is unknown"),
+    ({"method": "GENQ"}, "needs weights="),
     ({"weights": [1, 2]}, "one weight per effect"),
     ({"weights": [0] + [1] * 13}, "row 1 .study 1., column weights: 0.0 is not a weight"),
     ({"omnibus": "nope"}, "no coefficient 'nope'"),
@@ -314,7 +314,7 @@ def test_too_few_studies() -> None:
         fit("~ dose", d)
     with pytest.raises(vf.InputError, match="1 study cannot estimate"):
         fit("~ dose", d.head(1))
-    r = fit("~ dose", d, tau2="common", interval="Wald")
+    r = fit("~ dose", d, method="common", test="Wald")
     assert r.fit.fitted == pytest.approx(d["y"].to_numpy(), rel=1e-9)
     three = fit("~ dose", table().head(3))
     assert any("One degree of freedom" in w for w in three.warnings)
@@ -326,7 +326,7 @@ def test_identical_effects_and_a_perfect_line() -> None:
     assert r.tau2 == 0
     assert r.beta == pytest.approx([1, 0.5], rel=1e-8)
     assert r.tau2_interval() is None
-    same = fit("~ dose", table().assign(y=2.0), interval="Wald")
+    same = fit("~ dose", table().assign(y=2.0), test="Wald")
     assert same.beta == pytest.approx([2, 0], abs=1e-12)
 
 
@@ -334,7 +334,7 @@ def test_one_dominating_study() -> None:
     d = table()
     d.loc[0, "v"] = 1e-12
     for method in sorted(METHODS):
-        r = fit("~ dose", d, tau2=method, interval="Wald")
+        r = fit("~ dose", d, method=method, test="Wald")
         assert np.all(np.isfinite(r.beta))
         assert r.tau2 >= 0
 

@@ -42,13 +42,13 @@ def regressions(draw: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @given(regressions(), st.sampled_from(sorted(METHODS)), st.sampled_from([1e-4, 3.0, 1e5]), st.floats(-1e3, 1e3))
 def test_shift_and_scale(data: Any, method: str, scale: float, shift: float) -> None:
     y, v, x = data
-    a = quiet(vf.meta_regression, y=y, v=v, x=x, tau2=method, interval="Wald")
-    b = quiet(vf.meta_regression, y=scale * y, v=scale**2 * v, x=x, tau2=method, interval="Wald")
+    a = quiet(vf.meta_regression, y=y, v=v, x=x, method=method, test="Wald")
+    b = quiet(vf.meta_regression, y=scale * y, v=scale**2 * v, x=x, method=method, test="Wald")
     size = max(1.0, np.abs(y).max())
     assert b.tau2 == pytest.approx(scale**2 * a.tau2, rel=1e-6, abs=1e-9 * scale**2)
     assert b.beta == pytest.approx(scale * a.beta, rel=1e-6, abs=1e-9 * scale * size)
     if method != "SJ" or not np.allclose(y, y[0]):
-        c = quiet(vf.meta_regression, y=y + shift * x[:, 1], v=v, x=x, tau2=method, interval="Wald")
+        c = quiet(vf.meta_regression, y=y + shift * x[:, 1], v=v, x=x, method=method, test="Wald")
         if method not in ("SJ", "SJIT"):  # Sidik and Jonkman's start is the spread of the effects, moderators and all
             assert c.tau2 == pytest.approx(a.tau2, rel=1e-5, abs=1e-7)
             assert c.beta[1] == pytest.approx(a.beta[1] + shift, rel=1e-5, abs=1e-6)
@@ -58,9 +58,9 @@ def test_shift_and_scale(data: Any, method: str, scale: float, shift: float) -> 
 @given(regressions())
 def test_a_study_without_information_changes_nothing(data: Any) -> None:
     y, v, x = data
-    a = quiet(vf.meta_regression, y=y, v=v, x=x, interval="Wald")
+    a = quiet(vf.meta_regression, y=y, v=v, x=x, test="Wald")
     more = [np.append(y, 1.0), np.append(v, 1e14), np.vstack([x, [1, 30.0]])]
-    b = quiet(vf.meta_regression, y=more[0], v=more[1], x=more[2], interval="Wald")
+    b = quiet(vf.meta_regression, y=more[0], v=more[1], x=more[2], test="Wald")
     assert b.tau2 == pytest.approx(a.tau2, rel=1e-5, abs=1e-8)
     assert b.beta == pytest.approx(a.beta, rel=1e-4, abs=1e-6)
 
@@ -74,8 +74,8 @@ def test_a_study_without_information_changes_nothing(data: Any) -> None:
 def test_never_a_nan_without_an_error(rows: Any, method: str, interval: str) -> None:
     y, v, g = (list(c) for c in zip(*rows, strict=True))
     try:
-        r = quiet(vf.meta_regression, y=y, v=v, data={"g": g}, formula="~ g", tau2=method, interval=interval)
+        r = quiet(vf.meta_regression, y=y, v=v, data={"g": g}, formula="~ g", method=method, test=interval)
     except (vf.InputError, vf.ConvergenceError):
         return
-    assert np.all(np.isfinite(np.concatenate([r.beta, r.se, r.p_values, r.intervals.ravel()])))
+    assert np.all(np.isfinite(np.concatenate([r.beta, r.se, r.p_value, r.intervals.ravel()])))
     assert np.isfinite([r.tau2, r.i2, r.q.statistic, r.omnibus.statistic]).all() or r.fit.factor == 0

@@ -35,7 +35,7 @@ def quiet() -> Any:
 
 
 def small(**given: Any) -> models.Model:
-    return models.normal_normal(**{"y": Y, "v": V, "labels": LABELS, "tau": TAU, "mu": MU, **given})
+    return models.normal_normal(**{"y": Y, "v": V, "study": LABELS, "tau": TAU, "mu": MU, **given})
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_predictions_have_the_right_distribution(fit: models.Sampled) -> None:
 
 
 def test_agrees_with_the_exact_result(fit: models.Sampled) -> None:
-    exact = vf.bayes.random_effects(y=Y, v=V, labels=LABELS, tau=TAU, mu=MU)
+    exact = vf.bayes.random_effects(y=Y, v=V, study=LABELS, tau=TAU, mu=MU)
     found = fit.result()
     assert vf.bayes.agreement(exact, found) < 4
     assert found.shrunken_mean == pytest.approx(exact.shrunken_mean, abs=0.05)

@@ -150,7 +150,7 @@ def test_prior_predictive_has_the_sampling_covariance() -> None:
 def test_packaged_pain_over_weeks(packaged: vf.Trials) -> None:
     windows = {1: (0.1, 1.99), 13.04: (8.01, 20), 52.2: (39.01, 78), 104.4: (78.01, 130)}
     tables = {
-        week: vf.compare(packaged, "vertebroplasty", "sham", outcome="pain_overall", measure="MD", scale=(0, 10), week=week,
+        week: vf.compare(packaged, "vertebroplasty", "sham", outcome="pain_overall", measure="MD", points=(0, 10), week=week,
                          window=window)
         for week, window in windows.items()
     }  # fmt: skip
@@ -168,7 +168,7 @@ def test_packaged_pain_over_weeks(packaged: vf.Trials) -> None:
 
 def test_a_table_of_several_times_brings_its_weeks_and_covariances(packaged: vf.Trials) -> None:
     table = vf.compare(
-        packaged, "vertebroplasty", "sham_vertebroplasty", outcome="pain_overall", measure="MD", scale=(0, 10),
+        packaged, "vertebroplasty", "sham_vertebroplasty", outcome="pain_overall", measure="MD", points=(0, 10),
         weeks={13: (8, 20), 52: (40, 60), 104: (90, 120)},
     )  # fmt: skip
     stated = table.correlated(phi=0.98)

@@ -19,7 +19,7 @@ from vfmeta.bayes import models
 from vfmeta.core.question import Question
 
 RNG = np.random.default_rng(11)
-PAIN = Question(measure="MD", experimental="vp", control="sham", outcome="pain", higher_is_worse=True, scale=(0, 10), mid=1.5)
+PAIN = Question(measure="MD", experimental="vp", control="sham", outcome="pain", higher_is_worse=True, points=(0, 10), mid=1.5)
 
 
 @pytest.fixture(autouse=True)

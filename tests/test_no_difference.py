@@ -49,7 +49,7 @@ def test_no_difference_that_cannot_be(measure: str, value: object) -> None:
 
 
 def test_an_even_chance_is_tested_and_takes_sides() -> None:
-    fit = vf.random_effects(superiority(higher_is_worse=True), interval="t")
+    fit = vf.random_effects(superiority(higher_is_worse=True), test="t")
     t = (fit.estimate - 0.5) / fit.se
     assert fit.estimate < 0.5
     assert fit.statistic == pytest.approx(t)
@@ -60,7 +60,7 @@ def test_an_even_chance_is_tested_and_takes_sides() -> None:
     assert FrequentistResult.from_dict(fit.to_dict()).p_value == pytest.approx(fit.p_value, rel=1e-8)
     up = vf.random_effects(superiority(higher_is_worse=False))
     assert up.favours == "control"
-    raw = vf.random_effects(y=fit.y, v=fit.v, interval="t")
+    raw = vf.random_effects(y=fit.y, v=fit.v, test="t")
     assert raw.p_value < fit.p_value  # 0 is much further away
 
 
@@ -123,7 +123,7 @@ def test_the_forest_plot_stands_on_the_right_line() -> None:
 
 
 def test_results_of_before_are_unchanged() -> None:
-    fit = vf.random_effects(y=[0.1, 0.4, -0.2], v=[0.1, 0.2, 0.1], interval="Wald")
+    fit = vf.random_effects(y=[0.1, 0.4, -0.2], v=[0.1, 0.2, 0.1], test="Wald")
     assert fit.p_value == pytest.approx(2 * stats.norm.sf(abs(fit.estimate / fit.se)))
     assert "no_difference" not in fit.to_json()
     assert np.isfinite(fit.statistic)
@@ -132,12 +132,12 @@ def test_results_of_before_are_unchanged() -> None:
 @pytest.mark.parametrize("interval", ["HKSJ", "Wald"])
 def test_tables_of_many_pools_test_the_same_value_as_one(interval: str) -> None:
     table = superiority(higher_is_worse=True)
-    fit = vf.random_effects(table, interval=interval)
+    fit = vf.random_effects(table, test=interval)
     last = vf.cumulative(fit).iloc[-1]
     assert last["statistic"] == pytest.approx(fit.statistic, rel=1e-9)
     assert last["p_value"] == pytest.approx(fit.p_value, rel=1e-9)
     alone = vf.leave_one_out(fit)
     for i, row in alone.iterrows():
         keep = np.arange(fit.k) != i
-        rest = vf.random_effects(y=fit.y[keep], v=fit.v[keep], interval=interval)
+        rest = vf.random_effects(y=fit.y[keep], v=fit.v[keep], test=interval)
         assert row["statistic"] == pytest.approx((rest.estimate - 0.5) / rest.se, rel=1e-9)

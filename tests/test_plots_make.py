@@ -15,7 +15,7 @@ from vfmeta.core.question import Question
 from vfmeta.results.fit import BayesianResult, FrequentistResult, Marginal
 
 PAIN = Question(
-    measure="MD", experimental="vertebroplasty", control="sham procedure", outcome="pain", higher_is_worse=True, scale=(0, 10),
+    measure="MD", experimental="vertebroplasty", control="sham procedure", outcome="pain", higher_is_worse=True, points=(0, 10),
     mid=1.5, mid_source="a source",
 )  # fmt: skip
 RISK = Question(measure="RR", experimental="teriparatide", control="risedronate", outcome="new fracture", higher_is_worse=True)
@@ -40,7 +40,7 @@ def fit_of(y: Any, se: Any, question: Question = PAIN, labels: Any = None, detai
         "labels": tuple(labels or (f"Author {i + 1} {1990 + i}" for i in range(n))), "y": y, "v": v, "weights": 100 * w,
         "details": tuple(details), "statistic": estimate / s, "p_value": 0.03, "df": float(n - 1), "q": q, "q_df": n - 1,
         "q_p": float(stats.chi2.sf(q, n - 1)) if n > 1 else 1.0, "i2": 45.2 if n > 1 else None,
-        "tau2_interval": (0.0, 2.31) if n > 1 else None, "tau2_method": "REML", "interval_method": "HKSJ" if n > 1 else "Wald",
+        "tau2_interval": (0.0, 2.31) if n > 1 else None, "method": "REML", "test": "HKSJ" if n > 1 else "Wald",
     }  # fmt: skip
     return FrequentistResult(**(fields | over))
 

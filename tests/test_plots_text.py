@@ -131,7 +131,7 @@ def test_a_default_prior_knows_where_ratios_lie_but_not_where_a_mean_or_a_rate_d
 
 def test_names_of_models() -> None:
     assert tx.model_text(three()) == "Random effects (REML, HKSJ)"
-    common = fit_of([0.1, 0.2], [1, 1], model="common", tau2_method="common effect", interval_method="Wald")
+    common = fit_of([0.1, 0.2], [1, 1], model="common", method="common effect", test="Wald")
     assert tx.model_text(common) == "Common effect (Wald)"
     assert "τ² taken as 0 (95% CI 0 to 2.31), I²" in tx.heterogeneity_text(common)
     assert tx.model_text(post_of(three())) == "Bayesian"

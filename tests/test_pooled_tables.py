@@ -221,7 +221,7 @@ def test_an_effect_table_brings_its_counts() -> None:
     assert fit.favours == "cement"
     assert any("leaves out: C" in w for w in fit.warnings)
     assert vf.peto(data=table).question.measure == "OR"
-    assert vf.glmm("OR", data=table, effects="common").labels == ("A", "B")
+    assert vf.glmm("OR", data=table, heterogeneity="common").labels == ("A", "B")
     with pytest.raises(vf.InputError, match="give it alone"):
         vf.mantel_haenszel("RR", data=table, events1="x")
     with pytest.raises(vf.InputError, match="does not hold events"):

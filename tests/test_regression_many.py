@@ -63,7 +63,7 @@ def by_hand(r, method, draws):
     for _ in range(draws - 1):
         x = r.design.x[rng.permutation(r.k)]
         with np.errstate(all="ignore"):
-            other = vf.meta_regression(y=r.y, v=r.v, formula=None, x=x, names=r.names, tau2=method, interval=r.interval_method)
+            other = vf.meta_regression(y=r.y, v=r.v, formula=None, x=x, names=r.names, method=method, test=r.test)
         beyond += np.abs(other.statistic) >= np.abs(r.statistic) * (1 - 1e-8)
     return beyond / draws
 
@@ -73,10 +73,10 @@ def by_hand(r, method, draws):
 def test_permutation_p_values_are_those_of_refits(method, interval):
     rng = np.random.default_rng(8)
     given = {"y": rng.normal(0, 0.5, 12), "v": rng.uniform(0.02, 0.3, 12), "data": {"dose": rng.normal(10, 3, 12)}}
-    r = vf.meta_regression(formula="~ dose", tau2=method, interval=interval, **given)
-    got = vf.permutation_test(r, arrangements=60)
-    assert got.p_values.tolist() == by_hand(r, method, 60).tolist()
-    assert got.omnibus_p == got.p_values[1]
+    r = vf.meta_regression(formula="~ dose", method=method, test=interval, **given)
+    got = vf.permutation_test(r, draws=60)
+    assert got.p_value.tolist() == by_hand(r, method, 60).tolist()
+    assert got.omnibus_p == got.p_value[1]
 
 
 @pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
@@ -84,5 +84,5 @@ def test_as_many_as_were_asked_for():
     rng = np.random.default_rng(8)
     given = {"y": rng.normal(0, 0.5, 20), "v": rng.uniform(0.02, 0.3, 20), "data": {"dose": rng.normal(10, 3, 20)}}
     r = vf.meta_regression(formula="~ dose", **given)
-    assert vf.permutation_test(r, arrangements=1_500).arrangements == 1_500
+    assert vf.permutation_test(r, draws=1_500).arrangements == 1_500
     assert vf.bootstrap(r, kind="studies", draws=700).beta.shape == (700, 2)

@@ -30,14 +30,14 @@ def regression(**more):
 
 RESULTS = {
     "regression": lambda: regression(),
-    "regression KR": lambda: regression(interval="KR"),
-    "regression t weights": lambda: regression(interval="t", weights=np.arange(1, len(FRAME) + 1)),
-    "regression common": lambda: regression(tau2="common", interval="Wald"),
+    "regression KR": lambda: regression(test="KR"),
+    "regression t weights": lambda: regression(test="t", weights=np.arange(1, len(FRAME) + 1)),
+    "regression common": lambda: regression(method="common", test="Wald"),
     "regression given": lambda: regression(tau2=0.1),
     "location-scale": lambda: vf.location_scale(formula="~ x", scale="~ dose", **GIVEN),
     "subgroups": lambda: vf.subgroups(by="outcome", **GIVEN),
     "subgroups common": lambda: vf.subgroups(by="outcome", common_tau2=True, **GIVEN),
-    "three levels": lambda: vf.multivariate(random="1 | trial/effect", interval="t", df="containment", **MANY),
+    "three levels": lambda: vf.multivariate(random="1 | trial/effect", test="t", df="containment", **MANY),
     "UN": lambda: vf.multivariate(random="outcome | trial", structure="UN", **MANY),
     "GEN": lambda: vf.multivariate(random="x | trial", structure="GEN", **MANY),
     "held, related, weighted": lambda: vf.multivariate(
@@ -45,7 +45,7 @@ RESULTS = {
     ),
     "plain": lambda: vf.multivariate(**MANY),
     "robust": lambda: vf.che(y=FRAME.y, v=FRAME.v, cluster="trial", formula="~ x", data=FRAME),
-    "robust regression": lambda: vf.robust(regression(interval="Wald"), FRAME.trial),
+    "robust regression": lambda: vf.robust(regression(test="Wald"), FRAME.trial),
     "robust pool": lambda: vf.robust(vf.random_effects(y=FRAME.y, v=FRAME.v), FRAME.trial),
 }  # fmt: skip
 

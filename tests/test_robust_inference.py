@@ -73,7 +73,7 @@ def test_hotelling_of_one_coefficient_is_its_t_test(model):
     joint = r.wald(["x"])
     assert joint.statistic == pytest.approx(r.statistic[1] ** 2, rel=1e-10)
     assert joint.df_residual == pytest.approx(r.df[1], rel=1e-10)
-    assert joint.p_value == pytest.approx(r.p_values[1], rel=1e-8)
+    assert joint.p_value == pytest.approx(r.p_value[1], rel=1e-8)
     both = r.wald(np.eye(2))
     turned = r.wald(np.array([[1.0, 2.0], [-3.0, 0.5]]))
     assert both.statistic == pytest.approx(turned.statistic, rel=1e-9)
@@ -85,12 +85,12 @@ def test_hotelling_of_one_coefficient_is_its_t_test(model):
 
 def test_univariate_fits_and_regressions_are_taken_too():
     frame, _ = example(5, groups=10, outcomes=2)
-    one = vf.random_effects(y=frame.y, v=frame.v, interval="Wald")
+    one = vf.random_effects(y=frame.y, v=frame.v, test="Wald")
     same = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | effect")
     a, b = vf.robust(one, frame.trial), vf.robust(same, "trial")
     np.testing.assert_allclose(a.se, b.se, rtol=1e-7)
     np.testing.assert_allclose(a.df, b.df, rtol=1e-7)
-    line = vf.meta_regression(y=frame.y, v=frame.v, formula="~ x", data=frame, tau2="REML", interval="Wald")
+    line = vf.meta_regression(y=frame.y, v=frame.v, formula="~ x", data=frame, method="REML", test="Wald")
     same = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | effect", formula="~ x")
     np.testing.assert_allclose(vf.robust(line, frame.trial).se, vf.robust(same, "trial").se, rtol=1e-7)
 
@@ -122,7 +122,7 @@ def test_che_is_its_parts():
     V = vf.sampling_covariance("v", "trial", rho=0.7, data=frame)
     parts = vf.robust(vf.multivariate(y=frame.y, V=V, data=frame, random="1 | trial/effect", formula="~ x"), "trial")
     whole = vf.che(y=frame.y, v=frame.v, cluster="trial", rho=0.7, formula="~ x", data=frame)
-    for name in ("beta", "se", "df", "p_values"):
+    for name in ("beta", "se", "df", "p_value"):
         np.testing.assert_allclose(getattr(whole, name), getattr(parts, name), rtol=1e-8)
     assert whole.model.terms[0].groups == 9
     assert "9 clusters" in str(whole)

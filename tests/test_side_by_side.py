@@ -92,7 +92,7 @@ def test_equal_variances_have_a_closed_form(method: str, scale: float) -> None:
 
 def test_subsets_side_by_side_are_subsets_one_by_one() -> None:
     y, v, _ = _batch(6, (11, 12), 2.0, 1)
-    fit = vf.random_effects(y=y, v=v, interval="Wald")
+    fit = vf.random_effects(y=y, v=v, test="Wald")
     table = vf.all_subsets(fit).set_index("mask")
     for mask in np.random.default_rng(7).integers(1, 1 << 11, 100):
         rows = np.flatnonzero(mask >> np.arange(11) & 1)

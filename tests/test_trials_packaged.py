@@ -170,7 +170,7 @@ def ask(folder: Path, **options: object) -> vf.EffectTable:
         outcome="pain_overall",
         week=52.2,
         window=(39, 78),
-        scale=(0, 10),
+        points=(0, 10),
         **options,
     )  # type: ignore[arg-type]
 

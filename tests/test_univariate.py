@@ -44,27 +44,27 @@ def test_moment_estimators_by_hand() -> None:
         c = a.sum() - a @ a / a.sum()
         return float((a @ (Y - m) ** 2 - (a @ V - (a * a) @ V / a.sum())) / c)
 
-    assert quiet(y=Y, v=V, tau2="DL").tau2 == pytest.approx(moments(w), rel=1e-13)
-    assert quiet(y=Y, v=V, tau2="HE").tau2 == pytest.approx(Y.var(ddof=1) - V.mean(), rel=1e-13)
-    assert quiet(y=Y, v=V, tau2="HS").tau2 == pytest.approx((q - k) / w.sum(), rel=1e-13)
-    assert quiet(y=Y, v=V, tau2="HSk").tau2 == pytest.approx((q * k / (k - 1) - k) / w.sum(), rel=1e-13)
-    assert quiet(y=Y, v=V, tau2="DL2").tau2 == pytest.approx(moments(1 / (V + moments(w))), rel=1e-13)
-    assert quiet(y=Y, v=V, tau2="GENQ", weights=A).tau2 == pytest.approx(moments(A), rel=1e-13)
-    assert quiet(y=Y, v=V, tau2="GENQ", weights="equal").tau2 == pytest.approx(quiet(y=Y, v=V, tau2="HE").tau2, rel=1e-13)
+    assert quiet(y=Y, v=V, method="DL").tau2 == pytest.approx(moments(w), rel=1e-13)
+    assert quiet(y=Y, v=V, method="HE").tau2 == pytest.approx(Y.var(ddof=1) - V.mean(), rel=1e-13)
+    assert quiet(y=Y, v=V, method="HS").tau2 == pytest.approx((q - k) / w.sum(), rel=1e-13)
+    assert quiet(y=Y, v=V, method="HSk").tau2 == pytest.approx((q * k / (k - 1) - k) / w.sum(), rel=1e-13)
+    assert quiet(y=Y, v=V, method="DL2").tau2 == pytest.approx(moments(1 / (V + moments(w))), rel=1e-13)
+    assert quiet(y=Y, v=V, method="GENQ", weights=A).tau2 == pytest.approx(moments(A), rel=1e-13)
+    assert quiet(y=Y, v=V, method="GENQ", weights="equal").tau2 == pytest.approx(quiet(y=Y, v=V, method="HE").tau2, rel=1e-13)
     crude = Y.var()
-    assert quiet(y=Y, v=V, tau2="SJ").tau2 == pytest.approx(crude * sums(crude)[2] / (k - 1), rel=1e-13)
+    assert quiet(y=Y, v=V, method="SJ").tau2 == pytest.approx(crude * sums(crude)[2] / (k - 1), rel=1e-13)
 
 
 def test_iterated_estimators_solve_their_equations() -> None:
     from scipy.stats import chi2
 
     for method in ("PM", "EB", "DLIT", "SJIT"):
-        assert sums(quiet(y=Y, v=V, tau2=method).tau2)[2] == pytest.approx(5, rel=1e-12)
-    assert sums(quiet(y=Y, v=V, tau2="PMM").tau2)[2] == pytest.approx(chi2.median(5), rel=1e-12)
-    t = quiet(y=Y, v=V, tau2="ML").tau2
+        assert sums(quiet(y=Y, v=V, method=method).tau2)[2] == pytest.approx(5, rel=1e-12)
+    assert sums(quiet(y=Y, v=V, method="PMM").tau2)[2] == pytest.approx(chi2.median(5), rel=1e-12)
+    t = quiet(y=Y, v=V, method="ML").tau2
     w, m, _ = sums(t)
     assert (w**2) @ (Y - m) ** 2 == pytest.approx(w.sum(), rel=1e-10)  # the ML score
-    t = quiet(y=Y, v=V, tau2="GENQM", weights=A).tau2
+    t = quiet(y=Y, v=V, method="GENQM", weights=A).tau2
     q = A @ (Y - A @ Y / A.sum()) ** 2
     assert q_distribution(q, V, A, t)[0] == pytest.approx(0.5, abs=1e-12)
 
@@ -76,8 +76,8 @@ def test_iterations_have_the_limit_that_is_said() -> None:
         m, c = w @ Y / w.sum(), w.sum() - w @ w / w.sum()
         dl = max(0.0, (w @ (Y - m) ** 2 - (w @ V - (w * w) @ V / w.sum())) / c)
         sj = sj * sums(sj)[2] / 5
-    assert quiet(y=Y, v=V, tau2="DLIT").tau2 == pytest.approx(dl, rel=1e-11)
-    assert quiet(y=Y, v=V, tau2="SJIT").tau2 == pytest.approx(sj, rel=1e-11)
+    assert quiet(y=Y, v=V, method="DLIT").tau2 == pytest.approx(dl, rel=1e-11)
+    assert quiet(y=Y, v=V, method="SJIT").tau2 == pytest.approx(sj, rel=1e-11)
 
 
 def test_standard_errors_of_tau2_by_information() -> None:
@@ -91,13 +91,13 @@ def test_standard_errors_of_tau2_by_information() -> None:
     assert fit.tau2_se == pytest.approx(math.sqrt(2 / np.trace(p @ p)), rel=1e-12)
     constant = 0.5 * math.log(6) - 2.5 * math.log(2 * math.pi)
     assert fit.fit_statistics["REML"]["ll"] == pytest.approx(reml(fit.tau2) + constant, rel=1e-13)
-    assert quiet(y=Y, v=V, tau2="ML").tau2_se == pytest.approx(
-        math.sqrt(2 / ((1 / (V + quiet(y=Y, v=V, tau2="ML").tau2)) ** 2).sum()), rel=1e-12
+    assert quiet(y=Y, v=V, method="ML").tau2_se == pytest.approx(
+        math.sqrt(2 / ((1 / (V + quiet(y=Y, v=V, method="ML").tau2)) ** 2).sum()), rel=1e-12
     )
 
 
 def test_criteria_count_their_parameters() -> None:
-    free, fixed = quiet(y=Y, v=V, tau2="ML"), quiet(y=Y, v=V, tau2=0.2)
+    free, fixed = quiet(y=Y, v=V, method="ML"), quiet(y=Y, v=V, tau2=0.2)
     for fit, p in ((free, 2), (fixed, 1)):
         for name, n in (("ML", 6), ("REML", 5)):
             s = fit.fit_statistics[name]
@@ -105,7 +105,7 @@ def test_criteria_count_their_parameters() -> None:
             assert s["BIC"] == pytest.approx(p * math.log(n) - 2 * s["ll"])
             assert s["AICc"] == pytest.approx(s["AIC"] + 2 * p * (p + 1) / (n - p - 1))
     assert free.fit_statistics["ML"]["ll"] >= fixed.fit_statistics["ML"]["ll"]
-    assert fixed.tau2_method == "fixed"
+    assert fixed.method == "fixed"
     assert fixed.tau2 == 0.2
 
 
@@ -113,7 +113,7 @@ def test_profile_likelihood_interval() -> None:
     from scipy.stats import chi2
 
     for method in ("ML", "REML"):
-        fit = quiet(y=Y, v=V, tau2=method, tau2_interval="profile-likelihood")
+        fit = quiet(y=Y, v=V, method=method, tau2_interval="profile-likelihood")
         top = fit.fit_statistics[method]["ll"]
         low, high = fit.tau2_interval
         assert low < fit.tau2 < high
@@ -132,7 +132,7 @@ def test_generalised_q_with_inverse_variances_is_q_profile_at_zero_weights() -> 
 
     q = sums(0)[2]
     assert q_distribution(q, V, 1 / V, 0.0)[0] == pytest.approx(chi2.cdf(q, 5), abs=1e-13)
-    fit = quiet(y=Y, v=V, tau2="DL", tau2_interval="generalised-Q")
+    fit = quiet(y=Y, v=V, method="DL", tau2_interval="generalised-Q")
     assert q_distribution(q, V, 1 / V, fit.tau2_interval[1])[0] == pytest.approx(0.025, abs=1e-12)
     equal = quiet(y=Y, v=np.full(6, 0.1), tau2_interval="generalised-Q").tau2_interval
     assert equal == pytest.approx(quiet(y=Y, v=np.full(6, 0.1)).tau2_interval, rel=1e-10)  # one Q where variances are equal
@@ -147,7 +147,7 @@ def test_distribution_of_q_by_simulation() -> None:
 
 
 def test_user_weights() -> None:
-    fit = quiet(y=Y, v=V, tau2=0.2, weights=A, interval="Wald")
+    fit = quiet(y=Y, v=V, tau2=0.2, weights=A, test="Wald")
     assert fit.estimate == pytest.approx(A @ Y / A.sum(), rel=1e-14)
     assert fit.se == pytest.approx(math.sqrt((A**2) @ (V + 0.2)) / A.sum(), rel=1e-14)
     assert fit.weights == pytest.approx(100 * A / A.sum())
@@ -155,30 +155,30 @@ def test_user_weights() -> None:
     equal = vf.common_effect(y=Y, v=V, weights="equal")
     assert equal.estimate == pytest.approx(Y.mean())
     assert equal.se == pytest.approx(math.sqrt(V.sum()) / 6)
-    gap = quiet(y=[*Y, None], v=[*V, 0.1], weights=[*A, 9.0], tau2="DL", missing="drop")
-    assert gap.estimate == pytest.approx(quiet(y=Y, v=V, weights=A, tau2="DL").estimate, rel=1e-14)
+    gap = quiet(y=[*Y, None], v=[*V, 0.1], weights=[*A, 9.0], method="DL", missing="drop")
+    assert gap.estimate == pytest.approx(quiet(y=Y, v=V, weights=A, method="DL").estimate, rel=1e-14)
 
 
 def test_prediction_intervals() -> None:
     from scipy.stats import t as student
 
     y, v = Y, V
-    wald, knapp, adhoc = (quiet(y=y, v=v, interval=i) for i in ("Wald", "HKSJ", "HKSJ-adhoc"))
+    wald, knapp, adhoc = (quiet(y=y, v=v, test=i) for i in ("Wald", "HKSJ", "HKSJ-adhoc"))
     tau = math.sqrt(wald.tau2)
     for interval in ("Wald", "HKSJ", "t"):
-        hts = quiet(y=y, v=v, interval=interval, prediction="HTS")
+        hts = quiet(y=y, v=v, test=interval, prediction="HTS")
         half = student.ppf(0.975, 4) * math.hypot(wald.se, tau)
         assert hts.prediction == pytest.approx((wald.estimate - half, wald.estimate + half), rel=1e-12)
     riley = student.ppf(0.975, 4) * math.hypot(knapp.se, tau)
     for interval in ("Wald", "HKSJ"):
-        fit = quiet(y=y, v=v, interval=interval, prediction="Partlett-Riley")
+        fit = quiet(y=y, v=v, test=interval, prediction="Partlett-Riley")
         assert fit.prediction[1] - fit.estimate == pytest.approx(riley, rel=1e-12)
-    fit = quiet(y=y, v=v, interval="HKSJ-adhoc", prediction="Partlett-Riley")
+    fit = quiet(y=y, v=v, test="HKSJ-adhoc", prediction="Partlett-Riley")
     assert fit.prediction[1] - fit.estimate == pytest.approx(student.ppf(0.975, 4) * math.hypot(adhoc.se, tau), rel=1e-12)
-    plain_t = quiet(y=y, v=v, interval="t")
+    plain_t = quiet(y=y, v=v, test="t")
     assert plain_t.se == wald.se
     assert plain_t.interval[1] - plain_t.estimate == pytest.approx(student.ppf(0.975, 5) * wald.se, rel=1e-12)
-    given_tau2 = quiet(y=y, v=v, tau2=0.2, interval="Wald", prediction="HTS")  # no degree of freedom went into tau2
+    given_tau2 = quiet(y=y, v=v, tau2=0.2, test="Wald", prediction="HTS")  # no degree of freedom went into tau2
     assert given_tau2.prediction[1] - given_tau2.estimate == pytest.approx(
         student.ppf(0.975, 5) * math.hypot(given_tau2.se, math.sqrt(0.2)), rel=1e-12
     )
@@ -216,7 +216,7 @@ def test_many_studies(k: int) -> None:
     v = rng.uniform(0.01, 0.2, k)
     y = rng.normal(1, np.sqrt(v + 0.1))
     for method in PLAIN:
-        assert quiet(y=y, v=v, tau2=method).tau2 == pytest.approx(0.1, abs=3 / math.sqrt(k))
+        assert quiet(y=y, v=v, method=method).tau2 == pytest.approx(0.1, abs=3 / math.sqrt(k))
 
 
 @settings(max_examples=60, deadline=None)
@@ -227,9 +227,9 @@ def test_shift_scale_and_order(seed: int, k: int, method: str, shift: float, uni
     rng = np.random.default_rng(seed)
     v = 10 ** rng.uniform(-2, 0.5, k)
     y = rng.normal(0, np.sqrt(v + rng.choice([0, 0.1, 1])))
-    one = quiet(y=y, v=v, tau2=method)
+    one = quiet(y=y, v=v, method=method)
     order = rng.permutation(k)
-    other = quiet(y=unit * (y[order] + shift), v=unit**2 * v[order], tau2=method)
+    other = quiet(y=unit * (y[order] + shift), v=unit**2 * v[order], method=method)
     near = 1e-9 * (v.min() + one.tau2)
     assert other.tau2 / unit**2 == pytest.approx(one.tau2, rel=1e-7, abs=near)
     assert other.estimate / unit - shift == pytest.approx(one.estimate, rel=1e-7, abs=1e-9)
@@ -243,7 +243,7 @@ def test_likelihood_is_at_its_global_maximum(seed: int, k: int, method: str) -> 
     rng = np.random.default_rng(seed)
     v = 10 ** rng.uniform(-4, 0.5, k)
     y = rng.normal(0, np.sqrt(v + rng.choice([0, 0.01, 1]))) * rng.choice([0.2, 1, 3])
-    t = quiet(y=y, v=v, tau2=method).tau2
+    t = quiet(y=y, v=v, method=method).tau2
     grid = np.concatenate([[0, t], np.geomspace(1e-7, 1e3, 2000)])
     w = 1 / (v + grid[:, None])
     m = (w * y).sum(1) / w.sum(1)
@@ -258,7 +258,7 @@ def test_random_input_gives_numbers(seed: int, method: str, interval: str) -> No
     k = int(rng.integers(2, 9))
     y = rng.normal(size=k) * 10.0 ** rng.integers(-8, 8) * rng.integers(0, 2)
     v = 10.0 ** rng.uniform(-9, 9, k)
-    fit = quiet(y=y, v=v, tau2=method, interval=interval)
+    fit = quiet(y=y, v=v, method=method, test=interval)
     assert fit.tau2 >= 0
     assert fit.tau2_se >= 0  # zero for SJ where all effects are the same
     assert 0 <= fit.i2 <= 100
@@ -268,8 +268,8 @@ def test_random_input_gives_numbers(seed: int, method: str, interval: str) -> No
 @pytest.mark.parametrize("method", PLAIN)
 def test_a_study_of_infinite_variance_adds_nothing(method: str) -> None:
     # limit v -> inf at the tau2 of the others: estimate and se are those without the study
-    one = quiet(y=Y, v=V, tau2=quiet(y=Y, v=V, tau2=method).tau2, interval="Wald")
-    more = quiet(y=[*Y, 4.0], v=[*V, 1e14], tau2=one.tau2, interval="Wald")
+    one = quiet(y=Y, v=V, tau2=quiet(y=Y, v=V, method=method).tau2, test="Wald")
+    more = quiet(y=[*Y, 4.0], v=[*V, 1e14], tau2=one.tau2, test="Wald")
     assert (more.estimate, more.se) == pytest.approx((one.estimate, one.se), rel=1e-10)
 
 
@@ -291,15 +291,15 @@ def test_h2_and_intervals_of_i2() -> None:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"tau2": "MLE"}, "tau2='MLE' is unknown"),
+    ({"method": "MLE"}, "method='MLE' is unknown"),
     ({"tau2": -0.1}, "no variance"),
     ({"tau2": math.inf}, "no variance"),
-    ({"tau2": True}, "name of an estimator or a number"),
-    ({"tau2": "GENQ"}, "needs weights"),
-    ({"interval": "z"}, "interval='z' is unknown"),
+    ({"tau2": True}, "must be a number"),
+    ({"method": "GENQ"}, "needs weights"),
+    ({"test": "z"}, "test='z' is unknown"),
     ({"prediction": "none"}, "prediction='none' is unknown"),
     ({"tau2_interval": "Wald"}, "tau2_interval='Wald' is unknown"),
-    ({"tau2": "DL", "tau2_interval": "profile-likelihood"}, "follows a likelihood"),
+    ({"method": "DL", "tau2_interval": "profile-likelihood"}, "follows a likelihood"),
     ({"weights": [1, 2]}, "give one weight per row"),
     ({"weights": "unequal"}, "weights='unequal' is unknown"),
     ({"weights": [1, 2, 3, 4, 5, 0]}, r"row 6 \(study 6\), column weights: 0 is no weight"),

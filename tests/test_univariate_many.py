@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.regression_data import held
 
 import vfmeta as vf
 from vfmeta.kernels import estimators
@@ -38,8 +39,8 @@ def one_by_one(frame: pd.DataFrame, key: str = "question", **choices: Any) -> pd
 @pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize("tau2", ["REML", "DL", "SJ", 0.2])
 def test_same_as_one_at_a_time(frame: pd.DataFrame, interval: str, tau2: str | float) -> None:
-    many = vf.random_effects_many(frame, tau2=tau2, interval=interval, tau2_interval=True)
-    single = one_by_one(frame, tau2=tau2, interval=interval)
+    many = vf.random_effects_many(frame, **held(tau2), test=interval, tau2_interval=True)
+    single = one_by_one(frame, **held(tau2), test=interval)
     assert many["question"].tolist() == list(dict.fromkeys(frame["question"]))
     shared = ["k", "estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2", "p_value", "q", "q_df",
               "q_p", "i2", "tau2_low", "tau2_high"]  # fmt: skip
@@ -50,21 +51,21 @@ def test_same_as_one_at_a_time(frame: pd.DataFrame, interval: str, tau2: str | f
 @pytest.mark.parametrize("prediction", ["fitted", "HTS", "Partlett-Riley"])
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_prediction_as_one_at_a_time(frame: pd.DataFrame, prediction: str, interval: str) -> None:
-    many = vf.random_effects_many(frame, interval=interval, prediction=prediction)
-    single = one_by_one(frame, interval=interval, prediction=prediction)
+    many = vf.random_effects_many(frame, test=interval, prediction=prediction)
+    single = one_by_one(frame, test=interval, prediction=prediction)
     for name in ("prediction_low", "prediction_high"):
         np.testing.assert_allclose(many[name], single[name], rtol=1e-11, err_msg=name)
 
 
 def test_weights_and_common_effect(frame: pd.DataFrame) -> None:
     frame = frame[frame.groupby("question")["y"].transform("size") > 1]
-    many = vf.random_effects_many(frame, weights="w", tau2="GENQ", interval="Wald").set_index("question")
-    common = vf.random_effects_many(frame, tau2="common", interval="Wald").set_index("question")
+    many = vf.random_effects_many(frame, weights="w", method="GENQ", test="Wald").set_index("question")
+    common = vf.random_effects_many(frame, method="common", test="Wald").set_index("question")
     assert "prediction_low" not in common
     for name, part in frame.groupby("question"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", vf.VfmetaWarning)
-            fit = vf.random_effects(y=part["y"], v=part["v"], weights=part["w"], tau2="GENQ", interval="Wald")
+            fit = vf.random_effects(y=part["y"], v=part["v"], weights=part["w"], method="GENQ", test="Wald")
             flat = vf.common_effect(y=part["y"], v=part["v"])
         assert (many.loc[name, "estimate"], many.loc[name, "se"]) == pytest.approx((fit.estimate, fit.se), rel=1e-12)
         assert (common.loc[name, "i2"], common.loc[name, "h2"]) == pytest.approx((flat.i2, flat.h2), rel=1e-11)
@@ -115,8 +116,8 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"y": "much"}, {}, "are not numbers"),
     ({"question": None}, {}, "row 1, column question: missing value"),
     ({"w": 0.0}, {"weights": "w"}, "row 1, column w: the weight is 0"),
-    ({}, {"tau2": "GENQ"}, "needs weights"),
-    ({}, {"tau2": "best"}, "is unknown"),
+    ({}, {"method": "GENQ"}, "needs weights"),
+    ({}, {"method": "best"}, "is unknown"),
     ({}, {"prediction": "bootstrap"}, "one meta-analysis at a time"),
     ({}, {"level": 95}, "between 0 and 1"),
     ({}, {"missing": "skip"}, "missing='skip'"),
@@ -138,7 +139,7 @@ def _pool(k: int = 7, **choices: Any) -> Any:
     v = rng.uniform(0.02, 0.5, k)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vf.VfmetaWarning)
-        return vf.random_effects(y=rng.normal(0.3, np.sqrt(v + 0.1)), v=v, labels=list("ABCDEFGHIJKLMNOPQRST"[:k]), **choices)
+        return vf.random_effects(y=rng.normal(0.3, np.sqrt(v + 0.1)), v=v, study=list("ABCDEFGHIJKLMNOPQRST"[:k]), **choices)
 
 
 def _again(pool: Any, rows: Any, **choices: Any) -> Any:
@@ -150,7 +151,7 @@ def _again(pool: Any, rows: Any, **choices: Any) -> Any:
 @pytest.mark.parametrize("tau2", ["REML", "ML", "DL", "PMM", "HSk", 0.1])
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_leave_one_out_and_cumulative(tau2: str | float, interval: str) -> None:
-    pool = _pool(tau2=tau2, interval=interval)
+    pool = _pool(**held(tau2), test=interval)
     left, order = vf.leave_one_out(pool), [3, 1, 6, 0, 2, 5, 4]
     grown = vf.cumulative(pool, order)
     assert left["omitted"].tolist() == list(pool.labels)
@@ -158,7 +159,7 @@ def test_leave_one_out_and_cumulative(tau2: str | float, interval: str) -> None:
     names = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p")
     for i in range(7):
         for table, rows in ((left, np.delete(np.arange(7), i)), (grown, order[: i + 1])):
-            want = _again(pool, rows, tau2=tau2, interval=interval).to_frame().iloc[0]
+            want = _again(pool, rows, **held(tau2), test=interval).to_frame().iloc[0]
             np.testing.assert_allclose([table[n][i] for n in names], [want[n] for n in names], rtol=1e-11, atol=1e-14)
     assert vf.cumulative(pool, [pool.labels[i] for i in order]).equals(grown)
 
@@ -166,11 +167,11 @@ def test_leave_one_out_and_cumulative(tau2: str | float, interval: str) -> None:
 @pytest.mark.parametrize("tau2", ["GENQ", "GENQM"])
 def test_subsets_with_weights(tau2: str) -> None:
     a = np.array([1.0, 2, 3, 1, 2])
-    pool = _pool(5, tau2=tau2, weights=a, interval="Wald")
+    pool = _pool(5, **held(tau2), weights=a, test="Wald")
     left, grown, all_ = vf.leave_one_out(pool), vf.cumulative(pool), vf.all_subsets(pool)
     for i in range(5):
         rows = np.delete(np.arange(5), i)
-        want = _again(pool, rows, tau2=tau2, weights=a[rows], interval="Wald")
+        want = _again(pool, rows, **held(tau2), weights=a[rows], test="Wald")
         assert (left["estimate"][i], left["tau2"][i]) == pytest.approx((want.estimate, want.tau2), rel=1e-10, abs=1e-14)
         mask = int(sum(1 << int(r) for r in rows))
         assert all_.set_index("mask")["tau2"][mask] == pytest.approx(want.tau2, rel=1e-10, abs=1e-14)
@@ -179,12 +180,12 @@ def test_subsets_with_weights(tau2: str) -> None:
 
 @pytest.mark.parametrize("tau2", ["REML", "DL"])
 def test_all_subsets(tau2: str) -> None:
-    pool = _pool(6, tau2=tau2)
+    pool = _pool(6, **held(tau2))
     table = vf.all_subsets(pool)
     assert table["mask"].tolist() == list(range(1, 64))
     for mask, estimate, found, i2, q in table[["mask", "estimate", "tau2", "i2", "q"]].itertuples(index=False):
         rows = [i for i in range(6) if int(mask) >> i & 1]
-        want = _again(pool, rows, tau2=tau2)
+        want = _again(pool, rows, **held(tau2))
         assert (estimate, q) == pytest.approx((want.estimate, want.q), rel=1e-11, abs=1e-13)
         if len(rows) > 1:
             assert (found, i2) == pytest.approx((want.tau2, want.i2), rel=1e-11, abs=1e-13)
@@ -212,7 +213,7 @@ def test_thin_and_bad_subsets() -> None:
         vf.leave_one_out([1, 2])
     rng = np.random.default_rng(1)
     with pytest.raises(vf.InputError, match="pass draws="):
-        vf.all_subsets(vf.random_effects(y=rng.normal(size=30), v=np.ones(30), interval="Wald"))
+        vf.all_subsets(vf.random_effects(y=rng.normal(size=30), v=np.ones(30), test="Wald"))
     with pytest.raises(vf.InputError, match="draws=0"):
         vf.all_subsets(pair, draws=0)
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
+from tests.regression_data import held
 
 import vfmeta as vf
 from vfmeta import kernels as K
@@ -36,7 +37,7 @@ def fit(y: Any, v: Any, tau2: str | float = "REML", a: Any = None, **choices: An
         choices["tau2_interval"] = "auto"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vf.VfmetaWarning)
-        return vf.random_effects(y=y, v=v, tau2=tau2, weights=a, **choices)
+        return vf.random_effects(y=y, v=v, **held(tau2), weights=a, **choices)
 
 
 def studies(seed: int, k: int, span: float = 1.2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -70,7 +71,7 @@ def test_shift_scale_and_order(
 ) -> None:
     y, v, a = studies(seed, k)
     order = np.random.default_rng(seed).permutation(k)
-    choices = {"interval": interval, "prediction": prediction, "tau2_interval": limit}
+    choices = {"test": interval, "prediction": prediction, "tau2_interval": limit}
     one = fit(y, v, method, user(method, a), **choices)
     scaled = method * unit**2 if isinstance(method, float) else method
     weights = user(method, a)
@@ -104,7 +105,7 @@ def test_shift_scale_and_order(
 @given(seeds, st.integers(2, 9), methods, intervals)
 def test_mirror_image(seed: int, k: int, method: str | float, interval: str) -> None:
     y, v, a = studies(seed, k)
-    one, other = (fit(s * y, v, method, user(method, a), interval=interval) for s in (1, -1))
+    one, other = (fit(s * y, v, method, user(method, a), test=interval) for s in (1, -1))
     assert (other.estimate, other.se, other.tau2) == pytest.approx((-one.estimate, one.se, one.tau2), rel=1e-12, abs=1e-15)
     assert other.p_value == pytest.approx(one.p_value, rel=1e-10)
 
@@ -115,9 +116,9 @@ def test_copies_of_a_study_are_one_study_with_their_mean_variance(seed: int, k: 
     # at a given tau2, n copies of variance v weigh as one study of total variance (v + tau2) / n
     y, v, _ = studies(seed, k)
     v[0] = copies * tau2 + v[0]  # so that the one study has a sampling variance above 0
-    several = fit(np.append(y, [y[0]] * (copies - 1)), np.append(v, [v[0]] * (copies - 1)), tau2, interval="Wald")
+    several = fit(np.append(y, [y[0]] * (copies - 1)), np.append(v, [v[0]] * (copies - 1)), tau2, test="Wald")
     v[0] = (v[0] + tau2) / copies - tau2
-    one = fit(y, v, tau2, interval="Wald")
+    one = fit(y, v, tau2, test="Wald")
     assert (several.estimate, several.se, *several.interval) == pytest.approx((one.estimate, one.se, *one.interval), rel=1e-10)
 
 
@@ -126,14 +127,14 @@ def test_copies_of_a_study_are_one_study_with_their_mean_variance(seed: int, k: 
 def test_duplicating_a_study(seed: int, k: int, method: str | float, interval: str) -> None:
     y, v, a = studies(seed, k)
     twice = np.append(np.arange(k), 0)
-    more = fit(y[twice], v[twice], method, user(method, a[twice]), interval=interval)
-    moved = fit(y[twice[::-1]], v[twice[::-1]], method, user(method, a[twice[::-1]]), interval=interval)
+    more = fit(y[twice], v[twice], method, user(method, a[twice]), test=interval)
+    moved = fit(y[twice[::-1]], v[twice[::-1]], method, user(method, a[twice[::-1]]), test=interval)
     assert np.isfinite(numbers(more)).all()
     assert more.weights[0] == pytest.approx(more.weights[-1], rel=1e-12)
     assert (more.estimate, more.se) == pytest.approx((moved.estimate, moved.se), rel=1e-8, abs=1e-10)
     # at the same tau2 the mean moves towards the study that now stands twice, and its variance falls
     tau2 = float(more.tau2)
-    before, after = (fit(y[i], v[i], tau2, interval="Wald") for i in (np.arange(k), twice))
+    before, after = (fit(y[i], v[i], tau2, test="Wald") for i in (np.arange(k), twice))
     assert abs(y[0] - after.estimate) <= abs(y[0] - before.estimate) * (1 + 1e-12)
     assert after.se < before.se
 
@@ -157,16 +158,16 @@ def test_a_study_of_infinite_variance(
 ) -> None:
     y, v, a = studies(seed, k)
     y2, v2, a2 = np.append(y, 2.0), np.append(v, huge), np.append(a, 1.0)
-    more = fit(y2, v2, method, user(method, a2), interval=interval, prediction=prediction, tau2_interval=limit)
+    more = fit(y2, v2, method, user(method, a2), test=interval, prediction=prediction, tau2_interval=limit)
     assert np.isfinite(numbers(more)).all()
     if method in ("GENQ", "GENQM"):
         return  # given weights may give it any say
-    same = fit(y, v, float(more.tau2), interval="Wald")  # nothing is added to the mean at the same tau2
-    known = fit(y2, v2, float(more.tau2), interval="Wald")
+    same = fit(y, v, float(more.tau2), test="Wald")  # nothing is added to the mean at the same tau2
+    known = fit(y2, v2, float(more.tau2), test="Wald")
     assert (known.estimate, known.se) == pytest.approx((same.estimate, same.se), rel=1e-9, abs=1e-10)
     assert more.estimate == pytest.approx(same.estimate, rel=1e-9, abs=1e-10)
     if interval == "HKSJ":  # its residual is nothing, but it counts: k degrees of freedom for k - 1
-        knapp = fit(y, v, float(more.tau2), interval="HKSJ")
+        knapp = fit(y, v, float(more.tau2), test="HKSJ")
         assert more.se == pytest.approx(knapp.se * math.sqrt((k - 1) / k), rel=1e-7)
 
 
@@ -201,13 +202,13 @@ def test_no_heterogeneity(seed: int, k: int, method: str | float, interval: str)
     """Effects drawn together: tau2 falls to 0, without a jump, and the pool becomes the common-effect one."""
     y, v, a = studies(seed, k)
     together = 0.4 + 1e-3 * math.sqrt(v.min()) * np.tanh(y)
-    result = fit(together, v, method, user(method, a), interval=interval)
+    result = fit(together, v, method, user(method, a), test=interval)
     if isinstance(method, str) and method != "SJ":
         assert result.tau2 == 0
         assert result.i2 == 0
     elif method == "SJ":  # never 0 by its making
         assert 0 < result.tau2 <= together.var()
-    same = fit(np.full(k, 0.4), v, method, user(method, a), interval=interval)
+    same = fit(np.full(k, 0.4), v, method, user(method, a), test=interval)
     assert same.estimate == pytest.approx(0.4, rel=1e-14)
     assert same.q == pytest.approx(0, abs=1e-20)
     assert np.isfinite(numbers(same)).all()
@@ -222,14 +223,14 @@ def test_limits_of_a_given_tau2(seed: int, k: int, interval: str, prediction: st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vf.VfmetaWarning)
         flat = vf.common_effect(y=y, v=v)
-    none, hardly = (fit(y, v, t, interval=interval, prediction=prediction) for t in (0.0, 1e-13 * v.min()))
+    none, hardly = (fit(y, v, t, test=interval, prediction=prediction) for t in (0.0, 1e-13 * v.min()))
     assert none.estimate == pytest.approx(flat.estimate, rel=1e-12, abs=1e-14)
     for name, pair in pairs(none).items():
         limit = pairs(hardly)[name]
         assert (pair is None) == (limit is None)
         if pair is not None and limit is not None:
             assert limit == pytest.approx(pair, rel=1e-9, abs=1e-6 * (pair[1] - pair[0]) + 1e-9)
-    endless = fit(y, v, 1e12 * v.max(), interval=interval)
+    endless = fit(y, v, 1e12 * v.max(), test=interval)
     assert endless.estimate == pytest.approx(y.mean(), rel=1e-9, abs=1e-9)
     assert endless.weights == pytest.approx(np.full(k, 100 / k))
     if interval == "HKSJ":
@@ -249,7 +250,7 @@ def test_random_input_gives_numbers_or_an_error(
     weights = 10.0 ** rng.uniform(-span, span, k)
     a = weights if method in ("GENQ", "GENQM") or rng.random() < 0.2 else None
     try:
-        result = fit(y, v, method, a, interval=interval, prediction=prediction, tau2_interval=limit)
+        result = fit(y, v, method, a, test=interval, prediction=prediction, tau2_interval=limit)
     except (vf.InputError, vf.ConvergenceError):
         assert span > 3, "an error within six powers of ten"
         return
@@ -276,13 +277,13 @@ def test_random_tables_give_numbers(seed: int, method: str | float, interval: st
     k = rng.integers(1, 6, 12)
     v = 10.0 ** rng.uniform(-span, span, k.sum())
     frame = pd.DataFrame({"question": np.repeat(np.arange(12), k), "y": rng.normal(size=len(v)) * np.sqrt(v), "v": v})
-    many = vf.random_effects_many(frame, tau2=method, interval=interval)
+    many = vf.random_effects_many(frame, **held(method), test=interval)
     always = ["estimate", "se", "ci_low", "ci_high", "p_value", "q", "q_p"]
     assert np.isfinite(many[always]).all(axis=None)
     assert np.isfinite(many.loc[many["k"] > 1, ["tau2", "i2", "h2"]]).all(axis=None)
     largest = frame[frame["question"] == int(np.argmax(k))]
     if len(largest) > 1:
-        pool = fit(largest["y"], largest["v"], method, interval=interval)
+        pool = fit(largest["y"], largest["v"], method, test=interval)
         for table in (vf.leave_one_out(pool), vf.cumulative(pool)):
             assert np.isfinite(table[["estimate", "se", "ci_low", "ci_high", "p_value"]]).all(axis=None)
 
@@ -293,7 +294,7 @@ def test_questions_to_a_fit_give_numbers_or_a_warning(seed: int, k: int, method:
     y, v, _ = studies(seed, k, span)
     if seed % 3 == 0:
         y = np.full(k, y[0])
-    pool = fit(y, v, method, interval=interval)
+    pool = fit(y, v, method, test=interval)
     for ask in (vf.residuals, vf.influence, vf.baujat, vf.blups):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", vf.VfmetaWarning)
@@ -307,4 +308,4 @@ def test_identical_effects_have_no_diagnostics_by_hartung_and_knapp() -> None:
     for ask in (vf.residuals, vf.influence, vf.baujat):
         with pytest.warns(vf.VfmetaWarning, match="The fit without study 1, study 2, study 3 leaves no residual"):
             ask(pool)
-    assert (vf.residuals(fit([0.5] * 3, [0.1, 0.2, 0.3], interval="HKSJ-adhoc"))["studentised"] == 0).all()
+    assert (vf.residuals(fit([0.5] * 3, [0.1, 0.2, 0.3], test="HKSJ-adhoc"))["studentised"] == 0).all()

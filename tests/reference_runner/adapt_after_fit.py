@@ -21,15 +21,15 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     fun = o["fun"]
     if fun in LATER:
         raise NotOffered(fun)
-    given = {"interval": INTERVALS[o.get("test", "z")], "level": o.get("level", 95) / 100, "missing": "drop"}
+    given = {"test": INTERVALS[o.get("test", "z")], "level": o.get("level", 95) / 100, "missing": "drop"}
     fit: Any
     if "formula" in o:
         method = "common" if o["method"] in {"EE", "FE", "CE"} else o["method"]
-        fit = vf.meta_regression(formula=o["formula"], data=moderators(case), y="yi", v="vi", tau2=method, **given)
+        fit = vf.meta_regression(formula=o["formula"], data=moderators(case), y="yi", v="vi", method=method, **given)
     elif o["method"] in {"EE", "FE", "CE"}:
         fit = vf.common_effect(y=case["inputs"]["yi"], v=case["inputs"]["vi"], **given)
     else:
-        fit = vf.random_effects(y=case["inputs"]["yi"], v=case["inputs"]["vi"], tau2=o["method"], **given)
+        fit = vf.random_effects(y=case["inputs"]["yi"], v=case["inputs"]["vi"], method=o["method"], **given)
     return {
         "influence": _influence, "baujat": _baujat, "blup": _blup, "ranef": _ranef, "residuals": _residuals, "profile": _profile
     }[fun](fit)  # fmt: skip

@@ -30,8 +30,8 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     nodes = None if (measure, model) == ("OR", "CM.EL") else options.get("nAGQ", 7)
     random = options.get("method", "ML") == "ML"
     fit = vf.glmm(
-        measure, model=model, **counts, effects="random" if random else "common", nAGQ=nodes,
-        interval={"z": "Wald", "t": "t"}[options.get("test", "z")], level=options.get("level", 95) / 100, drop00=True,
+        measure, model=model, **counts, heterogeneity="random" if random else "common", nAGQ=nodes,
+        test={"z": "Wald", "t": "t"}[options.get("test", "z")], level=options.get("level", 95) / 100, drop00=True,
         missing="drop",
     )  # fmt: skip
     return {

@@ -16,11 +16,11 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         raise NotOffered(f"location_scale link={o['link']}")
     interval = {"z": "Wald", "t": "t"}[o.get("test", "z")]
     fit = vf.location_scale(
-        formula=o["formula"], scale=o["scale"], data=moderators(case), y="yi", v="vi", method=o["method"], interval=interval,
+        formula=o["formula"], scale=o["scale"], data=moderators(case), y="yi", v="vi", method=o["method"], test=interval,
         level=o.get("level", 95) / 100, missing="drop",
     )  # fmt: skip
     return {
-        "beta": fit.beta, "se": fit.se, "zval": fit.statistic, "pval": fit.p_values, "ci_lb": fit.intervals[:, 0],
+        "beta": fit.beta, "se": fit.se, "zval": fit.statistic, "pval": fit.p_value, "ci_lb": fit.intervals[:, 0],
         "ci_ub": fit.intervals[:, 1], "vb": fit.vb, "alpha": fit.alpha, "se_alpha": fit.alpha_se,
         "zval_alpha": fit.alpha_statistic, "pval_alpha": fit.alpha_p_values, "ci_lb_alpha": fit.alpha_intervals[:, 0],
         "ci_ub_alpha": fit.alpha_intervals[:, 1], "va": fit.va, "tau2": fit.tau2, "QM": fit.omnibus.statistic,

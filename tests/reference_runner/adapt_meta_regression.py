@@ -34,14 +34,14 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     if o.get("weighted") is False:
         weights = [1.0] * len(case["inputs"]["yi"])
     fit = vf.meta_regression(
-        formula=o["formula"], data=moderators(case), y="yi", v="vi", tau2=method, weights=weights,
-        interval=INTERVALS[o.get("test", "z")],
+        formula=o["formula"], data=moderators(case), y="yi", v="vi", method=method, weights=weights,
+        test=INTERVALS[o.get("test", "z")],
         level=o.get("level", 95) / 100, omnibus=omnibus, missing="drop",
     )  # fmt: skip
     fitted = fit.predict()
     got: dict[str, Any] = {
-        "beta": fit.beta, "se": fit.se, "zval": fit.statistic, "pval": fit.p_values, "ci_lb": fit.intervals[:, 0],
-        "ci_ub": fit.intervals[:, 1], "tau2": fit.tau2, "se_tau2": fit.se_tau2, "I2": fit.i2, "H2": fit.h2,
+        "beta": fit.beta, "se": fit.se, "zval": fit.statistic, "pval": fit.p_value, "ci_lb": fit.intervals[:, 0],
+        "ci_ub": fit.intervals[:, 1], "tau2": fit.tau2, "se_tau2": fit.tau2_se, "I2": fit.i2, "H2": fit.h2,
         "QE": fit.q.statistic, "QEp": fit.q.p_value, "k": fit.k, "p": fit.p, "names": [r_name(n) for n in fit.names],
         "QM": fit.omnibus.statistic, "QMp": fit.omnibus.p_value, "QMdf": [fit.omnibus.df, fit.omnibus.df_residual],
         "vb": fit.vb, "hat": fit.studies["hat"].to_numpy(), "rstandard": vf.residuals(fit)["standardised"].to_numpy(),

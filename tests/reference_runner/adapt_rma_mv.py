@@ -56,7 +56,7 @@ def fit(case: dict[str, Any], **extra: Any) -> Any:
     return vf.multivariate(
         y=columns["yi"], **({"v": columns["vi"]} if V is None else {"V": V}), data=columns, formula=formula(case),
         random=o.get("random"), structure=structure, method=o.get("method", "REML"),
-        interval="t" if o.get("test") == "t" else "Wald", df="containment" if o.get("dfs") == "contain" else "residual",
+        test="t" if o.get("test") == "t" else "Wald", df="containment" if o.get("dfs") == "contain" else "residual",
         level=o.get("level", 95) / 100, missing="drop", W=weights, **held(o), **extra,
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ def parts(found: Any) -> dict[str, Any]:
 def model(case: dict[str, Any]) -> dict[str, Any]:
     r = fit(case)
     got = parts(r) | {
-        "beta": r.beta, "names": [r_name(n) for n in r.names], "se": r.se, "zval": r.statistic, "pval": r.p_values,
+        "beta": r.beta, "names": [r_name(n) for n in r.names], "se": r.se, "zval": r.statistic, "pval": r.p_value,
         "ci_lb": r.intervals[:, 0], "ci_ub": r.intervals[:, 1], "QE": r.q.statistic, "QEp": r.q.p_value,
         "QM": r.omnibus.statistic,
         "QMp": r.omnibus.p_value, "ll_ML": r.log_likelihood_ml, "ll_REML": r.log_likelihood_reml, "k": r.k,
@@ -142,7 +142,7 @@ def robust(case: dict[str, Any]) -> dict[str, Any]:
         method = kind.split()[-1]
         given = {"formula": o["formula"], "data": columns} if o.get("formula") else {}
         pool = vf.meta_regression if given else vf.random_effects
-        r = pool(y=columns["yi"], v=columns["vi"], tau2=method, interval="Wald", missing="drop", **given)
+        r = pool(y=columns["yi"], v=columns["vi"], method=method, test="Wald", missing="drop", **given)
         used = [i for i, pair in enumerate(zip(columns["yi"], columns["vi"], strict=True)) if None not in pair]
         members: Any = [columns[cluster][i] for i in used]
     else:
@@ -154,7 +154,7 @@ def robust(case: dict[str, Any]) -> dict[str, Any]:
         except vf.InputError:
             continue
         got[name] = {
-            "se": s.se, "tval": s.statistic, "pval": s.p_values, "df": s.df, "ddf": s.df[:1] if df == "residual" else s.df,
+            "se": s.se, "tval": s.statistic, "pval": s.p_value, "df": s.df, "ddf": s.df[:1] if df == "residual" else s.df,
             "ci_lb": s.intervals[:, 0], "ci_ub": s.intervals[:, 1],
         }  # fmt: skip
     return got

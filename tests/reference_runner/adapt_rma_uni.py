@@ -16,7 +16,7 @@ def fit(case: dict[str, Any], **more: Any) -> FrequentistResult:
     """The fit a case of ``rma_uni`` (or of ``diagnostics``) asks for."""
     o = case["options"]
     given = {
-        "y": case["inputs"]["yi"], "v": case["inputs"]["vi"], "interval": TESTS[o.get("test", "z")],
+        "y": case["inputs"]["yi"], "v": case["inputs"]["vi"], "test": TESTS[o.get("test", "z")],
         "level": o.get("level", 95) / 100, "missing": "drop",
     }  # fmt: skip
     if "weights" in o:
@@ -25,7 +25,7 @@ def fit(case: dict[str, Any], **more: Any) -> FrequentistResult:
         given["weights"] = "equal"
     if o["method"] in ("EE", "FE", "CE"):
         return vf.common_effect(**given)
-    return vf.random_effects(tau2=o.get("tau2", o["method"]), **given, **more)
+    return vf.random_effects(method=o["method"], tau2=o.get("tau2"), **given, **more)
 
 
 def answer(case: dict[str, Any]) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def leave_one_out(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     question: Question | None = None,
@@ -168,7 +168,7 @@ def leave_one_out(
     >>> loo.verdict
     'Every trial lies where the others expect it (smallest of 3 predictive p values = 0.50).'
     """
-    s = read(effects, y, v, labels, question, missing, 0.95)
+    s = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = choose_priors(s.question, tau, mu)
     if s.k < 2:
         raise InputError(f"Leaving a trial out takes two trials at least; there is one only ({s.labels[0]}).")
@@ -208,7 +208,7 @@ def predictive_check(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     question: Question | None = None,
@@ -241,7 +241,7 @@ def predictive_check(
     """
     from scipy.special import ndtr
 
-    s = read(effects, y, v, labels, question, missing, 0.95)
+    s = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = choose_priors(s.question, tau, mu)
     for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:

@@ -259,7 +259,7 @@ def random_effects(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     level: float = 0.95,
@@ -275,7 +275,7 @@ def random_effects(
         What ``vf.compare`` or ``vf.effect_size`` returned.
     y, v : array-like of shape (k,)
         Instead of a table: effects on the analysis scale and their sampling variances.
-    labels : sequence of k names, optional
+    study : sequence of k names, optional
         Study names for raw arrays.
     tau, mu : priors, optional
         Defaults follow the measure (`vfmeta.priors.default_tau`, `default_mu`); raw arrays of unknown unit get a
@@ -298,7 +298,7 @@ def random_effects(
     """
     if interval not in KINDS:
         raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
-    studies = read(effects, y, v, labels, question, missing, level)
+    studies = read(effects, y, v, study, question, missing, level)
     tau, mu = choose_priors(studies.question, tau, mu)
     refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
     result = _compiled_result(studies, tau, mu, float(level), interval)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def random_effects_many(
-    frame: pd.DataFrame,
+    data: pd.DataFrame,
     by: str | Sequence[str],
     *,
     tau: TauPrior | None = None,
@@ -39,7 +39,7 @@ def random_effects_many(
 
     Parameters
     ----------
-    frame : DataFrame
+    data : DataFrame
         One row a study.
     by : str or list of str
         Column(s) that tell the meta-analyses apart; their order of first appearance is kept.
@@ -75,25 +75,25 @@ def random_effects_many(
         raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
     keys = [by] if isinstance(by, str) else list(by)
     wanted = [*keys, y, v, *([study] if study else [])]
-    lacking = [c for c in wanted if c not in getattr(frame, "columns", ())]
+    lacking = [c for c in wanted if c not in getattr(data, "columns", ())]
     if lacking or not keys:
         raise InputError(
             f"The frame has no column {', '.join(map(repr, lacking)) or 'named in by'}; it needs {', '.join(wanted)}."
         )
-    if len(frame) == 0:
+    if len(data) == 0:
         raise InputError("The frame has no rows: nothing can be pooled.")
-    groups = frame.groupby(keys, sort=False, dropna=False)
+    groups = data.groupby(keys, sort=False, dropna=False)
     group = groups.ngroup().to_numpy()
     order = np.argsort(group, kind="stable")
-    ys, vs = (_numbers(frame[c], c) for c in (y, v))
-    bad = [f"row {i}, column {v}: the sampling variance must be greater than 0." for i in frame.index[~(vs > 0)][:50]]
+    ys, vs = (_numbers(data[c], c) for c in (y, v))
+    bad = [f"row {i}, column {v}: the sampling variance must be greater than 0." for i in data.index[~(vs > 0)][:50]]
     if bad:
         raise InputError(bad)
     counts = np.bincount(group)
     start = np.concatenate([[0], np.cumsum(counts)])
     asked = question or Question()
     tau, mu = choose_priors(asked, tau, mu)
-    heads = frame.iloc[order[start[:-1]]][keys].reset_index(drop=True)
+    heads = data.iloc[order[start[:-1]]][keys].reset_index(drop=True)
     sizes, first = np.unique(counts, return_index=True)
     for k, i in sorted(zip(sizes, first, strict=True), key=lambda pair: int(pair[1])):
         try:
@@ -108,7 +108,7 @@ def random_effects_many(
     )  # fmt: skip
     _mend(found, start, yy, vv, [tau], [mu], prob, at, studies, interval)
     if studies:
-        rows = frame.iloc[order]
+        rows = data.iloc[order]
         out = rows[keys].reset_index(drop=True)
         names = rows[study].to_list() if study else [f"study {i + 1}" for c in counts for i in range(c)]
         share, mean, sd, low, high, _ = found.study

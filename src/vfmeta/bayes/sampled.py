@@ -54,7 +54,7 @@ def sample(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     tau: priors.TauPrior | None = None,
     mu: priors.MuPrior | None = None,
     level: float = 0.95,
@@ -80,7 +80,7 @@ def sample(
     """
     if interval not in KINDS:
         raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
-    studies = read(effects, y, v, labels, question, missing, level)
+    studies = read(effects, y, v, study, question, missing, level)
     tau, mu = choose_priors(studies.question, tau, mu)
     d = _draw(studies, tau, mu, seed, draws, tune, chains)
     errors = monte_carlo_errors({"mu": d.mu, "tau": d.tau}, tails_of(tau, mu, studies.k), float(level))
@@ -99,7 +99,7 @@ def sample_posterior(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     tau: priors.TauPrior | None = None,
     mu: priors.MuPrior | None = None,
     question: Any = None,
@@ -114,7 +114,7 @@ def sample_posterior(
     Group ``posterior``: mu, tau, next_trial (chain, draw) and theta (chain, draw, study), the studies named by their labels;
     ``sample_stats``: energy, diverging; ``observed_data``: y and v by study.
     """
-    studies = read(effects, y, v, labels, question, missing, 0.95)
+    studies = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = choose_priors(studies.question, tau, mu)
     d = _draw(studies, tau, mu, seed, draws, tune, chains)
     return compat.to_arviz(
@@ -166,7 +166,7 @@ def _own(tau: priors.TauPrior, mu: priors.MuPrior) -> bool:
 def _draw_by_model(
     s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws: int, tune: int, chains: int
 ) -> Draws:
-    model = normal_normal(y=s.y, v=s.v, labels=s.labels, tau=tau, mu=mu)
+    model = normal_normal(y=s.y, v=s.v, study=s.labels, tau=tau, mu=mu)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VfmetaWarning)  # the gate is asked again for the result
         run = model.sample(seed=seed, draws=draws, tune=tune, chains=chains)

@@ -28,10 +28,10 @@ class Question:
         Name of the outcome as people read it.
     higher_is_worse : bool or None
         Direction of the outcome; None when unknown. For events: whether the event is a bad one.
-    scale : (float, float) or None
+    points : (float, float) or None
         Ends of the common scale of an MD, such as ``(0, 10)``.
     mid : float or None
-        Minimal important difference in units of the scale (positive), with where it was read in ``mid_source``.
+        Minimal important difference in units of the effect (positive), with where it was read in ``mid_source``.
     no_difference : float or None
         The value that means "no difference", on the scale people read. When left out that of the measure: 1 for ratios, 0.5
         for CLES and AUC, 0 for other comparisons; what is measured in one group (a proportion, a mean) has none, so that no p
@@ -43,7 +43,7 @@ class Question:
     control: str = "control"
     outcome: str = "effect"
     higher_is_worse: bool | None = None
-    scale: Pair | None = None
+    points: Pair | None = None
     mid: float | None = None
     mid_source: str = ""
     no_difference: float | None = None
@@ -107,8 +107,8 @@ class Question:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         data = dict(data)
-        if data.get("scale") is not None:
-            data["scale"] = tuple(data["scale"])
+        if data.get("points") is not None:
+            data["points"] = tuple(data["points"])
         return cls(**data)
 
 

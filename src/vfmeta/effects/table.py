@@ -130,7 +130,7 @@ class EffectTable:
         --------
         >>> import vfmeta as vf
         >>> table = vf.compare(vf.load_trials(), "vertebroplasty", "sham_vertebroplasty", outcome="pain_overall", measure="MD",
-        ...                    scale=(0, 10), weeks={13: (8, 20), 52: (40, 60)})
+        ...                    points=(0, 10), weeks={13: (8, 20), 52: (40, 60)})
         >>> fit = vf.multivariate(table.correlated(phi=0.98), random="1 | study_id", formula="~ 0 + C(target_week)")
         """
         V, assumed = self._known(phi, rho)
@@ -171,7 +171,7 @@ class EffectTable:
         outcomes = dict.fromkeys(e.outcome for t in tables for e in t._named())
         question = replace(
             first, outcome="; ".join(outcomes) or first.outcome,
-            higher_is_worse=common("higher_is_worse", None), scale=common("scale", None), mid=common("mid", None),
+            higher_is_worse=common("higher_is_worse", None), points=common("points", None), mid=common("mid", None),
             mid_source=common("mid_source", ""),
         )  # fmt: skip
         citations: dict[str, str] = {}
@@ -232,7 +232,7 @@ class EffectTable:
                 "outcome": [e.outcome or q.outcome for e in self.effects], "week": [e.week for e in self.effects],
                 "target_week": [e.week if e.target_week is None else e.target_week for e in self.effects],
                 "y": self.y, "v": self.v, "se": np.sqrt(self.v),
-                "measure": q.measure, "scale": "" if q.scale is None else f"{q.scale[0]:g} to {q.scale[1]:g}",
+                "measure": q.measure, "scale": "" if q.points is None else f"{q.points[0]:g} to {q.points[1]:g}",
                 "higher_is_worse": q.higher_is_worse, "rows": [", ".join(e.rows) for e in self.effects],
                 "steps": ["; ".join(e.steps) for e in self.effects],
             }

@@ -12,7 +12,7 @@ from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.question import Question
 from vfmeta.effects.table import Effect, EffectTable
 
-_ESTIMATION = ("tau2", "interval", "model", "tau_prior", "mu_prior")
+_ESTIMATION = ("method", "test", "model", "tau_prior", "mu_prior")
 
 
 def inputs_of(table: EffectTable, choices: dict[str, Any], *, sample: bool, name: str) -> str:
@@ -57,9 +57,7 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
         if estimation.get("model") == "common":
             fit = univariate.common_effect(table)
         else:
-            fit = univariate.random_effects(
-                table, tau2=estimation.get("tau2", "REML"), interval=estimation.get("interval", "HKSJ")
-            )
+            fit = univariate.random_effects(table, method=estimation.get("method", "REML"), test=estimation.get("test", "HKSJ"))
         out["frequentist"] = fit.to_dict()
         if len(table) > 1 and estimation.get("model") != "common":
             tau, mu = (prior(estimation.get(name), table.question.measure) for name in ("tau_prior", "mu_prior"))

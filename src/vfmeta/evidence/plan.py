@@ -64,7 +64,7 @@ class Choices(_Strict):
 
     week: float | None = Field(default=None, ge=0)
     window: tuple[float, float] | None = None
-    scale: tuple[float, float] | None = None
+    points: tuple[float, float] | None = None
     design: Literal["randomised", "quasi_randomised", "non_randomised"] | None = None
     prefer: tuple[str, ...] | None = None
     background: tuple[str, ...] | None = None
@@ -79,12 +79,12 @@ class Choices(_Strict):
     correlation: float | None = Field(default=None, gt=-1, lt=1)
     p_bound: bool | None = None
     assume_direction: Literal["experimental_minus_control", "control_minus_experimental", "benefit_positive"] | None = None
-    assume_scale: tuple[float, float] | None = None
+    assume_points: tuple[float, float] | None = None
     drop_flags: tuple[str, ...] | None = None
     exclude_studies: tuple[str, ...] | None = None
     exclude_rows: tuple[str, ...] | None = None
-    tau2: Literal["REML", "DL", "PM"] | None = None
-    interval: Literal["HKSJ", "HKSJ-adhoc", "Wald"] | None = None
+    method: Literal["REML", "DL", "PM"] | None = None
+    test: Literal["HKSJ", "HKSJ-adhoc", "Wald"] | None = None
     model: Literal["random", "common"] | None = None
     tau_prior: Prior | None = None
     mu_prior: Prior | None = None

@@ -159,7 +159,7 @@ def sections(records: list[Record]) -> Iterator[tuple[str, list[Record]]]:
     groups: dict[tuple, list[Record]] = {}
     for record in records:
         q = record.question
-        key = (record.data["analysis"]["figure"], q.measure, q.scale, q.higher_is_worse, q.mid)
+        key = (record.data["analysis"]["figure"], q.measure, q.points, q.higher_is_worse, q.mid)
         groups.setdefault(key, []).append(record)
     names: dict[str, int] = {}
     for key, members in groups.items():

@@ -24,7 +24,7 @@ from vfmeta.trials import Trials
 _MODELS = (
     "core", "frequentist", "bayes", "kernels", "priors", "results", "effects/table.py", "effects/reading.py", "evidence/fit.py",
 )  # fmt: skip
-_FIT_ONLY = {"tau2", "interval", "model", "tau_prior", "mu_prior"}
+_FIT_ONLY = {"method", "test", "model", "tau_prior", "mu_prior"}
 Tick = Callable[[str], None]
 
 
@@ -131,7 +131,7 @@ def _table(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> Effe
         plan.control,
         outcome=analysis.outcome,
         measure=analysis.measure,
-        names=plan.names,
+        sides=plan.names,
         higher_is_worse=analysis.higher_is_worse,
         mid_from=analysis.mid_from,
         **options,

@@ -69,7 +69,7 @@ def beta_binomial(
     events: Count = None,
     n: Count = None,
     study: str | Sequence[Any] | None = None,
-    interval: str = "Wald",
+    test: str = "Wald",
     level: float = 0.95,
     missing: str = "raise",
     question: Question | None = None,
@@ -90,7 +90,7 @@ def beta_binomial(
         ``events, n`` for PLO. Arm 1 is experimental.
     study : str or sequence of k names, optional
         Column of study names, or the names.
-    interval : {"Wald", "t"}
+    test : {"Wald", "t"}
         Normal quantiles, or t with k - 1 degrees of freedom.
     level : float
         Confidence level.
@@ -113,8 +113,8 @@ def beta_binomial(
     """
     if measure not in MEASURES:
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
-    if interval not in ("Wald", "t"):
-        raise InputError(f'interval={interval!r} is unknown; use "Wald" or "t".')
+    if test not in ("Wald", "t"):
+        raise InputError(f'test={test!r} is unknown; use "Wald" or "t".')
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "events": events, "n": n}
     counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
     if counts.k < 2:
@@ -125,8 +125,8 @@ def beta_binomial(
             f"There is {what} in the {name} arm of all studies: its mean risk has no standard error. Use a Bayesian model."
         )
     fit = _fit([(x, m) for _, x, m in counts.arms])
-    call = {"function": "beta_binomial", "measure": measure, "interval": interval, "level": level}
-    result = _result(measure, counts, fit, interval, float(level), call, question)
+    call = {"function": "beta_binomial", "measure": measure, "test": test, "level": level}
+    result = _result(measure, counts, fit, test, float(level), call, question)
     for note in result.warnings:
         warn(note)
     return result
@@ -208,8 +208,8 @@ def _result(
         interval=(estimate - reach * se, estimate + reach * se), level=level, prediction=None, tau2=None,
         labels=counts.labels, y=y, v=v, weights=100 / v / (1 / v).sum(), warnings=tuple(notes), call=call, statistic=statistic,
         p_value=float(two_sided(np.asarray(statistic), df)), df=df,
-        q=q, q_df=1, q_p=chi2_tail(q, 1) / 2 if q > 0 else 1.0, i2=None, tau2_interval=None, tau2_method="beta-binomial",
-        interval_method=interval, icc=icc, icc_se=None if fit.se_log_gamma is None else icc * (1 - icc) * fit.se_log_gamma,
+        q=q, q_df=1, q_p=chi2_tail(q, 1) / 2 if q > 0 else 1.0, i2=None, tau2_interval=None, method="beta-binomial",
+        test=interval, icc=icc, icc_se=None if fit.se_log_gamma is None else icc * (1 - icc) * fit.se_log_gamma,
         risks=tuple(map(float, risk)), risk_intervals=tuple((float(a), float(b)) for a, b in zip(lows, highs, strict=True)),
         log_likelihood=fit.log_likelihood,
     )  # fmt: skip

@@ -12,18 +12,18 @@ from vfmeta.core.messages import InputError
 from vfmeta.effects.reading import Studies
 from vfmeta.kernels.estimators import ESTIMATORS
 
-INTERVALS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
+TESTS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
 PREDICTIONS = ("auto", "fitted", "HTS", "Partlett-Riley", "bootstrap")
 TAU2_INTERVALS = ("auto", "Q-profile", "generalised-Q", "profile-likelihood")
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of one pool. ``tau2`` is a name or a value; ``weights`` has shape (k,) or is None."""
+    """The choices of one pool: ``method`` names an estimator or is the value that holds tau2, ``weights`` (k,) may be None."""
 
     model: str
-    tau2: str | float
-    interval: str
+    method: str | float
+    test: str
     level: float
     prediction: str = "auto"
     tau2_interval: str = "auto"
@@ -32,26 +32,26 @@ class Choices:
     seed: int = 1
 
     @property
-    def tau2_method(self) -> str:
+    def method_name(self) -> str:
         if self.model == "common":
             return "common effect"
-        return self.tau2 if isinstance(self.tau2, str) else "fixed"
+        return self.method if isinstance(self.method, str) else "fixed"
 
     @property
     def tau2_interval_method(self) -> str:
         if self.tau2_interval != "auto":
             return self.tau2_interval
-        return "generalised-Q" if self.tau2 in ("GENQ", "GENQM") else "Q-profile"
+        return "generalised-Q" if self.method in ("GENQ", "GENQM") else "Q-profile"
 
     def call(self, weights: Any) -> dict[str, Any]:
         """How the fit was asked for, plain data; what was left to its default is left out."""
         call: dict[str, Any] = {
             "function": "random_effects" if self.model == "random" else "common_effect",
-            "interval": self.interval,
+            "test": self.test,
             "level": self.level,
         }
         if self.model == "random":
-            call["tau2"] = self.tau2
+            call |= asked_for(self.method)
         if weights is not None:
             call["weights"] = "equal" if isinstance(weights, str) else "given"
         if self.prediction != "auto":
@@ -64,42 +64,48 @@ class Choices:
 
 
 def check_choices(
-    tau2: Any, interval: Any, prediction: Any, tau2_interval: Any, weights: Any, draws: Any, seed: Any
+    method: Any, tau2: Any, test: Any, prediction: Any, tau2_interval: Any, weights: Any, draws: Any, seed: Any
 ) -> str | float:
-    """``tau2`` as a name or a float, or an error that says which choice is unknown and what there is.
-
-    ``tau2 = "common"`` stands for the common-effect model.
-    """
-    method = check_tau2(tau2)
+    """The estimator or the value held, as `check_method` gives it, or an error that says which choice is unknown."""
+    found = check_method(method, tau2)
     for name, value, known in (
-        ("interval", interval, INTERVALS),
+        ("test", test, TESTS),
         ("prediction", prediction, PREDICTIONS),
         ("tau2_interval", tau2_interval, TAU2_INTERVALS),
     ):
         if value not in known:
             raise InputError(f"{name}={value!r} is unknown; use one of {', '.join(map(repr, known))}.")
-    if method in ("GENQ", "GENQM") and weights is None:
-        raise InputError(f"tau2={method!r} needs weights=, one per study: it is the moment estimator with given weights.")
-    if tau2_interval == "profile-likelihood" and method not in ("ML", "REML"):
+    if found in ("GENQ", "GENQM") and weights is None:
+        raise InputError(f"method={found!r} needs weights=, one per study: it is the moment estimator with given weights.")
+    if tau2_interval == "profile-likelihood" and found not in ("ML", "REML"):
         raise InputError(
-            f'tau2_interval="profile-likelihood" follows a likelihood, and tau2={method!r} has none; use tau2="ML" or "REML".'
+            f'tau2_interval="profile-likelihood" follows a likelihood, and {said(found)} has none; use method="ML" or "REML".'
         )
     for name, count, least in (("draws", draws, 1), ("seed", seed, 0)):
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
             raise InputError(f"{name}={count!r} must be a whole number of at least {least}.")
-    return method
+    return found
 
 
-def check_tau2(tau2: Any) -> str | float:
-    """A known estimator, "common", or a finite value of at least 0."""
-    if isinstance(tau2, str):
-        if tau2 in ESTIMATORS or tau2 == "common":
-            return tau2
-        raise InputError(
-            f"tau2={tau2!r} is unknown; use one of {', '.join(map(repr, ESTIMATORS))}, or a number for a fixed value."
-        )
-    if isinstance(tau2, bool) or not isinstance(tau2, (int, float, np.floating, np.integer)):
-        raise InputError(f"tau2={tau2!r} must be the name of an estimator or a number.")
+def asked_for(method: str | float) -> dict[str, Any]:
+    """How `check_method`'s answer is asked for: by the name of the estimator, or by the value that holds tau2."""
+    return {"method": method} if isinstance(method, str) else {"tau2": method}
+
+
+def said(method: str | float) -> str:
+    """The same in words."""
+    return " ".join(f"{name}={value!r}" for name, value in asked_for(method).items())
+
+
+def check_method(method: Any, tau2: Any = None) -> str | float:
+    """A known estimator or "common"; where ``tau2`` is given the value that holds it, finite and at least 0."""
+    if tau2 is None:
+        if isinstance(method, str) and (method in ESTIMATORS or method == "common"):
+            return method
+        hint = "; tau2= holds the value" if isinstance(method, (int, float)) else ""
+        raise InputError(f"method={method!r} is unknown; use one of {', '.join(map(repr, ESTIMATORS))}{hint}.")
+    if isinstance(tau2, (str, bool)) or not isinstance(tau2, (int, float, np.floating, np.integer)):
+        raise InputError(f"tau2={tau2!r} must be a number, which holds tau2; method= names an estimator.")
     if not (math.isfinite(tau2) and tau2 >= 0):
         raise InputError(f"tau2={tau2!r} is no variance; a fixed value must be finite and at least 0.")
     return float(tau2)

@@ -74,7 +74,7 @@ def coordinates(x: Design, labels: Sequence[str], residual: bool) -> tuple[np.nd
     if residual and k == p:
         raise InputError(
             f"{k} informative studies cannot estimate {p} coefficients ({', '.join(x.names)}) and the heterogeneity beside "
-            'them; leave moderators out, or use effects="common".'
+            'them; leave moderators out, or use heterogeneity="common".'
         )
     basis, triangle = np.linalg.qr(x.x)
     scale = np.sign(np.diag(triangle)) * np.sqrt(k)

@@ -42,7 +42,7 @@ class LocationScaleResult(Recorded):
     beta: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
-    p_values: np.ndarray
+    p_value: np.ndarray
     intervals: np.ndarray
     vb: np.ndarray
     scale_names: tuple[str, ...]
@@ -58,7 +58,7 @@ class LocationScaleResult(Recorded):
     q: TestResult
     log_likelihood: dict[str, float]
     method: str
-    interval_method: str
+    test: str
     level: float
     labels: tuple[str, ...]
     y: np.ndarray
@@ -82,7 +82,7 @@ class LocationScaleResult(Recorded):
                 "ci_low": ci[:, 0], "ci_high": ci[:, 1],
             })
             for part, names, b, s, t, p, ci in (
-                ("mean", self.names, self.beta, self.se, self.statistic, self.p_values, self.intervals),
+                ("mean", self.names, self.beta, self.se, self.statistic, self.p_value, self.intervals),
                 ("log tau2", self.scale_names, self.alpha, self.alpha_se, self.alpha_statistic, self.alpha_p_values,
                  self.alpha_intervals),
             )
@@ -107,7 +107,7 @@ class LocationScaleResult(Recorded):
             raise InputError(f"There are {len(x)} rows for the mean and {len(z)} for tau2; give one of each per prediction.")
         estimate, se = x @ self.beta, np.sqrt(np.einsum("ij,jk,ik->i", x, self.vb, x))
         tau2 = np.exp(z @ self.alpha)
-        t = float(quantile(self.level, None if self.interval_method == "Wald" else self.k - len(self.names)))
+        t = float(quantile(self.level, None if self.test == "Wald" else self.k - len(self.names)))
         wide = t * np.sqrt(se**2 + tau2)
         return pd.DataFrame({
             "estimate": estimate, "se": se, "ci_low": estimate - t * se, "ci_high": estimate + t * se, "tau2": tau2,
@@ -122,7 +122,7 @@ class LocationScaleResult(Recorded):
         return {name: unpack_design(data[name]) for name in ("design", "scale_design")}
 
     def __str__(self) -> str:
-        lines = [f"Location-scale model, k = {self.k}, {self.question.measure} ({self.method}, {self.interval_method})"]
+        lines = [f"Location-scale model, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
         lines += [
             f"{row.part:<9} {row.coefficient:<24} {row.estimate:>10.4g}  ({row.ci_low:.3g} to {row.ci_high:.3g})  "
             f"p = {row.p_value:.3g}"
@@ -140,12 +140,12 @@ def location_scale(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     data: Any = None,
     x: Any = None,
     z: Any = None,
     method: str = "REML",
-    interval: str = "Wald",
+    test: str = "Wald",
     level: float = 0.95,
     question: Question | None = None,
     missing: str = "raise",
@@ -162,7 +162,7 @@ def location_scale(
         Moderators of log tau2, such as ``"~ risk_of_bias"``, or the design ``z`` of shape (k, q) instead.
     method : {"REML", "ML"}
         Likelihood.
-    interval : {"Wald", "t"}
+    test : {"Wald", "t"}
         Normal, or t with k - p (mean) and k - q (tau2) degrees of freedom.
 
     Raises
@@ -178,12 +178,12 @@ def location_scale(
     """
     if method not in LIKELIHOODS:
         raise InputError(f'method={method!r} is unknown; use "REML" or "ML".')
-    if interval not in ("Wald", "t"):
-        raise InputError(f'interval={interval!r} is unknown; use "Wald" or "t".')
+    if test not in ("Wald", "t"):
+        raise InputError(f'test={test!r} is unknown; use "Wald" or "t".')
     if (scale is None) == (z is None):
         raise InputError("Give the moderators of tau2 as scale (a formula) or z (a design), one of the two.")
     s, design, scale_design = prepared(
-        effects, y, v, labels, data, question, missing, level, (formula, x, None), (scale, z, None)
+        effects, y, v, study, data, question, missing, level, (formula, x, None), (scale, z, None)
     )
     p, q = design.x.shape[1], scale_design.x.shape[1]
     if s.k < p + q + 1:
@@ -196,7 +196,7 @@ def location_scale(
         f = fit_location_scale(s.y, s.v, design.x, scale_design.x, method == "REML")
     except CollinearError as error:
         raise designs.name_collinear(error.groups, design, s.labels) from error
-    result = _result(f, s, design, scale_design, method, interval, float(level))
+    result = _result(f, s, design, scale_design, method, test, float(level))
     for note in result.warnings:
         warn(note)
     return result
@@ -213,16 +213,16 @@ def _result(
         test = wald(b[chosen], cov[np.ix_(chosen, chosen)], df)
         return se, t, two_sided(t, df), np.column_stack([b - half, b + half]), test
 
-    se, t, p_values, ci, omnibus = side(f.beta, f.vb, design.names, design.intercept)
+    se, t, p_value, ci, omnibus = side(f.beta, f.vb, design.names, design.intercept)
     alpha_se, alpha_t, alpha_p, alpha_ci, scale_omnibus = side(f.alpha, f.va, scale_design.names, scale_design.intercept)
     if not all(np.all(np.isfinite(a)) for a in (f.beta, se, f.alpha, alpha_se, f.tau2)):
         raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
     df = s.k - len(f.beta)
     return LocationScaleResult(
-        question=s.question, names=design.names, beta=f.beta, se=se, statistic=t, p_values=p_values, intervals=ci, vb=f.vb,
+        question=s.question, names=design.names, beta=f.beta, se=se, statistic=t, p_value=p_value, intervals=ci, vb=f.vb,
         scale_names=scale_design.names, alpha=f.alpha, alpha_se=alpha_se, alpha_statistic=alpha_t, alpha_p_values=alpha_p,
         alpha_intervals=alpha_ci, va=f.va, tau2=f.tau2, omnibus=omnibus, scale_omnibus=scale_omnibus,
         q=TestResult(f.q, df, None, chi2_tail(f.q, df)), log_likelihood={"ML": f.ml, "REML": f.reml}, method=method,
-        interval_method=interval, level=level, labels=s.labels, y=s.y, v=s.v, warnings=s.notes, design=design,
+        test=interval, level=level, labels=s.labels, y=s.y, v=s.v, warnings=s.notes, design=design,
         scale_design=scale_design,
     )  # fmt: skip

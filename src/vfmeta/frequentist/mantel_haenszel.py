@@ -258,7 +258,7 @@ def _result(
         q=q, q_df=k - 1, q_p=chi2_tail(q, k - 1),
         i2=100 * max(0.0, (q - (k - 1)) / q) if k > 1 and q > 0 else 0.0,
         typical_variance=typical_variance(v[use]),
-        tau2_interval=None, tau2_method=method, interval_method="Wald", **tests,
+        tau2_interval=None, method=method, test="Wald", **tests,
     )  # fmt: skip
 
 

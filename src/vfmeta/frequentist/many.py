@@ -22,14 +22,15 @@ _LISTED = 20  # faults of one table that are spelled out
 
 
 def random_effects_many(
-    frame: pd.DataFrame,
+    data: pd.DataFrame,
     by: str | Sequence[str] = "question",
     *,
     y: str = "y",
     v: str = "v",
     weights: str | None = None,
-    tau2: str | float = "REML",
-    interval: str = "HKSJ",
+    method: str = "REML",
+    tau2: float | None = None,
+    test: str = "HKSJ",
     level: float = 0.95,
     prediction: str = "auto",
     tau2_interval: bool = False,
@@ -41,14 +42,14 @@ def random_effects_many(
 
     Parameters
     ----------
-    frame : DataFrame
+    data : DataFrame
         One row a study.
     by : str or sequence of str
         Column, or columns, that say which meta-analysis a row belongs to.
     y, v, weights : str
         Columns with the effects, their sampling variances, and fixed weights if there are any.
-    tau2, interval, level
-        As for `random_effects`; ``tau2="common"`` gives the common-effect model.
+    method, tau2, test, level
+        As for `random_effects`; ``method="common"`` gives the common-effect model.
     prediction : {"auto", "fitted", "HTS", "Partlett-Riley"}
         As for `random_effects`.
     tau2_interval : bool
@@ -84,41 +85,41 @@ def random_effects_many(
     """
     import pandas as pd
 
-    method = check_choices(tau2, interval, prediction, "auto", weights, 1, 0)
+    estimator = check_choices(method, tau2, test, prediction, "auto", weights, 1, 0)
     check_level(level)
     if missing not in ("raise", "drop"):
         raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
     if prediction == "bootstrap":
         raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
     keys = [by] if isinstance(by, str) else list(by)
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"frame is a {type(frame).__name__}; it must be a pandas DataFrame with a row per study.")
+    if not isinstance(data, pd.DataFrame):
+        raise InputError(f"data is a {type(data).__name__}; it must be a pandas DataFrame with a row per study.")
     wanted = [*keys, y, v, *([weights] if weights is not None else [])]
-    absent = [c for c in wanted if c not in frame.columns]
+    absent = [c for c in wanted if c not in data.columns]
     if absent:
         named = ", ".join(map(repr, absent))
-        raise InputError(f"The table has no column {named}; its columns are {list(map(str, frame.columns))}.")
-    if frame.empty:
+        raise InputError(f"The table has no column {named}; its columns are {list(map(str, data.columns))}.")
+    if data.empty:
         raise InputError("The table has no rows: nothing can be pooled. Check the selection that made it.")
 
-    keep, columns = _numbers(frame, {"y": y, "v": v} | ({"weights": weights} if weights is not None else {}), missing)
+    keep, columns = _numbers(data, {"y": y, "v": v} | ({"weights": weights} if weights is not None else {}), missing)
     if keep is not None:
-        frame = frame.iloc[keep]
-    order, start, heads = _groups(frame, keys)
+        data = data.iloc[keep]
+    order, start, heads = _groups(data, keys)
     k = np.diff(start)
     wants = estimators.PROFILE if tau2_interval else 0
-    arrays = (columns["y"], columns["v"], order, start, method, columns.get("weights"), float(level), wants)
+    arrays = (columns["y"], columns["v"], order, start, estimator, columns.get("weights"), float(level), wants)
     try:
         out = _fit(*arrays) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
     except ConvergenceError as error:
-        names = ", ".join(str(tuple(frame[keys].iloc[heads[i]])) for i in list(error.rows)[:_LISTED])
+        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in list(error.rows)[:_LISTED])
         raise ConvergenceError(f"The iteration for tau2 did not settle for {', '.join(keys)} = {names}.") from error
-    model = "common" if method == "common" else "random"
-    values = fit_columns(out, k, model, interval, level)
+    model = "common" if estimator == "common" else "random"
+    values = fit_columns(out, k, model, test, level)
     predicted = {}
     if model == "random":
-        predicted = prediction_columns(values, out, prediction, interval, level, isinstance(method, str))
-    table: dict[str, Any] = {key: frame[key].iloc[heads].to_numpy() for key in keys}
+        predicted = prediction_columns(values, out, prediction, test, level, isinstance(estimator, str))
+    table: dict[str, Any] = {key: data[key].iloc[heads].to_numpy() for key in keys}
     for name, column in values.items():
         table[name] = column
         if name == "p_value":
@@ -130,7 +131,7 @@ def random_effects_many(
     for column in checked[1:]:
         broken |= ~np.isfinite(column)
     if broken.any():
-        names = ", ".join(str(tuple(frame[keys].iloc[heads[i]])) for i in np.flatnonzero(broken)[:_LISTED])
+        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in np.flatnonzero(broken)[:_LISTED])
         raise InputError(
             "Effects and variances span more orders of magnitude than double precision holds, for "
             f"{', '.join(keys)} = {names}; rescale y and v."

@@ -41,7 +41,7 @@ class Information:
 class RegressionResult(Coefficients, Recorded):
     """A fitted meta-regression. Arrays run over coefficients (p,) or studies (k,); units are those of the effects.
 
-    ``statistic``, ``p_values`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
+    ``statistic``, ``p_value`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
     test. ``tau2`` is the residual between-study variance, ``i2`` (percent) and ``h2`` are residual too, ``r2`` (percent) is the
     share of the between-study variance that the moderators explain (None where it is undefined), ``q`` the test of residual
     heterogeneity and ``omnibus`` the test of the moderators (``omnibus_of`` names them).
@@ -55,21 +55,21 @@ class RegressionResult(Coefficients, Recorded):
     beta: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
-    p_values: np.ndarray
+    p_value: np.ndarray
     intervals: np.ndarray
     level: float
     df: np.ndarray | None
     vb: np.ndarray
     tau2: float
-    se_tau2: float | None
+    tau2_se: float | None
     i2: float
     h2: float
     r2: float | None
     q: TestResult
     omnibus: TestResult
     omnibus_of: tuple[str, ...]
-    tau2_method: str
-    interval_method: str
+    method: str
+    test: str
     labels: tuple[str, ...]
     y: np.ndarray
     v: np.ndarray
@@ -126,13 +126,13 @@ class RegressionResult(Coefficients, Recorded):
         and k - p for REML; the AICc correction is that of Hurvich & Tsai 1989, Biometrika 76:297-307. The deviance of ML is
         against the model with a mean of its own for every study.
         """
-        kind = kind or ("REML" if self.tau2_method == "REML" else "ML")
+        kind = kind or ("REML" if self.method == "REML" else "ML")
         if kind not in ("ML", "REML"):
             raise InputError(f'kind={kind!r} is unknown; use "ML" or "REML".')
         restricted = kind == "REML"
         n = self.k - self.p if restricted else self.k
         ll = float(regression_tau2.log_likelihood(self.fit.model, np.array([self.tau2]), restricted)[0])
-        count = self.p + (0 if self.tau2_method == "common" or self.fixed_tau2 is not None else 1)
+        count = self.p + (0 if self.method == "common" or self.fixed_tau2 is not None else 1)
         saturated = 0.0 if restricted else float(-0.5 * np.log(2 * np.pi * self.v).sum())
         size = max(n, count + 2)
         return Information(
@@ -160,9 +160,9 @@ class RegressionResult(Coefficients, Recorded):
         if method == "generalised-Q":
             return regression_tau2.generalised_q(self.fit.model, level, self.user_weights)
         if method == "profile-likelihood":
-            if self.tau2_method not in ("ML", "REML"):
+            if self.method not in ("ML", "REML"):
                 raise InputError('A profile-likelihood interval needs a fit by "ML" or "REML".')
-            return regression_tau2.profile_interval(self.fit.model, self.tau2, level, self.tau2_method == "REML")
+            return regression_tau2.profile_interval(self.fit.model, self.tau2, level, self.method == "REML")
         raise InputError(f'method={method!r} is unknown; use "Q-profile", "generalised-Q" or "profile-likelihood".')
 
     def heterogeneity_interval(self, method: str = "Q-profile", level: float | None = None) -> dict[str, Pair] | None:
@@ -224,7 +224,7 @@ class RegressionResult(Coefficients, Recorded):
         -------
         DataFrame
             estimate, se, ci_low, ci_high, prediction_low, prediction_high. The prediction interval adds tau2 to the variance
-            and uses the distribution of the fitted test; NaN where no degree of freedom is left, and for ``tau2="common"``.
+            and uses the distribution of the fitted test; NaN where no degree of freedom is left, and for ``method="common"``.
         """
         level = self.level if level is None else level
         check_level(level)
@@ -232,7 +232,7 @@ class RegressionResult(Coefficients, Recorded):
         estimate, se = matrix @ self.beta, self._spread(matrix)
         multiplier = quantile(level, self._df(matrix))
         wide = multiplier * np.hypot(se, math.sqrt(self.tau2))
-        if self.tau2_method == "common" or self.k <= self.p:
+        if self.method == "common" or self.k <= self.p:
             wide = np.full(len(matrix), math.nan)
         return self._predictions(estimate, se, multiplier, wide, transform, list(self.labels) if new is None else None)
 
@@ -264,10 +264,10 @@ class RegressionResult(Coefficients, Recorded):
         return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", matrix, self.vb, matrix), 0.0))
 
     def _df(self, matrix: np.ndarray) -> np.ndarray | float | None:
-        return degrees(self.fit, self.interval_method, matrix)
+        return degrees(self.fit, self.test, matrix)
 
     def _joint(self, matrix: np.ndarray, offset: np.ndarray | float = 0.0) -> TestResult:
-        return joint(self.fit, self.interval_method, matrix, offset)
+        return joint(self.fit, self.test, matrix, offset)
 
     def _pack(self) -> dict[str, Any]:
         return {"design": pack_design(self.design)}
@@ -275,13 +275,13 @@ class RegressionResult(Coefficients, Recorded):
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         design = unpack_design(data["design"])
-        found = fit_arrays(own["y"], own["v"], design.x, own["tau2"], own["interval_method"], own["user_weights"])
-        return {"design": design, "fit": replace(found, beta=own["beta"], vb=own["vb"], se_tau2=own["se_tau2"] or 0.0)}
+        found = fit_arrays(own["y"], own["v"], design.x, own["tau2"], own["test"], own["user_weights"])
+        return {"design": design, "fit": replace(found, beta=own["beta"], vb=own["vb"], tau2_se=own["tau2_se"] or 0.0)}
 
     def __str__(self) -> str:
         explained = "" if self.r2 is None else f", R2 = {self.r2:.0f}%"
         return self._text(
-            f"Meta-regression, k = {self.k}, {self.question.measure} ({self.tau2_method}, {self.interval_method})",
+            f"Meta-regression, k = {self.k}, {self.question.measure} ({self.method}, {self.test})",
             f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
             f"residual tau2 {self.tau2:.3g}, I2 = {self.i2:.0f}%{explained}; {self.q}",
         )
@@ -293,7 +293,7 @@ def degrees(fit: Fit, test: str, matrix: np.ndarray) -> np.ndarray | float | Non
         return None
     if test == "KR":
         return np.array([
-            kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.se_tau2**2, row[None])[0] if row.any() else math.inf
+            kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.tau2_se**2, row[None])[0] if row.any() else math.inf
             for row in matrix
         ])  # fmt: skip
     return float(fit.model.df)
@@ -305,7 +305,7 @@ def joint(fit: Fit, test: str, matrix: np.ndarray, offset: np.ndarray | float = 
     covariance = matrix @ fit.vb @ matrix.T
     if test != "KR":
         return wald(estimate, covariance, None if test == "Wald" else float(fit.model.df))
-    df, factor = kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.se_tau2**2, matrix)
+    df, factor = kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.tau2_se**2, matrix)
     if not (df > 2 or (df > 0 and len(matrix) == 1)) or not factor > 0:
         raise InputError("Kenward-Roger's approximation breaks down for so few studies; use another interval.")
     found = wald(estimate, covariance, df)

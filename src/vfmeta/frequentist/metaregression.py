@@ -14,10 +14,11 @@ from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies, read
+from vfmeta.frequentist.choices import asked_for, check_method
 from vfmeta.frequentist.meta_regression import RegressionResult, degrees, joint, selected
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regression_fit import TESTS, Fit, fit
-from vfmeta.kernels.regression_tau2 import METHODS, WEIGHTED
+from vfmeta.kernels.regression_tau2 import WEIGHTED
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided
 
 
@@ -27,12 +28,13 @@ def meta_regression(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     data: Any = None,
     x: Any = None,
     names: Sequence[str] | None = None,
-    tau2: str | float = "REML",
-    interval: str = "HKSJ",
+    method: str = "REML",
+    tau2: float | None = None,
+    test: str = "HKSJ",
     level: float = 0.95,
     omnibus: Any = None,
     weights: Any = None,
@@ -52,16 +54,18 @@ def meta_regression(
         called ``Intercept``.
     y, v : array-like of shape (k,), or names of columns of ``data``
         Instead of a table: effects on the analysis scale and their sampling variances.
-    labels : sequence of k names, or the name of a column of ``data``, optional
+    study : sequence of k names, or the name of a column of ``data``, optional
         Study names for raw arrays.
     data : data frame or dict of columns, optional
         Moderators, one row per effect in the same order; the table's own details when left out.
     x : array-like of shape (k, p), optional
         Instead of a formula: the design itself, its column of ones included; ``names`` names the columns.
-    tau2 : str or float
+    method : str
         Estimator of the residual between-study variance: REML, ML, DL, DL2 (two-step), DLIT (iterated), PM, PMM (median), EB,
-        HE, HS, HSk, SJ, SJIT, GENQ and GENQM (with ``weights``), common (effects without tau2), or a value.
-    interval : {"HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"}
+        HE, HS, HSk, SJ, SJIT, GENQ and GENQM (with ``weights``), or common (effects without tau2).
+    tau2 : float, optional
+        A value that holds the residual between-study variance, in squared units of ``y``.
+    test : {"HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"}
         Knapp & Hartung 2003 (Stat Med 22:2693-2710) with k - p df, the same with its factor at least 1, normal, t with k - p
         df, or Kenward & Roger 1997 (Biometrics 53:983-997), which is defined for REML.
     level : float
@@ -79,8 +83,8 @@ def meta_regression(
     -------
     RegressionResult
         R2 is the share of the total between-study variance (the same estimator without moderators) that the moderators explain
-        (Raudenbush 2009); for ``tau2="common"`` the adjusted R2 of weighted least squares. It is None where the design does not
-        contain the model without moderators, or where tau2 was given.
+        (Raudenbush 2009); for ``method="common"`` the adjusted R2 of weighted least squares. It is None where the design does
+        not contain the model without moderators, or where tau2 was given.
 
     Raises
     ------
@@ -89,14 +93,14 @@ def meta_regression(
     ConvergenceError
         When an estimator of tau2 does not settle.
     """
-    _check(tau2, interval, weights)
-    y, v, labels = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (labels, "labels")))
-    studies, rows, total, data = _studies(effects, y, v, labels, data, question, missing, level)
+    estimator = _check(method, tau2, test, weights)
+    y, v, study = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (study, "study")))
+    studies, rows, total, data = _studies(effects, y, v, study, data, question, missing, level)
     part = _part(formula, data, x, names, rows, total)
     studies, rows, keep = _drop(studies, rows, part.gone, part.columns, missing)
     design = part.design(keep, studies)
     given = None if weights is None else _weights(column(weights, data, "weights"), rows, total, studies.labels)
-    result = fitted(studies, design, tau2, interval, float(level), omnibus, given)
+    result = fitted(studies, design, estimator, test, float(level), omnibus, given)
     for note in result.warnings:
         warn(note)
     return result
@@ -105,45 +109,43 @@ def meta_regression(
 def fitted(
     studies: Studies,
     design: Design,
-    tau2: str | float,
-    interval: str,
+    method: str | float,
+    test: str,
     level: float,
     omnibus: Any = None,
     weights: np.ndarray | None = None,
 ) -> RegressionResult:
     """The result for checked studies and their design."""
     s, k, p = studies, studies.k, design.x.shape[1]
-    if not isinstance(tau2, str):
-        tau2 = float(tau2)
-    estimated = isinstance(tau2, str) and tau2 != "common"
-    if k <= p and (estimated or interval != "Wald") and k >= 1:
+    estimated = isinstance(method, str) and method != "common"
+    if k <= p and (estimated or test != "Wald") and k >= 1:
         raise InputError(
             f"{k} {'study' if k == 1 else 'studies'} cannot estimate {p} coefficients ({', '.join(design.names)}) and the "
-            'heterogeneity beside them; leave moderators out (or use tau2="common" with interval="Wald" where k = p).'
+            'heterogeneity beside them; leave moderators out (or use method="common" with test="Wald" where k = p).'
         )
     try:
-        f = fit(s.y, s.v, design.x, tau2, interval, weights)
+        f = fit(s.y, s.v, design.x, method, test, weights)
     except CollinearError as error:
         raise designs.name_collinear(error.groups, design, s.labels) from error
     notes = list(s.notes)
-    df = degrees(f, interval, np.eye(p))
+    df = degrees(f, test, np.eye(p))
     se = np.sqrt(np.diag(f.vb))
     t = ratio(f.beta, se)
     half = quantile(level, df) * se
     chosen = selected(design.names, design.intercept, omnibus)
     residual_df = k - p
     typical = residual_df / f.trace if residual_df and f.trace > 0 else math.nan
-    if tau2 == "common":
+    if method == "common":
         h2 = f.q / residual_df if residual_df else 1.0
         i2 = max(0.0, 100 * (f.q - residual_df) / f.q) if residual_df and f.q > 0 else 0.0
     else:
         h2, i2 = (1 + f.tau2 / typical, 100 * f.tau2 / (f.tau2 + typical)) if residual_df else (1.0, 0.0)
-    if interval == "HKSJ" and f.factor < 1 - 1e-9:
+    if test == "HKSJ" and f.factor < 1 - 1e-9:
         notes.append(
             f"The Hartung-Knapp factor q = {f.factor:.6g} is below 1, so the intervals are narrower than the studies' own "
-            'precision supports; interval="HKSJ-adhoc" keeps it at 1.'
+            'precision supports; test="HKSJ-adhoc" keeps it at 1.'
         )
-    if interval.startswith("HKSJ") and f.factor == 0:
+    if test.startswith("HKSJ") and f.factor == 0:
         notes.append("The studies fit the model without any residual: the interval has width zero and is no certainty.")
     if residual_df == 1:
         notes.append("One degree of freedom is left: the residual heterogeneity is all but unknown.")
@@ -151,31 +153,31 @@ def fitted(
     if len(alone) and residual_df:
         notes.append(f"A coefficient rests on one study alone: {', '.join(s.labels[i] for i in alone)}.")
     result = RegressionResult(
-        question=s.question, names=design.names, beta=f.beta, se=se, statistic=t, p_values=two_sided(t, df),
+        question=s.question, names=design.names, beta=f.beta, se=se, statistic=t, p_value=two_sided(t, df),
         intervals=np.column_stack([f.beta - half, f.beta + half]), level=level,
         df=None if df is None else np.broadcast_to(np.asarray(df, dtype=float), (p,)).copy(), vb=f.vb, tau2=f.tau2,
-        se_tau2=f.se_tau2 if estimated else None, i2=i2, h2=h2, r2=_r2(s, design, f, tau2, weights),
+        tau2_se=f.tau2_se if estimated else None, i2=i2, h2=h2, r2=_r2(s, design, f, method, weights),
         q=TestResult(f.q if residual_df else 0.0, residual_df, None, chi2_tail(f.q, residual_df)),
-        omnibus=joint(f, interval, np.eye(p)[chosen]), omnibus_of=tuple(design.names[j] for j in chosen),
-        tau2_method=tau2 if isinstance(tau2, str) else "given", interval_method=interval, labels=s.labels, y=s.y, v=s.v,
+        omnibus=joint(f, test, np.eye(p)[chosen]), omnibus_of=tuple(design.names[j] for j in chosen),
+        method=method if isinstance(method, str) else "given", test=test, labels=s.labels, y=s.y, v=s.v,
         weights=_percent(f.w if weights is None else weights), details=s.details, warnings=tuple(notes),
         call={
-            "function": "meta_regression", "formula": design.formula, "tau2": tau2, "interval": interval, "level": level,
+            "function": "meta_regression", "formula": design.formula, **asked_for(method), "test": test, "level": level,
         },
-        design=design, fit=f, user_weights=weights, fixed_tau2=None if isinstance(tau2, str) else tau2,
+        design=design, fit=f, user_weights=weights, fixed_tau2=None if isinstance(method, str) else method,
     )  # fmt: skip
-    scalars = [result.tau2, f.se_tau2, f.q, i2, h2]
-    numbers = np.concatenate([result.beta, result.se, result.p_values, result.intervals.ravel(), scalars])
+    scalars = [result.tau2, f.tau2_se, f.q, i2, h2]
+    numbers = np.concatenate([result.beta, result.se, result.p_value, result.intervals.ravel(), scalars])
     if not np.all(np.isfinite(numbers)):
         raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
     return result
 
 
-def _r2(s: Studies, design: Design, f: Fit, tau2: str | float, weights: np.ndarray | None) -> float | None:
-    if not isinstance(tau2, str) or not design.spans_constant or design.x.shape[1] < 2:
+def _r2(s: Studies, design: Design, f: Fit, method: str | float, weights: np.ndarray | None) -> float | None:
+    if not isinstance(method, str) or not design.spans_constant or design.x.shape[1] < 2:
         return None
-    empty = fit(s.y, s.v, np.ones((s.k, 1)), tau2, "Wald", weights)
-    if tau2 == "common":
+    empty = fit(s.y, s.v, np.ones((s.k, 1)), method, "Wald", weights)
+    if method == "common":
         if s.k <= design.x.shape[1] or empty.q == 0:
             return None
         return max(0.0, 100 * (1 - f.q / f.model.df / (empty.q / empty.model.df)))
@@ -188,21 +190,17 @@ def _percent(w: np.ndarray) -> np.ndarray:
     return 100 * w / w.sum()
 
 
-def _check(tau2: str | float, interval: str, weights: Any) -> None:
-    known = [*METHODS, *WEIGHTED]
-    if isinstance(tau2, str):
-        if tau2 not in known:
-            raise InputError(f"tau2={tau2!r} is unknown; use one of {', '.join(known)}, or a value.")
-    elif isinstance(tau2, bool) or not isinstance(tau2, (int, float, np.number)) or not 0 <= tau2 < math.inf:
-        raise InputError(f"tau2={tau2!r} must be the name of an estimator or a finite value of at least 0.")
-    if interval not in TESTS:
-        raise InputError(f"interval={interval!r} is unknown; use one of {', '.join(map(repr, TESTS))}.")
-    if interval == "KR" and tau2 != "REML":
-        raise InputError('Kenward-Roger intervals are defined for tau2="REML" only.')
-    if tau2 in WEIGHTED and weights is None:
-        raise InputError(f"tau2={tau2!r} needs weights=, one per study.")
-    if weights is not None and interval == "KR":
-        raise InputError('interval="KR" is defined for inverse-variance weights; leave weights= out or use another interval.')
+def _check(method: Any, tau2: Any, test: Any, weights: Any) -> str | float:
+    found = check_method(method, tau2)
+    if test not in TESTS:
+        raise InputError(f"test={test!r} is unknown; use one of {', '.join(map(repr, TESTS))}.")
+    if test == "KR" and found != "REML":
+        raise InputError('Kenward-Roger intervals are defined for method="REML" only.')
+    if found in WEIGHTED and weights is None:
+        raise InputError(f"method={found!r} needs weights=, one per study.")
+    if weights is not None and test == "KR":
+        raise InputError('test="KR" is defined for inverse-variance weights; leave weights= out or use another test.')
+    return found
 
 
 def column(values: Any, data: Any, what: str) -> Any:

@@ -32,20 +32,20 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
     wants |= {"Q-profile": estimators.PROFILE, "profile-likelihood": estimators.PROFILE_LIKELIHOOD}.get(kind, 0)
     order, start = _one_batch(s.k)
     try:
-        row = estimators.fit_ragged(s.y, s.v, order, start, c.tau2, weights=c.weights, level=c.level, wants=wants)[0].tolist()
+        row = estimators.fit_ragged(s.y, s.v, order, start, c.method, weights=c.weights, level=c.level, wants=wants)[0].tolist()
     except ConvergenceError:
         if np.ptp(np.log10(s.v)) > 30 or not math.isfinite(float(np.square(np.ptp(s.y)))):
             raise InputError(_TOO_WIDE) from None
         raise
     tau2, tau2_se, estimate, se0, factor, q, typical, lower, upper, ll_ml, ll_reml = row
     df = s.k - 1
-    knapp, ddf = c.interval.startswith("HKSJ"), None if c.interval == "Wald" else df
+    knapp, ddf = c.test.startswith("HKSJ"), None if c.test == "Wald" else df
     se = se0
     if knapp:
-        se *= math.sqrt(max(1.0, factor) if c.interval == "HKSJ-adhoc" else factor)
+        se *= math.sqrt(max(1.0, factor) if c.test == "HKSJ-adhoc" else factor)
     t = quantile(c.level, ddf)
     # Paule-Mandel makes q one by definition: a last bit below is not a narrower interval
-    adhoc = _around(estimate, t * se0) if c.interval == "HKSJ" and factor < 1 - 1e-9 else None
+    adhoc = _around(estimate, t * se0) if c.test == "HKSJ" and factor < 1 - 1e-9 else None
     statistic = estimate / se if se > 0 else (math.copysign(math.inf, estimate) if estimate else 0.0)
     i2 = 100 * (tau2 / (tau2 + typical)) if c.model == "random" else (100 * (q - df) / q if q > df else 0.0)
     if kind == "generalised-Q":
@@ -66,9 +66,9 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
             f"The Q-profile interval of tau2 is empty: the studies agree more closely (Q = {q:.3g} on {df} df) than chance "
             "leads one to expect even without heterogeneity."
         )
-    elif isinstance(c.tau2, str) and c.model == "random" and not profile[0] <= tau2 <= profile[1]:
+    elif isinstance(c.method, str) and c.model == "random" and not profile[0] <= tau2 <= profile[1]:
         notes.append(
-            f"The {c.tau2} estimate of tau2 ({tau2:.3g}) lies outside its {kind} interval "
+            f"The {c.method} estimate of tau2 ({tau2:.3g}) lies outside its {kind} interval "
             f"({profile[0]:.3g} to {profile[1]:.3g}): the two weigh the studies differently and do not agree here."
         )
     if adhoc is not None:
@@ -84,10 +84,10 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
         prediction=_prediction(s, c, estimate, se, se0, factor, tau2, t), tau2=tau2, labels=s.labels, y=s.y, v=s.v,
         weights=100 * weight / weight.sum(), details=s.details, warnings=tuple(notes), call=call, statistic=statistic,
         p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf), q=q, q_df=df, q_p=chi2_tail(q, df), i2=i2,
-        tau2_interval=profile, tau2_method=c.tau2_method, interval_method=c.interval, adhoc_interval=adhoc,
+        tau2_interval=profile, method=c.method_name, test=c.test, adhoc_interval=adhoc,
         tau2_se=None if math.isnan(tau2_se) else tau2_se, typical_variance=typical, tau2_interval_method=kind,
         prediction_method="fitted" if c.prediction == "auto" else c.prediction,
-        fit_statistics=_fit_statistics(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.tau2, str))),
+        fit_statistics=_fit_statistics(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.method, str))),
     )  # fmt: skip
     return _finite(result)
 
@@ -103,10 +103,10 @@ def _prediction(
         from vfmeta.kernels.prediction import bootstrap_prediction
 
         return bootstrap_prediction(s.y, s.v, c.level, c.draws, c.seed)
-    ddf = s.k - 1 - isinstance(c.tau2, str)
+    ddf = s.k - 1 - isinstance(c.method, str)
     if ddf < 1:
         return None
-    knapp = se if c.interval.startswith("HKSJ") else se0 * math.sqrt(factor)
+    knapp = se if c.test.startswith("HKSJ") else se0 * math.sqrt(factor)
     used = se0 if c.prediction == "HTS" else knapp
     return _around(estimate, quantile(c.level, ddf) * math.hypot(used, math.sqrt(tau2)))
 
@@ -140,7 +140,7 @@ def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult
         interval=_around(estimate, quantile(level, None) * se), level=level, prediction=None, tau2=None, labels=s.labels,
         y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, warnings=(*s.notes, note), call=call,
         statistic=statistic, p_value=p_value(statistic, None), df=None, q=0.0, q_df=0, q_p=1.0, i2=None,
-        tau2_interval=None, tau2_method="not estimable", interval_method="Wald",
+        tau2_interval=None, method="not estimable", test="Wald",
     ))  # fmt: skip
 
 

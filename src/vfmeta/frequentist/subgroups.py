@@ -13,6 +13,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.question import Question
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies
+from vfmeta.frequentist.choices import check_method
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import column, fitted, prepared
 from vfmeta.frequentist.record import Recorded, array, plain
@@ -76,11 +77,12 @@ def subgroups(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     data: Any = None,
     common_tau2: bool = False,
-    tau2: str = "REML",
-    interval: str = "HKSJ",
+    method: str = "REML",
+    tau2: float | None = None,
+    test: str = "HKSJ",
     level: float = 0.95,
     question: Question | None = None,
     missing: str = "raise",
@@ -89,8 +91,8 @@ def subgroups(
 
     Parameters
     ----------
-    effects, y, v, labels, data, tau2, interval, level, question, missing
-        As of `meta_regression`; ``tau2="common"`` pools each group by the common-effect model.
+    effects, y, v, study, data, method, tau2, test, level, question, missing
+        As of `meta_regression`; ``method="common"`` pools each group by the common-effect model.
     by : str or sequence of k values
         Group of each study: a column of the data (or of the table's details), or the values.
     common_tau2 : bool
@@ -119,29 +121,29 @@ def subgroups(
         total = len(list(effects.y if effects is not None else (data[y] if isinstance(y, str) else y)))
         if len(list(by)) != total:
             raise InputError(f"by has {len(list(by))} values for {total} studies; give one per study.")
-    y, v, labels = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (labels, "labels")))
+    y, v, study = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (study, "study")))
     data = {name: _factor(values)}
     quoted = name if name.isidentifier() else f"`{name}`"
-    s, means = prepared(effects, y, v, labels, data, question, missing, level, (f"~ 0 + C({quoted})", None, None))
+    s, means = prepared(effects, y, v, study, data, question, missing, level, (f"~ 0 + C({quoted})", None, None))
     names = [n.split("[", 1)[1][:-1].removeprefix("T.") for n in means.names]
     if len(names) < 2:
         raise InputError(f"Every study is in the one group {names[0]!r}; there is nothing to compare.")
     notes: list[str] = list(s.notes)
     member = means.x.astype(bool)
     if common_tau2:
-        return _common(s, means, names, tau2, interval, level, notes)
+        return _common(s, means, names, check_method(method, tau2), test, level, notes)
     pools: dict[str, FrequentistResult] = {}
     import warnings
 
     for j, group in enumerate(names):
         part = np.flatnonzero(member[:, j])
         given: dict[str, Any] = {
-            "y": s.y[part], "v": s.v[part], "labels": [s.labels[i] for i in part], "interval": interval, "level": level,
+            "y": s.y[part], "v": s.v[part], "study": [s.labels[i] for i in part], "test": test, "level": level,
             "question": s.question,
         }  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pools[group] = common_effect(**given) if tau2 == "common" else random_effects(tau2=tau2, **given)
+            pools[group] = common_effect(**given) if method == "common" else random_effects(method=method, tau2=tau2, **given)
         notes += [f"{group}: {w}" for w in pools[group].warnings]
     estimate = np.array([f.estimate for f in pools.values()])
     se = np.array([f.se for f in pools.values()])
@@ -174,11 +176,11 @@ def _factor(values: Any) -> Any:
 
 
 def _common(
-    s: Studies, means: Design, names: list[str], tau2: str, interval: str, level: float, notes: list[str]
+    s: Studies, means: Design, names: list[str], method: str | float, test: str, level: float, notes: list[str]
 ) -> SubgroupResult:
-    fit = fitted(s, Design(means.x, tuple(names), None), tau2, interval, level)
+    fit = fitted(s, Design(means.x, tuple(names), None), method, test, level)
     against = np.column_stack([np.ones(s.k), means.x[:, 1:]])
-    test = fitted(s, Design(against, ("Intercept", *names[1:]), None), tau2, interval, level).omnibus
+    between = fitted(s, Design(against, ("Intercept", *names[1:]), None), method, test, level).omnibus
     predicted = fit.predict(np.eye(len(names)))
     notes = list(fit.warnings)
     for note in notes:
@@ -188,7 +190,9 @@ def _common(
          predicted["prediction_high"][j], fit.tau2)
         for j, g in enumerate(names)
     ]  # fmt: skip
-    return SubgroupResult(question=s.question, groups={}, common=fit, between=test, table=_table(rows), warnings=tuple(notes))
+    return SubgroupResult(
+        question=s.question, groups={}, common=fit, between=between, table=_table(rows), warnings=tuple(notes)
+    )
 
 
 def _table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from vfmeta.kernels.tails import tails
 
 
 def fit_columns(
-    out: np.ndarray, k: np.ndarray, model: str, interval: str, level: float, null: float = 0.0
+    out: np.ndarray, k: np.ndarray, model: str, test: str, level: float, null: float = 0.0
 ) -> dict[str, np.ndarray]:
     """Tidy columns of a batch.
 
@@ -21,7 +21,7 @@ def fit_columns(
         Number of studies of each fit. A single study stands for itself: its Wald interval, and tau2, I2 and H2 NaN.
     model : {"random", "common"}
         Decides what I2 and H2 are made of.
-    interval : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}
+    test : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}
         As for ``vf.random_effects``.
     level : float
         Confidence level.
@@ -36,19 +36,19 @@ def fit_columns(
     tau2, estimate, se, factor, q, typical = (out[:, c] for c in (0, 2, 3, 4, 5, 6))
     df, alone = k - 1, np.flatnonzero(k == 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        if interval.startswith("HKSJ"):
+        if test.startswith("HKSJ"):
             own = se[alone]
-            se = se * np.sqrt(np.maximum(factor, 1.0) if interval == "HKSJ-adhoc" else factor)
+            se = se * np.sqrt(np.maximum(factor, 1.0) if test == "HKSJ-adhoc" else factor)
             se[alone] = own
         beyond = estimate - null if null else estimate
         statistic = beyond / se
         statistic[(beyond == 0) & (se == 0)] = 0.0
-        if interval == "Wald":
+        if test == "Wald":
             ddf, half = np.full(len(k), np.nan), quantile(level, None) * se
         else:
             ddf, half = df.astype(float), quantiles(k, 1, level) * se
             ddf[alone] = np.nan
-        p, q_p = tails(statistic, q, df, interval != "Wald")
+        p, q_p = tails(statistic, q, df, test != "Wald")
         if model == "random":
             i2, h2 = 100 * (tau2 / (tau2 + typical)), tau2 / typical + 1
         else:
@@ -62,7 +62,7 @@ def fit_columns(
 
 
 def prediction_columns(
-    columns: dict[str, np.ndarray], out: np.ndarray, prediction: str, interval: str, level: float, estimated: bool
+    columns: dict[str, np.ndarray], out: np.ndarray, prediction: str, test: str, level: float, estimated: bool
 ) -> dict[str, np.ndarray]:
     """Limits of the prediction interval, NaN where it is undefined; arguments as in `fit_columns` and ``vf.random_effects``.
 
@@ -74,10 +74,10 @@ def prediction_columns(
     else:
         lost = 1 + estimated
         least = lost + 1
-        se = columns["se"] if prediction == "Partlett-Riley" and interval.startswith("HKSJ") else out[:, 3]
-        if prediction == "Partlett-Riley" and not interval.startswith("HKSJ"):
+        se = columns["se"] if prediction == "Partlett-Riley" and test.startswith("HKSJ") else out[:, 3]
+        if prediction == "Partlett-Riley" and not test.startswith("HKSJ"):
             se = se * np.sqrt(out[:, 4])
-    normal = interval == "Wald" and prediction in ("auto", "fitted")
+    normal = test == "Wald" and prediction in ("auto", "fitted")
     t = np.full(len(k), quantile(level, None)) if normal else quantiles(k, lost, level)
     half = np.where(k >= least, t * np.sqrt(se * se + tau2), np.nan)
     return {"prediction_low": columns["estimate"] - half, "prediction_high": columns["estimate"] + half}

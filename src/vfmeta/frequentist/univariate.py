@@ -18,9 +18,10 @@ def random_effects(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
-    tau2: str | float = "REML",
-    interval: str = "HKSJ",
+    study: Sequence[Any] | None = None,
+    method: str = "REML",
+    tau2: float | None = None,
+    test: str = "HKSJ",
     level: float = 0.95,
     question: Question | None = None,
     missing: str = "raise",
@@ -38,14 +39,16 @@ def random_effects(
         What ``vf.compare`` or ``vf.effect_size`` returned.
     y, v : array-like of shape (k,)
         Instead of a table: effects on the analysis scale (log for ratios) and their sampling variances.
-    labels : sequence of k names, optional
+    study : sequence of k names, optional
         Study names for raw arrays.
-    tau2 : str or float
-        Estimator of the between-study variance, or its value in squared units of ``y``. Likelihood: "REML", "ML" (the global
+    method : str
+        Estimator of the between-study variance. Likelihood: "REML", "ML" (the global
         maximum). Equations in the generalised Q: "PM" (Paule & Mandel), which "EB" (Morris), "DLIT" and "SJIT" (DL and SJ
         iterated to their limit) agree with for a mean, and "PMM" (its median). Moments: "DL", "DL2" (two steps), "HE", "HS",
         "HSk", "SJ", and with given ``weights`` "GENQ", "GENQM" (its median). `vfmeta.kernels.ESTIMATORS` names the papers.
-    interval : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}
+    tau2 : float, optional
+        A value that holds the between-study variance, in squared units of ``y``; nothing is estimated then.
+    test : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}
         Hartung-Knapp-Sidik-Jonkman with q as is and t with k - 1 df (Hartung & Knapp 2001, Stat Med 20:1771-1782; Sidik &
         Jonkman 2002, Stat Med 21:3153-3159); the same with q = max(1, q) (Knapp & Hartung 2003, Stat Med 22:2693-2710); the
         normal interval; or the ordinary standard error with t and k - 1 df.
@@ -84,10 +87,10 @@ def random_effects(
     ConvergenceError
         When an iteration does not settle.
     """
-    method = check_choices(tau2, interval, prediction, tau2_interval, weights, draws, seed)
-    studies = read(effects, y, v, labels, question, missing, level)
+    estimator = check_choices(method, tau2, test, prediction, tau2_interval, weights, draws, seed)
+    studies = read(effects, y, v, study, question, missing, level)
     choices = Choices(
-        "random", method, interval, float(level), prediction, tau2_interval, user_weights(weights, studies), draws, seed
+        "random", estimator, test, float(level), prediction, tau2_interval, user_weights(weights, studies), draws, seed
     )
     result = pool(studies, choices, weights)
     for note in result.warnings:
@@ -100,8 +103,8 @@ def common_effect(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
-    interval: str = "Wald",
+    study: Sequence[Any] | None = None,
+    test: str = "Wald",
     level: float = 0.95,
     question: Question | None = None,
     missing: str = "raise",
@@ -109,12 +112,12 @@ def common_effect(
 ) -> FrequentistResult:
     """Common-effect (fixed-effect) meta-analysis: every study estimates the same effect, tau2 = 0.
 
-    Parameters and errors are those of `random_effects`, without ``tau2``. I2 is max(0, (Q - df) / Q); there is no
+    Parameters and errors are those of `random_effects`, without ``method``. I2 is max(0, (Q - df) / Q); there is no
     prediction interval, and the Q-profile interval of tau2 shows how far the model may be from the data.
     """
-    check_choices("common", interval, "auto", "auto", weights, 1, 0)
-    studies = read(effects, y, v, labels, question, missing, level)
-    choices = Choices("common", "common", interval, float(level), weights=user_weights(weights, studies))
+    check_choices("common", None, test, "auto", "auto", weights, 1, 0)
+    studies = read(effects, y, v, study, question, missing, level)
+    choices = Choices("common", "common", test, float(level), weights=user_weights(weights, studies))
     result = pool(studies, choices, weights)
     for note in result.warnings:
         warn(note)

@@ -25,7 +25,7 @@ class Fit:
     model: Regression
     x: np.ndarray
     tau2: float
-    se_tau2: float
+    tau2_se: float
     beta: np.ndarray
     vb: np.ndarray
     phi: np.ndarray

@@ -57,18 +57,18 @@ def default_mu(question: Question) -> MuPrior:
 
 
 def _width(question: Question) -> float:
-    if question.scale is None:
+    if question.points is None:
         raise InputError(
             "The default priors of an MD follow its scale, and this question names none; "
             "set scale=(low, high) in the question or name tau= and mu=."
         )
-    low, high = question.scale
+    low, high = question.points
     if not (math.isfinite(low) and math.isfinite(high) and high > low):
-        raise InputError(f"scale={question.scale!r} must be two finite numbers, the lower first.")
+        raise InputError(f"scale={question.points!r} must be two finite numbers, the lower first.")
     return float(high - low)
 
 
 def _rescaled(question: Question, base: str) -> str:
-    if question.scale is None or (question.scale[0], question.scale[1]) == (0, 10):
+    if question.points is None or (question.points[0], question.points[1]) == (0, 10):
         return ""
-    return f"{base} of a 0-10 scale carried to {question.scale[0]:g}-{question.scale[1]:g}"
+    return f"{base} of a 0-10 scale carried to {question.points[0]:g}-{question.points[1]:g}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Coefficients:
-    """For results with ``names``, ``beta``, ``se``, ``statistic``, ``df``, ``p_values``, ``intervals`` (p, 2) and ``level``."""
+    """For results with ``names``, ``beta``, ``se``, ``statistic``, ``df``, ``p_value``, ``intervals`` (p, 2) and ``level``."""
 
     question: Question
     names: tuple[str, ...]
@@ -22,7 +22,7 @@ class Coefficients:
     se: np.ndarray
     statistic: np.ndarray
     df: Any
-    p_values: np.ndarray
+    p_value: np.ndarray
     intervals: np.ndarray
     level: float
     warnings: tuple[str, ...]
@@ -34,7 +34,7 @@ class Coefficients:
 
         return pd.DataFrame({
             "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
-            "df": math.inf if self.df is None else self.df, "p_value": self.p_values, "ci_low": self.intervals[:, 0],
+            "df": math.inf if self.df is None else self.df, "p_value": self.p_value, "ci_low": self.intervals[:, 0],
             "ci_high": self.intervals[:, 1],
         })  # fmt: skip
 
@@ -43,7 +43,7 @@ class Coefficients:
         width = max(12, *map(len, self.names))
         rows = [
             f"{n:<{width}}  {b:>10.4g}  {s:>8.3g}  {f'{lo:.3g} to {hi:.3g}':>22}  {p:>8.3g}"
-            for n, b, s, (lo, hi), p in zip(self.names, self.beta, self.se, self.intervals, self.p_values, strict=True)
+            for n, b, s, (lo, hi), p in zip(self.names, self.beta, self.se, self.intervals, self.p_value, strict=True)
         ]
         columns = f"{'':<{width}}  {'estimate':>10}  {'se':>8}  {f'{self.level:.0%} CI':>22}  {'p':>8}"
         return "\n".join([head, columns, *rows, *foot, *(f"note: {w}" for w in self.warnings)])

@@ -160,7 +160,7 @@ class FrequentistResult(Result):
     ``statistic`` and ``p_value`` test "no difference" (``question.null``); for a measure that has none they hold 0 on the
     analysis scale, and are not printed.
     ``q``, ``q_df``, ``q_p`` are Cochran's test of heterogeneity, ``i2`` is in percent, ``tau2_interval`` is the Q-profile
-    interval (None when it is empty or undefined), ``interval_method`` names how the interval was made and
+    interval (None when it is empty or undefined), ``test`` names how the interval was made and
     ``adhoc_interval`` is the ad hoc Hartung-Knapp interval where the plain one used q < 1. ``tau2_se`` is the standard error of
     tau2, ``typical_variance`` the sampling variance to which I2 and H2 hold tau2. ``fit_statistics`` holds, under "ML" and
     "REML", the log-likelihood (``ll``), deviance, AIC, AICc and BIC of the model at the estimates shown (none for a single
@@ -177,8 +177,8 @@ class FrequentistResult(Result):
     q_p: float
     i2: float | None
     tau2_interval: Pair | None
-    tau2_method: str
-    interval_method: str
+    method: str
+    test: str
     adhoc_interval: Pair | None = None
     tau2_se: float | None = None
     typical_variance: float | None = None
@@ -233,7 +233,7 @@ class FrequentistResult(Result):
     def __str__(self) -> str:
         q = self.question
         lines = [
-            f"{self.model} effects, k = {self.k}, {q.measure} ({self.tau2_method}, {self.interval_method})",
+            f"{self.model} effects, k = {self.k}, {q.measure} ({self.method}, {self.test})",
             f"{q.experimental} v {q.control}: {q.outcome}",
             f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} CI {self._show(self.interval)})",
         ]

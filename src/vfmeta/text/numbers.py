@@ -103,9 +103,9 @@ def measure_text(question: Question) -> str:
 
 def outcome_text(question: Question) -> str:
     """The outcome, with the ends of its scale where they are known."""
-    if question.scale is None:
+    if question.points is None:
         return question.outcome
-    low, high = (number(x, 0 if float(x).is_integer() else 1) for x in question.scale)
+    low, high = (number(x, 0 if float(x).is_integer() else 1) for x in question.points)
     return question.outcome if f"{low} to {high}" in question.outcome else f"{question.outcome} ({low} to {high})"
 
 
@@ -149,7 +149,7 @@ def model_text(result: Result) -> str:
     if name in {"Random", "Common", "Fixed"}:
         name += " effects" if name == "Random" else " effect"
     # Without heterogeneity in the model the name of its "estimator" says nothing.
-    methods = [getattr(result, "tau2_method", "") if result.model == "random" else "", getattr(result, "interval_method", "")]
+    methods = [getattr(result, "method", "") if result.model == "random" else "", getattr(result, "test", "")]
     methods = [m for m in methods if m]
     return f"{name} ({', '.join(methods)})" if methods else name
 

@@ -74,8 +74,8 @@ def _span(q: Question, pair: tuple[float, float]) -> str:
 
 
 def _unit(q: Question) -> str:
-    if q.facts.on_scale and q.scale is not None:
-        return f" on the {q.scale[0]:g}-{q.scale[1]:g} scale"
+    if q.facts.on_scale and q.points is not None:
+        return f" on the {q.points[0]:g}-{q.points[1]:g} scale"
     return f" in {q.facts.within}" if q.facts.within else ""
 
 
@@ -86,9 +86,9 @@ def _a_ratio(q: Question) -> str:
 
 def _on_ten(q: Question, post: BayesianResult) -> str:
     """The same on 0-10, where the scale is another."""
-    if not q.facts.on_scale or q.scale is None or tuple(q.scale) == (0, 10):
+    if not q.facts.on_scale or q.points is None or tuple(q.points) == (0, 10):
         return ""
-    to = 10 / (q.scale[1] - q.scale[0])
+    to = 10 / (q.points[1] - q.points[0])
     low, high = (x * to for x in post.interval)
     return f"Carried to 0-10 that is {_effect(q, post.estimate * to)} ({_span(q, (low, high))})."
 

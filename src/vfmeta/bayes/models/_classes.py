@@ -42,7 +42,7 @@ def classes(
     klass: str | Sequence[Any] | Mapping[str, str] | None = None,
     y: str | Sequence[float] | None = None,
     v: str | Sequence[float] | None = None,
-    labels: str | Sequence[Any] | None = None,
+    study: str | Sequence[Any] | None = None,
     mu: MuPrior | None = None,
     tau: TauPrior | None = None,
     class_sd: TauPrior | None = None,
@@ -65,7 +65,7 @@ def classes(
         Class of every trial's intervention.
     y, v : column name or sequence of k floats, optional
         Effects on the analysis scale and sampling variances.
-    labels : column name or sequence of k names, optional
+    study : column name or sequence of k names, optional
         Study names.
     mu : Normal, optional
         Prior of every class mean; follows the measure by default.
@@ -99,7 +99,7 @@ def classes(
     >>> model.coords["class"]
     ['X', 'Y']
     """
-    data = _read(effects, intervention, klass, y, v, labels, question, missing)
+    data = _read(effects, intervention, klass, y, v, study, question, missing)
     s = data.studies
     tau, level = choose_priors(s.question, tau, mu)
     if not isinstance(level, Normal):
@@ -287,8 +287,8 @@ def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[None
             asked = q
         elif _unit(q) != _unit(asked):
             raise InputError(
-                f"{name} comes as {q.outcome} in {q.measure} on {q.scale}, {next(iter(tables))} as {asked.outcome} in "
-                f"{asked.measure} on {asked.scale}; classes need one outcome, measure, scale and direction."
+                f"{name} comes as {q.outcome} in {q.measure} on {q.points}, {next(iter(tables))} as {asked.outcome} in "
+                f"{asked.measure} on {asked.points}; classes need one outcome, measure, scale and direction."
             )
         found = read(table, None, None, None, None, "raise", 0.95) if len(table.labels) else None
         for label, a, b in zip(*((found.labels, found.y, found.v) if found else ((), (), ())), strict=True):
@@ -307,4 +307,4 @@ def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[None
 
 
 def _unit(q: Question) -> tuple[Any, ...]:
-    return q.outcome, q.measure, q.scale, q.higher_is_worse
+    return q.outcome, q.measure, q.points, q.higher_is_worse

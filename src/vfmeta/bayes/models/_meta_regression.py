@@ -29,7 +29,7 @@ def meta_regression(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     data: Any = None,
     x: Any = None,
     names: Sequence[str] | None = None,
@@ -62,7 +62,7 @@ def meta_regression(
     InputError
         Faulty input, moderators that cannot be told apart, an improper posterior, or a prior that PyMC does not know.
     """
-    studies, design = prepared(effects, y, v, labels, data, question, missing, 0.95, (formula, x, names))
+    studies, design = prepared(effects, y, v, study, data, question, missing, 0.95, (formula, x, names))
     tau, _ = choose_priors(studies.question, tau, Flat())
     chosen = coefficient_priors(design.names, beta)
     mean = np.array([b.mean if isinstance(b, Normal) else 0.0 for b in chosen])

@@ -25,7 +25,7 @@ def normal_normal(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     study_effects: str = "integrated",
@@ -60,7 +60,7 @@ def normal_normal(
     """
     if study_effects not in STUDY_EFFECTS:
         raise InputError(f'study_effects={study_effects!r} is unknown; use "integrated" or "sampled".')
-    studies = read(effects, y, v, labels, question, missing, 0.95)
+    studies = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = effect_priors(studies, tau, mu)
     integrated = study_effects == "integrated"
     data = {"y": studies.y, "v": studies.v, **numbers("mu", mu), **numbers("tau", tau, studies.v)}

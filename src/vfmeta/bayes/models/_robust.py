@@ -33,7 +33,7 @@ def robust(
     *,
     y: Any = None,
     v: Any = None,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     df: float | tuple[float, float] = (2.0, 0.1),
@@ -69,7 +69,7 @@ def robust(
     InputError
         Faulty input, priors that leave the posterior improper, or that PyMC does not know.
     """
-    studies = read(effects, y, v, labels, question, missing, 0.95)
+    studies = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = effect_priors(studies, tau, mu)
     free, given_df, said = _degrees(df)
     data = {"y": studies.y, "v": studies.v, **given_df, **numbers("mu", mu), **numbers("tau", tau, studies.v)}

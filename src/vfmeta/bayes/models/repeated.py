@@ -221,9 +221,9 @@ def _from_tables(effects: Any, columns: dict[str, Any], V: Any) -> _Raw:
 
 def _same_question(raw: _Raw, question: Question) -> None:
     known = raw.questions.setdefault(question.outcome, question)
-    if (known.measure, known.scale, known.higher_is_worse) != (question.measure, question.scale, question.higher_is_worse):
+    if (known.measure, known.points, known.higher_is_worse) != (question.measure, question.points, question.higher_is_worse):
         raise InputError(
-            f"{question.outcome} comes as {known.measure} on {known.scale} and as {question.measure} on {question.scale}; one "
+            f"{question.outcome} is {known.measure} on {known.points} and as {question.measure} on {question.points}; one "
             "outcome needs one measure, scale and direction."
         )
 

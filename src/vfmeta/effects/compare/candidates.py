@@ -268,23 +268,23 @@ class Finder:
                 )
             if worse != self.worse:
                 y, steps = -y, [*steps, "sign turned: this instrument runs the other way"]
-        if not measures.row(o.measure).on_scale or o.scale is None:
+        if not measures.row(o.measure).on_scale or o.points is None:
             return y, v, steps
         ends = {(f.low_end, f.high_end) for f in rows if f.low_end is not None}
         if len(ends) > 1:
             raise Unusable("its arms print different scale ends")
-        if not ends and o.assume_scale:
-            ends = {o.assume_scale}
+        if not ends and o.assume_points:
+            ends = {o.assume_points}
             steps = [
                 *steps,
-                f"scale ends not printed: taken as {o.assume_scale[0]:g} to {o.assume_scale[1]:g} in this analysis",
+                f"scale ends not printed: taken as {o.assume_points[0]:g} to {o.assume_points[1]:g} in this analysis",
             ]
         if not ends:
             raise Unusable("the ends of its scale are not printed in any readable source")
         low, high = ends.pop()
-        factor = (o.scale[1] - o.scale[0]) / (high - low)
+        factor = (o.points[1] - o.points[0]) / (high - low)
         if factor != 1:
-            steps = [*steps, f"rescaled from {low:g}-{high:g} to {o.scale[0]:g}-{o.scale[1]:g} (times {factor:.4g})"]
+            steps = [*steps, f"rescaled from {low:g}-{high:g} to {o.points[0]:g}-{o.points[1]:g} (times {factor:.4g})"]
         return y * factor, v * factor**2, steps
 
 

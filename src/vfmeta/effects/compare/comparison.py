@@ -28,7 +28,7 @@ def compare(
     *,
     outcome: str,
     weeks: Mapping[float, tuple[float, float]] | None = None,
-    names: tuple[str, str] | None = None,
+    sides: tuple[str, str] | None = None,
     higher_is_worse: bool | None = None,
     mid_from: str | None = None,
     **options: Any,
@@ -47,16 +47,16 @@ def compare(
         Several times at once: target weeks with the windows around them, which must not overlap, such as
         ``{13: (8, 20), 52: (40, 60)}``. The table then has a row for each study and week (``target_week``), and its ``vcov``
         waits to be told how an outcome correlates with itself over time: `EffectTable.correlated`.
-    names : (str, str), optional
+    sides : (str, str), optional
         Names of the two sides for people; made from the intervention names when left out.
     higher_is_worse : bool, optional
         Direction the effects are given in; that of the outcome or its instruments when left out.
     mid_from : str, optional
-        Instrument whose minimal important difference applies to ``scale``.
+        Instrument whose minimal important difference applies to ``points``.
     **options
         ``measure`` ("MD", "SMD", "RR", "OR", "HR", "RD"); ``week`` and ``window`` (target week and the window around it: the
-        reading nearest to the target wins, ties go to the later; without a week the latest reading is taken); ``scale``
-        (common scale of an MD, such as (0, 10): only rows with both scale ends printed or in the instrument table are
+        reading nearest to the target wins, ties go to the later; without a week the latest reading is taken); ``points``
+        (ends of the scale of an MD, such as (0, 10): only rows with both scale ends printed or in the instrument table are
         rescaled); ``design`` ("randomised", "quasi_randomised", "non_randomised": never mixed); ``prefer`` (order among
         "adjusted_contrast", "contrast", "change", "final" at the same time); ``background`` (treatments all arms share: a
         tuple of ids, ``()`` for none, None for any); ``unit``, ``analysis_set``, ``time_kind``, ``use`` (values of those
@@ -65,7 +65,7 @@ def compare(
         (zero-cell rule); ``n_missing`` ("leave_out", or "randomised" to use the number randomised where the number analysed
         is not printed); ``correlation`` (between a patient's baseline and final score: a change printed without a spread gets
         its SD from the SDs at baseline and at the end, and finals become changes, which ``prefer`` then ranks as such; never
-        done when left out); ``assume_direction`` and ``assume_scale`` (for rows whose direction or scale is not stated, in
+        done when left out); ``assume_direction`` and ``assume_points`` (for rows whose direction or scale is not stated, in
         sensitivity analyses); ``counts_from_percent`` (rebuild a count from a printed percentage, in analyses that say so);
         ``p_bound`` (take "p < x" as p = x, the widest interval that fits, in sensitivity analyses); ``drop_flags``,
         ``exclude_studies``, ``exclude_rows``.
@@ -84,7 +84,7 @@ def compare(
     --------
     >>> import vfmeta as vf
     >>> table = vf.compare(vf.load_trials(), "vertebroplasty", "sham_vertebroplasty",
-    ...                    outcome="pain_overall", week=52, window=(40, 60), measure="MD", scale=(0, 10))
+    ...                    outcome="pain_overall", week=52, window=(40, 60), measure="MD", points=(0, 10))
     >>> "Buchbinder 2009" in table.labels
     True
     """
@@ -103,14 +103,14 @@ def compare(
     asked = [Options(outcome=outcome, **options, **time) for time in times]
     first = asked[0]
     _known_values(trials, first)
-    sides = trials.interventions_in(_as_list(experimental)), trials.interventions_in(_as_list(control))
-    overlap = set(sides[0]) & set(sides[1])
+    given = trials.interventions_in(_as_list(experimental)), trials.interventions_in(_as_list(control))
+    overlap = set(given[0]) & set(given[1])
     if overlap:
         raise InputError(f"{', '.join(sorted(overlap))} stands on both sides; name distinct interventions.")
-    pairs = _pairs(trials, *sides, first)
+    pairs = _pairs(trials, *given, first)
     finder = Finder(trials, first)
     worse = higher_is_worse if higher_is_worse is not None else _common_direction(trials, finder, pairs, outcome)
-    question = _question(trials, first, worse, (experimental, control), names, mid_from)
+    question = _question(trials, first, worse, (experimental, control), sides, mid_from)
     effects: list[Effect] = []
     left: list[tuple[float | None, LeftOut]] = []
     for o in asked:
@@ -234,7 +234,7 @@ def _common_direction(trials: Trials, finder: Finder, pairs: dict[str, Any], out
 
 
 def _question(
-    trials: Trials, o: Options, worse: bool | None, wanted: tuple[Any, Any], names: tuple[str, str] | None, mid_from: str | None
+    trials: Trials, o: Options, worse: bool | None, wanted: tuple[Any, Any], sides: tuple[str, str] | None, mid_from: str | None
 ) -> Question:
     mid, source = None, ""
     if mid_from is not None:
@@ -249,17 +249,17 @@ def _question(
             )
         row = hit.iloc[0]
         low, high = (float(x[0]) for x in scale_ends(hit.assign(scale_min=pd.NA, scale_max=pd.NA), trials.instruments))
-        width = 1.0 if o.scale is None or math.isnan(low) else (o.scale[1] - o.scale[0]) / (high - low)
+        width = 1.0 if o.points is None or math.isnan(low) else (o.points[1] - o.points[0]) / (high - low)
         mid, source = float(row["mid"]) * width, f"{trials.citations.get(row.mid_source_id, '')} ({row.mid_locator})"
     shown = trials.names("interventions")
-    said = names or tuple(" or ".join(shown.get(w, w.replace("_", " ")) for w in _as_list(side)) for side in wanted)
+    said = sides or tuple(" or ".join(shown.get(w, w.replace("_", " ")) for w in _as_list(side)) for side in wanted)
     return Question(
         measure=o.measure,
         experimental=said[0],
         control=said[1],
         outcome=trials.names("outcomes")[o.outcome],
         higher_is_worse=worse,
-        scale=o.scale,
+        points=o.points,
         mid=mid,
         mid_source=source,
     )
@@ -278,12 +278,12 @@ def _said(trials: Trials, study_id: str, outcome: str) -> str:
 
 def _same_scale(o: Options, effects: list[Effect]) -> None:
     """An MD without a common scale needs one scale; an SMD needs one kind of SD."""
-    if measures.row(o.measure).on_scale and o.scale is None:
+    if measures.row(o.measure).on_scale and o.points is None:
         scales = dict.fromkeys((e.label, e.scale) for e in effects)
         if len({scale for _, scale in scales}) > 1:
             listed = "; ".join(f"{label}: {scale}" for label, scale in scales)
             raise InputError(
-                f"Mixed scales cannot be pooled as MD ({listed}). Give scale=(low, high) to rescale, or use measure='SMD'."
+                f"Mixed scales cannot be pooled as MD ({listed}). Give points=(low, high) to rescale, or use measure='SMD'."
             )
     if o.measure == "SMD":
         kinds = dict.fromkeys(

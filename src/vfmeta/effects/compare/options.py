@@ -30,7 +30,7 @@ class Options:
     measure: str = "MD"
     week: float | None = None
     window: tuple[float, float] | None = None
-    scale: tuple[float, float] | None = None
+    points: tuple[float, float] | None = None
     design: str = "randomised"
     prefer: tuple[str, ...] = PREFERENCES
     background: tuple[str, ...] | None = None
@@ -45,7 +45,7 @@ class Options:
     p_bound: bool = False
     correlation: float | None = None
     assume_direction: str | None = None
-    assume_scale: tuple[float, float] | None = None
+    assume_points: tuple[float, float] | None = None
     drop_flags: tuple[str, ...] = ()
     exclude_studies: tuple[str, ...] = ()
     exclude_rows: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Options:
                 raise InputError(f"{name} is empty, so no figure could enter; name one or more of {', '.join(known)}.")
             for value in values:
                 self._one_of(name, value, tuple(known))
-        for name, pair in (("window", self.window), ("scale", self.scale), ("assume_scale", self.assume_scale)):
+        for name, pair in (("window", self.window), ("points", self.points), ("assume_points", self.assume_points)):
             if pair is not None and (len(pair) != 2 or not all(map(_finite, pair)) or not pair[0] < pair[1]):
                 raise InputError(f"{name} is a pair (low, high) of numbers with low below high, not {pair!r}.")
         if self.week is not None and not (_finite(self.week) and self.week >= 0):

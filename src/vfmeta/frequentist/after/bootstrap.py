@@ -89,7 +89,7 @@ def bootstrap(
         raise InputError(f'kind={kind!r} is unknown; use "parametric" or "studies".')
     if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 100:
         raise InputError(f"draws={draws!r} must be a whole number of at least 100.")
-    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.tau2_method
+    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
     rng = np.random.default_rng(seed)
     beta, tau2 = np.empty((draws, r.p)), np.empty(draws)
     sd, redrawn, done = np.sqrt(r.v + r.tau2), 0, 0

@@ -190,7 +190,7 @@ def profile_likelihood(fit: Any, tau2: Any = None) -> pd.DataFrame:
     Parameters
     ----------
     fit : result
-        Of ``tau2="ML"`` or ``"REML"``.
+        Of ``method="ML"`` or ``"REML"``.
     tau2 : array-like, optional
         Values at which it is wanted; 101 from zero to the upper Q-profile limit when left out.
 
@@ -202,15 +202,15 @@ def profile_likelihood(fit: Any, tau2: Any = None) -> pd.DataFrame:
     import pandas as pd
 
     r = as_regression(fit)
-    if r.tau2_method not in ("ML", "REML"):
-        raise InputError('A likelihood profile needs a fit by tau2="ML" or "REML".')
+    if r.method not in ("ML", "REML"):
+        raise InputError('A likelihood profile needs a fit by method="ML" or "REML".')
     if tau2 is None:
         span = r.tau2_interval()
         tau2 = np.linspace(0, max(span[1] if span else 0.0, 2 * r.tau2, float(r.v.min())), 101)
     grid = np.atleast_1d(np.asarray(tau2, dtype=float))
     if grid.ndim != 1 or not np.all(np.isfinite(grid) & (grid >= 0)):
         raise InputError("tau2 must hold finite values of at least 0.")
-    ll = regression_tau2.log_likelihood(r.fit.model, grid, r.tau2_method == "REML")
+    ll = regression_tau2.log_likelihood(r.fit.model, grid, r.method == "REML")
     return pd.DataFrame({"tau2": grid, "log_likelihood": ll})
 
 
@@ -225,15 +225,15 @@ def as_regression(fit: Any) -> RegressionResult:
     if fit.k < 2:
         raise InputError("One study only: there is nothing to compare it with.")
     weights = fit.weights if "weights" in fit.call else None  # percent; only their ratios matter
-    method: Any = "common" if fit.model == "common" else fit.call.get("tau2", fit.tau2_method)
+    method: Any = "common" if fit.model == "common" else fit.call.get("tau2", fit.method)
     studies = Studies(fit.y, fit.v, fit.labels, fit.question, fit.details, ())
     design = Design(np.ones((fit.k, 1)), (INTERCEPT,), "~ 1")
     known = isinstance(method, (int, float)) or method in {*regression_tau2.METHODS, *regression_tau2.WEIGHTED}
     if not known:
         # an estimator that exists for pools only: its value stands, and is held when a study is left out
         method = float(fit.tau2 or 0.0)
-        warn(f"tau2 by {fit.tau2_method} is held at its value: that estimator is not defined for regressions here.")
-    return fitted(studies, design, method, fit.interval_method, fit.level, None, weights)
+        warn(f"tau2 by {fit.method} is held at its value: that estimator is not defined for regressions here.")
+    return fitted(studies, design, method, fit.test, fit.level, None, weights)
 
 
 def _univariate_only(cluster: Any, reestimate: bool) -> None:
@@ -254,20 +254,20 @@ def _cases(r: RegressionResult) -> tuple[Deleted, Influence]:
         names = ", ".join(r.labels[i] for i in np.flatnonzero(exact))
         warn(
             f"The fit without {names} leaves no residual, so its standard error is zero and no measure of distance; the "
-            'diagnostics are undefined there. interval="HKSJ-adhoc" or "Wald" has them.'
+            'diagnostics are undefined there. test="HKSJ-adhoc" or "Wald" has them.'
         )
     return without, case
 
 
 def _deleted(r: RegressionResult) -> Deleted:
-    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.tau2_method
-    if r.p == 1 and r.design.intercept == 0 and r.k > 2 and r.interval_method != "KR":
+    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
+    if r.p == 1 and r.design.intercept == 0 and r.k > 2 and r.test != "KR":
         # a pool: the compiled loops fit it without each study in no time
         out = estimators.fit_leaving_one_out(r.y, r.v, method, weights=r.user_weights)
         tau2, _, estimate, se, factor, q = out[:, :6].T
-        if not r.interval_method.startswith("HKSJ"):
+        if not r.test.startswith("HKSJ"):
             factor = np.ones(r.k)
-        elif r.interval_method == "HKSJ-adhoc":
+        elif r.test == "HKSJ-adhoc":
             factor = np.maximum(factor, 1)
         return Deleted(estimate[:, None], (factor * se**2)[:, None, None], tau2, q, factor)
-    return leave_one_out(r.y, r.v, r.fit.x, method, r.interval_method, r.user_weights)
+    return leave_one_out(r.y, r.v, r.fit.x, method, r.test, r.user_weights)

@@ -71,7 +71,7 @@ def likelihood_ratio(fuller: Any, simpler: Any) -> Comparison:
     kinds = {m.kind for m in (big, small) if m.kind}
     if kinds - {"ML", "REML"} or len(kinds) != 1:
         given = ", ".join(sorted(kinds)) or "neither"
-        raise InputError(f'Likelihood ratios need two fits by tau2="ML", or two by "REML"; these are by {given}.')
+        raise InputError(f'Likelihood ratios need two fits by method="ML", or two by "REML"; these are by {given}.')
     kind = kinds.pop()
     same_mean = _within(small.x, big.x) and _within(big.x, small.x)
     if kind == "REML" and not same_mean:
@@ -94,8 +94,8 @@ def _model(fit: Any) -> _Model:
         raise InputError("A fit with user weights is no maximum of a likelihood; fit without weights=.")
     value = np.array([r.tau2])
     likelihood = {k: float(regression_tau2.log_likelihood(r.fit.model, value, k == "REML")[0]) for k in ("ML", "REML")}
-    free = r.tau2_method != "common" and r.fixed_tau2 is None
-    kind = r.tau2_method if free else ""
+    free = r.method != "common" and r.fixed_tau2 is None
+    kind = r.method if free else ""
     return _Model(r.design.x, np.ones((r.k, 1)) if free else None, kind, likelihood, r.y, r.v)
 
 

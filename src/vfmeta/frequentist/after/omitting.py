@@ -128,7 +128,7 @@ def _choices(fit: Any) -> tuple[str | float, np.ndarray | None]:
     """Estimator and user weights of a fit."""
     if not isinstance(fit, FrequentistResult) or fit.call.get("function") not in ("random_effects", "common_effect"):
         raise InputError(f"fit is a {type(fit).__name__}; it must be what random_effects or common_effect returned.")
-    return fit.call.get("tau2", "common"), fit.weights if "weights" in fit.call else None
+    return fit.call.get("tau2", fit.call.get("method", "common")), fit.weights if "weights" in fit.call else None
 
 
 def _model(fit: FrequentistResult) -> str:
@@ -136,7 +136,7 @@ def _model(fit: FrequentistResult) -> str:
 
 
 def _columns(fit: FrequentistResult, out: np.ndarray, k: np.ndarray) -> dict[str, np.ndarray]:
-    return fit_columns(out, k, _model(fit), fit.call["interval"], fit.level, fit.question.null_effect or 0.0)
+    return fit_columns(out, k, _model(fit), fit.call["test"], fit.level, fit.question.null_effect or 0.0)
 
 
 def _order(fit: FrequentistResult, order: Sequence[Any] | None) -> np.ndarray:

@@ -30,7 +30,7 @@ class PermutationResult:
     """Permutation p values: per coefficient (p,) and of the omnibus test; ``exact`` says whether all arrangements were seen."""
 
     names: tuple[str, ...]
-    p_values: np.ndarray
+    p_value: np.ndarray
     omnibus_p: float
     arrangements: int
     exact: bool
@@ -39,12 +39,10 @@ class PermutationResult:
         """One row per coefficient: coefficient, p_value."""
         import pandas as pd
 
-        return pd.DataFrame({"coefficient": list(self.names), "p_value": self.p_values})
+        return pd.DataFrame({"coefficient": list(self.names), "p_value": self.p_value})
 
 
-def permutation_test(
-    fit: Any, *, arrangements: int = 1000, exact: bool | None = None, seed: int | None = 0
-) -> PermutationResult:
+def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, seed: int | None = 0) -> PermutationResult:
     """Test the coefficients without trusting their distribution.
 
     With moderators the rows of the design are dealt out anew among the studies; with an intercept alone the signs of the
@@ -56,11 +54,11 @@ def permutation_test(
     ----------
     fit : result
         Of `meta_regression`, `random_effects` or `common_effect`.
-    arrangements : int
+    draws : int
         How many random arrangements are drawn where not all are taken; the one seen is counted among them, so that p is never
         zero (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
     exact : bool, optional
-        Take every arrangement. Left out: where there are no more than ``arrangements``.
+        Take every arrangement. Left out: where there are no more than ``draws``.
     seed : int, optional
         Of the random arrangements; None for other ones each time.
 
@@ -69,11 +67,11 @@ def permutation_test(
     Higgins & Thompson 2004, Stat Med 23:1663-1682; Follmann & Proschan 1999, Biometrics 55:732-737.
     """
     r = as_regression(fit)
-    if isinstance(arrangements, bool) or not isinstance(arrangements, (int, np.integer)) or arrangements < 20:
-        raise InputError(f"arrangements={arrangements!r} must be a whole number of at least 20.")
+    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 20:
+        raise InputError(f"draws={draws!r} must be a whole number of at least 20.")
     alone = r.design.x.shape[1] == 1 and r.design.intercept == 0
     distinct = 2**r.k if alone else _distinct(r.design.x)
-    everything = distinct <= arrangements if exact is None else exact
+    everything = distinct <= draws if exact is None else exact
     if everything and distinct > 1_000_000:
         raise InputError(f"There are {distinct:.3g} arrangements, too many to take each; use exact=False.")
     rng = np.random.default_rng(seed)
@@ -84,7 +82,7 @@ def permutation_test(
         x, where = np.unique(x, axis=0, return_inverse=True)
         drawn = _arrangements(where.ravel())
     else:
-        drawn = (rng.choice([1.0, -1.0], size=r.k) if alone else rng.permutation(r.k) for _ in range(arrangements - 1))
+        drawn = (rng.choice([1.0, -1.0], size=r.k) if alone else rng.permutation(r.k) for _ in range(draws - 1))
     chosen = selected(r.names, r.design.intercept, list(r.omnibus_of))
     seen, seen_omnibus = np.abs(r.statistic), r.omnibus.statistic
     beyond, beyond_omnibus, count = np.zeros(r.p), 0, 0
@@ -103,14 +101,12 @@ def _statistics(
     r: RegressionResult, chosen: list[int], y: np.ndarray, x: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Statistics of the coefficients (n, p) and of the omnibus test (n,) for effects (k,) or (n, k) and design rows (n, k)."""
-    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.tau2_method
-    if not offered(method, r.interval_method):
+    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
+    if not offered(method, r.test):
         found = [_one(r, chosen, e, x[own]) for e, own in zip(np.broadcast_to(y, rows.shape), rows, strict=True)]
         return np.array([t for t, _ in found]), np.array([q for _, q in found])
     weights = None if r.user_weights is None else np.broadcast_to(r.user_weights, rows.shape)
-    fits = fit_many(
-        np.broadcast_to(y, rows.shape), np.broadcast_to(r.v, rows.shape), x, rows, method, r.interval_method, weights
-    )
+    fits = fit_many(np.broadcast_to(y, rows.shape), np.broadcast_to(r.v, rows.shape), x, rows, method, r.test, weights)
     if fits.collinear.any():  # rows in another order keep their rank
         raise InputError("The design is too close to singular for a permutation test.")
     if fits.unsettled.any():
@@ -124,18 +120,18 @@ def _statistics(
     scaled[flat], z = np.eye(len(chosen)), np.where(flat[:, None], 0.0, z)
     q = np.einsum("np,np->n", z, np.linalg.solve(scaled, z[..., None])[..., 0])
     q = np.where(flat, np.where((fits.beta[:, chosen] != 0).any(axis=1), np.inf, 0.0), q)
-    return t, q if r.interval_method == "Wald" else q / len(chosen)
+    return t, q if r.test == "Wald" else q / len(chosen)
 
 
 def _one(r: RegressionResult, chosen: list[int], y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
     """The same for one arrangement and the tests that are not offered in bulk."""
     try:
-        f = fit_arrays(y, r.v, x, r.tau2_method, r.interval_method, r.user_weights)
+        f = fit_arrays(y, r.v, x, r.method, r.test, r.user_weights)
     except CollinearError as error:
         raise InputError("The design is too close to singular for a permutation test.") from error
     if (np.diag(f.vb) < 0).any():
         raise InputError("Kenward-Roger's approximation breaks down for some arrangement of the studies; use another interval.")
-    return ratio(f.beta, np.sqrt(np.diag(f.vb))), joint(f, r.interval_method, np.eye(r.p)[chosen]).statistic
+    return ratio(f.beta, np.sqrt(np.diag(f.vb))), joint(f, r.test, np.eye(r.p)[chosen]).statistic
 
 
 def _distinct(x: np.ndarray) -> int:

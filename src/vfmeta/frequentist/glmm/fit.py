@@ -138,7 +138,7 @@ class Heterogeneity:
     saturated: float
 
 
-def heterogeneity(measure: str, model: str | None, design: Design, counts: Counts, common: Fitted) -> Heterogeneity:
+def heterogeneity_tests(measure: str, model: str | None, design: Design, counts: Counts, common: Fitted) -> Heterogeneity:
     """Tests of equal effects (of no effects beside those of the moderators), on k - m degrees of freedom.
 
     A study with an empty cell has an infinite effect of its own and the Wald statistic is its limit: that study adds nothing.

@@ -14,7 +14,7 @@ from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.frequentist.count_moderators import coordinates, read_moderators
 from vfmeta.frequentist.glmm.designs import design
-from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity
+from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity_tests
 from vfmeta.frequentist.glmm.profile import tau2_interval
 from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountResult
 
@@ -30,7 +30,7 @@ MODELS = {
     "CM.EL": "conditional, exact likelihood",
     "CM.AL": "conditional, approximate likelihood",
 }
-HINT = 'Try a simpler model, effects="common", or a Bayesian model with a prior.'
+HINT = 'Try a simpler model, heterogeneity="common", or a Bayesian model with a prior.'
 Count = Any  # a column name (with data=) or an array-like of shape (k,)
 
 
@@ -52,9 +52,9 @@ def glmm(
     formula: str | None = None,
     moderators: pd.DataFrame | dict[str, Any] | None = None,
     omnibus: Any = None,
-    effects: str = "random",
+    heterogeneity: str = "random",
     nAGQ: int | None = None,
-    interval: str = "Wald",
+    test: str = "Wald",
     level: float = 0.95,
     drop00: bool | None = None,
     missing: str = "raise",
@@ -90,12 +90,12 @@ def glmm(
         when left out.
     omnibus : str, int or sequence of them, optional
         Coefficients of the omnibus test; all but the intercept when left out.
-    effects : {"random", "common"}
+    heterogeneity : {"random", "common"}
         Normal study effects with variance tau2, or one effect (intercepts of UM.RS stay random).
     nAGQ : int, optional
         Nodes of adaptive Gauss-Hermite quadrature per random effect; 1 is the Laplace approximation. By default as many as it
         takes for the estimates to stop changing (by less than 1e-6 of a standard error).
-    interval : {"Wald", "t"}
+    test : {"Wald", "t"}
         Normal quantiles, or t with k - 1 degrees of freedom.
     level : float
         Confidence level.
@@ -127,7 +127,7 @@ def glmm(
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
     two_arms = not row(measure).one_group
     model = (model or "UM.FS") if two_arms else model
-    _check_options(measure, model, two_arms, effects, nAGQ, interval)
+    _check_options(measure, model, two_arms, heterogeneity, nAGQ, test)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2,
              "events": events, "n": n, "time": time}  # fmt: skip
     counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
@@ -140,37 +140,37 @@ def glmm(
     if two_arms:
         counts = _informative(counts, model != "UM.RS" if drop00 is None else drop00, model or "", notes)
     _require_finite(measure, counts)
-    if counts.k == 1 and (model == "UM.RS" or effects == "random"):
+    if counts.k == 1 and (model == "UM.RS" or heterogeneity == "random"):
         raise InputError(
-            f'One informative study only ({counts.labels[0]}): a random effect cannot be estimated; use effects="common"'
+            f'One informative study only ({counts.labels[0]}): a random effect cannot be estimated; use heterogeneity="common"'
             + (' and model="UM.FS".' if model == "UM.RS" else ".")
         )
     x = None if found is None else found.design(counts)
-    basis, back = (None, None) if x is None else coordinates(x, counts.labels, residual=effects == "random")
+    basis, back = (None, None) if x is None else coordinates(x, counts.labels, residual=heterogeneity == "random")
     plan = design(measure, model, counts, basis)
     try:
         common = fit_common(plan, nAGQ)
-        fit = fit_random(plan, nAGQ, common) if effects == "random" else common
-        tests = heterogeneity(measure, model, plan, counts, common)
+        fit = fit_random(plan, nAGQ, common) if heterogeneity == "random" else common
+        tests = heterogeneity_tests(measure, model, plan, counts, common)
     except ConvergenceError as error:
         raise ConvergenceError(f"{measure}, {model or 'one arm'}: {error} {HINT}") from None
-    call = {"function": "glmm", "measure": measure, "model": model, "effects": effects, "nAGQ": nAGQ, "interval": interval,
+    call = {"function": "glmm", "measure": measure, "model": model, "heterogeneity": heterogeneity, "nAGQ": nAGQ, "test": test,
             "level": level} | ({} if formula is None else {"formula": formula})  # fmt: skip
     limits = None
-    if effects == "random":
+    if heterogeneity == "random":
         try:
             limits = tau2_interval(plan, fit, common, nAGQ, float(level))
         except ConvergenceError as error:
             notes.append(f"The interval of tau2 was not found ({str(error).rstrip('.')}).")
     about = counts.question(question, measure)
-    answer = Answer(measure, model, effects, counts, plan, fit, tests, limits, interval, float(level), call, about, notes)
+    answer = Answer(measure, model, heterogeneity, counts, plan, fit, tests, limits, test, float(level), call, about, notes)
     result = answer.pooled() if x is None or back is None else answer.regression(x, back, omnibus)
     for note in result.warnings:
         warn(note)
     return result
 
 
-def _check_options(measure: str, model: str | None, two_arms: bool, effects: str, nodes: Any, interval: str) -> None:
+def _check_options(measure: str, model: str | None, two_arms: bool, heterogeneity: str, nodes: Any, test: str) -> None:
     problems = []
     if two_arms and model not in MODELS:
         problems.append(f"model={model!r} is unknown; use one of {', '.join(map(repr, MODELS))}.")
@@ -178,12 +178,12 @@ def _check_options(measure: str, model: str | None, two_arms: bool, effects: str
         problems.append(f"model={model!r} is for two arms; leave it out for {measure}.")
     if measure == "IRR" and model == "CM.AL":
         problems.append('For the IRR the conditional likelihood is binomial without approximation: use model="CM.EL".')
-    if effects not in ("random", "common"):
-        problems.append(f'effects={effects!r} is unknown; use "random" or "common".')
+    if heterogeneity not in ("random", "common"):
+        problems.append(f'heterogeneity={heterogeneity!r} is unknown; use "random" or "common".')
     if nodes is not None and not (isinstance(nodes, (int, np.integer)) and not isinstance(nodes, bool) and 1 <= nodes <= 300):
         problems.append(f"nAGQ={nodes!r} must be a whole number from 1 (Laplace) to 300, or None.")
-    if interval not in ("Wald", "t"):
-        problems.append(f'interval={interval!r} is unknown; use "Wald" or "t".')
+    if test not in ("Wald", "t"):
+        problems.append(f'test={test!r} is unknown; use "Wald" or "t".')
     if problems:
         raise InputError(problems)
 

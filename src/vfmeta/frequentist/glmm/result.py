@@ -87,7 +87,7 @@ class CountRegressionResult(Coefficients, Recorded):
     beta: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
-    p_values: np.ndarray
+    p_value: np.ndarray
     intervals: np.ndarray
     level: float
     df: float | None
@@ -103,7 +103,7 @@ class CountRegressionResult(Coefficients, Recorded):
     omnibus: TestResult
     omnibus_of: tuple[str, ...]
     model: str
-    interval_method: str
+    test: str
     log_likelihood: float
     conditional_log_likelihood: float
     saturated_log_likelihood: float
@@ -148,7 +148,7 @@ class CountRegressionResult(Coefficients, Recorded):
         rows = self.design.x if new is None else self.design.rows(new)
         estimate, se = rows @ self.beta, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
         reach = quantile(level, self.df)
-        wide = reach * np.sqrt(se**2 + (self.tau2 if self.call["effects"] == "random" else math.nan))
+        wide = reach * np.sqrt(se**2 + (self.tau2 if self.call["heterogeneity"] == "random" else math.nan))
         return self._predictions(estimate, se, reach, wide, transform, list(self.labels) if new is None else None)
 
     def _pack(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class CountRegressionResult(Coefficients, Recorded):
     def __str__(self) -> str:
         span = "" if self.tau2_interval is None else " (profile likelihood {:.3g} to {:.3g})".format(*self.tau2_interval)
         return self._text(
-            f"Meta-regression of counts, k = {self.k}, {self.question.measure} ({self.model}, {self.interval_method})",
+            f"Meta-regression of counts, k = {self.k}, {self.question.measure} ({self.model}, {self.test})",
             f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
             f"residual tau2 {self.tau2:.3g}{span}; {self.q}",
         )
@@ -202,7 +202,7 @@ class Answer:
         """What results with one effect and with moderators have in common."""
         c, fit = self.counts, self.fit
         if self.interval == "t" and self.df < 1:
-            raise InputError('interval="t" needs more informative studies than coefficients; use "Wald".')
+            raise InputError('test="t" needs more informative studies than coefficients; use "Wald".')
         if self.random and fit.tau == 0:
             self.notes.append("tau2 is estimated as 0: the fit is that of a common effect.")
         y, v = each_study(self.measure, c.columns)
@@ -211,7 +211,7 @@ class Answer:
             "df": float(self.df) if self.interval == "t" else None, "tau2": fit.tau**2,
             "tau2_se": 2 * fit.tau * fit.se_tau if fit.se_tau is not None and fit.tau > 0 else None,
             "tau2_interval": self.tau2_interval, "sigma2": None if fit.sigma is None else fit.sigma**2,
-            "interval_method": self.interval, "log_likelihood": fit.log_likelihood,
+            "test": self.interval, "log_likelihood": fit.log_likelihood,
             "conditional_log_likelihood": fit.conditional_log_likelihood, "saturated_log_likelihood": self.tests.saturated,
             "parameters": fit.parameters, "nodes": fit.nodes, "study_effects": fit.study_effects, "call": self.call,
         }  # fmt: skip
@@ -235,7 +235,7 @@ class Answer:
             q=self.tests.lrt, q_df=df, q_p=chi2_tail(self.tests.lrt, df),
             q_wald=self.tests.wald, q_wald_p=chi2_tail(self.tests.wald, df),
             i2=None if typical is None else 100 * tau2 / (tau2 + typical), typical_variance=typical,
-            tau2_method=f"{'ML' if self.random else 'common effect'}, {self.model or 'one arm'}",
+            method=f"{'ML' if self.random else 'common effect'}, {self.model or 'one arm'}",
             tau2_interval_method="profile likelihood", best_log_likelihood=float(saturated_log_density(self.plan).sum()),
         )  # fmt: skip
 
@@ -250,7 +250,7 @@ class Answer:
         tau2 = shared["tau2"]
         return CountRegressionResult(
             **shared, names=moderators.names, beta=beta, se=se, statistic=beta / se, vb=vb,
-            p_values=two_sided(beta / se, shared["df"]), intervals=np.column_stack([beta - half, beta + half]),
+            p_value=two_sided(beta / se, shared["df"]), intervals=np.column_stack([beta - half, beta + half]),
             i2=None if typical is None else 100 * tau2 / (tau2 + typical),
             h2=None if typical is None else tau2 / typical + 1,
             q=TestResult(self.tests.lrt, df, None, chi2_tail(self.tests.lrt, df)),

@@ -29,7 +29,7 @@ def che(
     method: str = "REML",
     kind: str = "CR2",
     level: float = 0.95,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     question: Question | None = None,
     missing: str = "raise",
 ) -> RobustResult:
@@ -68,9 +68,9 @@ def che(
     if isinstance(rho, bool) or not 0 <= rho < 1:
         raise InputError(f"rho={rho!r} must be at least 0 and below 1.")
     if effects is not None:
-        if y is not None or v is not None or labels is not None:
+        if y is not None or v is not None or study is not None:
             raise InputError("Both an effect table and raw arrays (y, v, labels) were given; give one of the two.")
-        y, v, labels = effects.y, effects.v, effects.labels
+        y, v, study = effects.y, effects.v, effects.labels
         data = effects.frame if data is None else data
         question = question or getattr(effects, "question", None)
     if y is None or v is None:
@@ -96,7 +96,7 @@ def che(
         V.setdiag(known)
     fit = multivariate(
         y=y, V=V, random="1 | cluster/effect", formula=formula, x=x, names=names, data=frame, method=method,
-        level=level, labels=labels, question=question, missing=missing,
+        level=level, study=study, question=question, missing=missing,
     )  # fmt: skip
     return robust(fit, "cluster", kind=kind)
 

@@ -84,7 +84,7 @@ def leave_out(fit: MultivariateResult, cluster: Any) -> pd.DataFrame:
     m, p = d.beta.shape
     sizes = fit.k - np.bincount(d.codes)
     se = np.sqrt(np.diagonal(d.vb, axis1=1, axis2=2))
-    df = np.broadcast_to((sizes - p)[:, None], (m, p)).astype(float) if fit.interval_method == "t" else None
+    df = np.broadcast_to((sizes - p)[:, None], (m, p)).astype(float) if fit.test == "t" else None
     if df is not None and fit.call.get("df") == "containment":
         raise InputError('Leaving clusters out is offered for df="residual"; fit again with it.')
     if df is not None and (sizes == p).any():

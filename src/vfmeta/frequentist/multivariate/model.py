@@ -35,14 +35,14 @@ def multivariate(
     names: Sequence[str] | None = None,
     data: Any = None,
     method: str = "REML",
-    interval: str = "Wald",
+    test: str = "Wald",
     df: str = "residual",
     variances: Mapping[str, Any] | None = None,
     correlations: Mapping[str, Any] | None = None,
     R: Mapping[str, Any] | None = None,
     W: Any = None,
     level: float = 0.95,
-    labels: Sequence[Any] | None = None,
+    study: Sequence[Any] | None = None,
     question: Question | None = None,
     missing: str = "raise",
 ) -> MultivariateResult:
@@ -75,7 +75,7 @@ def multivariate(
         One row an effect.
     method : {"REML", "ML"}
         Restricted or full maximum likelihood; the fixed effects are profiled out.
-    interval : {"Wald", "t"}
+    test : {"Wald", "t"}
         Normal, or t (and F) with ``df`` degrees of freedom.
     df : {"residual", "containment"}
         k - p; or, a coefficient, the smallest (groups - p) of the random terms in whose groups its column of X is constant, and
@@ -94,7 +94,7 @@ def multivariate(
         the univariate model.
     level : float
         Confidence level.
-    labels : sequence of k names, optional
+    study : sequence of k names, optional
     question : Question, optional
     missing : {"raise", "drop"}
         Whether a row with a missing value is an error or is left out with a warning that names it.
@@ -126,18 +126,18 @@ def multivariate(
     Berkey et al 1998, Stat Med 17:2537-2550; Jackson, Riley & White 2011, Stat Med 30:2481-2498; Konstantopoulos 2011, Res
     Synth Methods 2:61-76; Ishak et al 2007, Clin Trials 4:525-539.
     """
-    for value, known, name in ((method, METHODS, "method"), (interval, INTERVALS, "interval"), (df, DF, "df")):
+    for value, known, name in ((method, METHODS, "method"), (test, INTERVALS, "test"), (df, DF, "df")):
         if value not in known:
             raise InputError(f"{name}={value!r} is unknown; use one of {', '.join(map(repr, known))}.")
     check_level(level)
     wishes = parse(random)
     grouping = [c for w in wishes for c in w.columns]
-    rows = read(effects, y, v, V, data, labels, formula, x, names, grouping, question, missing)
+    rows = read(effects, y, v, V, data, study, formula, x, names, grouping, question, missing)
     terms = tuple(build(wishes, structure, rows.data, rows.numbers, R))
     given = given_values(terms, variances, correlations)
     held = bool(terms) and not any(np.isnan(np.concatenate(g)).any() for g in given)
     k, p = rows.design.x.shape
-    if k == p and ((terms and not held) or interval == "t"):
+    if k == p and ((terms and not held) or test == "t"):
         raise InputError(
             f"{k} effects and {p} coefficients leave nothing to estimate the random effects or degrees of freedom from."
         )
@@ -153,12 +153,12 @@ def multivariate(
         ) from error
     call: dict[str, Any] = {
         "function": "multivariate", "random": random, "structure": structure, "formula": formula, "method": method,
-        "interval": interval, "df": df, "level": level,
+        "test": test, "df": df, "level": level,
     }  # fmt: skip
     call |= {name: dict(x) for name, x in (("variances", variances), ("correlations", correlations)) if x}
     call |= {"R": sorted(R)} if R else {}
     call |= {"W": "given"} if W is not None else {}
-    result = summarise(problem, u, rows, interval, df, float(level), call)
+    result = summarise(problem, u, rows, test, df, float(level), call)
     for note in result.warnings:
         warn(note)
     return result
@@ -186,9 +186,9 @@ def summarise(
         _component(t, u[s], problem.free[s], problem.scale) for t, s in zip(problem.terms, problem.slices, strict=True)
     )
     return MultivariateResult(
-        question=rows.question, method="REML" if problem.reml else "ML", interval_method=interval, level=level, k=k,
+        question=rows.question, method="REML" if problem.reml else "ML", test=interval, level=level, k=k,
         names=rows.design.names,
-        beta=fit.beta, se=se, statistic=statistic, p_values=two_sided(statistic, degrees),
+        beta=fit.beta, se=se, statistic=statistic, p_value=two_sided(statistic, degrees),
         intervals=around(fit.beta, se, level, degrees), df=degrees, vb=fit.cov, terms=components,
         q=TestResult(q, k - p, None, chi2_tail(q, k - p)), omnibus=omnibus,
         omnibus_of=tuple(rows.design.names[j] for j in tested),

@@ -70,7 +70,7 @@ class RandomTerm:
 class MultivariateResult(Recorded):
     """A fitted multivariate or multilevel model. Vectors follow ``names``; everything is on the analysis scale.
 
-    ``statistic``, ``p_values`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
+    ``statistic``, ``p_value`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
     test. ``terms`` are the random effects. ``q`` is the test of residual heterogeneity, of the model without random effects.
     ``omnibus`` tests all coefficients but the intercept (all, where there is none or nothing else); ``omnibus_of`` names them.
     ``log_likelihood`` is that of the method fitted, ``parameters`` counts coefficients, variances and correlations.
@@ -81,14 +81,14 @@ class MultivariateResult(Recorded):
 
     question: Question
     method: str
-    interval_method: str
+    test: str
     level: float
     k: int
     names: tuple[str, ...]
     beta: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
-    p_values: np.ndarray
+    p_value: np.ndarray
     intervals: np.ndarray
     df: np.ndarray | None
     vb: np.ndarray
@@ -167,7 +167,7 @@ class MultivariateResult(Recorded):
         return pd.DataFrame(
             {
                 "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
-                "df": math.inf if self.df is None else self.df, "p_value": self.p_values,
+                "df": math.inf if self.df is None else self.df, "p_value": self.p_value,
                 "ci_low": self.intervals[:, 0], "ci_high": self.intervals[:, 1],
             }
         )  # fmt: skip
@@ -249,11 +249,11 @@ class MultivariateResult(Recorded):
         return unpack(data, own) | {"terms": tuple(RandomTerm.from_plain(t) for t in data["terms"])}
 
     def __str__(self) -> str:
-        lines = [f"multivariate random effects, k = {self.k}, {self.question.measure} ({self.method}, {self.interval_method})"]
+        lines = [f"multivariate random effects, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
         for i, name in enumerate(self.names):
             low, high = self.intervals[i]
             lines.append(
-                f"{name}: {self.beta[i]:.4g}  ({self.level:.0%} CI {low:.4g} to {high:.4g}), p = {self.p_values[i]:.3g}"
+                f"{name}: {self.beta[i]:.4g}  ({self.level:.0%} CI {low:.4g} to {high:.4g}), p = {self.p_value[i]:.3g}"
             )
         for t in self.terms:
             text = ", ".join(f"{v:.4g}" for v in t.variances)

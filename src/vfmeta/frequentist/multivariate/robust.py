@@ -42,7 +42,7 @@ class RobustResult(Recorded):
     se: np.ndarray
     statistic: np.ndarray
     df: np.ndarray
-    p_values: np.ndarray
+    p_value: np.ndarray
     intervals: np.ndarray
     vb: np.ndarray
     kind: str
@@ -62,7 +62,7 @@ class RobustResult(Recorded):
         return pd.DataFrame(
             {
                 "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
-                "df": self.df, "p_value": self.p_values, "ci_low": self.intervals[:, 0], "ci_high": self.intervals[:, 1],
+                "df": self.df, "p_value": self.p_value, "ci_low": self.intervals[:, 0], "ci_high": self.intervals[:, 1],
             }
         )  # fmt: skip
 
@@ -138,7 +138,7 @@ class RobustResult(Recorded):
         lines = [f"cluster-robust ({self.kind}, {self.df_method} df), k = {self.k} effects in {self.clusters} clusters"]
         lines += [
             f"{n}: {self.beta[i]:.4g}  ({self.level:.0%} CI {self.intervals[i, 0]:.4g} to {self.intervals[i, 1]:.4g}), "
-            f"df = {self.df[i]:.1f}, p = {self.p_values[i]:.3g}"
+            f"df = {self.df[i]:.1f}, p = {self.p_value[i]:.3g}"
             for i, n in enumerate(self.names)
         ]
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
@@ -212,7 +212,7 @@ def robust(fit: Any, cluster: Any, *, kind: str = "CR2", df: str = "Satterthwait
     for note in notes:
         warn(note)
     return RobustResult(
-        names=names, beta=parts.beta, se=se, statistic=statistic, df=degrees, p_values=two_sided(statistic, degrees),
+        names=names, beta=parts.beta, se=se, statistic=statistic, df=degrees, p_value=two_sided(statistic, degrees),
         intervals=around(parts.beta, se, level, degrees), vb=parts.vcov, kind=kind, df_method=df, level=level, k=len(y),
         clusters=m, warnings=tuple(notes), model=fit, parts=parts,
     )  # fmt: skip
