@@ -161,9 +161,9 @@ def time_dependent(nested: pd.DataFrame) -> dict[str, float]:
 def time_resampling(studies: pd.DataFrame) -> dict[str, float]:
     """Very many refits of one meta-regression."""
     fit = vf.meta_regression(y=studies["y"], v=studies["v"], data={"dose": np.arange(20.0)}, formula="~ dose")
-    vf.permutation_test(fit, arrangements=20)
+    vf.permutation_test(fit, draws=20)
     return {
-        "permutation": best(lambda: vf.permutation_test(fit, arrangements=10_000), 2),
+        "permutation": best(lambda: vf.permutation_test(fit, draws=10_000), 2),
         "bootstrap": best(lambda: vf.bootstrap(fit, kind="studies", draws=5_000), 2),
     }
 
