@@ -15,6 +15,8 @@ from test_plots_make import LABELS, PAIN, RISK, SIZES, assert_legible, drawn, ex
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.question import Question
 from vfmeta.text import numbers as tx
+from vfmeta.text.fit import few_trials_text, heterogeneity_text
+from vfmeta.text.posterior import bayes_text
 
 plt.switch_backend("Agg")
 
@@ -38,8 +40,8 @@ def test_numbers_written_are_those_of_the_result() -> None:
     assert words(ax, "prediction-effect") == [f"({tx.interval_text(PAIN, fit.prediction)})"]
     assert words(ax, "bayes_prediction-effect") == [f"({tx.interval_text(PAIN, post.next_trial.interval)})"]
     said = " ".join(words(ax, "words-label"))
-    assert tx.heterogeneity_text(fit) in said
-    assert tx.bayes_text(post) in said
+    assert heterogeneity_text(fit) in said
+    assert bayes_text(post) in said
     # And by hand, so that the formatter cannot agree with itself alone.
     assert words(ax, "study-effect")[0] == "−0.50 (−1.38 to 0.38)"
 
@@ -134,7 +136,7 @@ def test_one_trial_has_no_diamond() -> None:
 
 def test_two_trials_carry_a_note_and_few_trials_lead_with_the_bayesian_result() -> None:
     fit = fit_of([-0.1, -0.9], [0.5, 0.47])
-    assert tx.few_trials_text(2, bayesian=False) in " ".join(words(vf.plots.forest(fit), "words-label"))
+    assert few_trials_text(2, bayesian=False) in " ".join(words(vf.plots.forest(fit), "words-label"))
 
     def order(k: int) -> list[str]:
         fit = fit_of(np.linspace(-1, 0, k), np.full(k, 0.4))

@@ -16,6 +16,8 @@ from vfmeta.core.measures import MEASURES
 from vfmeta.core.question import Question
 from vfmeta.plots import alt_text
 from vfmeta.text import numbers as tx
+from vfmeta.text.fit import heterogeneity_text, model_text
+from vfmeta.text.posterior import bayes_text, priors_text
 
 RAW, SMD = Question(), Question(measure="SMD", higher_is_worse=False)
 
@@ -67,22 +69,22 @@ def test_probability_is_never_a_bare_nought_or_one(p: float, shown: str) -> None
 
 
 def test_heterogeneity() -> None:
-    assert tx.heterogeneity_text(fit_of([-0.5, -0.7], [0.45, 0.42], q=5.2, q_p=0.0226)) == (
+    assert heterogeneity_text(fit_of([-0.5, -0.7], [0.45, 0.42], q=5.2, q_p=0.0226)) == (
         "Heterogeneity: τ² = 0.12 (95% CI 0 to 2.31), I² = 45%, Q = 5.20 on 1 df, p = 0.02"
     )
     bare = fit_of([-0.5, -0.7], [0.45, 0.42], q=0.1, q_p=0.7, tau2=0.0, tau2_interval=None, i2=0.0)
-    assert tx.heterogeneity_text(bare) == "Heterogeneity: τ² = 0, I² = 0%, Q = 0.10 on 1 df, p = 0.70"
+    assert heterogeneity_text(bare) == "Heterogeneity: τ² = 0, I² = 0%, Q = 0.10 on 1 df, p = 0.70"
     small = fit_of([-0.5, -0.7], [0.45, 0.42], q=0.1, q_p=0.7, tau2=0.0004, tau2_interval=(0.0, math.inf))
-    assert "τ² < 0.001 (95% CI 0 to ∞)" in tx.heterogeneity_text(small)
-    assert tx.heterogeneity_text(fit_of([1.0], [1.0])) == "One trial: nothing was pooled"
+    assert "τ² < 0.001 (95% CI 0 to ∞)" in heterogeneity_text(small)
+    assert heterogeneity_text(fit_of([1.0], [1.0])) == "One trial: nothing was pooled"
 
 
 def test_bayes_and_priors() -> None:
     fit = three()
     post = post_of(fit, p_benefit=0.97, p_benefit_mid=0.0004)
-    assert tx.bayes_text(post) == "Bayesian: P(benefit) = 0.97, P(benefit beyond 1.5) < 0.001, τ = 0.38 (95% CrI 0.02 to 1.41)"
-    assert tx.bayes_text(post_of(fit, p_benefit=None, p_benefit_mid=None)) == "Bayesian: τ = 0.38 (95% CrI 0.02 to 1.41)"
-    assert tx.priors_text(post) == "Priors: τ ~ half-normal(1); μ ~ N(0, 10)"
+    assert bayes_text(post) == "Bayesian: P(benefit) = 0.97, P(benefit beyond 1.5) < 0.001, τ = 0.38 (95% CrI 0.02 to 1.41)"
+    assert bayes_text(post_of(fit, p_benefit=None, p_benefit_mid=None)) == "Bayesian: τ = 0.38 (95% CrI 0.02 to 1.41)"
+    assert priors_text(post) == "Priors: τ ~ half-normal(1); μ ~ N(0, 10)"
 
 
 def test_minimal_important_difference() -> None:
@@ -91,7 +93,7 @@ def test_minimal_important_difference() -> None:
     assert tx.mid_text(replace(PAIN, higher_is_worse=None)) == tx.mid_note(replace(PAIN, mid=None)) == ""
     ratio = replace(RISK, mid=-math.log(0.8))  # on the analysis scale, as the Bayesian engine takes it
     assert tx.mid_text(ratio) == "0.80"
-    assert "P(benefit beyond 0.80) = " in tx.bayes_text(post_of(fit_of([-0.5, -0.7], [0.3, 0.4], ratio)))
+    assert "P(benefit beyond 0.80) = " in bayes_text(post_of(fit_of([-0.5, -0.7], [0.3, 0.4], ratio)))
 
 
 def test_sides_follow_the_direction() -> None:
@@ -130,11 +132,11 @@ def test_a_default_prior_knows_where_ratios_lie_but_not_where_a_mean_or_a_rate_d
 
 
 def test_names_of_models() -> None:
-    assert tx.model_text(three()) == "Random effects (REML, HKSJ)"
+    assert model_text(three()) == "Random effects (REML, HKSJ)"
     common = fit_of([0.1, 0.2], [1, 1], model="common", method="common effect", test="Wald")
-    assert tx.model_text(common) == "Common effect (Wald)"
-    assert "τ² taken as 0 (95% CI 0 to 2.31), I²" in tx.heterogeneity_text(common)
-    assert tx.model_text(post_of(three())) == "Bayesian"
+    assert model_text(common) == "Common effect (Wald)"
+    assert "τ² taken as 0 (95% CI 0 to 2.31), I²" in heterogeneity_text(common)
+    assert model_text(post_of(three())) == "Bayesian"
 
 
 def test_arms_and_weights() -> None:
@@ -150,7 +152,7 @@ def test_alt_text_says_the_same_in_sentences() -> None:
     for part in (
         "Forest plot of vertebroplasty versus sham procedure, pain (0 to 10): mean difference with 95% intervals.",
         "Buchbinder 2009 −0.50 (−1.38 to 0.38);", tx.effect_text(PAIN, fit.estimate, fit.interval),
-        tx.effect_text(PAIN, post.estimate, post.interval), tx.heterogeneity_text(fit), tx.bayes_text(post),
+        tx.effect_text(PAIN, post.estimate, post.interval), heterogeneity_text(fit), bayes_text(post),
         "Later: no trial with usable figures.", "One trial: nothing was pooled.",
         "Values below 0 favour vertebroplasty, values above 0 favour sham procedure.",
     ):  # fmt: skip

@@ -20,6 +20,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,13 +101,13 @@ class ModelAverage:
         low, high = self.mu.interval()
         show = self.question.display
         rows = [
-            f"  {m:<28} {a:.3f} -> {b:.3f}"
+            f"  {m:<28} {tx.fixed(a, 3)} -> {tx.fixed(b, 3)}"
             for m, a, b in zip(self.models, self.prior_probabilities, self.probabilities, strict=True)
         ]
         return "\n".join([
             "model averaging, probability before -> after the trials", *rows,
-            f"Bayes factor for an effect {self.bf_effect:.3g}, for heterogeneity {self.bf_heterogeneity:.3g}",
-            f"averaged effect {show(float(self.mu.quantile(0.5))):.3g} (95% {show(low):.3g} to {show(high):.3g})",
+            f"Bayes factor for an effect {tx.short(self.bf_effect)}, for heterogeneity {tx.short(self.bf_heterogeneity)}",
+            f"averaged effect {tx.short(show(float(self.mu.quantile(0.5))))} (95% {tx.span_text((show(low), show(high)))})",
             *(f"prior: {p}" for p in self.priors),
         ])  # fmt: skip
 

@@ -23,6 +23,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.results.fit import BayesianResult, Marginal
+from vfmeta.text import numbers as tx
 
 
 class ExactPosterior:
@@ -99,7 +100,7 @@ class ExactPosterior:
         lines = [f"exact posterior, k = {len(self._y)}: median (95% central interval)"]
         for name, part in (("mu", self.mu), ("tau", self.tau), ("next trial", self.next_trial)):
             low, high = part.interval()
-            lines.append(f"{name:<10} {part.median:.3g} ({low:.3g} to {high:.3g})")
+            lines.append(f"{name:<10} {tx.short(part.median)} ({tx.span_text((low, high))})")
         return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
 
     __repr__ = __str__

@@ -21,6 +21,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, Normal, TauPrior
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,9 @@ class RegressionPosterior:
     def __str__(self) -> str:
         frame = self.to_frame()
         lines = [f"exact meta-regression, k = {len(self._y)}: median (95% central interval)"]
-        lines += [f"{r.term:<12} {r.median:.3g} ({r.ci_low:.3g} to {r.ci_high:.3g})" for r in frame.itertuples(index=False)]
+        lines += [
+            f"{r.term:<12} {tx.short(r.median)} ({tx.span_text((r.ci_low, r.ci_high))})" for r in frame.itertuples(index=False)
+        ]
         return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
 
     __repr__ = __str__

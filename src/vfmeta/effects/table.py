@@ -12,6 +12,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects import dependence
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -298,8 +299,8 @@ class EffectTable:
             raise InputError(why[0] if why else f"No study {study!r} in this table; its studies are: {known}.")
         lines: list[str] = []
         for e in hits:
-            week = "" if e.week is None else f", week {e.week:.3g}"
-            lines.append(f"{e.label}{week}: y = {e.y:.6g}, se = {np.sqrt(e.v):.6g} ({self.question.measure})")
+            week = "" if e.week is None else f", week {tx.short(e.week)}"
+            lines.append(f"{e.label}{week}: y = {tx.short(e.y, 6)}, se = {tx.short(np.sqrt(e.v), 6)} ({self.question.measure})")
             lines += [f"  printed  {text}" for text in e.printed]
             lines += [f"  step     {text}" for text in e.steps]
             lines += [f"  not used {text}" for text in e.unused]
@@ -308,14 +309,14 @@ class EffectTable:
 
     def _name(self, e: Effect) -> str:
         """The label of an effect, with what tells it from others of the same study."""
-        week = "" if e.target_week is None or e.week is None else f", week {e.week:.3g}"
+        week = "" if e.target_week is None or e.week is None else f", week {tx.short(e.week)}"
         several = len({x.outcome for x in self.effects}) > 1
         return e.label + (f", {e.outcome}" if several and e.outcome else "") + week
 
     def __str__(self) -> str:
         q = self.question
         head = f"{q.experimental} v {q.control}: {q.outcome} ({q.measure}), k = {len(self)}"
-        rows = [f"  {self._name(e)}: {q.display(e.y):.3g} (se {np.sqrt(e.v):.3g})" for e in self.effects]
+        rows = [f"  {self._name(e)}: {tx.short(q.display(e.y))} (se {tx.short(np.sqrt(e.v))})" for e in self.effects]
         return "\n".join([head, *rows, *(f"  left out: {x.label} ({x.reason})" for x in self.left_out)])
 
 

@@ -11,8 +11,11 @@ import pandas as pd
 
 from vfmeta.evidence.plan import PAGES, Plan
 from vfmeta.evidence.records import Record, keep_only, write
-from vfmeta.evidence.sentences import count, sampler
+from vfmeta.evidence.sentences import sampler
 from vfmeta.text import numbers as tx
+from vfmeta.text.answer import count
+from vfmeta.text.fit import heterogeneity_text
+from vfmeta.text.posterior import benefit_texts, priors_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -86,7 +89,7 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
         "unused": without_figures(own, trials),
         "effects": [effect_view(r) for r in own if r.k],
         "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),
-        "priors": list(dict.fromkeys(tx.priors_text(r.posterior) for r in own if r.posterior is not None)),
+        "priors": list(dict.fromkeys(priors_text(r.posterior) for r in own if r.posterior is not None)),
     }
 
 
@@ -147,10 +150,10 @@ def analysis_row(record: Record) -> dict[str, Any]:
     if fit.prediction is not None:
         row["prediction"] = tx.interval_text(q, fit.prediction)
     if record.k > 1:
-        row["heterogeneity"] = tx.heterogeneity_text(fit)
+        row["heterogeneity"] = heterogeneity_text(fit)
     if post is not None:
         row["bayesian"] = tx.effect_text(q, post.estimate, post.interval)
-        row["chances"] = "; ".join(tx.benefit_texts(post))
+        row["chances"] = "; ".join(benefit_texts(post))
         row["next"] = tx.interval_text(q, post.next_trial.interval)
         row["prior_decides"] = "" if record.power_scaling is None else record.power_scaling.verdict
     row["check"], row["alarms"] = sampler(record)

@@ -18,6 +18,7 @@ from vfmeta.kernels.arrow import maximise
 from vfmeta.kernels.betabinomial import log_density
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import chi2_tail, quantile, two_sided
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ class BetaBinomialResult(FrequentistResult):
         text = super().__str__().splitlines()
         shown = [line for line in text if not line.startswith("tau2 ")]
         at = next((i for i, line in enumerate(shown) if line.startswith("p  ")), len(shown) - 1) + 1
-        shown.insert(at, f"icc        {self.icc:.3g}  (likelihood ratio {self.q:.2f}, p = {self.q_p:.3g})")
+        shown.insert(at, f"icc        {tx.short(self.icc)}  (likelihood ratio {tx.fixed(self.q, 2)}, p = {tx.short(self.q_p)})")
         return "\n".join(shown)
 
 

@@ -18,6 +18,7 @@ from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
 from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
 from vfmeta.kernels.regression import CollinearError, redundant
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided, wald
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,12 +125,12 @@ class LocationScaleResult(Recorded):
     def __str__(self) -> str:
         lines = [f"Location-scale model, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
         lines += [
-            f"{row.part:<9} {row.coefficient:<24} {row.estimate:>10.4g}  ({row.ci_low:.3g} to {row.ci_high:.3g})  "
-            f"p = {row.p_value:.3g}"
+            f"{row.part:<9} {row.coefficient:<24} {tx.short(row.estimate, 4):>10}  "
+            f"({tx.span_text((row.ci_low, row.ci_high))})  p = {tx.short(row.p_value)}"
             for row in self.coefficients.itertuples()
         ]
         lines += [f"moderators of the mean: {self.omnibus}", f"moderators of tau2: {self.scale_omnibus}"]
-        lines.append(f"tau2 from {self.tau2.min():.3g} to {self.tau2.max():.3g}; residual {self.q}")
+        lines.append(f"tau2 from {tx.short(self.tau2.min())} to {tx.short(self.tau2.max())}; residual {self.q}")
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 

@@ -19,6 +19,7 @@ from vfmeta.kernels.regression_fit import Fit
 from vfmeta.kernels.regression_fit import fit as fit_arrays
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided, wald
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -279,11 +280,11 @@ class RegressionResult(Coefficients, Recorded):
         return {"design": design, "fit": replace(found, beta=own["beta"], vb=own["vb"], tau2_se=own["tau2_se"] or 0.0)}
 
     def __str__(self) -> str:
-        explained = "" if self.r2 is None else f", R2 = {self.r2:.0f}%"
+        explained = "" if self.r2 is None else f", R2 = {tx.fixed(self.r2, 0)}%"
         return self._text(
             f"Meta-regression, k = {self.k}, {self.question.measure} ({self.method}, {self.test})",
             f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
-            f"residual tau2 {self.tau2:.3g}, I2 = {self.i2:.0f}%{explained}; {self.q}",
+            f"residual tau2 {tx.short(self.tau2)}, I2 = {tx.fixed(self.i2, 0)}%{explained}; {self.q}",
         )
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from vfmeta.plots.rows import checked_sections, study_rows
 from vfmeta.text import numbers as tx
+from vfmeta.text.fit import heterogeneity_text, model_text
+from vfmeta.text.posterior import bayes_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,18 +65,18 @@ def _section(block: Section) -> list[str]:
         return [*out, "One trial: nothing was pooled."]
     fit, post = block.fit, block.posterior
     if fit is not None:
-        out.append(f"{tx.model_text(fit)}: {tx.effect_text(fit.question, fit.estimate, fit.interval)}.")
+        out.append(f"{model_text(fit)}: {tx.effect_text(fit.question, fit.estimate, fit.interval)}.")
         if fit.adhoc_interval is not None:
             out.append(f"With the ad hoc correction the interval is {tx.interval_text(fit.question, fit.adhoc_interval)}.")
         if fit.prediction is not None:
             out.append(f"Prediction interval {tx.interval_text(fit.question, fit.prediction)}.")
-        out.append(f"{tx.heterogeneity_text(fit)}.")
+        out.append(f"{heterogeneity_text(fit)}.")
     if post is not None:
         out.append(
             f"Bayesian posterior median {tx.effect_text(post.question, post.estimate, post.interval)}, "
             f"prediction interval {tx.interval_text(post.question, post.next_trial.interval)}."
         )
-        out.append(f"{tx.bayes_text(post)}.")
+        out.append(f"{bayes_text(post)}.")
     return out
 
 

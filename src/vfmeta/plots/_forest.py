@@ -13,6 +13,7 @@ from vfmeta.plots.layout import width as text_width
 from vfmeta.plots.sheet import SMALL, Placed, Sheet, build
 from vfmeta.plots.style import STYLE, applied, plain_axes
 from vfmeta.text import numbers as tx
+from vfmeta.text.posterior import priors_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ def _legend(blocks: Sequence[Section], rows: Sequence[Row], ends: Pair) -> list[
     mid = tx.mid_value(question)
     if mid is not None and ends[0] < mid < ends[1]:
         out.append(tx.mid_note(question))
-    priors = [tx.priors_text(b.posterior) for b in blocks if b.posterior is not None and b.posterior.k > 1]
+    priors = [priors_text(b.posterior) for b in blocks if b.posterior is not None and b.posterior.k > 1]
     return out + [p for p in dict.fromkeys(priors) if p]
 
 

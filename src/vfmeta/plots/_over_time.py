@@ -12,6 +12,7 @@ from vfmeta.plots.layout import shorten
 from vfmeta.plots.rows import Section, checked_sections, detail, study_rows
 from vfmeta.plots.style import STYLE, applied, plain_axes
 from vfmeta.text import numbers as tx
+from vfmeta.text.fit import model_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,7 +134,7 @@ def _draw(weeks: list[float], blocks: list[Section], ax: Axes) -> None:
                 if cut:  # 10 and 11 are triangles that stand on the point, upwards and downwards
                     ax.plot([week], [q.display(edge)], marker=marker, ms=6, mew=0, color=colour, transform=where, clip_on=False,
                             zorder=4, gid="arrow")  # fmt: skip
-            label = tx.model_text(result) if solid else f"Bayesian ({tx.level_text(result.level)} CrI)"
+            label = model_text(result) if solid else f"Bayesian ({tx.level_text(result.level)} CrI)"
             legend = "_again" if label in labels else label
             ax.plot([week], [q.display(result.estimate)], "D", color=colour if solid else "white", mec=colour, mew=1.3, ms=6,
                     transform=where, zorder=4, gid=f"{name}-estimate", label=legend)  # fmt: skip

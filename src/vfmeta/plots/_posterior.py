@@ -13,6 +13,7 @@ from vfmeta.plots.rows import checked_result
 from vfmeta.plots.style import STYLE, applied, plain_axes
 from vfmeta.results.fit import BayesianResult
 from vfmeta.text import numbers as tx
+from vfmeta.text.posterior import benefit_texts, priors_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +113,7 @@ def _place(post: BayesianResult, ax: Axes, inches: float) -> None:
     q = post.question
     size, small = STYLE["text"], STYLE["small"]
     head = f"Posterior median {tx.effect_text(q, post.estimate, post.interval)}, {tx.level_text(post.level)} credible interval"
-    shades = [f"{words} ({shade})" for words, shade in zip(tx.benefit_texts(post), ("shaded", "dark"), strict=False)]
+    shades = [f"{words} ({shade})" for words, shade in zip(benefit_texts(post), ("shaded", "dark"), strict=False)]
     above = [(line, size, "bold", "black") for line in wrap(head, inches, size, bold=True)]
     above += [(line, small, "normal", STYLE["muted"]) for line in wrap(", ".join(shades), inches, small) if shades]
 
@@ -128,7 +129,7 @@ def _place(post: BayesianResult, ax: Axes, inches: float) -> None:
     for line in wrap(tx.axis_text(q), inches, size):
         under.append((0.5, y, line, {"ha": "center", "color": STYLE["muted"]}))
         y -= 11
-    for line in wrap(tx.priors_text(post), inches, small):
+    for line in wrap(priors_text(post), inches, small):
         under.append((0.0, y - 3, line, {"fontsize": small, "color": STYLE["muted"], "gid": "priors"}))
         y -= 10.5
 

@@ -13,6 +13,8 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
 from vfmeta.results.fit import BayesianResult, FrequentistResult, Result
 from vfmeta.text import numbers as tx
+from vfmeta.text.fit import few_trials_text, heterogeneity_text, model_text, one_trial_text
+from vfmeta.text.posterior import bayes_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,17 +199,17 @@ def section_rows(block: Section, index: int, wrap: Callable[[str], list[str]], *
     rows += study_rows(block.lead, index)
     k = block.lead.k
     if k < 2:
-        return rows + words(tx.one_trial_text())
+        return rows + words(one_trial_text())
     engines = [_bayesian_rows(block.posterior, index, prediction), _frequentist_rows(block.fit, index, prediction)]
     if k > 4:  # few trials: the Bayesian result leads
         engines.reverse()
     rows += engines[0] + engines[1]
     if block.fit is not None:
-        rows += words(tx.heterogeneity_text(block.fit))
+        rows += words(heterogeneity_text(block.fit))
     if block.posterior is not None:
-        rows += words(tx.bayes_text(block.posterior))
+        rows += words(bayes_text(block.posterior))
     if block.fit is not None:
-        rows += words(tx.few_trials_text(k, bayesian=block.posterior is not None))
+        rows += words(few_trials_text(k, bayesian=block.posterior is not None))
     return rows
 
 
@@ -216,7 +218,7 @@ def _frequentist_rows(fit: FrequentistResult | None, index: int, prediction: boo
         return []
     q, digits_by = fit.question, typical_width(fit)
     rows = [
-        Row("pooled", tx.model_text(fit), tx.effect_text(q, fit.estimate, fit.interval, width=digits_by), _totals(fit), 100.0,
+        Row("pooled", model_text(fit), tx.effect_text(q, fit.estimate, fit.interval, width=digits_by), _totals(fit), 100.0,
             fit.estimate, fit.interval, section=index)
     ]  # fmt: skip
     if fit.adhoc_interval is not None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.text import numbers as tx
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -42,10 +44,10 @@ class Coefficients:
         """The coefficients below a heading, what is said of all of them, and the notes."""
         width = max(12, *map(len, self.names))
         rows = [
-            f"{n:<{width}}  {b:>10.4g}  {s:>8.3g}  {f'{lo:.3g} to {hi:.3g}':>22}  {p:>8.3g}"
+            f"{n:<{width}}  {tx.short(b, 4):>10}  {tx.short(s):>8}  {tx.span_text((lo, hi)):>22}  {tx.short(p):>8}"
             for n, b, s, (lo, hi), p in zip(self.names, self.beta, self.se, self.intervals, self.p_value, strict=True)
         ]
-        columns = f"{'':<{width}}  {'estimate':>10}  {'se':>8}  {f'{self.level:.0%} CI':>22}  {'p':>8}"
+        columns = f"{'':<{width}}  {'estimate':>10}  {'se':>8}  {f'{tx.level_text(self.level)} CI':>22}  {'p':>8}"
         return "\n".join([head, columns, *rows, *foot, *(f"note: {w}" for w in self.warnings)])
 
     def _predictions(

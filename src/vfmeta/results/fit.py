@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from vfmeta.core.question import Pair, Question
+from vfmeta.text import fit as fit_text
+from vfmeta.text import posterior as posterior_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,9 +146,6 @@ class Result:
             data[name] = tuple(data[name])
         return cls(**data)
 
-    def _show(self, pair: Pair) -> str:
-        return f"{self.question.display(pair[0]):.3g} to {self.question.display(pair[1]):.3g}"
-
     def _repr_html_(self) -> str:
         from html import escape
 
@@ -231,29 +230,7 @@ class FrequentistResult(Result):
         }
 
     def __str__(self) -> str:
-        q = self.question
-        lines = [
-            f"{self.model} effects, k = {self.k}, {q.measure} ({self.method}, {self.test})",
-            f"{q.experimental} v {q.control}: {q.outcome}",
-            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} CI {self._show(self.interval)})",
-        ]
-        if q.null is not None:
-            lines.append(f"p          {self.p_value:.3g}" + ("" if q.no_difference is None else f" (of {q.null:g})"))
-        if self.adhoc_interval is not None:
-            lines.append(f"ad hoc HK  {self._show(self.adhoc_interval)}  (q was below 1)")
-        if self.prediction is not None:
-            lines.append(f"next trial {self._show(self.prediction)}")
-        if self.tau2 is None:
-            lines.append("tau2       not estimable")
-        else:
-            span = ""
-            if self.tau2_interval:
-                span = f" ({self.tau2_interval_method} {self.tau2_interval[0]:.3g} to {self.tau2_interval[1]:.3g})"
-            i2 = "" if self.i2 is None else f", I2 = {self.i2:.0f}%"
-            lines.append(f"tau2       {self.tau2:.3g}{span}{i2}, Q = {self.q:.2f} on {self.q_df} df, p = {self.q_p:.3g}")
-        if self.favours:
-            lines.append(f"the estimate favours {self.favours}")
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return fit_text.console_text(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,9 +271,7 @@ class BayesianResult(Result):
 
     def summary(self, sensitivity: Any = None) -> str:
         """The result in sentences for clinicians; ``sensitivity`` is what ``vf.bayes.power_scaling`` said of it, if asked."""
-        from vfmeta.text.posterior import bayesian_summary
-
-        return bayesian_summary(self, sensitivity)
+        return posterior_text.bayesian_summary(self, sensitivity)
 
     @property
     def studies(self) -> pd.DataFrame:
@@ -314,19 +289,7 @@ class BayesianResult(Result):
         }
 
     def __str__(self) -> str:
-        q = self.question
-        lines = [
-            f"Bayesian random effects, k = {self.k}, {q.measure} ({self.method})",
-            f"{q.experimental} v {q.control}: {q.outcome}",
-            f"estimate   {q.display(self.estimate):.3g}  ({self.level:.0%} {self.interval_kind} {self._show(self.interval)})",
-            f"next trial {self._show(self.next_trial.interval)}",
-            f"tau        {self.tau.median:.3g}  ({self.tau.interval[0]:.3g} to {self.tau.interval[1]:.3g})",
-        ]
-        if self.p_benefit is not None:
-            beyond = "" if self.p_benefit_mid is None else f", of a benefit beyond {q.mid:g}: {self.p_benefit_mid:.3f}"
-            lines.append(f"probability of any benefit: {self.p_benefit:.3f}{beyond}")
-        lines += [f"prior: {p}" for p in self.priors]
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return posterior_text.console_text(self)
 
 
 _ARRAYS = {"y", "v", "weights", "shrunken_mean", "shrunken_sd", "shrunken_low", "shrunken_high", "grid", "density"}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vfmeta.text import numbers as tx
+
 
 @dataclass(frozen=True)
 class TestResult:
@@ -21,8 +23,10 @@ class TestResult:
 
     def __str__(self) -> str:
         if self.df_residual is None:
-            return f"chi2 = {self.statistic:.3f} on {self.df} df, p = {self.p_value:.3g}"
-        return f"F = {self.statistic:.3f} on {self.df} and {self.df_residual:.3g} df, p = {self.p_value:.3g}"
+            return f"chi2 = {tx.fixed(self.statistic, 3)} on {self.df} df, p = {tx.short(self.p_value)}"
+        return (
+            f"F = {tx.fixed(self.statistic, 3)} on {self.df} and {tx.short(self.df_residual)} df, p = {tx.short(self.p_value)}"
+        )
 
 
 def quantile(level: float, df: np.ndarray | float | None) -> np.ndarray | float:

@@ -12,7 +12,6 @@ from vfmeta.core.measures import RAW
 
 if TYPE_CHECKING:
     from vfmeta.core.question import Pair, Question
-    from vfmeta.results.fit import BayesianResult, FrequentistResult, Result
 
 MINUS = "\u2212"
 MISSING = "\u2013"
@@ -26,6 +25,16 @@ def number(value: float, digits: int) -> str:
         return "∞" if value > 0 else f"{MINUS}∞"
     text = f"{abs(value):.{digits}f}"
     return f"{MINUS}{text}" if value < 0 and float(text) != 0 else text
+
+
+def short(value: float, digits: int = 3) -> str:
+    """So many significant digits, in plain ASCII: how the console shows a number."""
+    return f"{value:.{digits}g}"
+
+
+def fixed(value: float, digits: int) -> str:
+    """So many decimals, in plain ASCII."""
+    return f"{value:.{digits}f}"
 
 
 def _ratio(value: float) -> str:
@@ -116,6 +125,16 @@ def axis_text(question: Question) -> str:
     return words if question.higher_is_worse is not None else f"{words} (direction not stated)"
 
 
+def span_text(interval: Pair, digits: int = 3) -> str:
+    """``low to high`` in significant digits, as the console shows it."""
+    return f"{short(interval[0], digits)} to {short(interval[1], digits)}"
+
+
+def ci_text(level: float, interval: Pair, digits: int = 3) -> str:
+    """``95% CI low to high`` in significant digits."""
+    return f"{level_text(level)} CI {span_text(interval, digits)}"
+
+
 def p_text(p: float) -> str:
     """``p = 0.03``; a third decimal below 0.01 and where two would hide on which side of 0.05 it lies."""
     if p < 0.001:
@@ -141,20 +160,7 @@ def weight_text(weight: float) -> str:
     return "<0.1%" if 0 < weight < 0.05 else f"{weight:.1f}%"
 
 
-def model_text(result: Result) -> str:
-    """The model and how its interval was made, in a few words."""
-    if result.engine == "bayesian":
-        return "Bayesian"
-    name = result.model[:1].upper() + result.model[1:]
-    if name in {"Random", "Common", "Fixed"}:
-        name += " effects" if name == "Random" else " effect"
-    # Without heterogeneity in the model the name of its "estimator" says nothing.
-    methods = [getattr(result, "method", "") if result.model == "random" else "", getattr(result, "test", "")]
-    methods = [m for m in methods if m]
-    return f"{name} ({', '.join(methods)})" if methods else name
-
-
-def _spread(value: float, question: Question) -> str:
+def spread_text(value: float, question: Question) -> str:
     """tau2 or tau: never 0.00 for something that is not zero."""
     if not math.isfinite(value):
         return "∞"
@@ -167,59 +173,10 @@ def _spread(value: float, question: Question) -> str:
     return f"{value:.{3 if value < 0.00995 else 2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
-def _with_span(name: str, value: str, span: str) -> str:
+def with_span(name: str, value: str, span: str) -> str:
+    """``name = value (span)``, or ``name < bound`` where the value is one."""
     head = f"{name} < {value[1:]}" if value.startswith("<") else f"{name} = {value}"
     return f"{head} ({span})" if span else head
-
-
-def one_trial_text() -> str:
-    """What stands where a pooled result would."""
-    return "One trial: nothing was pooled"
-
-
-def heterogeneity_text(fit: FrequentistResult) -> str:
-    """tau2 with its interval, I2 and Cochran's test in one line."""
-    if fit.k < 2:
-        return one_trial_text()
-    parts = []
-    if fit.tau2 is not None:
-        span = ""
-        if fit.tau2_interval is not None:
-            low, high = (_spread(x, fit.question) for x in fit.tau2_interval)
-            span = f"{level_text(fit.level)} CI {low} to {high}"
-        if fit.model == "common":  # an assumption, not an estimate
-            parts.append("τ² taken as 0" + (f" ({span})" if span else ""))
-        else:
-            parts.append(_with_span("τ²", _spread(fit.tau2, fit.question), span))
-    if fit.i2 is not None:
-        parts.append(f"I² = {fit.i2:.0f}%")
-    parts += [f"Q = {number(fit.q, 2)} on {fit.q_df} df", p_text(fit.q_p)]
-    return "Heterogeneity: " + ", ".join(parts)
-
-
-def bayes_text(post: BayesianResult) -> str:
-    """Probabilities of benefit and the heterogeneity of a Bayesian result in one line."""
-    if post.k < 2:
-        return one_trial_text()
-    low, high = (_spread(x, post.question) for x in post.tau.interval)
-    tau = _with_span("τ", _spread(post.tau.median, post.question), f"{level_text(post.level)} CrI {low} to {high}")
-    return "Bayesian: " + ", ".join([*benefit_texts(post), tau])
-
-
-def benefit_texts(post: BayesianResult) -> list[str]:
-    """Probability of any benefit and of one beyond the minimal important difference, as far as they are known."""
-    parts = []
-    if post.p_benefit is not None:
-        parts.append(f"P(benefit) {probability_text(post.p_benefit)}")
-    if post.p_benefit_mid is not None and mid_value(post.question) is not None:
-        parts.append(f"P(benefit beyond {mid_text(post.question).lstrip(MINUS)}) {probability_text(post.p_benefit_mid)}")
-    return parts
-
-
-def priors_text(post: BayesianResult) -> str:
-    """The priors in one line, with the Greek letters that the figures use."""
-    words = "; ".join(post.priors).replace("tau ~", "τ ~").replace("mu ~", "μ ~")
-    return f"Priors: {words}" if words else ""
 
 
 def mid_value(question: Question) -> float | None:
@@ -243,23 +200,6 @@ def mid_note(question: Question) -> str:
     shown = mid_text(question)
     source = f" ({question.mid_source})" if question.mid_source else ""
     return f"MID: minimal important difference, {shown.lstrip(MINUS)}{source}." if shown else ""
-
-
-def few_trials_text(k: int, *, bayesian: bool) -> str:
-    """Why a reader should not lean on the frequentist interval of a handful of trials; empty from five on.
-
-    Parameters
-    ----------
-    k : int
-        Number of trials pooled.
-    bayesian : bool
-        Whether a Bayesian result stands beside.
-    """
-    count = {2: "Two", 3: "Three", 4: "Four"}.get(k)
-    if count is None or not (bayesian or k == 2):
-        return ""
-    lead = "the Bayesian result leads." if bayesian else "do not lean on the interval."
-    return f"{count} trials: heterogeneity can hardly be estimated; {lead}"
 
 
 def favours_text(question: Question) -> tuple[str, str] | None:

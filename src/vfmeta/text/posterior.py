@@ -3,24 +3,112 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vfmeta.text import numbers as tx
+from vfmeta.text.fit import Pooled, one_trial_text, read_span
 
 if TYPE_CHECKING:
-    from vfmeta.core.question import Question
-    from vfmeta.results.fit import BayesianResult
+    from vfmeta.core.question import Pair, Question
 
 
-def bayesian_summary(post: BayesianResult, sensitivity: Any = None) -> str:
+class Spread(Protocol):
+    """One quantity of a posterior."""
+
+    @property
+    def median(self) -> float: ...
+    @property
+    def interval(self) -> Pair: ...
+
+
+class Posterior(Pooled, Protocol):
+    """A Bayesian pool."""
+
+    @property
+    def tau(self) -> Spread: ...
+    @property
+    def next_trial(self) -> Spread: ...
+    @property
+    def excludes_null(self) -> bool: ...
+    @property
+    def p_benefit(self) -> float | None: ...
+    @property
+    def p_benefit_mid(self) -> float | None: ...
+    @property
+    def p_harm_mid(self) -> float | None: ...
+    @property
+    def p_next_benefit(self) -> float | None: ...
+    @property
+    def p_next_benefit_mid(self) -> float | None: ...
+    @property
+    def priors(self) -> Sequence[str]: ...
+    @property
+    def prior_share(self) -> float | None: ...
+    @property
+    def tau_prior_median(self) -> float | None: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def interval_kind(self) -> str: ...
+
+
+def bayes_text(post: Posterior) -> str:
+    """Probabilities of benefit and the heterogeneity of a Bayesian result in one line."""
+    if post.k < 2:
+        return one_trial_text()
+    low, high = (tx.spread_text(x, post.question) for x in post.tau.interval)
+    tau = tx.with_span("τ", tx.spread_text(post.tau.median, post.question), f"{tx.level_text(post.level)} CrI {low} to {high}")
+    return "Bayesian: " + ", ".join([*benefit_texts(post), tau])
+
+
+def benefit_texts(post: Posterior) -> list[str]:
+    """Probability of any benefit and of one beyond the minimal important difference, as far as they are known."""
+    parts = []
+    if post.p_benefit is not None:
+        parts.append(f"P(benefit) {tx.probability_text(post.p_benefit)}")
+    if post.p_benefit_mid is not None and tx.mid_value(post.question) is not None:
+        parts.append(
+            f"P(benefit beyond {tx.mid_text(post.question).lstrip(tx.MINUS)}) {tx.probability_text(post.p_benefit_mid)}"
+        )
+    return parts
+
+
+def priors_text(post: Posterior) -> str:
+    """The priors in one line, with the Greek letters that the figures use."""
+    words = "; ".join(post.priors).replace("tau ~", "τ ~").replace("mu ~", "μ ~")
+    return f"Priors: {words}" if words else ""
+
+
+def console_text(post: Posterior) -> str:
+    """A Bayesian pool as the console shows it."""
+    q = post.question
+    kind = f"{tx.level_text(post.level)} {post.interval_kind}"
+    lines = [
+        f"Bayesian random effects, k = {post.k}, {q.measure} ({post.method})",
+        f"{q.experimental} v {q.control}: {q.outcome}",
+        f"estimate   {tx.short(q.display(post.estimate))}  ({kind} {read_span(q, post.interval)})",
+        f"next trial {read_span(q, post.next_trial.interval)}",
+        f"tau        {tx.short(post.tau.median)}  ({tx.span_text(post.tau.interval)})",
+    ]
+    if post.p_benefit is not None:
+        beyond = "" if post.p_benefit_mid is None else f", of a benefit beyond {q.mid:g}: {tx.fixed(post.p_benefit_mid, 3)}"
+        lines.append(f"probability of any benefit: {tx.fixed(post.p_benefit, 3)}{beyond}")
+    lines += [f"prior: {p}" for p in post.priors]
+    return "\n".join([*lines, *(f"note: {w}" for w in post.warnings)])
+
+
+def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
     """What the posterior says of the effect, of benefit and harm, of the next trial, and how much of it is the prior's.
 
     Parameters
     ----------
-    post : BayesianResult
+    post : Posterior
     sensitivity : PowerScaling, optional
         From ``vf.bayes.power_scaling``; its finding is added as a sentence.
     """
     q = post.question
-    level = f"{post.level:.0%}"
+    level = tx.level_text(post.level)
     trials = "1 trial" if post.k == 1 else f"{post.k} trials"
     side = f", in favour of {post.favours}" if post.favours else ""
     if not post.excludes_null:
@@ -84,7 +172,7 @@ def _a_ratio(q: Question) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def _on_ten(q: Question, post: BayesianResult) -> str:
+def _on_ten(q: Question, post: Posterior) -> str:
     """The same on 0-10, where the scale is another."""
     if not q.facts.on_scale or q.points is None or tuple(q.points) == (0, 10):
         return ""
@@ -108,7 +196,7 @@ def _chance(p: float) -> str:
     return "below 1%" if p < 0.01 else "above 99%" if p > 0.99 else f"{p:.0%}"
 
 
-def _prior(post: BayesianResult, sensitivity: Any) -> str:
+def _prior(post: Posterior, sensitivity: Any) -> str:
     """The priors, and how much of the answer is theirs."""
     said = [] if sensitivity is None else [str(sensitivity.verdict)]
     if post.prior_share is not None:

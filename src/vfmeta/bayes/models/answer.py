@@ -16,6 +16,7 @@ from vfmeta.bayes.models.diagnostics import Gate
 from vfmeta.bayes.monte_carlo import monte_carlo_errors
 from vfmeta.core.messages import InputError, warn
 from vfmeta.results.fit import BayesianResult
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,8 @@ class LeaveOneOut:
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = [f"elpd {self.elpd:.2f} (SE {self.se:.2f}), p {self.p:.2f}, {len(self.pointwise)} observations"]
+        elpd, se, p = (tx.fixed(x, 2) for x in (self.elpd, self.se, self.p))
+        lines = [f"elpd {elpd} (SE {se}), p {p}, {len(self.pointwise)} observations"]
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 
@@ -182,7 +184,7 @@ class Sampled:
             f"{self.model.name} model sampled by {s['sampler']}: {s['chains']} chains of {s['draws']} draws "
             f"after {s['tune']} of tuning, seed {s['seed']}"
         )
-        shown = self.table().drop(columns=["ess_tail"]).to_string(index=False, float_format=lambda x: f"{x:.3g}")
+        shown = self.table().drop(columns=["ess_tail"]).to_string(index=False, float_format=tx.short)
         said = [f"note: {w}" for w in self.warnings] or ["the draws passed the gate"]
         return "\n".join([head, *(f"prior: {p}" for p in self.model.priors), shown, *said])
 

@@ -21,6 +21,7 @@ from vfmeta.frequentist.single_tables import each_study, typical_variance
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided, wald
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,11 +164,11 @@ class CountRegressionResult(Coefficients, Recorded):
         }
 
     def __str__(self) -> str:
-        span = "" if self.tau2_interval is None else " (profile likelihood {:.3g} to {:.3g})".format(*self.tau2_interval)
+        span = "" if self.tau2_interval is None else f" (profile likelihood {tx.span_text(self.tau2_interval)})"
         return self._text(
             f"Meta-regression of counts, k = {self.k}, {self.question.measure} ({self.model}, {self.test})",
             f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
-            f"residual tau2 {self.tau2:.3g}{span}; {self.q}",
+            f"residual tau2 {tx.short(self.tau2)}{span}; {self.q}",
         )
 
 

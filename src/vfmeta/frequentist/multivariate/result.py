@@ -21,6 +21,7 @@ from vfmeta.frequentist.multivariate.packing import pack, unpack
 from vfmeta.frequentist.record import Recorded, array
 from vfmeta.kernels.dependent import dense, marginal_blocks
 from vfmeta.results.wald import TestResult, quantile
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,13 +253,12 @@ class MultivariateResult(Recorded):
         lines = [f"multivariate random effects, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
         for i, name in enumerate(self.names):
             low, high = self.intervals[i]
-            lines.append(
-                f"{name}: {self.beta[i]:.4g}  ({self.level:.0%} CI {low:.4g} to {high:.4g}), p = {self.p_value[i]:.3g}"
-            )
+            interval = tx.ci_text(self.level, (low, high), 4)
+            lines.append(f"{name}: {tx.short(self.beta[i], 4)}  ({interval}), p = {tx.short(self.p_value[i])}")
         for t in self.terms:
-            text = ", ".join(f"{v:.4g}" for v in t.variances)
+            text = ", ".join(tx.short(v, 4) for v in t.variances)
             rho = (
-                "; correlation " + ", ".join("not estimable" if c is None else f"{c:.3g}" for c in t.correlations)
+                "; correlation " + ", ".join("not estimable" if c is None else tx.short(c) for c in t.correlations)
                 if t.correlations
                 else ""
             )
@@ -266,7 +266,7 @@ class MultivariateResult(Recorded):
         if self.p > 1:
             lines.append(f"test of {', '.join(self.omnibus_of)}: {self.omnibus}")
         lines.append(f"residual heterogeneity: {self.q}")
-        lines.append(f"log likelihood {self.log_likelihood:.4f}, AIC {self.information().aic:.2f}")
+        lines.append(f"log likelihood {tx.fixed(self.log_likelihood, 4)}, AIC {tx.fixed(self.information().aic, 2)}")
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 

@@ -18,6 +18,7 @@ from vfmeta.frequentist.record import Recorded, array, plain
 from vfmeta.kernels import sandwich
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import TestResult, tail, two_sided
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +138,8 @@ class RobustResult(Recorded):
     def __str__(self) -> str:
         lines = [f"cluster-robust ({self.kind}, {self.df_method} df), k = {self.k} effects in {self.clusters} clusters"]
         lines += [
-            f"{n}: {self.beta[i]:.4g}  ({self.level:.0%} CI {self.intervals[i, 0]:.4g} to {self.intervals[i, 1]:.4g}), "
-            f"df = {self.df[i]:.1f}, p = {self.p_value[i]:.3g}"
+            f"{n}: {tx.short(self.beta[i], 4)}  ({tx.ci_text(self.level, tuple(self.intervals[i]), 4)}), "
+            f"df = {tx.fixed(self.df[i], 1)}, p = {tx.short(self.p_value[i])}"
             for i, n in enumerate(self.names)
         ]
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])

@@ -1,0 +1,149 @@
+"""A pool in words: its model, its heterogeneity, and how the console shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from vfmeta.text import numbers as tx
+
+if TYPE_CHECKING:
+    from vfmeta.core.question import Pair, Question
+
+
+class Pooled(Protocol):
+    """What sentences need to know of any pool; numbers on the analysis scale."""
+
+    @property
+    def question(self) -> Question: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def interval(self) -> Pair: ...
+    @property
+    def level(self) -> float: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def warnings(self) -> Sequence[str]: ...
+    @property
+    def favours(self) -> str | None: ...
+
+
+class Fit(Pooled, Protocol):
+    """A frequentist pool."""
+
+    @property
+    def p_value(self) -> float: ...
+    @property
+    def adhoc_interval(self) -> Pair | None: ...
+    @property
+    def prediction(self) -> Pair | None: ...
+    @property
+    def tau2(self) -> float | None: ...
+    @property
+    def tau2_interval(self) -> Pair | None: ...
+    @property
+    def tau2_interval_method(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def test(self) -> str: ...
+    @property
+    def i2(self) -> float | None: ...
+    @property
+    def q(self) -> float: ...
+    @property
+    def q_df(self) -> int: ...
+    @property
+    def q_p(self) -> float: ...
+
+
+def model_text(result: Pooled) -> str:
+    """The model and how its interval was made, in a few words."""
+    if result.engine == "bayesian":
+        return "Bayesian"
+    name = result.model[:1].upper() + result.model[1:]
+    if name in {"Random", "Common", "Fixed"}:
+        name += " effects" if name == "Random" else " effect"
+    # Without heterogeneity in the model the name of its "estimator" says nothing.
+    methods = [getattr(result, "method", "") if result.model == "random" else "", getattr(result, "test", "")]
+    methods = [m for m in methods if m]
+    return f"{name} ({', '.join(methods)})" if methods else name
+
+
+def one_trial_text() -> str:
+    """What stands where a pooled result would."""
+    return "One trial: nothing was pooled"
+
+
+def heterogeneity_text(fit: Fit) -> str:
+    """tau2 with its interval, I2 and Cochran's test in one line."""
+    if fit.k < 2:
+        return one_trial_text()
+    parts = []
+    if fit.tau2 is not None:
+        span = ""
+        if fit.tau2_interval is not None:
+            low, high = (tx.spread_text(x, fit.question) for x in fit.tau2_interval)
+            span = f"{tx.level_text(fit.level)} CI {low} to {high}"
+        if fit.model == "common":  # an assumption, not an estimate
+            parts.append("τ² taken as 0" + (f" ({span})" if span else ""))
+        else:
+            parts.append(tx.with_span("τ²", tx.spread_text(fit.tau2, fit.question), span))
+    if fit.i2 is not None:
+        parts.append(f"I² = {tx.fixed(fit.i2, 0)}%")
+    parts += [f"Q = {tx.number(fit.q, 2)} on {fit.q_df} df", tx.p_text(fit.q_p)]
+    return "Heterogeneity: " + ", ".join(parts)
+
+
+def few_trials_text(k: int, *, bayesian: bool) -> str:
+    """Why a reader should not lean on the frequentist interval of a handful of trials; empty from five on.
+
+    Parameters
+    ----------
+    k : int
+        Number of trials pooled.
+    bayesian : bool
+        Whether a Bayesian result stands beside.
+    """
+    count = {2: "Two", 3: "Three", 4: "Four"}.get(k)
+    if count is None or not (bayesian or k == 2):
+        return ""
+    lead = "the Bayesian result leads." if bayesian else "do not lean on the interval."
+    return f"{count} trials: heterogeneity can hardly be estimated; {lead}"
+
+
+def read_span(question: Question, pair: Pair) -> str:
+    """``low to high`` in three digits, from the analysis scale to the one people read."""
+    return tx.span_text((question.display(pair[0]), question.display(pair[1])))
+
+
+def console_text(fit: Fit) -> str:
+    """A frequentist pool as the console shows it."""
+    q = fit.question
+    lines = [
+        f"{fit.model} effects, k = {fit.k}, {q.measure} ({fit.method}, {fit.test})",
+        f"{q.experimental} v {q.control}: {q.outcome}",
+        f"estimate   {tx.short(q.display(fit.estimate))}  ({tx.level_text(fit.level)} CI {read_span(q, fit.interval)})",
+    ]
+    if q.null is not None:
+        lines.append(f"p          {tx.short(fit.p_value)}" + ("" if q.no_difference is None else f" (of {q.null:g})"))
+    if fit.adhoc_interval is not None:
+        lines.append(f"ad hoc HK  {read_span(q, fit.adhoc_interval)}  (q was below 1)")
+    if fit.prediction is not None:
+        lines.append(f"next trial {read_span(q, fit.prediction)}")
+    if fit.tau2 is None:
+        lines.append("tau2       not estimable")
+    else:
+        span = f" ({fit.tau2_interval_method} {tx.span_text(fit.tau2_interval)})" if fit.tau2_interval else ""
+        i2 = "" if fit.i2 is None else f", I2 = {tx.fixed(fit.i2, 0)}%"
+        test = f"Q = {tx.fixed(fit.q, 2)} on {fit.q_df} df, p = {tx.short(fit.q_p)}"
+        lines.append(f"tau2       {tx.short(fit.tau2)}{span}{i2}, {test}")
+    if fit.favours:
+        lines.append(f"the estimate favours {fit.favours}")
+    return "\n".join([*lines, *(f"note: {w}" for w in fit.warnings)])
