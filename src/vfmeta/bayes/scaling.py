@@ -20,6 +20,7 @@ from vfmeta.effects.reading import read
 from vfmeta.kernels.quadratic_form import q_distribution
 from vfmeta.priors import MuPrior, TauPrior
 from vfmeta.results.fit import _plain
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,9 +58,9 @@ class PowerScaling:
         of_tau = "of the spread between the trials"
         said = [f"The prior decides {mu} of the mean effect and {'' if mu == tau else tau + ' '}{of_tau}."]
         if (p := self.conflict["mu"]) is not None and p < _SURPRISE:
-            said.append(f"The mean effect lies where its prior hardly expected it (p = {p:.2g}): they disagree.")
+            said.append(f"The mean effect lies where its prior hardly expected it (p = {tx.short(p, 2)}): they disagree.")
         if (p := self.conflict["tau"]) is not None and p < _SURPRISE:
-            said.append(f"The trials scatter as their prior hardly expected (p = {p:.2g}): they disagree.")
+            said.append(f"The trials scatter as their prior hardly expected (p = {tx.short(p, 2)}): they disagree.")
         if len(said) == 1 and None not in self.conflict.values():
             said.append("Prior and trials do not contradict each other.")
         return " ".join(said)

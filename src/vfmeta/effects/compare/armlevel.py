@@ -16,6 +16,7 @@ from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.formulas import FORMULAS, ZeroRule
 from vfmeta.effects.formulas.common import has_contrast
+from vfmeta.text.numbers import short
 
 # Flags on a figure whose spread is not to be trusted for another one.
 DOUBTFUL = frozenset({"sd_probably_se", "implausible_spread", "disagreement", "unit_doubtful", "superseded"})
@@ -47,7 +48,7 @@ def changes_of(rows: list[Any], options: Options, size: ArmSize, study: list[Any
         mean, sd, more = mean_sd(row, n)
         before, spread, said = _before(row, options, size, study)
         change, sd = mean - before, float(recover.change_sd(spread, sd, options.correlation or 0.0))
-        made = f"change {change:.4g} from final less baseline, SD {sd:.4g}"
+        made = f"change {short(change, 4)} from final less baseline, SD {short(sd, 4)}"
         how = f"{made} from both SDs and the stated correlation {options.correlation:g}"
         arms.append(Arm(row.arm_id, n, change, sd, steps=(*steps, *more, *said, f"arm {row.arm_id}: {how}")))
     return arms
@@ -185,7 +186,7 @@ def _before(row: Any, options: Options, size: ArmSize, study: list[Any]) -> tupl
         raise Unusable(f"no baseline with an SD is printed for arm {row.arm_id}")
     n, steps = size_of(first, options, size)
     mean, sd, more = mean_sd(first, n)
-    return mean, sd, [*steps, *more, f"arm {row.arm_id}: baseline {mean:.4g} with SD {sd:.4g} from {first.row_id}"]
+    return mean, sd, [*steps, *more, f"arm {row.arm_id}: baseline {short(mean, 4)} with SD {short(sd, 4)} from {first.row_id}"]
 
 
 def _mean_arm(row: Any, options: Options, size: ArmSize, study: list[Any]) -> Arm:
@@ -217,7 +218,7 @@ def _change_with_sd(row: Any, n: float, options: Options, size: ArmSize, study: 
     m, steps = size_of(after, options, size)
     _, final, more = mean_sd(after, m)
     sd = float(recover.change_sd(before, final, options.correlation or 0.0))
-    how = f"SD {sd:.4g} of the change from the SDs at baseline and at the end ({final:.4g} from {after.row_id})"
+    how = f"SD {short(sd, 4)} of the change from the SDs at baseline and at the end ({short(final, 4)} from {after.row_id})"
     return float(row.mean), sd, [*said, *steps, *more, f"arm {row.arm_id}: {how}, stated correlation {options.correlation:g}"]
 
 
@@ -248,10 +249,10 @@ def mean_sd(row: Any, n: float) -> tuple[float, float, list[str]]:
         return x["mean"], x["sd"], []
     if has["mean"] and has["se"]:
         sd = float(recover.sd_from_se(x["se"], n))
-        return x["mean"], sd, [f"{arm}: SD {sd:.4g} from the standard error"]
+        return x["mean"], sd, [f"{arm}: SD {short(sd, 4)} from the standard error"]
     if has["mean"] and has["ci_low"] and has["ci_high"] and has["ci_level"]:
         sd = float(recover.sd_from_ci(x["ci_low"], x["ci_high"], n, x["ci_level"] / 100))
-        return x["mean"], sd, [f"{arm}: SD {sd:.4g} from the {x['ci_level']:g}% interval of the mean"]
+        return x["mean"], sd, [f"{arm}: SD {short(sd, 4)} from the {x['ci_level']:g}% interval of the mean"]
     quartiles, ends = has["q1"] and has["q3"], has["range_low"] and has["range_high"]
     how = "quartiles and range" if quartiles and ends else "quartiles" if quartiles else "range"
     if not (quartiles or ends) or not (has["mean"] or has["median"]):
@@ -261,11 +262,12 @@ def mean_sd(row: Any, n: float) -> tuple[float, float, list[str]]:
         spreads = [float(recover.sd_from_quartiles(x["q1"], x["q3"], n))] if quartiles else []
         spreads += [float(recover.sd_from_range(x["range_low"], x["range_high"], n))] if ends else []
         sd = sum(spreads) / len(spreads)
-        return x["mean"], sd, [f"{arm}: SD {sd:.4g} from {how} (Wan 2014)"]
+        return x["mean"], sd, [f"{arm}: SD {short(sd, 4)} from {how} (Wan 2014)"]
     if quartiles and ends:
         mean, spread = recover.from_five_numbers(x["median"], x["q1"], x["q3"], x["range_low"], x["range_high"], n)
     elif quartiles:
         mean, spread = recover.from_quartiles(x["median"], x["q1"], x["q3"], n)
     else:
         mean, spread = recover.from_range(x["median"], x["range_low"], x["range_high"], n)
-    return float(mean), float(spread), [f"{arm}: mean {mean:.4g} and SD {spread:.4g} from median, {how} (Luo 2018, Wan 2014)"]
+    made = f"mean {short(float(mean), 4)} and SD {short(float(spread), 4)}"
+    return float(mean), float(spread), [f"{arm}: {made} from median, {how} (Luo 2018, Wan 2014)"]

@@ -14,6 +14,7 @@ from vfmeta.core import measures
 from vfmeta.effects.compare import armlevel, published
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Published, Unusable
+from vfmeta.text import numbers as tx
 from vfmeta.trials import Trials, schema
 
 _SAME = ("definition", "time_kind", "analysis_set")
@@ -284,7 +285,7 @@ class Finder:
         low, high = ends.pop()
         factor = (o.points[1] - o.points[0]) / (high - low)
         if factor != 1:
-            steps = [*steps, f"rescaled from {low:g}-{high:g} to {o.points[0]:g}-{o.points[1]:g} (times {factor:.4g})"]
+            steps = [*steps, f"rescaled from {low:g}-{high:g} to {o.points[0]:g}-{o.points[1]:g} (times {tx.short(factor, 4)})"]
         return y * factor, v * factor**2, steps
 
 

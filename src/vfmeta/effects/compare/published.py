@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vfmeta.convert import printed as recover
 from vfmeta.core import measures
+from vfmeta.text import numbers as tx
 
 MEASURE_OF = {"adjusted_MD": "MD", "RRR_percent": "RR"}  # what is printed under another name
 NO_DIRECTION = "the direction is not stated in any readable source"
@@ -92,17 +93,17 @@ def effect_of(
         steps.append("the level of the interval is not printed: 95% taken")
     kind = "normal" if df is None else f"t with {df:g} df"
     if not math.isnan(se):
-        steps.append(f"standard error as printed, {se:.4g}")
+        steps.append(f"standard error as printed, {tx.short(se, 4)}")
     elif interval:
         se = float(recover.se_from_ci(low, high, level, df))
-        steps.append(f"standard error {se:.4g} from the {100 * level:g}% interval ({kind})")
+        steps.append(f"standard error {tx.short(se, 4)} from the {tx.level_text(level)} interval ({kind})")
         if abs((low + high) / 2 - estimate) > 0.1 * (high - low):
             steps.append("the interval is not centred on the estimate: half its width was used")
     elif _gives_se(row, estimate, p_bound):
         if row.p_operator == "<":
             steps.append(f"p < {row.p:g} taken as p = {row.p:g}: the widest interval that fits")
         se = float(recover.se_from_p(estimate, row.p, df))
-        steps.append(f"standard error {se:.4g} from p = {row.p:g} ({kind})")
+        steps.append(f"standard error {tx.short(se, 4)} from p = {row.p:g} ({kind})")
     else:
         raise Unusable("no interval, standard error or exact p value is printed")
     sign = 1 if reduction else _sign(row.printed_as, higher_is_worse)
@@ -126,10 +127,10 @@ def _risk_ratio(row: Published, steps: list[str]) -> tuple[float, float, float]:
         raise Unusable(NO_DIRECTION)
     if row.printed_as == "experimental_minus_control":
         estimate, low, high = (1 + x / 100 for x in (row.estimate, row.low, row.high))
-        said = f"risk ratio {estimate:.4g} from the printed relative change of {row.estimate:g}%"
+        said = f"risk ratio {tx.short(estimate, 4)} from the printed relative change of {row.estimate:g}%"
     else:
         estimate, low, high = (1 - x / 100 for x in (row.estimate, row.high, row.low))
-        said = f"risk ratio {estimate:.4g} from the printed relative risk reduction of {row.estimate:g}%"
+        said = f"risk ratio {tx.short(estimate, 4)} from the printed relative risk reduction of {row.estimate:g}%"
     steps.append(said)
     return estimate, low, high
 
