@@ -17,6 +17,7 @@ from vfmeta.bayes.exact import ExactPosterior, choose_priors
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.quadrature import integrate
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior
@@ -123,7 +124,7 @@ def model_average(
     p_effect: float = 0.5,
     p_heterogeneity: float = 0.5,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> ModelAverage:
     """Bayes factors and the effect averaged over effect/no effect and heterogeneity/none.
 

@@ -18,6 +18,7 @@ import numpy as np
 from vfmeta.bayes import compiled
 from vfmeta.bayes.exact import ExactPosterior
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import whole
 from vfmeta.priors import HalfCauchy, HalfNormal, LogNormal, MuPrior, Normal, StudentT, TauPrior
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ def calibrate(
     """
     tau, mu = tau or HalfNormal(1.0), mu or Normal(0.0, 4.0)
     for name, value, least in (("k", k, 1), ("runs", runs, 20), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+        whole(name, value, least)
     if not (tau.proper and mu.proper) or tau.uses_v:
         raise InputError(
             "Calibration draws from the priors: both must be proper, and that of tau may not rest on the variances."

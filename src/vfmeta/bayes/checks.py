@@ -13,6 +13,7 @@ from vfmeta.bayes.exact import ExactPosterior, choose_priors
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.scaling import q_below, quantile_levels
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import Missing, whole
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior
@@ -137,7 +138,7 @@ def leave_one_out(
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> LeaveOneOut:
     """Predict each trial from the others: the exact posterior refitted without it, once for every trial.
 
@@ -212,7 +213,7 @@ def predictive_check(
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
     draws: int = 10_000,
     seed: int = 1,
 ) -> PredictiveCheck:
@@ -244,8 +245,7 @@ def predictive_check(
     s = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = choose_priors(s.question, tau, mu)
     for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+        whole(name, value, least)
     if s.k < 2:
         raise InputError(f"One trial only ({s.labels[0]}): it has no scatter to check.")
     post = ExactPosterior(s.y, s.v, tau, mu)

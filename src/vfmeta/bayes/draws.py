@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from vfmeta.bayes.chances import chances
-from vfmeta.bayes.marginals import KINDS
-from vfmeta.core.messages import InputError
+from vfmeta.core.params import IntervalKind, choice, confidence
 from vfmeta.core.question import Pair
-from vfmeta.effects.reading import Studies, check_level
+from vfmeta.effects.reading import Studies
 from vfmeta.results.fit import BayesianResult, Marginal
 
-__all__ = ["check_level", "interval", "result"]
+__all__ = ["interval", "result"]
 
 
 def interval(x: np.ndarray, level: float, kind: str) -> Pair:
@@ -56,9 +55,8 @@ def result(
     density : callable, optional
         Posterior density of mu; a kernel estimate where none is given.
     """
-    if kind not in KINDS:
-        raise InputError(f'interval={kind!r} is unknown; use "central" or "shortest".')
-    check_level(level)
+    kind = choice("interval", kind, IntervalKind)
+    confidence(level)
 
     def marginal(x: np.ndarray) -> Marginal:
         return Marginal(

@@ -16,9 +16,10 @@ import numpy as np
 
 from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import benefit, chance_points, chances, prior_median
-from vfmeta.bayes.marginals import KINDS, NormalMixture, TauMarginal, check_draws, mixture_quantiles
+from vfmeta.bayes.marginals import NormalMixture, TauMarginal, check_draws, mixture_quantiles
 from vfmeta.bayes.quadrature import integrate
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
@@ -264,9 +265,9 @@ def random_effects(
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     level: float = 0.95,
-    interval: str = "central",
+    interval: IntervalKind = "central",
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> BayesianResult:
     """Bayesian random-effects meta-analysis, solved exactly by quadrature.
 
@@ -297,8 +298,7 @@ def random_effects(
         square of the posterior median of tau. A moment that does not exist (heavy-tailed prior, few studies) is infinite
         and a warning says so.
     """
-    if interval not in KINDS:
-        raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
+    interval = choice("interval", interval, IntervalKind)
     studies = read(effects, y, v, study, question, missing, level)
     tau, mu = choose_priors(studies.question, tau, mu)
     refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)

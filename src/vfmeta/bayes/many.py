@@ -11,10 +11,10 @@ import numpy as np
 from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import chance_points
 from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
-from vfmeta.bayes.marginals import KINDS
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import IntervalKind, Missing, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.reading import check_level, read
+from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def random_effects_many(
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     level: float = 0.95,
-    interval: str = "central",
+    interval: IntervalKind = "central",
     y: str = "y",
     v: str = "v",
     study: str | None = None,
@@ -70,9 +70,8 @@ def random_effects_many(
     """
     import pandas as pd
 
-    check_level(level)
-    if interval not in KINDS:
-        raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
+    confidence(level)
+    interval = choice("interval", interval, IntervalKind)
     keys = [by] if isinstance(by, str) else list(by)
     wanted = [*keys, y, v, *([study] if study else [])]
     lacking = [c for c in wanted if c not in getattr(data, "columns", ())]
@@ -136,7 +135,7 @@ def prior_sensitivity(
     mu_mean: float = 0.0,
     level: float = 0.95,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> pd.DataFrame:
     """One question under a grid of priors: every scale of tau's prior with every SD of mu's.
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from vfmeta.bayes.quadrature import Density
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import IntervalKind, choice, confidence, whole
 from vfmeta.core.question import Pair
-from vfmeta.effects.reading import check_level
 from vfmeta.kernels import bracketed_roots
 from vfmeta.results.fit import Marginal
 
@@ -21,8 +21,7 @@ KINDS = ("central", "shortest")
 def check_draws(n: int, seed: int) -> None:
     """Whole numbers, or an error that says so."""
     for name, value, least in (("n", n, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+        whole(name, value, least)
 
 
 class _Posterior(ABC):
@@ -67,9 +66,8 @@ class _Posterior(ABC):
 
     def interval(self, level: float = 0.95, kind: str = "central") -> Pair:
         """Central or shortest interval of probability ``level``."""
-        check_level(level)
-        if kind not in KINDS:
-            raise InputError(f'interval={kind!r} is unknown; use "central" or "shortest".')
+        confidence(level)
+        kind = choice("interval", kind, IntervalKind)
         if kind == "shortest":
             return _shortest(self, level)
         low, high = self.quantile(np.array([0.5 - level / 2, 0.5 + level / 2]))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.core.params import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,8 +108,7 @@ def calibrate_model(
     """
     least = {"runs": (runs, 10), "seed": (seed, 0), "thin": (thin, 1)}
     for name, (value, smallest) in least.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < smallest:
-            raise InputError(f"{name}={value!r} must be a whole number of at least {smallest}.")
+        whole(name, value, smallest)
     if chains * draws < 10 * thin:
         raise InputError(f"{chains} chains of {draws} draws leave fewer than 10 draws when every {thin}th is kept.")
     containers = _containers(model)

@@ -13,6 +13,7 @@ import numpy as np
 from vfmeta.bayes.exact import ExactPosterior
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import SampleSize, choice
 from vfmeta.priors.mu import Flat, Mixture, MuPrior, Normal
 
 
@@ -59,7 +60,7 @@ def map_prior(post: ExactPosterior | NormalMixture, components: int = 3, note: s
     return Mixture(tuple(w[order]), tuple(centre + unit * m[order]), tuple(unit * sds[order]), note)
 
 
-def effective_sample_size(prior: Any, unit_sd: float, method: str = "ELIR") -> float:
+def effective_sample_size(prior: Any, unit_sd: float, method: SampleSize = "ELIR") -> float:
     """How many patients' worth of information a prior of the effect holds.
 
     Parameters
@@ -75,8 +76,7 @@ def effective_sample_size(prior: Any, unit_sd: float, method: str = "ELIR") -> f
     """
     if isinstance(unit_sd, bool) or not isinstance(unit_sd, (int, float, np.number)) or not 0 < unit_sd < math.inf:
         raise InputError(f"unit_sd={unit_sd!r} must be a positive, finite number.")
-    if method not in ("ELIR", "variance"):
-        raise InputError(f'method={method!r} is unknown; use "ELIR" or "variance".')
+    method = choice("method", method, SampleSize)
     if isinstance(prior, Flat):
         return 0.0
     if isinstance(prior, Normal):

@@ -21,12 +21,13 @@ from vfmeta.bayes import draws as drawn
 from vfmeta.bayes import versions as compat
 from vfmeta.bayes.chances import prior_median
 from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
-from vfmeta.bayes.marginals import KINDS, NormalMixture
+from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.models import diagnostics as gate
 from vfmeta.bayes.models._normal_normal import normal_normal
 from vfmeta.bayes.models.engine import check_sampling
 from vfmeta.bayes.monte_carlo import monte_carlo_errors, tails_of
-from vfmeta.core.messages import InputError, VfmetaWarning, warn
+from vfmeta.core.messages import VfmetaWarning, warn
+from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.effects.reading import Studies, read
 from vfmeta.results.fit import BayesianResult
 
@@ -58,9 +59,9 @@ def sample(
     tau: priors.TauPrior | None = None,
     mu: priors.MuPrior | None = None,
     level: float = 0.95,
-    interval: str = "central",
+    interval: IntervalKind = "central",
     question: Any = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
     seed: int = 1,
     draws: int = 2000,
     tune: int = 1000,
@@ -78,8 +79,7 @@ def sample(
     draws, tune, chains : int
         Draws kept and tuning steps per chain, and number of chains.
     """
-    if interval not in KINDS:
-        raise InputError(f'interval={interval!r} is unknown; use "central" or "shortest".')
+    interval = choice("interval", interval, IntervalKind)
     studies = read(effects, y, v, study, question, missing, level)
     tau, mu = choose_priors(studies.question, tau, mu)
     d = _draw(studies, tau, mu, seed, draws, tune, chains)
@@ -103,7 +103,7 @@ def sample_posterior(
     tau: priors.TauPrior | None = None,
     mu: priors.MuPrior | None = None,
     question: Any = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
     seed: int = 1,
     draws: int = 2000,
     tune: int = 1000,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.bayes.exact import ExactPosterior, choose_priors
+from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
 from vfmeta.kernels.quadratic_form import q_distribution
@@ -94,7 +95,7 @@ def power_scaling(
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> PowerScaling:
     """Power-scaling sensitivity and prior-data conflict of an analysis; arguments as in `random_effects`."""
     s = read(effects, y, v, None, question, missing, 0.95)

@@ -10,18 +10,18 @@ from scipy.special import ndtr
 
 from vfmeta.convert.checking import between, numbers, positive, require
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Latent, choice
 
 _FACTORS = {"logistic": math.pi / math.sqrt(3), "normal": 1.65}
 Converted = tuple[np.ndarray, np.ndarray | None]
 
 
 def _factor(distribution: str) -> float:
-    if distribution not in _FACTORS:
-        raise InputError(f'distribution={distribution!r} is unknown; use "logistic" or "normal".')
+    distribution = choice("distribution", distribution, Latent)
     return _FACTORS[distribution]
 
 
-def log_odds_ratio_to_d(y: ArrayLike, v: ArrayLike | None = None, *, distribution: str = "logistic") -> Converted:
+def log_odds_ratio_to_d(y: ArrayLike, v: ArrayLike | None = None, *, distribution: Latent = "logistic") -> Converted:
     """Standardised mean difference behind a log odds ratio of the dichotomised outcome.
 
     Parameters
@@ -41,7 +41,7 @@ def log_odds_ratio_to_d(y: ArrayLike, v: ArrayLike | None = None, *, distributio
     return numbers("y", y) / f, None if v is None else numbers("v", v) / f**2
 
 
-def d_to_log_odds_ratio(d: ArrayLike, v: ArrayLike | None = None, *, distribution: str = "logistic") -> Converted:
+def d_to_log_odds_ratio(d: ArrayLike, v: ArrayLike | None = None, *, distribution: Latent = "logistic") -> Converted:
     """Log odds ratio for a standardised mean difference; the inverse of `log_odds_ratio_to_d`."""
     f = _factor(distribution)
     return numbers("d", d) * f, None if v is None else numbers("v", v) * f**2

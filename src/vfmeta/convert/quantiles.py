@@ -16,6 +16,7 @@ from vfmeta.convert import fitted, normal_order, order_likelihood
 from vfmeta.convert.checking import numbers, require
 from vfmeta.convert.five_numbers import Moments, Summary, luo_mean, shi_sd, skewness, wan_sd
 from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.core.params import Failed, Skew, choice
 
 NAN = float("nan")
 
@@ -93,9 +94,9 @@ def mean_sd_from_quantiles(
     q3: ArrayLike | None = None,
     maximum: ArrayLike | None = None,
     method: str = "luo/wan/shi",
-    distribution: str = "normal",
+    distribution: Skew = "normal",
     skew_test: bool = True,
-    failed: str = "raise",
+    failed: Failed = "raise",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means and SDs from medians with quartiles, ranges or both.
 
@@ -144,10 +145,8 @@ def mean_sd_from_quantiles(
     method = "luo/wan/shi" if method == "default" else method
     if method not in METHODS:
         raise InputError(f"method={method!r} is unknown; use one of {', '.join(METHODS)}.")
-    if distribution not in ("normal", "lognormal"):
-        raise InputError(f'distribution={distribution!r} is unknown; use "normal" or "lognormal".')
-    if failed not in ("raise", "nan"):
-        raise InputError(f'failed={failed!r} is unknown; use "raise" or "nan".')
+    distribution = choice("distribution", distribution, Skew)
+    failed = choice("failed", failed, Failed)
     if distribution == "lognormal" and method != "luo/wan/shi":
         raise InputError(
             f'distribution="lognormal" goes with method="luo/wan/shi" only; {method} chooses its own distribution.'

@@ -10,8 +10,9 @@ import numpy as np
 
 from vfmeta.core.measures import EVENTS
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.reading import _check_vcov, _column, _names, _numbers, check_level
+from vfmeta.effects.reading import _check_vcov, _column, _names, _numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,9 +99,8 @@ def read_counts(
     whole : bool
         Whether counts and sizes must be whole numbers (a likelihood of counts), or may be effective sizes.
     """
-    if missing not in ("raise", "drop"):
-        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
-    check_level(level)
+    missing = choice("missing", missing, Missing)
+    confidence(level)
     told: tuple[str, ...] = ()
     asked = getattr(data, "question", None) if data is not None and not hasattr(data, "columns") else None
     if data is not None and not hasattr(data, "columns"):

@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.core.measures import Measure, known
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects import intake
 from vfmeta.effects.formulas.checks import faults
@@ -33,7 +34,7 @@ def effect_size(
     add_to_estimate: bool | None = None,
     vtype: str | None = None,
     correct: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     question: Question | None = None,
     **columns: str,
 ) -> EffectTable:

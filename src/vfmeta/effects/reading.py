@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 
 
@@ -60,9 +61,8 @@ def read(
     level : float
         Confidence or credible level, between 0 and 1.
     """
-    if missing not in ("raise", "drop"):
-        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
-    check_level(level)
+    missing = choice("missing", missing, Missing)
+    confidence(level)
     details: Iterable[dict[str, Any]] = ()
     vcov = None
     if effects is not None:
@@ -138,15 +138,6 @@ def _clean_arrays(y: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
     if y.shape != v.shape or not (np.isfinite(y).all() and np.isfinite(v).all() and (v > 0).all()):
         return None
     return y, v
-
-
-def check_level(level: float) -> None:
-    """A level between 0 and 1, or an error that says so."""
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.floating, np.integer)) or not 0 < level < 1:
-        hint = ""
-        if isinstance(level, (int, float)) and not isinstance(level, bool) and 1 < level < 100:
-            hint = f" (for {level:g}% write {level / 100:g})"
-        raise InputError(f"level={level!r} must be a number between 0 and 1, such as 0.95{hint}.")
 
 
 def _column(values: Any, name: str) -> list[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.params import Missing, WaldTest, choice
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.frequentist.single_tables import each_study
@@ -70,9 +71,9 @@ def beta_binomial(
     events: Count = None,
     n: Count = None,
     study: str | Sequence[Any] | None = None,
-    test: str = "Wald",
+    test: WaldTest = "Wald",
     level: float = 0.95,
-    missing: str = "raise",
+    missing: Missing = "raise",
     question: Question | None = None,
 ) -> BetaBinomialResult:
     """Beta-binomial meta-analysis of risks (Kuss 2015, Stat Med 34:1097-1116).
@@ -114,8 +115,7 @@ def beta_binomial(
     """
     if measure not in MEASURES:
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
-    if test not in ("Wald", "t"):
-        raise InputError(f'test={test!r} is unknown; use "Wald" or "t".')
+    test = choice("test", test, WaldTest)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "events": events, "n": n}
     counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
     if counts.k < 2:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import MethodOrCommon, Prediction, Tau2Interval, Test, choice, confidence, variance, whole
 from vfmeta.effects.reading import Studies
 from vfmeta.kernels.estimators import ESTIMATORS
-
-TESTS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
-PREDICTIONS = ("auto", "fitted", "HTS", "Partlett-Riley", "bootstrap")
-TAU2_INTERVALS = ("auto", "Q-profile", "generalised-Q", "profile-likelihood")
 
 
 @dataclass(frozen=True)
@@ -23,10 +19,10 @@ class Choices:
 
     model: str
     method: str | float
-    test: str
+    test: Test
     level: float
-    prediction: str = "auto"
-    tau2_interval: str = "auto"
+    prediction: Prediction = "auto"
+    tau2_interval: Tau2Interval = "auto"
     weights: np.ndarray | None = None
     draws: int = 25_000
     seed: int = 1
@@ -64,27 +60,22 @@ class Choices:
 
 
 def check_choices(
-    method: Any, tau2: Any, test: Any, prediction: Any, tau2_interval: Any, weights: Any, draws: Any, seed: Any
-) -> str | float:
-    """The estimator or the value held, as `check_method` gives it, or an error that says which choice is unknown."""
+    model: str, method: Any, tau2: Any, test: Any, level: float, prediction: Any = "auto", tau2_interval: Any = "auto",
+    weights: Any = None, draws: Any = 1, seed: Any = 0,
+) -> Choices:  # fmt: skip
+    """The choices of a pool in canonical spelling, its weights still to come, or an error that says which is unknown."""
     found = check_method(method, tau2)
-    for name, value, known in (
-        ("test", test, TESTS),
-        ("prediction", prediction, PREDICTIONS),
-        ("tau2_interval", tau2_interval, TAU2_INTERVALS),
-    ):
-        if value not in known:
-            raise InputError(f"{name}={value!r} is unknown; use one of {', '.join(map(repr, known))}.")
+    tau2_interval = choice("tau2_interval", tau2_interval, Tau2Interval)
     if found in ("GENQ", "GENQM") and weights is None:
         raise InputError(f"method={found!r} needs weights=, one per study: it is the moment estimator with given weights.")
     if tau2_interval == "profile-likelihood" and found not in ("ML", "REML"):
         raise InputError(
             f'tau2_interval="profile-likelihood" follows a likelihood, and {said(found)} has none; use method="ML" or "REML".'
         )
-    for name, count, least in (("draws", draws, 1), ("seed", seed, 0)):
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
-            raise InputError(f"{name}={count!r} must be a whole number of at least {least}.")
-    return found
+    return Choices(
+        model, found, choice("test", test, Test), confidence(level), choice("prediction", prediction, Prediction),
+        tau2_interval, None, whole("draws", draws, 1), whole("seed", seed, 0),
+    )  # fmt: skip
 
 
 def asked_for(method: str | float) -> dict[str, Any]:
@@ -99,16 +90,10 @@ def said(method: str | float) -> str:
 
 def check_method(method: Any, tau2: Any = None) -> str | float:
     """A known estimator or "common"; where ``tau2`` is given the value that holds it, finite and at least 0."""
-    if tau2 is None:
-        if isinstance(method, str) and (method in ESTIMATORS or method == "common"):
-            return method
-        hint = "; tau2= holds the value" if isinstance(method, (int, float)) else ""
-        raise InputError(f"method={method!r} is unknown; use one of {', '.join(map(repr, ESTIMATORS))}{hint}.")
-    if isinstance(tau2, (str, bool)) or not isinstance(tau2, (int, float, np.floating, np.integer)):
-        raise InputError(f"tau2={tau2!r} must be a number, which holds tau2; method= names an estimator.")
-    if not (math.isfinite(tau2) and tau2 >= 0):
-        raise InputError(f"tau2={tau2!r} is no variance; a fixed value must be finite and at least 0.")
-    return float(tau2)
+    if tau2 is not None:
+        return variance("tau2", tau2)
+    hint = "; tau2= holds the value" if isinstance(method, (int, float)) else ""
+    return choice("method", method, MethodOrCommon, also=ESTIMATORS, hint=hint)
 
 
 def user_weights(weights: Any, studies: Studies) -> np.ndarray | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import Likelihood, Missing, WaldTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
@@ -145,11 +146,11 @@ def location_scale(
     data: Any = None,
     x: Any = None,
     z: Any = None,
-    method: str = "REML",
-    test: str = "Wald",
+    method: Likelihood = "REML",
+    test: WaldTest = "Wald",
     level: float = 0.95,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> LocationScaleResult:
     """Location-scale meta-regression: y_i = x_i b + u_i + e_i with log Var(u_i) = z_i a.
 
@@ -177,10 +178,8 @@ def location_scale(
     -----
     Viechtbauer & Lopez-Lopez 2022, Res Synth Methods 13:697-715. Compare with the model of one tau2 by `likelihood_ratio`.
     """
-    if method not in LIKELIHOODS:
-        raise InputError(f'method={method!r} is unknown; use "REML" or "ML".')
-    if test not in ("Wald", "t"):
-        raise InputError(f'test={test!r} is unknown; use "Wald" or "t".')
+    method = choice("method", method, Likelihood)
+    test = choice("test", test, WaldTest)
     if (scale is None) == (z is None):
         raise InputError("Give the moderators of tau2 as scale (a formula) or z (a design), one of the two.")
     s, design, scale_design = prepared(

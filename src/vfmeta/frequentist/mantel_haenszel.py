@@ -11,6 +11,7 @@ import numpy as np
 
 from vfmeta.core.measures import row
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.effects.formulas.common import ZeroRule, has_contrast
@@ -73,7 +74,7 @@ def mantel_haenszel(
     to: str = "only0",
     drop00: bool | None = None,
     pool_add: float = 0.0,
-    missing: str = "raise",
+    missing: Missing = "raise",
     question: Question | None = None,
 ) -> TablesResult:
     """Mantel-Haenszel pool of odds ratios, risk ratios, risk differences, rate ratios or rate differences.
@@ -157,7 +158,7 @@ def peto(
     n2: Count = None,
     study: str | Sequence[Any] | None = None,
     level: float = 0.95,
-    missing: str = "raise",
+    missing: Missing = "raise",
     question: Question | None = None,
 ) -> TablesResult:
     """Peto's one-step pool of odds ratios (Yusuf et al. 1985, Prog Cardiovasc Dis 27:335-371).

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError, warn
-from vfmeta.effects.reading import check_level
+from vfmeta.core.params import MethodOrCommon, Missing, Prediction, Test, choice
 from vfmeta.frequentist.choices import check_choices
 from vfmeta.frequentist.tidy import fit_columns, prediction_columns
 from vfmeta.kernels import estimators
@@ -28,13 +28,13 @@ def random_effects_many(
     y: str = "y",
     v: str = "v",
     weights: str | None = None,
-    method: str = "REML",
+    method: MethodOrCommon = "REML",
     tau2: float | None = None,
-    test: str = "HKSJ",
+    test: Test = "HKSJ",
     level: float = 0.95,
-    prediction: str = "auto",
+    prediction: Prediction = "auto",
     tau2_interval: bool = False,
-    missing: str = "raise",
+    missing: Missing = "raise",
     backend: str | None = None,
     jobs: int | None = None,
 ) -> pd.DataFrame:
@@ -85,10 +85,9 @@ def random_effects_many(
     """
     import pandas as pd
 
-    estimator = check_choices(method, tau2, test, prediction, "auto", weights, 1, 0)
-    check_level(level)
-    if missing not in ("raise", "drop"):
-        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
+    asked = check_choices("random", method, tau2, test, level, prediction, weights=weights)
+    estimator, test, prediction = asked.method, asked.test, asked.prediction
+    missing = choice("missing", missing, Missing)
     if prediction == "bootstrap":
         raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
     keys = [by] if isinstance(by, str) else list(by)

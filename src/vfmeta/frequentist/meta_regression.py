@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Likelihood, choice, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.design import Design
-from vfmeta.effects.reading import check_level
 from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
 from vfmeta.kernels import kenward_roger, regression_tau2
 from vfmeta.kernels.regression_fit import Fit
@@ -128,8 +128,7 @@ class RegressionResult(Coefficients, Recorded):
         against the model with a mean of its own for every study.
         """
         kind = kind or ("REML" if self.method == "REML" else "ML")
-        if kind not in ("ML", "REML"):
-            raise InputError(f'kind={kind!r} is unknown; use "ML" or "REML".')
+        kind = choice("kind", kind, Likelihood)
         restricted = kind == "REML"
         n = self.k - self.p if restricted else self.k
         ll = float(regression_tau2.log_likelihood(self.fit.model, np.array([self.tau2]), restricted)[0])
@@ -153,7 +152,7 @@ class RegressionResult(Coefficients, Recorded):
             Confidence level; that of the fit when left out.
         """
         level = self.level if level is None else level
-        check_level(level)
+        confidence(level)
         if self.k <= self.p:
             raise InputError("No degree of freedom is left to tell the residual heterogeneity.")
         if method == "Q-profile":
@@ -228,7 +227,7 @@ class RegressionResult(Coefficients, Recorded):
             and uses the distribution of the fitted test; NaN where no degree of freedom is left, and for ``method="common"``.
         """
         level = self.level if level is None else level
-        check_level(level)
+        confidence(level)
         matrix = self.design.x if new is None else self.design.rows(new)
         estimate, se = matrix @ self.beta, self._spread(matrix)
         multiplier = quantile(level, self._df(matrix))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import MethodOrCommon, Missing, RegressionTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
@@ -17,7 +18,7 @@ from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method
 from vfmeta.frequentist.meta_regression import RegressionResult, degrees, joint, selected
 from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regression_fit import TESTS, Fit, fit
+from vfmeta.kernels.regression_fit import Fit, fit
 from vfmeta.kernels.regression_tau2 import WEIGHTED
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided
 
@@ -32,14 +33,14 @@ def meta_regression(
     data: Any = None,
     x: Any = None,
     names: Sequence[str] | None = None,
-    method: str = "REML",
+    method: MethodOrCommon = "REML",
     tau2: float | None = None,
-    test: str = "HKSJ",
+    test: RegressionTest = "HKSJ",
     level: float = 0.95,
     omnibus: Any = None,
     weights: Any = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> RegressionResult:
     """Mixed-effects meta-regression y_i = x_i b + u_i + e_i with Var(u_i) = tau2 and Var(e_i) = v_i.
 
@@ -192,8 +193,7 @@ def _percent(w: np.ndarray) -> np.ndarray:
 
 def _check(method: Any, tau2: Any, test: Any, weights: Any) -> str | float:
     found = check_method(method, tau2)
-    if test not in TESTS:
-        raise InputError(f"test={test!r} is unknown; use one of {', '.join(map(repr, TESTS))}.")
+    test = choice("test", test, RegressionTest)
     if test == "KR" and found != "REML":
         raise InputError('Kenward-Roger intervals are defined for method="REML" only.')
     if found in WEIGHTED and weights is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import MethodOrCommon, Missing, Test
 from vfmeta.core.question import Question
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies
@@ -80,12 +81,12 @@ def subgroups(
     study: Sequence[Any] | None = None,
     data: Any = None,
     common_tau2: bool = False,
-    method: str = "REML",
+    method: MethodOrCommon = "REML",
     tau2: float | None = None,
-    test: str = "HKSJ",
+    test: Test = "HKSJ",
     level: float = 0.95,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> SubgroupResult:
     """Pool each group of studies and test whether the groups differ.
 

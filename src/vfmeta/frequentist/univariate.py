@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from vfmeta.core.messages import warn
+from vfmeta.core.params import Method, Missing, Prediction, Tau2Interval, Test
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
-from vfmeta.frequentist.choices import Choices, check_choices, user_weights
+from vfmeta.frequentist.choices import check_choices, user_weights
 from vfmeta.frequentist.pool import pool
 from vfmeta.results.fit import FrequentistResult
 
@@ -19,15 +21,15 @@ def random_effects(
     y: Any = None,
     v: Any = None,
     study: Sequence[Any] | None = None,
-    method: str = "REML",
+    method: Method = "REML",
     tau2: float | None = None,
-    test: str = "HKSJ",
+    test: Test = "HKSJ",
     level: float = 0.95,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
     weights: Any = None,
-    prediction: str = "auto",
-    tau2_interval: str = "auto",
+    prediction: Prediction = "auto",
+    tau2_interval: Tau2Interval = "auto",
     draws: int = 25_000,
     seed: int = 1,
 ) -> FrequentistResult:
@@ -87,12 +89,9 @@ def random_effects(
     ConvergenceError
         When an iteration does not settle.
     """
-    estimator = check_choices(method, tau2, test, prediction, tau2_interval, weights, draws, seed)
+    choices = check_choices("random", method, tau2, test, level, prediction, tau2_interval, weights, draws, seed)
     studies = read(effects, y, v, study, question, missing, level)
-    choices = Choices(
-        "random", estimator, test, float(level), prediction, tau2_interval, user_weights(weights, studies), draws, seed
-    )
-    result = pool(studies, choices, weights)
+    result = pool(studies, replace(choices, weights=user_weights(weights, studies)), weights)
     for note in result.warnings:
         warn(note)
     return result
@@ -104,10 +103,10 @@ def common_effect(
     y: Any = None,
     v: Any = None,
     study: Sequence[Any] | None = None,
-    test: str = "Wald",
+    test: Test = "Wald",
     level: float = 0.95,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
     weights: Any = None,
 ) -> FrequentistResult:
     """Common-effect (fixed-effect) meta-analysis: every study estimates the same effect, tau2 = 0.
@@ -115,10 +114,9 @@ def common_effect(
     Parameters and errors are those of `random_effects`, without ``method``. I2 is max(0, (Q - df) / Q); there is no
     prediction interval, and the Q-profile interval of tau2 shows how far the model may be from the data.
     """
-    check_choices("common", None, test, "auto", "auto", weights, 1, 0)
+    choices = check_choices("common", "common", None, test, level)
     studies = read(effects, y, v, study, question, missing, level)
-    choices = Choices("common", "common", test, float(level), weights=user_weights(weights, studies))
-    result = pool(studies, choices, weights)
+    result = pool(studies, replace(choices, weights=user_weights(weights, studies)), weights)
     for note in result.warnings:
         warn(note)
     return result

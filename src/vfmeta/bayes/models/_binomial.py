@@ -12,6 +12,7 @@ from vfmeta.bayes.models import arm_counts as counts
 from vfmeta.bayes.models.arms import read_arms
 from vfmeta.bayes.models.engine import Model
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Baseline, Coding, Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.formulas import ZeroRule, two_events
 from vfmeta.priors import MuPrior, Normal, TauPrior
@@ -37,14 +38,14 @@ def binomial(
     events2: str | Sequence[float] | None = None,
     n2: str | Sequence[float] | None = None,
     measure: str = "OR",
-    baseline: str = "fixed",
-    coding: str = "half",
+    baseline: Baseline = "fixed",
+    coding: Coding = "half",
     mu: MuPrior | None = None,
     tau: TauPrior | None = None,
     baseline_prior: Normal | None = None,
     baseline_sd: TauPrior | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> Model:
     """Random-effects model of binomial counts, on the log odds ratio or the log risk ratio.
 

@@ -12,6 +12,7 @@ from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.counts import _look_up
 from vfmeta.effects.reading import Studies, _column, _is_missing, read
@@ -47,7 +48,7 @@ def classes(
     tau: TauPrior | None = None,
     class_sd: TauPrior | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> Model:
     """Random-effects model in which the interventions of a class are exchangeable.
 

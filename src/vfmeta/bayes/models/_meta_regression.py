@@ -13,6 +13,7 @@ from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.bayes.regression import coefficient_priors, refuse_dependent
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies
@@ -36,7 +37,7 @@ def meta_regression(
     tau: TauPrior | None = None,
     beta: Beta | Mapping[str, Beta] | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> Model:
     """Meta-regression y_i ~ N(x_i beta, v_i + tau^2) with the priors of `vf.bayes.meta_regression`, which solves it exactly.
 

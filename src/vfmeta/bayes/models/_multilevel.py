@@ -12,6 +12,7 @@ from vfmeta.bayes.models import curves
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.repeated import Occasions, read_occasions
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Curve, choice
 from vfmeta.core.question import Question
 from vfmeta.priors import LogNormal, MuPrior, Normal, TauPrior
 from vfmeta.priors.pymc import family, numbers, scale
@@ -35,7 +36,7 @@ def multilevel(
     v: str | Sequence[float] | None = None,
     V: Any = None,
     correlation: float | tuple[float, float] | None = None,
-    curve: str = "category",
+    curve: Curve = "category",
     at: Sequence[float] = (),
     mu: MuPrior | Mapping[str, MuPrior] | None = None,
     tau: TauPrior | Mapping[str, TauPrior] | None = None,
@@ -106,8 +107,7 @@ def multilevel(
     >>> model.coords["time"]
     [4.0, 52.0]
     """
-    if curve not in ("category", "smooth"):
-        raise InputError(f'curve={curve!r} is unknown; use "category" or "smooth".')
+    curve = choice("curve", curve, Curve)
     columns = {"study": study, "outcome": outcome, "time": time, "period": period, "y": y, "v": v}
     data = read_occasions(effects, columns, V, at, curve == "smooth", question)
     levels, spreads, wiggles = _priors(data, mu, tau, curve_sd, curve)

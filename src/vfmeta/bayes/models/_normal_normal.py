@@ -11,7 +11,7 @@ from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.bayes.monte_carlo import tails_of
-from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing, StudyEffects, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior
@@ -28,9 +28,9 @@ def normal_normal(
     study: Sequence[Any] | None = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
-    study_effects: str = "integrated",
+    study_effects: StudyEffects = "integrated",
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> Model:
     """Random-effects model y_i ~ N(theta_i, v_i), theta_i ~ N(mu, tau^2), of known sampling variances.
 
@@ -58,8 +58,7 @@ def normal_normal(
     InputError
         Faulty input, priors that leave the posterior improper, or that PyMC does not know.
     """
-    if study_effects not in STUDY_EFFECTS:
-        raise InputError(f'study_effects={study_effects!r} is unknown; use "integrated" or "sampled".')
+    study_effects = choice("study_effects", study_effects, StudyEffects)
     studies = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = effect_priors(studies, tau, mu)
     integrated = study_effects == "integrated"

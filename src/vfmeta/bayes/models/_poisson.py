@@ -12,6 +12,7 @@ from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.models import arm_counts as counts
 from vfmeta.bayes.models.arms import read_arms
 from vfmeta.bayes.models.engine import Model
+from vfmeta.core.params import Baseline, Coding, Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.formulas.common import ZeroRule
 from vfmeta.effects.formulas.rates import log_rate_ratio
@@ -35,14 +36,14 @@ def poisson(
     time1: str | Sequence[float] | None = None,
     events2: str | Sequence[float] | None = None,
     time2: str | Sequence[float] | None = None,
-    baseline: str = "fixed",
-    coding: str = "half",
+    baseline: Baseline = "fixed",
+    coding: Coding = "half",
     mu: MuPrior | None = None,
     tau: TauPrior | None = None,
     baseline_prior: Normal | None = None,
     baseline_sd: TauPrior | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> Model:
     """Random-effects model of counts over person-time, on the log incidence rate ratio.
 

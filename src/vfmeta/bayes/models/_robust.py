@@ -13,6 +13,7 @@ from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.bayes.monte_carlo import tails_of
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
 from vfmeta.priors import MuPrior, TauPrior
@@ -38,7 +39,7 @@ def robust(
     mu: MuPrior | None = None,
     df: float | tuple[float, float] = (2.0, 0.1),
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> Model:
     """Random effects with a t distribution: y_i ~ N(theta_i, v_i), theta_i ~ mu + tau t(df).
 

@@ -85,7 +85,7 @@ class Sampled:
         """
         import pandas as pd
 
-        drawn.check_level(level)
+        drawn.confidence(level)
         rows = []
         for name in names or self.model.watch:
             x = self.draws(name)

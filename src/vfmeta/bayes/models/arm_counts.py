@@ -18,6 +18,7 @@ from vfmeta.bayes.models.arms import Arms
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Baseline, Coding, choice
 from vfmeta.effects.reading import Studies
 from vfmeta.priors import HalfNormal, MuPrior, Normal, TauPrior
 from vfmeta.priors.pymc import family, location, numbers, scale
@@ -88,10 +89,8 @@ def centring(value: np.ndarray, variance: np.ndarray, prior: TauPrior) -> np.nda
 
 def check(measure: str, baseline: str, coding: str, mu: MuPrior, tau: TauPrior, level: Any, spread: Any) -> None:
     """Options and priors a model of counts can use."""
-    if baseline not in BASELINES:
-        raise InputError(f'baseline={baseline!r} is unknown; use "fixed" (each trial its own) or "random" (exchangeable).')
-    if coding not in CODINGS:
-        raise InputError(f'coding={coding!r} is unknown; use "half" or "reference".')
+    baseline = choice("baseline", baseline, Baseline)
+    coding = choice("coding", coding, Coding)
     if baseline == "fixed" and spread is not None:
         raise InputError('baseline_sd= is the spread of exchangeable baselines; it goes with baseline="random".')
     if spread is not None and not isinstance(spread, TauPrior):

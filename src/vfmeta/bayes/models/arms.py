@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.counts import _check_values, _look_up, read_counts
 from vfmeta.effects.reading import _column, _is_missing, _numbers
@@ -123,8 +124,7 @@ def _two_arms(
 def _each_arm(
     measure: str, data: Any, given: dict[str, Any], size: str, reference: Any, question: Question | None, missing: str
 ) -> Arms:
-    if missing not in ("raise", "drop"):
-        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
+    missing = choice("missing", missing, Missing)
     needed = ("study", "arm", "events", size)
     absent = [name for name in needed if given.get(name) is None]
     if reference is None:

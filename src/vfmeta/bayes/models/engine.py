@@ -20,6 +20,7 @@ from vfmeta.bayes.models.answer import Sampled, element_labels
 from vfmeta.bayes.models.progress import Progress
 from vfmeta.bayes.models.vectorised import Draws, Vectorised, set_data
 from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.params import Sampler, choice, whole
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies
 
@@ -96,7 +97,7 @@ class Model:
         tune: int = 1000,
         chains: int = 4,
         target_accept: float = 0.95,
-        sampler: str = "nutpie",
+        sampler: Sampler = "nutpie",
         progress: bool = False,
     ) -> Sampled:
         """Sample the posterior, and look at the draws before handing them over.
@@ -127,8 +128,7 @@ class Model:
             The sampler found no place to start from.
         """
         check_sampling(seed, draws, tune, chains, target_accept)
-        if sampler not in SAMPLERS:
-            raise InputError(f'sampler={sampler!r} is unknown; use "nutpie" or "pymc".')
+        sampler = choice("sampler", sampler, Sampler)
         settings = {"seed": int(seed), "draws": int(draws), "tune": int(tune), "chains": int(chains)}
         with Progress(self.name, settings, progress) as shown:
             shown.stage("compiling")
@@ -178,8 +178,7 @@ class Model:
 def check_sampling(seed: Any, draws: Any, tune: Any, chains: Any, target_accept: Any = 0.95) -> None:
     """Whole numbers where whole numbers are needed, or an error that says so."""
     for name, value, least in (("seed", seed, 0), ("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+        whole(name, value, least)
     if isinstance(target_accept, bool) or not isinstance(target_accept, (int, float)) or not 0 < target_accept < 1:
         raise InputError(f"target_accept={target_accept!r} must be a number between 0 and 1, such as 0.95.")
 

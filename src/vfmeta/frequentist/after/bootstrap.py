@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.core.params import Bootstrap, choice, confidence, whole
 from vfmeta.core.question import Pair
-from vfmeta.effects.reading import check_level
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.kernels.regression import CollinearError
@@ -63,7 +63,7 @@ class BootstrapResult:
 
 
 def bootstrap(
-    fit: Any, *, kind: str = "parametric", draws: int = 1000, level: float | None = None, seed: int | None = 0
+    fit: Any, *, kind: Bootstrap = "parametric", draws: int = 1000, level: float | None = None, seed: int | None = 0
 ) -> BootstrapResult:
     """Bootstrap the coefficients and tau2.
 
@@ -84,11 +84,9 @@ def bootstrap(
     """
     r = as_regression(fit)
     level = r.level if level is None else level
-    check_level(level)
-    if kind not in ("parametric", "studies"):
-        raise InputError(f'kind={kind!r} is unknown; use "parametric" or "studies".')
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 100:
-        raise InputError(f"draws={draws!r} must be a whole number of at least 100.")
+    confidence(level)
+    kind = choice("kind", kind, Bootstrap)
+    whole("draws", draws, 100)
     method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
     rng = np.random.default_rng(seed)
     beta, tau2 = np.empty((draws, r.p)), np.empty(draws)

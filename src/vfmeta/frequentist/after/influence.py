@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import confidence
 from vfmeta.effects.design import INTERCEPT, Design
-from vfmeta.effects.reading import Studies, check_level
+from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import fitted
 from vfmeta.frequentist.multivariate import deletion
@@ -169,7 +170,7 @@ def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
     if r.user_weights is not None:
         raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without weights=.")
     level = r.level if level is None else level
-    check_level(level)
+    confidence(level)
     f = r.fit
     mean = f.fitted
     spread = np.einsum("kp,pq,kq->k", f.x, f.vb, f.x)

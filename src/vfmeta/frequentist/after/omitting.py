@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import whole
 from vfmeta.frequentist.multivariate import deletion
 from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.tidy import fit_columns
@@ -107,8 +108,7 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
             )
         masks = np.arange(1, 1 << k, dtype=np.int64)
     else:
-        if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 1:
-            raise InputError(f"draws={draws!r} must be a whole number of at least 1.")
+        whole("draws", draws, 1)
         masks = np.random.default_rng(seed).integers(1, 1 << k, draws, dtype=np.int64)
     out = estimators.fit_subsets(fit.y, fit.v, masks, tau2, weights=weights)
     sizes = np.bitwise_count(masks).astype(np.int64)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.core.params import whole
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.meta_regression import RegressionResult, joint, selected
 from vfmeta.kernels.regression import CollinearError
@@ -67,8 +68,7 @@ def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, 
     Higgins & Thompson 2004, Stat Med 23:1663-1682; Follmann & Proschan 1999, Biometrics 55:732-737.
     """
     r = as_regression(fit)
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 20:
-        raise InputError(f"draws={draws!r} must be a whole number of at least 20.")
+    whole("draws", draws, 20)
     alone = r.design.x.shape[1] == 1 and r.design.intercept == 0
     distinct = 2**r.k if alone else _distinct(r.design.x)
     everything = distinct <= draws if exact is None else exact

@@ -9,6 +9,7 @@ import numpy as np
 
 from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.params import CountModel, Heterogeneity, Missing, WaldTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.effects.formulas.common import has_contrast
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from vfmeta.effects.table import EffectTable
 
 MEASURES = ("OR", "IRR", "PLO", "IRLN")
-MODELS = {
-    "UM.FS": "unconditional, fixed study intercepts",
-    "UM.RS": "unconditional, random study intercepts",
-    "CM.EL": "conditional, exact likelihood",
-    "CM.AL": "conditional, approximate likelihood",
-}
 HINT = 'Try a simpler model, heterogeneity="common", or a Bayesian model with a prior.'
 Count = Any  # a column name (with data=) or an array-like of shape (k,)
 
@@ -37,7 +32,7 @@ Count = Any  # a column name (with data=) or an array-like of shape (k,)
 def glmm(
     measure: str = "OR",
     *,
-    model: str | None = None,
+    model: CountModel | None = None,
     data: pd.DataFrame | EffectTable | None = None,
     events1: Count = None,
     n1: Count = None,
@@ -52,12 +47,12 @@ def glmm(
     formula: str | None = None,
     moderators: pd.DataFrame | dict[str, Any] | None = None,
     omnibus: Any = None,
-    heterogeneity: str = "random",
+    heterogeneity: Heterogeneity = "random",
     nAGQ: int | None = None,
-    test: str = "Wald",
+    test: WaldTest = "Wald",
     level: float = 0.95,
     drop00: bool | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
     question: Question | None = None,
 ) -> CountResult | CountRegressionResult:
     """Meta-analysis of counts by a generalised linear mixed model (Stijnen, Hamza & Ozdemir 2010, Stat Med 29:3046-3067).
@@ -127,7 +122,9 @@ def glmm(
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
     two_arms = not row(measure).one_group
     model = (model or "UM.FS") if two_arms else model
-    _check_options(measure, model, two_arms, heterogeneity, nAGQ, test)
+    model = choice("model", model, CountModel) if two_arms else model
+    heterogeneity, test = choice("heterogeneity", heterogeneity, Heterogeneity), choice("test", test, WaldTest)
+    _check_options(measure, model, two_arms, nAGQ)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2,
              "events": events, "n": n, "time": time}  # fmt: skip
     counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
@@ -170,20 +167,14 @@ def glmm(
     return result
 
 
-def _check_options(measure: str, model: str | None, two_arms: bool, heterogeneity: str, nodes: Any, test: str) -> None:
+def _check_options(measure: str, model: str | None, two_arms: bool, nodes: Any) -> None:
     problems = []
-    if two_arms and model not in MODELS:
-        problems.append(f"model={model!r} is unknown; use one of {', '.join(map(repr, MODELS))}.")
     if not two_arms and model is not None:
         problems.append(f"model={model!r} is for two arms; leave it out for {measure}.")
     if measure == "IRR" and model == "CM.AL":
         problems.append('For the IRR the conditional likelihood is binomial without approximation: use model="CM.EL".')
-    if heterogeneity not in ("random", "common"):
-        problems.append(f'heterogeneity={heterogeneity!r} is unknown; use "random" or "common".')
     if nodes is not None and not (isinstance(nodes, (int, np.integer)) and not isinstance(nodes, bool) and 1 <= nodes <= 300):
         problems.append(f"nAGQ={nodes!r} must be a whole number from 1 (Laplace) to 300, or None.")
-    if test not in ("Wald", "t"):
-        problems.append(f'test={test!r} is unknown; use "Wald" or "t".')
     if problems:
         raise InputError(problems)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.counts import Counts
 from vfmeta.effects.design import Design as Moderators
-from vfmeta.effects.reading import check_level
 from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
 from vfmeta.frequentist.meta_regression import selected
@@ -145,7 +145,7 @@ class CountRegressionResult(Coefficients, Recorded):
             estimate, se, ci_low, ci_high, prediction_low, prediction_high (NaN for a common effect).
         """
         level = self.level if level is None else level
-        check_level(level)
+        confidence(level)
         rows = self.design.x if new is None else self.design.rows(new)
         estimate, se = rows @ self.beta, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
         reach = quantile(level, self.df)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Likelihood, Missing, Robust
 from vfmeta.core.question import Question
 from vfmeta.frequentist.multivariate.model import multivariate
 from vfmeta.frequentist.multivariate.robust import RobustResult, robust
@@ -26,12 +27,12 @@ def che(
     x: Any = None,
     names: Sequence[str] | None = None,
     data: Any = None,
-    method: str = "REML",
-    kind: str = "CR2",
+    method: Likelihood = "REML",
+    kind: Robust = "CR2",
     level: float = 0.95,
     study: Sequence[Any] | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> RobustResult:
     """Correlated and hierarchical effects model with cluster-robust inference, in one call.
 

@@ -8,18 +8,14 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import Likelihood, Missing, ResidualDf, WaldTest, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.reading import check_level
 from vfmeta.frequentist.multivariate.fixed import given_values
 from vfmeta.frequentist.multivariate.likelihood import Problem, positive_definite
 from vfmeta.frequentist.multivariate.result import MultivariateResult, RandomTerm, around
 from vfmeta.frequentist.multivariate.rows import Rows, read, user_weights
 from vfmeta.frequentist.multivariate.terms import Term, build, parse
 from vfmeta.results.wald import TestResult, chi2_tail, two_sided, wald
-
-METHODS = ("REML", "ML")
-INTERVALS = ("Wald", "t")
-DF = ("residual", "containment")
 
 
 def multivariate(
@@ -34,9 +30,9 @@ def multivariate(
     x: Any = None,
     names: Sequence[str] | None = None,
     data: Any = None,
-    method: str = "REML",
-    test: str = "Wald",
-    df: str = "residual",
+    method: Likelihood = "REML",
+    test: WaldTest = "Wald",
+    df: ResidualDf = "residual",
     variances: Mapping[str, Any] | None = None,
     correlations: Mapping[str, Any] | None = None,
     R: Mapping[str, Any] | None = None,
@@ -44,7 +40,7 @@ def multivariate(
     level: float = 0.95,
     study: Sequence[Any] | None = None,
     question: Question | None = None,
-    missing: str = "raise",
+    missing: Missing = "raise",
 ) -> MultivariateResult:
     """Multivariate or multilevel meta-analysis with known sampling covariance.
 
@@ -126,10 +122,9 @@ def multivariate(
     Berkey et al 1998, Stat Med 17:2537-2550; Jackson, Riley & White 2011, Stat Med 30:2481-2498; Konstantopoulos 2011, Res
     Synth Methods 2:61-76; Ishak et al 2007, Clin Trials 4:525-539.
     """
-    for value, known, name in ((method, METHODS, "method"), (test, INTERVALS, "test"), (df, DF, "df")):
-        if value not in known:
-            raise InputError(f"{name}={value!r} is unknown; use one of {', '.join(map(repr, known))}.")
-    check_level(level)
+    method, test = choice("method", method, Likelihood), choice("test", test, WaldTest)
+    df = choice("df", df, ResidualDf)
+    confidence(level)
     wishes = parse(random)
     grouping = [c for w in wishes for c in w.columns]
     rows = read(effects, y, v, V, data, study, formula, x, names, grouping, question, missing)

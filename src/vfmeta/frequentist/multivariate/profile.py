@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.effects.reading import check_level
+from vfmeta.core.params import confidence
 from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
 from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.multivariate.structures import Structure
@@ -56,7 +56,7 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     if not fit.terms:
         raise InputError("The model has no random effects, so there is no variance to put an interval on.")
     level = fit.level if level is None else level
-    check_level(level)
+    confidence(level)
     rows = []
     for number, term in enumerate(fit.terms):
         shape = fit.problem.terms[number].structure

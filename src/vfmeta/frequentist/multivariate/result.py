@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.params import Likelihood, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.design import Design
-from vfmeta.effects.reading import check_level
 from vfmeta.frequentist.meta_regression import Information
 from vfmeta.frequentist.multivariate import after, prediction
 from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
@@ -119,8 +118,7 @@ class MultivariateResult(Recorded):
             observations is k for ML and k - p for REML.
         """
         kind = kind or self.method
-        if kind not in ("ML", "REML"):
-            raise InputError(f'kind={kind!r} is unknown; use "ML" or "REML".')
+        kind = choice("kind", kind, Likelihood)
         ll = self.log_likelihood_reml if kind == "REML" else self.log_likelihood_ml
         n, count = self.k - (self.p if kind == "REML" else 0), self.parameters
         size = max(n, count + 2)
@@ -212,7 +210,7 @@ class MultivariateResult(Recorded):
         Columns effect, estimate, se, low, high; the intervals use the distribution of the fit's tests.
         """
         level = self.level if level is None else level
-        check_level(level)
+        confidence(level)
         return after.blups(self, level)
 
     def random_effects(self, level: float | None = None) -> pd.DataFrame:
@@ -221,7 +219,7 @@ class MultivariateResult(Recorded):
         Columns term, group, level, estimate, se (of the prediction error), low, high.
         """
         level = self.level if level is None else level
-        check_level(level)
+        confidence(level)
         return after.random_effects(self, level)
 
     def residuals(self) -> pd.DataFrame:

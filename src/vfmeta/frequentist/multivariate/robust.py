@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.effects.reading import check_level
+from vfmeta.core.params import JointTest, Robust, RobustDf, choice, confidence
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.multivariate.result import MultivariateResult, around
 from vfmeta.frequentist.record import Recorded, array, plain
@@ -71,7 +71,7 @@ class RobustResult(Recorded):
         """The coefficients, tidy, with kind, k and number of clusters."""
         return self.coefficients.assign(model="robust", method=self.kind, k=self.k, clusters=self.clusters)
 
-    def wald(self, contrasts: Any = None, test: str = "HTZ") -> TestResult:
+    def wald(self, contrasts: Any = None, test: JointTest = "HTZ") -> TestResult:
         """Test that several coefficients, or contrasts of them, are all zero.
 
         Parameters
@@ -82,8 +82,7 @@ class RobustResult(Recorded):
             Hotelling's T-squared with degrees of freedom matched to the working model (Tipton & Pustejovsky 2015, J Educ Behav
             Stat 40:604-634); F with clusters - p; or chi-squared.
         """
-        if test not in TESTS:
-            raise InputError(f"test={test!r} is unknown; use one of {', '.join(map(repr, TESTS))}.")
+        test = choice("test", test, JointTest)
         matrix = self._contrasts(contrasts)
         q = len(matrix)
         middle = matrix @ self.vb @ matrix.T
@@ -145,7 +144,9 @@ class RobustResult(Recorded):
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 
-def robust(fit: Any, cluster: Any, *, kind: str = "CR2", df: str = "Satterthwaite", level: float | None = None) -> RobustResult:
+def robust(
+    fit: Any, cluster: Any, *, kind: Robust = "CR2", df: RobustDf = "Satterthwaite", level: float | None = None
+) -> RobustResult:
     """Cluster-robust standard errors, tests and intervals of a fitted model.
 
     Parameters
@@ -173,10 +174,8 @@ def robust(fit: Any, cluster: Any, *, kind: str = "CR2", df: str = "Satterthwait
     InputError
         Clusters that cut through dependent effects, missing clusters (named), fewer clusters than coefficients.
     """
-    if kind not in KINDS:
-        raise InputError(f"kind={kind!r} is unknown; use one of {', '.join(map(repr, KINDS))}.")
-    if df not in DF:
-        raise InputError(f"df={df!r} is unknown; use one of {', '.join(map(repr, DF))}.")
+    kind = choice("kind", kind, Robust)
+    df = choice("df", df, RobustDf)
     X, y, names, blocks, labels = _working_model(fit)
     codes, groups = members(fit, cluster, len(y), labels)
     m = len(groups)
@@ -192,7 +191,7 @@ def robust(fit: Any, cluster: Any, *, kind: str = "CR2", df: str = "Satterthwait
         raise InputError(f"{m} clusters cannot carry robust standard errors of {p} coefficients; at least {p + 1} are needed.")
     if level is None:
         level = float(getattr(fit, "level", 0.95))
-    check_level(level)
+    confidence(level)
     try:
         parts = sandwich.sandwich(X, y, blocks, codes, kind)
     except np.linalg.LinAlgError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.kernels.dependent import diagonal, sparse
@@ -53,8 +54,7 @@ def read(
     missing: str,
 ) -> Rows:
     """Check what a multivariate model was given; ``grouping`` are the columns its random terms read."""
-    if missing not in ("raise", "drop"):
-        raise InputError(f'missing={missing!r} is unknown; use "raise" or "drop".')
+    missing = choice("missing", missing, Missing)
     if effects is not None:
         if not (hasattr(effects, "y") and hasattr(effects, "v") and hasattr(effects, "labels")):
             raise InputError(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import CovarianceStructure, choice
 from vfmeta.frequentist.multivariate.fixed import relation_of
-from vfmeta.frequentist.multivariate.structures import STRUCTURES, Structure
+from vfmeta.frequentist.multivariate.structures import Structure
 from vfmeta.kernels.dependent import Basis
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def build(
             f"structure names {len(kinds)} structures for {len(inside)} terms of the form inner | outer; give one each."
         )
     for kind in kinds:
-        if kind not in STRUCTURES:
-            raise InputError(f"structure={kind!r} is unknown; use one of {', '.join(STRUCTURES)}.")
+        kind = choice("structure", kind, CovarianceStructure)
     known = {**R} if isinstance(R, Mapping) else {}
     if R is not None and not isinstance(R, Mapping):
         raise InputError('R must be a dict from a grouping column to its correlation matrix, such as {"species": frame}.')

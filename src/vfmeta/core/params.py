@@ -1,0 +1,144 @@
+"""Options, declared once: what each may be is a type, and the type is what is checked and what a docstring lists.
+
+An option is a ``Literal`` of its canonical spellings. `choice` gives a user's word back in the canonical spelling, forgives
+what can mean one thing only (``"reml"``, ``"knha"``, ``"DerSimonian-Laird"``), and otherwise says what there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+
+#: estimators of the between-study variance
+Method = Literal["REML", "DL", "PM", "ML", "EB", "HE", "HS", "HSk", "SJ", "DL2", "DLIT", "SJIT", "PMM", "GENQ", "GENQM"]
+#: the same, or one effect without a between-study variance
+MethodOrCommon = Literal[
+    "REML", "DL", "PM", "ML", "EB", "HE", "HS", "HSk", "SJ", "DL2", "DLIT", "SJIT", "PMM", "GENQ", "GENQM", "common"
+]
+Likelihood = Literal["REML", "ML"]
+#: the test of a pool, and the interval that goes with it
+Test = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t"]
+RegressionTest = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"]
+WaldTest = Literal["Wald", "t"]
+JointTest = Literal["HTZ", "F", "chi2"]
+Prediction = Literal["auto", "fitted", "HTS", "Partlett-Riley", "bootstrap"]
+Tau2Interval = Literal["auto", "Q-profile", "generalised-Q", "profile-likelihood"]
+Missing = Literal["raise", "drop"]
+Heterogeneity = Literal["random", "common"]
+#: how the counts of two arms are modelled
+CountModel = Literal["UM.FS", "UM.RS", "CM.EL", "CM.AL"]
+CovarianceStructure = Literal["CS", "HCS", "UN", "DIAG", "ID", "AR", "HAR", "CAR", "GEN", "GDIAG"]
+ResidualDf = Literal["residual", "containment"]
+#: small-sample corrections of a cluster-robust covariance
+Robust = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
+RobustDf = Literal["Satterthwaite", "residual"]
+Bootstrap = Literal["parametric", "studies"]
+#: kinds of posterior interval
+IntervalKind = Literal["central", "shortest"]
+StudyEffects = Literal["integrated", "sampled"]
+Baseline = Literal["fixed", "random"]
+Coding = Literal["half", "reference"]
+Curve = Literal["category", "smooth"]
+Sampler = Literal["nutpie", "pymc"]
+SampleSize = Literal["ELIR", "variance"]
+OnTau = Literal["tau", "tau2"]
+Latent = Literal["logistic", "normal"]
+Skew = Literal["normal", "lognormal"]
+Failed = Literal["raise", "nan"]
+
+_OTHER_NAMES: dict[str, dict[str, str]] = {
+    "method": {
+        "dersimonianlaird": "DL", "paulemandel": "PM", "mandelpaule": "PM", "hedges": "HE", "hedgesolkin": "HE",
+        "hunterschmidt": "HS", "sidikjonkman": "SJ", "empiricalbayes": "EB", "maximumlikelihood": "ML",
+        "restrictedmaximumlikelihood": "REML",
+    },
+    "test": {
+        "knha": "HKSJ", "hk": "HKSJ", "knapphartung": "HKSJ", "hartungknapp": "HKSJ", "hartungknappsidikjonkman": "HKSJ",
+        "adhoc": "HKSJ-adhoc", "hkadhoc": "HKSJ-adhoc", "kenwardroger": "KR",
+    },
+    "tau2_interval": {"qp": "Q-profile", "genq": "generalised-Q", "generalizedq": "generalised-Q", "pl": "profile-likelihood"},
+    "prediction": {"riley": "Partlett-Riley"},
+}  # fmt: skip
+
+
+def choices(option: Any) -> tuple[str, ...]:
+    """The canonical spellings of an option."""
+    return get_args(option)
+
+
+def choice(name: str, value: object, option: Any, *, also: Iterable[str] = (), hint: str = "") -> Any:
+    """A user's word in its canonical spelling.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message and for what else it is called in the field.
+    value : object
+        What was given.
+    option : Literal
+        One of the aliases of this module.
+    also : iterable of str
+        What was added to the option while the program runs.
+    hint : str
+        Said at the end of the message.
+
+    Raises
+    ------
+    InputError
+        The word is unknown: the message lists what there is and the nearest word to it.
+    """
+    known = [*choices(option), *(x for x in also if x not in choices(option))]
+    if isinstance(value, str):
+        if value in known:
+            return value
+        plain = _plain(value)
+        meant = {x for x in known if _plain(x) == plain} or {_OTHER_NAMES.get(name, {}).get(plain, "")} & set(known)
+        if len(meant) == 1:
+            return meant.pop()
+    near = _nearest(value, known) if isinstance(value, str) else None
+    asked = f" Did you mean {near!r}?" if near else ""
+    listed = " or ".join(map(repr, known)) if len(known) == 2 else f"one of {', '.join(map(repr, known))}"
+    raise InputError(f"{name}={value!r} is unknown; use {listed}{hint}.{asked}")
+
+
+def confidence(level: object, name: str = "level") -> float:
+    """A level between 0 and 1, or an error that says so."""
+    if isinstance(level, bool) or not isinstance(level, (int, float, np.floating, np.integer)) or not 0 < level < 1:
+        hint = ""
+        if isinstance(level, (int, float)) and not isinstance(level, bool) and 1 < level < 100:
+            hint = f" (for {level:g}% write {level / 100:g})"
+        raise InputError(f"{name}={level!r} must be a number between 0 and 1, such as 0.95{hint}.")
+    return float(level)
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """A whole number of at least ``least``, or an error that says so."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
+    return int(value)
+
+
+def variance(name: str, value: object) -> float:
+    """A finite number of at least 0, or an error that says so."""
+    if isinstance(value, (str, bool)) or not isinstance(value, (int, float, np.floating, np.integer)):
+        raise InputError(f"{name}={value!r} must be a number, which holds tau2; method= names an estimator.")
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"{name}={value!r} is no variance; a fixed value must be finite and at least 0.")
+    return float(value)
+
+
+def _plain(word: str) -> str:
+    return "".join(c for c in word.casefold() if c.isalnum())
+
+
+def _nearest(word: str, known: list[str]) -> str | None:
+    from difflib import get_close_matches
+
+    spelled = {x.casefold(): x for x in known}
+    found = get_close_matches(word.casefold(), spelled, n=1, cutoff=0.5)
+    return spelled[found[0]] if found else None
