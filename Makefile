@@ -57,6 +57,7 @@ simulate: $(READY) ## coverage of the intervals by simulation, to reports/covera
 lint: $(READY) ## style, types and the floors of the house
 	@$(BIN)/ruff check src tests
 	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typed.py # what a type checker sees of the face
 	@$(BIN)/lint-imports --no-logo
 
 quarto: figures ## render the Quarto reports, where Quarto is installed

@@ -13,6 +13,7 @@ import pandas as pd
 from tests.reference_runner.common import NotOffered
 
 import vfmeta as vf
+from vfmeta.effects import formulas
 
 NAMES = {
     "m1i": "mean1",
@@ -64,7 +65,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     if case["options"].get("fun") == "aggregate.escalc":
         return aggregated(case)
     o, measure = dict(case["options"]), case["options"]["measure"]
-    if measure not in vf.measures.FORMULAS and measure not in vf.measures.ALIASES:
+    if measure not in formulas.FORMULAS and measure not in formulas.ALIASES:
         raise NotOffered(measure)
     data = pd.DataFrame(case["inputs"]).astype(float)
     if {"ai", "bi", "ci", "di"} <= set(data):

@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from vfmeta.convert.checking import between, numbers, positive, require
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import Latent, choice
+from vfmeta.core.params import Latent, Overlap, Tetrachoric, choice
 
 _FACTORS = {"logistic": math.pi / math.sqrt(3), "normal": 1.65}
 Converted = tuple[np.ndarray, np.ndarray | None]
@@ -118,7 +118,7 @@ def r_to_d(r: ArrayLike, v: ArrayLike | None = None) -> Converted:
     return 2 * r / np.sqrt(1 - r**2), None if v is None else 4 * numbers("v", v) / (1 - r**2) ** 3
 
 
-def log_odds_ratio_to_tetrachoric(y: ArrayLike, *, method: str = "pearson") -> np.ndarray:
+def log_odds_ratio_to_tetrachoric(y: ArrayLike, *, method: Tetrachoric = "pearson") -> np.ndarray:
     """Approximate tetrachoric correlation of a log odds ratio.
 
     Parameters
@@ -128,16 +128,14 @@ def log_odds_ratio_to_tetrachoric(y: ArrayLike, *, method: str = "pearson") -> n
     method : {"pearson", "digby"}
         ``cos(pi / (1 + sqrt(OR)))`` (Pearson 1900) or ``(OR^(3/4) - 1) / (OR^(3/4) + 1)`` (Digby, Biometrics 1983;39:753).
     """
-    y = numbers("y", y)
+    y, method = numbers("y", y), choice("method", method, Tetrachoric)
     if method == "pearson":
         # as a sine, which keeps its digits around no association
         return np.sin(math.pi / 2 * np.tanh(y / 4))
-    if method == "digby":
-        return np.tanh(3 * y / 8)
-    raise InputError(f'method={method!r} is unknown; use "pearson" or "digby".')
+    return np.tanh(3 * y / 8)
 
 
-def d_to_overlap(d: ArrayLike, *, index: str = "superiority") -> np.ndarray:
+def d_to_overlap(d: ArrayLike, *, index: Overlap = "superiority") -> np.ndarray:
     """What a standardised mean difference means for two normal distributions of one variance.
 
     Parameters
@@ -150,7 +148,7 @@ def d_to_overlap(d: ArrayLike, *, index: str = "superiority") -> np.ndarray:
         group 2; "U3": share of group 1 above the median of group 2 (Cohen 1988). "BESD": success rate of group 1 in Rosenthal
         and Rubin's (1982) binomial effect size display.
     """
-    d = numbers("d", d)
+    d, index = numbers("d", d), choice("index", index, Overlap)
     if index == "superiority":
         return ndtr(d / math.sqrt(2))
     if index == "cliff":
@@ -162,6 +160,4 @@ def d_to_overlap(d: ArrayLike, *, index: str = "superiority") -> np.ndarray:
         return ndtr(d / 2)
     if index == "U3":
         return ndtr(d)
-    if index == "BESD":
-        return 0.5 + d / np.sqrt(d**2 + 4) / 2
-    raise InputError(f"index={index!r} is unknown; use superiority, cliff, U1, U2, U3 or BESD.")
+    return 0.5 + d / np.sqrt(d**2 + 4) / 2

@@ -8,7 +8,7 @@ import numpy as np
 
 from vfmeta.core.measures import Measure, known
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import Missing
+from vfmeta.core.params import Missing, SingleZero, ZeroCells
 from vfmeta.core.question import Question
 from vfmeta.effects import intake
 from vfmeta.effects.formulas.checks import faults
@@ -27,8 +27,8 @@ def effect_size(
     *,
     data: pd.DataFrame,
     study: str | None = None,
-    zero: str | None = None,
-    to: str | None = None,
+    zero: SingleZero | None = None,
+    to: ZeroCells | None = None,
     add: float = 0.5,
     drop00: bool | None = None,
     add_to_estimate: bool | None = None,

@@ -11,7 +11,7 @@ import numpy as np
 
 from vfmeta.core.measures import row
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import Missing
+from vfmeta.core.params import Missing, ZeroCells
 from vfmeta.core.question import Question
 from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.effects.formulas.common import ZeroRule, has_contrast
@@ -71,7 +71,7 @@ def mantel_haenszel(
     level: float = 0.95,
     correct: bool = True,
     add: float = 0.5,
-    to: str = "only0",
+    to: ZeroCells = "only0",
     drop00: bool | None = None,
     pool_add: float = 0.0,
     missing: Missing = "raise",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError, warn
-from vfmeta.core.params import MethodOrCommon, Missing, Prediction, Test, choice
+from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
 from vfmeta.frequentist.choices import check_choices
 from vfmeta.frequentist.tidy import fit_columns, prediction_columns
 from vfmeta.kernels import estimators
@@ -32,7 +32,7 @@ def random_effects_many(
     tau2: float | None = None,
     test: Test = "HKSJ",
     level: float = 0.95,
-    prediction: Prediction = "auto",
+    prediction: ClosedPrediction = "auto",
     tau2_interval: bool = False,
     missing: Missing = "raise",
     backend: str | None = None,
@@ -86,10 +86,10 @@ def random_effects_many(
     import pandas as pd
 
     asked = check_choices("random", method, tau2, test, level, prediction, weights=weights)
+    if asked.prediction == "bootstrap":
+        raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
     estimator, test, prediction = asked.method, asked.test, asked.prediction
     missing = choice("missing", missing, Missing)
-    if prediction == "bootstrap":
-        raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
     keys = [by] if isinstance(by, str) else list(by)
     if not isinstance(data, pd.DataFrame):
         raise InputError(f"data is a {type(data).__name__}; it must be a pandas DataFrame with a row per study.")

@@ -10,11 +10,11 @@ from scipy.special import gammaln
 
 from vfmeta.core.measures import row
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import SingleZero, ZeroCells, choices
 
 Effects = tuple[np.ndarray, np.ndarray]
 Column = ArrayLike  # one value a study, shape (k,)
-ZERO_RULES = ("only0", "all", "if0all", "none")
-SINGLE_RULES = ("only0", "none")  # those that look at one table alone
+ZERO_RULES, SINGLE_RULES = choices(ZeroCells), choices(SingleZero)
 
 
 def floats(*values: ArrayLike) -> tuple[np.ndarray, ...]:

@@ -1,0 +1,10 @@
+from ._binomial import binomial as binomial
+from ._classes import classes as classes
+from ._meta_regression import meta_regression as meta_regression
+from ._missing_sd import missing_sd as missing_sd
+from ._multilevel import multilevel as multilevel
+from ._normal_normal import normal_normal as normal_normal
+from ._poisson import poisson as poisson
+from ._robust import robust as robust
+from .answer import Sampled as Sampled
+from .engine import Model as Model

@@ -1,0 +1,13 @@
+from . import build as build
+from . import changes as changes
+from . import figures as figures
+from . import plan as plan
+from . import records as records
+from . import run as run
+from . import summary as summary
+from .notebook import show as show
+from .plan import Plan as Plan
+from .plan import load_plan as load_plan
+from .plan import load_plans as load_plans
+from .records import Record as Record
+from .records import load_records as load_records

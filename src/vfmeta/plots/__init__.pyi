@@ -1,0 +1,9 @@
+from ._alt_text import alt_text as alt_text
+from ._bubble import bubble as bubble
+from ._evidence_map import gap_map as gap_map
+from ._forest import forest as forest
+from ._over_time import over_time as over_time
+from ._posterior import posterior as posterior
+from ._priors import prior_densities as prior_densities
+from ._ranks import ranks as ranks
+from ._save import save as save
