@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import vfmeta
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECISIONS = ROOT / "docs" / "decisions"
@@ -49,6 +51,14 @@ def test_citation_names_nobody_but_the_contributors() -> None:
     assert {"message", "title", "authors"} <= set(citation)
     assert citation["authors"] == [{"name": "vfmeta contributors"}]
     assert not {"doi", "identifiers", "contact"} & set(citation)
+
+
+def test_one_version() -> None:
+    assert "version" not in PROJECT
+    assert "version" in PROJECT["dynamic"]
+    newest = re.findall(r"^## \[([^\]]+)\]", read("CHANGELOG.md"), flags=re.MULTILINE)[0]
+    assert newest == vfmeta.__version__
+    assert str(yaml.safe_load(read("CITATION.cff"))["version"]) == vfmeta.__version__
 
 
 def test_the_index_of_decisions_lists_each_page_once_and_no_other() -> None:
