@@ -64,7 +64,7 @@ def test_it_is_gone_again_and_codes_are_not_taken_twice() -> None:
     with pytest.raises(vf.InputError, match="Unknown measure 'RGM'"):
         table()
     with pytest.raises(vf.InputError, match="PETO, POR already"):
-        register(measures.Measure(code="PETO", words="Again", aliases=("POR",)))
+        register(measures.Measure("PETO", "Again", aliases=("POR",)))
 
 
 def test_a_file_among_the_formulas_is_found_even_by_a_process_that_made_no_effect(tmp_path: Path) -> None:

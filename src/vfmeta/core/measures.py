@@ -6,9 +6,8 @@ The functions that make a measure from columns stand in `vfmeta.effects.formulas
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from functools import cache, partial
 
 from vfmeta.core import scale
 from vfmeta.core.messages import InputError
@@ -25,7 +24,7 @@ CHANGE = ("mean_change", "sd_change", "n")
 D = ("d", "n1", "n2")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Measure:
     """One effect measure.
 
@@ -77,6 +76,7 @@ class Measure:
 
     code: str
     words: str
+    _: KW_ONLY
     kind: str = ""
     one_group: bool = False
     inputs: tuple[Inputs, ...] = ()
@@ -147,68 +147,35 @@ _CELLS = "no cell may be zero, unless a zero rule such as zero='only0' corrects 
 _NO_RULE = "none"  # exists at every count; a rule may be asked for
 
 
-def _means(code: str, words: str, inputs: tuple[Inputs, ...] = (MEANS,), **facts: Any) -> Measure:
-    return Measure(code=code, words=words, kind="means", inputs=inputs, **facts)
-
-
-def _smd(code: str, words: str, inputs: tuple[Inputs, ...] = (MEANS,), **facts: Any) -> Measure:
-    return _means(code, words, inputs, corrected=True, needs=_MORE, **facts)
-
-
-def _events(code: str, words: str, **facts: Any) -> Measure:
-    return Measure(code=code, words=words, kind="events", inputs=(EVENTS,), **facts)
-
-
-def _event_ratio(code: str, words: str, **facts: Any) -> Measure:
-    return _events(code, words, zero="only0", drop00=True, needs=_CELLS, **facts)
-
-
-def _rates(code: str, words: str, **facts: Any) -> Measure:
-    return Measure(code=code, words=words, kind="rates", inputs=(TIMES,), **facts)
-
-
-def _correlation(code: str, words: str, **facts: Any) -> Measure:
-    return Measure(code=code, words=words, kind="correlations", inputs=(CORRELATED,), domain=scale.FISHER_Z.domain, **facts)
-
-
-def _proportion(code: str, words: str, **facts: Any) -> Measure:
-    facts = {"domain": scale.LOGIT.domain, "read_as": "PR"} | facts
-    return Measure(code=code, words=words, kind="events", inputs=(ONE_EVENTS,), one_group=True, **facts)
-
-
-def _rate(code: str, words: str, **facts: Any) -> Measure:
-    facts = {"domain": scale.LOG.domain, "read_as": "IR"} | facts
-    return Measure(code=code, words=words, kind="rates", inputs=(ONE_TIME,), one_group=True, **facts)
-
-
-def _level(code: str, words: str, inputs: Inputs = ONE_MEAN, **facts: Any) -> Measure:
-    return Measure(code=code, words=words, kind="means", inputs=(inputs,), one_group=True, **facts)
-
-
-def _change(code: str, words: str, inputs: tuple[Inputs, ...] = (PREPOST,), **facts: Any) -> Measure:
-    return Measure(code=code, words=words, kind="before and after", inputs=inputs, **facts)
-
-
-def _smc(code: str, words: str, inputs: tuple[Inputs, ...] = (PREPOST,)) -> Measure:
-    return _change(code, words, inputs, corrected=True, needs=_MORE)
-
-
+_means = partial(Measure, kind="means", inputs=(MEANS,))
+_smd = partial(_means, corrected=True, needs=_MORE)
+_events = partial(Measure, kind="events", inputs=(EVENTS,))
+_event_ratio = partial(_events, zero="only0", drop00=True, needs=_CELLS)
+_rates = partial(Measure, kind="rates", inputs=(TIMES,))
+_correlation = partial(Measure, kind="correlations", inputs=(CORRELATED,), domain=scale.FISHER_Z.domain)
+_proportion = partial(
+    Measure, kind="events", inputs=(ONE_EVENTS,), one_group=True, domain=scale.LOGIT.domain, read_as="PR"
+)  # fmt: skip
+_rate = partial(Measure, kind="rates", inputs=(ONE_TIME,), one_group=True, domain=scale.ROOT.domain, read_as="IR")
+_level = partial(Measure, kind="means", inputs=(ONE_MEAN,), one_group=True)
+_change = partial(Measure, kind="before and after", inputs=(PREPOST,))
+_smc = partial(_change, corrected=True, needs=_MORE)
 _ALL = (
     _means("MD", "Mean difference", vtypes=("LS", "HO"), on_scale=True, unit="points", steps=1.0, digits=2),
-    _smd("SMD", "Standardised mean difference", (MEANS, D, ("t", "n1", "n2"), ("p", "n1", "n2")), digits=2,
+    _smd("SMD", "Standardised mean difference", inputs=(MEANS, D, ("t", "n1", "n2"), ("p", "n1", "n2")), digits=2,
          vtypes=("LS", "LS2", "UB", "H0", "AV"), within="standard deviations"),
     _smd("SMDH", "Standardised mean difference (unequal variances)", vtypes=("LS", "LS2")),
-    _smd("SMD1", "Mean difference in control SDs", (("mean1", "n1", "mean2", "sd2", "n2"),), vtypes=("LS", "LS2")),
+    _smd("SMD1", "Mean difference in control SDs", inputs=(("mean1", "n1", "mean2", "sd2", "n2"),), vtypes=("LS", "LS2")),
     _smd("SMD1H", "Mean difference in control SDs (unequal variances)"),
     _means("ROM", "Ratio of means", scale=scale.LOG, corrected=True, needs=_SAME_SIGN, vtypes=("LS", "HO", "AV", "AVHO")),
-    _means("VR", "Ratio of SDs", (("sd1", "n1", "sd2", "n2"),), scale=scale.LOG, corrected=True, aliases=("LNVR",)),
+    _means("VR", "Ratio of SDs", inputs=(("sd1", "n1", "sd2", "n2"),), scale=scale.LOG, corrected=True, aliases=("LNVR",)),
     _means("CVR", "Ratio of coefficients of variation", scale=scale.LOG, corrected=True, vtypes=("LS", "LS2"),
            needs="both means must be above 0", aliases=("LNCVR",)),
     _means("CLES", "Probability of superiority", null=0.5, domain=(0.0, 1.0), aliases=("CLESN",)),
     _means("AUC", "Probability of superiority", null=0.5, domain=(0.0, 1.0), aliases=("AUCN",)),
-    _means("D2OR", "Odds ratio from a mean difference (logistic)", (MEANS, D), scale=scale.LOG, read_as="OR",
+    _means("D2OR", "Odds ratio from a mean difference (logistic)", inputs=(MEANS, D), scale=scale.LOG, read_as="OR",
            aliases=("D2ORL",)),
-    _means("D2ORN", "Odds ratio from a mean difference (normal)", (MEANS, D), scale=scale.LOG, read_as="OR"),
+    _means("D2ORN", "Odds ratio from a mean difference (normal)", inputs=(MEANS, D), scale=scale.LOG, read_as="OR"),
     _event_ratio("RR", "Risk ratio", scale=scale.LOG, noun="risk ratio", vtypes=("LS", "AV")),
     _event_ratio("OR", "Odds ratio", scale=scale.LOG, noun="odds ratio", vtypes=("LS", "AV")),
     _events("RD", "Risk difference", zero="only0", in_estimate=False, vtypes=("LS", "AV"), domain=(-1.0, 1.0),
@@ -220,7 +187,7 @@ _ALL = (
             needs="no row or column of the table may sum to 0"),
     _event_ratio("OR2D", "Standardised mean difference from an odds ratio (logistic)", aliases=("OR2DL",)),
     _event_ratio("OR2DN", "Standardised mean difference from an odds ratio (normal)"),
-    Measure(code="HR", words="Hazard ratio", kind="times to an event", scale=scale.LOG, noun="hazard ratio"),
+    Measure("HR", "Hazard ratio", kind="times to an event", scale=scale.LOG, noun="hazard ratio"),
     _rates("IRR", "Rate ratio", scale=scale.LOG, noun="rate ratio", zero="only0", drop00=True, needs=_CELLS),
     _rates("IRD", "Rate difference", zero="only0", in_estimate=False),
     _rates("IRSD", "Difference of square root rates", zero=_NO_RULE),
@@ -241,17 +208,17 @@ _ALL = (
     _level("SMN", "Standardised mean", corrected=True, needs=_MORE),
     _level("MNLN", "Mean", scale=scale.LOG, read_as="MN", needs=_ABOVE_0),
     _level("CVLN", "Coefficient of variation", scale=scale.LOG, read_as="CV", corrected=True, needs=_ABOVE_0),
-    _level("SDLN", "Standard deviation", ("sd", "n"), scale=scale.LOG, read_as="SD", corrected=True),
-    _change("MC", "Mean change", (PREPOST, CHANGE)),
-    _smc("SMCC", "Mean change in SDs of the change", (PREPOST, CHANGE, ("t", "n"))),
-    _smc("SMCR", "Mean change in baseline SDs", (("mean_post", "mean_pre", "sd_pre", "n", "r"),)),
+    _level("SDLN", "Standard deviation", inputs=(("sd", "n"),), scale=scale.LOG, read_as="SD", corrected=True),
+    _change("MC", "Mean change", inputs=(PREPOST, CHANGE)),
+    _smc("SMCC", "Mean change in SDs of the change", inputs=(PREPOST, CHANGE, ("t", "n"))),
+    _smc("SMCR", "Mean change in baseline SDs", inputs=(("mean_post", "mean_pre", "sd_pre", "n", "r"),)),
     _smc("SMCRH", "Mean change in baseline SDs (unequal variances)"),
     _smc("SMCRP", "Mean change in average SDs"),
     _smc("SMCRPH", "Mean change in average SDs (unequal variances)"),
     _change("ROMC", "Ratio of means, after to before", scale=scale.LOG, corrected=True, needs=_SAME_SIGN),
-    _change("VRC", "Ratio of SDs, after to before", (("sd_post", "sd_pre", "n", "r"),), scale=scale.LOG),
+    _change("VRC", "Ratio of SDs, after to before", inputs=(("sd_post", "sd_pre", "n", "r"),), scale=scale.LOG),
     _change("CVRC", "Ratio of coefficients of variation, after to before", scale=scale.LOG, corrected=True, needs=_SAME_SIGN),
-    Measure(code="GEN", words="Effect"),
+    Measure("GEN", "Effect"),
 )  # fmt: skip
 MEASURES: dict[str, Measure] = {m.code: m for m in _ALL}
 ALIASES: dict[str, str] = {alias: m.code for m in _ALL for alias in m.aliases}
@@ -267,7 +234,7 @@ def row(code: str) -> Measure:
 @cache
 def _unknown(code: str) -> Measure:
     importlib.import_module("vfmeta.effects.formulas")  # a formula file may bring the row of its own measure
-    return MEASURES.get(ALIASES.get(code, code)) or Measure(code=code, words=code)
+    return MEASURES.get(ALIASES.get(code, code)) or Measure(code, code)
 
 
 def known(code: str, *, made: bool = False) -> Measure:
