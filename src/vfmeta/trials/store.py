@@ -164,39 +164,6 @@ def typed(table: str, text: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=text.index)
 
 
-def load_trials(folder: str | Path | None = None) -> Trials:
-    """Read and check trial tables.
-
-    Parameters
-    ----------
-    folder : str or path, optional
-        A folder with all the tables that the packaged ``datapackage.json`` describes; the packaged tables when left out.
-
-    Returns
-    -------
-    Trials
-
-    Raises
-    ------
-    InputError
-        Anything is wrong with any table. ``problems`` lists every fault with file, row, column, value and what to do; no
-        row is dropped and nothing is loaded.
-
-    Examples
-    --------
-    >>> import vfmeta as vf
-    >>> bool(vf.load_trials().interventions.intervention_class.isin(["vertebroplasty"]).any())
-    True
-    """
-    from vfmeta.trials.checks import problems_in
-
-    path = Path(folder) if folder is not None else schema.packaged_folder()
-    problems, text = problems_in(path)
-    if problems or text is None:
-        raise InputError([str(p) for p in problems])
-    return Trials(path, assemble(text))
-
-
 def assemble(text: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Typed frames with the columns that code makes: ``week`` and ``flags`` of every figure."""
     frames = {name: typed(name, table) for name, table in text.items()}

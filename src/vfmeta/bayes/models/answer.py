@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,7 +21,27 @@ from vfmeta.text import numbers as tx
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.bayes.models.engine import Model
+
+class Described(Protocol):
+    """What draws know of the model they were drawn from."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def coords(self) -> Mapping[str, Sequence[Any]]: ...
+
+    @property
+    def watch(self) -> tuple[str, ...]: ...
+
+    @property
+    def priors(self) -> tuple[str, ...]: ...
+
+    @property
+    def tails(self) -> Mapping[str, float]: ...
+
+    @property
+    def studies(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +83,7 @@ class Sampled:
         seed, draws, tune, chains, target_accept, and the sampler that was used.
     """
 
-    model: Model
+    model: Described
     arviz: Any
     gate: Gate
     warnings: tuple[str, ...]

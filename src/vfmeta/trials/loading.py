@@ -1,4 +1,4 @@
-"""Everything that is wrong with a folder of trial tables, place by place.
+"""Trial tables are loaded whole or not at all: everything that is wrong with a folder of them, place by place.
 
 ``reading`` says which files are tables at all, Frictionless holds each table against the schema (types, allowed values,
 keys), and ``rules`` adds what goes across columns.
@@ -10,11 +10,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core.messages import InputError
 from vfmeta.trials import schema
 from vfmeta.trials.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from vfmeta.trials.store import Trials
 
 _WRITE = {
     "boolean": "true or false",
@@ -55,6 +58,39 @@ def validate(folder: str | Path | None = None) -> list[Problem]:
     []
     """
     return problems_in(folder if folder is not None else schema.packaged_folder())[0]
+
+
+def load_trials(folder: str | Path | None = None) -> Trials:
+    """Read and check trial tables.
+
+    Parameters
+    ----------
+    folder : str or path, optional
+        A folder with all the tables that the packaged ``datapackage.json`` describes; the packaged tables when left out.
+
+    Returns
+    -------
+    Trials
+
+    Raises
+    ------
+    InputError
+        Anything is wrong with any table. ``problems`` lists every fault with file, row, column, value and what to do; no
+        row is dropped and nothing is loaded.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> bool(vf.load_trials().interventions.intervention_class.isin(["vertebroplasty"]).any())
+    True
+    """
+    path = Path(folder) if folder is not None else schema.packaged_folder()
+    problems, text = problems_in(path)
+    if problems or text is None:
+        raise InputError([str(p) for p in problems])
+    from vfmeta.trials.store import Trials, assemble
+
+    return Trials(path, assemble(text))
 
 
 def _against_schema(folder: Path) -> list[Problem]:
