@@ -57,7 +57,7 @@ def test_rows_the_kernel_leaves_are_mended(monkeypatch: pytest.MonkeyPatch) -> N
         vf.bayes.random_effects_many(frame, "q", question=PAIN, studies=True),
         vf.bayes.random_effects_many(frame, "q", question=PAIN, interval="shortest"),
     )
-    monkeypatch.setattr(priors.HalfNormal, "compiled", lambda self, v: None)
+    monkeypatch.setattr(priors.HalfNormal, "coded", lambda self, v: None)
     got = (
         vf.bayes.random_effects_many(frame, by="q", question=PAIN),
         vf.bayes.random_effects_many(frame, "q", question=PAIN, studies=True),

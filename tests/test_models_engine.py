@@ -18,7 +18,6 @@ from vfmeta.bayes.models import diagnostics as gate
 from vfmeta.bayes.models import engine
 from vfmeta.bayes.models.progress import Progress
 from vfmeta.bayes.models.vectorised import Vectorised
-from vfmeta.priors import pymc as prior_variables
 from vfmeta.results.fit import BayesianResult
 
 Y, V = np.array([-1.0, 0.2, 0.9]), np.array([0.1, 0.2, 0.15])
@@ -234,7 +233,7 @@ def test_tau_prior_is_that_of_the_house(prior: Any) -> None:
     """Density of tau, by the change of variable from whatever PyMC draws, and quantiles of its draws."""
     pm = compat.load_pymc()
     with pm.Model() as model:
-        prior_variables.scale(pm, "tau", prior, V)
+        prior.pymc("tau", V)
         pm.Normal("seen", 0.0, 1.0, observed=0.0)
     graph = Vectorised(model)
     (raw,) = graph.free
@@ -278,7 +277,7 @@ P = np.concatenate([[1e-6, 1e-4], np.linspace(0.001, 0.999, 999), [1 - 1e-4, 1 -
 def test_mu_prior_is_that_of_the_house(prior: Any, log_density: Any) -> None:
     pm = compat.load_pymc()
     with pm.Model() as model:
-        prior_variables.location(pm, "mu", prior)
+        prior.pymc("mu")
         pm.Normal("seen", 0.0, 1.0, observed=0.0)
     x = np.linspace(-4, 5, 7)
     assert Vectorised(model).densities({"mu": x})["log_prior"]["mu"] == pytest.approx(log_density(x), abs=1e-7)
@@ -286,16 +285,15 @@ def test_mu_prior_is_that_of_the_house(prior: Any, log_density: Any) -> None:
 
 def test_priors_without_a_counterpart_are_refused_by_name() -> None:
     class Odd(priors.TauPrior):
-        def log_density(self, tau: np.ndarray, v: np.ndarray) -> np.ndarray:
-            return -tau
+        words = "tau ~ odd"
 
-        def __str__(self) -> str:
-            return "tau ~ odd"
+        def log_density(self, x: Any, v: np.ndarray | None = None) -> np.ndarray:
+            return -np.asarray(x)
 
     with pytest.raises(vf.InputError, match="tau ~ odd has no counterpart in PyMC"):
         small(tau=Odd())
     with pytest.raises(vf.InputError, match="rests on the sampling variances"):
-        prior_variables.numbers("tau", priors.Jeffreys())
+        priors.Jeffreys().data("tau")
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import numpy as np
 
 from vfmeta.bayes.exact import ExactPosterior, choose_priors
 from vfmeta.bayes.marginals import NormalMixture
-from vfmeta.bayes.quadrature import integrate
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.reading import Studies, read
+from vfmeta.kernels.quadrature import integrate
 from vfmeta.priors import MuPrior, TauPrior
 from vfmeta.text import numbers as tx
 

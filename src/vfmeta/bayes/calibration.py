@@ -76,12 +76,12 @@ def calibrate(
             "Calibration draws from the priors: both must be proper, and that of tau may not rest on the variances."
         )
     rng = np.random.default_rng(int(seed))
-    spread = np.asarray(tau.quantile(rng.random(runs)))
+    spread = tau.draw(runs, rng)
     if v is None:
-        vv = (float(tau.quantile(0.5)) * np.exp(0.5 * rng.standard_normal((runs, k)))) ** 2
+        vv = (tau.median() * np.exp(0.5 * rng.standard_normal((runs, k)))) ** 2
     else:
         vv = np.broadcast_to(np.asarray(v, dtype=float), (runs, k)).copy()
-    centre = _draw_mu(mu, runs, rng)
+    centre = mu.draw(runs, rng)
     theta = centre[:, None] + spread[:, None] * rng.standard_normal((runs, k))
     following = centre + spread * rng.standard_normal(runs)
     yy = theta + np.sqrt(vv) * rng.standard_normal((runs, k))
@@ -110,14 +110,6 @@ def calibrate(
         out[2][i] = post.next_trial.cdf(following[i])
         out[3][i] = [post.study(j).cdf(theta[i, j]) for j in range(k)]
     return Calibration(*out, (str(tau), str(mu)), k)
-
-
-def _draw_mu(mu: MuPrior, n: int, rng: np.random.Generator) -> np.ndarray:
-    if isinstance(mu, StudentT):
-        return mu.location + mu.scale * rng.standard_t(mu.df, n)
-    logw, mean, precision = mu.components(np.zeros(1), np.ones(1))
-    part = rng.choice(len(mean), n, p=np.exp(logw) / np.exp(logw).sum())
-    return mean[part] + rng.standard_normal(n) / np.sqrt(precision[part])
 
 
 #: numbers of studies and priors of the kind the review uses

@@ -54,4 +54,4 @@ def chances(question: Question, below: Any, next_below: Any) -> dict[str, float 
 
 def prior_median(tau: TauPrior, v: np.ndarray) -> float | None:
     """Prior median of tau, beside which its posterior can be seen to move; None when the prior is improper."""
-    return float(tau.quantile(0.5, v)) if tau.proper else None
+    return tau.median(v) if tau.proper else None

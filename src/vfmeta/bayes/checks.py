@@ -321,8 +321,9 @@ class _AsOfAll(TauPrior):
     def size(self) -> float | None:
         return self._of.size
 
-    def log_density(self, tau: np.ndarray, v: np.ndarray) -> np.ndarray:
-        return self._of.log_density(tau, self._all)
+    def log_density(self, x: Any, v: np.ndarray | None = None) -> np.ndarray:
+        return self._of.log_density(x, self._all)
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
         return str(self._of)

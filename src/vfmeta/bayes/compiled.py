@@ -38,12 +38,6 @@ class Solved:
         return np.asarray(self.head[:, _HEAD.index(name)])
 
 
-def code(tau: TauPrior, v: np.ndarray) -> np.ndarray | None:
-    """Code and parameters of a prior of tau for the kernel; None where it has none (a prior of the user's own)."""
-    found = tau.compiled(v)
-    return None if found is None else np.array([*found, 0.0, 0.0, 0.0][:4], dtype=float)
-
-
 def one(
     y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior, prob: np.ndarray, at: np.ndarray, points: int,
     shortest: float = 0.0,
@@ -52,7 +46,7 @@ def one(
 
     Where ``shortest`` is a probability, the first and the last quantile give way to the ends of the shortest intervals.
     """
-    prior = code(tau, v)
+    prior = tau.coded(v)
     if prior is None:
         return None
     from vfmeta.kernels import normal_normal as kernel
@@ -104,17 +98,15 @@ def many(
 
     b = len(start) - 1
     taus, mus = (list(tau) * b if len(tau) == 1 else list(tau)), (list(mu) * b if len(mu) == 1 else list(mu))
-    prior, size, end, tail = np.empty((b, 4)), np.empty(b), np.empty(b), np.empty(b)
-    usable = np.ones(b, dtype=bool)
+    prior, size, end, tail = np.empty((b, 5)), np.empty(b), np.empty(b), np.empty(b)
     parts: list[Any] = []
     shared: dict[int, Any] = {}  # a prior that many rows share is coded once, unless it looks at the data
     for i, (t, m) in enumerate(zip(taus, mus, strict=True)):
         rows = slice(start[i], start[i + 1])
         key = id(t)
         if key not in shared or t.uses_v:
-            shared[key] = (code(t, v[rows]), t.size or 0.0, t.high, t.tail)
+            shared[key] = (t.coded(v[rows]), t.size or 0.0, t.high, t.tail)
         found, size[i], end[i], tail[i] = shared[key]
-        usable[i] = found is not None
         prior[i] = 0.0 if found is None else found
         tail[i] += start[i + 1] - start[i] - (not m.proper)
         if id(m) not in shared or m.uses_y:
@@ -147,7 +139,7 @@ def many(
         steps = np.linspace(0, b, 4 * chunks + 1).astype(int)
         with ThreadPoolExecutor(chunks) as pool:
             list(pool.map(work, zip(steps[:-1].tolist(), steps[1:].tolist(), strict=True)))
-    return Solved(head, limits, below, study, np.empty((2, 0)), (status == kernel.SOLVED) & usable)
+    return Solved(head, limits, below, study, np.empty((2, 0)), status == kernel.SOLVED)
 
 
 def log_evidence(log_mass: Any, k: Any, tau: TauPrior, mu: MuPrior) -> Any:

@@ -16,12 +16,13 @@ import numpy as np
 
 from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import benefit, chance_points, chances, prior_median
-from vfmeta.bayes.marginals import NormalMixture, TauMarginal, check_draws, mixture_quantiles
-from vfmeta.bayes.quadrature import integrate
+from vfmeta.bayes.marginals import NormalMixture, TauMarginal, check_draws
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
+from vfmeta.kernels import normal_mixture
+from vfmeta.kernels.quadrature import integrate
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.results.fit import BayesianResult, Marginal
 from vfmeta.text import numbers as tx
@@ -119,7 +120,7 @@ class ExactPosterior:
             pairs = [self.study(i).interval(level, kind) for i in range(k)]
             return np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
         prob = np.repeat([0.5 - level / 2, 0.5 + level / 2], k)
-        both = mixture_quantiles(prob, self._p, np.tile(self._study_mean, (2, 1)), np.tile(self._study_sd, (2, 1)))
+        both = normal_mixture.quantiles(prob, self._p, np.tile(self._study_mean, (2, 1)), np.tile(self._study_sd, (2, 1)))
         return both[:k] + self._centre, both[k:] + self._centre
 
     def joint_density(self, mu: Any, tau: Any) -> np.ndarray:
@@ -168,7 +169,7 @@ class ExactPosterior:
         if shares.shape[1] == 1:
             return self._centre + m + s * ndtri(p)
         n = (len(p), 1)
-        each = [mixture_quantiles(p, a, np.tile(b, n), np.tile(c, n)) for a, b, c in zip(shares, m, s, strict=True)]
+        each = [normal_mixture.quantiles(p, a, np.tile(b, n), np.tile(c, n)) for a, b, c in zip(shares, m, s, strict=True)]
         return self._centre + np.stack(each)
 
     def _pooled(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -248,9 +249,9 @@ def choose_priors(question: Question, tau: TauPrior | None, mu: MuPrior | None) 
         raise InputError(f"tau={tau!r} is not a prior of tau; use one of vf.priors, such as vf.priors.HalfNormal(1.0).")
     if mu is not None and not isinstance(mu, MuPrior):
         raise InputError(f"mu={mu!r} is not a prior of mu; use vf.priors.Normal(mean, sd) or vf.priors.Flat().")
-    if tau is not None and tau.of_measure and question.measure not in (tau.of_measure, "GEN"):
+    if tau is not None and tau.measure and question.measure not in (tau.measure, "GEN"):
         raise InputError(
-            f"{tau} was estimated for measure {tau.of_measure!r} and says nothing of {question.measure!r}, the measure "
+            f"{tau} was estimated for measure {tau.measure!r} and says nothing of {question.measure!r}, the measure "
             "of this question; name a prior of its own unit."
         )
     return default_tau(question) if tau is None else tau, default_mu(question) if mu is None else mu

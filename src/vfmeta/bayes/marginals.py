@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vfmeta.bayes.quadrature import Density
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, choice, confidence, whole
 from vfmeta.core.question import Pair
-from vfmeta.kernels import bracketed_roots
+from vfmeta.kernels import bracketed_roots, normal_mixture
+from vfmeta.kernels.quadrature import Density
 from vfmeta.results.fit import Marginal
 
 KINDS = ("central", "shortest")
@@ -115,13 +115,10 @@ class NormalMixture(_Posterior):
         return (np.exp(-0.5 * z * z) @ (self._p / self._s)) / math.sqrt(2 * math.pi)
 
     def cdf(self, x: np.ndarray | float) -> np.ndarray:
-        from scipy.special import ndtr
-
-        return ndtr((np.asarray(x, dtype=float)[..., None] - self._m) / self._s) @ self._p
+        return normal_mixture.cdf(np.asarray(x, dtype=float), self._p, self._m, self._s)
 
     def _quantile(self, p: np.ndarray) -> np.ndarray:
-        shape = (len(p), len(self._m))
-        return mixture_quantiles(p, self._p, np.broadcast_to(self._m, shape), np.broadcast_to(self._s, shape))
+        return normal_mixture.quantile(p, self._p, self._m, self._s)
 
     @property
     def mode(self) -> float:  # type: ignore[override]
@@ -196,44 +193,6 @@ class TauMarginal(_Posterior):
             if best == 0 and b < 1e-9 * top:
                 break
         return best
-
-
-def mixture_quantiles(prob: np.ndarray, p: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """Quantiles of ``n`` normal mixtures that share the node probabilities.
-
-    Parameters
-    ----------
-    prob : ndarray of shape (n,)
-        0 < prob < 1.
-    p : ndarray of shape (N,)
-        Node probabilities.
-    mean, sd : ndarray of shape (n, N)
-        Conditional means and standard deviations.
-    """
-    from scipy.special import ndtr
-
-    # below the median the lower tail is matched, above it the upper one, so that far tails keep their digits
-    side = np.where(prob <= 0.5, 1.0, -1.0)
-    target = np.where(prob <= 0.5, prob, 1 - prob)
-
-    def f(x: np.ndarray, i: np.ndarray) -> np.ndarray:
-        s = side[i]
-        return s * (ndtr(s[:, None] * (x[:, None] - mean[i]) / sd[i]) @ p - target[i])
-
-    heart = int(np.argmax(p))
-    x = mean[:, heart].copy()
-    step = sd[:, heart].copy()
-    every = np.arange(len(prob))
-    a, b = x - step, x + step
-    for end, sign in ((a, -1.0), (b, 1.0)):
-        reach, open_ = step.copy(), every
-        for _ in range(1100):
-            open_ = open_[sign * f(end[open_], open_) < 0]
-            if len(open_) == 0:
-                break
-            reach[open_] *= 2
-            end[open_] = x[open_] + sign * reach[open_]
-    return bracketed_roots(f, a, b, 1e-15 * step)
 
 
 def _shortest(d: _Posterior, level: float) -> Pair:

@@ -11,11 +11,10 @@ import numpy as np
 
 from vfmeta.bayes.exact import ExactPosterior
 from vfmeta.core.messages import InputError
-from vfmeta.priors.mu import Mixture, MuPrior, Normal
 from vfmeta.results.fit import BayesianResult
 
 if TYPE_CHECKING:
-    from vfmeta.priors import TauPrior
+    from vfmeta.priors import MuPrior, TauPrior
 
 #: figures of one comparison at most, and the largest number of analyses for which `AGREES` is meant
 FIGURES, _ANALYSES = 8, 100
@@ -131,7 +130,7 @@ def monte_carlo_errors(draws: Mapping[str, np.ndarray], tails: Mapping[str, floa
 def tails_of(tau: TauPrior, mu: MuPrior, k: int) -> dict[str, float]:
     """How the posteriors of mu and tau fall off with k studies: moments below the number given exist."""
     tail = tau.tail + (k if mu.proper else k - 1)
-    return {"mu": math.inf if isinstance(mu, (Normal, Mixture)) else tail, "tau": tail}
+    return {"mu": math.inf if mu.light else tail, "tau": tail}
 
 
 def _figures(marginal: Any, level: float) -> dict[str, float]:

@@ -14,7 +14,7 @@ from vfmeta.bayes.exact import ExactPosterior
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import SampleSize, choice
-from vfmeta.priors.mu import Flat, Mixture, MuPrior, Normal
+from vfmeta.priors import Mixture, MuPrior
 
 
 def map_prior(post: ExactPosterior | NormalMixture, components: int = 3, note: str = "meta-analytic-predictive") -> Mixture:
@@ -77,11 +77,9 @@ def effective_sample_size(prior: Any, unit_sd: float, method: SampleSize = "ELIR
     if isinstance(unit_sd, bool) or not isinstance(unit_sd, (int, float, np.number)) or not 0 < unit_sd < math.inf:
         raise InputError(f"unit_sd={unit_sd!r} must be a positive, finite number.")
     method = choice("method", method, SampleSize)
-    if isinstance(prior, Flat):
-        return 0.0
-    if isinstance(prior, Normal):
-        return float(unit_sd**2 / prior.sd**2)
     if isinstance(prior, MuPrior):
+        if prior.normal is not None:
+            return float(unit_sd**2 * prior.normal[1])
         logw, mean, precision = prior.components(np.zeros(1), np.ones(1))
         prior = NormalMixture(np.exp(logw) / np.exp(logw).sum(), mean, precision**-0.5)
     if not isinstance(prior, NormalMixture):

@@ -16,11 +16,11 @@ import numpy as np
 
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.marginals import NormalMixture, TauMarginal, check_draws
-from vfmeta.bayes.quadrature import integrate
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
-from vfmeta.priors import Flat, Normal, TauPrior
+from vfmeta.kernels.quadrature import integrate
+from vfmeta.priors import Flat, MuPrior, Normal, TauPrior
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class RegressionPosterior:
     ) -> None:
         self._y, self._v, self._x, self._prior = y, v, x, tau
         self.names = tuple(names)
-        self._b0 = np.array([b.mean if isinstance(b, Normal) else 0.0 for b in beta])
-        self._p0 = np.array([b.sd**-2 if isinstance(b, Normal) else 0.0 for b in beta])
+        self._b0, self._p0 = np.array([b.normal for b in beta]).T
         k, flat = len(y), int((self._p0 == 0).sum())
         tail = tau.tail + k - flat
         if tail <= 0:
@@ -192,7 +191,7 @@ def meta_regression(
     tau, _ = choose_priors(s.question, tau, Flat())
     names, x = _design(covariates, s.k, intercept)
     chosen = coefficient_priors(names, beta)
-    flat = [isinstance(b, Flat) for b in chosen]
+    flat = [not b.proper for b in chosen]
     refuse_dependent(x[:, flat], [n for n, free in zip(names, flat, strict=True) if free])
     return RegressionPosterior(s.y, s.v, x, names, tau, chosen)
 
@@ -207,7 +206,7 @@ def coefficient_priors(names: Sequence[str], beta: Any) -> list[Normal | Flat]:
         )
     chosen = [stated.get(n, Flat()) for n in names]
     for n, b in zip(names, chosen, strict=True):
-        if not isinstance(b, (Normal, Flat)):
+        if not isinstance(b, MuPrior) or b.normal is None:
             raise InputError(
                 f"beta[{n!r}]={b!r} is no prior of a coefficient; use vf.priors.Normal(mean, sd) or vf.priors.Flat()."
             )

@@ -31,11 +31,8 @@ from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.effects.reading import Studies, read
 from vfmeta.results.fit import BayesianResult
 
-_compiled: dict[tuple[str, str], Any] = {}
+_compiled: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()
-_OWN = (
-    priors.HalfNormal, priors.HalfCauchy, priors.HalfT, priors.Exponential, priors.LogNormal, priors.Uniform, priors.Jeffreys,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ def _draw(s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws
     unit = math.hypot(math.sqrt(float(np.median(s.v))), float(np.std(s.y)))
     _, nutpie = compat.load()
     model = _model(tau, mu).with_data(
-        y=(s.y - centre) / unit, v=s.v / unit**2, **_in_units(tau, mu, centre, unit)
+        y=(s.y - centre) / unit, v=s.v / unit**2, **_in_units(tau, mu, s.v / unit**2, centre, unit)
     )  # fmt: skip
     trace = nutpie.sample(
         model, draws=int(draws), tune=int(tune), chains=int(chains), seed=int(seed), progress_bar=False,
@@ -158,9 +155,8 @@ def _draw(s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws
 
 
 def _own(tau: priors.TauPrior, mu: priors.MuPrior) -> bool:
-    """Whether the fast model of this file knows the priors; the model of `models.normal` knows them all."""
-    known = isinstance(tau, _OWN) and not (isinstance(tau, priors.Uniform) and tau.on == "tau2")
-    return known and isinstance(mu, (priors.Normal, priors.Flat))
+    """Whether the fast model of this file serves: mu normal given tau, one graph for a family of tau in any unit."""
+    return mu.normal is not None and tau.faced and tau.scaled(1.0) is not None
 
 
 def _draw_by_model(
@@ -176,77 +172,38 @@ def _draw_by_model(
     )
 
 
-def _in_units(tau: priors.TauPrior, mu: priors.MuPrior, centre: float, unit: float) -> dict[str, np.ndarray]:
-    """The numbers of the priors in the units of the sampler."""
-    data: dict[str, float] = {}
-    if isinstance(mu, priors.Normal):
-        data |= {"mu_mean": (mu.mean - centre) / unit, "mu_sd": mu.sd / unit}
-    if isinstance(tau, (priors.HalfNormal, priors.HalfCauchy, priors.Exponential, priors.HalfT)):
-        data["tau_scale"] = tau.scale / unit
-    if isinstance(tau, priors.HalfT):
-        data["tau_df"] = tau.df
-    if isinstance(tau, priors.LogNormal):
-        data |= {"tau_meanlog": tau.meanlog - math.log(unit), "tau_sdlog": tau.sdlog}
-    if isinstance(tau, priors.Uniform) and tau.proper:
-        data["tau_end"] = tau.end / unit
-    return {name: np.array(value, dtype=float) for name, value in data.items()}
+def _in_units(tau: priors.TauPrior, mu: priors.MuPrior, v: np.ndarray, centre: float, unit: float) -> dict[str, np.ndarray]:
+    """The numbers of the priors in the units of the sampler; ``v`` in these units."""
+    scaled = tau.scaled(1 / unit)
+    assert scaled is not None
+    mean, precision = mu.normal or (0.0, 0.0)
+    of_mu = {"mu_mean": (mean - centre) / unit, "mu_precision": precision * unit**2} if mu.proper else {}
+    return {**{name: np.asarray(x, dtype=float) for name, x in of_mu.items()}, **scaled.data("tau", v)}
 
 
 def _model(tau: priors.TauPrior, mu: priors.MuPrior) -> Any:
     """The compiled model of a family of priors; compiled when first asked for."""
-    family = type(tau).__name__ + ("" if tau.proper else " improper")
-    key = (family, type(mu).__name__)
+    key = (tau.graph, mu.graph)
     with _lock:
         if key not in _compiled:
             pm, nutpie = compat.load()
             with pm.Model() as model:
                 y, v = pm.Data("y", np.array([0.0, 1.0, 2.0])), pm.Data("v", np.ones(3))
-                given = {name: pm.Data(name, value) for name, value in _in_units(tau, mu, 0.0, 1.0).items()}
-                sd = _tau_variable(pm, tau, given)
+                given = {name: pm.Data(name, value) for name, value in _in_units(tau, mu, np.ones(3), 0.0, 1.0).items()}
+                sd = tau.pymc("tau", np.ones(3))
                 total = sd**2 + v
-                if isinstance(tau, priors.Jeffreys):
-                    pm.Potential("prior_tau", pm.math.log(sd) + 0.5 * pm.math.log((total**-2).sum()))
                 # mu is sampled as its distance from the weighted mean in standard errors, so that its spread does not hang
                 # on tau; the log of the standard error is the Jacobian, prior and likelihood are stated for mu itself
                 weight, pulled = (1 / total).sum(), (y / total).sum()
-                if "mu_mean" in given:
-                    weight, pulled = weight + given["mu_sd"] ** -2, pulled + given["mu_mean"] * given["mu_sd"] ** -2
+                if mu.proper:
+                    weight, pulled = weight + given["mu_precision"], pulled + given["mu_mean"] * given["mu_precision"]
                 mean = pm.Deterministic("mu", pulled / weight + pm.Flat("mu_step") / pm.math.sqrt(weight))
                 pm.Potential("jacobian_mu", -0.5 * pm.math.log(weight))
-                if "mu_mean" in given:
-                    pm.Potential("prior_mu", pm.logp(pm.Normal.dist(given["mu_mean"], given["mu_sd"]), mean))
+                if mu.proper:
+                    pm.Potential("prior_mu", -0.5 * given["mu_precision"] * (mean - given["mu_mean"]) ** 2)
                 pm.Potential("likelihood", pm.logp(pm.Normal.dist(mean, pm.math.sqrt(total)), y).sum())
             _compiled[key] = nutpie.compile_pymc_model(model, backend="numba")
         return _compiled[key]
-
-
-def _tau_variable(pm: Any, tau: priors.TauPrior, given: dict[str, Any]) -> Any:
-    """Tau with its prior, moved on a whole line: log tau for heavy tails; log(exp(tau) - 1) keeps light tails light."""
-    if isinstance(tau, priors.Uniform) and tau.proper:
-        return pm.Uniform("tau", 0.0, given["tau_end"])
-    line = pm.Flat("tau_line")
-    if isinstance(tau, (priors.HalfNormal, priors.Exponential)):
-        sd = pm.Deterministic("tau", pm.math.log1pexp(line))
-        pm.Potential("jacobian_tau", -pm.math.log1pexp(-line))
-    else:
-        sd = pm.Deterministic("tau", pm.math.exp(line))
-        pm.Potential("jacobian_tau", 1.0 * line)  # a term of its own: Potential renames what it is given
-    if isinstance(tau, priors.HalfNormal):
-        prior = pm.HalfNormal.dist(sigma=given["tau_scale"])
-    elif isinstance(tau, priors.HalfCauchy):
-        prior = pm.HalfCauchy.dist(beta=given["tau_scale"])
-    elif isinstance(tau, priors.HalfT):
-        prior = pm.HalfStudentT.dist(nu=given["tau_df"], sigma=given["tau_scale"])
-    elif isinstance(tau, priors.Exponential):
-        prior = pm.Exponential.dist(scale=given["tau_scale"])
-    elif isinstance(tau, priors.LogNormal):
-        prior = pm.LogNormal.dist(mu=given["tau_meanlog"], sigma=given["tau_sdlog"])
-    elif isinstance(tau, (priors.Uniform, priors.Jeffreys)):
-        return sd  # flat; Jeffreys' density needs the variances and is added by the caller
-    else:
-        raise TypeError(f"the fast model does not know {tau}")
-    pm.Potential("density_tau", pm.logp(prior, sd))
-    return sd
 
 
 def _gate(d: Draws) -> list[str]:
@@ -265,10 +222,10 @@ def _result(
 ) -> BayesianResult:
     # density of mu: average of its conditional normals over the draws of tau, smoother than any kernel
     w = 1 / (s.v + d.tau.ravel()[:, None] ** 2)
-    prior_mean, prior_weight = (mu.mean, 1 / mu.sd**2) if isinstance(mu, priors.Normal) else (0.0, 0.0)
+    normal = mu.normal is not None  # then mu is normal given tau, and the prior's share is known
+    prior_mean, prior_weight = mu.normal or (0.0, 0.0)
     total = w.sum(1) + prior_weight
     given = NormalMixture(np.full(len(w), 1 / len(w)), (w @ s.y + prior_weight * prior_mean) / total, total**-0.5)
-    normal = isinstance(mu, (priors.Normal, priors.Flat))  # then mu is normal given tau, and the prior's share is known
     return drawn.result(
         s, {"mu": d.mu, "tau": d.tau, "next_trial": d.next_trial, "theta": d.theta}, level=level, kind=kind,
         priors=(str(tau), str(mu)), warnings=(*study_notes(s, tau, mu), *_gate(d)), call=call, method="PyMC, NUTS",

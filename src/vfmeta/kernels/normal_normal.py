@@ -1,6 +1,6 @@
 """Compiled posterior of the normal-normal model, one row a meta-analysis.
 
-    y_i ~ N(theta_i, v_i),  theta_i ~ N(mu, tau^2),  mu ~ a mixture of normals or flat,  tau ~ one of the priors coded below.
+    y_i ~ N(theta_i, v_i),  theta_i ~ N(mu, tau^2),  mu ~ normals mixed, or flat,  tau ~ a prior with a formula (`formulas`).
 
 Given tau all is normal (Lindley & Smith 1972, JRSS B 34:1-41), so panels of sixteen Gauss-Legendre nodes over u = log tau
 turn every marginal into a mixture of normals. Panels are halved until the last Legendre coefficients of the density vanish
@@ -144,8 +144,8 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
     Parameters
     ----------
     y0, v : (k,)
-    prior : (4,)
-        Code and parameters of the prior of tau.
+    prior : (5,)
+        Three parameters, address of the formula, and constant of the prior of tau (`formulas`).
     logw, mean0, precision : (J,)
         Components of the prior of mu; one of precision 0 is flat.
     size, end, tail : float
@@ -173,8 +173,10 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
     Returns
     -------
     int
-        SOLVED, or UNSOLVED where the panels did not settle.
+        SOLVED, or UNSOLVED where the prior has no formula or the panels did not settle.
     """
+    if prior[3] == 0:  # a prior without a formula
+        return UNSOLVED
     k, parts = len(y0), len(mean0) if precision[0] > 0 else 1
     centre = y0[np.argmin(v)]  # counted from the most precise study, so that differences keep their digits
     studies, known, mu = packed(y0 - centre, v, prior, logw, mean0 - centre, precision)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numba import njit
 
+from vfmeta.kernels.formulas import log_prior
 from vfmeta.kernels.mixtures import ORDER, TO_COEF, W, X
 from vfmeta.kernels.normal_tail import FAST, small_exp
-from vfmeta.kernels.tau_priors import log_prior, prior_constant
 
 MOST = 400  # panels
 VALUE, SQUARE, TOTAL, POOLED = range(4)  # what is kept of each node: density, tau^2, sum of weights, weighted mean
@@ -25,14 +25,14 @@ def packed(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Data and priors of one meta-analysis as the three arrays that the functions here take.
 
-    ``studies`` (2, k): effects and variances; ``known`` (7,): code and parameters of the prior of tau, its constant, the
+    ``studies`` (2, k): effects and variances; ``known`` (7,): parameters, formula and constant of the prior of tau, the
     smallest variance, and how many ratios of total variances can be multiplied before they overflow; ``mu`` (4, J): log
     weights, means and precisions of the components of the prior of mu, and room to work in.
     """
     studies, known, mu = np.empty((2, len(y))), np.empty(7), np.empty((4, len(mean)))
     studies[0], studies[1] = y, v
     mu[0], mu[1], mu[2] = logw, mean, precision
-    known[:4], known[4], known[5] = prior, prior_constant(prior), v.min()
+    known[:5], known[5] = prior, v.min()
     ratio = math.log(v.max()) - math.log(known[5])
     known[6] = len(v) if ratio * len(v) < 600 else max(1.0, float(int(600 / ratio)))
     return studies, known, mu
@@ -98,7 +98,7 @@ def _at(u: float, studies: np.ndarray, known: np.ndarray, mu: np.ndarray) -> tup
     """`log_posterior`, tau^2, sum of weights and weighted mean at u = log tau."""
     t2 = math.exp(2 * u)
     total, pooled, q, logs = sums(t2, studies, known)
-    height = known[4] + log_prior(u, known, studies[1]) + u - 0.5 * (logs + q) + _of_mu(total, pooled, mu)
+    height = known[4] + log_prior(u, math.exp(u), known, studies[1]) + u - 0.5 * (logs + q) + _of_mu(total, pooled, mu)
     return height, t2, total, pooled
 
 

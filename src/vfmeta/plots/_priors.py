@@ -10,6 +10,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def prior_densities(priors: Any, ax: Axes | None = None, *, v: Any = None, top: 
         No prior, priors of different quantities, an improper prior, or a prior that needs ``v``.
     """
     named = _named(priors)
-    kinds = {"tau" if hasattr(p, "log_density") else "mu" if hasattr(p, "components") else "?" for p in named.values()}
+    kinds = {"mu" if isinstance(p, MuPrior) else "tau" if isinstance(p, TauPrior) else "?" for p in named.values()}
     if kinds - {"tau", "mu"} or len(kinds) != 1:
         raise InputError("prior_densities takes priors of tau, or priors of mu, from vf.priors; not both in one picture.")
     for p in named.values():
@@ -87,7 +88,7 @@ def _of_tau(named: dict[str, Any], v: Any, top: float | None) -> dict[str, tuple
     for name, p in named.items():
         stop = min(end, p.high)
         x = np.linspace(stop * 1e-3, stop, 400)
-        height = np.exp(p.log_density(x, np.ones(1) if variances is None else variances))
+        height = p.density(x, variances)
         # a density without bound at zero is cut where the others still show
         out[name] = (np.r_[x, x[-1]] if stop < end else x, np.r_[height, 0.0] if stop < end else height)
     ceiling = 3 * max(float(np.median(h[: len(h) // 4])) for _, h in out.values())
@@ -95,17 +96,7 @@ def _of_tau(named: dict[str, Any], v: Any, top: float | None) -> dict[str, tuple
 
 
 def _of_mu(named: dict[str, Any], top: float | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    parts = {name: p.components(np.zeros(1), np.ones(1)) for name, p in named.items()}
-    low, high = np.inf, -np.inf
-    for logw, mean, precision in parts.values():
-        sd = precision**-0.5
-        keep = np.exp(logw - logw.max()) > 0.02
-        low, high = min(low, float((mean - 2.6 * sd)[keep].min())), max(high, float((mean + 2.6 * sd)[keep].max()))
-    if top is not None:
-        low, high = -abs(top), abs(top)
+    ends = np.array([p.quantile([0.005, 0.995]) for p in named.values()])
+    low, high = (ends[:, 0].min(), ends[:, 1].max()) if top is None else (-abs(top), abs(top))
     x = np.linspace(low, high, 401)
-    out = {}
-    for name, (logw, mean, precision) in parts.items():
-        z = (x[:, None] - mean) * np.sqrt(precision)
-        out[name] = (x, (np.exp(logw - 0.5 * z * z) * np.sqrt(precision)).sum(1) / np.exp(logw).sum() / np.sqrt(2 * np.pi))
-    return out
+    return {name: (x, p.density(x)) for name, p in named.items()}

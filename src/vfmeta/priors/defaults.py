@@ -7,8 +7,10 @@ import math
 from vfmeta.core.measures import RAW
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.priors.mu import Flat, MuPrior, Normal
-from vfmeta.priors.tau import HalfNormal, TauPrior
+from vfmeta.priors.family import MuPrior, TauPrior
+from vfmeta.priors.flat import Flat
+from vfmeta.priors.half_normal import HalfNormal
+from vfmeta.priors.normal import Normal
 
 #: priors of tau and mu of the differences whose unit is known
 _DEFAULTS: dict[str, tuple[TauPrior, MuPrior]] = {

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.priors.mu import Normal, StudentT
-from vfmeta.priors.tau import HalfNormal, TauPrior, _positive
+from vfmeta.priors.family import TauPrior, positive
+from vfmeta.priors.half_normal import HalfNormal
+from vfmeta.priors.normal import Normal
+from vfmeta.priors.student_t import StudentT
 
 
 def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior] = HalfNormal, **fixed: Any) -> TauPrior:
@@ -31,7 +33,7 @@ def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior]
     from scipy.optimize import brentq
     from scipy.special import expit, ndtr
 
-    _positive("x", x, "trials_within")
+    positive("x", x, "trials_within")
     _probability("share", share)
     # over the logit of p equal steps are exact for what is smooth and dies at both ends
     w = np.linspace(-36, 36, 1441)
@@ -50,7 +52,7 @@ def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior]
 
 def tau_below(x: float, probability: float = 0.95, family: Callable[..., TauPrior] = HalfNormal, **fixed: Any) -> TauPrior:
     """The prior under which tau lies below ``x`` with the probability given; parameters as in `trials_within`."""
-    _positive("x", x, "tau_below")
+    positive("x", x, "tau_below")
     _probability("probability", probability)
     scale = x / float(_unit(family, fixed).quantile(probability))
     return family(scale=scale, note=f"tau below {x:g} with probability {probability:g}", **fixed)
@@ -60,13 +62,13 @@ def mu_within(x: float, probability: float = 0.95, centre: float = 0.0, df: floa
     """The prior under which the mean effect lies within ``x`` of ``centre``; normal, or a t where ``df`` is given."""
     from scipy.special import ndtri, stdtrit
 
-    _positive("x", x, "mu_within")
+    positive("x", x, "mu_within")
     _probability("probability", probability)
     upper = 0.5 + probability / 2
     note = f"mu within {x:g} of {centre:g} with probability {probability:g}"
     if df is None:
         return Normal(centre, float(x / ndtri(upper)), note)
-    _positive("df", df, "mu_within")
+    positive("df", df, "mu_within")
     return StudentT(df, centre, float(x / stdtrit(df, upper)), note)
 
 

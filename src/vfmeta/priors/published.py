@@ -17,8 +17,9 @@ from __future__ import annotations
 import math
 
 from vfmeta.core.messages import InputError
-from vfmeta.priors.log_tau import LogNormal, LogT
-from vfmeta.priors.tau import _positive
+from vfmeta.priors.family import positive
+from vfmeta.priors.log_normal import LogNormal
+from vfmeta.priors.log_t import LogT
 
 TURNER_COMPARISONS = (
     "pharmacological v placebo", "pharmacological v pharmacological", "non-pharmacological v placebo",
@@ -126,7 +127,7 @@ def rhodes2015(
     said = f"log-t({place:g}, {scale:g}, 5 df) on tau2 of the SMD, {said}"
     if sd is None:
         return LogT(place / 2, scale / 2, 5.0, said, measure="SMD")
-    _positive("sd", sd, "Prior of Rhodes et al. 2015")
+    positive("sd", sd, "Prior of Rhodes et al. 2015")
     return LogT(place / 2 + math.log(sd), scale / 2, 5.0, f"{said}; carried to MD by an SD of {sd:g}", measure="MD")
 
 

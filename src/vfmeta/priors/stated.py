@@ -11,6 +11,7 @@ from vfmeta import priors
 from vfmeta.core.messages import InputError
 
 _NOT_ASKED = {"family", "measure"}  # the key of the plan itself, and what the analysis already says
+_IN_WORDS = ("mu_within", "rhodes2015", "tau_below", "trials_within", "turner2015")
 
 
 def make(stated: dict[str, Any], measure: str) -> priors.TauPrior | priors.MuPrior:
@@ -39,8 +40,8 @@ def make(stated: dict[str, Any], measure: str) -> priors.TauPrior | priors.MuPri
         made = maker(**{k: v for k, v in given.items() if k != "on"})
     else:
         made = maker(**given, **({"measure": measure} if _published(maker) else {}))
-    if isinstance(made, priors.TauPrior) and made.of_measure not in ("", measure):
-        raise InputError(f"{made} was estimated for measure {made.of_measure}, and this analysis is of {measure}.")
+    if isinstance(made, priors.TauPrior) and made.measure not in ("", measure):
+        raise InputError(f"{made} was estimated for measure {made.measure}, and this analysis is of {measure}.")
     return made
 
 
@@ -73,8 +74,7 @@ def is_of_mu(family: str) -> bool:
 
 def _families() -> dict[str, Callable[..., Any]]:
     """Every family by name: classes that can be made, and functions that make one."""
-    found = {name: getattr(priors, name) for name in priors.__all__}
-    return {name: maker for name, maker in found.items() if not inspect.isabstract(maker) and not name.startswith("default_")}
+    return {**priors.families(), **{name: getattr(priors, name) for name in _IN_WORDS}}
 
 
 def _published(maker: Callable[..., Any]) -> bool:

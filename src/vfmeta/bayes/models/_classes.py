@@ -17,7 +17,6 @@ from vfmeta.core.question import Question
 from vfmeta.effects.counts import _look_up
 from vfmeta.effects.reading import Studies, _column, _is_missing, read
 from vfmeta.priors import MuPrior, Normal, TauPrior, default_tau
-from vfmeta.priors.pymc import family, numbers, scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,14 +114,14 @@ def classes(
     values: dict[str, np.ndarray] = {
         "estimate": s.y, "v": s.v, "of_intervention": data.intervention, "of_class": data.klass,
         "class_mean_mean": np.array(float(level.mean)), "class_mean_sd": np.array(float(level.sd)),
-        **numbers("tau", tau, s.v), **numbers("class_sd", apart),
+        **tau.data("tau", s.v), **apart.data("class_sd"),
     }  # fmt: skip
 
     def make(pm: Any) -> None:
         import pytensor.tensor as pt
 
         given = {name: pm.Data(name, x) for name, x in values.items()}
-        between, within = scale(pm, "class_sd", apart), scale(pm, "tau", tau, s.v)
+        between, within = apart.pymc("class_sd"), tau.pymc("tau", s.v)
         means = pm.Normal("class_mean", given["class_mean_mean"], given["class_mean_sd"], dims="class")
         # effects of interventions and trials are integrated out, for few of them make a funnel; `_extend` draws them
         together = pm.math.eq(given["of_intervention"][:, None], given["of_intervention"][None, :])
@@ -131,7 +130,7 @@ def classes(
         pm.MvNormal("y", means[home], cov=total, observed=given["estimate"], dims="study")
 
     return Model(
-        name="classes", key=(family(tau), family(apart)), make=make, data=values,
+        name="classes", key=(tau.graph, apart.graph), make=make, data=values,
         coords={"study": list(s.labels), "intervention": list(data.interventions), "class": list(data.classes)},
         watch=("effect", "class_mean", "class_sd", "tau"), question=s.question,
         priors=(str(tau), str(apart).replace("tau", "class SD", 1), str(level).replace("mu", "class mean", 1)),

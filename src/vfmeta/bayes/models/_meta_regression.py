@@ -19,7 +19,6 @@ from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.metaregression import prepared
 from vfmeta.priors import Flat, Normal, TauPrior
-from vfmeta.priors.pymc import family, numbers, scale
 
 Beta = Normal | Flat
 
@@ -66,12 +65,11 @@ def meta_regression(
     studies, design = prepared(effects, y, v, study, data, question, missing, 0.95, (formula, x, names))
     tau, _ = choose_priors(studies.question, tau, Flat())
     chosen = coefficient_priors(design.names, beta)
-    mean = np.array([b.mean if isinstance(b, Normal) else 0.0 for b in chosen])
-    precision = np.array([b.sd**-2.0 if isinstance(b, Normal) else 0.0 for b in chosen])
+    mean, precision = np.array([b.normal for b in chosen]).T
     _refuse(studies, design, tau, precision)
     centre, root = _units(studies, design.x, mean, precision)
     given = {"beta_centre": centre, "beta_root": root, "beta_mean": mean, "beta_precision": precision}
-    sizes = numbers("tau", tau, studies.v)
+    sizes = tau.data("tau", studies.v)
     values = {"y": studies.y, "v": studies.v, "x": design.x, **given, **sizes}
 
     def make(pm: Any) -> None:
@@ -84,7 +82,7 @@ def meta_regression(
             signature="(p),(p,p),(p),(p)->(p)", shape=(len(design.names),),
         )  # fmt: skip
         coefficients = pm.Deterministic("beta", known[0] + pm.math.dot(known[1], step), dims="coefficient")
-        sd = scale(pm, "tau", tau, studies.v)
+        sd = tau.pymc("tau", studies.v)
         fitted = pm.Deterministic("fitted", pm.math.dot(matrix, coefficients), dims="study")
         pm.Normal("effect", fitted, pm.math.sqrt(variance + sd**2), observed=seen, dims="study")
 
@@ -92,7 +90,7 @@ def meta_regression(
         return {"theta": shrunken(draws["fitted"], draws["tau"][:, None] ** 2, data["y"], data["v"], rng)}
 
     return Model(
-        "meta_regression", (len(chosen), family(tau)), make, values,
+        "meta_regression", (len(chosen), tau.graph), make, values,
         {"study": list(studies.labels), "coefficient": list(design.names)}, ("beta", "tau"), question=studies.question,
         priors=(str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(design.names, chosen, strict=True))),
         notes=tuple(studies.notes), elastic=True, extend=extend, dims={"theta": ("study",)},

@@ -18,7 +18,6 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies
 from vfmeta.priors import HalfNormal, MuPrior, TauPrior
-from vfmeta.priors.pymc import family, location, numbers, scale
 
 
 def missing_sd(
@@ -86,17 +85,17 @@ def missing_sd(
     omega, kappa = between_trials or HalfNormal(0.5), between_arms or HalfNormal(0.25)
     middle = float(sds.reported.mean())
     values = {
-        "y": means.y, **sds.data, "log_sd_middle": np.array(middle), **numbers("mu", mu), **numbers("tau", tau),
-        **numbers("sd_between_trials", omega), **numbers("sd_between_arms", kappa),
+        "y": means.y, **sds.data, "log_sd_middle": np.array(middle), **mu.data("mu"), **tau.data("tau"),
+        **omega.data("sd_between_trials"), **kappa.data("sd_between_arms"),
     }  # fmt: skip
     count = len(sds.names)
 
     def make(pm: Any) -> None:
         seen = pm.Data("y", means.y, dims="study")
         given = {name: pm.Data(name, x) for name, x in sds.data.items()}
-        centre, spread = location(pm, "mu", mu), scale(pm, "tau", tau)
+        centre, spread = mu.pymc("mu"), tau.pymc("tau")
         level = pm.Normal("log_sd_mean", pm.Data("log_sd_middle", np.array(middle)), 2.5)
-        trials, arms = scale(pm, "sd_between_trials", omega) ** 2, scale(pm, "sd_between_arms", kappa) ** 2
+        trials, arms = omega.pymc("sd_between_trials") ** 2, kappa.pymc("sd_between_arms") ** 2
         total = trials + arms + given["first_error"]
         pm.Normal("log_sd", level, pm.math.sqrt(total), observed=given["first"], dims="reporting")
         told = trials / (trials + arms + given["pair_error"])
@@ -117,7 +116,7 @@ def missing_sd(
         theta = shrunken(m[:, None], t[:, None] ** 2, data["y"], v, rng)
         return {"theta": theta, "weight": 1 / (v + t[:, None] ** 2), "next_trial": m + t * rng.standard_normal(m.shape)}
 
-    kinds = (len(sds.alone), len(sds.both), family(tau), family(mu), family(omega), family(kappa))
+    kinds = (len(sds.alone), len(sds.both), tau.graph, mu.graph, omega.graph, kappa.graph)
     return Model(
         "missing_sd", kinds, make, values,
         {"study": list(means.studies), "unreported": list(sds.names), "reporting": list(sds.reporting),

@@ -15,7 +15,6 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import Curve, choice
 from vfmeta.core.question import Question
 from vfmeta.priors import LogNormal, MuPrior, Normal, TauPrior
-from vfmeta.priors.pymc import family, numbers, scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,11 +126,11 @@ def multilevel(
     if held is not None:
         values |= {"low": np.array(held[0]), "high": np.array(held[1])} if held[0] < held[1] else {"rho": np.array(held[0])}
     for i, (spread, wiggle) in enumerate(zip(spreads, wiggles, strict=True), start=1):
-        values |= numbers(f"tau_{i}", spread) | (numbers(f"curve_sd_{i}", wiggle) if smooth else {})
+        values |= spread.data(f"tau_{i}") | (wiggle.data(f"curve_sd_{i}") if smooth else {})
     if curved:
-        values |= {"shape": np.array(shape), **numbers("memory", memory)}
+        values |= {"shape": np.array(shape), **memory.data("memory")}
     if smooth:
-        values |= numbers("curve_memory", memory)
+        values |= memory.data("curve_memory")
 
     def make(pm: Any) -> None:
         given = {name: pm.Data(name, x) for name, x in values.items()}
@@ -139,7 +138,7 @@ def multilevel(
             path = _smooth(pm, given, wiggles, memory)
         else:
             path = pm.Normal("curve", given["curve_mean"][:, None], given["curve_spread"][:, None], dims=("outcome", "time"))
-        tau_each = [scale(pm, f"tau_{i}", prior) for i, prior in enumerate(spreads, start=1)]
+        tau_each = [prior.pymc(f"tau_{i}") for i, prior in enumerate(spreads, start=1)]
         sd = pm.Deterministic("tau", pm.math.stack(tau_each), dims="outcome")[given["in_outcome"]]
         shared = given["same"]
         if several:
@@ -150,7 +149,7 @@ def multilevel(
         if curved:
             stays = pm.Beta("lasting", given["shape"][0], given["shape"][1])
             gap = pm.math.abs(given["at_week"][:, None] - given["at_week"][None, :])
-            shared = shared * (stays + (1 - stays) * pm.math.exp(-gap / scale(pm, "memory", memory)))
+            shared = shared * (stays + (1 - stays) * pm.math.exp(-gap / memory.pymc("memory")))
         total = sd[:, None] * sd[None, :] * shared + _sampling_errors(pm, given, held)
         pm.MvNormal("y", path[given["in_outcome"], given["in_time"]], cov=total, observed=given["estimate"], dims="effect")
 
@@ -158,8 +157,8 @@ def multilevel(
              *(("correlation",) if "low" in values else ()), *(("curve_memory",) if smooth else ()))  # fmt: skip
     return Model(
         name="multilevel",
-        key=(curve, curved, several, held is None, "low" in values, "V" in values, family(memory) if curved or smooth else None,
-             tuple(map(family, spreads)), tuple(map(family, wiggles)) if smooth else None),
+        key=(curve, curved, several, held is None, "low" in values, "V" in values, memory.graph if curved or smooth else None,
+             tuple(p.graph for p in spreads), tuple(p.graph for p in wiggles) if smooth else None),
         make=make, data=values,
         coords={"study": list(data.studies), "outcome": list(data.outcomes), "time": list(data.times), "effect": data.names},
         watch=watch, question=data.questions[0] if not several else None,
@@ -175,8 +174,8 @@ def _smooth(pm: Any, given: dict[str, Any], wiggles: Sequence[TauPrior], memory:
     import pytensor.tensor as pt
 
     level = pm.Normal("level", given["curve_mean"], given["curve_spread"], dims="outcome")
-    spread = pm.math.stack([scale(pm, f"curve_sd_{i}", prior) for i, prior in enumerate(wiggles, start=1)])
-    weeks, fade = given["weeks"], scale(pm, "curve_memory", memory)
+    spread = pm.math.stack([prior.pymc(f"curve_sd_{i}") for i, prior in enumerate(wiggles, start=1)])
+    weeks, fade = given["weeks"], memory.pymc("curve_memory")
     ahead = weeks[:, None] - weeks[None, :]
     past = pt.switch(pt.ge(ahead, 0), pt.exp(-pt.abs(ahead) / fade), 0.0)
     fresh = pt.sqrt(-pt.expm1(-2 * (weeks[1:] - weeks[:-1]) / fade))

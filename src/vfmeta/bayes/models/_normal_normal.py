@@ -15,7 +15,6 @@ from vfmeta.core.params import Missing, StudyEffects, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior
-from vfmeta.priors.pymc import family, location, numbers, scale
 
 STUDY_EFFECTS = ("integrated", "sampled")
 
@@ -62,11 +61,11 @@ def normal_normal(
     studies = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = effect_priors(studies, tau, mu)
     integrated = study_effects == "integrated"
-    data = {"y": studies.y, "v": studies.v, **numbers("mu", mu), **numbers("tau", tau, studies.v)}
+    data = {"y": studies.y, "v": studies.v, **mu.data("mu"), **tau.data("tau", studies.v)}
 
     def make(pm: Any) -> None:
         seen, variance = pm.Data("y", studies.y, dims="study"), pm.Data("v", studies.v, dims="study")
-        mean, sd = location(pm, "mu", mu), scale(pm, "tau", tau, studies.v)
+        mean, sd = mu.pymc("mu"), tau.pymc("tau", studies.v)
         if integrated:
             pm.Normal("effect", mean, pm.math.sqrt(variance + sd**2), observed=seen, dims="study")
         else:
@@ -79,7 +78,7 @@ def normal_normal(
         return {**given, "next_trial": mean + sd * rng.standard_normal(mean.shape)}
 
     return Model(
-        "normal_normal", (study_effects, family(tau), family(mu)), make, data, {"study": list(studies.labels)}, ("mu", "tau"),
+        "normal_normal", (study_effects, tau.graph, mu.graph), make, data, {"study": list(studies.labels)}, ("mu", "tau"),
         question=studies.question, priors=(str(tau), str(mu)), notes=tuple(study_notes(studies, tau, mu)), elastic=integrated,
         extend=extend, dims={"theta": ("study",)}, studies=studies, tails=tails_of(tau, mu, studies.k),
     )  # fmt: skip

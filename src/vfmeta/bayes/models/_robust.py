@@ -17,8 +17,7 @@ from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
 from vfmeta.priors import MuPrior, TauPrior
-from vfmeta.priors.pymc import family, location, numbers, scale
-from vfmeta.priors.tau import _positive
+from vfmeta.priors.family import positive
 
 # a t is a normal whose variance is divided by lambda ~ gamma(df/2, df/2); lambda is integrated by equal steps of w, where
 # log lambda = t - exp(-t): double exponential at both ends (Takahasi & Mori 1974, Publ RIMS 9:721-741); around the peak t moves
@@ -73,12 +72,12 @@ def robust(
     studies = read(effects, y, v, study, question, missing, 0.95)
     tau, mu = effect_priors(studies, tau, mu)
     free, given_df, said = _degrees(df)
-    data = {"y": studies.y, "v": studies.v, **given_df, **numbers("mu", mu), **numbers("tau", tau, studies.v)}
+    data = {"y": studies.y, "v": studies.v, **given_df, **mu.data("mu"), **tau.data("tau", studies.v)}
 
     def make(pm: Any) -> None:
         seen, variance = pm.Data("y", studies.y, dims="study"), pm.Data("v", studies.v, dims="study")
         known = {name: pm.Data(name, x) for name, x in given_df.items()}
-        mean, sd = location(pm, "mu", mu), scale(pm, "tau", tau, studies.v)
+        mean, sd = mu.pymc("mu"), tau.pymc("tau", studies.v)
         nu = pm.Gamma("df", alpha=known["df_shape"], beta=known["df_rate"]) if free else known["df_value"]
         pm.CustomDist(
             "effect", mean, sd, nu, variance, logp=_log_density, random=_draw, signature="(),(),(),()->()", dtype="float64",
@@ -89,7 +88,7 @@ def robust(
         return _study_effects(draws, data, draws["df"] if free else np.full(len(draws["mu"]), data["df_value"]), rng)
 
     return Model(
-        "robust", (free, family(tau), family(mu)), make, data, {"study": list(studies.labels)},
+        "robust", (free, tau.graph, mu.graph), make, data, {"study": list(studies.labels)},
         ("mu", "tau", *(("df",) if free else ())), question=studies.question,
         priors=(f"{tau}, the scale of a t between the studies (its SD is larger)", str(mu), said),
         notes=tuple(study_notes(studies, tau, mu)), elastic=True, extend=extend,
@@ -104,10 +103,10 @@ def _degrees(df: Any) -> tuple[bool, dict[str, np.ndarray], str]:
         if len(df) != 2:
             raise InputError(f"df={df!r} must be a number, or the shape and rate of a gamma prior, such as (2, 0.1).")
         for name, value in zip(("shape", "rate"), df, strict=True):
-            _positive(name, value, "Gamma prior of df")
+            positive(name, value, "Gamma prior of df")
         shape, rate = map(float, df)
         return True, {"df_shape": np.array(shape), "df_rate": np.array(rate)}, f"df ~ gamma(shape {shape:g}, rate {rate:g})"
-    _positive("df", df, "t between the studies")
+    positive("df", df, "t between the studies")
     return False, {"df_value": np.array(float(df))}, f"df = {df:g}"
 
 

@@ -21,7 +21,6 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import Baseline, Coding, choice
 from vfmeta.effects.reading import Studies
 from vfmeta.priors import HalfNormal, MuPrior, Normal, TauPrior
-from vfmeta.priors.pymc import family, location, numbers, scale
 
 BASELINES, CODINGS = ("fixed", "random"), ("half", "reference")
 
@@ -129,7 +128,7 @@ def assemble(
     ``likelihood(pm, eta, count, given)`` declares the counts, ``predictor(baselines, effects, given)`` replaces the linear
     predictor where the measure asks for another.
     """
-    plan, given_priors = scheme(arms, coding), numbers("mu", mu) | numbers("tau", tau)
+    plan, given_priors = scheme(arms, coding), mu.data("mu") | tau.data("tau")
     spread = (spread or HalfNormal(1.5)) if baseline == "random" else None
     first = {i: int(np.flatnonzero((arms.study == i) & arms.reference)[0]) for i in range(len(arms.studies))}
     others = np.flatnonzero(~arms.reference)
@@ -147,12 +146,12 @@ def assemble(
             weight = weight * arms.reference
         weight = weight / weight.sum(1, keepdims=True)
         own = centring(weight @ crude.value, weight**2 @ crude.variance, spread)
-        data |= {"pull_base": own, **numbers("baseline_sd", spread)}
+        data |= {"pull_base": own, **spread.data("baseline_sd")}
     dims = "study" if arms.two_armed else "contrast"
 
     def make(pm: Any) -> None:
         given = {key: pm.Data(key, value) for key, value in data.items()}
-        mean, sd = location(pm, "mu", mu), scale(pm, "tau", tau)
+        mean, sd = mu.pymc("mu"), tau.pymc("tau")
         part = given["pull"]
         expected = given["ones"] * mean
         raw = pm.Normal("effect_raw", part * expected, sd**part, dims=dims)
@@ -162,7 +161,7 @@ def assemble(
             levels = pm.Normal("baseline", given["level_mean"], given["level_sd"], dims="study")
         else:
             middle = pm.Normal("baseline_mean", given["level_mean"], given["level_sd"])
-            apart = scale(pm, "baseline_sd", spread)
+            apart = spread.pymc("baseline_sd")
             own = given["pull_base"]
             moved = pm.Normal("baseline_raw", own * middle, apart**own, dims="study")
             levels = pm.Deterministic("baseline", middle + apart ** (1 - own) * (moved - own * middle), dims="study")
@@ -181,7 +180,7 @@ def assemble(
     ]  # fmt: skip
     return Model(
         name=name,
-        key=(name, arms.question.measure, baseline, family(mu), family(tau), None if spread is None else family(spread)),
+        key=(name, arms.question.measure, baseline, mu.graph, tau.graph, None if spread is None else spread.graph),
         make=make, data=data, coords=coords,
         watch=("mu", "tau", *(() if spread is None else ("baseline_mean", "baseline_sd"))),
         question=arms.question, priors=(str(tau), str(mu), *told),

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import legendre
 
-from vfmeta.core.messages import InputError
-from vfmeta.kernels import ConvergenceError, bracketed_roots
+from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.kernels.roots import bracketed_roots
 
 ORDER = 16
 X, W = legendre.leggauss(ORDER)
