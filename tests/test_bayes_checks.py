@@ -56,7 +56,7 @@ def evidence(y: np.ndarray, v: np.ndarray, tau: float, mu: priors.MuPrior) -> tu
 
 @pytest.mark.parametrize(("tau", "mu"), PRIORS, ids=str)
 def test_each_trial_is_predicted_as_plain_integration_has_it(tau: priors.TauPrior, mu: priors.MuPrior) -> None:
-    found = vf.bayes.leave_one_out(y=Y, v=V, tau=tau, mu=mu)
+    found = vf.bayes.leave_one_out(vf.bayes.random_effects(y=Y, v=V, tau=tau, mu=mu))
     u, step = np.linspace(-16, 12, 1401, retstep=True)
     for i in range(len(Y)):
         rest = np.arange(len(Y)) != i
@@ -78,17 +78,19 @@ def test_each_trial_is_predicted_as_plain_integration_has_it(tau: priors.TauPrio
 
 def test_limits_hold_95_of_the_predictive_distribution() -> None:
     tau, mu = PRIORS[0]
-    found = vf.bayes.leave_one_out(y=Y, v=V, tau=tau, mu=mu)
+    found = vf.bayes.leave_one_out(vf.bayes.random_effects(y=Y, v=V, tau=tau, mu=mu))
     for edge, p in ((found.low, 0.025), (found.high, 0.975)):
         moved = Y.copy()
         moved[1] = edge[1]  # a trial that lies on the limit has that probability below it
-        assert vf.bayes.leave_one_out(y=moved, v=V, tau=tau, mu=mu).pit[1] == pytest.approx(p, abs=1e-9)
+        assert vf.bayes.leave_one_out(vf.bayes.random_effects(y=moved, v=V, tau=tau, mu=mu)).pit[1] == pytest.approx(
+            p, abs=1e-9
+        )
 
 
 def test_log_densities_are_ratios_of_marginal_likelihoods_even_far_out() -> None:
     tau, mu = priors.HalfNormal(1.0), priors.Normal(0.0, 10.0)
     y = np.array([0.0, 60.0, 1.0, 0.5])
-    found = vf.bayes.leave_one_out(y=y, v=np.full(4, 0.1), tau=tau, mu=mu)
+    found = vf.bayes.leave_one_out(vf.bayes.random_effects(y=y, v=np.full(4, 0.1), tau=tau, mu=mu))
 
     def log_total(values: np.ndarray) -> float:
         t = np.exp(np.linspace(-22, 6, 40001))
@@ -112,13 +114,16 @@ def test_predictive_probabilities_are_uniform_when_the_model_is_true() -> None:
     for _ in range(200):
         t, m = abs(0.5 * rng.standard_normal()), 2 * rng.standard_normal()
         y = m + np.sqrt(v + t**2) * rng.standard_normal(3)
-        pits.append(vf.bayes.leave_one_out(y=y, v=v, tau=tau, mu=mu).pit[1])
+        pits.append(vf.bayes.leave_one_out(vf.bayes.random_effects(y=y, v=v, tau=tau, mu=mu)).pit[1])
     assert stats.kstest(pits, "uniform").pvalue > 0.001
 
 
 def test_two_trials_say_one_thing() -> None:
     """With a flat mu each trial sees the other at the same distance over the same spread."""
-    near, far = (vf.bayes.leave_one_out(y=[0.0, x], v=[0.1, 0.4], tau=priors.HalfNormal(0.2)) for x in (0.3, 5.0))
+    near, far = (
+        vf.bayes.leave_one_out(vf.bayes.random_effects(y=[0.0, x], v=[0.1, 0.4], tau=priors.HalfNormal(0.2)))
+        for x in (0.3, 5.0)
+    )
     for found in (near, far):
         assert found.p_value[0] == pytest.approx(found.p_value[1])
         assert found.log_density[0] == pytest.approx(found.log_density[1])
@@ -129,10 +134,12 @@ def test_two_trials_say_one_thing() -> None:
 def test_small_k_is_warned_of_and_large_k_is_not() -> None:
     rng = np.random.default_rng(1)
     with pytest.warns(vf.VfmetaWarning, match="With 4 trials elpd and its standard error are rough"):
-        few = vf.bayes.leave_one_out(y=Y, v=V, tau=priors.HalfNormal(1.0))
+        few = vf.bayes.leave_one_out(vf.bayes.random_effects(y=Y, v=V, tau=priors.HalfNormal(1.0)))
     with pytest.warns(vf.VfmetaWarning, match="uses the trials twice"):
-        vf.bayes.predictive_check(y=Y, v=V, tau=priors.HalfNormal(1.0), draws=100)
-    many = vf.bayes.leave_one_out(y=rng.normal(size=12), v=np.full(12, 0.2), tau=priors.HalfNormal(1.0))
+        vf.bayes.predictive_check(vf.bayes.random_effects(y=Y, v=V, tau=priors.HalfNormal(1.0)), draws=100)
+    many = vf.bayes.leave_one_out(
+        vf.bayes.random_effects(y=rng.normal(size=12), v=np.full(12, 0.2), tau=priors.HalfNormal(1.0))
+    )
     assert (len(few.notes), many.notes) == (1, ())
 
 
@@ -145,10 +152,10 @@ def test_small_k_is_warned_of_and_large_k_is_not() -> None:
 )
 def test_what_cannot_be_left_out_is_refused(y: list[float], tau: priors.TauPrior, message: str) -> None:
     with pytest.raises(vf.InputError, match=message):
-        vf.bayes.leave_one_out(y=y, v=np.full(len(y), 0.1), tau=tau)
+        vf.bayes.leave_one_out(vf.bayes.random_effects(y=y, v=np.full(len(y), 0.1), tau=tau))
     if len(y) == 1:
         with pytest.raises(vf.InputError, match="no scatter to check"):
-            vf.bayes.predictive_check(y=y, v=[0.1], tau=tau)
+            vf.bayes.predictive_check(vf.bayes.random_effects(y=y, v=[0.1], tau=tau))
 
 
 # replicates
@@ -157,7 +164,7 @@ def test_what_cannot_be_left_out_is_refused(y: list[float], tau: priors.TauPrior
 def test_predictive_p_values_of_two_trials_by_plain_integration() -> None:
     """Q and the range of two trials are one chi-square each given tau; the largest deviation is integrated over mu as well."""
     y, v, tau = np.array([0.2, 1.5]), np.array([0.05, 0.2]), priors.HalfNormal(0.6)
-    found = vf.bayes.predictive_check(y=y, v=v, tau=tau, draws=40_000)
+    found = vf.bayes.predictive_check(vf.bayes.random_effects(y=y, v=v, tau=tau), draws=40_000)
     mu = np.linspace(-6, 8, 2001)
     total = apart = largest = 0.0
     for t in np.arange(0.002, 4, 0.004):
@@ -178,23 +185,28 @@ def test_predictive_p_values_of_two_trials_by_plain_integration() -> None:
 def test_predictive_check_sees_what_is_there_to_see() -> None:
     tight, v = priors.LogNormal(math.log(0.01), 0.1), np.full(8, 0.01)
     rng = np.random.default_rng(3)
-    scattered = vf.bayes.predictive_check(y=rng.normal(0, 1, 8), v=v, tau=tight)
+    scattered = vf.bayes.predictive_check(vf.bayes.random_effects(y=rng.normal(0, 1, 8), v=v, tau=tight))
     assert scattered.p_value["q"] < 0.001
     assert "scatter more than the model expects" in scattered.verdict
-    alike = vf.bayes.predictive_check(y=0.001 * np.arange(8), v=v, tau=tight)
+    alike = vf.bayes.predictive_check(vf.bayes.random_effects(y=0.001 * np.arange(8), v=v, tau=tight))
     assert alike.p_value["range"] > 0.99
     assert "scatter less than the model expects" in alike.verdict
-    fits = vf.bayes.predictive_check(y=stats.norm.ppf((np.arange(8) + 0.5) / 8, 0, 0.1), v=v, tau=tight)
+    fits = vf.bayes.predictive_check(
+        vf.bayes.random_effects(y=stats.norm.ppf((np.arange(8) + 0.5) / 8, 0, 0.1), v=v, tau=tight)
+    )
     assert "scatter as the model expects" in fits.verdict
     low, high = fits.replicated["q"]  # with tau next to nothing Q is chi-square with k - 1 degrees of freedom
     assert (low, high) == pytest.approx(stats.chi2.ppf([0.025, 0.975], 7), rel=0.05)
 
 
 def test_seeds_and_round_trips() -> None:
-    a, b, c = (vf.bayes.predictive_check(y=Y, v=V, tau=priors.HalfNormal(1.0), seed=s, draws=500) for s in (3, 3, 4))
+    a, b, c = (
+        vf.bayes.predictive_check(vf.bayes.random_effects(y=Y, v=V, tau=priors.HalfNormal(1.0)), seed=s, draws=500)
+        for s in (3, 3, 4)
+    )
     assert a == b
     assert (a.replicated, a.p_value["range"]) != (c.replicated, c.p_value["range"])
-    loo = vf.bayes.leave_one_out(y=Y, v=V, study=list("abcd"), tau=priors.HalfNormal(1.0))
+    loo = vf.bayes.leave_one_out(vf.bayes.random_effects(y=Y, v=V, study=list("abcd"), tau=priors.HalfNormal(1.0)))
     for found, kind in ((a, PredictiveCheck), (loo, LeaveOneOut)):
         back = kind.from_dict(json.loads(json.dumps(found.to_dict())))
         assert back.verdict == found.verdict
@@ -202,7 +214,7 @@ def test_seeds_and_round_trips() -> None:
     assert list(loo.to_frame()["study"]) == list("abcd")
     assert list(a.to_frame()["statistic"]) == ["q", "range", "largest_z"]
     with pytest.raises(vf.InputError, match="draws=0 must be a whole number"):
-        vf.bayes.predictive_check(y=Y, v=V, tau=priors.HalfNormal(1.0), draws=0)
+        vf.bayes.predictive_check(vf.bayes.random_effects(y=Y, v=V, tau=priors.HalfNormal(1.0)), draws=0)
 
 
 # power-scaling
@@ -222,7 +234,7 @@ CASES = [PRIORS[0], PRIORS[1], (priors.HalfNormal(0.3), priors.Normal(3.0, 0.5))
 
 @pytest.mark.parametrize(("tau", "mu"), CASES[1:], ids=str)
 def test_power_scaling_is_that_of_very_many_draws(tau: priors.TauPrior, mu: priors.MuPrior) -> None:
-    exact, post = vf.bayes.power_scaling(y=Y, v=V, tau=tau, mu=mu), posterior(Y, V, tau, mu)
+    exact, post = vf.bayes.power_scaling(vf.bayes.random_effects(y=Y, v=V, tau=tau, mu=mu)), posterior(Y, V, tau, mu)
     draws = post.draws(400_000, seed=5)
     known = scaled(tau, mu, draws)
     log = {"prior": known["tau"] + known.get("mu", 0.0), "likelihood": known["y"].sum(-1)}
@@ -265,7 +277,7 @@ def arviz_sensitivity(tau: priors.TauPrior, mu: priors.MuPrior, seed: int) -> li
 @pytest.mark.parametrize(("tau", "mu"), CASES, ids=str)
 @pytest.mark.filterwarnings("ignore")
 def test_power_scaling_agrees_with_arviz(tau: priors.TauPrior, mu: priors.MuPrior) -> None:
-    exact = vf.bayes.power_scaling(y=Y, v=V, tau=tau, mu=mu)
+    exact = vf.bayes.power_scaling(vf.bayes.random_effects(y=Y, v=V, tau=tau, mu=mu))
     want = [exact.prior["mu"], exact.prior["tau"], exact.likelihood["mu"], exact.likelihood["tau"]]
     runs = np.array([arviz_sensitivity(tau, mu, seed) for seed in range(12)])
     # noise of the draws can only add to a distance, so small ones come out a little larger there
@@ -278,7 +290,7 @@ def test_conflict_is_the_prior_predictive_tail_of_the_pooled_effect() -> None:
     pinned, v, y = priors.LogNormal(math.log(0.5), 1e-4), np.array([0.1, 0.3]), np.array([2.0, 2.4])
     w = 1 / (v + 0.25)
     pooled, se2 = float(w @ y / w.sum()), 1 / w.sum()
-    got = vf.bayes.power_scaling(y=y, v=v, tau=pinned, mu=priors.Normal(0.0, 0.8)).conflict["mu"]
+    got = vf.bayes.power_scaling(vf.bayes.random_effects(y=y, v=v, tau=pinned, mu=priors.Normal(0.0, 0.8))).conflict["mu"]
     assert got == pytest.approx(2 * stats.norm.sf(pooled / math.sqrt(se2 + 0.64)), rel=1e-3)
 
 
@@ -294,11 +306,11 @@ def test_conflict_of_tau_is_the_prior_predictive_tail_of_q(stretch: float) -> No
         return ((x - mean) ** 2 / V).sum(-1)
 
     below = float(np.mean(q(again) < q(y)))
-    found = vf.bayes.power_scaling(y=y, v=V, tau=priors.HalfNormal(0.5), mu=priors.Normal(0, 10))
+    found = vf.bayes.power_scaling(vf.bayes.random_effects(y=y, v=V, tau=priors.HalfNormal(0.5), mu=priors.Normal(0, 10)))
     assert found.conflict["tau"] == pytest.approx(2 * min(below, 1 - below), abs=2 * 4 * 0.5 / math.sqrt(200_000))
     assert ("scatter as their prior hardly expected" in found.verdict) == (stretch != 1)
-    assert vf.bayes.power_scaling(y=[1.0], v=[0.1], tau=priors.HalfNormal(1)).conflict["tau"] is None
-    assert vf.bayes.power_scaling(y=Y, v=V, tau=priors.Uniform()).conflict["tau"] is None
+    assert vf.bayes.power_scaling(vf.bayes.random_effects(y=[1.0], v=[0.1], tau=priors.HalfNormal(1))).conflict["tau"] is None
+    assert vf.bayes.power_scaling(vf.bayes.random_effects(y=Y, v=V, tau=priors.Uniform())).conflict["tau"] is None
 
 
 def test_quadrature_beside_scipy_for_one_predictive_density() -> None:
@@ -310,5 +322,5 @@ def test_quadrature_beside_scipy_for_one_predictive_density() -> None:
         return stats.halfcauchy.pdf(t, scale=0.5) * stats.norm.pdf(y[0], y[1], spread) ** power
 
     want = quad(weighed, 0, np.inf, args=(1,))[0] / quad(weighed, 0, np.inf, args=(0,))[0]
-    found = vf.bayes.leave_one_out(y=y, v=v, tau=priors.HalfCauchy(0.5))
+    found = vf.bayes.leave_one_out(vf.bayes.random_effects(y=y, v=v, tau=priors.HalfCauchy(0.5)))
     assert found.log_density[0] == pytest.approx(math.log(want), abs=1e-9)

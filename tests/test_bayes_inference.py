@@ -18,7 +18,7 @@ from vfmeta.bayes.predictive_prior import effective_sample_size, map_prior
 
 def test_model_average_against_direct_integration() -> None:
     tau, mu = priors.HalfNormal(0.5), priors.Normal(0, 2)
-    got = vf.bayes.model_average(y=Y, v=V, tau=tau, mu=mu, p_effect=0.4, p_heterogeneity=0.7)
+    got = vf.bayes.model_average(quiet(y=Y, v=V, tau=tau, mu=mu), p_effect=0.4, p_heterogeneity=0.7)
 
     def data(m: float, t: float) -> float:
         return float(np.prod(norm.pdf(Y, m, np.sqrt(V + t * t))))
@@ -35,7 +35,7 @@ def test_model_average_against_direct_integration() -> None:
     assert high == 0.0  # the upper limit falls on the spike
     assert "Bayes factor" in str(got)
     same = vf.bayes.model_average(
-        y=Y, v=V, tau=tau, mu=priors.Mixture((0.5, 0.5), (0, 0), (2, 2)), p_effect=0.4, p_heterogeneity=0.7
+        quiet(y=Y, v=V, tau=tau, mu=priors.Mixture((0.5, 0.5), (0, 0), (2, 2))), p_effect=0.4, p_heterogeneity=0.7
     )
     assert same.probabilities == pytest.approx(got.probabilities, rel=1e-9)
 
@@ -43,7 +43,7 @@ def test_model_average_against_direct_integration() -> None:
 def test_bayes_factors_ask_for_proper_priors() -> None:
     for given, name in (({"mu": priors.Flat()}, "mu"), ({"mu": priors.Normal(0, 1), "tau": priors.Uniform()}, "tau")):
         with pytest.raises(vf.InputError, match=rf"proper prior of {name}.*Kass & Raftery 1995"):
-            vf.bayes.model_average(y=Y, v=V, **{"tau": priors.HalfNormal(1), **given})
+            vf.bayes.model_average(quiet(y=Y, v=V, **{"tau": priors.HalfNormal(1), **given}))
 
 
 def test_map_prior_and_its_worth() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,16 +18,16 @@ from vfmeta.results.fit import BayesianResult
 
 
 def test_power_scaling_sees_conflict_and_strong_priors() -> None:
-    calm = vf.bayes.power_scaling(y=Y, v=V, tau=priors.HalfNormal(1.0), mu=priors.Normal(0, 10))
+    calm = vf.bayes.power_scaling(quiet(y=Y, v=V, tau=priors.HalfNormal(1.0), mu=priors.Normal(0, 10)))
     assert calm.prior["mu"] < 0.05
     assert calm.diagnosis("mu") == ""
-    clash = vf.bayes.power_scaling(y=Y + 5, v=V, tau=priors.HalfNormal(0.2), mu=priors.Normal(0, 0.5))
+    clash = vf.bayes.power_scaling(quiet(y=Y + 5, v=V, tau=priors.HalfNormal(0.2), mu=priors.Normal(0, 0.5)))
     assert clash.diagnosis("mu") == "conflict"
     assert clash.conflict["mu"] < 1e-3
     assert "disagree" in clash.verdict
-    strong = vf.bayes.power_scaling(y=[0.1, 0.0], v=[4.0, 4.0], tau=priors.HalfNormal(0.5), mu=priors.Normal(0.05, 0.1))
+    strong = vf.bayes.power_scaling(quiet(y=[0.1, 0.0], v=[4.0, 4.0], tau=priors.HalfNormal(0.5), mu=priors.Normal(0.05, 0.1)))
     assert strong.prior["mu"] > 5 * strong.likelihood["mu"]
-    flat = vf.bayes.power_scaling(y=Y, v=V, tau=priors.HalfNormal(1.0))
+    flat = vf.bayes.power_scaling(quiet(y=Y, v=V, tau=priors.HalfNormal(1.0)))
     assert flat.conflict["mu"] is None
     assert "little of the mean effect" in flat.verdict
 
@@ -36,7 +37,9 @@ def test_power_scaling_of_a_normal_by_its_own_formula() -> None:
     from vfmeta.bayes.scaling import _ENDS, _STEP
 
     y, v, m0, s0 = np.array([1.0]), np.array([1.0]), 0.0, 1.0
-    got = vf.bayes.power_scaling(y=y, v=v, tau=priors.LogNormal(math.log(1e-6), 0.01), mu=priors.Normal(m0, s0)).prior["mu"]
+    got = vf.bayes.power_scaling(quiet(y=y, v=v, tau=priors.LogNormal(math.log(1e-6), 0.01), mu=priors.Normal(m0, s0))).prior[
+        "mu"
+    ]
 
     def moved(power: float) -> tuple[float, float]:
         precision = power / s0**2 + 1 / v[0]
@@ -57,9 +60,23 @@ def test_power_scaling_of_a_normal_by_its_own_formula() -> None:
     assert got == pytest.approx(want, rel=0.005)
 
 
+def test_a_posterior_keeps_what_it_was_made_from() -> None:
+    fit = quiet(y=Y, v=V, question=PAIN)
+    back = BayesianResult.from_dict(json.loads(fit.to_json()))
+    assert (back.tau_prior, back.mu_prior) == (fit.tau_prior, fit.mu_prior)
+    scaling = vf.bayes.power_scaling(fit)
+    assert vf.bayes.power_scaling(back).prior == pytest.approx(scaling.prior, rel=1e-6)
+    exact = vf.bayes.posterior(Y, V, priors.HalfNormal(1.0), priors.Normal(0, 10))
+    assert vf.bayes.power_scaling(exact).likelihood == pytest.approx(scaling.likelihood)
+    with pytest.raises(vf.InputError, match="keeps its data and priors, and not list"):
+        vf.bayes.power_scaling([0.1, 0.2])
+    with pytest.raises(vf.InputError, match="of another model"):
+        vf.bayes.leave_one_out(replace(fit, tau_prior=None))
+
+
 def test_summary_speaks_to_clinicians() -> None:
     fit = quiet(y=Y, v=V, question=PAIN)
-    said = fit.summary(vf.bayes.power_scaling(y=Y, v=V, question=PAIN))
+    said = fit.summary(vf.bayes.power_scaling(quiet(y=Y, v=V, question=PAIN)))
     for part in (
         "The drug against placebo, pain: 6 trials.", "points lower (95% credible interval",
         "on the 0-10 scale, in favour of the drug",

@@ -43,14 +43,15 @@ def test_every_bayesian_analysis_carries_its_checks(toy_build: Any) -> None:
         mu = priors.Normal(0, 2.82 if record.question.is_ratio else 10)
         y, v = np.array([[s["y"], s["se"] ** 2] for s in record.data["studies"]]).T
         labels = [s["label"] for s in record.data["studies"]]
+        post = bayesian.random_effects(y=y, v=v, study=labels, tau=tau, mu=mu)
         with pytest.warns(vf.VfmetaWarning, match="elpd"):
-            loo = bayesian.leave_one_out(y=y, v=v, study=labels, tau=tau, mu=mu)
+            loo = bayesian.leave_one_out(post)
         with pytest.warns(vf.VfmetaWarning, match="sees little"):
-            replicates = bayesian.predictive_check(y=y, v=v, study=labels, tau=tau, mu=mu)
+            replicates = bayesian.predictive_check(post)
         assert record.leave_one_out.elpd == pytest.approx(loo.elpd, rel=1e-8)
         assert record.leave_one_out.pit == pytest.approx(loo.pit, rel=1e-8)
         assert record.predictive_check.p_value == pytest.approx(replicates.p_value, abs=1e-8)
-        scaling = bayesian.power_scaling(y=y, v=v, tau=tau, mu=mu)
+        scaling = bayesian.power_scaling(post)
         assert record.power_scaling.prior == pytest.approx(scaling.prior, rel=1e-8)
         assert record.power_scaling.verdict == scaling.verdict
 

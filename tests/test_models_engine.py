@@ -210,7 +210,7 @@ def test_leave_one_out_against_exact_marginal_likelihoods(fit: models.Sampled) -
 
 
 def test_power_scaling_against_the_exact_engine(fit: models.Sampled) -> None:
-    want = vf.bayes.power_scaling(y=Y, v=V, tau=TAU, mu=MU)
+    want = vf.bayes.power_scaling(vf.bayes.random_effects(y=Y, v=V, tau=TAU, mu=MU))
     found = fit.psense().set_index("variable")
     for name in ("mu", "tau"):
         assert found.loc[name, "prior"] == pytest.approx(want.prior[name], abs=0.03)

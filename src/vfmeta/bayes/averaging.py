@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior, choose_priors
+from vfmeta.bayes.exact import ExactPosterior, behind
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import Missing
 from vfmeta.core.question import Pair, Question
-from vfmeta.effects.reading import Studies, read
 from vfmeta.kernels.quadrature import integrate
-from vfmeta.priors import MuPrior, TauPrior
+from vfmeta.results.fit import BayesianResult
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -114,24 +112,15 @@ class ModelAverage:
 
 
 def model_average(
-    effects: Any = None,
-    *,
-    y: Any = None,
-    v: Any = None,
-    tau: TauPrior | None = None,
-    mu: MuPrior | None = None,
-    null: float = 0.0,
-    p_effect: float = 0.5,
-    p_heterogeneity: float = 0.5,
-    question: Question | None = None,
-    missing: Missing = "raise",
+    post: BayesianResult | ExactPosterior, *, null: float = 0.0, p_effect: float = 0.5, p_heterogeneity: float = 0.5
 ) -> ModelAverage:
     """Bayes factors and the effect averaged over effect/no effect and heterogeneity/none.
 
     Parameters
     ----------
-    effects, y, v, tau, mu, question, missing
-        As in `random_effects`; both priors must be proper.
+    post : BayesianResult or ExactPosterior
+        The model with effect and heterogeneity, from ``vf.bayes.random_effects``, ``vf.bayes.sample`` or
+        ``vf.bayes.posterior``; both its priors must be proper.
     null : float
         The effect under "no effect", on the analysis scale.
     p_effect, p_heterogeneity : float
@@ -142,8 +131,8 @@ def model_average(
     InputError
         A prior is improper (a Bayes factor would then hang on an arbitrary constant), or a probability is not one.
     """
-    s = read(effects, y, v, None, question, missing, 0.95)
-    tau, mu = choose_priors(s.question, tau, mu)
+    full, _, question = behind(post)
+    tau, mu = full.tau_prior, full.mu_prior
     for prior, name, what in ((mu, "mu", "effect"), (tau, "tau", "heterogeneity")):
         if not prior.proper:
             raise InputError(
@@ -156,10 +145,11 @@ def model_average(
             raise InputError(f"{name}={p!r} must be a number between 0 and 1.")
     if not math.isfinite(null):
         raise InputError(f"null={null!r} must be a finite number.")
-    full = ExactPosterior(s.y, s.v, tau, mu)
-    fixed, common = _common(s, mu)
+    fixed, common = _common(full)
     assert full.log_marginal_likelihood is not None
-    evidence = np.array([_likelihood(s, null, np.zeros(1))[0], fixed, _null_random(s, tau, null), full.log_marginal_likelihood])
+    evidence = np.array(
+        [_likelihood(full, null, np.zeros(1))[0], fixed, _null_random(full, null), full.log_marginal_likelihood]
+    )
     before = np.array([
         (1 - p_effect) * (1 - p_heterogeneity), p_effect * (1 - p_heterogeneity), (1 - p_effect) * p_heterogeneity,
         p_effect * p_heterogeneity,
@@ -174,7 +164,7 @@ def model_average(
     # odds straight from evidences: a probability that rounds to one keeps its factor
     log_after = np.log(before) + evidence
     return ModelAverage(
-        s.question, MODELS, before, after, evidence, _factor(log_after, [1, 3], p_effect),
+        question, MODELS, before, after, evidence, _factor(log_after, [1, 3], p_effect),
         _factor(log_after, [2, 3], p_heterogeneity),
         SpikeAndMixture(null, float(after[0] + after[2]), given), given, (str(tau), str(mu)),
     )  # fmt: skip
@@ -186,13 +176,15 @@ def _factor(log_after: np.ndarray, inside: list[int], prior: float) -> float:
     return float(np.exp(np.clip(log_odds - math.log(prior / (1 - prior)), -700, 700)))
 
 
-def _likelihood(s: Studies, mean: float, tau: np.ndarray) -> np.ndarray:
+def _likelihood(s: ExactPosterior, mean: float, tau: np.ndarray) -> np.ndarray:
     """Log density of the data at a mean and every tau (m,)."""
     total = s.v + tau[:, None] ** 2
     return -0.5 * (np.log(2 * math.pi * total) + (s.y - mean) ** 2 / total).sum(1)
 
 
-def _null_random(s: Studies, tau: TauPrior, null: float) -> float:
+def _null_random(s: ExactPosterior, null: float) -> float:
+    tau = s.tau_prior
+
     def log_density(t: np.ndarray) -> np.ndarray:
         return tau.log_density(t, s.v) + _likelihood(s, null, t)
 
@@ -201,9 +193,9 @@ def _null_random(s: Studies, tau: TauPrior, null: float) -> float:
     return integrate(log_density, lambda t: np.zeros(len(t)), scales, tau.high).log_mass
 
 
-def _common(s: Studies, mu: MuPrior) -> tuple[float, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _common(s: ExactPosterior) -> tuple[float, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Log evidence of the common-effect model, and the posterior of its effect as weights, means and SDs."""
-    logw, mean, precision = mu.components(s.y, s.v)
+    logw, mean, precision = s.mu_prior.components(s.y, s.v)
     w = 1 / s.v
     total = w.sum()
     pooled = float(s.y[np.argmin(s.v)])

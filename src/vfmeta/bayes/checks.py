@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior, choose_priors
+from vfmeta.bayes.exact import ExactPosterior, behind
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.scaling import q_below, quantile_levels
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import Missing, whole
-from vfmeta.core.question import Pair, Question
-from vfmeta.effects.reading import Studies, read
-from vfmeta.priors import MuPrior, TauPrior
-from vfmeta.results.fit import _plain
+from vfmeta.core.params import whole
+from vfmeta.core.question import Pair
+from vfmeta.priors import TauPrior
+from vfmeta.results.fit import BayesianResult, _plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,17 +127,7 @@ class PredictiveCheck:
 _NAMES = {"q": "Cochran's Q", "range": "range", "largest_z": "largest deviation"}
 
 
-def leave_one_out(
-    effects: Any = None,
-    *,
-    y: Any = None,
-    v: Any = None,
-    study: Sequence[Any] | None = None,
-    tau: TauPrior | None = None,
-    mu: MuPrior | None = None,
-    question: Question | None = None,
-    missing: Missing = "raise",
-) -> LeaveOneOut:
+def leave_one_out(post: BayesianResult | ExactPosterior) -> LeaveOneOut:
     """Predict each trial from the others: the exact posterior refitted without it, once for every trial.
 
     The predictive distribution of trial i is that of a new trial with its sampling variance,
@@ -150,8 +138,8 @@ def leave_one_out(
 
     Parameters
     ----------
-    effects, y, v, labels, tau, mu, question, missing
-        As in `vfmeta.bayes.random_effects`.
+    post : BayesianResult or ExactPosterior
+        From ``vf.bayes.random_effects``, ``vf.bayes.sample`` or ``vf.bayes.posterior``; it keeps its data and its priors.
 
     Returns
     -------
@@ -165,58 +153,45 @@ def leave_one_out(
     Examples
     --------
     >>> import vfmeta as vf
-    >>> loo = vf.bayes.leave_one_out(y=[-1.0, -0.4, -0.8], v=[0.2, 0.1, 0.3], tau=vf.priors.HalfNormal(1.0))
+    >>> post = vf.bayes.random_effects(y=[-1.0, -0.4, -0.8], v=[0.2, 0.1, 0.3], tau=vf.priors.HalfNormal(1.0))
+    >>> loo = vf.bayes.leave_one_out(post)
     >>> loo.verdict
     'Every trial lies where the others expect it (smallest of 3 predictive p values = 0.50).'
     """
-    s = read(effects, y, v, study, question, missing, 0.95)
-    tau, mu = choose_priors(s.question, tau, mu)
-    if s.k < 2:
-        raise InputError(f"Leaving a trial out takes two trials at least; there is one only ({s.labels[0]}).")
-    if tau.uses_v:
-        tau = _AsOfAll(tau, s.v)
-    whole = ExactPosterior(s.y, s.v, tau, mu).log_mass
-    rows = np.array([_without(i, s, tau, mu, whole) for i in range(s.k)])
-    notes = [*s.notes]
-    if s.k < FEW:
+    post, names, _ = behind(post)
+    k = len(post.y)
+    if k < 2:
+        raise InputError(f"Leaving a trial out takes two trials at least; there is one only ({names[0]}).")
+    rows = np.array([_without(i, names[i], post) for i in range(k)])
+    notes = []
+    if k < FEW:
         notes.append(
-            f"With {s.k} trials elpd and its standard error are rough (the standard error tends to be too small when units are "
+            f"With {k} trials elpd and its standard error are rough (the standard error tends to be too small when units are "
             "few; Sivula et al., arXiv:2008.10296), and no choice between models should rest on them."
         )
     for note in notes:
         warn(note)
     density, pit, low, high = (tuple(column.tolist()) for column in rows.T)
-    se = math.sqrt(s.k * float(rows[:, 0].var(ddof=1)))
-    return LeaveOneOut(s.labels, density, pit, low, high, float(rows[:, 0].sum()), se, tuple(notes))
+    se = math.sqrt(k * float(rows[:, 0].var(ddof=1)))
+    return LeaveOneOut(names, density, pit, low, high, float(rows[:, 0].sum()), se, tuple(notes))
 
 
-def _without(i: int, s: Studies, tau: TauPrior, mu: MuPrior, whole: float) -> tuple[float, float, float, float]:
+def _without(i: int, name: str, post: ExactPosterior) -> tuple[float, float, float, float]:
     """Log predictive density, PIT and 95% predictive limits of trial ``i`` given the others."""
-    others = np.arange(s.k) != i
+    y, v, tau = post.y, post.v, post.tau_prior
+    others = np.arange(len(y)) != i
     try:
-        rest = ExactPosterior(s.y[others], s.v[others], tau, mu)
+        rest = ExactPosterior(y[others], v[others], _AsOfAll(tau, v) if tau.uses_v else tau, post.mu_prior)
     except InputError as error:
-        raise InputError(f"Without {s.labels[i]}: {error}") from error
+        raise InputError(f"Without {name}: {error}") from error
     # p(y_i | others) as a ratio of two normalising totals, which keeps its digits however far out the trial lies
-    log_density = whole - rest.log_mass - 0.5 * math.log(2 * math.pi)
+    log_density = post.log_mass - rest.log_mass - 0.5 * math.log(2 * math.pi)
     ahead = rest.next_trial
-    predictive = NormalMixture(ahead.p, ahead.m, np.hypot(ahead.s, math.sqrt(s.v[i])))
-    return log_density, float(predictive.cdf(s.y[i])), *predictive.interval(0.95)
+    predictive = NormalMixture(ahead.p, ahead.m, np.hypot(ahead.s, math.sqrt(v[i])))
+    return log_density, float(predictive.cdf(y[i])), *predictive.interval(0.95)
 
 
-def predictive_check(
-    effects: Any = None,
-    *,
-    y: Any = None,
-    v: Any = None,
-    study: Sequence[Any] | None = None,
-    tau: TauPrior | None = None,
-    mu: MuPrior | None = None,
-    question: Question | None = None,
-    missing: Missing = "raise",
-    draws: int = 10_000,
-    seed: int = 1,
-) -> PredictiveCheck:
+def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_000, seed: int = 1) -> PredictiveCheck:
     """Replicate the trials from the posterior, each with a new true effect, and compare their scatter with that seen.
 
     Statistics: Cochran's Q, the range of the effects, and the largest standardised deviation from the mean effect,
@@ -225,8 +200,8 @@ def predictive_check(
 
     Parameters
     ----------
-    effects, y, v, labels, tau, mu, question, missing
-        As in `vfmeta.bayes.random_effects`.
+    post : BayesianResult or ExactPosterior
+        From ``vf.bayes.random_effects``, ``vf.bayes.sample`` or ``vf.bayes.posterior``; it keeps its data and its priors.
     draws, seed : int
         Number of replicates, from which the limits and the p value of the range come; the other two p values are integrated
         (errors below 1e-3). Same seed, same replicates.
@@ -242,31 +217,30 @@ def predictive_check(
     """
     from scipy.special import ndtr
 
-    s = read(effects, y, v, study, question, missing, 0.95)
-    tau, mu = choose_priors(s.question, tau, mu)
     for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
         whole(name, value, least)
-    if s.k < 2:
-        raise InputError(f"One trial only ({s.labels[0]}): it has no scatter to check.")
-    post = ExactPosterior(s.y, s.v, tau, mu)
+    post, names, _ = behind(post)
+    y, v, k = post.y, post.v, len(post.y)
+    if k < 2:
+        raise InputError(f"One trial only ({names[0]}): it has no scatter to check.")
     p, mass = quantile_levels()
     t = post.tau.quantile(p)
     # given the parameters the deviations of a replicate are k standard normals, whose largest has a distribution of its own
-    largest = (np.abs(s.y - post.given(t, p)[..., None]) / np.hypot(np.sqrt(s.v), t[:, None])[:, None, :]).max(-1)
-    beyond = -np.expm1(s.k * np.log1p(-2 * ndtr(-largest)))
-    copies = _replicates(post, s.v, draws, seed)
+    largest = (np.abs(y - post.given(t, p)[..., None]) / np.hypot(np.sqrt(v), t[:, None])[:, None, :]).max(-1)
+    beyond = -np.expm1(k * np.log1p(-2 * ndtr(-largest)))
+    copies = _replicates(post, v, draws, seed)
     seen = {
-        "q": float(_q(s.y, s.v)), "range": float(np.ptp(s.y)), "largest_z": float(mass @ largest @ mass),
+        "q": float(_q(y, v)), "range": float(np.ptp(y)), "largest_z": float(mass @ largest @ mass),
     }  # fmt: skip
     chance = {
-        "q": 1 - float(mass @ q_below(s.y, s.v, t)), "range": float(np.mean(copies["range"] >= seen["range"])),
+        "q": 1 - float(mass @ q_below(y, v, t)), "range": float(np.mean(copies["range"] >= seen["range"])),
         "largest_z": float(mass @ beyond @ mass),
     }  # fmt: skip
     limits = {name: _limits(x) for name, x in copies.items()}
-    notes = [*s.notes]
-    if s.k < FEW:
+    notes = []
+    if k < FEW:
         notes.append(
-            f"A posterior predictive check of {s.k} trials sees little: it uses the trials twice, and misfit between trials "
+            f"A posterior predictive check of {k} trials sees little: it uses the trials twice, and misfit between trials "
             "shows only when it is huge (Sinharay & Stern 2003, J Stat Plan Inference 111:209-221). A p value in the middle is "
             "no proof that the model fits."
         )

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayes.chances import chances
+from vfmeta.bayes.chances import chances, prior_median
 from vfmeta.core.params import IntervalKind, choice, confidence
 from vfmeta.core.question import Pair
 from vfmeta.effects.reading import Studies
+from vfmeta.priors import MuPrior, TauPrior
 from vfmeta.results.fit import BayesianResult, Marginal
 
 __all__ = ["interval", "result"]
@@ -40,8 +41,9 @@ def result(
     call: dict[str, Any],
     method: str,
     density: Callable[[np.ndarray], np.ndarray] | None = None,
-    tau_prior_median: float | None = None,
     prior_share: float | None = None,
+    tau_prior: TauPrior | None = None,
+    mu_prior: MuPrior | None = None,
 ) -> BayesianResult:
     """A `BayesianResult` from draws.
 
@@ -54,6 +56,8 @@ def result(
         precision a study has in the estimate of mu, where it is not 1 / (v + tau2).
     density : callable, optional
         Posterior density of mu; a kernel estimate where none is given.
+    tau_prior, mu_prior : priors, optional
+        Where the model is the normal-normal one.
     """
     kind = choice("interval", kind, IntervalKind)
     confidence(level)
@@ -81,6 +85,6 @@ def result(
         y=s.y, v=s.v, weights=100 * (w / w.sum(1, keepdims=True)).mean(0), details=s.details, warnings=warnings, call=call,
         mu=mean_effect, tau=between, next_trial=further, shrunken_mean=theta.mean(0), shrunken_sd=theta.std(0, ddof=1),
         shrunken_low=limits[:, 0], shrunken_high=limits[:, 1], **odds, priors=priors, method=method, interval_kind=kind,
-        grid=grid, density=density(grid), tau_prior_median=tau_prior_median,
-        prior_share=prior_share,
+        grid=grid, density=density(grid), prior_share=prior_share, tau_prior=tau_prior,
+        mu_prior=mu_prior, tau_prior_median=None if tau_prior is None else prior_median(tau_prior, s.v),
     )  # fmt: skip

@@ -50,13 +50,12 @@ class ExactPosterior:
         True study effects given all the evidence.
     log_marginal_likelihood : float or None
         Log density of the data; None when a prior is improper.
-    priors : (str, str)
-        The priors of tau and mu in words.
+    y, v, tau_prior, mu_prior
+        What it was made from.
     """
 
     def __init__(self, y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior) -> None:
-        self._prior, self._v = tau, v
-        self.priors = (str(tau), str(mu))
+        self.y, self.v, self.tau_prior, self.mu_prior = y, v, tau, mu
         # effects are counted from the most precise study: with it dominating, differences keep their digits
         self._centre = float(y[np.argmin(v)])
         self._y = y - self._centre
@@ -103,7 +102,7 @@ class ExactPosterior:
         for name, part in (("mu", self.mu), ("tau", self.tau), ("next trial", self.next_trial)):
             low, high = part.interval()
             lines.append(f"{name:<10} {tx.short(part.median)} ({tx.span_text((low, high))})")
-        return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
+        return "\n".join([*lines, f"prior: {self.tau_prior}", f"prior: {self.mu_prior}"])
 
     __repr__ = __str__
 
@@ -156,7 +155,7 @@ class ExactPosterior:
         row = np.arange(n)
         mu = m[row, part] + s[row, part] * rng.standard_normal(n)
         t2 = tau[:, None] ** 2
-        pull = self._v / (self._v + t2)
+        pull = self.v / (self.v + t2)
         theta = self._y * (1 - pull) + mu[:, None] * pull + np.sqrt(t2 * pull) * rng.standard_normal((n, len(self._y)))
         following = mu + tau * rng.standard_normal(n)
         return {"mu": mu + self._centre, "tau": tau, "theta": theta + self._centre, "next_trial": following + self._centre}
@@ -174,7 +173,7 @@ class ExactPosterior:
 
     def _pooled(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights of the studies (m, k), their sum and the weighted mean (m,) given tau."""
-        w = 1 / (self._v + tau[:, None] ** 2)
+        w = 1 / (self.v + tau[:, None] ** 2)
         total = w.sum(1)
         return w, total, (w * self._y).sum(1) / total
 
@@ -192,7 +191,7 @@ class ExactPosterior:
         parts = self._parts(total, pooled)
         best = parts.max(1)
         mixed = best + np.log(np.exp(parts - best[:, None]).sum(1)) if parts.shape[1] > 1 else best
-        return self._prior.log_density(tau, self._v) + 0.5 * (np.log(w).sum(1) - q) + mixed
+        return self.tau_prior.log_density(tau, self.v) + 0.5 * (np.log(w).sum(1) - q) + mixed
 
     def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Given tau: shares of the components of mu's prior, their means and SDs of mu, (m, J); the studies' weights (m, k)."""
@@ -206,9 +205,9 @@ class ExactPosterior:
     def _shrunken(self, tau: np.ndarray, m: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and SD of the true study effects given tau, shape (m, k)."""
         t2 = tau[:, None] ** 2
-        pull = self._v / (self._v + t2)
+        pull = self.v / (self.v + t2)
         mean = self._y * (1 - pull) + m[:, None] * pull
-        own = self._v * (t2 / (self._v + t2))
+        own = self.v * (t2 / (self.v + t2))
         return mean, np.sqrt(own + (pull * s[:, None]) ** 2)
 
     def _wobble(self, tau: np.ndarray) -> np.ndarray:
@@ -240,7 +239,9 @@ def refuse_improper(tail: float, k: int, tau: TauPrior, mu: MuPrior) -> None:
     )
 
 
-__all__ = ["ExactPosterior", "benefit", "choose_priors", "posterior", "random_effects", "refuse_improper", "study_notes"]
+__all__ = [
+    "ExactPosterior", "behind", "benefit", "choose_priors", "posterior", "random_effects", "refuse_improper", "study_notes",
+]  # fmt: skip
 
 
 def choose_priors(question: Question, tau: TauPrior | None, mu: MuPrior | None) -> tuple[TauPrior, MuPrior]:
@@ -318,6 +319,23 @@ def posterior(y: Any, v: Any, tau: TauPrior, mu: MuPrior | None = None) -> Exact
     return ExactPosterior(studies.y, studies.v, tau, mu)
 
 
+def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple[str, ...], Question]:
+    """The exact posterior of the data and priors that a posterior keeps, the names of its studies, and its question."""
+    if isinstance(post, ExactPosterior):
+        return post, tuple(f"study {i + 1}" for i in range(len(post.y))), Question()
+    if not isinstance(post, BayesianResult):
+        raise InputError(
+            f"This takes a posterior, which keeps its data and priors, and not {type(post).__name__}; pass what "
+            "vf.bayes.random_effects, vf.bayes.sample or vf.bayes.posterior returned."
+        )
+    if post.tau_prior is None or post.mu_prior is None:
+        raise InputError(
+            f"This posterior ({post.method}) is of another model than the normal-normal one, to which this check belongs; "
+            "what vf.bayes.models sampled has its own verbs, such as loo() and psense()."
+        )
+    return ExactPosterior(post.y, post.v, post.tau_prior, post.mu_prior), post.labels, post.question
+
+
 def study_notes(s: Studies, tau: TauPrior, mu: MuPrior) -> list[str]:
     """Warnings that follow from the input alone."""
     notes = list(s.notes)
@@ -387,7 +405,8 @@ def _answer(
         y=s.y, v=s.v, weights=weights, details=s.details, warnings=tuple(study_notes(s, tau, mu)),
         call={"function": "bayes.random_effects", "tau": str(tau), "mu": str(mu), "level": level, "interval": kind},
         mu=mean_effect, tau=between, next_trial=further, shrunken_mean=shrunken[0], shrunken_sd=shrunken[1],
-        shrunken_low=shrunken[2], shrunken_high=shrunken[3], **odds, priors=(str(tau), str(mu)), method="exact quadrature",
+        shrunken_low=shrunken[2], shrunken_high=shrunken[3], **odds, priors=(str(tau), str(mu)), tau_prior=tau,
+        mu_prior=mu, method="exact quadrature",
         interval_kind=kind, grid=traced[0], density=traced[1], prior_share=share, log_evidence=evidence,
         tau_prior_median=prior_median(tau, s.v),
     )  # fmt: skip

@@ -19,7 +19,6 @@ import numpy as np
 from vfmeta import priors
 from vfmeta.bayes import draws as drawn
 from vfmeta.bayes import versions as compat
-from vfmeta.bayes.chances import prior_median
 from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.models import diagnostics as gate
@@ -229,6 +228,6 @@ def _result(
     return drawn.result(
         s, {"mu": d.mu, "tau": d.tau, "next_trial": d.next_trial, "theta": d.theta}, level=level, kind=kind,
         priors=(str(tau), str(mu)), warnings=(*study_notes(s, tau, mu), *_gate(d)), call=call, method="PyMC, NUTS",
-        density=given.density if normal else None, tau_prior_median=prior_median(tau, s.v),
+        density=given.density if normal else None, tau_prior=tau, mu_prior=mu,
         prior_share=float(np.mean(prior_weight / total)) if normal else None,
     )  # fmt: skip

@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior, choose_priors
-from vfmeta.core.params import Missing
-from vfmeta.core.question import Question
-from vfmeta.effects.reading import read
+from vfmeta.bayes.exact import ExactPosterior, behind
 from vfmeta.kernels.quadratic_form import q_distribution
 from vfmeta.priors import MuPrior, TauPrior
-from vfmeta.results.fit import _plain
+from vfmeta.results.fit import BayesianResult, _plain
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -87,21 +84,24 @@ class PowerScaling:
         ])  # fmt: skip
 
 
-def power_scaling(
-    effects: Any = None,
-    *,
-    y: Any = None,
-    v: Any = None,
-    tau: TauPrior | None = None,
-    mu: MuPrior | None = None,
-    question: Question | None = None,
-    missing: Missing = "raise",
-) -> PowerScaling:
-    """Power-scaling sensitivity and prior-data conflict of an analysis; arguments as in `random_effects`."""
-    s = read(effects, y, v, None, question, missing, 0.95)
-    tau, mu = choose_priors(s.question, tau, mu)
-    post = ExactPosterior(s.y, s.v, tau, mu)
-    t, x, base, log_prior, log_likelihood = _grid(post, s.y, s.v, tau, mu)
+def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
+    """Power-scaling sensitivity and prior-data conflict of an analysis.
+
+    Parameters
+    ----------
+    post : BayesianResult or ExactPosterior
+        From ``vf.bayes.random_effects``, ``vf.bayes.sample`` or ``vf.bayes.posterior``; it keeps its data and its priors.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.random_effects(y=[-1.0, -0.4, -0.8], v=[0.2, 0.1, 0.3], tau=vf.priors.HalfNormal(1.0))
+    >>> vf.bayes.power_scaling(post).diagnosis("mu")
+    ''
+    """
+    post, _, _ = behind(post)
+    y, v, tau, mu = post.y, post.v, post.tau_prior, post.mu_prior
+    t, x, base, log_prior, log_likelihood = _grid(post, y, v, tau, mu)
     order = np.argsort(x, axis=None)
     ends = np.array([1 - _ENDS, _ENDS])
     widths = [np.diff(np.clip(q, *m.quantile(ends))) for q, m in ((x.ravel()[order], post.mu), (t, post.tau))]
@@ -116,7 +116,7 @@ def power_scaling(
                 _distance(widths[0], base.ravel()[order], w.ravel()[order]), _distance(widths[1], base.sum(1), w.sum(1))
             ]  # fmt: skip
         found.append({n: float(m) for n, m in zip(("mu", "tau"), moved / (2 * math.log2(_STEP)), strict=True)})
-    conflict = {"mu": _conflict(post, s.y, s.v, mu) if mu.proper else None, "tau": _scatter(s.y, s.v, tau)}
+    conflict = {"mu": _conflict(post, y, v, mu) if mu.proper else None, "tau": _scatter(y, v, tau)}
     return PowerScaling(found[0], found[1], conflict)
 
 
@@ -125,18 +125,11 @@ def _grid(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Points of the joint posterior: tau (n,), mu (n, n), their probabilities, log prior and log likelihood (n, n)."""
     p, mass = quantile_levels()
-    n = len(p)
     t = post.tau.quantile(p)
     x = post.given(t, p)  # a row of quantiles of mu for each tau
-    logw, mean, precision = mu.components(y, v)
-    log_mu = np.zeros((n, n))
-    if mu.proper:
-        parts = logw + 0.5 * np.log(precision) - 0.5 * (x[..., None] - mean) ** 2 * precision
-        top = parts.max(-1)
-        log_mu = top + np.log(np.exp(parts - top[..., None]).sum(-1))
     total = v + t[:, None] ** 2
     log_l = -0.5 * np.log(total).sum(1)[:, None] - 0.5 * ((y - x[..., None]) ** 2 / total[:, None, :]).sum(-1)
-    return t, x, mass[:, None] * mass, tau.log_density(t, v)[:, None] + log_mu, log_l
+    return t, x, mass[:, None] * mass, tau.log_density(t, v)[:, None] + mu.log_density(x), log_l
 
 
 def quantile_levels() -> tuple[np.ndarray, np.ndarray]:

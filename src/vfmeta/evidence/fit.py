@@ -63,7 +63,7 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
             tau, mu = (prior(estimation.get(name), table.question.measure) for name in ("tau_prior", "mu_prior"))
             exact = bayesian.random_effects(table, tau=tau, mu=mu)
             out["posterior"] = exact.to_dict()
-            out["checks"] = _checks(table, tau, mu)
+            out["checks"] = _checks(exact)
             if data["seed"] is not None:
                 out["sampled"] = _sampled(table, tau, mu, data["seed"], exact)
     return out
@@ -87,14 +87,14 @@ def _sampled(table: EffectTable, tau: Any, mu: Any, seed: int, exact: Any) -> di
     }
 
 
-def _checks(table: EffectTable, tau: Any, mu: Any) -> dict[str, Any]:
+def _checks(exact: Any) -> dict[str, Any]:
     """What the prior decides, and whether the model predicts its own trials; a check that cannot be made says why."""
     from vfmeta import bayes as bayesian
 
     out: dict[str, Any] = {}
     for name in ("power_scaling", "leave_one_out", "predictive_check"):
         try:
-            out[name] = getattr(bayesian, name)(table, tau=tau, mu=mu).to_dict()
+            out[name] = getattr(bayesian, name)(exact).to_dict()
         except InputError as error:
             out[name] = {"refused": str(error)}
     return out

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from vfmeta.core.question import Pair, Question
+from vfmeta.priors import MuPrior, TauPrior
+from vfmeta.priors.family import Prior
+from vfmeta.priors.family import from_dict as _prior
 from vfmeta.text import fit as fit_text
 from vfmeta.text import posterior as posterior_text
 
@@ -142,6 +145,8 @@ class Result:
             data[name] = Marginal(**{**values, "interval": tuple(values["interval"])})
         for name in {"se", "statistic"} & data.keys():
             data[name] = _undefined(name, data[name])
+        for name in {"tau_prior", "mu_prior"} & data.keys():
+            data[name] = None if data[name] is None else _prior(data[name])
         for name in ("labels", "warnings", "details"):
             data[name] = tuple(data[name])
         return cls(**data)
@@ -241,9 +246,10 @@ class BayesianResult(Result):
     evidence, shape ``(k,)``. ``p_benefit`` is the posterior probability that the mean effect favours the experimental
     arm, ``p_benefit_mid`` that it does so by more than the minimal important difference (None when direction or MID are
     unknown); ``p_harm_mid`` is that of harm beyond it, ``p_next_*`` are those of the next trial's true effect. ``priors`` says
-    the priors in words, ``prior_share`` is the share (0-1) of the prior of mu in the mean effect, ``tau_prior_median`` the
-    prior median of tau and ``log_evidence`` the log marginal likelihood, None where they do not
-    exist. ``grid`` and ``density`` trace the posterior density of the mean effect.
+    the priors in words; ``tau_prior`` and ``mu_prior`` are the priors themselves (None where the model is not the
+    normal-normal one), so that what looks at a posterior later takes the posterior alone. ``prior_share`` is the share (0-1) of
+    the prior of mu in the mean effect, ``tau_prior_median`` the prior median of tau and ``log_evidence`` the log marginal
+    likelihood, None where they do not exist. ``grid`` and ``density`` trace the posterior density of the mean effect.
     """
 
     engine: ClassVar[str] = "bayesian"
@@ -268,6 +274,8 @@ class BayesianResult(Result):
     prior_share: float | None = None
     tau_prior_median: float | None = None
     log_evidence: float | None = None
+    tau_prior: TauPrior | None = None
+    mu_prior: MuPrior | None = None
 
     def summary(self, sensitivity: Any = None) -> str:
         """The result in sentences for clinicians; ``sensitivity`` is what ``vf.bayes.power_scaling`` said of it, if asked."""
@@ -322,6 +330,8 @@ def _plain(value: Any) -> Any:
         return {k: _plain(x) for k, x in value.items()}
     if isinstance(value, Question):
         return value.to_dict()
+    if isinstance(value, Prior):
+        return _plain(value.to_dict())
     if isinstance(value, Marginal):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     return value
