@@ -4,6 +4,10 @@
 
 Given tau everything else is normal (Lindley & Smith 1972, JRSS B 34:1-41; Gelman et al., Bayesian Data Analysis, 5.4), so a
 one-dimensional quadrature over tau gives every marginal as a mixture of normals.
+
+Results come from the compiled kernel (`vfmeta.kernels.normal_normal`; one posterior is a batch of one). `ExactPosterior` does
+the same with panels in numpy, for what the kernel cannot do: answer what was not asked beforehand (densities and distribution
+functions anywhere, draws, a study's own posterior), and rows it leaves (a prior without a formula, panels that do not settle).
 """
 
 from __future__ import annotations
@@ -16,13 +20,12 @@ import numpy as np
 
 from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import benefit, chance_points, chances, prior_median
-from vfmeta.bayes.marginals import NormalMixture, TauMarginal, check_draws
+from vfmeta.bayes.marginals import NormalMixture, check_draws, solve_tau
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.kernels import normal_mixture
-from vfmeta.kernels.quadrature import integrate
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.results.fit import BayesianResult, Marginal
 from vfmeta.text import numbers as tx
@@ -66,15 +69,9 @@ class ExactPosterior:
         refuse_improper(tail, k, tau, mu)
         # mu and the next trial inherit the tail of tau; with a proper prior mu itself is bounded by that prior
         spread = float(np.ptp(self._y)) + (float(np.abs(self._mean).max()) if mu.proper else 0.0)
-        sizes = [math.sqrt(v.min()), math.sqrt(v.max()), *([spread] if spread > 0 else []), *([tau.size] if tau.size else [])]
-        top = 2 if tail > 2 else 1 if tail > 1 else 0
-        grid = integrate(self._log_posterior, self._wobble, sizes, tau.high, top)
-        self.tau = TauMarginal(grid, self._log_posterior, tail, tau.high)
-        keep = grid.mass > 1e-17
-        if tail > 2:  # far nodes of next to no mass still carry variance
-            second = grid.mass * grid.tau**2
-            keep |= second > 1e-16 * second.sum()
-        nodes, mass = grid.tau[keep], grid.mass[keep] / grid.mass[keep].sum()
+        sizes = [math.sqrt(v.min()), math.sqrt(v.max()), spread]
+        # what the density of tau was divided by (constants of flat priors left out) is the log mass
+        self.tau, nodes, mass, self.log_mass = solve_tau(tau, self._log_posterior, self._wobble, sizes, tail)
         shares, m, s, share = self._given(nodes)
         # node by component of the prior of mu, in one row
         p = (mass[:, None] * shares).ravel()
@@ -91,10 +88,9 @@ class ExactPosterior:
         scatter = (self._study_mean - self.shrunken_mean[:, None]) ** 2
         self.shrunken_sd = np.sqrt((self._study_sd**2 + scatter) @ p)
         self.shrunken_mean = self.shrunken_mean + centre
-        self.log_mass = grid.log_mass  # what the density of tau was divided by; constants of flat priors left out
         self.log_marginal_likelihood = None
         if tau.proper and mu.proper:
-            self.log_marginal_likelihood = grid.log_mass - 0.5 * k * math.log(2 * math.pi)
+            self.log_marginal_likelihood = self.log_mass - 0.5 * k * math.log(2 * math.pi)
         self.tail = tail
 
     def __str__(self) -> str:

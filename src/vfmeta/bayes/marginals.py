@@ -12,7 +12,8 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, choice, confidence, whole
 from vfmeta.core.question import Pair
 from vfmeta.kernels import bracketed_roots, normal_mixture
-from vfmeta.kernels.quadrature import Density
+from vfmeta.kernels.quadrature import Density, integrate
+from vfmeta.priors import TauPrior
 from vfmeta.results.fit import Marginal
 
 KINDS = ("central", "shortest")
@@ -193,6 +194,34 @@ class TauMarginal(_Posterior):
             if best == 0 and b < 1e-9 * top:
                 break
         return best
+
+
+def solve_tau(
+    prior: TauPrior,
+    log_density: Callable[[np.ndarray], np.ndarray],
+    wobble: Callable[[np.ndarray], np.ndarray],
+    sizes: list[float],
+    tail: float,
+) -> tuple[TauMarginal, np.ndarray, np.ndarray, float]:
+    """Posterior of tau by panels in numpy, the nodes that carry mass with their probabilities, and the log of the total.
+
+    Parameters
+    ----------
+    log_density, wobble : callable
+        See `vfmeta.kernels.quadrature.integrate`.
+    sizes : list of float
+        Sizes in the data that tau may have; zeros are left aside.
+    tail : float
+        The a of a posterior tail tau^(-1-a).
+    """
+    scales = [x for x in (*sizes, prior.size or 0.0) if x > 0]
+    grid = integrate(log_density, wobble, scales, prior.high, 2 if tail > 2 else 1 if tail > 1 else 0)
+    keep = grid.mass > 1e-17
+    if tail > 2:  # far nodes of next to no mass still carry variance
+        second = grid.mass * grid.tau**2
+        keep |= second > 1e-16 * second.sum()
+    mass = grid.mass[keep]
+    return TauMarginal(grid, log_density, tail, prior.high), grid.tau[keep], mass / mass.sum(), grid.log_mass
 
 
 def _shortest(d: _Posterior, level: float) -> Pair:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.bayes.exact import choose_priors
-from vfmeta.bayes.marginals import NormalMixture, TauMarginal, check_draws
+from vfmeta.bayes.marginals import NormalMixture, check_draws, solve_tau
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
-from vfmeta.kernels.quadrature import integrate
 from vfmeta.priors import Flat, MuPrior, Normal, TauPrior
 from vfmeta.text import numbers as tx
 
@@ -56,16 +55,12 @@ class RegressionPosterior:
                 "ruled out. Take proper priors of the coefficients or of tau (Gelman 2006, Bayesian Analysis 1:515-534)."
             )
         self.tail = tail
-        spread = float(np.ptp(y)) + float(np.abs(x @ self._b0).max())
-        scales = [math.sqrt(v.min()), math.sqrt(v.max()), *([spread] if spread else []), *([tau.size] if tau.size else [])]
-        grid = integrate(self._log_posterior, self._wobble, scales, tau.high, 2 if tail > 2 else 1 if tail > 1 else 0)
-        self.tau = TauMarginal(grid, self._log_posterior, tail, tau.high)
-        keep = grid.mass > 1e-17
-        self._nodes, self._p = grid.tau[keep], grid.mass[keep] / grid.mass[keep].sum()
+        sizes = [math.sqrt(v.min()), math.sqrt(v.max()), float(np.ptp(y)) + float(np.abs(x @ self._b0).max())]
+        self.tau, self._nodes, self._p, log_mass = solve_tau(tau, self._log_posterior, self._wobble, sizes, tail)
         self._mean, self._cov = self._given(self._nodes)[:2]
         self.beta = {name: self._combination(np.eye(len(names))[j]) for j, name in enumerate(self.names)}
         proper = tau.proper and flat == 0
-        self.log_marginal_likelihood = grid.log_mass - 0.5 * k * math.log(2 * math.pi) if proper else None
+        self.log_marginal_likelihood = log_mass - 0.5 * k * math.log(2 * math.pi) if proper else None
         self.priors = (str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(self.names, beta, strict=True)))
 
     def __str__(self) -> str:
