@@ -16,8 +16,6 @@ from vfmeta.kernels.quadrature import Density, integrate
 from vfmeta.priors import TauPrior
 from vfmeta.results.fit import Marginal
 
-KINDS = ("central", "shortest")
-
 
 def check_draws(n: int, seed: int) -> None:
     """Whole numbers, or an error that says so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,9 +41,6 @@ class Conventional(TauPrior):
             found = integrate(lambda t: self.formula(np.log(t), t, (), v, len(v)), lambda t: np.zeros(len(t)), scales)
             self._totals[key] = found.log_mass
         return -self._totals[key]
-
-    def scaled(self, by: float) -> Self:
-        return self  # the variances carry the unit
 
     def _data(self, v: Any) -> dict[str, Any]:
         return {"v": v, "constant": self.constant(v)}

@@ -132,7 +132,10 @@ class Prior(ABC):
 
     def _known(self, v: np.ndarray | None) -> np.ndarray:
         if not self.proper:
-            raise InputError(f"{self} has no finite total, so it has no density or quantiles; name a proper prior.")
+            raise InputError(f"{self} has no finite total, so it has no quantiles; name a proper prior.")
+        return self._variances(v)
+
+    def _variances(self, v: np.ndarray | None) -> np.ndarray:
         if self.uses_v and v is None:
             raise InputError(f"{self} rests on the sampling variances of the studies; pass them as v=.")
         return np.ones(1) if v is None else np.asarray(v, dtype=float)
@@ -215,11 +218,11 @@ class TauPrior(Prior):
         return 0.0
 
     def scaled(self, by: float) -> Self | None:
-        """The prior of ``by`` times tau; None where the family does not say."""
-        return None
+        """The prior of ``by`` times tau; itself where variances carry the unit, None where the family does not say."""
+        return self if self.uses_v else None
 
     def log_density(self, x: Any, v: np.ndarray | None = None) -> np.ndarray:
-        t, v = np.asarray(x, dtype=float), np.ones(1) if v is None else np.asarray(v, dtype=float)
+        t, v = np.asarray(x, dtype=float), self._variances(v)
         inside = (t >= 0) & (t <= self.high * (1 + 1e-12))
         t = np.where(inside, t, 0.0)
         with np.errstate(divide="ignore", over="ignore"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,9 +36,6 @@ class Jeffreys(TauPrior):
 
     def parameters(self, v: np.ndarray) -> tuple[float, ...]:
         return (float(v.min()),)
-
-    def scaled(self, by: float) -> Self:
-        return self  # the variances carry the unit
 
     def _data(self, v: Any) -> dict[str, Any]:
         return {"v": v}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,9 +37,6 @@ class Shrinkage(TauPrior):
 
     def _quantile(self, p: np.ndarray, v: np.ndarray) -> np.ndarray:
         return np.sqrt(harmonic(v) * p / (1 - p))
-
-    def scaled(self, by: float) -> Self:
-        return self  # the variances carry the unit
 
     def _data(self, v: Any) -> dict[str, float]:
         return {"typical": math.sqrt(harmonic(v))}
