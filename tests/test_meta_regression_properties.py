@@ -13,8 +13,10 @@ from tests.regression_data import quiet
 import vfmeta as vf
 from vfmeta.kernels import estimators
 from vfmeta.kernels.regression import regression
-from vfmeta.kernels.regression_tau2 import METHODS, tau2_of
+from vfmeta.kernels.regressions import tau2_of
+from vfmeta.kernels.tau2 import ESTIMATORS
 
+METHODS = ["common", *(name for name, e in ESTIMATORS.items() if not e.weighted)]
 doubles = st.floats(-5, 5, allow_nan=False)
 
 

@@ -7,8 +7,7 @@ import pytest
 
 import vfmeta as vf
 from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regression_fit import fit
-from vfmeta.kernels.regressions import fit_many
+from vfmeta.kernels.regressions import fit, fit_many
 
 METHODS = ["REML", "ML", "DL", "DL2", "PM", "PMM", "EB", "HE", "HS", "HSk", "SJ", "SJIT", "DLIT", "common", 0.3, "GENQ"]
 

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vfmeta as vf
-from vfmeta import kernels as K
-from vfmeta.kernels.quadratic_form import genq_tau2, q_distribution
+from vfmeta.kernels.quadratic_form import q_distribution, tau2_at
+from vfmeta.kernels.regression import regression
+from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 
 Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
 V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])
 A = np.array([1.0, 3.0, 2.0, 2.0, 1.0, 5.0])
-PLAIN = [m for m in K.ESTIMATORS if not m.startswith("GENQ")]
+PLAIN = [m for m in ESTIMATORS if not m.startswith("GENQ")]
 
 
 def quiet(**arguments: Any) -> FrequentistResult:
@@ -207,7 +208,8 @@ def test_confidence_distribution_of_tau2() -> None:
     for t, p in zip(draws, u, strict=True):
         reached = q_distribution(q, V, 1 / V, t)[0]
         assert reached == pytest.approx(p, rel=1e-4) if t > 0 else reached <= p
-    assert draws[2] == pytest.approx(genq_tau2(Y, V, 1 / V, 0.5), rel=1e-4)
+    m = regression(Y, V, np.ones((len(Y), 1)))
+    assert draws[2] == pytest.approx(tau2_at(m, 1 / V, 0.5) * m.scale**2, rel=1e-4)
 
 
 @pytest.mark.parametrize("k", [50, 2_000])

@@ -17,11 +17,11 @@ from scipy.stats import chi2
 from tests.regression_data import held
 
 import vfmeta as vf
-from vfmeta import kernels as K
+from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 
-METHODS: list[str | float] = [*K.ESTIMATORS, 0.0, 0.2]
-PRECISION = [m for m in K.ESTIMATORS if m not in ("HE", "SJ", "GENQ", "GENQM")]  # those that let imprecise studies say little
+METHODS: list[str | float] = [*ESTIMATORS, 0.0, 0.2]
+PRECISION = [m for m in ESTIMATORS if m not in ("HE", "SJ", "GENQ", "GENQM")]  # those that let imprecise studies say little
 INTERVALS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
 PREDICTIONS = ("auto", "fitted", "HTS", "Partlett-Riley")
 

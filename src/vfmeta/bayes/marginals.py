@@ -11,8 +11,9 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, choice, confidence, whole
 from vfmeta.core.question import Pair
-from vfmeta.kernels import bracketed_roots, normal_mixture
+from vfmeta.kernels import normal_mixture
 from vfmeta.kernels.quadrature import Density, integrate
+from vfmeta.kernels.roots import bracketed_roots
 from vfmeta.priors import TauPrior
 from vfmeta.results.fit import Marginal
 

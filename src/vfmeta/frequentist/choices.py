@@ -10,7 +10,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import MethodOrCommon, Prediction, Tau2Interval, Test, choice, confidence, variance, whole
 from vfmeta.effects.reading import Studies
-from vfmeta.kernels.estimators import ESTIMATORS
+from vfmeta.kernels.tau2 import ESTIMATORS
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def check_choices(
     """The choices of a pool in canonical spelling, its weights still to come, or an error that says which is unknown."""
     found = check_method(method, tau2)
     tau2_interval = choice("tau2_interval", tau2_interval, Tau2Interval)
-    if found in ("GENQ", "GENQM") and weights is None:
+    if isinstance(found, str) and found in ESTIMATORS and ESTIMATORS[found].weighted and weights is None:
         raise InputError(f"method={found!r} needs weights=, one per study: it is the moment estimator with given weights.")
     if tau2_interval == "profile-likelihood" and found not in ("ML", "REML"):
         raise InputError(

@@ -14,9 +14,9 @@ from vfmeta.core.params import Likelihood, choice, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.design import Design
 from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
-from vfmeta.kernels import kenward_roger, regression_tau2
-from vfmeta.kernels.regression_fit import Fit
-from vfmeta.kernels.regression_fit import fit as fit_arrays
+from vfmeta.kernels import kenward_roger, regressions
+from vfmeta.kernels.regressions import Fit
+from vfmeta.kernels.regressions import fit as fit_arrays
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided, wald
 from vfmeta.text import numbers as tx
@@ -131,7 +131,7 @@ class RegressionResult(Coefficients, Recorded):
         kind = choice("kind", kind, Likelihood)
         restricted = kind == "REML"
         n = self.k - self.p if restricted else self.k
-        ll = float(regression_tau2.log_likelihood(self.fit.model, np.array([self.tau2]), restricted)[0])
+        ll = float(regressions.log_likelihood(self.fit.model, np.array([self.tau2]), restricted)[0])
         count = self.p + (0 if self.method == "common" or self.fixed_tau2 is not None else 1)
         saturated = 0.0 if restricted else float(-0.5 * np.log(2 * np.pi * self.v).sum())
         size = max(n, count + 2)
@@ -156,13 +156,13 @@ class RegressionResult(Coefficients, Recorded):
         if self.k <= self.p:
             raise InputError("No degree of freedom is left to tell the residual heterogeneity.")
         if method == "Q-profile":
-            return regression_tau2.q_profile(self.fit.model, level)
+            return regressions.q_profile(self.fit.model, level)
         if method == "generalised-Q":
-            return regression_tau2.generalised_q(self.fit.model, level, self.user_weights)
+            return regressions.generalised_q(self.fit.model, level, self.user_weights)
         if method == "profile-likelihood":
             if self.method not in ("ML", "REML"):
                 raise InputError('A profile-likelihood interval needs a fit by "ML" or "REML".')
-            return regression_tau2.profile_interval(self.fit.model, self.tau2, level, self.method == "REML")
+            return regressions.profile_interval(self.fit.model, self.tau2, level, self.method == "REML")
         raise InputError(f'method={method!r} is unknown; use "Q-profile", "generalised-Q" or "profile-likelihood".')
 
     def heterogeneity_interval(self, method: str = "Q-profile", level: float | None = None) -> dict[str, Pair] | None:

@@ -18,8 +18,8 @@ from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method
 from vfmeta.frequentist.meta_regression import RegressionResult, degrees, joint, selected
 from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regression_fit import Fit, fit
-from vfmeta.kernels.regression_tau2 import WEIGHTED
+from vfmeta.kernels.regressions import Fit, fit
+from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided
 
 
@@ -196,7 +196,7 @@ def _check(method: Any, tau2: Any, test: Any, weights: Any) -> str | float:
     test = choice("test", test, RegressionTest)
     if test == "KR" and found != "REML":
         raise InputError('Kenward-Roger intervals are defined for method="REML" only.')
-    if found in WEIGHTED and weights is None:
+    if isinstance(found, str) and found in ESTIMATORS and ESTIMATORS[found].weighted and weights is None:
         raise InputError(f"method={found!r} needs weights=, one per study.")
     if weights is not None and test == "KR":
         raise InputError('test="KR" is defined for inverse-variance weights; leave weights= out or use another test.')

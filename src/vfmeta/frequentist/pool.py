@@ -13,6 +13,8 @@ from vfmeta.core.question import Pair
 from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import Choices
 from vfmeta.kernels import estimators
+from vfmeta.kernels.regression import regression
+from vfmeta.kernels.regressions import generalised_q
 from vfmeta.results.fit import FrequentistResult
 
 _TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
@@ -50,7 +52,7 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
     i2 = 100 * (tau2 / (tau2 + typical)) if c.model == "random" else (100 * (q - df) / q if q > df else 0.0)
     if kind == "generalised-Q":
         a = c.weights if c.weights is not None else 1 / s.v
-        lower, upper = (estimators.genq_tau2(s.y, s.v, a, 0.5 + p * c.level / 2) for p in (1, -1))
+        lower, upper = generalised_q(regression(s.y, s.v, np.ones((s.k, 1))), c.level, a)
     profile = None if math.isnan(lower) else (lower, upper)
 
     if s.k == 2:

@@ -47,7 +47,7 @@ def random_effects(
         Estimator of the between-study variance. Likelihood: "REML", "ML" (the global
         maximum). Equations in the generalised Q: "PM" (Paule & Mandel), which "EB" (Morris), "DLIT" and "SJIT" (DL and SJ
         iterated to their limit) agree with for a mean, and "PMM" (its median). Moments: "DL", "DL2" (two steps), "HE", "HS",
-        "HSk", "SJ", and with given ``weights`` "GENQ", "GENQM" (its median). `vfmeta.kernels.ESTIMATORS` names the papers.
+        "HSk", "SJ", and with given ``weights`` "GENQ", "GENQM" (its median). `vfmeta.kernels.tau2.ESTIMATORS` names the papers.
     tau2 : float, optional
         A value that holds the between-study variance, in squared units of ``y``; nothing is estimated then.
     test : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}

@@ -1,8 +1,1 @@
-"""Arrays in, arrays out: batched meta-analysis kernels. A single fit is a batch of one."""
-
-from __future__ import annotations
-
-from vfmeta.kernels.estimators import ESTIMATORS
-from vfmeta.kernels.roots import ConvergenceError, bracketed_roots
-
-__all__ = ["ESTIMATORS", "ConvergenceError", "bracketed_roots"]
+"""Arrays in, arrays out: the arithmetic of every model. A pool is a regression on a constant, a single fit a batch of one."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regression_fit import Fit, fit
+from vfmeta.kernels.regressions import Fit, fit
 
 _CELLS = 4_000_000  # fits * k * p held in memory at once
 
@@ -34,7 +34,7 @@ def leave_one_out(
     test: str,
     weights: np.ndarray | None = None,
 ) -> Deleted:
-    """Refit without each study, the between-study variance estimated anew; parameters as of `regression_fit.fit`."""
+    """Refit without each study, the between-study variance estimated anew; parameters as of `regressions.fit`."""
     k, p = x.shape
     out = Deleted(
         np.full((k, p), np.nan), np.full((k, p, p), np.nan), np.full(k, np.nan), np.full(k, np.nan), np.full(k, np.nan)

@@ -14,33 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.kernels.quadratic_form import genq_tau2
+from vfmeta.kernels.regression import regression
 from vfmeta.kernels.roots import ConvergenceError
 
-ESTIMATORS: dict[str, str] = {
-    "REML": "restricted maximum likelihood (Raudenbush 2009, in Cooper et al., ch. 16)",
-    "DL": "DerSimonian & Laird 1986, Controlled Clinical Trials 7:177-188",
-    "PM": "Paule & Mandel 1982, J Res NBS 87:377-385: the generalised Q equals k - 1",
-    "ML": "maximum likelihood (Hardy & Thompson 1996, Stat Med 15:619-629)",
-    "EB": "empirical Bayes (Morris 1983, JASA 78:47-55); for a mean its equation is Paule and Mandel's",
-    "HE": "Hedges & Olkin 1985: moments with equal weights",
-    "HS": "Hunter & Schmidt 2004",
-    "HSk": "Hunter & Schmidt with the small-sample factor k / (k - 1) (Brannick et al. 2019, Res Synth Methods 10:245-259)",
-    "SJ": "Sidik & Jonkman 2005, Appl Stat 54:367-384, from the plain variance with denominator k",
-    "DL2": "two-step DerSimonian-Laird (DerSimonian & Kacker 2007, Contemp Clin Trials 28:105-114)",
-    "DLIT": "DerSimonian-Laird iterated to its limit, which solves Paule and Mandel's equation (DerSimonian & Kacker 2007)",
-    "SJIT": "Sidik-Jonkman iterated to its limit, which solves Paule and Mandel's equation",
-    "PMM": "median-unbiased Paule-Mandel: the generalised Q equals the median of its distribution (Viechtbauer 2021)",
-    "GENQ": "moments with given weights (DerSimonian & Kacker 2007; Jackson 2013, Res Synth Methods 4:220-229)",
-    "GENQM": "given weights, median-unbiased: Q_a is the median of its distribution (Viechtbauer 2021)",
-}
-CLOSED = frozenset({"DL", "DL2", "HE", "HS", "HSk", "SJ", "GENQ", "common", "fixed"})  # no iteration
 PROFILE, LIKELIHOOD, TAU2_SE, PROFILE_LIKELIHOOD = 1, 2, 4, 8
 
-_CODES = {
-    "common": 0, "DL": 1, "DL2": 2, "HE": 3, "HS": 4, "HSk": 5, "SJ": 6, "PM": 7, "EB": 7, "DLIT": 7, "SJIT": 7,
-    "PMM": 8, "ML": 9, "REML": 10, "GENQ": 11, "fixed": 12, "GENQM": 13,
-}  # fmt: skip
 _WORTH_A_THREAD = 20_000  # studies, below which another thread costs more than it brings
 _NONE, _ANY = np.empty(0), np.empty(0, np.int64)
 
@@ -68,9 +46,10 @@ def fit_ragged(
     start : ndarray of int, shape (B + 1,)
         Where each meta-analysis begins in ``order``; none is empty.
     tau2 : str or float
-        A name of `ESTIMATORS`, ``"common"`` for the common-effect model, or a value in squared units of ``y``.
+        A name of `vfmeta.kernels.tau2.ESTIMATORS`, ``"common"`` for the common-effect model, or a value in squared units of
+        ``y``.
     weights : ndarray of shape (N,), optional
-        Fixed weights of the mean instead of 1 / (v + tau2), and of GENQ and GENQM.
+        Fixed weights of the mean instead of 1 / (v + tau2), and of an estimator that needs them.
     level : float
         Confidence level of the intervals of tau2.
     wants : int
@@ -96,13 +75,11 @@ def fit_ragged(
     index, start = _ANY if order is None else _own(order, np.int64), _own(start, np.int64)
     k = np.diff(start)
     given = None
-    if tau2 == "GENQM":
-        if weights is None:
-            raise ValueError("GENQM needs weights.")
-        given = np.zeros(len(k))
+    if _outside(tau2):
+        given = np.zeros((2, len(k)))
         for b in np.flatnonzero(k > 1):
             rows = slice(start[b], start[b + 1]) if order is None else index[start[b] : start[b + 1]]
-            given[b] = genq_tau2(y[rows], v[rows], weights[rows], 0.5)
+            given[:, b] = by_formula(tau2, y[rows], v[rows], None if weights is None else weights[rows])
     return _drive(
         fits.RAGGED, index, k, int(start[-1]), y, v, tau2, weights, wants,
         start=start, given=given, level=level, threads=threads,
@@ -116,7 +93,7 @@ def fit_leaving_one_out(
     from vfmeta.kernels.compiled import fits
 
     k = len(y)
-    if tau2 == "GENQM":
+    if _outside(tau2):
         return fit_each(y, v, [np.delete(np.arange(k), i) for i in range(k)], tau2, weights=weights, wants=wants)
     return _drive(fits.ONE_OUT, _ANY, np.full(k, k - 1), k * k, y, v, tau2, weights, wants)
 
@@ -128,7 +105,7 @@ def fit_cumulating(
     from vfmeta.kernels.compiled import fits
 
     k = len(y)
-    if tau2 == "GENQM":
+    if _outside(tau2):
         return fit_each(y, v, [np.asarray(order)[: i + 1] for i in range(k)], tau2, weights=weights, wants=wants)
     steps = _own(order, np.int64)
     return _drive(fits.CUMULATIVE, steps, np.arange(1, k + 1), k * k, y, v, tau2, weights, wants)
@@ -142,7 +119,7 @@ def fit_subsets(
 
     masks = _own(masks, np.int64)
     counts = np.bitwise_count(masks).astype(np.int64)
-    if tau2 == "GENQM":
+    if _outside(tau2):
         return fit_each(y, v, [np.flatnonzero(m >> np.arange(len(y)) & 1) for m in masks], tau2, weights=weights, wants=wants)
     return _drive(fits.SUBSETS, masks, counts, len(masks) * len(y), y, v, tau2, weights, wants)
 
@@ -150,7 +127,7 @@ def fit_subsets(
 def fit_each(
     y: np.ndarray, v: np.ndarray, rows: list[np.ndarray], tau2: str | float, *, weights: np.ndarray | None, wants: int = 0
 ) -> np.ndarray:
-    """Fits of subsets of one set of studies, given as arrays of positions; for GENQM, which the loops below do not know."""
+    """Fits of subsets of one set of studies, given as arrays of positions; for estimators that are a formula."""
     start = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
     return fit_ragged(y, v, np.concatenate(rows), start, tau2, weights=weights, wants=wants)
 
@@ -160,17 +137,20 @@ def _drive(
     weights: np.ndarray | None, wants: int, *, start: np.ndarray = _ANY, given: np.ndarray | None = None, level: float = 0.95,
     threads: int | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Run `vfmeta.kernels.compiled.fits.fit_many`; ``counts`` of shape (B,) are the sizes of the fits."""
+    """Run `vfmeta.kernels.compiled.fits.fit_many`; ``counts`` of shape (B,) are the sizes of the fits.
+
+    ``given`` (2, B) are tau2 and its standard error where a formula found them.
+    """
     from vfmeta.kernels.compiled import fits
+    from vfmeta.kernels.tau2 import chain
 
     sizes = np.bincount(counts)
-    method = _CODES[tau2 if isinstance(tau2, str) else "fixed"]
+    method = branch(tau2)
     rank, lengths = _ANY, None
-    if method in (fits.REML, fits.ML) and weights is None and sizes[-1] < len(counts):  # equal sizes are fitted side by side
+    if method in (chain.REML, chain.ML) and weights is None and sizes[-1] < len(counts):  # equal sizes are fitted side by side
         rank = np.argsort(counts.astype(np.uint16) if len(sizes) <= 1 << 16 else counts, kind="stable")
         lengths = counts[rank]
-    if given is None:
-        given = np.full(1, 0.0 if isinstance(tau2, str) else float(tau2))
+    values = np.full(1, 0.0 if isinstance(tau2, str) else float(tau2)) if given is None else given[0]
     asked = _asked(sizes, tau2, level)
     drop = _half_chi2(level) if wants & PROFILE_LIKELIHOOD else 0.0
     y, v, ws = _own(y), _own(v), _NONE if weights is None else _own(weights)
@@ -178,10 +158,35 @@ def _drive(
 
     def run(low: int, high: int) -> None:
         room = fits.room(len(sizes))
-        fits.fit_many(y, v, ws, kind, which, start, rank, given, method, asked, drop, wants, room, low, high, out)
+        fits.fit_many(y, v, ws, kind, which, start, rank, values, method, asked, drop, wants, room, low, high, out)
 
     spread(run, len(counts), work, threads, lengths)
+    if given is not None and wants & TAU2_SE:
+        out[1] = np.where(counts > 1, given[1], np.nan)
     return _settled(out, counts, wants)
+
+
+def branch(tau2: str | float) -> int:
+    """The number of an estimator in `vfmeta.kernels.tau2.chain`; "common", a value and a formula have theirs too."""
+    from vfmeta.kernels.tau2 import ESTIMATORS, chain
+
+    if not isinstance(tau2, str):
+        return chain.GIVEN
+    return chain.COMMON if tau2 == "common" else chain.BRANCHES.index(ESTIMATORS[tau2].compiled or "outside")
+
+
+def _outside(tau2: str | float) -> bool:
+    """Whether an estimator is a formula that the compiled loops do not know."""
+    from vfmeta.kernels.tau2 import ESTIMATORS
+
+    return isinstance(tau2, str) and tau2 != "common" and ESTIMATORS[tau2].compiled is None
+
+
+def by_formula(method: Any, y: np.ndarray, v: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
+    """tau2 and its standard error of one mean, by an estimator that is a formula."""
+    from vfmeta.kernels.regressions import tau2_of
+
+    return tau2_of(regression(y, v, np.ones((len(y), 1))), method, weights)
 
 
 def _own(x: np.ndarray, dtype: type = float) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vfmeta.kernels.regression import Regression, regression
-from vfmeta.kernels.regression_tau2 import tau2_of
+from vfmeta.kernels.regressions import tau2_of
 from vfmeta.kernels.roots import ConvergenceError
 
 _STEPS = 200

@@ -54,25 +54,6 @@ class Parts:
         """Trace of P, shape (G,)."""
         return (self.w * self.free).sum(-1)
 
-    def trace_pmpm(self, m: np.ndarray | float = 1.0) -> np.ndarray:
-        """Trace of PMPM for a diagonal matrix M (k,), or tr PP when none is given, shape (G,); no k by k matrix is made.
-
-        With a = w m and H = qq' it is sum a_i^2 (1 - h_i)^2 plus the sum of a_i a_j h_ij^2 over pairs. The pairs of a study
-        that dominates are summed one by one, as their part would be lost in the difference of large numbers.
-        """
-        a = np.broadcast_to(self.w * m, self.w.shape)
-        total = (a**2 * self.free**2).sum(-1)
-        for g in range(len(a)):
-            heavy = self.free[g] < 0.5
-            q, rest = self.q[g], ~heavy
-            inner = (q[rest].T * a[g, rest]) @ q[rest]
-            total[g] += (inner**2).sum() - (a[g, rest] ** 2 * (1 - self.free[g, rest]) ** 2).sum()
-            for i in np.flatnonzero(heavy):
-                pairs = a[g, i] * a[g] * (q @ q[i]) ** 2
-                pairs[i] = 0.0
-                total[g] += 2 * pairs[rest].sum() + pairs[heavy].sum()
-        return total
-
     @property
     def logdet_xwx(self) -> np.ndarray:
         """Logarithm of det Q'WQ for the orthonormal basis Q of the design, which is log det X'WX - log det X'X, shape (G,)."""
@@ -93,6 +74,11 @@ class Regression:
     triangle: np.ndarray
     start: np.ndarray
     scale: float
+
+    @property
+    def effects(self) -> np.ndarray:
+        """The effects themselves, in these units, shape (k,)."""
+        return self.y + self.basis @ (self.triangle @ self.start) / self.scale
 
     @property
     def k(self) -> int:

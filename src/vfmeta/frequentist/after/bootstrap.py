@@ -13,7 +13,7 @@ from vfmeta.core.question import Pair
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regression_fit import fit as fit_arrays
+from vfmeta.kernels.regressions import fit as fit_arrays
 from vfmeta.kernels.regressions import fit_many, offered
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import fitted
 from vfmeta.frequentist.multivariate import deletion
 from vfmeta.frequentist.multivariate.result import MultivariateResult
-from vfmeta.kernels import estimators, regression_tau2
+from vfmeta.kernels import estimators, regressions
 from vfmeta.kernels.deletion import Deleted, Influence, leave_one_out
 from vfmeta.kernels.deletion import influence as _influence
+from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import quantile
 
@@ -211,7 +212,7 @@ def profile_likelihood(fit: Any, tau2: Any = None) -> pd.DataFrame:
     grid = np.atleast_1d(np.asarray(tau2, dtype=float))
     if grid.ndim != 1 or not np.all(np.isfinite(grid) & (grid >= 0)):
         raise InputError("tau2 must hold finite values of at least 0.")
-    ll = regression_tau2.log_likelihood(r.fit.model, grid, r.method == "REML")
+    ll = regressions.log_likelihood(r.fit.model, grid, r.method == "REML")
     return pd.DataFrame({"tau2": grid, "log_likelihood": ll})
 
 
@@ -229,7 +230,7 @@ def as_regression(fit: Any) -> RegressionResult:
     method: Any = "common" if fit.model == "common" else fit.call.get("tau2", fit.method)
     studies = Studies(fit.y, fit.v, fit.labels, fit.question, fit.details, ())
     design = Design(np.ones((fit.k, 1)), (INTERCEPT,), "~ 1")
-    known = isinstance(method, (int, float)) or method in {*regression_tau2.METHODS, *regression_tau2.WEIGHTED}
+    known = isinstance(method, (int, float)) or method in {*ESTIMATORS, "common"}
     if not known:
         # an estimator that exists for pools only: its value stands, and is held when a study is left out
         method = float(fit.tau2 or 0.0)

@@ -11,7 +11,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.location_scale import LocationScaleResult
-from vfmeta.kernels import regression_tau2
+from vfmeta.kernels import regressions
 from vfmeta.results.wald import TestResult, chi2_tail
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _model(fit: Any) -> _Model:
     if r.user_weights is not None:
         raise InputError("A fit with user weights is no maximum of a likelihood; fit without weights=.")
     value = np.array([r.tau2])
-    likelihood = {k: float(regression_tau2.log_likelihood(r.fit.model, value, k == "REML")[0]) for k in ("ML", "REML")}
+    likelihood = {k: float(regressions.log_likelihood(r.fit.model, value, k == "REML")[0]) for k in ("ML", "REML")}
     free = r.method != "common" and r.fixed_tau2 is None
     kind = r.method if free else ""
     return _Model(r.design.x, np.ones((r.k, 1)) if free else None, kind, likelihood, r.y, r.v)

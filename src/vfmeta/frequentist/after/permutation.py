@@ -15,7 +15,7 @@ from vfmeta.core.params import whole
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.meta_regression import RegressionResult, joint, selected
 from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regression_fit import fit as fit_arrays
+from vfmeta.kernels.regressions import fit as fit_arrays
 from vfmeta.kernels.regressions import fit_many, offered
 from vfmeta.results.wald import ratio
 

@@ -12,101 +12,17 @@ import numpy as np
 
 from vfmeta.kernels.compiled.jit import inlined, lean
 from vfmeta.kernels.compiled.lanes import MOST, SLOTS, WIDTH, fill, fit_lanes, lane, lay, take
-from vfmeta.kernels.compiled.mean import gather, moments, pick, power_of_two, squared_weights, user_mean
-from vfmeta.kernels.compiled.tau2 import by_likelihood, by_moments, likelihood_interval, q_root, variance_of_q
+from vfmeta.kernels.compiled.mean import gather, moments, pick, power_of_two, user_mean
+from vfmeta.kernels.compiled.problem import Mean
+from vfmeta.kernels.tau2.chain import COMMON, ML, REML, error_of_tau2, estimate_tau2
+from vfmeta.kernels.tau2.generalised_q import q_root
+from vfmeta.kernels.tau2.likelihood import likelihood_interval
 
 COLUMNS = (
     "tau2", "tau2_se", "estimate", "se", "hk_q", "q", "typical_variance", "tau2_low", "tau2_high", "ll_ml", "ll_reml"
 )  # fmt: skip
-COMMON, DL, DL2, HE, HS, HSK, SJ, PM, PMM, ML, REML, GENQ, FIXED, GENQM = range(14)
 RAGGED, CUMULATIVE, ONE_OUT, SUBSETS = range(4)
 PROFILE, LIKELIHOOD, SPREAD_OF_TAU2, PROFILE_LIKELIHOOD = 1, 2, 4, 8  # what beyond the pool is wanted
-
-
-@lean
-def estimate_tau2(y, v, a, work, method, given, target):  # type: ignore[no-untyped-def]
-    """tau2 by the method numbered so; ``a`` holds user weights, ``work`` is scratch of shape (k,)."""
-    k = y.size
-    if method == COMMON:
-        return 0.0
-    if method in (FIXED, GENQM):
-        return given
-    if method in (REML, ML):
-        return by_likelihood(y, v, method == REML)
-    if method in (PM, PMM):
-        return q_root(y, v, target)
-    if method == GENQ:
-        return max(by_moments(y, v, a), 0.0)
-    if method == HE:
-        for i in range(k):
-            work[i] = 1.0
-        return max(by_moments(y, v, work), 0.0)
-    if method == SJ:
-        mean = 0.0
-        for i in range(k):
-            mean += y[i]
-        mean /= k
-        crude = 0.0
-        for i in range(k):
-            crude += (y[i] - mean) ** 2
-        crude /= k
-        if crude == 0.0:
-            return 0.0
-        _, _, q, _, _ = moments(y, v, crude)
-        return crude * q / (k - 1)
-    if method in (DL, DL2):
-        _, _, q, _, trace = moments(y, v, 0.0)
-        t = max((q - (k - 1)) / trace, 0.0)
-        if method == DL2:
-            for i in range(k):
-                work[i] = 1.0 / (v[i] + t)
-            t = max(by_moments(y, v, work), 0.0)
-        return t
-    total, _, q, _, _ = moments(y, v, 0.0)
-    if method == HS:
-        return max((q - k) / total, 0.0)
-    if method == HSK:
-        return max((q * k / (k - 1) - k) / total, 0.0)
-    return np.nan
-
-
-@lean
-def error_of_tau2(y, v, a, work, method, tau2):  # type: ignore[no-untyped-def]
-    """Standard error of tau2: from the information, or from the variance of the Q the method is made of."""
-    k = y.size
-    if method in (ML, REML, FIXED):
-        two, trace = squared_weights(v, tau2)
-        return math.sqrt(2.0 / (two if method == ML else trace))
-    if method in (PM, PMM):
-        total, _, _, _, _ = moments(y, v, tau2)
-        return math.sqrt(2.0 * k * k / (k - 1)) / total
-    if method in (GENQ, GENQM):
-        var, trace = variance_of_q(v, tau2, a)
-        return math.sqrt(var) / trace
-    first = 0.0  # tau2 at which the weights of the method's Q are taken
-    if method == SJ:
-        mean = 0.0
-        for i in range(k):
-            mean += y[i]
-        mean /= k
-        for i in range(k):
-            first += (y[i] - mean) ** 2
-        first /= k
-    if method == DL2:
-        _, _, q, _, trace = moments(y, v, 0.0)
-        first = max((q - (k - 1)) / trace, 0.0)
-    total = 0.0
-    for i in range(k):
-        work[i] = 1.0 if method == HE else 1.0 / (v[i] + first)
-        total += work[i]
-    var, trace = variance_of_q(v, tau2, work)
-    if method == SJ:
-        return first / (k - 1) * math.sqrt(var)
-    if method == HS:
-        return math.sqrt(var) / total
-    if method == HSK:
-        return k / (k - 1) * math.sqrt(var) / total
-    return math.sqrt(var) / trace
 
 
 @inlined
@@ -130,11 +46,11 @@ def _more(y, v, a, work, half, found, method, small, large, drop, wants, b, out)
     if math.isnan(tau2):
         return
     if wants & SPREAD_OF_TAU2 and method != COMMON:
-        out[1, b] = error_of_tau2(y, v, a, work, method, tau2) * unit * unit
+        out[1, b] = error_of_tau2(Mean(y, v), a, work, method, tau2) * unit * unit
     if wants & PROFILE and q0 >= small:
-        out[7, b], out[8, b] = q_root(y, v, large) * unit * unit, q_root(y, v, small) * unit * unit
+        out[7, b], out[8, b] = q_root(Mean(y, v), large) * unit * unit, q_root(Mean(y, v), small) * unit * unit
     if wants & PROFILE_LIKELIHOOD:
-        low, high = likelihood_interval(y, v, tau2, drop, method == REML)
+        low, high = likelihood_interval(Mean(y, v), tau2, drop, method == REML)
         out[7, b], out[8, b] = low * unit * unit, high * unit * unit
     if wants & LIKELIHOOD:
         logs = 0.0
@@ -162,7 +78,7 @@ def _fit_one(ys, vs, ws, index, at, n, y_, v_, a_, work_, given, method, asked, 
             if vs[pick(index, at + i)] < vs[pick(index, at + top)]:
                 top = i
         a[0], a[top] = a[top], a[0]
-    tau2 = estimate_tau2(y, v, a, work, method, given / unit / unit, asked[0, n])
+    tau2 = estimate_tau2(Mean(y, v), a, work, method, given / unit / unit, asked[0, n])
     total, mean, q0, _, trace0 = moments(y, v, 0.0)
     q = q0
     if tau2 > 0.0:

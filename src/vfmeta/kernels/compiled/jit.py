@@ -1,7 +1,7 @@
 """Compilation, remembered on disk.
 
 numba remembers a compiled function until the file that holds it changes; a function it calls may stand in another file.
-Every file of this folder therefore counts as the source of each.
+Every file of this folder and of the estimators therefore counts as the source of each.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # sums may be reordered so that they fill vector registers; NaN and infinity keep their meaning
 _FASTMATH = {"reassoc", "contract", "nsz"}
+# what the functions of `problem` are compiled with, as `lean` and as `exact`
+LEAN: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _FASTMATH, "_nrt": False}
+EXACT: dict[str, Any] = LEAN | {"fastmath": False}
 
 
 def _stamp() -> tuple[tuple[str, float, int], ...]:
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    files = sorted([*here.glob("*.py"), *(here.parent / "tau2").glob("*.py")])
     return tuple((f.name, f.stat().st_mtime, f.stat().st_size) for f in files)
 
 

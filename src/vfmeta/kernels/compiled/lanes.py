@@ -28,7 +28,8 @@ import numpy as np
 
 from vfmeta.kernels.compiled.jit import exact, inlined
 from vfmeta.kernels.compiled.mean import EPS
-from vfmeta.kernels.compiled.tau2 import by_likelihood
+from vfmeta.kernels.compiled.problem import Mean
+from vfmeta.kernels.tau2.likelihood import by_likelihood
 
 WIDTH = 16
 MOST = 64  # studies; more of them fill the registers by themselves
@@ -225,6 +226,6 @@ def fit_lanes(y, v, counts, widest, lanes, restricted, weights, s, one, two):  #
         if s[_PROVED + j] == 0.0:
             n = counts[j]
             take(y, v, n, j, one, two)
-            s[TAU2 + j] = by_likelihood(one[:n], two[:n], restricted)
+            s[TAU2 + j] = by_likelihood(Mean(one[:n], two[:n]), restricted)
     _weigh(y, v, widest, lanes, weights, s)
     _moments(y, widest, lanes, weights, s)

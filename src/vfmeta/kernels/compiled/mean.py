@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
-from vfmeta.kernels.compiled.jit import inlined, lean
+from vfmeta.kernels.compiled.jit import exact, inlined, lean
 
 EPS = 2.220446049250313e-16
+_FEW = 64
 
 
 @inlined
@@ -137,3 +138,80 @@ def user_mean(y, u, a):  # type: ignore[no-untyped-def]
         ay += a[i] * y[i]
         var += a[i] * a[i] * u[i]
     return ay / total, var / (total * total)
+
+
+@lean
+def weighted(y, v, a):  # type: ignore[no-untyped-def]
+    """Q_a with fixed weights ``a`` (any order of the studies), tr P_a, and what the sampling variances should add to Q_a."""
+    k = y.size
+    total, ay = 0.0, 0.0
+    top = 0
+    for i in range(k):
+        total += a[i]
+        ay += a[i] * y[i]
+        if a[i] > a[top]:
+            top = i
+    rest = 0.0
+    for i in range(k):
+        if i != top:
+            rest += a[i]
+    mean = ay / total
+    q, slope, noise = 0.0, 0.0, 0.0
+    for i in range(k):
+        others = rest if i == top else total - a[i]
+        part = a[i] * others / total
+        q += a[i] * (y[i] - mean) ** 2
+        slope += part
+        noise += part * v[i]
+    return q, slope, noise
+
+
+@lean
+def variance_of_q(v, tau2, a):  # type: ignore[no-untyped-def]
+    """Var(Q_a) = 2 tr(A U A U), with A the residual matrix of weights ``a`` and U = diag(v + tau2); and tr A."""
+    total = 0.0
+    for i in range(v.size):
+        total += a[i]
+    top = 0
+    for i in range(v.size):
+        if a[i] > a[top]:
+            top = i
+    rest = 0.0
+    for i in range(v.size):
+        if i != top:
+            rest += a[i]
+    square, before, trace = 0.0, 0.0, 0.0
+    for i in range(v.size):
+        part = a[i] * (rest if i == top else total - a[i]) / total
+        trace += part
+        own = part * (v[i] + tau2)
+        pair = a[i] * a[i] * (v[i] + tau2)
+        square += own * own + 2 * pair * before / (total * total)
+        before += pair
+    return 2 * square, trace
+
+
+@exact
+def score(y, v, tau2, restricted):  # type: ignore[no-untyped-def]
+    """The two sides of the likelihood equation, y'PPy and tr P (or 1'W1); twice the score is their difference.
+
+    Few studies are gone through once, for sums about the first, most precise study. Its own residual is the mean, so that
+    y'PPy is at least 1 / (2 k + 2) of the terms it is made of: the difference costs a digit or two, no more.
+    """
+    if y.size > _FEW:
+        total, _, _, pp, trace = moments(y, v, tau2)
+        return pp, (trace if restricted else total)
+    top = 1.0 / (v[0] + tau2)
+    rest, wy, ww, wwy, wwyy = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(1, y.size):
+        w = 1.0 / (v[i] + tau2)
+        a = w * y[i]
+        rest += w
+        wy += a
+        ww += w * w
+        wwy += w * a
+        wwyy += a * a
+    total = top + rest
+    mean = wy / total
+    pp = wwyy - mean * (2 * wwy - mean * (ww + top * top))
+    return pp, ((2 * top * rest + (rest * rest - ww)) / total if restricted else total)
