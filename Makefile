@@ -47,9 +47,13 @@ reference: $(READY) ## every reference case (of CASES=folder, or tests/reference
 agreement: $(READY) ## the exact posterior beside PyMC's: every bayesmeta case (of CASES=folder) and every analysis
 	@$(BIN)/python -m tests.reference_runner.agreement 'TRIALS=$(TRIALS)' 'PLANS=$(PLANS)' $(if $(CASES),'CASES=$(CASES)')
 
-bench: $(READY) ## time vfmeta and others on the same data, results in benchmarks/results.md
+bench: $(READY) ## time vfmeta and others on the same data, to benchmarks/results.md; OLD=checkout: only beside that build
+ifdef OLD
+	@$(BIN)/python benchmarks/beside.py $(OLD)
+else
 	@$(BIN)/python -W ignore benchmarks/bench.py
 	@$(BIN)/python -W ignore benchmarks/bayes.py
+endif
 
 simulate: $(READY) ## coverage of the intervals by simulation, to reports/coverage.md
 	@$(BIN)/python -m benchmarks.simulate

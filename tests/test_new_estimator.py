@@ -78,7 +78,7 @@ def test_what_refits_knows_it(plain: None) -> None:
     left = quiet(vf.leave_one_out, pool)
     assert left["tau2"].iloc[0] == pytest.approx(max(np.var(y[1:], ddof=1) - v[1:].mean(), 0), rel=1e-10)
     fit = quiet(vf.meta_regression, y=y, v=v, data={"dose": dose}, formula="~ dose", method="plain")
-    p = quiet(vf.permutation_test, fit, draws=99).p_values
+    p = quiet(vf.permutation_test, fit, draws=99).p_value
     assert np.all((p > 0) & (p <= 1))
 
 

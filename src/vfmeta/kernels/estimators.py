@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from vfmeta.kernels.compiled import fits
 from vfmeta.kernels.regression import regression
 from vfmeta.kernels.roots import ConvergenceError
+from vfmeta.kernels.tau2 import ESTIMATORS, chain
 
 PROFILE, LIKELIHOOD, TAU2_SE, PROFILE_LIKELIHOOD = 1, 2, 4, 8
 
@@ -70,8 +72,6 @@ def fit_ragged(
     ConvergenceError
         When an iteration did not settle; ``rows`` of the error holds which.
     """
-    from vfmeta.kernels.compiled import fits
-
     index, start = _ANY if order is None else _own(order, np.int64), _own(start, np.int64)
     k = np.diff(start)
     given = None
@@ -90,8 +90,6 @@ def fit_leaving_one_out(
     y: np.ndarray, v: np.ndarray, tau2: str | float, *, weights: np.ndarray | None = None, wants: int = 0
 ) -> np.ndarray:
     """Fits without each study in turn, shape (k, 11); k >= 2, and arguments as in `fit_ragged`."""
-    from vfmeta.kernels.compiled import fits
-
     k = len(y)
     if _outside(tau2):
         return fit_each(y, v, [np.delete(np.arange(k), i) for i in range(k)], tau2, weights=weights, wants=wants)
@@ -102,8 +100,6 @@ def fit_cumulating(
     y: np.ndarray, v: np.ndarray, order: np.ndarray, tau2: str | float, *, weights: np.ndarray | None = None, wants: int = 0
 ) -> np.ndarray:
     """Fits of the first, the first two, ... studies of ``order``, shape (k, 11); arguments as in `fit_ragged`."""
-    from vfmeta.kernels.compiled import fits
-
     k = len(y)
     if _outside(tau2):
         return fit_each(y, v, [np.asarray(order)[: i + 1] for i in range(k)], tau2, weights=weights, wants=wants)
@@ -115,8 +111,6 @@ def fit_subsets(
     y: np.ndarray, v: np.ndarray, masks: np.ndarray, tau2: str | float, *, weights: np.ndarray | None = None, wants: int = 0
 ) -> np.ndarray:
     """Fits of subsets, shape (len(masks), 11): bit i of a mask (int64, above 0) says whether study i takes part, i < 62."""
-    from vfmeta.kernels.compiled import fits
-
     masks = _own(masks, np.int64)
     counts = np.bitwise_count(masks).astype(np.int64)
     if _outside(tau2):
@@ -141,9 +135,6 @@ def _drive(
 
     ``given`` (2, B) are tau2 and its standard error where a formula found them.
     """
-    from vfmeta.kernels.compiled import fits
-    from vfmeta.kernels.tau2 import chain
-
     sizes = np.bincount(counts)
     method = branch(tau2)
     rank, lengths = _ANY, None
@@ -168,8 +159,6 @@ def _drive(
 
 def branch(tau2: str | float) -> int:
     """The number of an estimator in `vfmeta.kernels.tau2.chain`; "common", a value and a formula have theirs too."""
-    from vfmeta.kernels.tau2 import ESTIMATORS, chain
-
     if not isinstance(tau2, str):
         return chain.GIVEN
     return chain.COMMON if tau2 == "common" else chain.BRANCHES.index(ESTIMATORS[tau2].compiled or "outside")
@@ -177,8 +166,6 @@ def branch(tau2: str | float) -> int:
 
 def _outside(tau2: str | float) -> bool:
     """Whether an estimator is a formula that the compiled loops do not know."""
-    from vfmeta.kernels.tau2 import ESTIMATORS
-
     return isinstance(tau2, str) and tau2 != "common" and ESTIMATORS[tau2].compiled is None
 
 
