@@ -1,7 +1,7 @@
-"""This build beside another one, by turns in one run: ``make bench OLD=checkout`` prints seconds of both and their ratio.
+"""Two builds side by side, by turns in one run: ``make bench OLD=checkout`` prints seconds of both and their ratio.
 
-Each build runs in a process of its own, with its own environment (``checkout/.venv``), and does every task in turn with the other,
-so that both meet the same load of the machine; the smallest of the timings counts.
+Each build runs in a process of its own, with its own environment (``checkout/.venv``), and does every task in turn with the
+other, so that both meet the same load of the machine; the smallest of the timings counts.
 """
 
 from __future__ import annotations
