@@ -16,8 +16,8 @@ from scipy.stats import chi2, multivariate_normal
 from tests.reference_runner import common
 
 import vfmeta as vf
+from vfmeta.core.messages import ConvergenceError
 from vfmeta.frequentist.multivariate.structures import Structure, angles_of
-from vfmeta.kernels import ConvergenceError
 from vfmeta.kernels.dependent import derivatives
 from vfmeta.kernels.newton import maximise
 

@@ -15,7 +15,6 @@ from vfmeta.kernels.quadratic_form import tau2_at
 from vfmeta.kernels.regression import Regression, regression
 from vfmeta.kernels.roots import ConvergenceError
 
-TESTS = ("HKSJ", "HKSJ-adhoc", "Wald", "t", "KR")
 _CELLS = 1_000_000  # n * k * p that one call of the compiled loop holds
 
 
@@ -62,8 +61,8 @@ def fit(
     tau2 : str or float
         A name of `vfmeta.kernels.tau2.ESTIMATORS`, "common", or a value in squared units of ``y``.
     test : str
-        One of `TESTS`. The Hartung-Knapp factor is y'Py / (k - p) (Knapp & Hartung 2003, Stat Med 22:2693-2710); with user
-        weights, the mean square of the residuals about that fit, weighted by 1 / (v + tau2).
+        One of `vfmeta.core.params.RegressionTest`. The Hartung-Knapp factor is y'Py / (k - p) (Knapp & Hartung 2003, Stat Med
+        22:2693-2710); with user weights, the mean square of the residuals about that fit, weighted by 1 / (v + tau2).
     weights : ndarray of shape (k,), optional
         User weights of the coefficients (and of an estimator that needs them) in place of 1 / (v + tau2).
 
