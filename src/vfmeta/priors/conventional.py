@@ -29,9 +29,9 @@ class Conventional(TauPrior):
 
     @staticmethod
     def formula(u: Any, t: Any, a: Any, v: Any, k: Any) -> Any:
-        total = 0.0 * t
+        square, total = t * t, 0.0 * t
         for i in range(k):
-            total = total + np.log(v[i] + t * t)
+            total = total + np.log(v[i] + square)
         return u - 1.5 * total / k
 
     def constant(self, v: np.ndarray) -> float:

@@ -28,10 +28,10 @@ class Jeffreys(TauPrior):
     @staticmethod
     def formula(u: Any, t: Any, a: Any, v: Any, k: Any) -> Any:
         # ratio to the smallest variance keeps the sum of squares away from underflow
-        least = a[0] + t * t
-        total = 0.0 * t
+        square = t * t
+        least, total = a[0] + square, 0.0 * t
         for i in range(k):
-            total = total + (least / (v[i] + t * t)) ** 2
+            total = total + (least / (v[i] + square)) ** 2
         return u - np.log(least) + 0.5 * np.log(total)
 
     def parameters(self, v: np.ndarray) -> tuple[float, ...]:
