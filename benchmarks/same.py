@@ -73,7 +73,8 @@ def run(home: Path, part: str, files: list[Path], keep: bool) -> tuple[dict[str,
     env = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     start = time.perf_counter()
     if part == "records":
-        command = ["-m", "vfmeta.cli", "run", "--trials", "data/trials", "--plans", "analyses", "--out", str(work / "build")]
+        entry = "vfmeta" if (home / "src/vfmeta/__main__.py").exists() else "vfmeta.cli"
+        command = ["-m", entry, "run", "--trials", "data/trials", "--plans", "analyses", "--out", str(work / "build")]
     else:
         command = ["-P", str(probes), part, str(work / "out.json"), *(map(str, files) if part == "cases" else ())]
     try:
