@@ -201,7 +201,8 @@ def _model(tau: priors.TauPrior, mu: priors.MuPrior) -> Any:
                 if mu.proper:
                     pm.Potential("prior_mu", -0.5 * given["mu_precision"] * (mean - given["mu_mean"]) ** 2)
                 pm.Potential("likelihood", pm.logp(pm.Normal.dist(mean, pm.math.sqrt(total)), y).sum())
-            _compiled[key] = nutpie.compile_pymc_model(model, backend="numba")
+            with compat.strict():
+                _compiled[key] = nutpie.compile_pymc_model(model, backend="numba")
         return _compiled[key]
 
 

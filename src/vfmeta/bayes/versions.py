@@ -68,6 +68,19 @@ def hushed() -> Iterator[None]:
         log.setLevel(before)
 
 
+@contextmanager
+def strict() -> Iterator[None]:
+    """Models compiled here add and multiply in the order in which they were written.
+
+    PyTensor lets the compiler reorder sums as it likes, and what it likes hangs on which parts of a model it finds compiled
+    already, in this process or on disk: the same seed then gives other last digits.
+    """
+    import pytensor
+
+    with pytensor.config.change_flags(numba__fastmath=False):
+        yield
+
+
 def draws_of(trace: Any, *names: str) -> list[np.ndarray]:
     """Draws of named variables from an InferenceData or DataTree; each of shape (chains, draws, ...)."""
     return [np.asarray(trace["posterior"][name].values, dtype=float) for name in names]

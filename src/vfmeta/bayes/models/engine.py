@@ -201,7 +201,7 @@ class _Graph:
         if not self._failed:
             try:
                 nutpie = compat.load_nutpie()
-                with compat.hushed():
+                with compat.hushed(), compat.strict():
                     self.compiled = nutpie.compile_pymc_model(self.model, backend="numba", var_names=self.free)
             except Exception as error:  # whatever it is, PyMC's own sampler can do the work
                 self._failed = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
@@ -234,7 +234,7 @@ class _Graph:
     ) -> tuple[Draws, np.ndarray, np.ndarray]:
         pm = compat.load_pymc()
         set_data(self.model, model.data, model.coords)
-        with compat.hushed():
+        with compat.hushed(), compat.strict():
             trace = pm.sample(
                 model=self.model, draws=settings["draws"], tune=settings["tune"], chains=settings["chains"], cores=1,
                 random_seed=settings["seed"], target_accept=target_accept, progressbar=False, var_names=self.free,
