@@ -180,3 +180,18 @@ def world(tmp_path: Path) -> World:
 def packaged() -> vf.Trials:
     """The packaged tables, read once."""
     return vf.load_trials()
+
+
+# what is longest goes first, so that no worker is left alone with it at the end
+FIRST = ("builds", "test_models_normal.py", "test_models_counts.py", "test_models_levels.py")
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file, and all tests that look at a build, meet in one worker: worlds and compiled models are made once."""
+    groups = {}
+    for item in items:
+        shared = {"real_build", "toy_build"} & set(getattr(item, "fixturenames", ()))
+        groups[item] = "builds" if shared else item.path.name
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: FIRST.index(groups[item]) if groups[item] in FIRST else len(FIRST))
