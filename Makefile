@@ -33,10 +33,10 @@ validate: $(READY) ## check the trial tables
 	@$(BIN)/vfmeta validate $(TRIALS)
 
 test: $(READY) ## run the tests, but for the slow studies
-	@$(BIN)/python -m pytest -m "not slow" -n auto --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not slow" -n auto --no-loadscope-reorder
 
 test-slow: $(READY) ## run the slow studies
-	@$(BIN)/python -m pytest -m slow -n auto --dist loadgroup --no-loadscope-reorder || [ $$? -eq 5 ] # 5: no test is marked slow
+	@$(BIN)/python -m pytest -m slow -n auto --no-loadscope-reorder || [ $$? -eq 5 ] # 5: no test is marked slow
 
 test-all: ## run all tests on each of Python 3.11, 3.12 and 3.13 that is found
 	@$(call each-version,test test-slow)

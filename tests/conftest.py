@@ -182,16 +182,27 @@ def packaged() -> vf.Trials:
     return vf.load_trials()
 
 
-# what is longest goes first, so that no worker is left alone with it at the end
+# files that look at the same builds; what is longest goes first, so that no worker is left alone with it at the end
+BUILDS = {f"test_{name}.py" for name in ("evidence_build", "evidence_run", "evidence_checks", "reports", "cli")}
 FIRST = ("builds", "test_models_normal.py", "test_models_counts.py", "test_models_levels.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def group(nodeid: str) -> str:
+    """Tests of one group meet in one process, so that worlds and compiled models are made once."""
+    file = nodeid.partition("::")[0].rpartition("/")[2]
+    return "builds" if file in BUILDS else file
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file, and all tests that look at a build, meet in one worker: worlds and compiled models are made once."""
-    groups = {}
-    for item in items:
-        shared = {"real_build", "toy_build"} & set(getattr(item, "fixturenames", ()))
-        groups[item] = "builds" if shared else item.path.name
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    items.sort(key=lambda item: FIRST.index(groups[item]) if groups[item] in FIRST else len(FIRST))
+    items.sort(key=lambda item: FIRST.index(found) if (found := group(item.nodeid)) in FIRST else len(FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)  # asked by pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Grouped(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Grouped(config, log)
