@@ -13,7 +13,9 @@ import pytest
 from tests.regression_data import quiet
 
 import vfmeta as vf
+from vfmeta.core.params import Method, choices
 from vfmeta.kernels.tau2 import ESTIMATORS, Estimator, register
+from vfmeta.kernels.tau2.chain import BRANCHES
 
 # residual mean square of least squares less the mean sampling variance, never below zero
 FILE = textwrap.dedent('''
@@ -89,3 +91,9 @@ def test_a_name_is_taken_once_and_a_formula_is_needed() -> None:
         register("empty", Estimator("nothing"))
     with pytest.raises(vf.InputError, match="plain"):
         vf.random_effects(y=[0.1, 0.2], v=[0.1, 0.1], method="plain")
+
+
+def test_the_option_names_the_estimators_that_there_are() -> None:
+    assert set(choices(Method)) == set(ESTIMATORS)
+    assert all(e.paper and (e.compiled is None) != (e.formula is None) for e in ESTIMATORS.values())
+    assert {e.compiled for e in ESTIMATORS.values()} <= {*BRANCHES, None}
