@@ -1,0 +1,1 @@
+"""Would it stand? Checks of an answer by other means, one question a file."""
