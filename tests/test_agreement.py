@@ -18,9 +18,10 @@ import evidence_world as ew
 import vfmeta as vf
 from vfmeta import bayes as bayesian
 from vfmeta import priors
+from vfmeta.appraisal.agreement import Case, Compared, compare, confirm, report, verdicts
 from vfmeta.bayes.monte_carlo import FIGURES, agrees, differences, limit, monte_carlo_errors, tails_of
-from vfmeta.evidence.agreement import Case, Compared, compare, confirm, report, review_cases, verdicts
 from vfmeta.evidence.plan import load_plans
+from vfmeta.evidence.run import review_cases
 
 Y, V = [-1.0, 0.2, 0.9], [0.1, 0.2, 0.15]
 LIGHT = Case("light", {"y": Y, "v": V}, priors.HalfNormal(0.5), priors.Normal(0.0, 2.82))
@@ -200,12 +201,12 @@ def test_differences_ask_for_the_same_question() -> None:
 def test_every_bayesian_analysis_of_the_plans_is_a_case_once(tmp_path: Path) -> None:
     home = ew.world(tmp_path / "world")
     trials, file = vf.load_trials(home / "trials"), home / "analyses" / "cement.toml"
-    cases = {c.name for c in review_cases(load_plans(home / "analyses"), trials)}
+    cases = {c.name for c in review_cases(load_plans(home / "analyses"), trials)[0]}
     # one trial is not pooled; common effect is not Bayesian; DerSimonian-Laird has the posterior of the main analysis
     assert cases == {*(f"cement/pain_{month}m" for month in (3, 6, 9, 12)), "drug/fracture"}
     wide = 'tau_prior = { family = "HalfT", df = 4, scale = 2.0 }'
     file.write_text(file.read_text(encoding="utf-8").replace('model = "common"', wide), encoding="utf-8")
-    (extra,) = [c for c in review_cases(load_plans(home / "analyses"), trials) if c.name not in cases]
+    (extra,) = [c for c in review_cases(load_plans(home / "analyses"), trials)[0] if c.name not in cases]
     assert (extra.name, str(extra.tau)) == ("cement/pain_12m, common", "tau ~ half-t(4 df, scale 2)")
 
 

@@ -1,4 +1,5 @@
-"""``make agreement``: the exact posterior beside PyMC's, on every recorded Bayesian case and every analysis of the review.
+"""``make agreement``: the exact posterior beside PyMC's on every recorded Bayesian case and every analysis of the review, and
+every frequentist pool of the review beside statsmodels'.
 
 ``python -m tests.reference_runner.agreement [CASES=folder] [TRIALS=folder] [PLANS=folder] [SEED=number]``
 """
@@ -13,9 +14,10 @@ from typing import Any
 from tests.reference_runner import adapt_bayesmeta
 from tests.reference_runner.common import NotOffered
 
+from vfmeta.appraisal.agreement import Case, report, report_pools
 from vfmeta.core.messages import InputError
-from vfmeta.evidence.agreement import Case, report, review_cases
 from vfmeta.evidence.plan import load_plans
+from vfmeta.evidence.run import review_cases
 from vfmeta.trials import load_trials
 
 DEFAULT = Path(__file__).resolve().parents[1] / "reference"
@@ -49,11 +51,11 @@ def main(arguments: list[str]) -> int:
         print(f"There is no {place}; give a folder of case files, or one file, as CASES=path.")
         return 2
     try:
-        review = review_cases(load_plans(given.get("PLANS")), load_trials(given.get("TRIALS")))
+        review, pools = review_cases(load_plans(given.get("PLANS")), load_trials(given.get("TRIALS")))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    return report([*recorded(place), *review], seed=int(given.get("SEED", 1)))
+    return max(report([*recorded(place), *review], seed=int(given.get("SEED", 1))), report_pools(pools))
 
 
 if __name__ == "__main__":

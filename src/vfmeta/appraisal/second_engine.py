@@ -1,9 +1,9 @@
 """A frequentist pool computed a second time, by statsmodels, and how far the two lie apart.
 
-DerSimonian-Laird and Paule-Mandel are `combine_effects` from data to interval. Where statsmodels has no estimator of tau2 (REML,
-ML) it supplies the log likelihood, that of its Gaussian GLM with the scale held at 1, and the fit at the tau2 that maximises
-it; the search is scipy's and the restricted term is added here. (``llf`` of its WLS and GLM is no help: it profiles the scale out.)
-Models of counts with a common effect are its binomial and Poisson GLM.
+DerSimonian-Laird and Paule-Mandel are `combine_effects` from data to interval. Where statsmodels has no estimator of tau2
+(REML, ML) it supplies the log likelihood, that of its Gaussian GLM with the scale held at 1, and the fit at the tau2 that
+maximises it; the search is scipy's and the restricted term is added here. (``llf`` of its WLS and GLM is no help: it profiles
+the scale out.) Models of counts with a common effect are its binomial and Poisson GLM.
 """
 
 from __future__ import annotations
@@ -113,10 +113,12 @@ def second_pool(fit: FrequentistResult) -> SecondPool:
 
 
 def _by_combine_effects(fit: FrequentistResult, method: str) -> SecondPool:
-    found, notes = _combined(fit, method), []
+    with np.errstate(invalid="ignore"):  # its random-effects half is undefined below 0, and not used then
+        found, notes = _combined(fit, method), []
+        intervals = found.conf_int(alpha=1 - fit.level, use_t=fit.interval_method != "Wald")
     cut = method == "DL" and found.tau2 < 0
     if cut:
-        notes.append(f"statsmodels' own tau2 is {found.tau2:.3g}, below 0; it was cut at 0, and its results at tau2 = 0 stand here.")
+        notes.append(f"statsmodels' own tau2 is {found.tau2:.3g}; it was cut at 0, and its results at tau2 = 0 stand here.")
     fixed = cut or method == "common effect"
     mean, se0, se_hk = (
         (found.mean_effect_fe, found.sd_eff_w_fe, found.sd_eff_w_fe_hksj)
@@ -125,7 +127,6 @@ def _by_combine_effects(fit: FrequentistResult, method: str) -> SecondPool:
     )
     kind = fit.interval_method
     knapp = kind == "HKSJ" or (kind == "HKSJ-adhoc" and se_hk > se0)
-    intervals = found.conf_int(alpha=1 - fit.level, use_t=kind != "Wald")
     low, high = intervals[(2 if knapp else 0) + (0 if fixed else 1)]
     tau2 = None if method == "common effect" else 0.0 if cut else float(found.tau2)
     itself = (*(() if tau2 is None else ("tau2",)), *_ITSELF)
@@ -234,7 +235,7 @@ def second_counts(fit: CountResult, **counts: Any) -> SecondPool:
     if fit.model != "common" or model == "UM.RS":
         raise InputError("statsmodels' GLM has no random effects; only a common effect can be computed a second time.")
     if measure == "OR" and model == "CM.EL":
-        raise InputError("statsmodels' GLM knows no hypergeometric distribution; CM.AL and UM.FS can be computed a second time.")
+        raise InputError("statsmodels' GLM knows no hypergeometric distribution; CM.AL and UM.FS have a second engine.")
     arrays = [np.asarray(counts[name], dtype=float) for name in _COUNTS[measure]]
     rates = measure in ("IRR", "IRLN")
     if len(arrays) == 2:
@@ -250,7 +251,8 @@ def second_counts(fit: CountResult, **counts: Any) -> SecondPool:
             fitted = _count_glm(np.concatenate([a, c]), np.concatenate([m1, m2]), design, rates)
         else:  # given the events of both arms together, those of arm 1 are binomial
             fitted = _count_glm(a, a + c, np.ones((k, 1)), False, np.log(m1 / m2))
-    half = (fit.interval[1] - fit.interval[0]) / 2 / fit.se  # the quantile is ours: the GLM's degrees of freedom are not the model's
+    # the quantile is ours: the GLM's degrees of freedom are not those of the model
+    half = (fit.interval[1] - fit.interval[0]) / 2 / fit.se
     estimate, se = float(fitted.params[0]), float(fitted.bse[0])
     figures = (
         Apart("estimate", fit.estimate, estimate, fit.se), Apart("SE", fit.se, se, fit.se),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from vfmeta.core.messages import InputError
+from vfmeta.evidence.cache import HOME, Cache, digest
 from vfmeta.trials.schema import packaged_folder
 
 STAGES = ("analyses", "figures", "report")
-_LIBRARIES = ("numpy", "pandas", "scipy", "matplotlib", "pymc", "nutpie", "arviz", "jinja2", "frictionless")
+_LIBRARIES = (
+    "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pymc", "pytensor", "nutpie", "arviz", "jinja2", "frictionless",
+)  # fmt: skip
 Say = Callable[[str], None]
 
 
@@ -66,19 +67,26 @@ def build(
         from vfmeta.trials import load_trials
 
         loaded_plans, loaded = load_plans(plan_folder), load_trials(tables)
-    from vfmeta.evidence.run import run
+    from vfmeta.evidence.run import begin
 
     total = sum(len(p.analysis) for p in loaded_plans)
-    with clock(f"{total} analyses", total) as tick:
-        records = run(loaded_plans, loaded, out, tick=tick)
-    made = [out / "results"]
-    if stage != "analyses":
-        from vfmeta.evidence.figures import draw_all, draw_map
+    cache = Cache(out, beside=True)
+    try:
+        with clock(f"{total} analyses", total) as step:
+            begun = begin(loaded_plans, loaded, cache, tick=step)
+            step.note = cache.said()
+        made = [out / "results"]
+        if stage != "analyses":  # drawn while the other engines are at work: a figure needs nothing of them
+            from vfmeta.evidence.figures import draw_all, draw_map
 
-        with clock("figures") as tick:
-            figures = draw_all(records, out, tick=tick)
-            overview = draw_map(records, loaded, out)
-        made.append(out / "figures")
+            with clock("figures") as step:
+                figures = draw_all(begun.records, out, cache=cache, tick=step)
+                overview = draw_map(begun.records, loaded, out, cache=cache)
+            made.append(out / "figures")
+        with clock("checks by statsmodels and PyMC"):
+            records = begun.finish(out)
+    finally:
+        cache.close()
     if stage == "report":
         from vfmeta.evidence.summary import write_site
 
@@ -88,6 +96,16 @@ def build(
     _remember(state, stage, inputs, made)
     say(f"done in {clock.total():.1f} s: {goal}")
     return goal
+
+
+class _Step:
+    """A step while it runs: called with what is done now; ``note`` is said behind its name at the end."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self.show, self.note = show, ""
+
+    def __call__(self, now: str) -> None:
+        self.show(now)
 
 
 class _Clock:
@@ -100,7 +118,7 @@ class _Clock:
         return time.perf_counter() - self.start
 
     @contextmanager
-    def __call__(self, name: str, total: int | None = None) -> Iterator[Callable[[str], None]]:
+    def __call__(self, name: str, total: int | None = None) -> Iterator[_Step]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -109,25 +127,21 @@ class _Clock:
         console = Console(stderr=True)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(name, total=total, now="")
-            yield lambda now: progress.update(task, advance=1, now=now[:60])
-        self.say(f"{name}: {time.perf_counter() - start:.1f} s")
+            step = _Step(lambda now: progress.update(task, advance=1, now=now[:80]))
+            yield step
+        self.say(f"{name}{', ' if step.note else ''}{step.note}: {time.perf_counter() - start:.1f} s")
 
 
 def _digest_of_inputs(tables: Path, plans: Path) -> str:
-    home = Path(__file__).resolve().parents[1]
-    hashed = hashlib.sha256()
-    sources = [p for p in sorted(home.rglob("*")) if p.suffix in {".py", ".html", ".css"}]
-    for folder, files in ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.glob("*.toml"))), (home, sources)):
-        for file in files:
-            if file.is_file():
-                hashed.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
-    hashed.update(" ".join(version(name) for name in _LIBRARIES).encode())
-    return hashed.hexdigest()
+    sources = [p for p in sorted(HOME.rglob("*")) if p.suffix in {".py", ".html", ".css"}]
+    folders = ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.glob("*.toml"))))
+    found = [digest((f for f in files if f.is_file()), folder) for folder, files in folders]
+    return " ".join([*found, digest(sources, HOME, _LIBRARIES)])
 
 
 def _outputs(folders: list[Path]) -> dict[str, str]:
     files = [p for folder in folders if folder.is_dir() for p in sorted(folder.rglob("*")) if p.is_file()]
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    return {str(p): digest([p], p.parent) for p in files}
 
 
 def _unchanged(state: Path, stage: str, inputs: str, folders: list[Path]) -> bool:

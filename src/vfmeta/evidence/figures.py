@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.plan import PAGES
 from vfmeta.evidence.records import Record, keep_only, sections, write
-from vfmeta.evidence.run import Tick, digest_of
 from vfmeta.results.fit import BayesianResult, FrequentistResult
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 _DRAWING = ("core", "plots", "results", "text", "evidence/figures.py")
 
 
-def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | None = None) -> dict[str, list[dict[str, str]]]:
+def draw_all(
+    records: list[Record], out: str | Path = "build", *, cache: Cache | None = None, tick: Callable[[str], None] | None = None
+) -> dict[str, list[dict[str, str]]]:
     """Draw every forest plot of the records into ``figures/`` as SVG and PNG.
 
     Returns
@@ -26,10 +29,8 @@ def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | N
     dict
         Plan id to its figures in order, each with ``name``, ``title`` and ``alt`` text.
     """
-    from joblib import Memory
-
     out = Path(out)
-    remembered = Memory(out / "cache", verbose=0).cache(_drawn)
+    cache = cache or Cache(out)
     code = digest_of(_DRAWING, ("matplotlib",))
     by_plan: dict[str, list[Record]] = {}
     for record in records:
@@ -40,7 +41,7 @@ def draw_all(records: list[Record], out: str | Path = "build", *, tick: Tick | N
         for name, group in sections(members):
             if tick:
                 tick(name)
-            svg, png, alt = remembered(_inputs(group), code)
+            svg, png, alt = cache.get(_drawn, _inputs(group), code)
             write(out / "figures" / f"{name}.svg", svg)
             write(out / "figures" / f"{name}.png", png)
             made[plan].append({"name": name, "title": _title(group), "alt": alt})
@@ -54,10 +55,8 @@ def _title(group: list[Record]) -> str:
     return f"{group[0].data['plan']['title']}: {', '.join(outcomes)}"
 
 
-def draw_map(records: list[Record], trials: Trials, out: Path) -> dict[str, str]:
+def draw_map(records: list[Record], trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str]:
     """Draw where evidence is and where it is not, as ``figures/evidence_map``; name, title and alt text."""
-    from joblib import Memory
-
     domain = dict(zip(trials.outcomes.outcome_id, trials.outcomes.domain, strict=True))
     used: dict[tuple[str, str], set[str]] = {}
     known: dict[tuple[str, str], set[str]] = {}
@@ -69,9 +68,8 @@ def draw_map(records: list[Record], trials: Trials, out: Path) -> dict[str, str]
         others = {x["study_id"] for x in r.data["left_out"] if "not mixed with" not in x["reason"]}
         known.setdefault(key, set()).update(figures | others)
     cells = [[*key, len(used[key]), len(known[key])] for key in known]
-    svg, png, alt = Memory(out / "cache", verbose=0).cache(_drawn_map)(
-        json.dumps(cells), digest_of(_DRAWING, ("matplotlib", "seaborn"))
-    )
+    code = digest_of(_DRAWING, ("matplotlib", "seaborn"))
+    svg, png, alt = (cache or Cache(out)).get(_drawn_map, json.dumps(cells), code)
     write(out / "figures" / "evidence_map.svg", svg)
     write(out / "figures" / "evidence_map.png", png)
     return {

@@ -6,11 +6,15 @@ import json
 import warnings
 import zlib
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vfmeta.appraisal.second_engine import second_pool
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.question import Question
 from vfmeta.effects.table import Effect, EffectTable
+
+if TYPE_CHECKING:
+    from vfmeta.results.fit import FrequentistResult
 
 _ESTIMATION = ("method", "test", "model", "tau_prior", "mu_prior")
 
@@ -27,8 +31,8 @@ def inputs_of(table: EffectTable, choices: dict[str, Any], *, sample: bool, name
     return json.dumps(payload, sort_keys=True, ensure_ascii=False)
 
 
-def fit_all(inputs: str, code: str) -> dict[str, Any]:
-    """Frequentist, exact Bayesian and, where a seed is given, sampled results of one analysis as plain data.
+def answers(inputs: str, code: str) -> dict[str, Any]:
+    """Frequentist and exact Bayesian results of one analysis as plain data.
 
     Parameters
     ----------
@@ -40,33 +44,70 @@ def fit_all(inputs: str, code: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``frequentist``, ``posterior`` and ``sampled``, each a result's ``to_dict()`` or None, and ``checks`` of the posterior
-        (see `_checks`) or None.
+        ``frequentist`` and ``posterior``, each a result's ``to_dict()`` or None, and ``checks`` of the posterior (see
+        `_checks`) or None.
     """
-    from vfmeta import bayes as bayesian
-    from vfmeta.frequentist import univariate
-
-    data = json.loads(inputs)
-    table = _table(data)
-    estimation = data["estimation"]
-    out: dict[str, Any] = {"frequentist": None, "posterior": None, "sampled": None, "checks": None}
+    table, estimation, _ = _read(inputs)
+    out: dict[str, Any] = dict.fromkeys(("frequentist", "posterior", "checks"))
     if not len(table):
         return out
     with warnings.catch_warnings():  # every warning stands in the result and on the page
         warnings.simplefilter("ignore", VfmetaWarning)
-        if estimation.get("model") == "common":
-            fit = univariate.common_effect(table)
-        else:
-            fit = univariate.random_effects(table, method=estimation.get("method", "REML"), test=estimation.get("test", "HKSJ"))
-        out["frequentist"] = fit.to_dict()
-        if len(table) > 1 and estimation.get("model") != "common":
-            tau, mu = (prior(estimation.get(name), table.question.measure) for name in ("tau_prior", "mu_prior"))
-            exact = bayesian.random_effects(table, tau=tau, mu=mu)
+        out["frequentist"] = pool(table, estimation).to_dict()
+        if _is_bayesian(table, estimation):
+            tau, mu = _priors(table, estimation)
+            exact = _exact(table, tau, mu)
             out["posterior"] = exact.to_dict()
             out["checks"] = _checks(exact)
-            if data["seed"] is not None:
-                out["sampled"] = _sampled(table, tau, mu, data["seed"], exact)
     return out
+
+
+def second_answers(inputs: str, code: str) -> dict[str, Any]:
+    """The same answers by other engines, with how far they lie apart; parameters as in `answers`.
+
+    Returns
+    -------
+    dict
+        ``second``: the frequentist pool by statsmodels, and where a seed is given ``sampled``: the posterior by PyMC; None, or
+        why there is none under ``refused``.
+    """
+    table, estimation, seed = _read(inputs)
+    out: dict[str, Any] = dict.fromkeys(("second", "sampled"))
+    if len(table) < 2:
+        return out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VfmetaWarning)
+        try:
+            out["second"] = second_pool(pool(table, estimation)).to_dict()
+        except InputError as error:
+            out["second"] = {"refused": str(error)}
+        if seed is not None and _is_bayesian(table, estimation):
+            tau, mu = _priors(table, estimation)
+            out["sampled"] = _sampled(table, tau, mu, seed, _exact(table, tau, mu))
+    return out
+
+
+def _is_bayesian(table: EffectTable, estimation: dict[str, Any]) -> bool:
+    return len(table) > 1 and estimation.get("model") != "common"
+
+
+def pool(table: EffectTable, estimation: dict[str, Any]) -> FrequentistResult:
+    """The frequentist pool that a plan asks for."""
+    from vfmeta.frequentist import univariate
+
+    if estimation.get("model") == "common":
+        return univariate.common_effect(table)
+    return univariate.random_effects(table, method=estimation.get("method", "REML"), test=estimation.get("test", "HKSJ"))
+
+
+def _exact(table: EffectTable, tau: Any, mu: Any) -> Any:
+    from vfmeta import bayes as bayesian
+
+    return bayesian.random_effects(table, tau=tau, mu=mu)
+
+
+def _priors(table: EffectTable, estimation: dict[str, Any]) -> list[Any]:
+    return [prior(estimation.get(name), table.question.measure) for name in ("tau_prior", "mu_prior")]
 
 
 def _sampled(table: EffectTable, tau: Any, mu: Any, seed: int, exact: Any) -> dict[str, Any]:
@@ -107,9 +148,10 @@ def prior(stated: dict[str, Any] | None, measure: str) -> Any:
     return stated_priors.make(stated, measure) if stated else None
 
 
-def _table(data: dict[str, Any]) -> EffectTable:
+def _read(inputs: str) -> tuple[EffectTable, dict[str, Any], int | None]:
+    data = json.loads(inputs)
     effects = []
     for e in data["effects"]:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in e.items()}
         effects.append(Effect(**values))
-    return EffectTable(Question.from_dict(data["question"]), tuple(effects))
+    return EffectTable(Question.from_dict(data["question"]), tuple(effects)), data["estimation"], data["seed"]

@@ -16,10 +16,11 @@ from vfmeta.core.question import Question
 from vfmeta.results.fit import BayesianResult, FrequentistResult
 
 if TYPE_CHECKING:
+    from vfmeta.appraisal.second_engine import SecondPool
     from vfmeta.bayes.checks import LeaveOneOut, PredictiveCheck
     from vfmeta.bayes.scaling import PowerScaling
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Record:
     def posterior(self) -> BayesianResult | None:
         found = self.data["results"]["posterior"]
         return BayesianResult.from_dict(found) if found else None
+
+    @cached_property
+    def second(self) -> SecondPool | None:
+        """The frequentist pool by statsmodels; None where nothing was pooled or it has no such pool."""
+        from vfmeta.appraisal.second_engine import SecondPool
+
+        found = self.data["results"]["second"]
+        return None if not found or "refused" in found else SecondPool.from_dict(found)
 
     @cached_property
     def power_scaling(self) -> PowerScaling | None:

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import math
 from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vfmeta.appraisal.agreement import Case
 from vfmeta.core.messages import InputError
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit
+from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.plan import Analysis, Plan
 from vfmeta.evidence.records import RECORD_VERSION, Record, dumps, keep_only, write
 from vfmeta.evidence.sentences import answer, why
+from vfmeta.results.fit import FrequentistResult
 from vfmeta.trials import Trials
 
 _MODELS = (
     "core", "frequentist", "bayes", "kernels", "priors", "results", "effects/table.py", "effects/reading.py", "evidence/fit.py",
 )  # fmt: skip
+_SECOND = (*_MODELS, "appraisal/second_engine.py")
+_LIBRARIES = ("numpy", "scipy")
+_ENGINES = (*_LIBRARIES, "statsmodels", "pymc", "pytensor", "nutpie", "arviz")
 _FIT_ONLY = {"method", "test", "model", "tau_prior", "mu_prior"}
 Tick = Callable[[str], None]
-
-
-def digest_of(parts: tuple[str, ...], libraries: tuple[str, ...]) -> str:
-    """Digest of parts of the package and of the versions of libraries they rest on."""
-    home = Path(__file__).resolve().parents[1]
-    hashed = hashlib.sha256()
-    for part in parts:
-        path = home / part
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            hashed.update(file.read_bytes())
-    hashed.update(" ".join(f"{name} {version(name)}" for name in libraries).encode())
-    return hashed.hexdigest()
 
 
 def run(plans: list[Plan], trials: Trials, out: str | Path = "build", *, tick: Tick | None = None) -> list[Record]:
@@ -63,28 +56,58 @@ def run(plans: list[Plan], trials: Trials, out: str | Path = "build", *, tick: T
     InputError
         A plan asks for something the tables do not know. Nothing is written then.
     """
-    from joblib import Memory
+    return begin(plans, trials, Cache(out), tick=tick).finish(out)
 
-    out = Path(out)
+
+@dataclass
+class Begun:
+    """Records with their answers; what other engines say of them is still awaited."""
+
+    records: list[Record]
+    awaited: list[Awaited] = field(default_factory=list)
+
+    def finish(self, out: str | Path) -> list[Record]:
+        """Wait for the other engines and write the results."""
+        for record, variant, second in self.awaited:
+            parts = [record.data] if not variant else [s for s in record.data["sensitivity"] if s["id"] == variant]
+            parts[0]["results"] |= json.loads(dumps(second()))
+        _write_all(self.records, Path(out))
+        return self.records
+
+
+Awaited = tuple[Record, str, Callable[[], dict[str, Any]]]
+
+
+def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None = None) -> Begun:
+    """Answer every analysis and ask the other engines about it; parameters and errors as in `run`."""
     tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
-    remembered = Memory(out / "cache", verbose=0).cache(fit.fit_all, ignore=[])
-    code = digest_of(_MODELS, ("numpy", "scipy", "pymc", "nutpie", "arviz"))
-    records, problems = [], []
+    codes = digest_of(_MODELS, _LIBRARIES), digest_of(_SECOND, _ENGINES)
+    begun, problems = Begun([]), []
     for plan in plans:
         for analysis in plan.analysis:
             if tick:
-                tick(f"{plan.title}: {analysis.title}")
+                tick(f"{cache.said()}; {plan.title}: {analysis.title}")
+            second: dict[str, Callable[[], dict[str, Any]]] = {}
+
+            def answered(inputs: str, variant: str, second: dict[str, Any] = second) -> dict[str, Any]:
+                found = cache.get(fit.answers, inputs, codes[0])
+                second[variant] = cache.ahead(fit.second_answers, inputs, codes[1])
+                return {**found, "second": None, "sampled": None}
+
             try:
-                records.append(_record(plan, analysis, trials, tables, lambda inputs: remembered(inputs, code)))
+                record = _record(plan, analysis, trials, tables, answered)
             except InputError as error:  # priors with which these trials have no posterior
                 problems += error.problems
+                continue
+            begun.records.append(record)
+            begun.awaited += [(record, variant, wait) for variant, wait in second.items()]
     if problems:
         raise InputError(problems)
-    _write_all(records, out)
-    return records
+    return begun
 
 
 Tables = dict[tuple[str, str, str], EffectTable]
+Answered = Callable[[str, str], dict[str, Any]]
 
 
 def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
@@ -138,14 +161,40 @@ def _table(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> Effe
     )
 
 
-def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, fitted: Callable[[str], dict[str, Any]]) -> Record:
+def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[str, FrequentistResult]]:
+    """Every pool of the plans, sensitivity analyses included, for `vfmeta.appraisal.agreement`; equal ones once.
+
+    Returns
+    -------
+    list of Case, dict of str to FrequentistResult
+        The Bayesian analyses, and the frequentist pools by name.
+    """
+    cases: dict[str, Case] = {}
+    pools: dict[str, tuple[str, FrequentistResult]] = {}
+    homes = {(p.id, a.id): (p, a) for p in plans for a in p.analysis}
+    for (plan, analysis, variant), table in _all_tables(plans, trials).items():
+        if len(table) < 2:
+            continue
+        choices = choices_of(*homes[plan, analysis], variant)
+        name = f"{plan}/{analysis}{', ' + variant if variant else ''}"
+        priors: dict[str, Any] = {x: choices[x] for x in ("tau_prior", "mu_prior") if x in choices}
+        rest = {k: v for k, v in choices.items() if k not in priors}
+        pools.setdefault(fit.inputs_of(table, rest, sample=False, name=""), (name, fit.pool(table, choices)))
+        if choices.get("model") != "common":
+            tau, mu = (fit.prior(priors.get(x), table.question.measure) for x in ("tau_prior", "mu_prior"))
+            same = fit.inputs_of(table, priors, sample=False, name="")
+            cases.setdefault(same, Case(name, {"effects": table}, tau, mu))
+    return list(cases.values()), dict(pools.values())
+
+
+def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answered: Answered) -> Record:
     main = tables[plan.id, analysis.id, ""]
     name = f"{plan.id}/{analysis.id}"
     choices = choices_of(plan, analysis)
 
     def part(table: EffectTable, choices: dict[str, Any], name: str, variant: str) -> dict[str, Any]:
         try:
-            return _part(table, choices, trials, fitted, name)
+            return _part(table, choices, trials, lambda inputs: answered(inputs, variant), name)
         except InputError as error:
             raise InputError(_placed(error, plan, analysis, variant)) from error
 
@@ -170,7 +219,7 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, fitt
 
 
 def _part(
-    table: EffectTable, choices: dict[str, Any], trials: Trials, fitted: Callable[[str], dict[str, Any]], name: str
+    table: EffectTable, choices: dict[str, Any], trials: Trials, answered: Callable[[str], dict[str, Any]], name: str
 ) -> dict[str, Any]:
     """What main and sensitivity analyses both hold: the question, the studies, what was left out, the results."""
     sample = bool(name) and len(table) > 1
@@ -184,7 +233,7 @@ def _part(
         ],
         "left_out": [{"study_id": x.study_id, "label": x.label, "reason": x.reason, "said": x.said} for x in table.left_out],
         "sources": {s: _source(trials, s) for s in sorted(known)},
-        "results": fitted(fit.inputs_of(table, choices, sample=sample, name=name)),
+        "results": answered(fit.inputs_of(table, choices, sample=sample, name=name)),
     }
 
 

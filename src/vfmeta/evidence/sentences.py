@@ -61,6 +61,18 @@ def sampler(record: Record) -> tuple[str, tuple[str, ...]]:
     return "" if alarms else f"PyMC agrees within {size:.1f} Monte Carlo errors", tuple(alarms)
 
 
+def second_alarms(record: Record) -> tuple[str, ...]:
+    """What statsmodels has against the frequentist pool; empty where it agrees or was not asked."""
+    second = record.second
+    if second is None or second.agrees:
+        return ()
+    worst = second.worst
+    return (
+        f"statsmodels and vfmeta disagree on the {worst.figure} of the frequentist pool ({tx.precise(worst.theirs)} and "
+        f"{tx.precise(worst.ours)}): use neither before the reason is found.",
+    )
+
+
 def _nothing(record: Record) -> str:
     others = record.data["left_out"]
     same = [x for x in others if "not mixed with" not in x["reason"]]

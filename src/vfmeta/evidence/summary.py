@@ -11,7 +11,7 @@ import pandas as pd
 
 from vfmeta.evidence.plan import PAGES, Plan
 from vfmeta.evidence.records import Record, keep_only, write
-from vfmeta.evidence.sentences import sampler
+from vfmeta.evidence.sentences import sampler, second_alarms
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count
 from vfmeta.text.fit import heterogeneity_text
@@ -88,6 +88,7 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
         "pools": pool_rows(plan, trials),
         "unused": without_figures(own, trials),
         "effects": [effect_view(r) for r in own if r.k],
+        "second": [x for r in own for s in (None, *r.sensitivity) if (x := second_row(r, s))],
         "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),
         "priors": list(dict.fromkeys(priors_text(r.posterior) for r in own if r.posterior is not None)),
     }
@@ -135,6 +136,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
     )
     row |= {
         "alarms": (),
+        "second_alarms": (),
         "title": record.title,
         "k": str(record.k),
         "patients": _patients(record),
@@ -157,6 +159,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
         row["next"] = tx.interval_text(q, post.next_trial.interval)
         row["prior_decides"] = "" if record.power_scaling is None else record.power_scaling.verdict
     row["check"], row["alarms"] = sampler(record)
+    row["second_alarms"] = second_alarms(record)
     return row
 
 
@@ -174,6 +177,29 @@ def sensitivity_row(main: Record, record: Record) -> dict[str, Any]:
         "kind": "" if not record.k else "one trial" if record.k == 1 else leads,
         "chances": row["chances"] if bayesian else "",
         "prior_decides": row["prior_decides"] if bayesian else "",
+    }
+
+
+def second_row(main: Record, variant: Record | None) -> dict[str, Any] | None:
+    """A frequentist pool as both engines compute it, for statisticians; None where nothing was pooled."""
+    record = variant or main
+    found = record.data["results"]["second"]
+    if not found:
+        return None
+    title = main.title if variant is None else f"{main.title}: {variant.data['title']}"
+    second, alarms = record.second, second_alarms(record)
+    if second is None:
+        return {"title": title, "refused": found["refused"]}
+    figures = [(f.figure, tx.precise(f.ours), tx.precise(f.theirs)) for f in second.figures]
+    return {
+        "title": title,
+        "refused": "",
+        "method": f"{second.method}, {record.frequentist.interval_method if record.frequentist else ''}",
+        "figures": figures,
+        "itself": ", ".join(second.itself),
+        "from_us": ", ".join(second.from_us),
+        "notes": second.notes,
+        "alarms": alarms,
     }
 
 
@@ -316,7 +342,7 @@ def _warnings(record: Record) -> list[str]:
             found += [f"{record.title}: {w}" for w in result.warnings]
     checks = (record.leave_one_out, record.predictive_check)
     found += [f"{record.title}: {note}" for check in checks if check is not None for note in check.notes]
-    return found + [f"{record.title}: {alarm}" for alarm in sampler(record)[1]]
+    return found + [f"{record.title}: {alarm}" for alarm in (*second_alarms(record), *sampler(record)[1])]
 
 
 def _link(trials: Trials, source_id: str) -> dict[str, str]:

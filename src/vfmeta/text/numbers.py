@@ -37,6 +37,11 @@ def fixed(value: float, digits: int) -> str:
     return f"{value:.{digits}f}"
 
 
+def precise(value: float) -> str:
+    """Six significant digits, for comparing what two programs computed."""
+    return short(value, 6).replace("-", MINUS)
+
+
 def _ratio(value: float) -> str:
     """A ratio: two decimals, a third one where two would say nothing, fewer where they would be noise."""
     if value < 0.0005:

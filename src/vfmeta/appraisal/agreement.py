@@ -1,24 +1,22 @@
-"""The exact and the sampled answer beside each other, on every analysis of the review and on cases from elsewhere."""
+"""Two engines beside each other on many cases: exact posteriors and PyMC, frequentist pools and statsmodels."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.appraisal.second_engine import LIMIT, SecondPool, second_pool
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.monte_carlo import Difference, differences, limit
 from vfmeta.core.messages import InputError, VfmetaWarning
-from vfmeta.evidence import fit
-from vfmeta.evidence.plan import Plan
-from vfmeta.evidence.run import _all_tables, choices_of
 from vfmeta.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vfmeta.trials import Trials
+    from vfmeta.results.fit import FrequentistResult
 
 
 @dataclass(frozen=True)
@@ -52,21 +50,6 @@ class Compared:
     @property
     def worst(self) -> Difference:
         return max(self.differences, key=lambda d: d.size)
-
-
-def review_cases(plans: list[Plan], trials: Trials) -> list[Case]:
-    """Every Bayesian analysis of the plans with two trials or more, sensitivity analyses included; equal ones once."""
-    found: dict[str, Case] = {}
-    homes = {(p.id, a.id): (p, a) for p in plans for a in p.analysis}
-    for (plan, analysis, variant), table in _all_tables(plans, trials).items():
-        choices = choices_of(*homes[plan, analysis], variant)
-        if len(table) < 2 or choices.get("model") == "common":
-            continue
-        priors: dict[str, Any] = {name: choices[name] for name in ("tau_prior", "mu_prior") if name in choices}
-        tau, mu = (fit.prior(priors.get(name), table.question.measure) for name in ("tau_prior", "mu_prior"))
-        same = fit.inputs_of(table, priors, sample=False, name="")
-        found.setdefault(same, Case(f"{plan}/{analysis}{', ' + variant if variant else ''}", {"effects": table}, tau, mu))
-    return list(found.values())
 
 
 def compare(
@@ -173,3 +156,38 @@ def report(cases: Sequence[Case], *, seed: int = 1) -> int:
     )
     out.print("All agree." if not wrong else f"{len(wrong)} at fault: {', '.join(r.name for r in wrong)}.")
     return 1 if wrong else 0
+
+
+def report_pools(pools: Mapping[str, FrequentistResult]) -> int:
+    """Compute every pool a second time by statsmodels, print both; exit status 1 where one disagrees or has no second."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title="Frequentist pools and statsmodels", title_justify="left")
+    for name in ("case", "k", "tau2, interval", "worst difference", "by statsmodels itself; taken from us; notes"):
+        shown.add_column(name, justify="right" if name == "k" else "left", overflow="fold")
+    wrong = []
+    for name, fit in pools.items():
+        asked = f"{fit.tau2_method}, {fit.interval_method}"
+        try:
+            found = second_pool(fit)
+        except InputError as error:
+            wrong.append(name)
+            shown.add_row(name, str(fit.k), asked, f"not computed: {error}", "", style="bold red")
+            continue
+        if not found.agrees:
+            wrong.append(name)
+        verdict = f"{found.worst.size:.1g} ({found.worst.figure}{'' if found.agrees else ': DISAGREE'})"
+        shown.add_row(name, str(fit.k), asked, verdict, _shares(found), style=None if found.agrees else "bold red")
+    out = Console(width=None if Console().is_terminal else 160)
+    out.print(shown)
+    out.print(
+        f"{len(pools)} pools. A difference is held to {LIMIT:g} standard errors of the pool (of tau2: typical sampling "
+        "variances; of Q: its degrees of freedom)."
+    )
+    out.print("All agree." if not wrong else f"{len(wrong)} at fault: {', '.join(wrong)}.")
+    return 1 if wrong else 0
+
+
+def _shares(found: SecondPool) -> str:
+    return "; ".join([", ".join(found.itself), ", ".join(found.from_us), *found.notes])

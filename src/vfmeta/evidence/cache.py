@@ -1,0 +1,82 @@
+"""The one memory of a build: what was made from the same inputs by the same code is read, not made again.
+
+What takes long and is not waited for, the checks by other engines, is made beside the build by one process of its own, which
+loads them (PyMC is 8 s of import and compilation) only when there is something to check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).resolve().parents[1]
+
+
+def digest(files: Iterable[Path], root: Path, libraries: Iterable[str] = ()) -> str:
+    """Digest of files, with their names below ``root``, and of versions of libraries."""
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    hashed.update(" ".join(f"{name} {version(name)}" for name in libraries).encode())
+    return hashed.hexdigest()
+
+
+def digest_of(parts: Iterable[str], libraries: Iterable[str]) -> str:
+    """Digest of the Python files of parts of the package and of the versions of libraries they rest on."""
+    paths = [HOME / part for part in parts]
+    return digest((f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])), HOME, libraries)
+
+
+class Cache:
+    """Remembers pure functions of strings below ``out/cache``, and counts what it did not have to make.
+
+    Parameters
+    ----------
+    out : str or path
+        Folder of a build.
+    beside : bool
+        Make what is asked for `ahead` in a process of its own, while the caller goes on.
+    """
+
+    def __init__(self, out: str | Path, *, beside: bool = False) -> None:
+        from joblib import Memory
+
+        self._memory = Memory(Path(out) / "cache", verbose=0)
+        self._beside = beside
+        self._pool: Any = None
+        self.asked = self.reused = 0
+
+    def get(self, function: Callable[..., Any], *given: str) -> Any:
+        """``function(*given)``, made or remembered; a digest of the code it runs is one of what is given."""
+        return self._remembered(function, given)[0](*given)
+
+    def ahead(self, function: Callable[..., Any], *given: str) -> Callable[[], Any]:
+        """The same, begun now and waited for when the returned function is called."""
+        remembered, known = self._remembered(function, given)
+        if known or not self._beside:
+            value = remembered(*given)
+            return lambda: value
+        if self._pool is None:
+            from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it leaves the caller's script alone
+
+            self._pool = ProcessPoolExecutor(max_workers=1, timeout=3600)  # kept until `close`
+        return self._pool.submit(remembered, *given).result
+
+    def close(self) -> None:
+        """End the process beside."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, kill_workers=True)
+            self._pool = None
+
+    def said(self) -> str:
+        """How much was reused, in words."""
+        return f"reused {self.reused} of {self.asked} results"
+
+    def _remembered(self, function: Callable[..., Any], given: tuple[str, ...]) -> tuple[Any, bool]:
+        remembered = self._memory.cache(function)
+        known = remembered.check_call_in_cache(*given)
+        self.asked, self.reused = self.asked + 1, self.reused + known
+        return remembered, known
