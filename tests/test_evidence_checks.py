@@ -145,7 +145,7 @@ def test_an_old_snapshot_is_refused_by_name(toy_build: Any, tmp_path: Path) -> N
     data = json.loads(file.read_text(encoding="utf-8"))
     del data["results"]["checks"]
     file.write_text(json.dumps({**data, "record_version": 1}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"another version of vfmeta \(record version 1, 2; this one reads 2\)"):
+    with pytest.raises(InputError, match=r"another version of vfmeta \(record version 1, 3; this one reads 3\)"):
         load_records(tmp_path)
 
 

@@ -129,7 +129,7 @@ def test_pymc_agrees_with_the_exact_posterior(toy_build: Any) -> None:
 
 def test_no_trial_says_so_and_lists_what_exists(toy_build: Any) -> None:
     record = toy_build.records["cement/pain_24m"]
-    assert record.data["results"] == dict.fromkeys(("frequentist", "posterior", "sampled", "checks"))
+    assert record.data["results"] == dict.fromkeys(("frequentist", "posterior", "sampled", "second", "checks"))
     assert record.data["answer"].startswith("Not enough to pool")
     assert {x["label"] for x in record.data["left_out"]} == {ew.LABELS[s] for at in ew.PAIN.values() for s in at}
     assert all("12 months" in x["reason"] for x in record.data["left_out"] if x["label"] == "Dixon 2007")
@@ -339,6 +339,7 @@ def test_a_second_run_writes_the_same_bytes_and_fits_nothing(
     toy_build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vfmeta import bayes as bayesian
+    from vfmeta.evidence import fit
     from vfmeta.evidence.plan import load_plans
     from vfmeta.frequentist import univariate
 
@@ -348,7 +349,8 @@ def test_a_second_run_writes_the_same_bytes_and_fits_nothing(
     def never(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("fitted again")
 
-    for module, name in ((univariate, "random_effects"), (bayesian, "random_effects"), (bayesian, "sample")):
+    slow = ((univariate, "random_effects"), (bayesian, "random_effects"), (bayesian, "sample"), (fit, "second_pool"))
+    for module, name in slow:
         monkeypatch.setattr(module, name, never)
     run(load_plans(toy_build.plans), vf.load_trials(toy_build.trials), tmp_path / "build")
     assert ew.files(tmp_path / "build" / "results") == before

@@ -63,7 +63,7 @@ def answers(inputs: str, code: str) -> dict[str, Any]:
 
 
 def second_answers(inputs: str, code: str) -> dict[str, Any]:
-    """The same answers by other engines, with how far they lie apart; parameters as in `answers`.
+    """The same answers by other engines, of two studies or more, with how far they lie apart; parameters as in `answers`.
 
     Returns
     -------
@@ -73,8 +73,6 @@ def second_answers(inputs: str, code: str) -> dict[str, Any]:
     """
     table, estimation, seed = _read(inputs)
     out: dict[str, Any] = dict.fromkeys(("second", "sampled"))
-    if len(table) < 2:
-        return out
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VfmetaWarning)
         try:

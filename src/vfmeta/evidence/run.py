@@ -91,7 +91,8 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
 
             def answered(inputs: str, variant: str, second: dict[str, Any] = second) -> dict[str, Any]:
                 found = cache.get(fit.answers, inputs, codes[0])
-                second[variant] = cache.ahead(fit.second_answers, inputs, codes[1])
+                if found["frequentist"] and found["frequentist"]["k"] > 1:
+                    second[variant] = cache.ahead(fit.second_answers, inputs, codes[1])
                 return {**found, "second": None, "sampled": None}
 
             try:
