@@ -35,7 +35,7 @@ def theirs(found: SecondPool) -> dict[str, float]:
 # tau2 where all variances are v: S2 - v by moments and REML, (k - 1) / k S2 - v by ML
 @pytest.mark.parametrize(("method", "tau2"), [("DL", 0.75), ("PM", 0.75), ("REML", 0.75), ("ML", 2 / 3 - 0.25)])
 def test_equal_variances_have_answers_known_by_hand(method: str, tau2: float) -> None:
-    found = second_pool(vf.random_effects(y=Y, v=V, tau2=method, interval="Wald"))
+    found = second_pool(vf.random_effects(y=Y, v=V, method=method, test="Wald"))
     se = math.sqrt((tau2 + 0.25) / 3)
     z = stats.norm.ppf(0.975)
     known = {"estimate": 1.0, "SE": se, "lower end": 1 - z * se, "upper end": 1 + z * se, "tau2": tau2, "Q": 2 / 0.25}
@@ -46,7 +46,7 @@ def test_equal_variances_have_answers_known_by_hand(method: str, tau2: float) ->
 @pytest.mark.parametrize("method", ["DL", "PM", "REML", "ML"])
 def test_hartung_knapp_is_the_spread_of_equally_weighted_effects(method: str) -> None:
     """With one variance the Hartung-Knapp error is S / sqrt(k), whatever tau2 is."""
-    found = second_pool(vf.random_effects(y=Y, v=V, tau2=method, interval="HKSJ"))
+    found = second_pool(vf.random_effects(y=Y, v=V, method=method, test="HKSJ"))
     half = stats.t.ppf(0.975, 2) / math.sqrt(3)
     assert theirs(found)["SE"] == pytest.approx(1 / math.sqrt(3), rel=1e-6)
     assert theirs(found)["lower end"] == pytest.approx(1 - half, rel=1e-6)
@@ -56,7 +56,7 @@ def test_hartung_knapp_is_the_spread_of_equally_weighted_effects(method: str) ->
 def test_dersimonian_laird_by_its_formula() -> None:
     y, se = [-0.4, 0.3, 0.9, 0.1], [0.2, 0.35, 0.25, 0.1]
     mean, error, tau2 = ew.dersimonian_laird(y, se)
-    found = second_pool(vf.random_effects(y=y, v=np.square(se), tau2="DL", interval="Wald"))
+    found = second_pool(vf.random_effects(y=y, v=np.square(se), method="DL", test="Wald"))
     assert [theirs(found)[x] for x in ("estimate", "SE", "tau2")] == pytest.approx([mean, error, tau2])
     assert found.itself == ("tau2", "estimate", "SE", "interval", "Q")
     assert found.from_us == ("effects", "variances")
@@ -66,7 +66,7 @@ def test_dersimonian_laird_by_its_formula() -> None:
 @pytest.mark.parametrize("interval", ["Wald", "HKSJ", "HKSJ-adhoc", "t"])
 def test_a_negative_tau2_is_cut_at_zero_and_said(interval: str) -> None:
     y, v = [0.1, 0.12, 0.15], [0.2, 0.3, 0.1]
-    found = second_pool(vf.random_effects(y=y, v=v, tau2="DL", interval=interval))
+    found = second_pool(vf.random_effects(y=y, v=v, method="DL", test=interval))
     assert theirs(found)["tau2"] == 0
     assert theirs(found)["estimate"] == pytest.approx(ew.common(y, np.sqrt(v).tolist())[0])
     assert len(found.notes) == 1
@@ -84,7 +84,7 @@ def test_a_common_effect_and_a_held_tau2() -> None:
     assert (theirs(found)["estimate"], theirs(found)["SE"]) == pytest.approx((mean, se))
     assert "tau2" not in theirs(found)
     mean, se = ew.common(y, np.sqrt(np.add(v, 0.3)).tolist())
-    held = second_pool(vf.random_effects(y=y, v=v, tau2=0.3, interval="t"))
+    held = second_pool(vf.random_effects(y=y, v=v, tau2=0.3, test="t"))
     assert (theirs(held)["estimate"], theirs(held)["SE"]) == pytest.approx((mean, se))
     assert "tau2, which was held" in held.from_us
     assert found.agrees
@@ -99,7 +99,7 @@ def test_both_engines_agree_on_pools_of_every_shape() -> None:
         y = rng.normal(0.0, np.sqrt(v + rng.choice([0.0, 0.05, 0.5])))
         for method in ("DL", "PM", "REML", "ML"):
             found = second_pool(
-                vf.random_effects(y=y, v=v, tau2=method, interval=str(rng.choice(["HKSJ", "HKSJ-adhoc", "Wald"])))
+                vf.random_effects(y=y, v=v, method=method, test=str(rng.choice(["HKSJ", "HKSJ-adhoc", "Wald"])))
             )
             assert found.agrees, (method, found.worst)
 
@@ -119,7 +119,7 @@ BREAKS: dict[str, Any] = {
 @pytest.mark.parametrize("figure", BREAKS)
 @pytest.mark.parametrize("method", ["REML", "ML", "DL", "PM"])
 def test_a_shifted_figure_is_flagged(method: str, figure: str, capsys: pytest.CaptureFixture[str]) -> None:
-    honest = vf.random_effects(y=[-0.4, 0.3, 0.9, 0.1], v=[0.04, 0.12, 0.06, 0.01], tau2=method)
+    honest = vf.random_effects(y=[-0.4, 0.3, 0.9, 0.1], v=[0.04, 0.12, 0.06, 0.01], method=method)
     assert report_pools({"honest": honest}) == 0
     shifted = dataclasses.replace(honest, **BREAKS[figure](honest, 1e-3))
     found = second_pool(shifted)
@@ -136,7 +136,7 @@ def test_a_shifted_tau2_of_the_pool_itself_is_flagged() -> None:
     y, v = [-0.4, 0.3, 0.9, 0.1], [0.04, 0.12, 0.06, 0.01]
     honest = vf.random_effects(y=y, v=v)
     moved = vf.random_effects(y=y, v=v, tau2=honest.tau2 * 1.02)
-    lying = dataclasses.replace(moved, tau2_method="REML")
+    lying = dataclasses.replace(moved, method="REML")
     sizes = {f.figure: f.size for f in second_pool(lying).figures}
     assert min(sizes[x] for x in ("estimate", "SE", "tau2")) > LIMIT
     assert sizes["Q"] < LIMIT
@@ -163,7 +163,7 @@ def count_cases() -> list[tuple[str, str | None, dict[str, Any], float, float]]:
 def test_counts_with_answers_known_by_hand(
     measure: str, model: str | None, counts: dict[str, Any], estimate: float, se: float
 ) -> None:
-    fit = vf.glmm(measure, model=model, effects="common", **counts)
+    fit = vf.glmm(measure, model=model, heterogeneity="common", **counts)
     found = second_counts(fit, **counts)
     assert (theirs(found)["estimate"], theirs(found)["SE"]) == pytest.approx((estimate, se), rel=1e-7)
     assert found.agrees
@@ -173,7 +173,7 @@ def test_counts_with_answers_known_by_hand(
 @pytest.mark.parametrize("model", ["UM.FS", "CM.AL"])
 def test_odds_ratios_agree_and_a_study_without_events_says_nothing(model: str) -> None:
     counts = {"events1": [*A, 0], "n1": [*N1, 50], "events2": [*C, 0], "n2": [*N2, 60]}
-    assert second_counts(vf.glmm("OR", model=model, effects="common", **counts), **counts).agrees
+    assert second_counts(vf.glmm("OR", model=model, heterogeneity="common", **counts), **counts).agrees
 
 
 # no road
@@ -183,7 +183,7 @@ def test_what_statsmodels_cannot_do_is_refused_in_words() -> None:
     odds = {"events1": A, "n1": N1, "events2": C, "n2": N2}
     for fit, said in (
         (vf.random_effects(y=Y[:1], v=V[:1]), "nothing was pooled"),
-        (vf.random_effects(y=Y, v=V, tau2="SJ"), "no SJ estimator"),
+        (vf.random_effects(y=Y, v=V, method="SJ"), "no SJ estimator"),
         (vf.random_effects(y=Y, v=V, weights="equal"), "weights of its own"),
     ):
         with pytest.raises(InputError, match=said):
@@ -191,7 +191,7 @@ def test_what_statsmodels_cannot_do_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="no random effects"):
         second_counts(vf.glmm("OR", **odds), **odds)
     with pytest.raises(InputError, match="hypergeometric"):
-        second_counts(vf.glmm("OR", model="CM.EL", effects="common", **odds), **odds)
+        second_counts(vf.glmm("OR", model="CM.EL", heterogeneity="common", **odds), **odds)
 
 
 # in the review

@@ -168,7 +168,7 @@ def report_pools(pools: Mapping[str, FrequentistResult]) -> int:
         shown.add_column(name, justify="right" if name == "k" else "left", overflow="fold")
     wrong = []
     for name, fit in pools.items():
-        asked = f"{fit.tau2_method}, {fit.interval_method}"
+        asked = f"{fit.method}, {fit.test}"
         try:
             found = second_pool(fit)
         except InputError as error:

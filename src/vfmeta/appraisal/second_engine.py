@@ -100,9 +100,9 @@ def second_pool(fit: FrequentistResult) -> SecondPool:
         raise InputError("One study only: nothing was pooled, so there is nothing to compute a second time.")
     if "weights" in fit.call:
         raise InputError("statsmodels pools by inverse variances only, and this pool has weights of its own.")
-    if fit.interval_method not in ("Wald", "t", "HKSJ", "HKSJ-adhoc"):
-        raise InputError(f"statsmodels makes no {fit.interval_method} interval.")
-    method = fit.tau2_method
+    if fit.test not in ("Wald", "t", "HKSJ", "HKSJ-adhoc"):
+        raise InputError(f"statsmodels makes no {fit.test} interval.")
+    method = fit.method
     if method in ("DL", "PM", "common effect"):
         return _by_combine_effects(fit, method)
     if method in ("REML", "ML"):
@@ -115,7 +115,7 @@ def second_pool(fit: FrequentistResult) -> SecondPool:
 def _by_combine_effects(fit: FrequentistResult, method: str) -> SecondPool:
     with np.errstate(invalid="ignore"):  # its random-effects half is undefined below 0, and not used then
         found, notes = _combined(fit, method), []
-        intervals = found.conf_int(alpha=1 - fit.level, use_t=fit.interval_method != "Wald")
+        intervals = found.conf_int(alpha=1 - fit.level, use_t=fit.test != "Wald")
     cut = method == "DL" and found.tau2 < 0
     if cut:
         notes.append(f"statsmodels' own tau2 is {found.tau2:.3g}; it was cut at 0, and its results at tau2 = 0 stand here.")
@@ -125,7 +125,7 @@ def _by_combine_effects(fit: FrequentistResult, method: str) -> SecondPool:
         if fixed
         else (found.mean_effect_re, found.sd_eff_w_re, found.sd_eff_w_re_hksj)
     )
-    kind = fit.interval_method
+    kind = fit.test
     knapp = kind == "HKSJ" or (kind == "HKSJ-adhoc" and se_hk > se0)
     low, high = intervals[(2 if knapp else 0) + (0 if fixed else 1)]
     tau2 = None if method == "common effect" else 0.0 if cut else float(found.tau2)
@@ -178,13 +178,13 @@ def _by_likelihood(fit: FrequentistResult, method: str) -> SecondPool:
 
 def _at(fit: FrequentistResult, tau2: float, from_us: tuple[str, ...], itself: tuple[str, ...]) -> SecondPool:
     """Estimate, SE and interval of the Gaussian GLM at a tau2."""
-    glm, kind = _glm(fit, tau2), fit.interval_method
+    glm, kind = _glm(fit, tau2), fit.test
     fitted = glm.fit(scale=1.0, use_t=kind != "Wald")
     if kind == "HKSJ" or (kind == "HKSJ-adhoc" and fitted.pearson_chi2 > fitted.df_resid):
         fitted = glm.fit(scale="X2", use_t=True)  # Hartung-Knapp's factor is the GLM's own estimate of its scale
     low, high = fitted.conf_int(alpha=1 - fit.level)[0]
     q = _glm(fit, 0.0).fit(scale=1.0).pearson_chi2
-    method = fit.tau2_method
+    method = fit.method
     return _beside(fit, method, fitted.params[0], fitted.bse[0], (low, high), tau2, q, (*itself, *_ITSELF), from_us, [])
 
 
@@ -259,7 +259,7 @@ def second_counts(fit: CountResult, **counts: Any) -> SecondPool:
         Apart("lower end", fit.interval[0], estimate - half * se, fit.se),
         Apart("upper end", fit.interval[1], estimate + half * se, fit.se),
     )  # fmt: skip
-    return SecondPool(fit.tau2_method, ("likelihood", "estimate", "SE"), ("counts", "quantile of the interval"), figures)
+    return SecondPool(fit.method, ("likelihood", "estimate", "SE"), ("counts", "quantile of the interval"), figures)
 
 
 def _count_glm(events: np.ndarray, size: np.ndarray, design: np.ndarray, rates: bool, offset: np.ndarray | None = None) -> Any:

@@ -194,7 +194,7 @@ def second_row(main: Record, variant: Record | None) -> dict[str, Any] | None:
     return {
         "title": title,
         "refused": "",
-        "method": f"{second.method}, {record.frequentist.interval_method if record.frequentist else ''}",
+        "method": f"{second.method}, {record.frequentist.test if record.frequentist else ''}",
         "figures": figures,
         "itself": ", ".join(second.itself),
         "from_us": ", ".join(second.from_us),
