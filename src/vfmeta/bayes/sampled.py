@@ -12,12 +12,14 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vfmeta import priors
 from vfmeta.bayes import draws as drawn
+from vfmeta.bayes import kept
 from vfmeta.bayes import versions as compat
 from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
 from vfmeta.bayes.marginals import NormalMixture
@@ -133,11 +135,10 @@ def _draw(s: Studies, tau: priors.TauPrior, mu: priors.MuPrior, seed: int, draws
     centre = float(s.y[np.argmin(s.v)])
     centre += float(w @ (s.y - centre) / w.sum())
     unit = math.hypot(math.sqrt(float(np.median(s.v))), float(np.std(s.y)))
-    _, nutpie = compat.load()
     model = _model(tau, mu).with_data(
         y=(s.y - centre) / unit, v=s.v / unit**2, **_in_units(tau, mu, s.v / unit**2, centre, unit)
     )  # fmt: skip
-    trace = nutpie.sample(
+    trace = compat.load_nutpie().sample(
         model, draws=int(draws), tune=int(tune), chains=int(chains), seed=int(seed), progress_bar=False,
         save_warmup=False, target_accept=0.95,
     )  # fmt: skip
@@ -181,29 +182,37 @@ def _in_units(tau: priors.TauPrior, mu: priors.MuPrior, v: np.ndarray, centre: f
 
 
 def _model(tau: priors.TauPrior, mu: priors.MuPrior) -> Any:
-    """The compiled model of a family of priors; compiled when first asked for."""
+    """The compiled model of a family of priors; compiled when first asked for, in this process or an earlier one."""
     key = (tau.graph, mu.graph)
     with _lock:
         if key not in _compiled:
-            pm, nutpie = compat.load()
-            with pm.Model() as model:
-                y, v = pm.Data("y", np.array([0.0, 1.0, 2.0])), pm.Data("v", np.ones(3))
-                given = {name: pm.Data(name, value) for name, value in _in_units(tau, mu, np.ones(3), 0.0, 1.0).items()}
-                sd = tau.pymc("tau", np.ones(3))
-                total = sd**2 + v
-                # mu is sampled as its distance from the weighted mean in standard errors, so that its spread does not hang
-                # on tau; the log of the standard error is the Jacobian, prior and likelihood are stated for mu itself
-                weight, pulled = (1 / total).sum(), (y / total).sum()
-                if mu.proper:
-                    weight, pulled = weight + given["mu_precision"], pulled + given["mu_mean"] * given["mu_precision"]
-                mean = pm.Deterministic("mu", pulled / weight + pm.Flat("mu_step") / pm.math.sqrt(weight))
-                pm.Potential("jacobian_mu", -0.5 * pm.math.log(weight))
-                if mu.proper:
-                    pm.Potential("prior_mu", -0.5 * given["mu_precision"] * (mean - given["mu_mean"]) ** 2)
-                pm.Potential("likelihood", pm.logp(pm.Normal.dist(mean, pm.math.sqrt(total)), y).sum())
-            with compat.strict():
-                _compiled[key] = nutpie.compile_pymc_model(model, backend="numba")
+    """The compiled model of a family of priors; compiled when first asked for, in this process or an earlier one."""
+    key = (tau.graph, mu.graph)
+    with _lock:
+        if key not in _compiled:
+            ours = all(type(prior).__module__.startswith("vfmeta.") for prior in (tau, mu))
+            sources = (Path(__file__), *sorted(Path(priors.__file__).parent.glob("*.py"))) if ours else None
+            _compiled[key] = kept.compiled(repr(key), sources, lambda pm: _build(pm, tau, mu))
         return _compiled[key]
+
+
+def _build(pm: Any, tau: priors.TauPrior, mu: priors.MuPrior) -> Any:
+    with pm.Model() as model:
+        y, v = pm.Data("y", np.array([0.0, 1.0, 2.0])), pm.Data("v", np.ones(3))
+        given = {name: pm.Data(name, value) for name, value in _in_units(tau, mu, np.ones(3), 0.0, 1.0).items()}
+        sd = tau.pymc("tau", np.ones(3))
+        total = sd**2 + v
+        # mu is sampled as its distance from the weighted mean in standard errors, so that its spread does not hang
+        # on tau; the log of the standard error is the Jacobian, prior and likelihood are stated for mu itself
+        weight, pulled = (1 / total).sum(), (y / total).sum()
+        if mu.proper:
+            weight, pulled = weight + given["mu_precision"], pulled + given["mu_mean"] * given["mu_precision"]
+        mean = pm.Deterministic("mu", pulled / weight + pm.Flat("mu_step") / pm.math.sqrt(weight))
+        pm.Potential("jacobian_mu", -0.5 * pm.math.log(weight))
+        if mu.proper:
+            pm.Potential("prior_mu", -0.5 * given["mu_precision"] * (mean - given["mu_mean"]) ** 2)
+        pm.Potential("likelihood", pm.logp(pm.Normal.dist(mean, pm.math.sqrt(total)), y).sum())
+    return model
 
 
 def _gate(d: Draws) -> list[str]:
