@@ -73,7 +73,12 @@ def compiled(name: str, source: Path, build: Callable[[Any], Any]) -> Any:
 
 
 def _start(n: int) -> Callable[[Any], np.ndarray]:
-    return lambda seed=None: np.random.default_rng(seed).uniform(-1.0, 1.0, n)
+    """Where a chain starts, by its seed; numpy's, as PyTensor's generator would have to be loaded."""
+
+    def start(seed: Any = None) -> np.ndarray:
+        return np.random.default_rng(seed).uniform(-1.0, 1.0, n)
+
+    return start
 
 
 def _folder(source: Path) -> Path:
