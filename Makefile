@@ -44,7 +44,7 @@ test-all: ## run all tests on each of Python 3.11, 3.12 and 3.13 that is found
 reference: $(READY) ## every reference case (of CASES=folder, or tests/reference) through the public functions
 	@$(BIN)/python -m tests.reference_runner $(if $(CASES),'CASES=$(CASES)')
 
-agreement: $(READY) ## the exact posterior beside PyMC's: every bayesmeta case (of CASES=folder) and every analysis
+agreement: $(READY) ## exact posteriors beside PyMC's (bayesmeta cases, or CASES=folder, and the review), pools beside statsmodels'
 	@$(BIN)/python -m tests.reference_runner.agreement 'TRIALS=$(TRIALS)' 'PLANS=$(PLANS)' $(if $(CASES),'CASES=$(CASES)')
 
 bench: $(READY) ## time vfmeta and others on the same data, to benchmarks/results.md; OLD=checkout: only beside that build

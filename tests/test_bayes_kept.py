@@ -48,5 +48,5 @@ def test_another_source_is_another_model(tmp_path: Path) -> None:
     one, other = tmp_path / "one.py", tmp_path / "other.py"
     one.write_text("model", encoding="utf-8")
     other.write_text("another model", encoding="utf-8")
-    assert kept._digest("a", one) == kept._digest("a", one) != kept._digest("b", one)
-    assert kept._digest("a", one) != kept._digest("a", other)
+    assert kept._digest("a", [one]) == kept._digest("a", [one]) != kept._digest("b", [one])
+    assert kept._digest("a", [one]) != kept._digest("a", [other])

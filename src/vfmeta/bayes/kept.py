@@ -12,7 +12,7 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -44,15 +44,16 @@ class _Container:
     ndim: int
 
 
-def compiled(name: str, source: Path, build: Callable[[Any], Any]) -> Any:
+def compiled(name: str, sources: Sequence[Path] | None, build: Callable[[Any], Any]) -> Any:
     """The compiled form of a PyMC model, kept or made.
 
     Parameters
     ----------
     name : str
         Of the model; one name, one graph.
-    source : Path
-        File in which the model is written: what was kept from another text of it is not used.
+    sources : sequence of Path, optional
+        Files in which the model is written, the first of them beside the folder it is kept in: what was kept from another text
+        is not used. None where they are not known (a prior of the user's own): nothing is kept then.
     build : callable
         ``build(pm)`` returns the PyMC model. Its unconstrained parameters start between -1 and 1.
 
@@ -60,15 +61,17 @@ def compiled(name: str, source: Path, build: Callable[[Any], Any]) -> Any:
     -------
     nutpie's compiled model, whose draws are the same whether it was kept or made
     """
-    file = _folder(source) / f"{source.stem}.{_digest(name, source)}.model"
-    with suppress(Exception):  # nothing kept, or nothing that can be used: it is made anew, with the same outcome
-        return _load(file.read_bytes())
+    file = None if sources is None else _folder(sources[0]) / f"{sources[0].stem}.{_digest(name, sources)}.model"
+    if file is not None:
+        with suppress(Exception):  # nothing kept, or nothing that can be used: it is made anew, with the same outcome
+            return _load(file.read_bytes())
     pm, nutpie = compat.load()
     with compat.strict():
         model = nutpie.compile_pymc_model(build(pm), backend="numba")
     model = replace(model, initial_point_func=_start(model.n_dim))
-    with suppress(Exception):  # a folder that cannot be written to, code that cannot be moved: made anew next time
-        _write(file, _dump(model))
+    if file is not None:
+        with suppress(Exception):  # a folder that cannot be written to, code that cannot be moved: made anew next time
+            _write(file, _dump(model))
     return model
 
 
@@ -87,12 +90,13 @@ def _folder(source: Path) -> Path:
     return Path(config.CACHE_DIR or source.parent / "__pycache__")
 
 
-def _digest(name: str, source: Path) -> str:
+def _digest(name: str, sources: Sequence[Path]) -> str:
     from llvmlite import binding
 
     machine = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
     stated = repr((name, sys.version, machine, [(x, version(x)) for x in _MAKERS]))
-    return hashlib.sha256(stated.encode() + source.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:32]
+    text = [x.read_bytes() for x in (*sources, Path(__file__), Path(compat.__file__))]
+    return hashlib.sha256(stated.encode() + b"".join(text)).hexdigest()[:32]
 
 
 def _dump(model: Any) -> bytes:
