@@ -186,10 +186,6 @@ def _model(tau: priors.TauPrior, mu: priors.MuPrior) -> Any:
     key = (tau.graph, mu.graph)
     with _lock:
         if key not in _compiled:
-    """The compiled model of a family of priors; compiled when first asked for, in this process or an earlier one."""
-    key = (tau.graph, mu.graph)
-    with _lock:
-        if key not in _compiled:
             ours = all(type(prior).__module__.startswith("vfmeta.") for prior in (tau, mu))
             sources = (Path(__file__), *sorted(Path(priors.__file__).parent.glob("*.py"))) if ours else None
             _compiled[key] = kept.compiled(repr(key), sources, lambda pm: _build(pm, tau, mu))
