@@ -99,6 +99,7 @@ FAMILIES: list[tuple[priors.TauPrior, priors.MuPrior]] = [
 ]
 
 
+@pytest.mark.slow
 def test_priors_beyond_the_fast_model_agree_too() -> None:
     cases = [Case(f"{t}; {m}", {"y": [-0.9, -1.6, -0.2, 0.3], "v": [0.3, 0.2, 0.05, 0.09]}, t, m) for t, m in FAMILIES]
     rows = confirm(cases, compare(cases))
@@ -222,6 +223,7 @@ def test_recorded_cases_are_those_of_bayesmeta(tmp_path: Path, capsys: pytest.Ca
     assert command.main([f"CASES={tmp_path / 'nowhere'}"]) == 2
 
 
+@pytest.mark.slow
 def test_the_command_runs_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = ew.world(tmp_path / "world")
     (home / "analyses" / "cement.toml").unlink()

@@ -116,7 +116,7 @@ def test_run_figures_and_report_go_as_far_as_they_say(typed: Typed, toy: Path) -
     assert not (toy / "site").exists()
     status, out, _ = typed("report", *of(toy), "--site", toy / "site")
     assert status == 0
-    assert "7 analyses: " in out
+    assert "7 analyses, reused " in out
     assert out.splitlines()[-1].endswith(f": {toy / 'site' / 'index.html'}")
     assert (toy / "site" / "vertebroplasty.html").is_file()
     for stage in ("run", "figures"):

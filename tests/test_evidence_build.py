@@ -266,6 +266,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_two_fresh_builds_are_byte_identical(toy_build: Any, tmp_path: Path) -> None:
     """In a process that sampled before, without compiled models, from another folder and with another hash seed."""
     for name in ("trials", "analyses"):

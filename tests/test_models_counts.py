@@ -117,6 +117,7 @@ def two(trials: list[tuple[float, ...]], size: str, **options: Any) -> Any:
     return make(**dict(zip(names, map(list, zip(*trials, strict=True)), strict=True)), mu=MU, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trials", [[(1, 20, 4, 22), (3, 35, 9, 30)], [(0, 25, 0, 24), (2, 30, 8, 31)]], ids=["few events", "a trial without events"]
 )
@@ -155,6 +156,7 @@ def test_without_heterogeneity_it_is_logistic_regression() -> None:
     assert found.draws("baseline").mean((0, 1)) == pytest.approx(fit.params[:2], abs=0.1 * fit.bse[0])
 
 
+@pytest.mark.slow
 def test_risk_ratio_against_brute_force() -> None:
     trials = [(14, 20, 19, 21), (3, 12, 6, 14)]  # common events, where a log link would leave the unit interval
     spread = priors.LogNormal(math.log(0.6), 0.3)
@@ -163,6 +165,7 @@ def test_risk_ratio_against_brute_force() -> None:
     assert away(found, random_baselines("RR", trials)) < 4.5
 
 
+@pytest.mark.slow
 def test_rate_ratio_against_brute_force() -> None:
     trials = [(2, 30.0, 7, 28.0), (0, 12.0, 3, 14.0)]
     spread = priors.LogNormal(math.log(0.6), 0.3)

@@ -42,6 +42,7 @@ def known(x: float) -> priors.LogNormal:
     return priors.LogNormal(math.log(x), 1e-4)
 
 
+@pytest.mark.slow
 def test_one_time_without_correlation_is_the_exact_model() -> None:
     exact = vf.bayes.posterior(y=Y, v=V, tau=TAU, mu=MU)
     model = models.multilevel(study=list("ABCD"), time=[12.0] * 4, y=Y, v=V, mu=MU, tau=TAU)
@@ -68,6 +69,7 @@ FOLLOWED = pd.DataFrame({
 LASTING, MEMORY, RHO = 0.3, 9.0, 0.5
 
 
+@pytest.mark.slow
 def test_curves_of_two_outcomes_against_the_closed_form() -> None:
     spread = {"pain": 0.6, "function": 0.4}
     share = 4e6
@@ -212,6 +214,7 @@ DRUG, KLASS = list("aabcdde"), {"a": "X", "b": "X", "c": "X", "d": "Y", "e": "Y"
 WITHIN, APART, MEAN = priors.HalfNormal(0.4), priors.HalfNormal(0.5), priors.Normal(0.0, 2.0)
 
 
+@pytest.mark.slow
 def test_classes_against_a_grid() -> None:
     found = models.classes(y=YC, v=VC, intervention=DRUG, klass=KLASS, mu=MEAN, tau=WITHIN, class_sd=APART).sample(draws=2000)
     drug = np.array([[d == x for x in "abcde"] for d in DRUG], dtype=float)
@@ -243,6 +246,7 @@ def test_classes_against_a_grid() -> None:
         assert away(draws[..., i], first[i], math.sqrt(second[i] - first[i] ** 2)) < 4.5, i
 
 
+@pytest.mark.slow
 def test_one_intervention_is_the_exact_model() -> None:
     # the class SD only widens the prior of the one effect: a mixture of normals over its prior
     s = APART.quantile((np.arange(400) + 0.5) / 400)

@@ -29,6 +29,7 @@ def quiet() -> Any:
         yield
 
 
+@pytest.mark.slow
 def test_study_effects_sampled_along_are_the_same_posterior() -> None:
     y, v = [-1.0, 0.2, 0.9], [0.1, 0.2, 0.15]
     found = models.normal_normal(y=y, v=v, tau=TAU, mu=MU, study_effects="sampled").sample()
@@ -42,6 +43,7 @@ def test_study_effects_sampled_along_are_the_same_posterior() -> None:
     assert found.result().shrunken_mean == pytest.approx(exact.shrunken_mean, abs=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-4, 1e4])
 @pytest.mark.parametrize("data", [([0.1, 0.4], [0.05, 0.06]), ([0.3, 0.31, 0.29, 0.3], [0.1, 0.2, 0.1, 0.05])], ids=["2", "4"])
 def test_any_scale_of_the_data(unit: float, data: Any) -> None:
@@ -52,6 +54,7 @@ def test_any_scale_of_the_data(unit: float, data: Any) -> None:
     assert vf.bayes.agreement(vf.bayes.random_effects(y=y, v=v, **given), found.result()) < 4.5
 
 
+@pytest.mark.slow
 def test_a_prior_stated_on_another_quantity() -> None:
     y, v = RNG.normal(size=7), RNG.uniform(0.05, 0.3, 7)
     given = {"tau": priors.Shrinkage(), "mu": priors.StudentT(4, 0.0, 1.0)}
@@ -87,6 +90,7 @@ def test_refused(make: Any) -> None:
         models.normal_normal(y=[0.1, 0.2], v=[0.1, 0.1], tau=TAU, study_effects="centred")
 
 
+@pytest.mark.slow
 def test_meta_regression_against_the_exact_engine() -> None:
     k = 12
     year, blind = RNG.integers(1990, 2020, k).astype(float), np.array(["yes", "no"] * 6)

@@ -86,6 +86,7 @@ def test_robust_study_effects_given_the_rest() -> None:
     assert stats.ks_2samp(again, alone).pvalue > 1e-4
 
 
+@pytest.mark.slow
 def test_robust_posterior_against_brute_force() -> None:
     """Mu, tau and df on a grid, with the study effects integrated out on another."""
     y, v = np.array([0.1, 0.35, -0.1, 2.6]), np.array([0.05, 0.08, 0.06, 0.1])

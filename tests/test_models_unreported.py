@@ -64,6 +64,7 @@ def test_no_sd_missing_is_the_normal_normal_model() -> None:
             assert got[j, i] == pytest.approx(stats.multivariate_normal([level] * 2, cov).logpdf(pair), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_missing_sd_against_brute_force() -> None:
     """One arm without SD: its log SD on a grid, given the others, times the evidence of the exact engine at each value."""
     frame = arms(a=9)

@@ -135,6 +135,7 @@ def test_a_new_family_is_stated_in_a_plan() -> None:
     assert vf.priors.tau_below(1.0, 0.95, HalfLogistic).quantile(0.95) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_new_family_is_sampled() -> None:
     given: dict[str, Any] = {"y": Y, "v": V, "tau": HalfLogistic(0.3), "mu": priors.Normal(0.0, 2.0)}
     drawn = vf.bayes.models.normal_normal(**given).prior_predictive(draws=4000)["prior"]["tau"].to_numpy().ravel()

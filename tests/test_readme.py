@@ -9,6 +9,8 @@ import subprocess
 import warnings
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -26,6 +28,7 @@ def test_the_example_prints_what_the_readme_shows():
     assert said.getvalue() == shown
 
 
+@pytest.mark.slow
 def test_the_sampled_example_runs_and_answers_to_the_names_beside_it():
     code = blocks("python")[1]
     world = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,17 @@ class Cache:
     """
 
     def __init__(self, out: str | Path, *, beside: bool = False) -> None:
-        from joblib import Memory
-
-        self._memory = Memory(Path(out) / "cache", verbose=0)
+        self._folder = Path(out) / "cache"
         self._beside = beside
         self._pool: Any = None
         self.asked = self.reused = 0
+
+    @cached_property
+    def _memory(self) -> Any:
+        """Made when it is first used: a build that is refused writes nothing."""
+        from joblib import Memory
+
+        return Memory(self._folder, verbose=0)
 
     def get(self, function: Callable[..., Any], *given: str) -> Any:
         """``function(*given)``, made or remembered; a digest of the code it runs is one of what is given."""
