@@ -9,7 +9,7 @@ import numpy as np
 
 import vfmeta as vf
 from vfmeta.core.question import Question
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 
 Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
 V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])

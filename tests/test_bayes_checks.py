@@ -72,14 +72,14 @@ def test_each_trial_is_predicted_as_plain_integration_has_it(tau: priors.TauPrio
         assert found.log_density[i] == pytest.approx(math.log(density / total), abs=2e-5)
         assert found.pit[i] == pytest.approx(below / total, abs=2e-5)
     assert found.elpd == pytest.approx(sum(found.log_density))
-    assert found.se == pytest.approx(math.sqrt(4) * np.std(found.log_density, ddof=1))
+    assert found.elpd_se == pytest.approx(math.sqrt(4) * np.std(found.log_density, ddof=1))
     assert found.p_value == pytest.approx([2 * min(p, 1 - p) for p in found.pit])
 
 
 def test_limits_hold_95_of_the_predictive_distribution() -> None:
     tau, mu = PRIORS[0]
     found = vf.bayes.leave_one_out(vf.bayes.random_effects(y=Y, v=V, tau=tau, mu=mu))
-    for edge, p in ((found.low, 0.025), (found.high, 0.975)):
+    for edge, p in ((found.prediction_low, 0.025), (found.prediction_high, 0.975)):
         moved = Y.copy()
         moved[1] = edge[1]  # a trial that lies on the limit has that probability below it
         assert vf.bayes.leave_one_out(vf.bayes.random_effects(y=moved, v=V, tau=tau, mu=mu)).pit[1] == pytest.approx(
@@ -140,7 +140,7 @@ def test_small_k_is_warned_of_and_large_k_is_not() -> None:
     many = vf.bayes.leave_one_out(
         vf.bayes.random_effects(y=rng.normal(size=12), v=np.full(12, 0.2), tau=priors.HalfNormal(1.0))
     )
-    assert (len(few.notes), many.notes) == (1, ())
+    assert (len(few.warnings), many.warnings) == (1, ())
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_seeds_and_round_trips() -> None:
         assert back.verdict == found.verdict
         assert back.to_dict() == found.to_dict()
     assert list(loo.to_frame()["study"]) == list("abcd")
-    assert list(a.to_frame()["statistic"]) == ["q", "range", "largest_z"]
+    assert list(a.to_frame()["term"]) == ["q", "range", "largest_z"]
     with pytest.raises(vf.InputError, match="draws=0 must be a whole number"):
         vf.bayes.predictive_check(vf.bayes.random_effects(y=Y, v=V, tau=priors.HalfNormal(1.0)), draws=0)
 

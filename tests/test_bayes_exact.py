@@ -17,7 +17,7 @@ import vfmeta as vf
 from vfmeta import priors
 from vfmeta.bayes import posterior
 from vfmeta.core.question import Question
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 
 HERE = Path(__file__).parent / "reference"
 LONG = json.loads((HERE / "exact_bayes.json").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from vfmeta import priors
 from vfmeta.bayes import posterior, sampled
 from vfmeta.bayes import versions as compat
 from vfmeta.core.question import Question
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 
 RNG = np.random.default_rng(42)
 SETS = {

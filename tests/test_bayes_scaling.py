@@ -14,7 +14,7 @@ from tests.bayes_data import PAIN, V, Y, quiet
 import vfmeta as vf
 from vfmeta import priors
 from vfmeta.core.question import Question
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 
 
 def test_power_scaling_sees_conflict_and_strong_priors() -> None:

@@ -153,13 +153,13 @@ def test_common_effect_is_logistic_regression() -> None:
     ours = vf.glmm("OR", model="UM.FS", **BCG, heterogeneity="common")
     assert (ours.estimate, ours.se) == pytest.approx((theirs.params[0], theirs.bse[0]), rel=1e-8)
     assert ours.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)
-    assert ours.q == pytest.approx(theirs.deviance, rel=1e-8)
+    assert ours.q.statistic == pytest.approx(theirs.deviance, rel=1e-8)
 
 
 def test_rates_given_their_sum_are_binomial_and_so_is_a_fixed_intercept() -> None:
     """For Poisson counts conditioning on the total loses nothing: UM.FS and CM.EL are the same without heterogeneity."""
     a, b = (vf.glmm("IRR", model=m, **HART, heterogeneity="common") for m in ("UM.FS", "CM.EL"))
-    assert (a.estimate, a.se, a.q) == pytest.approx((b.estimate, b.se, b.q), rel=1e-9)
+    assert (a.estimate, a.se, a.q.statistic) == pytest.approx((b.estimate, b.se, b.q.statistic), rel=1e-9)
 
 
 def test_exact_and_approximate_conditional_models_agree_when_events_are_rare() -> None:
@@ -193,7 +193,7 @@ def test_symmetries(seed: int, model: str) -> None:
         first = fit(x, n)
     except (vf.InputError, vf.ConvergenceError):
         return
-    numbers = [first.estimate, first.se, *first.interval, first.tau2, first.q, first.q_wald, first.i2, first.aic]
+    numbers = [first.estimate, first.se, *first.interval, first.tau2, first.q.statistic, first.q_wald.statistic, first.i2]
     assert np.isfinite(numbers).all()
     back, turned = fit(x[:, ::-1], n[:, ::-1]), fit(x[::-1], n[::-1])
     assert (back.estimate, back.se, back.tau2) == pytest.approx((-first.estimate, first.se, first.tau2), rel=1e-5, abs=1e-6)
@@ -277,7 +277,7 @@ def test_beta_binomial_without_overdispersion_is_binomial() -> None:
     data = {"events1": [1, 2, 1, 3], "n1": [20, 41, 20, 60], "events2": [2, 4, 2, 6], "n2": [20, 40, 20, 60]}
     fit = vf.beta_binomial("OR", **data)
     assert fit.icc == 0
-    assert fit.q_p == 1
+    assert fit.q.p_value == 1
     assert fit.se == pytest.approx(math.sqrt(1 / 7 + 1 / 134 + 1 / 14 + 1 / 126), rel=1e-9)
     assert any("no more than chance" in w for w in fit.warnings)
     more = vf.beta_binomial("OR", **{name: [*values, 0 if name.startswith("e") else 50] for name, values in data.items()})
@@ -317,7 +317,7 @@ def test_the_unit_of_time_does_not_matter() -> None:
     weeks = {name: [52 * x for x in values] if name.startswith("time") else values for name, values in HART.items()}
     for model in ("UM.FS", "UM.RS", "CM.EL"):
         a, b = vf.glmm("IRR", model=model, **HART, nAGQ=3), vf.glmm("IRR", model=model, **weeks, nAGQ=3)
-        assert (a.estimate, a.se, a.q) == pytest.approx((b.estimate, b.se, b.q), rel=1e-7)
+        assert (a.estimate, a.se, a.q.statistic) == pytest.approx((b.estimate, b.se, b.q.statistic), rel=1e-7)
 
 
 def test_no_finite_maximum_is_an_error() -> None:

@@ -50,7 +50,7 @@ def test_metafor(
 ) -> None:
     """Figures of metafor 3.8-1 with lme4 1.1-31, whose optimiser leaves up to 1e-4 of a standard error."""
     fit = vf.glmm(measure, **options, moderators=YEAR if measure == "IRR" else BY)
-    assert np.abs((fit.beta - beta) / se).max() < 1e-4
+    assert np.abs((fit.estimate - beta) / se).max() < 1e-4
     assert fit.se == pytest.approx(se, rel=1e-4)
     assert fit.tau2 == pytest.approx(tau2, rel=1e-4)
     moderators, wald, lrt, df = tests
@@ -68,7 +68,7 @@ def test_lme4_with_random_intercepts() -> None:
     """
     centred = {"a": [x - 33 for x in LATITUDE]}
     fit = vf.glmm("OR", model="UM.RS", **BCG, formula="~a", moderators=centred, nAGQ=1)
-    assert fit.beta == pytest.approx([-0.7137529852974, -0.0331208874631], rel=1e-5)
+    assert fit.estimate == pytest.approx([-0.7137529852974, -0.0331208874631], rel=1e-5)
     assert fit.se == pytest.approx([0.066792912481391, 0.003470505727389], rel=5e-3)
     assert (fit.tau2, fit.sigma2) == pytest.approx((0.003676372850301, 1.888673928891121), rel=2e-4)
     assert fit.log_likelihood == pytest.approx(-120.0322778185, abs=1e-6)
@@ -84,7 +84,7 @@ def test_without_heterogeneity_it_is_a_glm() -> None:
     matrix = np.column_stack([group, *(group * np.tile(m, 2) for m in BY.values()), dummies])
     theirs = sm.GLM(np.column_stack([x, n - x]), matrix, family=sm.families.Binomial()).fit(tol=1e-14)
     fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~ablat + random", moderators=BY, heterogeneity="common")
-    assert fit.beta == pytest.approx(theirs.params[:3], rel=1e-8)
+    assert fit.estimate == pytest.approx(theirs.params[:3], rel=1e-8)
     assert fit.vb == pytest.approx(theirs.cov_params()[:3, :3], rel=1e-7)
     assert fit.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)
     assert fit.q.statistic == pytest.approx(theirs.deviance, rel=1e-8)
@@ -111,7 +111,7 @@ def test_exact_conditional_model_is_the_highest_point_of_its_likelihood() -> Non
     data = {name: values[:9] for name, values in NIELWEISE.items()}
     dose = np.linspace(-1, 1, 9)
     fit = vf.glmm("OR", model="CM.EL", **data, formula="~dose", moderators={"dose": dose})
-    at, tau = fit.beta, math.sqrt(fit.tau2)
+    at, tau = fit.estimate, math.sqrt(fit.tau2)
 
     def likelihood(b0: float, b1: float, t: float) -> float:
         return exact(data, b0 + b1 * dose, t)
@@ -168,7 +168,7 @@ def test_interval_of_tau2_by_the_drop_of_the_likelihood(data: dict[str, Any], le
         assert drop(0.0) <= allowed
     else:
         assert drop(low) == pytest.approx(allowed, abs=1e-6)
-    assert fit.tau2_interval_method == "profile likelihood"
+    assert fit.tau2_interval_method == "profile-likelihood"
 
 
 def test_interval_of_tau2_in_the_unconditional_models() -> None:
@@ -194,8 +194,8 @@ def test_interval_of_tau2_that_has_no_end() -> None:
     fit = vf.glmm("OR", model="CM.EL", **TOY)
     assert fit.tau2_interval is not None
     assert fit.tau2_interval[1] == math.inf
-    assert fit.i2_interval is not None
-    assert fit.i2_interval[1] == 100
+    assert fit.heterogeneity_interval()["i2"] is not None
+    assert fit.heterogeneity_interval()["i2"][1] == 100
     far = max(exact_likelihood(m, 20.0) for m in np.linspace(-2, 6, 9))
     assert fit.log_likelihood - far < chi2.ppf(0.95, 1) / 2
     low = math.sqrt(fit.tau2_interval[0])
@@ -207,18 +207,18 @@ def test_interval_of_tau2_that_has_no_end() -> None:
 def test_no_moderator_and_other_units_change_nothing(model: str) -> None:
     plain = vf.glmm("OR", model=model, **BCG, nAGQ=5)
     alone = vf.glmm("OR", model=model, **BCG, formula="~1", nAGQ=5)
-    assert (alone.beta[0], alone.se[0], alone.tau2) == pytest.approx((plain.estimate, plain.se, plain.tau2), rel=1e-9)
+    assert (alone.estimate[0], alone.se[0], alone.tau2) == pytest.approx((plain.estimate, plain.se, plain.tau2), rel=1e-9)
     assert alone.tau2_interval == pytest.approx(plain.tau2_interval, rel=1e-6)
     assert alone.omnibus_of == ("Intercept",)
-    assert (alone.i2, alone.q.statistic) == pytest.approx((plain.i2, plain.q), rel=1e-9)
+    assert (alone.i2, alone.q.statistic) == pytest.approx((plain.i2, plain.q.statistic), rel=1e-9)
     late = {"year": [1948, 1949, 1960, 1977, 1973, 1953, 1973, 1980, 1968, 1961, 1974, 1969, 1976]}
     early = {"year": [x - 1965 for x in late["year"]]}
     a, b = (vf.glmm("OR", model=model, **BCG, formula="~year", moderators=m, nAGQ=5) for m in (late, early))
-    assert a.beta[1] == pytest.approx(b.beta[1], rel=1e-7)
+    assert a.estimate[1] == pytest.approx(b.estimate[1], rel=1e-7)
     assert a.se[1] == pytest.approx(b.se[1], rel=1e-6)
     new = a.predict({"year": [1970.0]}), b.predict({"year": [5.0]})
-    assert new[0].to_numpy() == pytest.approx(new[1].to_numpy(), rel=1e-6)
-    assert a.predict({"year": [1970.0]}, transform=True)["estimate"][0] == pytest.approx(math.exp(new[0]["estimate"][0]))
+    pd.testing.assert_frame_equal(new[0], new[1], rtol=1e-6)
+    assert a.predict({"year": [1970.0]}, on="read")["estimate"][0] == pytest.approx(math.exp(new[0]["estimate"][0]))
 
 
 def test_a_factor_of_common_effects_is_separate_fits() -> None:
@@ -227,7 +227,7 @@ def test_a_factor_of_common_effects_is_separate_fits() -> None:
     fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~0 + g", moderators=pd.DataFrame({"g": group}), heterogeneity="common")
     for j, part in enumerate((slice(0, 6), slice(6, 13))):
         alone = vf.glmm("OR", model="UM.FS", **{n: v[part] for n, v in BCG.items()}, heterogeneity="common")
-        assert (fit.beta[j], fit.se[j]) == pytest.approx((alone.estimate, alone.se), rel=1e-7)
+        assert (fit.estimate[j], fit.se[j]) == pytest.approx((alone.estimate, alone.se), rel=1e-7)
     assert "moderators (g[x], g[y])" in str(fit)
     again = type(fit).from_dict(json.loads(fit.to_json()))
     assert again.to_json() == fit.to_json()
@@ -240,11 +240,11 @@ def test_columns_of_the_data_and_of_an_effect_table() -> None:
     names = {n: n for n in BCG}
     a = vf.glmm("OR", model="CM.AL", data=frame, **names, study="trial", formula="~ablat")
     b = vf.glmm("OR", model="CM.AL", **BCG, formula="~ablat", moderators=BY)
-    assert a.beta == pytest.approx(b.beta)
-    assert list(a.coefficients["coefficient"]) == ["Intercept", "ablat"]
+    assert a.estimate == pytest.approx(b.estimate)
+    assert list(a.coefficients["term"]) == ["Intercept", "ablat"]
     table = vf.effect_size("OR", data=frame, study="trial", **names)
     c = vf.glmm("OR", model="CM.AL", data=table, formula="~ablat", moderators=BY)
-    assert c.beta == pytest.approx(b.beta)
+    assert c.estimate == pytest.approx(b.estimate)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_too_few_studies_and_missing_moderators() -> None:
     fit = vf.glmm("OR", model="CM.AL", **BCG, formula="~ablat", moderators=gap, missing="drop")
     without = {n: v[1:] for n, v in BCG.items()}
     same = vf.glmm("OR", model="CM.AL", **without, formula="~ablat", moderators={"ablat": LATITUDE[1:]})
-    assert fit.beta == pytest.approx(same.beta)
+    assert fit.estimate == pytest.approx(same.estimate)
     assert "study 1 (row 1)" in fit.warnings[0]
 
 

@@ -66,7 +66,7 @@ def test_likelihood_is_the_definition_and_its_maximum(method, structure):
         y=frame.y, V=V, data=frame, random="outcome | trial", structure=structure, formula="~ x", method=method
     )
     M = V.copy()
-    G = fit.terms[0].covariance
+    G = fit.random[0].covariance
     level = frame.outcome.str[1:].astype(int).to_numpy()
     same = frame.trial.to_numpy()[:, None] == frame.trial.to_numpy()[None, :]
     M += same * G[np.ix_(level, level)]
@@ -75,7 +75,7 @@ def test_likelihood_is_the_definition_and_its_maximum(method, structure):
     top = dense_log_likelihood(frame.y, X, M, method == "REML")
     assert fit.log_likelihood == pytest.approx(top, abs=1e-9)
     W = np.linalg.inv(M)
-    np.testing.assert_allclose(fit.beta, np.linalg.solve(X.T @ W @ X, X.T @ W @ frame.y), rtol=1e-9)
+    np.testing.assert_allclose(fit.estimate, np.linalg.solve(X.T @ W @ X, X.T @ W @ frame.y), rtol=1e-9)
     np.testing.assert_allclose(fit.vb, np.linalg.inv(X.T @ W @ X), rtol=1e-9)
     rng = np.random.default_rng(1)
     for size in (1e-4, 1e-2, 0.3):
@@ -89,10 +89,10 @@ def test_one_effect_a_trial_is_the_univariate_model():
     y = rng.normal(0.3, np.sqrt(v + 0.2))
     one = vf.random_effects(y=y, v=v, method="REML", test="Wald")
     many = vf.multivariate(y=y, v=v, data={"trial": range(12)}, random="1 | trial")
-    assert many.terms[0].variances[0] == pytest.approx(one.tau2, rel=1e-8)
-    assert many.beta[0] == pytest.approx(one.estimate, rel=1e-9)
+    assert many.random[0].variances[0] == pytest.approx(one.tau2, rel=1e-8)
+    assert many.estimate[0] == pytest.approx(one.estimate, rel=1e-9)
     assert many.se[0] == pytest.approx(one.se, rel=1e-9)
-    assert many.q.statistic == pytest.approx(one.q, rel=1e-12)
+    assert many.q.statistic == pytest.approx(one.q.statistic, rel=1e-12)
 
 
 def test_three_levels_against_a_plain_optimiser():
@@ -106,7 +106,7 @@ def test_three_levels_against_a_plain_optimiser():
         return -dense_log_likelihood(frame.y, X, np.diag(frame.v + b) + a * same, True)
 
     found = minimize(fall, np.log([0.1, 0.05]), method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 4000})
-    np.testing.assert_allclose([t.variances[0] for t in fit.terms], np.exp(found.x), rtol=1e-5)
+    np.testing.assert_allclose([t.variances[0] for t in fit.random], np.exp(found.x), rtol=1e-5)
     assert fit.log_likelihood >= -found.fun - 1e-10
 
 
@@ -155,9 +155,10 @@ def test_shift_scale_and_order(seed, shift, scale):
     other = vf.multivariate(
         y=(frame.y.to_numpy() * scale + shift)[order], V=V[np.ix_(order, order)] * scale**2, data=frame.iloc[order], **given_
     )
-    assert other.beta[0] == pytest.approx(base.beta[0] * scale + shift, rel=1e-6, abs=1e-6 * scale)
+    assert other.estimate[0] == pytest.approx(base.estimate[0] * scale + shift, rel=1e-6, abs=1e-6 * scale)
     assert other.se[0] == pytest.approx(base.se[0] * scale, rel=1e-5)
-    np.testing.assert_allclose(other.terms[0].covariance, base.terms[0].covariance * scale**2, rtol=1e-4, atol=1e-6 * scale**2)
+    square = scale**2
+    np.testing.assert_allclose(other.random[0].covariance, base.random[0].covariance * square, rtol=1e-4, atol=1e-6 * square)
     assert other.log_likelihood == pytest.approx(base.log_likelihood - (len(frame) - 1) * np.log(scale), abs=1e-7)
 
 
@@ -171,7 +172,7 @@ def test_blocks_of_many_sizes_are_all_there():
     fit = vf.multivariate(y=y, v=v, data={"trial": trial}, random="1 | trial")
     assert sorted(np.concatenate([r.ravel() for r, _ in fit.blocks]).tolist()) == list(range(len(trial)))
     assert sorted(r.shape[1] for r, _ in fit.blocks for _ in r) == sorted(sizes)
-    M = np.diag(v) + fit.terms[0].variances[0] * (trial[:, None] == trial)
+    M = np.diag(v) + fit.random[0].variances[0] * (trial[:, None] == trial)
     np.testing.assert_allclose(fit.marginal_covariance, M, rtol=1e-12)
     assert fit.log_likelihood == pytest.approx(dense_log_likelihood(y, np.ones((len(y), 1)), M, True), rel=1e-11)
 
@@ -180,10 +181,10 @@ def test_no_random_effects_is_generalised_least_squares():
     frame, V = example(1)
     fit = vf.multivariate(y=frame.y, V=V, data=frame, formula="~ x")
     X, W = np.column_stack([np.ones(len(frame)), frame.x]), np.linalg.inv(V)
-    np.testing.assert_allclose(fit.beta, np.linalg.solve(X.T @ W @ X, X.T @ W @ frame.y), rtol=1e-10)
-    r = frame.y - X @ fit.beta
+    np.testing.assert_allclose(fit.estimate, np.linalg.solve(X.T @ W @ X, X.T @ W @ frame.y), rtol=1e-10)
+    r = frame.y - X @ fit.estimate
     assert fit.q.statistic == pytest.approx(r @ W @ r, rel=1e-10)
-    assert fit.terms == ()
+    assert fit.random == ()
     assert np.isnan(fit.predict({"x": 0.0}).prediction_low[0])
 
 
@@ -201,12 +202,12 @@ def test_variances_at_zero_are_zero():
     frame, _ = example(0, groups=6)
     frame["y"] = 0.3 + 1e-3 * np.random.default_rng(0).normal(size=len(frame))
     fit = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | trial/effect")
-    assert [t.variances for t in fit.terms] == [(0.0,), (0.0,)]
-    assert fit.beta[0] == pytest.approx(vf.common_effect(y=frame.y, v=frame.v).estimate, rel=1e-12)
+    assert [t.variances for t in fit.random] == [(0.0,), (0.0,)]
+    assert fit.estimate[0] == pytest.approx(vf.common_effect(y=frame.y, v=frame.v).estimate, rel=1e-12)
     assert sum("estimated as zero" in w for w in fit.warnings) == 2
     same = vf.multivariate(y=np.full(18, 0.5), v=frame.v, data=frame, random="outcome | trial", structure="UN")
-    assert set(same.terms[0].variances) == {0.0}
-    assert set(same.terms[0].correlations) == {None}
+    assert set(same.random[0].variances) == {0.0}
+    assert set(same.random[0].correlations) == {None}
 
 
 def test_a_giant_ratio_of_variances():
@@ -214,8 +215,8 @@ def test_a_giant_ratio_of_variances():
     v = frame.v.to_numpy() * np.where(frame.effect == 0, 1e10, 1.0)
     fit = vf.multivariate(y=frame.y, v=v, data=frame, random="1 | trial/effect")
     rest = vf.multivariate(y=frame.y[1:], v=v[1:], data=frame.iloc[1:], random="1 | trial/effect")
-    assert fit.beta[0] == pytest.approx(rest.beta[0], rel=1e-6)
-    assert fit.terms[0].variances[0] == pytest.approx(rest.terms[0].variances[0], rel=1e-5)
+    assert fit.estimate[0] == pytest.approx(rest.estimate[0], rel=1e-6)
+    assert fit.random[0].variances[0] == pytest.approx(rest.random[0].variances[0], rel=1e-5)
 
 
 class TestProfile:
@@ -226,18 +227,18 @@ class TestProfile:
         frame, _ = example(9, groups=14)
         fit = vf.multivariate(y=frame.y, v=frame.v, data=frame, random=random, structure=structure)
         table = vf.component_intervals(fit, 0.9)
-        assert (table.low <= table.estimate + 1e-12).all()
-        assert (table.high >= table.estimate - 1e-12).all()
+        assert (table.ci_low <= table.estimate + 1e-12).all()
+        assert (table.ci_high >= table.estimate - 1e-12).all()
         wide = vf.component_intervals(fit, 0.95)
-        assert (wide.low <= table.low + 1e-12).all()
-        assert (wide.high >= table.high - 1e-12).all()
+        assert (wide.ci_low <= table.ci_low + 1e-12).all()
+        assert (wide.ci_high >= table.ci_high - 1e-12).all()
 
     def test_by_hand(self):
         frame, _ = example(9, groups=14)
         fit = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | effect")
         row = vf.component_intervals(fit).iloc[0]
         X = np.ones((len(frame), 1))
-        for limit in (row.low, row.high):
+        for limit in (row.ci_low, row.ci_high):
             if limit > 0:
                 fall = fit.log_likelihood - dense_log_likelihood(frame.y, X, np.diag(frame.v + limit), True)
                 assert 2 * fall == pytest.approx(chi2.ppf(0.95, 1), rel=1e-6)
@@ -247,7 +248,7 @@ class TestProfile:
         fit = vf.multivariate(y=np.zeros(18) + 1e-3 * frame.x, v=frame.v, data=frame, random="1 | trial/effect")
         table = vf.component_intervals(fit)
         assert table.low_open.all()
-        assert (table.low == 0).all()
+        assert (table.ci_low == 0).all()
 
     def test_needs_random_effects(self):
         frame, V = example(0)
@@ -310,13 +311,14 @@ def test_predictions_of_true_effects_and_residuals():
     W = np.linalg.inv(M)
     P = W - W @ X @ np.linalg.inv(X.T @ W @ X) @ X.T @ W
     table = fit.blups()
-    np.testing.assert_allclose(table.estimate, X @ fit.beta + (M - V) @ W @ (fit.y - X @ fit.beta), rtol=1e-9, atol=1e-12)
+    mean = X @ fit.estimate
+    np.testing.assert_allclose(table.estimate, mean + (M - V) @ W @ (fit.y - mean), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(table.se**2, np.diag(V - V @ P @ V), rtol=1e-8)
     rest = fit.residuals()
     np.testing.assert_allclose(rest.se**2, np.diag(M @ P @ M), rtol=1e-8)
     one = vf.random_effects(y=frame.y, v=frame.v, test="Wald")
     same = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | effect")
-    for name in ("estimate", "se", "low", "high"):
+    for name in ("estimate", "se", "ci_low", "ci_high"):
         np.testing.assert_allclose(same.blups()[name], vf.blups(one)[name], rtol=1e-6)
     np.testing.assert_allclose(same.residuals()["standardised"], vf.residuals(one)["standardised"], rtol=1e-6)
 
@@ -332,7 +334,7 @@ def test_an_effect_table_brings_its_covariance():
     table = EffectTable(vf.Question(measure="MD", outcome="pain"), rows, vcov=V)
     fit = vf.multivariate(table, random="week | study_id", structure="CAR")
     plain = vf.multivariate(y=frame.y, V=V, data=frame.assign(week=[4, 52] * 5), random="week | trial", structure="CAR")
-    assert fit.beta[0] == plain.beta[0]
+    assert fit.estimate[0] == plain.estimate[0]
     assert fit.question.outcome == "pain"
     assert vf.che(EffectTable(table.question, rows), cluster="study_id", rho=0.4).clusters == 5
 
@@ -345,7 +347,7 @@ def test_continuous_time_in_any_unit(unit):
         vf.multivariate(y=frame.y, V=V, data=frame.assign(week=frame.week * u), random="week | trial", structure="CAR")
         for u in (1.0, unit)
     ]
-    one, other = (f.terms[0] for f in fits)
+    one, other = (f.random[0] for f in fits)
     assert other.variances[0] == pytest.approx(one.variances[0], rel=1e-8)
     assert other.correlations[0] ** unit == pytest.approx(one.correlations[0], rel=1e-7)
     assert fits[0].log_likelihood == pytest.approx(fits[1].log_likelihood, abs=1e-10)
@@ -355,8 +357,8 @@ def test_a_far_away_level_costs_no_digits():
     frame, V = example(4)
     near = vf.multivariate(y=frame.y, V=V, data=frame, random="1 | trial/effect", formula="~ x")
     far = vf.multivariate(y=frame.y + 1e7, V=V, data=frame.assign(x=frame.x + 1e6), random="1 | trial/effect", formula="~ x")
-    np.testing.assert_allclose(far.beta[1], near.beta[1], rtol=1e-5)
-    np.testing.assert_allclose([t.variances for t in far.terms], [t.variances for t in near.terms], rtol=1e-4)
+    np.testing.assert_allclose(far.estimate[1], near.estimate[1], rtol=1e-5)
+    np.testing.assert_allclose([t.variances for t in far.random], [t.variances for t in near.random], rtol=1e-4)
 
 
 def test_missing_rows_are_dropped_by_name():
@@ -368,7 +370,7 @@ def test_missing_rows_are_dropped_by_name():
     keep = np.arange(len(y)) != 4
     full = vf.multivariate(y=frame.y[keep], V=V[np.ix_(keep, keep)], data=frame[keep], random="1 | trial")
     assert fit.k == full.k
-    assert fit.beta[0] == full.beta[0]
+    assert fit.estimate[0] == full.estimate[0]
 
 
 def test_results_read_well():
@@ -379,7 +381,7 @@ def test_results_read_well():
     assert "residual heterogeneity" in text
     assert fit.to_json() == fit.to_json()
     body = json.loads(fit.to_json())
-    assert body["terms"][0]["levels"] == ["o0", "o1", "o2"]
+    assert body["random"][0]["levels"] == ["o0", "o1", "o2"]
     assert len(fit.coefficients) == 2
     assert fit.components.kind.tolist() == ["variance"] * 3 + ["correlation"]
     row = fit.predict({"x": [0.5]}, at={"outcome | trial": "o1"}).iloc[0]
@@ -400,5 +402,5 @@ def test_crossed_groups_and_large_data_are_quick():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit = vf.multivariate(y=y, v=v, data={"trial": trial, "effect": range(k)}, random="1 | trial/effect")
-    assert fit.terms[0].variances[0] == pytest.approx(0.09, rel=0.1)
-    assert fit.terms[1].variances[0] == pytest.approx(0.02, rel=0.1)
+    assert fit.random[0].variances[0] == pytest.approx(0.09, rel=0.1)
+    assert fit.random[1].variances[0] == pytest.approx(0.02, rel=0.1)

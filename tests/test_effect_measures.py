@@ -285,8 +285,8 @@ def test_study_intervals():
     table = size("MD", MEANS)
     found = vf.study_intervals(table, level=0.9)
     assert found["study"].tolist() == ["row 1", "row 2"]
-    assert found["high"][0] == pytest.approx(1 + stats.norm.ppf(0.95) * np.sqrt(4 / 20 + 6.25 / 22))
-    assert vf.study_intervals(y=[0.0], v=[0.0])["p"].isna().all()
+    assert found["ci_high"][0] == pytest.approx(1 + stats.norm.ppf(0.95) * np.sqrt(4 / 20 + 6.25 / 22))
+    assert vf.study_intervals(y=[0.0], v=[0.0])["p_value"].isna().all()
     with pytest.raises(vf.InputError, match="v at least 0"):
         vf.study_intervals(y=[1.0], v=[-1.0])
     with pytest.raises(vf.InputError, match="level=95"):

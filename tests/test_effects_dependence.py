@@ -159,7 +159,7 @@ def test_several_weeks_are_one_table(world: World) -> None:
     fit = vf.multivariate(told, formula="~ 0 + C(target_week)")
     weights = np.linalg.inv(told.vcov)
     x = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])
-    np.testing.assert_allclose(fit.beta, np.linalg.solve(x.T @ weights @ x, x.T @ weights @ told.y), rtol=1e-10)
+    np.testing.assert_allclose(fit.estimate, np.linalg.solve(x.T @ weights @ x, x.T @ weights @ told.y), rtol=1e-10)
 
 
 def test_che_takes_the_covariance_of_the_table(world: World) -> None:

@@ -104,8 +104,8 @@ def test_a_new_trial_enters_the_pool(real_build: Any, with_new_trial: Any) -> No
     assert after.k == before.k + 1
     (new,) = [s for s in after.data["studies"] if s["label"] == "Zzz 2030"]
     se = 1 / stats.t.ppf(0.975, 198)  # half the interval over the t quantile of 100 + 100 - 2 degrees of freedom
-    assert (new["y"], new["se"]) == (-3, pytest.approx(se))
-    y, errors = ([s[x] for s in before.data["studies"]] for x in ("y", "se"))
+    assert (new["estimate"], new["se"]) == (-3, pytest.approx(se))
+    y, errors = ([s[x] for s in before.data["studies"]] for x in ("estimate", "se"))
     assert min(y) > -3
     assert after.frequentist.estimate < before.frequentist.estimate
     assert after.posterior.estimate < before.posterior.estimate
@@ -217,7 +217,7 @@ def test_an_edited_row_reruns_only_what_uses_it(real_build: Any, tmp_path: Path,
     edited = []
     for name, record in users.items():
         pairs = zip(record.data["studies"], again[name].data["studies"], strict=True)
-        edited += [(old["y"], new["y"]) for old, new in pairs if row in old["rows"]]
+        edited += [(old["estimate"], new["estimate"]) for old, new in pairs if row in old["rows"]]
     assert edited
     assert all(a != b for a, b in edited)
 

@@ -41,7 +41,7 @@ def test_every_bayesian_analysis_carries_its_checks(toy_build: Any) -> None:
     for record in records:
         tau = priors.HalfNormal(0.5 if record.question.is_ratio else 1.0)
         mu = priors.Normal(0, 2.82 if record.question.is_ratio else 10)
-        y, v = np.array([[s["y"], s["se"] ** 2] for s in record.data["studies"]]).T
+        y, v = np.array([[s["estimate"], s["se"] ** 2] for s in record.data["studies"]]).T
         labels = [s["label"] for s in record.data["studies"]]
         post = bayesian.random_effects(y=y, v=v, study=labels, tau=tau, mu=mu)
         with pytest.warns(vf.VfmetaWarning, match="elpd"):
@@ -70,7 +70,7 @@ def test_the_page_says_what_the_result_says_of_itself(toy_build: Any) -> None:
             assert part in " ".join(said)
         for sentence in (record.leave_one_out.verdict, record.predictive_check.verdict):
             assert sentence in page
-        for note in (*record.leave_one_out.notes, *record.predictive_check.notes):
+        for note in (*record.leave_one_out.warnings, *record.predictive_check.warnings):
             assert f"{record.title}: {note}" in page
 
 

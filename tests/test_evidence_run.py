@@ -73,14 +73,14 @@ def shown(estimate: float, low: float, high: float) -> str:
 def test_effects_are_the_printed_ones(toy_build: Any) -> None:
     for month, at in ew.PAIN.items():
         studies = toy_build.records[f"cement/pain_{month}m"].data["studies"]
-        assert [(s["label"], s["y"], s["se"]) for s in studies] == [(ew.LABELS[x], *v) for x, v in at.items()]
+        assert [(s["label"], s["estimate"], s["se"]) for s in studies] == [(ew.LABELS[x], *v) for x, v in at.items()]
 
 
 def test_risk_ratios_are_those_of_the_counts(toy_build: Any) -> None:
     studies = {s["label"]: s for s in toy_build.records["drug/fracture"].data["studies"]}
     for study, (a, n, b, m) in ew.FRACTURES.items():
         got = studies[ew.LABELS[study]]
-        assert got["y"] == pytest.approx(math.log((a / n) / (b / m)))
+        assert got["estimate"] == pytest.approx(math.log((a / n) / (b / m)))
         assert got["se"] == pytest.approx(math.sqrt(1 / a - 1 / n + 1 / b - 1 / m))
         assert (got["events_experimental"], got["n_experimental"], got["events_control"], got["n_control"]) == (a, n, b, m)
 
@@ -248,7 +248,7 @@ def test_figure_table_and_result_show_the_same_numbers(toy_build: Any, name: str
     assert f'src="figures/{figure}.svg" alt="{alt[1]}"' in page
     for study in record.data["studies"]:
         half = ew.Z * study["se"]
-        own = text(study["y"], (study["y"] - half, study["y"] + half))
+        own = text(study["estimate"], (study["estimate"] - half, study["estimate"] + half))
         for place in (drawn, alt[1], page):
             assert study["label"] in place
             assert own in place
@@ -260,7 +260,7 @@ def test_the_study_table_is_the_record(toy_build: Any) -> None:
         rows = list(csv.DictReader(io.StringIO(text)))
         assert [r["study"] for r in rows] == [s["label"] for s in record.data["studies"]]
         for row, study in zip(rows, record.data["studies"], strict=True):
-            assert float(row["y"]) == pytest.approx(study["y"], rel=1e-9)
+            assert float(row["estimate"]) == pytest.approx(study["estimate"], rel=1e-9)
             assert float(row["se"]) == pytest.approx(study["se"], rel=1e-9)
         if record.k > 1:
             inverse = [1 / (s["se"] ** 2 + record.frequentist.tau2) for s in record.data["studies"]]

@@ -34,7 +34,7 @@ def test_hand_worked_dersimonian_laird() -> None:
     mean = (4 * 1 + 4 * 4 + 7) / 9  # 3
     q = 4 * (1 - mean) ** 2 + 4 * (4 - mean) ** 2 + (7 - mean) ** 2  # 16 + 4 + 16 = 36
     tau2 = (q - 2) / (9 - (16 + 16 + 1) / 9)  # 34 / (48 / 9) = 6.375
-    assert fit.q == pytest.approx(36, rel=1e-14)
+    assert fit.q.statistic == pytest.approx(36, rel=1e-14)
     assert fit.tau2 == pytest.approx(6.375, rel=1e-14)
     assert tau2 == pytest.approx(6.375, rel=1e-14)
     w = 1 / (np.array([0.25, 0.25, 1.0]) + 6.375)
@@ -70,7 +70,7 @@ def test_statsmodels_agrees() -> None:
         assert ours.estimate == pytest.approx(theirs.mean_effect_re, rel=1e-7)
         assert wald.se == pytest.approx(theirs.sd_eff_w_re, rel=1e-7)
         assert ours.se == pytest.approx(theirs.sd_eff_w_re_hksj, rel=1e-7)
-        assert ours.q == pytest.approx(theirs.q, rel=1e-10)
+        assert ours.q.statistic == pytest.approx(theirs.q, rel=1e-10)
 
 
 def test_reml_and_profile_solve_their_equations() -> None:
@@ -101,7 +101,7 @@ def test_units_do_not_matter(method: str, interval: str, unit: float) -> None:
     assert np.array(other.interval) / unit == pytest.approx(one.interval, rel=1e-11)
     assert np.array(other.prediction) / unit == pytest.approx(one.prediction, rel=1e-11)
     assert np.array(other.tau2_interval) / unit**2 == pytest.approx(one.tau2_interval, rel=1e-11)
-    assert (other.i2, other.p_value, other.q) == pytest.approx((one.i2, one.p_value, one.q), rel=1e-11)
+    assert (other.i2, other.p_value, other.q.statistic) == pytest.approx((one.i2, one.p_value, one.q.statistic), rel=1e-11)
 
 
 @pytest.mark.parametrize("method", METHODS)

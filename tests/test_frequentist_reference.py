@@ -45,12 +45,12 @@ def _pairs(case: dict[str, Any], fit: Any) -> list[tuple[str, float, float, floa
     e, y = case["expect"], [a for a in case["inputs"]["yi"] if a is not None]
     s = max(map(abs, y))
     low, high = fit.interval
-    h2 = 1 / (1 - fit.i2 / 100) if fit.model == "random" else fit.q / fit.q_df
+    h2 = 1 / (1 - fit.i2 / 100) if fit.model == "random" else fit.q.statistic / fit.q.df
     pairs = [
         ("beta", fit.estimate, e["beta"][0], s), ("se", fit.se, e["se"][0], s), ("zval", fit.statistic, e["zval"][0], 1),
         ("pval", fit.p_value, e["pval"][0], 1e-290), ("ci_lb", low, e["ci_lb"][0], s), ("ci_ub", high, e["ci_ub"][0], s),
         ("tau2", fit.tau2, e["tau2"], s * s), ("I2", fit.i2, e["I2"], 1), ("H2", h2, e["H2"], 1),
-        ("QE", fit.q, e["QE"], 1), ("QEp", fit.q_p, e["QEp"], 1e-290),
+        ("QE", fit.q.statistic, e["QE"], 1), ("QEp", fit.q.p_value, e["QEp"], 1e-290),
     ]  # fmt: skip
     if e["predict"]["pi_lb"] is not None and fit.model == "random":
         pairs += [(f"pi_{end}", fit.prediction[i], e["predict"][f"pi_{end}"], s) for i, end in enumerate(("lb", "ub"))]

@@ -61,13 +61,13 @@ def test_the_fit_is_the_definition():
     frame = table(30)
     fit = vf.multivariate(y=frame.y, v=frame.v, data=frame, random=["1 | lab", "1 | trial/effect"], formula="~ x")
     assert fit.problem.linked is not None
-    M = np.diag(frame.v + fit.terms[2].variances[0])
-    for term, column in zip(fit.terms, ("lab", "trial"), strict=False):
+    M = np.diag(frame.v + fit.random[2].variances[0])
+    for term, column in zip(fit.random, ("lab", "trial"), strict=False):
         M += term.variances[0] * (frame[column].to_numpy()[:, None] == frame[column].to_numpy())
     np.testing.assert_allclose(fit.marginal_covariance, M, rtol=1e-10)
     X, W = fit.X, np.linalg.inv(M)
     assert fit.log_likelihood == pytest.approx(dense_log_likelihood(fit.y, X, M, True), abs=1e-8)
-    np.testing.assert_allclose(fit.beta, np.linalg.solve(X.T @ W @ X, X.T @ W @ fit.y), rtol=1e-9)
+    np.testing.assert_allclose(fit.estimate, np.linalg.solve(X.T @ W @ X, X.T @ W @ fit.y), rtol=1e-9)
     np.testing.assert_allclose(fit.vb, np.linalg.inv(X.T @ W @ X), rtol=1e-9)
     left = vf.influence(fit, cluster=(frame.trial // 6).tolist(), reestimate=False)
     assert np.isfinite(left.cook).all()

@@ -42,8 +42,8 @@ def test_an_intercept_alone_is_the_pool(method: str) -> None:
     else:
         pool = quiet(vf.random_effects, y=d["y"], v=d["v"], method=method)
     assert r.tau2 == pytest.approx(pool.tau2, rel=1e-9)
-    assert r.beta[0] == pytest.approx(pool.estimate, rel=1e-10)
-    assert tuple(r.intervals[0]) == pytest.approx(pool.interval, rel=1e-9)
+    assert r.estimate[0] == pytest.approx(pool.estimate, rel=1e-10)
+    assert tuple(r.interval[0]) == pytest.approx(pool.interval, rel=1e-9)
     assert r.i2 == pytest.approx(pool.i2, rel=1e-9)
 
 
@@ -51,7 +51,7 @@ def test_common_effects_agree_with_weighted_least_squares_of_statsmodels() -> No
     d = table()
     r = fit("~ dose", d, method="common")
     wls = sm.WLS(d["y"], sm.add_constant(d[["dose"]]), weights=1 / d["v"]).fit()
-    assert r.beta == pytest.approx(wls.params.to_numpy(), rel=1e-10)
+    assert r.estimate == pytest.approx(wls.params.to_numpy(), rel=1e-10)
     # Hartung-Knapp at tau2 = 0 is weighted least squares with its own scale
     assert r.se == pytest.approx(wls.bse.to_numpy(), rel=1e-10)
     assert r.p_value == pytest.approx(wls.pvalues.to_numpy(), rel=1e-9)
@@ -120,7 +120,7 @@ def test_generalised_q_against_simulation_and_the_chi_squared() -> None:
     draws = np.random.default_rng(0).standard_normal((200_000, m.k)) * np.sqrt(m.v + t)
     q = np.einsum("nk,kl,nl->n", draws, p, draws)
     assert q_distribution(float(np.median(q)), m.v, a, t, m.basis)[0] == pytest.approx(0.5, abs=0.005)
-    low, high = r.tau2_interval("generalised-Q")
+    low, high = r.heterogeneity_interval("generalised-Q")["tau2"]
     assert low <= r.tau2 <= high
 
 
@@ -157,12 +157,12 @@ def test_kenward_roger_differs_where_they_do_not() -> None:
 
 def test_profile_interval_touches_the_line_half_a_quantile_down() -> None:
     r = fit("~ dose", table(3))
-    low, high = r.tau2_interval("profile-likelihood")
+    low, high = r.heterogeneity_interval("profile-likelihood")["tau2"]
     ll = log_likelihood(r.fit.model, np.array([r.tau2, low, high]), True)
     assert ll[2] == pytest.approx(ll[0] - scipy.stats.chi2.ppf(0.95, 1) / 2, rel=1e-9)
     assert low == 0 or ll[1] == pytest.approx(ll[2], rel=1e-9)
     with pytest.raises(vf.InputError, match="profile"):
-        fit(method="DL").tau2_interval("profile-likelihood")
+        fit(method="DL").heterogeneity_interval("profile-likelihood")
 
 
 def test_predictions_at_new_values_and_contrasts_agree() -> None:
@@ -178,8 +178,11 @@ def test_predictions_at_new_values_and_contrasts_agree() -> None:
     assert test.statistic == pytest.approx(single["statistic"][0] ** 2, rel=1e-10)
     both = r.contrast([{"arm[T.b]": 1}, {"arm[T.c]": 1}])[1]
     assert both.statistic == pytest.approx(fit("~ dose + arm", omnibus=["arm[T.b]", "arm[T.c]"]).omnibus.statistic, rel=1e-10)
-    shown = r.predict({"dose": 10.0, "arm": "a"}, transform=np.exp)
+    ratio = fit("~ dose + arm", question=vf.Question(measure="RR"))
+    shown = ratio.predict({"dose": 10.0, "arm": "a"}, on="read")
     assert shown["estimate"][0] == pytest.approx(np.exp(new["estimate"][0]))
+    assert np.isnan(shown["se"][0])
+    assert shown["scale"][0] == "RR"
 
 
 def test_splines_and_centring_are_remade_from_new_data() -> None:
@@ -188,16 +191,16 @@ def test_splines_and_centring_are_remade_from_new_data() -> None:
     for formula in ("~ bs(dose, df=4)", natural, "~ center(dose)", "~ scale(dose)", "~ poly(dose, degree=2)"):
         r = fit(formula, d)
         assert r.predict(d.iloc[[3, 7]])["estimate"].to_numpy() == pytest.approx(r.fit.fitted[[3, 7]], rel=1e-9), formula
-    slope = fit("~ center(dose)", d).beta[1]
-    assert slope == pytest.approx(fit("~ dose", d).beta[1], rel=1e-9)
-    assert fit("~ I(dose^2)", d).beta == pytest.approx(fit("~ I(dose**2)", d).beta, rel=1e-12)
+    slope = fit("~ center(dose)", d).estimate[1]
+    assert slope == pytest.approx(fit("~ dose", d).estimate[1], rel=1e-9)
+    assert fit("~ I(dose^2)", d).estimate == pytest.approx(fit("~ I(dose**2)", d).estimate, rel=1e-12)
 
 
 def test_far_away_moderators_cost_no_digits() -> None:
     d = table()
     near = fit("~ dose", d)
     far = fit("~ dose", d.assign(dose=d["dose"] + 1e6))
-    assert far.beta[1] == pytest.approx(near.beta[1], rel=1e-7)
+    assert far.estimate[1] == pytest.approx(near.estimate[1], rel=1e-7)
     assert far.tau2 == pytest.approx(near.tau2, rel=1e-7)
 
 
@@ -208,14 +211,14 @@ def test_weights_give_the_sandwich_variance() -> None:
     x, m = r.design.x, np.diag(d["v"] + r.tau2)
     inverse = np.linalg.inv((x.T * a) @ x)
     assert r.vb == pytest.approx(inverse @ (x.T * a) @ m @ (x.T * a).T @ inverse, rel=1e-9)
-    assert r.beta == pytest.approx(inverse @ (x.T * a) @ d["y"].to_numpy(), rel=1e-9)
+    assert r.estimate == pytest.approx(inverse @ (x.T * a) @ d["y"].to_numpy(), rel=1e-9)
 
 
 def test_each_coefficient_is_a_weighted_sum_of_the_effects() -> None:
     d = table()
     for more in ({}, {"weights": np.linspace(1, 4, len(d)), "test": "Wald"}):
         r = fit("~ dose + arm", d, **more)
-        assert r.coefficient_weights @ d["y"].to_numpy() == pytest.approx(r.beta, rel=1e-9)
+        assert r.coefficient_weights @ d["y"].to_numpy() == pytest.approx(r.estimate, rel=1e-9)
 
 
 def test_traces_against_the_whole_matrix_and_a_dominating_study() -> None:
@@ -239,7 +242,7 @@ def test_a_given_tau2_and_the_order_of_the_studies() -> None:
     assert r.r2 is None
     assert r.information("ML").parameters == 2
     back = fit(data=d.iloc[::-1].reset_index(drop=True))
-    assert back.beta == pytest.approx(fit().beta, rel=1e-10)
+    assert back.estimate == pytest.approx(fit().estimate, rel=1e-10)
 
 
 def test_collinear_moderators_are_named() -> None:
@@ -329,10 +332,10 @@ def test_identical_effects_and_a_perfect_line() -> None:
     d = table().assign(y=lambda t: 1 + 0.5 * t["dose"])
     r = fit("~ dose", d)
     assert r.tau2 == 0
-    assert r.beta == pytest.approx([1, 0.5], rel=1e-8)
-    assert r.tau2_interval() is None
+    assert r.estimate == pytest.approx([1, 0.5], rel=1e-8)
+    assert r.tau2_interval is None
     same = fit("~ dose", table().assign(y=2.0), test="Wald")
-    assert same.beta == pytest.approx([2, 0], abs=1e-12)
+    assert same.estimate == pytest.approx([2, 0], abs=1e-12)
 
 
 def test_one_dominating_study() -> None:
@@ -340,7 +343,7 @@ def test_one_dominating_study() -> None:
     d.loc[0, "v"] = 1e-12
     for method in sorted(METHODS):
         r = fit("~ dose", d, method=method, test="Wald")
-        assert np.all(np.isfinite(r.beta))
+        assert np.all(np.isfinite(r.estimate))
         assert r.tau2 >= 0
 
 
@@ -348,14 +351,14 @@ def test_an_effect_table_brings_its_own_moderators() -> None:
     d = table()
     details = tuple({"dose": x, "arm": a} for x, a in zip(d["dose"], d["arm"], strict=True))
     effects = SimpleNamespace(y=d["y"].to_numpy(), v=d["v"].to_numpy(), labels=[f"s{i}" for i in range(14)], details=details)
-    assert quiet(vf.meta_regression, effects, "~ dose").beta == pytest.approx(fit().beta, rel=1e-12)
+    assert quiet(vf.meta_regression, effects, "~ dose").estimate == pytest.approx(fit().estimate, rel=1e-12)
 
 
 def test_what_it_prints_and_writes() -> None:
     r = fit("~ dose + arm")
     assert "arm[T.b]" in str(r)
-    assert list(r.to_frame()["coefficient"]) == list(r.names)
+    assert list(r.to_frame()["term"]) == list(r.terms)
     written = json.loads(r.to_json())
     assert written["schema_version"] == 1
-    assert written["names"] == list(r.names)
+    assert written["names"] == list(r.terms)
     assert r.to_json() == fit("~ dose + arm").to_json()

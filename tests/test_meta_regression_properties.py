@@ -48,12 +48,12 @@ def test_shift_and_scale(data: Any, method: str, scale: float, shift: float) -> 
     b = quiet(vf.meta_regression, y=scale * y, v=scale**2 * v, x=x, method=method, test="Wald")
     size = max(1.0, np.abs(y).max())
     assert b.tau2 == pytest.approx(scale**2 * a.tau2, rel=1e-6, abs=1e-9 * scale**2)
-    assert b.beta == pytest.approx(scale * a.beta, rel=1e-6, abs=1e-9 * scale * size)
+    assert b.estimate == pytest.approx(scale * a.estimate, rel=1e-6, abs=1e-9 * scale * size)
     if method != "SJ" or not np.allclose(y, y[0]):
         c = quiet(vf.meta_regression, y=y + shift * x[:, 1], v=v, x=x, method=method, test="Wald")
         if method not in ("SJ", "SJIT"):  # Sidik and Jonkman's start is the spread of the effects, moderators and all
             assert c.tau2 == pytest.approx(a.tau2, rel=1e-5, abs=1e-7)
-            assert c.beta[1] == pytest.approx(a.beta[1] + shift, rel=1e-5, abs=1e-6)
+            assert c.estimate[1] == pytest.approx(a.estimate[1] + shift, rel=1e-5, abs=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -64,7 +64,7 @@ def test_a_study_without_information_changes_nothing(data: Any) -> None:
     more = [np.append(y, 1.0), np.append(v, 1e14), np.vstack([x, [1, 30.0]])]
     b = quiet(vf.meta_regression, y=more[0], v=more[1], x=more[2], test="Wald")
     assert b.tau2 == pytest.approx(a.tau2, rel=1e-5, abs=1e-8)
-    assert b.beta == pytest.approx(a.beta, rel=1e-4, abs=1e-6)
+    assert b.estimate == pytest.approx(a.estimate, rel=1e-4, abs=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -79,5 +79,5 @@ def test_never_a_nan_without_an_error(rows: Any, method: str, interval: str) -> 
         r = quiet(vf.meta_regression, y=y, v=v, data={"g": g}, formula="~ g", method=method, test=interval)
     except (vf.InputError, vf.ConvergenceError):
         return
-    assert np.all(np.isfinite(np.concatenate([r.beta, r.se, r.p_value, r.intervals.ravel()])))
+    assert np.all(np.isfinite(np.concatenate([r.estimate, r.se, r.p_value, r.interval.ravel()])))
     assert np.isfinite([r.tau2, r.i2, r.q.statistic, r.omnibus.statistic]).all() or r.fit.factor == 0

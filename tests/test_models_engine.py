@@ -18,7 +18,7 @@ from vfmeta.bayes.models import diagnostics as gate
 from vfmeta.bayes.models import engine
 from vfmeta.bayes.models.progress import Progress
 from vfmeta.bayes.models.vectorised import Vectorised
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 
 Y, V = np.array([-1.0, 0.2, 0.9]), np.array([0.1, 0.2, 0.15])
 LABELS = ["Alpha", "Beta", "Gamma"]

@@ -32,7 +32,7 @@ def test_numbers_written_are_those_of_the_result() -> None:
     post = post_of(fit)
     ax = vf.plots.forest(fit, post)
     frame = fit.studies
-    expected = [tx.effect_text(PAIN, r.y, (r.ci_low, r.ci_high)) for r in frame.itertuples()]
+    expected = [tx.effect_text(PAIN, r.estimate, (r.ci_low, r.ci_high)) for r in frame.itertuples()]
     assert words(ax, "study-effect") == expected
     assert words(ax, "study-weight") == [f"{w:.1f}%" for w in fit.weights]
     assert words(ax, "pooled-effect") == [tx.effect_text(PAIN, fit.estimate, fit.interval)]

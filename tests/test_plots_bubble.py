@@ -29,7 +29,7 @@ def test_line_points_and_band():
     sizes = part(ax, "effects").get_sizes()
     assert np.argsort(sizes).tolist() == np.argsort(r.weights).tolist()
     x, y = part(ax, "line").get_data()
-    np.testing.assert_allclose(y, r.beta[0] + r.beta[1] * x, rtol=1e-8, atol=1e-9)  # JSON keeps ten digits
+    np.testing.assert_allclose(y, r.estimate[0] + r.estimate[1] * x, rtol=1e-8, atol=1e-9)  # JSON keeps ten digits
     assert (x.min(), x.max()) == pytest.approx((dose.min(), dose.max()))
     band = part(ax, "confidence").get_paths()[0].vertices
     known = r.predict({"dose": [dose.min()]})
@@ -39,7 +39,7 @@ def test_line_points_and_band():
 def test_other_moderators_stand_at_their_means():
     r = fit("~ dose + age")
     x, y = part(vf.plots.bubble(r, "dose", prediction=False), "line").get_data()
-    np.testing.assert_allclose(y, r.beta[0] + r.beta[1] * x + r.beta[2] * r.design.x[:, 2].mean(), rtol=1e-9)
+    np.testing.assert_allclose(y, r.estimate[0] + r.estimate[1] * x + r.estimate[2] * r.design.x[:, 2].mean(), rtol=1e-9)
 
 
 def test_refusals():

@@ -12,7 +12,9 @@ from matplotlib.text import Text
 from scipy import stats
 
 from vfmeta.core.question import Question
-from vfmeta.results.fit import BayesianResult, FrequentistResult, Marginal
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.posterior import BayesianResult, Marginal
+from vfmeta.results.wald import TestResult
 
 PAIN = Question(
     measure="MD", experimental="vertebroplasty", control="sham procedure", outcome="pain", higher_is_worse=True, points=(0, 10),
@@ -38,8 +40,9 @@ def fit_of(y: Any, se: Any, question: Question = PAIN, labels: Any = None, detai
         "interval": (estimate - 2.1 * s, estimate + 2.1 * s), "level": 0.95,
         "prediction": (estimate - 4 * s, estimate + 4 * s) if n > 2 else None, "tau2": 0.12 if n > 1 else None,
         "labels": tuple(labels or (f"Author {i + 1} {1990 + i}" for i in range(n))), "y": y, "v": v, "weights": 100 * w,
-        "details": tuple(details), "statistic": estimate / s, "p_value": 0.03, "df": float(n - 1), "q": q, "q_df": n - 1,
-        "q_p": float(stats.chi2.sf(q, n - 1)) if n > 1 else 1.0, "i2": 45.2 if n > 1 else None,
+        "details": tuple(details), "statistic": estimate / s, "p_value": 0.03, "df": float(n - 1),
+        "q": TestResult(q, n - 1, None, float(stats.chi2.sf(q, n - 1)) if n > 1 else 1.0),
+        "i2": 45.2 if n > 1 else None,
         "tau2_interval": (0.0, 2.31) if n > 1 else None, "method": "REML", "test": "HKSJ" if n > 1 else "Wald",
     }  # fmt: skip
     return FrequentistResult(**(fields | over))

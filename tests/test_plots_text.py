@@ -15,6 +15,7 @@ from vfmeta import priors
 from vfmeta.core.measures import MEASURES
 from vfmeta.core.question import Question
 from vfmeta.plots import alt_text
+from vfmeta.results.wald import TestResult
 from vfmeta.text import numbers as tx
 from vfmeta.text.fit import heterogeneity_text, model_text
 from vfmeta.text.posterior import bayes_text, priors_text
@@ -69,12 +70,12 @@ def test_probability_is_never_a_bare_nought_or_one(p: float, shown: str) -> None
 
 
 def test_heterogeneity() -> None:
-    assert heterogeneity_text(fit_of([-0.5, -0.7], [0.45, 0.42], q=5.2, q_p=0.0226)) == (
+    assert heterogeneity_text(fit_of([-0.5, -0.7], [0.45, 0.42], q=TestResult(5.2, 1, None, 0.0226))) == (
         "Heterogeneity: τ² = 0.12 (95% CI 0 to 2.31), I² = 45%, Q = 5.20 on 1 df, p = 0.02"
     )
-    bare = fit_of([-0.5, -0.7], [0.45, 0.42], q=0.1, q_p=0.7, tau2=0.0, tau2_interval=None, i2=0.0)
+    bare = fit_of([-0.5, -0.7], [0.45, 0.42], q=TestResult(0.1, 1, None, 0.7), tau2=0.0, tau2_interval=None, i2=0.0)
     assert heterogeneity_text(bare) == "Heterogeneity: τ² = 0, I² = 0%, Q = 0.10 on 1 df, p = 0.70"
-    small = fit_of([-0.5, -0.7], [0.45, 0.42], q=0.1, q_p=0.7, tau2=0.0004, tau2_interval=(0.0, math.inf))
+    small = fit_of([-0.5, -0.7], [0.45, 0.42], q=TestResult(0.1, 1, None, 0.7), tau2=0.0004, tau2_interval=(0.0, math.inf))
     assert "τ² < 0.001 (95% CI 0 to ∞)" in heterogeneity_text(small)
     assert heterogeneity_text(fit_of([1.0], [1.0])) == "One trial: nothing was pooled"
 

@@ -57,7 +57,7 @@ def test_round_trip_to_the_byte(name):
     back = type(fit).from_dict(json.loads(text))
     assert back.to_json() == text
     assert str(back) == str(fit)
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == 2
     pd.testing.assert_frame_equal(back.to_frame(), fit.to_frame(), rtol=1e-9)
 
 
@@ -93,7 +93,7 @@ def test_what_was_read_back_still_answers():
 
 def test_another_kind_or_version_is_refused():
     data = RESULTS["plain"]().to_dict()
-    with pytest.raises(vf.InputError, match="RegressionResult reads meta_regression"):
+    with pytest.raises(vf.InputError, match="a MultivariateResult of schema version 2; RegressionResult reads its own"):
         RegressionResult.from_dict(data)
     with pytest.raises(vf.InputError, match="version 99"):
         MultivariateResult.from_dict(data | {"schema_version": 99})

@@ -31,7 +31,7 @@ def test_cr0_is_the_plain_sandwich(model):
     meat = sum(np.outer(s, s) for t in np.unique(trial) if (s := X.T @ W[:, trial == t] @ e[trial == t]) is not None)
     r = vf.robust(model, "trial", kind="CR0", df="residual")
     np.testing.assert_allclose(r.vb, bread @ meat @ bread, rtol=1e-9)
-    np.testing.assert_allclose(r.beta, model.beta, rtol=1e-10)
+    np.testing.assert_allclose(r.estimate, model.estimate, rtol=1e-10)
     m, k, p = 9, len(y), 2
     for kind, factor in (("CR1", m / (m - 1)), ("CR1p", m / (m - p)), ("CR1S", m * (k - 1) / ((m - 1) * (k - p)))):
         np.testing.assert_allclose(vf.robust(model, "trial", kind=kind).vb, factor * r.vb, rtol=1e-10)
@@ -124,7 +124,7 @@ def test_che_is_its_parts():
     whole = vf.che(y=frame.y, v=frame.v, cluster="trial", rho=0.7, formula="~ x", data=frame)
     for name in ("beta", "se", "df", "p_value"):
         np.testing.assert_allclose(getattr(whole, name), getattr(parts, name), rtol=1e-8)
-    assert whole.model.terms[0].groups == 9
+    assert whole.model.random[0].groups == 9
     assert "9 clusters" in str(whole)
     y = frame.y.tolist()
     y[2] = None

@@ -112,7 +112,7 @@ BREAKS: dict[str, Any] = {
     "SE": lambda f, by: {"se": f.se + by},
     "lower end": lambda f, by: {"interval": (f.interval[0] - by, f.interval[1])},
     "upper end": lambda f, by: {"interval": (f.interval[0], f.interval[1] + by)},
-    "Q": lambda f, by: {"q": f.q + by},
+    "Q": lambda f, by: {"q": dataclasses.replace(f.q, statistic=f.q.statistic + by)},
 }
 
 

@@ -91,7 +91,7 @@ def test_standard_errors_of_tau2_by_information() -> None:
     p = np.diag(w) - np.outer(w, w) / w.sum()
     assert fit.tau2_se == pytest.approx(math.sqrt(2 / np.trace(p @ p)), rel=1e-12)
     constant = 0.5 * math.log(6) - 2.5 * math.log(2 * math.pi)
-    assert fit.fit_statistics["REML"]["ll"] == pytest.approx(reml(fit.tau2) + constant, rel=1e-13)
+    assert fit.information("REML").log_likelihood == pytest.approx(reml(fit.tau2) + constant, rel=1e-13)
     assert quiet(y=Y, v=V, method="ML").tau2_se == pytest.approx(
         math.sqrt(2 / ((1 / (V + quiet(y=Y, v=V, method="ML").tau2)) ** 2).sum()), rel=1e-12
     )
@@ -101,11 +101,11 @@ def test_criteria_count_their_parameters() -> None:
     free, fixed = quiet(y=Y, v=V, method="ML"), quiet(y=Y, v=V, tau2=0.2)
     for fit, p in ((free, 2), (fixed, 1)):
         for name, n in (("ML", 6), ("REML", 5)):
-            s = fit.fit_statistics[name]
-            assert s["AIC"] == pytest.approx(2 * p - 2 * s["ll"])
-            assert s["BIC"] == pytest.approx(p * math.log(n) - 2 * s["ll"])
-            assert s["AICc"] == pytest.approx(s["AIC"] + 2 * p * (p + 1) / (n - p - 1))
-    assert free.fit_statistics["ML"]["ll"] >= fixed.fit_statistics["ML"]["ll"]
+            s = fit.information(name)
+            assert s.aic == pytest.approx(2 * p - 2 * s.log_likelihood)
+            assert s.bic == pytest.approx(p * math.log(n) - 2 * s.log_likelihood)
+            assert s.aicc == pytest.approx(s.aic + 2 * p * (p + 1) / (n - p - 1))
+    assert free.information("ML").log_likelihood >= fixed.information("ML").log_likelihood
     assert fixed.method == "fixed"
     assert fixed.tau2 == 0.2
 
@@ -115,12 +115,12 @@ def test_profile_likelihood_interval() -> None:
 
     for method in ("ML", "REML"):
         fit = quiet(y=Y, v=V, method=method, tau2_interval="profile-likelihood")
-        top = fit.fit_statistics[method]["ll"]
+        top = fit.information(method).log_likelihood
         low, high = fit.tau2_interval
         assert low < fit.tau2 < high
         for limit in (low, high):
             if limit > 0:
-                drop = top - quiet(y=Y, v=V, tau2=limit).fit_statistics[method]["ll"]
+                drop = top - quiet(y=Y, v=V, tau2=limit).information(method).log_likelihood
                 assert drop == pytest.approx(chi2.ppf(0.95, 1) / 2, rel=1e-9)
     flat = quiet(y=[0.1, 0.2, 0.15], v=[0.3, 0.2, 0.4], tau2_interval="profile-likelihood")
     assert flat.tau2_interval[0] == 0
@@ -264,7 +264,7 @@ def test_random_input_gives_numbers(seed: int, method: str, interval: str) -> No
     assert fit.tau2 >= 0
     assert fit.tau2_se >= 0  # zero for SJ where all effects are the same
     assert 0 <= fit.i2 <= 100
-    assert np.isfinite([fit.estimate, fit.se, *fit.interval, fit.p_value, fit.q_p, fit.h2]).all()
+    assert np.isfinite([fit.estimate, fit.se, *fit.interval, fit.p_value, fit.q.p_value, fit.h2]).all()
 
 
 @pytest.mark.parametrize("method", PLAIN)
@@ -279,17 +279,19 @@ def test_doubling_every_study_halves_the_variance_of_a_common_effect() -> None:
     one, two = vf.common_effect(y=Y, v=V), vf.common_effect(y=[*Y, *Y], v=[*V, *V])
     assert two.estimate == pytest.approx(one.estimate)
     assert two.se == pytest.approx(one.se / math.sqrt(2))
-    assert two.q == pytest.approx(2 * one.q)
+    assert two.q.statistic == pytest.approx(2 * one.q.statistic)
 
 
 def test_h2_and_intervals_of_i2() -> None:
     fit = quiet(y=Y, v=V)
     assert fit.h2 == pytest.approx(1 / (1 - fit.i2 / 100))
-    assert fit.i2_interval[1] == pytest.approx(100 * fit.tau2_interval[1] / (fit.tau2_interval[1] + fit.typical_variance))
-    assert fit.h2_interval[0] == pytest.approx(fit.tau2_interval[0] / fit.typical_variance + 1)
+    spans, high = fit.heterogeneity_interval(), fit.tau2_interval[1]
+    assert spans["tau2"] == fit.tau2_interval
+    assert spans["i2"][1] == pytest.approx(100 * high / (high + fit.typical_variance))
+    assert spans["h2"][0] == pytest.approx(fit.tau2_interval[0] / fit.typical_variance + 1)
     back = FrequentistResult.from_dict(json.loads(fit.to_json()))
     assert back.h2 == pytest.approx(fit.h2, rel=1e-8)
-    assert back.fit_statistics["ML"].keys() == fit.fit_statistics["ML"].keys()
+    assert back.information("ML").aic == pytest.approx(fit.information("ML").aic, rel=1e-9)
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

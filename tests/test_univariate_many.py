@@ -43,7 +43,7 @@ def test_same_as_one_at_a_time(frame: pd.DataFrame, interval: str, tau2: str | f
     single = one_by_one(frame, **held(tau2), test=interval)
     assert many["question"].tolist() == list(dict.fromkeys(frame["question"]))
     shared = ["k", "estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2", "p_value", "q", "q_df",
-              "q_p", "i2", "tau2_low", "tau2_high"]  # fmt: skip
+              "q_p_value", "i2", "tau2_low", "tau2_high"]  # fmt: skip
     for name in shared:
         np.testing.assert_allclose(many[name], single[name], rtol=1e-11, atol=1e-14, err_msg=name)
 
@@ -154,9 +154,9 @@ def test_leave_one_out_and_cumulative(tau2: str | float, interval: str) -> None:
     pool = _pool(**held(tau2), test=interval)
     left, order = vf.leave_one_out(pool), [3, 1, 6, 0, 2, 5, 4]
     grown = vf.cumulative(pool, order)
-    assert left["omitted"].tolist() == list(pool.labels)
-    assert grown["added"].tolist() == [pool.labels[i] for i in order]
-    names = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p")
+    assert left["study"].tolist() == list(pool.labels)
+    assert grown["study"].tolist() == [pool.labels[i] for i in order]
+    names = ("estimate", "se", "ci_low", "ci_high", "p_value", "tau2", "i2", "q", "q_p_value")
     for i in range(7):
         for table, rows in ((left, np.delete(np.arange(7), i)), (grown, order[: i + 1])):
             want = _again(pool, rows, **held(tau2), test=interval).to_frame().iloc[0]
@@ -186,7 +186,7 @@ def test_all_subsets(tau2: str) -> None:
     for mask, estimate, found, i2, q in table[["mask", "estimate", "tau2", "i2", "q"]].itertuples(index=False):
         rows = [i for i in range(6) if int(mask) >> i & 1]
         want = _again(pool, rows, **held(tau2))
-        assert (estimate, q) == pytest.approx((want.estimate, want.q), rel=1e-11, abs=1e-13)
+        assert (estimate, q) == pytest.approx((want.estimate, want.q.statistic), rel=1e-11, abs=1e-13)
         if len(rows) > 1:
             assert (found, i2) == pytest.approx((want.tau2, want.i2), rel=1e-11, abs=1e-13)
         else:

@@ -81,7 +81,7 @@ def test_a_single_study_and_two() -> None:
     one = {"inputs": {"yi": [0.3], "vi": [0.04]}, "options": {"method": "REML", "test": "knha", "level": 95}}
     with pytest.warns(vf.VfmetaWarning, match="nothing was pooled"):
         f = fit(one)
-    assert (f.tau2, f.h2, f.i2_interval, f.fit_statistics) == (None, None, None, {})
+    assert (f.tau2, f.h2, f.heterogeneity_interval(), f.likelihoods) == (None, None, None, ())
     two = {"inputs": {"yi": [0.3, None, 0.9], "vi": [0.04, 0.1, 0.09]}, "options": {"method": "DL", "test": "z", "level": 95}}
     with pytest.warns(vf.VfmetaWarning):
         f = fit(two, prediction="fitted")

@@ -5,6 +5,7 @@ from . import plots as plots
 from . import priors as priors
 from .core.messages import ConvergenceError as ConvergenceError
 from .core.messages import InputError as InputError
+from .core.messages import NotDefined as NotDefined
 from .core.messages import VfmetaWarning as VfmetaWarning
 from .core.question import Question as Question
 from .effects.compare.comparison import compare as compare
@@ -37,6 +38,7 @@ from .frequentist.multivariate.sampling import sampling_covariance as sampling_c
 from .frequentist.subgroups import subgroups as subgroups
 from .frequentist.univariate import common_effect as common_effect
 from .frequentist.univariate import random_effects as random_effects
+from .results.codec import read_result as read_result
 from .trials import Trials as Trials
 from .trials import load_trials as load_trials
 from .trials import validate as validate

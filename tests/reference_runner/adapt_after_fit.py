@@ -55,7 +55,8 @@ def _baujat(fit: Any) -> dict[str, Any]:
 
 def _blup(fit: Any) -> dict[str, Any]:
     f = vf.blups(fit)
-    return {"pred": f["estimate"].tolist(), "se": f["se"].tolist(), "pi_lb": f["low"].tolist(), "pi_ub": f["high"].tolist()}
+    names = {"pred": "estimate", "se": "se", "pi_lb": "ci_low", "pi_ub": "ci_high"}
+    return {theirs: f[ours].tolist() for theirs, ours in names.items()}
 
 
 def _ranef(fit: Any) -> dict[str, Any]:

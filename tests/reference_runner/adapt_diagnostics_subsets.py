@@ -13,7 +13,7 @@ FAMILIES = {"diagnostics"}
 FUNCTIONS = {"leave1out", "cumul", "gosh"}
 NAMES = {
     "estimate": "estimate", "se": "se", "zval": "statistic", "pval": "p_value", "ci_lb": "ci_low", "ci_ub": "ci_high", "Q": "q",
-    "Qp": "q_p", "tau2": "tau2", "I2": "i2", "H2": "h2",
+    "Qp": "q_p_value", "tau2": "tau2", "I2": "i2", "H2": "h2",
 }  # fmt: skip
 
 

@@ -37,8 +37,9 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     return {
         "beta": [fit.estimate], "se": [fit.se], "zval": [fit.statistic], "pval": [fit.p_value],
         "ci_lb": [fit.interval[0]], "ci_ub": [fit.interval[1]], "tau2": fit.tau2, "sigma2": fit.sigma2,
-        "I2": fit.i2, "H2": fit.h2, "QE_Wld": fit.q_wald, "QEp_Wld": fit.q_wald_p, "QE_LRT": fit.q, "QEp_LRT": fit.q_p,
-        "QE_df": fit.q_df, "ll_ML": _log_likelihood(fit, model, random, nodes), "k": fit.k,
+        "I2": fit.i2, "H2": fit.h2, "QE_Wld": fit.q_wald.statistic, "QEp_Wld": fit.q_wald.p_value,
+        "QE_LRT": fit.q.statistic, "QEp_LRT": fit.q.p_value,
+        "QE_df": fit.q.df, "ll_ML": _log_likelihood(fit, model, random, nodes), "k": fit.k,
         "QM": fit.statistic**2, "QMp": fit.p_value,
     }  # fmt: skip
 

@@ -20,11 +20,11 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         level=o.get("level", 95) / 100, missing="drop",
     )  # fmt: skip
     return {
-        "beta": fit.beta, "se": fit.se, "zval": fit.statistic, "pval": fit.p_value, "ci_lb": fit.intervals[:, 0],
-        "ci_ub": fit.intervals[:, 1], "vb": fit.vb, "alpha": fit.alpha, "se_alpha": fit.alpha_se,
-        "zval_alpha": fit.alpha_statistic, "pval_alpha": fit.alpha_p_values, "ci_lb_alpha": fit.alpha_intervals[:, 0],
-        "ci_ub_alpha": fit.alpha_intervals[:, 1], "va": fit.va, "tau2": fit.tau2, "QM": fit.omnibus.statistic,
+        "beta": fit.estimate, "se": fit.se, "zval": fit.statistic, "pval": fit.p_value, "ci_lb": fit.interval[:, 0],
+        "ci_ub": fit.interval[:, 1], "vb": fit.vb, "alpha": fit.scale_estimate, "se_alpha": fit.scale_se,
+        "zval_alpha": fit.scale_statistic, "pval_alpha": fit.scale_p_value, "ci_lb_alpha": fit.scale_interval[:, 0],
+        "ci_ub_alpha": fit.scale_interval[:, 1], "va": fit.scale_vb, "tau2": fit.tau2, "QM": fit.omnibus.statistic,
         "QMp": fit.omnibus.p_value, "QS": fit.scale_omnibus.statistic, "QSp": fit.scale_omnibus.p_value,
         "QE": fit.q.statistic, "QEp": fit.q.p_value, "ll_REML": fit.log_likelihood["REML"],
-        "ll_ML": fit.log_likelihood["ML"], "k": fit.k, "p": len(fit.beta),
+        "ll_ML": fit.log_likelihood["ML"], "k": fit.k, "p": len(fit.estimate),
     }  # fmt: skip

@@ -40,9 +40,9 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     fitted = fit.predict()
     got: dict[str, Any] = {
-        "beta": fit.beta, "se": fit.se, "zval": fit.statistic, "pval": fit.p_value, "ci_lb": fit.intervals[:, 0],
-        "ci_ub": fit.intervals[:, 1], "tau2": fit.tau2, "se_tau2": fit.tau2_se, "I2": fit.i2, "H2": fit.h2,
-        "QE": fit.q.statistic, "QEp": fit.q.p_value, "k": fit.k, "p": fit.p, "names": [r_name(n) for n in fit.names],
+        "beta": fit.estimate, "se": fit.se, "zval": fit.statistic, "pval": fit.p_value, "ci_lb": fit.interval[:, 0],
+        "ci_ub": fit.interval[:, 1], "tau2": fit.tau2, "se_tau2": fit.tau2_se, "I2": fit.i2, "H2": fit.h2,
+        "QE": fit.q.statistic, "QEp": fit.q.p_value, "k": fit.k, "p": fit.p, "names": [r_name(n) for n in fit.terms],
         "QM": fit.omnibus.statistic, "QMp": fit.omnibus.p_value, "QMdf": [fit.omnibus.df, fit.omnibus.df_residual],
         "vb": fit.vb, "hat": fit.studies["hat"].to_numpy(), "rstandard": vf.residuals(fit)["standardised"].to_numpy(),
         "fitted": {

@@ -36,7 +36,8 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         )  # fmt: skip
     return {
         "beta": [fit.estimate], "se": [fit.se], "zval": [fit.statistic], "pval": [fit.p_value],
-        "ci_lb": [fit.interval[0]], "ci_ub": [fit.interval[1]], "QE": fit.q, "QEp": fit.q_p, "I2": fit.i2, "H2": fit.h2,
+        "ci_lb": [fit.interval[0]], "ci_ub": [fit.interval[1]], "QE": fit.q.statistic, "QEp": fit.q.p_value,
+        "I2": fit.i2, "H2": fit.h2,
         "MH": fit.cmh, "MHp": fit.cmh_p, "CO": fit.cochran, "COp": fit.cochran_p, "BD": fit.breslow_day,
         "BDp": fit.breslow_day_p, "TA": fit.tarone, "TAp": fit.tarone_p, "k": fit.k_pooled, "k_yi": fit.k,
     }  # fmt: skip

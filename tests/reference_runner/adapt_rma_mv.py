@@ -107,8 +107,8 @@ def r_name(name: str) -> str:
 
 def parts(found: Any) -> dict[str, Any]:
     """Variances under R's names: sigma2 of the intercepts, tau2 and rho, gamma2 and phi of the terms inner | outer."""
-    intercepts = [t for t in found.terms if t.is_intercept]
-    others = [t for t in found.terms if not t.is_intercept]
+    intercepts = [t for t in found.random if t.is_intercept]
+    others = [t for t in found.random if not t.is_intercept]
     got: dict[str, Any] = {"sigma2": [t.variances[0] for t in intercepts] or [0]}
     for i, (variance, rho) in enumerate((("tau2", "rho"), ("gamma2", "phi"))):
         got[variance] = list(others[i].variances) if i < len(others) else [0]
@@ -119,8 +119,8 @@ def parts(found: Any) -> dict[str, Any]:
 def model(case: dict[str, Any]) -> dict[str, Any]:
     r = fit(case)
     got = parts(r) | {
-        "beta": r.beta, "names": [r_name(n) for n in r.names], "se": r.se, "zval": r.statistic, "pval": r.p_value,
-        "ci_lb": r.intervals[:, 0], "ci_ub": r.intervals[:, 1], "QE": r.q.statistic, "QEp": r.q.p_value,
+        "beta": r.estimate, "names": [r_name(n) for n in r.terms], "se": r.se, "zval": r.statistic, "pval": r.p_value,
+        "ci_lb": r.interval[:, 0], "ci_ub": r.interval[:, 1], "QE": r.q.statistic, "QEp": r.q.p_value,
         "QM": r.omnibus.statistic,
         "QMp": r.omnibus.p_value, "ll_ML": r.log_likelihood_ml, "ll_REML": r.log_likelihood_reml, "k": r.k,
         "AIC": r.information().aic, "AICc": r.information().aicc, "BIC": r.information().bic, "vb": r.vb,
@@ -155,7 +155,7 @@ def robust(case: dict[str, Any]) -> dict[str, Any]:
             continue
         got[name] = {
             "se": s.se, "tval": s.statistic, "pval": s.p_value, "df": s.df, "ddf": s.df[:1] if df == "residual" else s.df,
-            "ci_lb": s.intervals[:, 0], "ci_ub": s.intervals[:, 1],
+            "ci_lb": s.interval[:, 0], "ci_ub": s.interval[:, 1],
         }  # fmt: skip
     return got
 
@@ -164,11 +164,11 @@ def intervals(case: dict[str, Any]) -> dict[str, Any]:
     r = fit(case)
     table = vf.component_intervals(r)
     got, sigma = {}, 0
-    names = {t.name: t for t in r.terms}
-    others = [t.name for t in r.terms if not t.is_intercept]
+    names = {t.name: t for t in r.random}
+    others = [t.name for t in r.random if not t.is_intercept]
     for term, part in table.groupby("term", sort=False):
         for kind, rows in part.groupby("kind", sort=False):
-            pairs = [[row.low, row.high] for row in rows.itertuples()]
+            pairs = [[row.ci_low, row.ci_high] for row in rows.itertuples()]
             if names[term].is_intercept:
                 sigma += 1
                 got[f"sigma2_{sigma}"] = pairs[0]

@@ -18,7 +18,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         return influence(fit, case["options"])
     if fun == "ranef.rma.mv":
         u = fit.random_effects()
-        return {"intrcpt": u["estimate"], "se": u["se"], "pi_lb": u["low"], "pi_ub": u["high"]}
+        return {"intrcpt": u["estimate"], "se": u["se"], "pi_lb": u["ci_low"], "pi_ub": u["ci_high"]}
     p = fit.predict()
     return {"pred": p["estimate"], "pi_lb": p["prediction_low"], "pi_ub": p["prediction_high"]}
 
@@ -27,7 +27,8 @@ def influence(fit: Any, options: dict[str, Any]) -> dict[str, Any]:
     given = {"cluster": options.get("cluster"), "reestimate": options["reestimate"]}
     table, rest = vf.influence(fit, **given), vf.residuals(fit, **given)
     return {
-        "cook_d": table["cook"], "dfbs": table[[f"dfbetas_{n}" for n in fit.names]], "hat": rest["hat"], "X2": table["chi2"],
+        "cook_d": table["cook"], "dfbs": table[[f"dfbetas_{n}" for n in fit.terms]], "hat": rest["hat"],
+        "X2": table["statistic"],
         "standardised": {"resid": rest["residual"], "se": rest["se"], "z": rest["standardised"]},
         "deleted": {"resid": rest["deleted_residual"], "se": rest["deleted_se"], "z": rest["studentised"]},
     }  # fmt: skip

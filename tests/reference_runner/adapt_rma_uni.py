@@ -9,7 +9,7 @@ from vfmeta.results.fit import FrequentistResult
 
 TESTS = {"z": "Wald", "t": "t", "knha": "HKSJ", "adhoc": "HKSJ-adhoc"}
 RILEY = {"z": "HTS", "t": "HTS", "knha": "Partlett-Riley", "adhoc": "Partlett-Riley"}
-STATISTICS = {"ll": "ll", "dev": "deviance", "AIC": "AIC", "BIC": "BIC", "AICc": "AICc"}
+STATISTICS = {"ll": "log_likelihood", "dev": "deviance", "AIC": "aic", "BIC": "bic", "AICc": "aicc"}
 
 
 def fit(case: dict[str, Any], **more: Any) -> FrequentistResult:
@@ -34,14 +34,15 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     f = fit(case, prediction="fitted") if random else fit(case)
     out: dict[str, Any] = {
         "beta": [f.estimate], "se": [f.se], "zval": [f.statistic], "pval": [f.p_value], "ci_lb": [f.interval[0]],
-        "ci_ub": [f.interval[1]], "tau2": f.tau2, "se_tau2": f.tau2_se, "I2": f.i2, "H2": f.h2, "QE": f.q, "QEp": f.q_p,
+        "ci_ub": [f.interval[1]], "tau2": f.tau2, "se_tau2": f.tau2_se, "I2": f.i2, "H2": f.h2, "QE": f.q.statistic,
+        "QEp": f.q.p_value,
         "k": f.k, "p": 1,
         "predict": {"pred": f.estimate, "se": f.se, "ci_lb": f.interval[0], "ci_ub": f.interval[1]} | _limits(f),
     }  # fmt: skip
     if f.df is not None:
         out["ddf"] = [f.df]
-    for name, values in f.fit_statistics.items():
-        out[f"fit_{name}"] = {theirs: values[ours] for theirs, ours in STATISTICS.items()}
+    for found in f.likelihoods:
+        out[f"fit_{found.kind}"] = {theirs: getattr(found, ours) for theirs, ours in STATISTICS.items()}
     if random:
         out["predict_riley"] = _limits(fit(case, prediction=RILEY[case["options"].get("test", "z")]))
     asked = case["options"].get("confint", [])
@@ -57,6 +58,7 @@ def _limits(f: FrequentistResult) -> dict[str, Any]:
 
 def _heterogeneity(f: FrequentistResult) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for name, pair in (("tau2", f.tau2_interval), ("I2", f.i2_interval), ("H2", f.h2_interval)):
-        out[f"{name}_lb"], out[f"{name}_ub"] = pair or (None, None)
+    spans = f.heterogeneity_interval() or {}
+    for name, ours in (("tau2", "tau2"), ("I2", "i2"), ("H2", "h2")):
+        out[f"{name}_lb"], out[f"{name}_ub"] = spans.get(ours, (None, None))
     return out

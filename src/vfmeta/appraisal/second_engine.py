@@ -205,7 +205,7 @@ def _beside(
         Apart("SE", fit.se, float(se), unit),
         Apart("lower end", fit.interval[0], float(interval[0]), unit),
         Apart("upper end", fit.interval[1], float(interval[1]), unit),
-        Apart("Q", fit.q, float(q), float(fit.q_df)),
+        Apart("Q", fit.q.statistic, float(q), float(fit.q.df)),
     ]
     if tau2 is not None and fit.tau2 is not None:
         figures.insert(4, Apart("tau2", fit.tau2, tau2, fit.tau2 + (fit.typical_variance or float(fit.v.mean()))))

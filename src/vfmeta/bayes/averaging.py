@@ -18,7 +18,7 @@ from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
 from vfmeta.kernels.quadrature import integrate
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,10 +12,13 @@ from vfmeta.bayes.exact import ExactPosterior, behind
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.scaling import q_below, quantile_levels
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import whole
-from vfmeta.core.question import Pair
+from vfmeta.core.params import OnScale, whole
+from vfmeta.core.question import Pair, Question
 from vfmeta.priors import TauPrior
-from vfmeta.results.fit import BayesianResult, _plain
+from vfmeta.results.codec import Recorded
+from vfmeta.results.frames import scaled
+from vfmeta.results.posterior import BayesianResult
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,23 +27,29 @@ FEW = 10  # below so many trials the checks carry their warnings
 _SURPRISE = 0.05
 
 
-@dataclass(frozen=True)
-class LeaveOneOut:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LeaveOneOut(Recorded):
     """Each trial as the others predict it.
 
     ``log_density`` is the log predictive density of each trial's effect given the other trials, ``pit`` the predictive
-    probability of a smaller effect, ``low`` and ``high`` the 95% predictive interval (k of each, on the analysis scale);
-    ``elpd`` is the sum of the log densities and ``se`` its standard error.
+    probability of a smaller effect, ``prediction_low`` and ``prediction_high`` the 95% predictive interval (k of each, on the
+    analysis scale); ``elpd`` is the sum of the log densities and ``elpd_se`` its standard error.
     """
 
+    engine: ClassVar[str] = "bayesian"
+    absent: ClassVar[dict[str, str]] = {"": "it holds predictions of each trial; the posterior it was made from has the rest."}
+
+    question: Question
+    k: int
     labels: tuple[str, ...]
     log_density: tuple[float, ...]
     pit: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    prediction_low: tuple[float, ...]
+    prediction_high: tuple[float, ...]
     elpd: float
-    se: float
-    notes: tuple[str, ...] = ()
+    elpd_se: float
+    warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
 
     @property
     def p_value(self) -> tuple[float, ...]:
@@ -60,29 +69,23 @@ class LeaveOneOut:
             return f"{self.labels[worst]} lies where the other trials hardly expect it ({size}): look for what sets it apart."
         return f"Every trial lies where the others expect it (smallest of {k} predictive p values {_sized(p[worst])})."
 
-    def to_frame(self) -> pd.DataFrame:
-        """A row for each trial: study, log_density, pit, p_value, low, high."""
+    def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """A row for each trial: study, log_density, pit, p_value, prediction_low, prediction_high, scale."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "study": list(self.labels), "log_density": self.log_density, "pit": self.pit, "p_value": self.p_value,
-                "low": self.low, "high": self.high,
-            }
-        )  # fmt: skip
+        frame = pd.DataFrame({
+            "study": list(self.labels), "log_density": self.log_density, "pit": self.pit, "p_value": self.p_value,
+            "prediction_low": self.prediction_low, "prediction_high": self.prediction_high,
+        })  # fmt: skip
+        return scaled(frame, self.question, on)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data; ``from_dict`` reads it back."""
-        return _plain(asdict(self))
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> LeaveOneOut:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**values)
+    def __str__(self) -> str:
+        head = f"leave-one-out: elpd {tx.fixed(self.elpd, 2)} (SE {tx.fixed(self.elpd_se, 2)}), k = {self.k}"
+        return "\n".join([head, self.verdict, *(f"note: {w}" for w in self.warnings)])
 
 
-@dataclass(frozen=True)
-class PredictiveCheck:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PredictiveCheck(Recorded):
     """What replicated trials look like beside the real ones.
 
     ``observed`` holds the statistics of the trials (the largest deviation: its posterior mean), ``replicated`` their central
@@ -90,11 +93,17 @@ class PredictiveCheck:
     made, so the p value of the range has a Monte Carlo standard error of at most 0.5 / sqrt(draws).
     """
 
+    engine: ClassVar[str] = "bayesian"
+    absent: ClassVar[dict[str, str]] = {"": "it checks a model; the posterior it was made from has the rest."}
+
+    question: Question
+    k: int
     observed: dict[str, float]
     replicated: dict[str, Pair]
     p_value: dict[str, float]
     draws: int
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -108,20 +117,15 @@ class PredictiveCheck:
         return f"The trials scatter as the model expects of trials like these (posterior predictive p of {said})."
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each statistic: statistic, observed, low, high, p_value."""
+        """A row for each statistic of the trials: term, observed, replicated_low, replicated_high, p_value."""
         import pandas as pd
 
         rows = [(n, self.observed[n], *self.replicated[n], self.p_value[n]) for n in _NAMES]
-        return pd.DataFrame(rows, columns=["statistic", "observed", "low", "high", "p_value"])
+        return pd.DataFrame(rows, columns=["term", "observed", "replicated_low", "replicated_high", "p_value"])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data; ``from_dict`` reads it back."""
-        return _plain(asdict(self))
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> PredictiveCheck:
-        pairs = {k: (float(low), float(high)) for k, (low, high) in data["replicated"].items()}
-        return cls(**{**data, "replicated": pairs, "notes": tuple(data["notes"])})
+    def __str__(self) -> str:
+        head = f"posterior predictive check, k = {self.k}, {self.draws} replicates"
+        return "\n".join([head, self.verdict, *(f"note: {w}" for w in self.warnings)])
 
 
 _NAMES = {"q": "Cochran's Q", "range": "range", "largest_z": "largest deviation"}
@@ -158,7 +162,7 @@ def leave_one_out(post: BayesianResult | ExactPosterior) -> LeaveOneOut:
     >>> loo.verdict
     'Every trial lies where the others expect it (smallest of 3 predictive p values = 0.50).'
     """
-    post, names, _ = behind(post)
+    post, names, question = behind(post)
     k = len(post.y)
     if k < 2:
         raise InputError(f"Leaving a trial out takes two trials at least; there is one only ({names[0]}).")
@@ -173,7 +177,11 @@ def leave_one_out(post: BayesianResult | ExactPosterior) -> LeaveOneOut:
         warn(note)
     density, pit, low, high = (tuple(column.tolist()) for column in rows.T)
     se = math.sqrt(k * float(rows[:, 0].var(ddof=1)))
-    return LeaveOneOut(names, density, pit, low, high, float(rows[:, 0].sum()), se, tuple(notes))
+    return LeaveOneOut(
+        question=question, k=k, labels=names, log_density=density, pit=pit, prediction_low=low, prediction_high=high,
+        elpd=float(rows[:, 0].sum()), elpd_se=se, warnings=tuple(notes),
+        call={"function": "bayes.leave_one_out", "tau": str(post.tau_prior), "mu": str(post.mu_prior)},
+    )  # fmt: skip
 
 
 def _without(i: int, name: str, post: ExactPosterior) -> tuple[float, float, float, float]:
@@ -219,7 +227,7 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
 
     for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
         whole(name, value, least)
-    post, names, _ = behind(post)
+    post, names, question = behind(post)
     y, v, k = post.y, post.v, len(post.y)
     if k < 2:
         raise InputError(f"One trial only ({names[0]}): it has no scatter to check.")
@@ -246,7 +254,13 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
         )
     for note in notes:
         warn(note)
-    return PredictiveCheck(seen, limits, chance, int(draws), tuple(notes))
+    return PredictiveCheck(
+        question=question, k=k, observed=seen, replicated=limits, p_value=chance, draws=int(draws), warnings=tuple(notes),
+        call={
+            "function": "bayes.predictive_check", "tau": str(post.tau_prior), "mu": str(post.mu_prior), "draws": int(draws),
+            "seed": int(seed),
+        },
+    )  # fmt: skip
 
 
 def _replicates(post: ExactPosterior, v: np.ndarray, draws: int, seed: int) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from vfmeta.core.params import IntervalKind, choice, confidence
 from vfmeta.core.question import Pair
 from vfmeta.effects.reading import Studies
 from vfmeta.priors import MuPrior, TauPrior
-from vfmeta.results.fit import BayesianResult, Marginal
+from vfmeta.results.posterior import BayesianResult, Marginal
 
 __all__ = ["interval", "result"]
 

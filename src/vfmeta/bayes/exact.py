@@ -27,7 +27,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.kernels import normal_mixture
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
-from vfmeta.results.fit import BayesianResult, Marginal
+from vfmeta.results.posterior import BayesianResult, Marginal
 from vfmeta.text import numbers as tx
 
 

@@ -15,7 +15,7 @@ from vfmeta.kernels import normal_mixture
 from vfmeta.kernels.quadrature import Density, integrate
 from vfmeta.kernels.roots import bracketed_roots
 from vfmeta.priors import TauPrior
-from vfmeta.results.fit import Marginal
+from vfmeta.results.marginal import Marginal
 
 
 def check_draws(n: int, seed: int) -> None:

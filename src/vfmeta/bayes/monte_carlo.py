@@ -11,7 +11,7 @@ import numpy as np
 
 from vfmeta.bayes.exact import ExactPosterior
 from vfmeta.core.messages import InputError
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 
 if TYPE_CHECKING:
     from vfmeta.priors import MuPrior, TauPrior

@@ -30,7 +30,7 @@ from vfmeta.bayes.monte_carlo import monte_carlo_errors, tails_of
 from vfmeta.core.messages import VfmetaWarning, warn
 from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.effects.reading import Studies, read
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 
 _compiled: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()

@@ -9,15 +9,17 @@ one 4,000 draws would span, so that the numbers are those of ArviZ's ``psense`` 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.bayes.exact import ExactPosterior, behind
+from vfmeta.core.question import Question
 from vfmeta.kernels.quadratic_form import q_distribution
 from vfmeta.priors import MuPrior, TauPrior
-from vfmeta.results.fit import BayesianResult, _plain
+from vfmeta.results.codec import Recorded
+from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ _STEP = 1.01
 _ENDS = 0.5 ** (1 / 4000)  # the median of the largest of 4,000 uniform numbers
 
 
-@dataclass(frozen=True)
-class PowerScaling:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PowerScaling(Recorded):
     """Sensitivities of mu and tau to the prior and to the likelihood (0: none), and what follows in words.
 
     ``conflict`` holds prior predictive probabilities (Box 1980, JRSS A 143:383-430), two-sided: under "mu" that of a pooled
@@ -39,9 +41,16 @@ class PowerScaling:
     as the one seen. None where the prior in question is improper, or (tau) a single trial has no scatter.
     """
 
+    engine: ClassVar[str] = "bayesian"
+    absent: ClassVar[dict[str, str]] = {"": "it tells how the prior weighs; the posterior it was made from has the rest."}
+
+    question: Question
+    k: int
     prior: dict[str, float]
     likelihood: dict[str, float]
     conflict: dict[str, float | None]
+    warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
 
     def diagnosis(self, name: str) -> str:
         """What the sensitivities say of mu or tau: "conflict" (a possible one), "strong prior" or nothing."""
@@ -63,25 +72,20 @@ class PowerScaling:
             said.append("Prior and trials do not contradict each other.")
         return " ".join(said)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data; ``from_dict`` reads it back."""
-        return _plain(asdict(self))
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> PowerScaling:
-        return cls(**data)
-
     def to_frame(self) -> pd.DataFrame:
-        """Rows mu and tau: prior, likelihood, diagnosis, conflict."""
+        """Rows mu and tau: term, prior, likelihood, diagnosis, conflict."""
         import pandas as pd
 
         return pd.DataFrame([
             {
-                "parameter": n, "prior": self.prior[n], "likelihood": self.likelihood[n], "diagnosis": self.diagnosis(n),
+                "term": n, "prior": self.prior[n], "likelihood": self.likelihood[n], "diagnosis": self.diagnosis(n),
                 "conflict": math.nan if self.conflict[n] is None else self.conflict[n],
             }
             for n in ("mu", "tau")
         ])  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"power scaling, k = {self.k}\n{self.verdict}"
 
 
 def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
@@ -99,7 +103,7 @@ def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
     >>> vf.bayes.power_scaling(post).diagnosis("mu")
     ''
     """
-    post, _, _ = behind(post)
+    post, _, question = behind(post)
     y, v, tau, mu = post.y, post.v, post.tau_prior, post.mu_prior
     t, x, base, log_prior, log_likelihood = _grid(post, y, v, tau, mu)
     order = np.argsort(x, axis=None)
@@ -117,7 +121,10 @@ def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
             ]  # fmt: skip
         found.append({n: float(m) for n, m in zip(("mu", "tau"), moved / (2 * math.log2(_STEP)), strict=True)})
     conflict = {"mu": _conflict(post, y, v, mu) if mu.proper else None, "tau": _scatter(y, v, tau)}
-    return PowerScaling(found[0], found[1], conflict)
+    return PowerScaling(
+        question=question, k=len(y), prior=found[0], likelihood=found[1], conflict=conflict,
+        call={"function": "bayes.power_scaling", "tau": str(tau), "mu": str(mu)},
+    )  # fmt: skip
 
 
 def _grid(

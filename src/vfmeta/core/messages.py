@@ -25,6 +25,10 @@ class InputError(ValueError):
         super().__init__(head + "\n".join(self.problems))
 
 
+class NotDefined(InputError, AttributeError):
+    """What a result does not have because it would mean nothing there; the sentence says why and what has it instead."""
+
+
 class ConvergenceError(ArithmeticError):
     """A fit that did not reach its optimum, or has none. There is no result: a stale number is worse than none.
 

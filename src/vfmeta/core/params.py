@@ -29,6 +29,10 @@ JointTest = Literal["HTZ", "F", "chi2"]
 ClosedPrediction = Literal["auto", "fitted", "HTS", "Partlett-Riley"]
 Prediction = Literal["auto", "fitted", "HTS", "Partlett-Riley", "bootstrap"]
 Tau2Interval = Literal["auto", "Q-profile", "generalised-Q", "profile-likelihood"]
+#: kinds of interval of tau2, once it is clear which
+HeterogeneityInterval = Literal["Q-profile", "generalised-Q", "profile-likelihood"]
+#: the scale of the effects in a table
+OnScale = Literal["analysis", "read"]
 Missing = Literal["raise", "drop"]
 Heterogeneity = Literal["random", "common"]
 #: how the counts of two arms are modelled

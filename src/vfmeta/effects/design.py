@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.results.codec import array, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,16 @@ class Design:
         one = np.ones(len(self.x))
         coef, *_ = np.linalg.lstsq(self.x, one, rcond=None)
         return bool(np.max(np.abs(self.x @ coef - one)) < 1e-8)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The matrix with its names, as plain data."""
+        return {"x": plain(self.x), "names": list(self.names), "formula": self.formula}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The design back, as one given by its matrix: new values of the moderators are rows of it."""
+        names = tuple(data["names"])
+        return cls(array(data["x"]).reshape(-1, len(names)), names, data["formula"])
 
     def rows(self, new: Any) -> np.ndarray:
         """Design rows (m, p) of new values: a data frame or dict of moderators, or an array of shape (m, p) or (p,)."""

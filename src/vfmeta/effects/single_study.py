@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
+from vfmeta.results.frames import scaled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +33,9 @@ def study_intervals(
     Returns
     -------
     pandas.DataFrame
-        Columns ``study, y, v, se, z, p, low, high``; one row a study, on the analysis scale. ``p`` is two-sided. Where the
-        variance is 0, ``z`` and ``p`` are undefined unless the effect differs from 0.
+        Columns ``study, estimate, se, ci_low, ci_high, statistic, p_value, scale``; one row a study, on the analysis scale.
+        ``p_value`` is two-sided. Where the variance is 0, ``statistic`` and ``p_value`` are undefined unless the effect
+        differs from 0.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def study_intervals(
     --------
     >>> import vfmeta as vf
     >>> found = vf.study_intervals(y=[-0.5], v=[0.04])
-    >>> [round(float(found[x][0]), 3) for x in ("se", "z", "p", "low", "high")]
+    >>> [round(float(found[x][0]), 3) for x in ("se", "statistic", "p_value", "ci_low", "ci_high")]
     [0.2, -2.5, 0.012, -0.892, -0.108]
     """
     import pandas as pd
@@ -69,4 +72,7 @@ def study_intervals(
         z = y / se
     half = -ndtri((1 - level) / 2) * se
     p = 2 * ndtr(-np.abs(z))
-    return pd.DataFrame({"study": labels, "y": y, "v": v, "se": se, "z": z, "p": p, "low": y - half, "high": y + half})
+    frame = pd.DataFrame({
+        "study": labels, "estimate": y, "se": se, "ci_low": y - half, "ci_high": y + half, "statistic": z, "p_value": p,
+    })  # fmt: skip
+    return scaled(frame, Question() if effects is None else effects.question)

@@ -26,7 +26,7 @@ def changes(before: list[Record], after: list[Record]) -> list[str]:
 
 
 def _moved(old: Record, new: Record) -> str:
-    was, now = ({s["label"]: (s["y"], s["se"]) for s in r.data["studies"]} for r in (old, new))
+    was, now = ({s["label"]: (s["estimate"], s["se"]) for s in r.data["studies"]} for r in (old, new))
     came, went = [x for x in now if x not in was], [x for x in was if x not in now]
     altered = [x for x in now if x in was and now[x] != was[x]]
     if not was and not now:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.plan import PAGES
 from vfmeta.evidence.records import Record, keep_only, sections, write
-from vfmeta.results.fit import BayesianResult, FrequentistResult
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.posterior import BayesianResult
 
 if TYPE_CHECKING:
     from vfmeta.trials import Trials

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.results.fit import BayesianResult, FrequentistResult
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.posterior import BayesianResult
 
 if TYPE_CHECKING:
     from vfmeta.appraisal.second_engine import SecondPool

@@ -229,7 +229,7 @@ def _part(
         "question": table.question.to_dict(),
         "choices": choices,
         "studies": [
-            {"label": label, "y": y, "se": math.sqrt(v), **detail}
+            {"label": label, "estimate": y, "se": math.sqrt(v), **detail}
             for label, y, v, detail in zip(table.labels, table.y.tolist(), table.v.tolist(), table.details, strict=True)
         ],
         "left_out": [{"study_id": x.study_id, "label": x.label, "reason": x.reason, "said": x.said} for x in table.left_out],
@@ -261,7 +261,7 @@ def study_csv(record: Record) -> str:
     weights = record.frequentist.weights.tolist() if record.frequentist else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["study", "y", "se", "weight"])
+    writer.writerow(["study", "estimate", "se", "weight"])
     for study, weight in zip(record.data["studies"], weights, strict=True):
-        writer.writerow([study["label"], f"{study['y']:.10g}", f"{study['se']:.10g}", f"{weight:.10g}"])
+        writer.writerow([study["label"], f"{study['estimate']:.10g}", f"{study['se']:.10g}", f"{weight:.10g}"])
     return text.getvalue()

@@ -105,7 +105,7 @@ def plain_view(record: Record) -> dict[str, Any]:
     _, *lines = record.posterior.summary(record.power_scaling).splitlines()
     checks = [check for check in (record.leave_one_out, record.predictive_check) if check is not None]
     said = [check.verdict for check in checks]
-    if any(check.notes for check in checks):
+    if any(check.warnings for check in checks):
         said.append("Checks of so few trials see little; the warnings below say why.")
     agrees, alarms = sampler(record)
     return {
@@ -266,7 +266,7 @@ def effect_view(record: Record) -> dict[str, Any]:
         studies.append(
             {
                 **s,
-                "effect": tx.effect_text(q, shown.y, (shown.ci_low, shown.ci_high)),
+                "effect": tx.effect_text(q, shown.estimate, (shown.ci_low, shown.ci_high)),
                 "weight": tx.weight_text(shown.weight),
                 "links": [{"id": x, **record.data["sources"][x]} for x in s["sources"]],
                 "arms": " v ".join(arms),
@@ -341,7 +341,7 @@ def _warnings(record: Record) -> list[str]:
         if result is not None and record.k > 1:
             found += [f"{record.title}: {w}" for w in result.warnings]
     checks = (record.leave_one_out, record.predictive_check)
-    found += [f"{record.title}: {note}" for check in checks if check is not None for note in check.notes]
+    found += [f"{record.title}: {note}" for check in checks if check is not None for note in check.warnings]
     return found + [f"{record.title}: {alarm}" for alarm in (*second_alarms(record), *sampler(record)[1])]
 
 

@@ -18,7 +18,8 @@ from vfmeta.frequentist.single_tables import each_study
 from vfmeta.kernels.arrow import maximise
 from vfmeta.kernels.betabinomial import log_density
 from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.wald import chi2_tail, quantile, two_sided
+from vfmeta.results.information import information
+from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ STARTS = (0.02, 0.3)
 Count = Any  # a column name (with data=) or an array-like of shape (k,)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BetaBinomialResult(FrequentistResult):
     """A beta-binomial fit.
 
@@ -45,18 +46,13 @@ class BetaBinomialResult(FrequentistResult):
     icc_se: float | None
     risks: tuple[float, ...]
     risk_intervals: tuple[Pair, ...]
-    log_likelihood: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "risks", tuple(self.risks))
-        object.__setattr__(self, "risk_intervals", tuple((low, high) for low, high in self.risk_intervals))
 
     def __str__(self) -> str:
         text = super().__str__().splitlines()
         shown = [line for line in text if not line.startswith("tau2 ")]
         at = next((i for i, line in enumerate(shown) if line.startswith("p  ")), len(shown) - 1) + 1
-        shown.insert(at, f"icc        {tx.short(self.icc)}  (likelihood ratio {tx.fixed(self.q, 2)}, p = {tx.short(self.q_p)})")
+        test = f"likelihood ratio {tx.fixed(self.q.statistic, 2)}, p = {tx.short(self.q.p_value)}"
+        shown.insert(at, f"icc        {tx.short(self.icc)}  ({test})")
         return "\n".join(shown)
 
 
@@ -209,10 +205,10 @@ def _result(
         interval=(estimate - reach * se, estimate + reach * se), level=level, prediction=None, tau2=None,
         labels=counts.labels, y=y, v=v, weights=100 / v / (1 / v).sum(), warnings=tuple(notes), call=call, statistic=statistic,
         p_value=float(two_sided(np.asarray(statistic), df)), df=df,
-        q=q, q_df=1, q_p=chi2_tail(q, 1) / 2 if q > 0 else 1.0, i2=None, tau2_interval=None, method="beta-binomial",
+        q=TestResult(q, 1, None, chi2_tail(q, 1) / 2 if q > 0 else 1.0), i2=None, tau2_interval=None, method="beta-binomial",
         test=interval, icc=icc, icc_se=None if fit.se_log_gamma is None else icc * (1 - icc) * fit.se_log_gamma,
         risks=tuple(map(float, risk)), risk_intervals=tuple((float(a), float(b)) for a, b in zip(lows, highs, strict=True)),
-        log_likelihood=fit.log_likelihood,
+        likelihoods=(information("ML", fit.log_likelihood, len(risk) + 1, counts.k),),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,15 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import Likelihood, Missing, WaldTest, choice
+from vfmeta.core.params import Likelihood, Missing, OnScale, WaldTest, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.frequentist.meta_regression import selected
 from vfmeta.frequentist.metaregression import prepared
-from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
 from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
 from vfmeta.kernels.regression import CollinearError, redundant
+from vfmeta.results.coefficients import Coefficients, predictions
+from vfmeta.results.frames import scaled
+from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -27,10 +30,10 @@ if TYPE_CHECKING:
 LIKELIHOODS = ("REML", "ML")
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class LocationScaleResult(Recorded):
-    """A location-scale model. ``names``/``beta`` are of the mean, ``scale_names``/``alpha`` of log tau2; ``tau2`` (k,) per
-    study.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LocationScaleResult(Coefficients):
+    """A location-scale model. ``terms``/``estimate`` are of the mean, ``scale_terms``/``scale_estimate`` of log tau2;
+    ``tau2`` is one value per study (k,).
 
     ``omnibus`` tests the moderators of the mean, ``scale_omnibus`` those of log tau2 (an intercept left aside unless it stands
     alone), ``q`` the heterogeneity beyond the moderators of the mean. ``log_likelihood`` holds ML and REML.
@@ -38,22 +41,30 @@ class LocationScaleResult(Recorded):
 
     engine: ClassVar[str] = "location_scale"
     packed: ClassVar[frozenset[str]] = frozenset({"design", "scale_design"})
+    absent: ClassVar[dict[str, str]] = {
+        "tau2_se": "tau2 is one value per study; scale_se are the standard errors of the coefficients behind it.",
+        "tau2_interval": "tau2 is one value per study; scale_interval is that of the coefficients behind it.",
+        "heterogeneity_interval": "tau2 is one value per study; scale_interval is that of the coefficients behind it.",
+        "i2": "tau2 is one value per study; there is no one share of the variance.",
+        "h2": "tau2 is one value per study; there is no one share of the variance.",
+        "prediction": "it predicts at given values of its moderators: use predict(new, new_scale).",
+    }
 
     question: Question
-    names: tuple[str, ...]
-    beta: np.ndarray
+    terms: tuple[str, ...]
+    estimate: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
     p_value: np.ndarray
-    intervals: np.ndarray
+    interval: np.ndarray
     vb: np.ndarray
-    scale_names: tuple[str, ...]
-    alpha: np.ndarray
-    alpha_se: np.ndarray
-    alpha_statistic: np.ndarray
-    alpha_p_values: np.ndarray
-    alpha_intervals: np.ndarray
-    va: np.ndarray
+    scale_terms: tuple[str, ...]
+    scale_estimate: np.ndarray
+    scale_se: np.ndarray
+    scale_statistic: np.ndarray
+    scale_p_value: np.ndarray
+    scale_interval: np.ndarray
+    scale_vb: np.ndarray
     tau2: np.ndarray
     omnibus: TestResult
     scale_omnibus: TestResult
@@ -66,67 +77,88 @@ class LocationScaleResult(Recorded):
     y: np.ndarray
     v: np.ndarray
     warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
     design: Design = field(repr=False)
     scale_design: Design = field(repr=False)
+
+    @property
+    def df(self) -> float | None:
+        """Degrees of freedom of the coefficients of the mean; None for the normal test."""
+        return None if self.test == "Wald" else float(self.k - len(self.terms))
 
     @property
     def k(self) -> int:
         return len(self.y)
 
-    @property
-    def coefficients(self) -> pd.DataFrame:
-        """One row per coefficient: part (mean or log tau2), coefficient, estimate, se, statistic, p_value, ci_low, ci_high."""
+    def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """One row per coefficient: part (mean or log tau2), term, estimate, se, ci_low, ci_high, statistic, df, p_value, scale.
+
+        ``on="read"`` turns the coefficients of the mean; those of log tau2 have no other scale.
+        """
         import pandas as pd
 
-        parts = [
-            pd.DataFrame({
-                "part": part, "coefficient": list(names), "estimate": b, "se": s, "statistic": t, "p_value": p,
-                "ci_low": ci[:, 0], "ci_high": ci[:, 1],
-            })
-            for part, names, b, s, t, p, ci in (
-                ("mean", self.names, self.beta, self.se, self.statistic, self.p_value, self.intervals),
-                ("log tau2", self.scale_names, self.alpha, self.alpha_se, self.alpha_statistic, self.alpha_p_values,
-                 self.alpha_intervals),
-            )
-        ]  # fmt: skip
-        return pd.concat(parts, ignore_index=True)
+        mean = super().to_frame(on=on)
+        df = math.inf if self.test == "Wald" else float(self.k - len(self.scale_terms))
+        spread = pd.DataFrame({
+            "term": list(self.scale_terms), "estimate": self.scale_estimate, "se": self.scale_se,
+            "ci_low": self.scale_interval[:, 0], "ci_high": self.scale_interval[:, 1], "statistic": self.scale_statistic,
+            "df": df, "p_value": self.scale_p_value, "scale": "log tau2",
+        })  # fmt: skip
+        both = pd.concat([mean, spread], ignore_index=True)
+        both.insert(0, "part", ["mean"] * len(mean) + ["log tau2"] * len(spread))
+        return both
 
-    def to_frame(self) -> pd.DataFrame:
-        """The coefficients of both parts, tidy."""
-        return self.coefficients
+    @property
+    def studies(self) -> pd.DataFrame:
+        """One row per study: study, estimate, se, ci_low, ci_high, weight (percent), fitted, tau2, scale."""
+        import pandas as pd
 
-    def predict(self, new: Any = None, new_scale: Any = None) -> pd.DataFrame:
+        se, weight = np.sqrt(self.v), 1 / (self.v + self.tau2)
+        half = quantile(self.level, None) * se
+        frame = pd.DataFrame({
+            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+            "weight": 100 * weight / weight.sum(), "fitted": self.design.x @ self.estimate, "tau2": self.tau2,
+        })  # fmt: skip
+        return scaled(frame, self.question)
+
+    def information(self, kind: str | None = None) -> Information:
+        """Log-likelihood, AIC, AICc and BIC, by ML or REML (that of the fit when left out); deviance is -2 log likelihood."""
+        kind = choice("kind", kind or self.method, Likelihood)
+        p = len(self.terms)
+        return information(kind, self.log_likelihood[kind], p + len(self.scale_terms), self.k - (p if kind == "REML" else 0))
+
+    def predict(
+        self, new: Any = None, new_scale: Any = None, *, level: float | None = None, on: OnScale = "analysis"
+    ) -> pd.DataFrame:
         """Mean effect with its interval, tau2 and the prediction interval, at the studies' or at new values of the moderators.
 
         ``new`` and ``new_scale`` hold the moderators of the two parts by name (one frame may serve for both), or design rows.
         """
-        import pandas as pd
-
+        level = self.level if level is None else level
+        confidence(level)
         x = self.design.x if new is None else self.design.rows(new)
         scale = new if new_scale is None else new_scale
         z = self.scale_design.x if scale is None else self.scale_design.rows(scale)
         if len(x) != len(z):
             raise InputError(f"There are {len(x)} rows for the mean and {len(z)} for tau2; give one of each per prediction.")
-        estimate, se = x @ self.beta, np.sqrt(np.einsum("ij,jk,ik->i", x, self.vb, x))
-        tau2 = np.exp(z @ self.alpha)
-        t = float(quantile(self.level, None if self.test == "Wald" else self.k - len(self.names)))
+        estimate, se = x @ self.estimate, np.sqrt(np.einsum("ij,jk,ik->i", x, self.vb, x))
+        tau2 = np.exp(z @ self.scale_estimate)
+        t = float(quantile(level, None if self.test == "Wald" else self.k - len(self.terms)))
         wide = t * np.sqrt(se**2 + tau2)
-        return pd.DataFrame({
-            "estimate": estimate, "se": se, "ci_low": estimate - t * se, "ci_high": estimate + t * se, "tau2": tau2,
-            "prediction_low": estimate - wide, "prediction_high": estimate + wide,
-        })  # fmt: skip
+        index = list(self.labels) if new is None and new_scale is None else None
+        return predictions(self.question, estimate, se, t, wide, on, index).assign(tau2=tau2)
 
     def _pack(self) -> dict[str, Any]:
-        return {"design": pack_design(self.design), "scale_design": pack_design(self.scale_design)}
+        return {"design": self.design.to_dict(), "scale_design": self.scale_design.to_dict()}
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        return {name: unpack_design(data[name]) for name in ("design", "scale_design")}
+        return {name: Design.from_dict(data[name]) for name in ("design", "scale_design")}
 
     def __str__(self) -> str:
         lines = [f"Location-scale model, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
         lines += [
-            f"{row.part:<9} {row.coefficient:<24} {tx.short(row.estimate, 4):>10}  "
+            f"{row.part:<9} {row.term:<24} {tx.short(row.estimate, 4):>10}  "
             f"({tx.span_text((row.ci_low, row.ci_high))})  p = {tx.short(row.p_value)}"
             for row in self.coefficients.itertuples()
         ]
@@ -214,15 +246,20 @@ def _result(
         return se, t, two_sided(t, df), np.column_stack([b - half, b + half]), test
 
     se, t, p_value, ci, omnibus = side(f.beta, f.vb, design.names, design.intercept)
-    alpha_se, alpha_t, alpha_p, alpha_ci, scale_omnibus = side(f.alpha, f.va, scale_design.names, scale_design.intercept)
-    if not all(np.all(np.isfinite(a)) for a in (f.beta, se, f.alpha, alpha_se, f.tau2)):
+    scale_se, alpha_t, alpha_p, alpha_ci, scale_omnibus = side(f.alpha, f.va, scale_design.names, scale_design.intercept)
+    if not all(np.all(np.isfinite(a)) for a in (f.beta, se, f.alpha, scale_se, f.tau2)):
         raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
     df = s.k - len(f.beta)
     return LocationScaleResult(
-        question=s.question, names=design.names, beta=f.beta, se=se, statistic=t, p_value=p_value, intervals=ci, vb=f.vb,
-        scale_names=scale_design.names, alpha=f.alpha, alpha_se=alpha_se, alpha_statistic=alpha_t, alpha_p_values=alpha_p,
-        alpha_intervals=alpha_ci, va=f.va, tau2=f.tau2, omnibus=omnibus, scale_omnibus=scale_omnibus,
+        question=s.question, terms=design.names, estimate=f.beta, se=se, statistic=t, p_value=p_value, interval=ci, vb=f.vb,
+        scale_terms=scale_design.names, scale_estimate=f.alpha, scale_se=scale_se, scale_statistic=alpha_t,
+        scale_p_value=alpha_p, scale_interval=alpha_ci, scale_vb=f.va, tau2=f.tau2, omnibus=omnibus,
+        scale_omnibus=scale_omnibus,
         q=TestResult(f.q, df, None, chi2_tail(f.q, df)), log_likelihood={"ML": f.ml, "REML": f.reml}, method=method,
         test=interval, level=level, labels=s.labels, y=s.y, v=s.v, warnings=s.notes, design=design,
         scale_design=scale_design,
+        call={
+            "function": "location_scale", "formula": design.formula, "scale": scale_design.formula, "method": method,
+            "test": interval, "level": level,
+        },
     )  # fmt: skip

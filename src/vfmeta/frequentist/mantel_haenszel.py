@@ -18,7 +18,7 @@ from vfmeta.effects.formulas.common import ZeroRule, has_contrast
 from vfmeta.frequentist.single_tables import each_study, typical_variance
 from vfmeta.kernels import tables
 from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.wald import chi2_tail, quantile, two_sided
+from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ POOLS = {
 Count = Any  # a column name (with data=) or an array-like of shape (k,)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TablesResult(FrequentistResult):
     """A pool of 2 x 2 tables or of rates.
 
@@ -256,7 +256,7 @@ def _result(
         labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
         weights=100 * pool.weights[use] / pool.weights.sum(), details=_details(counts, use), warnings=tuple(notes), call=call,
         statistic=estimate / se, p_value=float(two_sided(np.asarray(estimate / se), None)), df=None,
-        q=q, q_df=k - 1, q_p=chi2_tail(q, k - 1),
+        q=TestResult(q, k - 1, None, chi2_tail(q, k - 1)),
         i2=100 * max(0.0, (q - (k - 1)) / q) if k > 1 and q > 0 else 0.0,
         typical_variance=typical_variance(v[use]),
         tau2_interval=None, method=method, test="Wald", **tests,

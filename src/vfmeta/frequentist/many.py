@@ -73,8 +73,8 @@ def random_effects_many(
     -------
     DataFrame
         One row a group, in order of first appearance: ``by``, k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal),
-        p_value, prediction_low, prediction_high, tau2, i2 (percent), h2, q, q_df, q_p. A group of one study stands for itself
-        (Wald interval; tau2, i2, h2 NaN); NaN in the prediction interval says that it is undefined.
+        p_value, prediction_low, prediction_high, tau2, i2 (percent), h2, q, q_df, q_p_value. A group of one study stands for
+        itself (Wald interval; tau2, i2, h2 NaN); NaN in the prediction interval says that it is undefined.
 
     Raises
     ------

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
-from vfmeta.core.params import Likelihood, choice, confidence
+from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.params import HeterogeneityInterval, Likelihood, OnScale, choice, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.design import Design
-from vfmeta.frequentist.record import Recorded, pack_design, unpack_design
 from vfmeta.kernels import kenward_roger, regressions
 from vfmeta.kernels.regressions import Fit
 from vfmeta.kernels.regressions import fit as fit_arrays
-from vfmeta.results.coefficients import Coefficients
+from vfmeta.results.coefficients import Coefficients, predictions
+from vfmeta.results.frames import scaled
+from vfmeta.results.heterogeneity import at_limits
+from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -25,24 +28,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Information:
-    """Log-likelihood and information criteria of one likelihood (``"ML"`` or ``"REML"``); ``parameters`` counts tau2."""
-
-    kind: str
-    log_likelihood: float
-    parameters: int
-    deviance: float
-    aic: float
-    aicc: float
-    bic: float
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class RegressionResult(Coefficients, Recorded):
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RegressionResult(Coefficients):
     """A fitted meta-regression. Arrays run over coefficients (p,) or studies (k,); units are those of the effects.
 
-    ``statistic``, ``p_value`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
+    ``statistic``, ``p_value`` and ``interval`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
     test. ``tau2`` is the residual between-study variance, ``i2`` (percent) and ``h2`` are residual too, ``r2`` (percent) is the
     share of the between-study variance that the moderators explain (None where it is undefined), ``q`` the test of residual
     heterogeneity and ``omnibus`` the test of the moderators (``omnibus_of`` names them).
@@ -52,12 +42,12 @@ class RegressionResult(Coefficients, Recorded):
     packed: ClassVar[frozenset[str]] = frozenset({"design", "fit"})
 
     question: Question
-    names: tuple[str, ...]
-    beta: np.ndarray
+    terms: tuple[str, ...]
+    estimate: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
     p_value: np.ndarray
-    intervals: np.ndarray
+    interval: np.ndarray
     level: float
     df: np.ndarray | None
     vb: np.ndarray
@@ -89,29 +79,36 @@ class RegressionResult(Coefficients, Recorded):
 
     @property
     def p(self) -> int:
-        return len(self.names)
+        return len(self.terms)
 
     @property
     def studies(self) -> pd.DataFrame:
-        """One row per study: study, y, se, fitted, residual, hat, weight (percent)."""
+        """One row per study: study, estimate, se, ci_low, ci_high, weight (percent), fitted, residual, hat, scale."""
         import pandas as pd
 
-        return pd.DataFrame({
-            "study": list(self.labels), "y": self.y, "se": np.sqrt(self.v), "fitted": self.fit.fitted,
-            "residual": self.y - self.fit.fitted, "hat": self.fit.hat, "weight": self.weights,
+        se = np.sqrt(self.v)
+        half = quantile(self.level, None) * se
+        frame = pd.DataFrame({
+            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+            "weight": self.weights, "fitted": self.fit.fitted, "residual": self.y - self.fit.fitted, "hat": self.fit.hat,
         })  # fmt: skip
+        return scaled(frame, self.question)
+
+    @property
+    def prediction(self) -> Pair | None:
+        """Prediction interval of a model with an intercept only; None where there is no degree of freedom for it."""
+        if self.p > 1:
+            raise NotDefined("A regression predicts at given values of its moderators: use predict(new).")
+        low, high = self.predict()[["prediction_low", "prediction_high"]].iloc[0]
+        return None if math.isnan(low) else (float(low), float(high))
 
     @property
     def coefficient_weights(self) -> np.ndarray:
-        """How much each study's effect counts in each coefficient, shape (p, k): ``coefficient_weights @ y`` is ``beta``."""
+        """How much each effect counts in each coefficient, shape (p, k): ``coefficient_weights @ y`` is ``estimate``."""
         a = self.fit.w if self.user_weights is None else self.user_weights
         root = np.sqrt(a)
         q, r = np.linalg.qr(root[:, None] * self.design.x)
         return np.linalg.solve(r, q.T) * root
-
-    def to_frame(self) -> pd.DataFrame:
-        """The coefficients, tidy."""
-        return self.coefficients
 
     def information(self, kind: str | None = None) -> Information:
         """Log-likelihood, deviance, AIC, AICc and BIC of the fit.
@@ -134,18 +131,21 @@ class RegressionResult(Coefficients, Recorded):
         ll = float(regressions.log_likelihood(self.fit.model, np.array([self.tau2]), restricted)[0])
         count = self.p + (0 if self.method == "common" or self.fixed_tau2 is not None else 1)
         saturated = 0.0 if restricted else float(-0.5 * np.log(2 * np.pi * self.v).sum())
-        size = max(n, count + 2)
-        return Information(
-            kind, ll, count, 2 * (saturated - ll), -2 * ll + 2 * count, -2 * ll + 2 * count * size / (size - count - 1),
-            -2 * ll + count * math.log(n) if n > 0 else math.nan,
-        )  # fmt: skip
+        return information(kind, ll, count, n, saturated)
 
-    def tau2_interval(self, method: str = "Q-profile", level: float | None = None) -> Pair | None:
-        """Interval of the residual tau2; None when it is empty.
+    @cached_property
+    def tau2_interval(self) -> Pair | None:
+        """Q-profile interval of the residual tau2; None where it is empty or no degree of freedom is left."""
+        return None if self.k <= self.p else regressions.q_profile(self.fit.model, self.level)
+
+    def heterogeneity_interval(
+        self, kind: HeterogeneityInterval = "Q-profile", level: float | None = None
+    ) -> dict[str, Pair] | None:
+        """Intervals of the residual tau2, I2 (percent) and H2 by name; None where that of tau2 is empty.
 
         Parameters
         ----------
-        method : {"Q-profile", "generalised-Q", "profile-likelihood"}
+        kind : {"Q-profile", "generalised-Q", "profile-likelihood"}
             Viechtbauer 2007, Stat Med 26:37-52; Jackson et al. 2014, BMC Med Res Methodol 14:103 (with the weights of GENQ, or
             else 1 / v); or Hardy & Thompson 1996, Stat Med 15:619-629 (for ML and REML fits).
         level : float, optional
@@ -153,29 +153,18 @@ class RegressionResult(Coefficients, Recorded):
         """
         level = self.level if level is None else level
         confidence(level)
+        kind = choice("kind", kind, HeterogeneityInterval)
         if self.k <= self.p:
             raise InputError("No degree of freedom is left to tell the residual heterogeneity.")
-        if method == "Q-profile":
-            return regressions.q_profile(self.fit.model, level)
-        if method == "generalised-Q":
-            return regressions.generalised_q(self.fit.model, level, self.user_weights)
-        if method == "profile-likelihood":
-            if self.method not in ("ML", "REML"):
-                raise InputError('A profile-likelihood interval needs a fit by "ML" or "REML".')
-            return regressions.profile_interval(self.fit.model, self.tau2, level, self.method == "REML")
-        raise InputError(f'method={method!r} is unknown; use "Q-profile", "generalised-Q" or "profile-likelihood".')
-
-    def heterogeneity_interval(self, method: str = "Q-profile", level: float | None = None) -> dict[str, Pair] | None:
-        """The interval of tau2 with those of I2 (percent) and H2 that it means, by name; None when it is empty."""
-        pair = self.tau2_interval(method, level)
-        if pair is None:
-            return None
-        typical = (self.k - self.p) / self.fit.trace
-        return {
-            "tau2": pair,
-            "i2": (100 * pair[0] / (pair[0] + typical), 100 * pair[1] / (pair[1] + typical)),
-            "h2": (pair[0] / typical + 1, pair[1] / typical + 1),
-        }
+        if kind == "Q-profile":
+            pair = regressions.q_profile(self.fit.model, level)
+        elif kind == "generalised-Q":
+            pair = regressions.generalised_q(self.fit.model, level, self.user_weights)
+        elif self.method not in ("ML", "REML"):
+            raise InputError('A profile-likelihood interval needs a fit by "ML" or "REML".')
+        else:
+            pair = regressions.profile_interval(self.fit.model, self.tau2, level, self.method == "REML")
+        return None if pair is None else at_limits(pair, (self.k - self.p) / self.fit.trace)
 
     def contrast(self, rows: Any, value: Any = 0.0) -> tuple[pd.DataFrame, TestResult]:
         """Linear combinations of the coefficients, each with its test and interval, and the joint test of all.
@@ -195,7 +184,7 @@ class RegressionResult(Coefficients, Recorded):
         import pandas as pd
 
         matrix = self._rows(rows)
-        estimate = matrix @ self.beta
+        estimate = matrix @ self.estimate
         offset = np.broadcast_to(np.asarray(value, dtype=float), estimate.shape)
         se, df = self._spread(matrix), self._df(matrix)
         t, half = ratio(estimate - offset, se), quantile(self.level, df) * se
@@ -207,7 +196,7 @@ class RegressionResult(Coefficients, Recorded):
             raise InputError("The contrasts depend on each other; drop those that follow from the rest.")
         return frame, self._joint(matrix, offset)
 
-    def predict(self, new: Any = None, *, level: float | None = None, transform: Any = None) -> pd.DataFrame:
+    def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
         """Mean effect, confidence interval and prediction interval at the studies' or at new values of the moderators.
 
         Parameters
@@ -217,24 +206,25 @@ class RegressionResult(Coefficients, Recorded):
             out.
         level : float, optional
             That of the fit when left out.
-        transform : callable or True, optional
-            Applied to the estimate and the limits, such as ``np.exp``; True shows ratios as ratios.
+        on : {"analysis", "read"}
+            Scale of the effects: that of the analysis, or the one people read (ratios as ratios).
 
         Returns
         -------
         DataFrame
-            estimate, se, ci_low, ci_high, prediction_low, prediction_high. The prediction interval adds tau2 to the variance
-            and uses the distribution of the fitted test; NaN where no degree of freedom is left, and for ``method="common"``.
+            estimate, se, ci_low, ci_high, prediction_low, prediction_high, scale. The prediction interval adds tau2 to the
+            variance and uses the distribution of the fitted test; NaN where no degree of freedom is left, and for
+            ``method="common"``.
         """
         level = self.level if level is None else level
         confidence(level)
         matrix = self.design.x if new is None else self.design.rows(new)
-        estimate, se = matrix @ self.beta, self._spread(matrix)
+        estimate, se = matrix @ self.estimate, self._spread(matrix)
         multiplier = quantile(level, self._df(matrix))
         wide = multiplier * np.hypot(se, math.sqrt(self.tau2))
         if self.method == "common" or self.k <= self.p:
             wide = np.full(len(matrix), math.nan)
-        return self._predictions(estimate, se, multiplier, wide, transform, list(self.labels) if new is None else None)
+        return predictions(self.question, estimate, se, multiplier, wide, on, list(self.labels) if new is None else None)
 
     def vif(self) -> dict[str, float]:
         """Variance inflation factors of the coefficients without the intercept: how far each is blurred by the others.
@@ -245,19 +235,19 @@ class RegressionResult(Coefficients, Recorded):
         block = self.vb[np.ix_(keep, keep)]
         sd = np.sqrt(np.diag(block))
         found = np.diag(np.linalg.inv(block / np.outer(sd, sd)))
-        return {self.names[j]: float(f) for j, f in zip(keep, found, strict=True)}
+        return {self.terms[j]: float(f) for j, f in zip(keep, found, strict=True)}
 
     def _rows(self, rows: Any) -> np.ndarray:
         if isinstance(rows, dict):
             rows = [rows]
         if isinstance(rows, (list, tuple)) and rows and all(isinstance(r, dict) for r in rows):
-            unknown = sorted({n for r in rows for n in r} - set(self.names))
+            unknown = sorted({n for r in rows for n in r} - set(self.terms))
             if unknown:
-                raise InputError(f"No coefficient is called {', '.join(unknown)}; they are {', '.join(self.names)}.")
-            rows = [[r.get(n, 0.0) for n in self.names] for r in rows]
+                raise InputError(f"No coefficient is called {', '.join(unknown)}; they are {', '.join(self.terms)}.")
+            rows = [[r.get(n, 0.0) for n in self.terms] for r in rows]
         matrix = np.atleast_2d(np.asarray(rows, dtype=float))
         if matrix.ndim != 2 or matrix.shape[1] != self.p or not np.all(np.isfinite(matrix)):
-            raise InputError(f"A contrast needs one finite weight for each of {', '.join(self.names)}.")
+            raise InputError(f"A contrast needs one finite weight for each of {', '.join(self.terms)}.")
         return matrix
 
     def _spread(self, matrix: np.ndarray) -> np.ndarray:
@@ -270,13 +260,13 @@ class RegressionResult(Coefficients, Recorded):
         return joint(self.fit, self.test, matrix, offset)
 
     def _pack(self) -> dict[str, Any]:
-        return {"design": pack_design(self.design)}
+        return {"design": self.design.to_dict()}
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        design = unpack_design(data["design"])
+        design = Design.from_dict(data["design"])
         found = fit_arrays(own["y"], own["v"], design.x, own["tau2"], own["test"], own["user_weights"])
-        return {"design": design, "fit": replace(found, beta=own["beta"], vb=own["vb"], tau2_se=own["tau2_se"] or 0.0)}
+        return {"design": design, "fit": replace(found, beta=own["estimate"], vb=own["vb"], tau2_se=own["tau2_se"] or 0.0)}
 
     def __str__(self) -> str:
         explained = "" if self.r2 is None else f", R2 = {tx.fixed(self.r2, 0)}%"

@@ -154,8 +154,8 @@ def fitted(
     if len(alone) and residual_df:
         notes.append(f"A coefficient rests on one study alone: {', '.join(s.labels[i] for i in alone)}.")
     result = RegressionResult(
-        question=s.question, names=design.names, beta=f.beta, se=se, statistic=t, p_value=two_sided(t, df),
-        intervals=np.column_stack([f.beta - half, f.beta + half]), level=level,
+        question=s.question, terms=design.names, estimate=f.beta, se=se, statistic=t, p_value=two_sided(t, df),
+        interval=np.column_stack([f.beta - half, f.beta + half]), level=level,
         df=None if df is None else np.broadcast_to(np.asarray(df, dtype=float), (p,)).copy(), vb=f.vb, tau2=f.tau2,
         tau2_se=f.tau2_se if estimated else None, i2=i2, h2=h2, r2=_r2(s, design, f, method, weights),
         q=TestResult(f.q if residual_df else 0.0, residual_df, None, chi2_tail(f.q, residual_df)),
@@ -168,7 +168,7 @@ def fitted(
         design=design, fit=f, user_weights=weights, fixed_tau2=None if isinstance(method, str) else method,
     )  # fmt: skip
     scalars = [result.tau2, f.tau2_se, f.q, i2, h2]
-    numbers = np.concatenate([result.beta, result.se, result.p_value, result.intervals.ravel(), scalars])
+    numbers = np.concatenate([result.estimate, result.se, result.p_value, result.interval.ravel(), scalars])
     if not np.all(np.isfinite(numbers)):
         raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
     return result

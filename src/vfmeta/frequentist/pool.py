@@ -16,6 +16,8 @@ from vfmeta.kernels import estimators
 from vfmeta.kernels.regression import regression
 from vfmeta.kernels.regressions import generalised_q
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.information import Information, information
+from vfmeta.results.wald import TestResult, chi2_tail
 
 _TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
 
@@ -85,11 +87,11 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
         question=s.question, model=c.model, k=s.k, estimate=estimate, se=se, interval=_around(estimate, t * se), level=c.level,
         prediction=_prediction(s, c, estimate, se, se0, factor, tau2, t), tau2=tau2, labels=s.labels, y=s.y, v=s.v,
         weights=100 * weight / weight.sum(), details=s.details, warnings=tuple(notes), call=call, statistic=statistic,
-        p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf), q=q, q_df=df, q_p=chi2_tail(q, df), i2=i2,
-        tau2_interval=profile, method=c.method_name, test=c.test, adhoc_interval=adhoc,
-        tau2_se=None if math.isnan(tau2_se) else tau2_se, typical_variance=typical, tau2_interval_method=kind,
-        prediction_method="fitted" if c.prediction == "auto" else c.prediction,
-        fit_statistics=_fit_statistics(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.method, str))),
+        p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf),
+        q=TestResult(q, df, None, chi2_tail(q, df)), i2=i2, tau2_interval=profile, method=c.method_name, test=c.test,
+        adhoc_interval=adhoc, tau2_se=None if math.isnan(tau2_se) else tau2_se, typical_variance=typical,
+        tau2_interval_method=kind, prediction_method="fitted" if c.prediction == "auto" else c.prediction,
+        likelihoods=_likelihoods(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.method, str))),
     )  # fmt: skip
     return _finite(result)
 
@@ -113,23 +115,10 @@ def _prediction(
     return _around(estimate, quantile(c.level, ddf) * math.hypot(used, math.sqrt(tau2)))
 
 
-def _fit_statistics(s: Studies, ll_ml: float, ll_reml: float, parameters: int) -> dict[str, dict[str, float]]:
-    """Log-likelihoods and criteria; AICc as in Hurvich & Tsai 1989 (Biometrika 76:297-307), n never below parameters + 2.
-
-    The deviance is taken from the saturated model (each study its own effect) for ML, and is -2 ll for REML, whose n is k - 1.
-    """
+def _likelihoods(s: Studies, ll_ml: float, ll_reml: float, parameters: int) -> tuple[Information, ...]:
+    """Criteria of both likelihoods: the deviance of ML is against each study its own effect, the n of REML is k - 1."""
     saturated = -0.5 * (s.k * math.log(2 * math.pi) + float(np.log(s.v).sum()))
-    out = {}
-    for name, ll, n, deviance in (("ML", ll_ml, s.k, 2 * (saturated - ll_ml)), ("REML", ll_reml, s.k - 1, -2 * ll_reml)):
-        size = max(n, parameters + 2)
-        out[name] = {
-            "ll": ll,
-            "deviance": deviance,
-            "AIC": 2 * parameters - 2 * ll,
-            "AICc": 2 * parameters * size / (size - parameters - 1) - 2 * ll,
-            "BIC": parameters * math.log(n) - 2 * ll,
-        }
-    return out
+    return information("ML", ll_ml, parameters, s.k, saturated), information("REML", ll_reml, parameters, s.k - 1)
 
 
 def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult:
@@ -141,7 +130,7 @@ def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult
         question=s.question, model="single trial", k=1, estimate=estimate, se=se,
         interval=_around(estimate, quantile(level, None) * se), level=level, prediction=None, tau2=None, labels=s.labels,
         y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, warnings=(*s.notes, note), call=call,
-        statistic=statistic, p_value=p_value(statistic, None), df=None, q=0.0, q_df=0, q_p=1.0, i2=None,
+        statistic=statistic, p_value=p_value(statistic, None), df=None, q=TestResult(0.0, 0, None, 1.0), i2=None,
         tau2_interval=None, method="not estimable", test="Wald",
     ))  # fmt: skip
 
@@ -173,20 +162,13 @@ def p_value(statistic: float, df: int | None) -> float:
     return float(2 * (ndtr(-abs(statistic)) if df is None else stdtr(df, -abs(statistic))))
 
 
-def chi2_tail(q: float, df: int) -> float:
-    """P(chi-squared with ``df`` degrees of freedom >= q)."""
-    from scipy.special import chdtrc
-
-    return float(chdtrc(df, q))
-
-
 def _finite(result: FrequentistResult) -> FrequentistResult:
     """The last gate: no result leaves with an undefined number in it."""
-    numbers = [result.estimate, result.se, *result.interval, result.p_value, result.q, result.q_p]
+    numbers = [result.estimate, result.se, *result.interval, result.p_value, result.q.statistic, result.q.p_value]
     for pair in (result.prediction, result.tau2_interval, result.adhoc_interval):
         numbers += pair or ()
     numbers += [x for x in (result.tau2, result.i2, result.tau2_se, result.typical_variance) if x is not None]
-    numbers += [x for group in result.fit_statistics.values() for x in group.values()]
+    numbers += [x for i in result.likelihoods for x in (i.log_likelihood, i.deviance, i.aic, i.aicc, i.bic)]
     if not (all(map(math.isfinite, numbers)) and np.isfinite(result.weights).all()):
         raise InputError(_TOO_WIDE)
     return result

@@ -4,71 +4,172 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import MethodOrCommon, Missing, Test
+from vfmeta.core.params import MethodOrCommon, Missing, OnScale, Test
 from vfmeta.core.question import Question
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import check_method
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import column, fitted, prepared
-from vfmeta.frequentist.record import Recorded, array, plain
 from vfmeta.frequentist.univariate import common_effect, random_effects
+from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.frames import scaled
 from vfmeta.results.wald import TestResult, chi2_tail
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-_COLUMNS = ["group", "k", "estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2"]
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SubgroupResult(Recorded):
-    """``groups`` by name: pools of their own (separate tau2), or None where ``common`` is the one regression behind all.
+    """``groups`` by name: pools of their own (separate tau2), or none where ``common`` is the one regression behind all.
 
-    ``between`` tests whether the groups' means differ. ``table`` has one row per group: group, k, estimate, se, ci_low,
-    ci_high, prediction_low, prediction_high, tau2.
+    ``between`` tests whether the groups' means differ. Arrays run over the groups, which are the ``terms``.
     """
 
     engine: ClassVar[str] = "subgroups"
-    packed: ClassVar[frozenset[str]] = frozenset({"groups", "common", "table"})
+    packed: ClassVar[frozenset[str]] = frozenset({"groups", "common"})
+    absent: ClassVar[dict[str, str]] = {
+        "": "each group has its own; see groups[name], or common where one tau2 stands behind all.",
+        "information": "each group is a model of its own; see groups[name], or common.",
+    }
 
     question: Question
     groups: dict[str, FrequentistResult]
     common: RegressionResult | None
     between: TestResult
-    table: pd.DataFrame
     warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
 
-    def to_frame(self) -> pd.DataFrame:
-        """The table of the groups."""
-        return self.table
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the groups."""
+        return tuple(self.groups) if self.common is None else self.common.terms
+
+    @property
+    def estimate(self) -> np.ndarray:
+        """Mean effects of the groups, shape (g,)."""
+        return self._each("estimate")
+
+    @property
+    def se(self) -> np.ndarray:
+        """Their standard errors."""
+        return self._each("se")
+
+    @property
+    def statistic(self) -> np.ndarray:
+        """Their test statistics, each against no difference."""
+        return self._each("statistic")
+
+    @property
+    def df(self) -> np.ndarray:
+        """Degrees of freedom of the tests; infinite for the normal test."""
+        found = [f.df for f in self.groups.values()] if self.common is None else self.common.df
+        return np.full(len(self.terms), math.inf) if found is None else np.array([math.inf if x is None else x for x in found])
+
+    @property
+    def p_value(self) -> np.ndarray:
+        """Their p values."""
+        return self._each("p_value")
+
+    @property
+    def interval(self) -> np.ndarray:
+        """Their intervals, shape (g, 2)."""
+        return self._each("interval")
+
+    @property
+    def tau2(self) -> np.ndarray:
+        """The between-study variance of each group; NaN where it cannot be estimated."""
+        if self.common is not None:
+            return np.full(len(self.terms), self.common.tau2)
+        return np.array([math.nan if f.tau2 is None else f.tau2 for f in self.groups.values()])
+
+    @property
+    def k(self) -> int:
+        """How many studies there are in all groups."""
+        return sum(f.k for f in self.groups.values()) if self.common is None else self.common.k
+
+    @property
+    def level(self) -> float:
+        return self._any.level
+
+    @property
+    def method(self) -> str:
+        return self._any.method if self.common is not None else self.call["method"]
+
+    @property
+    def test(self) -> str:
+        return self._any.test if self.common is not None else self.call["test"]
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """The studies of every group, with the group in column ``term``; weights are percent of the group."""
+        import pandas as pd
+
+        if self.common is None:
+            return pd.concat([f.studies.assign(term=g) for g, f in self.groups.items()], ignore_index=True)
+        found = self.common.studies
+        return found.assign(term=[self.terms[j] for j in self.common.design.x.argmax(axis=1)])
+
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """`to_frame` on the scale of the analysis."""
+        return self.to_frame()
+
+    def predict(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """Mean effect of each group with its interval and the prediction interval of a next study of that group."""
+        columns = ["estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "scale"]
+        return self.to_frame(on=on).set_index("term")[columns]
+
+    def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """A row a group: term, k, estimate, se, ci_low, ci_high, statistic, df, p_value, prediction_low, ..., tau2, scale."""
+        import pandas as pd
+
+        if self.common is None:
+            sizes: Any = [f.k for f in self.groups.values()]
+            wide = np.array([f.prediction or (math.nan, math.nan) for f in self.groups.values()])
+        else:
+            sizes = self.common.design.x.sum(axis=0).astype(int)
+            wide = self.common.predict(np.eye(len(self.terms)))[["prediction_low", "prediction_high"]].to_numpy()
+        frame = pd.DataFrame({
+            "term": list(self.terms), "k": sizes, "estimate": self.estimate, "se": self.se, "ci_low": self.interval[:, 0],
+            "ci_high": self.interval[:, 1], "statistic": self.statistic, "df": self.df, "p_value": self.p_value,
+            "prediction_low": wide[:, 0], "prediction_high": wide[:, 1], "tau2": self.tau2,
+        })  # fmt: skip
+        return scaled(frame, self.question, on)
+
+    @property
+    def _any(self) -> Any:
+        return next(iter(self.groups.values())) if self.common is None else self.common
+
+    def _each(self, name: str) -> np.ndarray:
+        if self.common is not None:
+            return getattr(self.common, name)
+        return np.array([getattr(f, name) for f in self.groups.values()])
 
     def _pack(self) -> dict[str, Any]:
-        table = {str(name): plain(column.to_numpy()) for name, column in self.table.items()}
         return {
-            "groups": {name: fit.to_dict() for name, fit in self.groups.items()},
-            "common": None if self.common is None else self.common.to_dict(), "table": table, "order": list(self.groups),
+            "groups": {name: fit.to_dict() for name, fit in self.groups.items()}, "order": list(self.groups),
+            "common": None if self.common is None else self.common.to_dict(),
         }  # fmt: skip
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        columns = {n: x if n in ("group", "k") else array(x) for n, x in data["table"].items()}
         return {
             "groups": {name: FrequentistResult.from_dict(data["groups"][name]) for name in data["order"]},
             "common": None if data["common"] is None else RegressionResult.from_dict(data["common"]),
-            "table": _table(list(zip(*(columns[n] for n in _COLUMNS), strict=True))),
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
-        lines = [self.table.to_string(index=False), f"difference between groups: {self.between}"]
+        shown = self.to_frame()[["term", "k", "estimate", "se", "ci_low", "ci_high", "tau2"]]
+        lines = [shown.to_string(index=False), f"difference between groups: {self.between}"]
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 
@@ -157,9 +258,7 @@ def subgroups(
         warn(note)
     return SubgroupResult(
         question=s.question, groups=pools, common=None, between=between, warnings=tuple(notes),
-        table=_table([
-            (g, f.k, f.estimate, f.se, *f.interval, *(f.prediction or (math.nan, math.nan)), f.tau2) for g, f in pools.items()
-        ]),
+        call={"function": "subgroups", "by": name, "common_tau2": False, "method": method, "test": test, "level": level},
     )  # fmt: skip
 
 
@@ -182,21 +281,10 @@ def _common(
     fit = fitted(s, Design(means.x, tuple(names), None), method, test, level)
     against = np.column_stack([np.ones(s.k), means.x[:, 1:]])
     between = fitted(s, Design(against, ("Intercept", *names[1:]), None), method, test, level).omnibus
-    predicted = fit.predict(np.eye(len(names)))
     notes = list(fit.warnings)
     for note in notes:
         warn(note)
-    rows = [
-        (g, int(means.x[:, j].sum()), fit.beta[j], fit.se[j], *fit.intervals[j], predicted["prediction_low"][j],
-         predicted["prediction_high"][j], fit.tau2)
-        for j, g in enumerate(names)
-    ]  # fmt: skip
     return SubgroupResult(
-        question=s.question, groups={}, common=fit, between=between, table=_table(rows), warnings=tuple(notes)
-    )
-
-
-def _table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=_COLUMNS)
+        question=s.question, groups={}, common=fit, between=between, warnings=tuple(notes),
+        call={"function": "subgroups", "common_tau2": True, "method": method, "test": test, "level": level},
+    )  # fmt: skip

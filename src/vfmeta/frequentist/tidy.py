@@ -31,7 +31,7 @@ def fit_columns(
     Returns
     -------
     dict of ndarray of shape (B,)
-        k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal), p_value, tau2, i2 (percent), h2, q, q_df, q_p.
+        k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal), p_value, tau2, i2 (percent), h2, q, q_df, q_p_value.
     """
     tau2, estimate, se, factor, q, typical = (out[:, c] for c in (0, 2, 3, 4, 5, 6))
     df, alone = k - 1, np.flatnonzero(k == 1)
@@ -57,7 +57,7 @@ def fit_columns(
             i2 = np.maximum(100 * (1 - 1 / h2), 0.0)
     return {
         "k": k, "estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half,
-        "statistic": statistic, "df": ddf, "p_value": p, "tau2": tau2, "i2": i2, "h2": h2, "q": q, "q_df": df, "q_p": q_p,
+        "statistic": statistic, "df": ddf, "p_value": p, "tau2": tau2, "i2": i2, "h2": h2, "q": q, "q_df": df, "q_p_value": q_p,
     }  # fmt: skip
 
 

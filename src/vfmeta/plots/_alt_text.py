@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vfmeta.plots.rows import Section
-    from vfmeta.results.fit import BayesianResult, FrequentistResult
+    from vfmeta.results.fit import FrequentistResult
+    from vfmeta.results.posterior import BayesianResult
 
 
 def alt_text(

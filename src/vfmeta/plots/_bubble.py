@@ -36,9 +36,9 @@ def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, pr
     The line holds the other columns of the design at their means, so it must not be read where the moderator enters the
     formula twice (splines, squares, interactions): such a fit is refused. Effects are shown on the analysis scale.
     """
-    if not all(hasattr(fit, name) for name in ("design", "names", "weights", "predict")):
+    if not all(hasattr(fit, name) for name in ("design", "terms", "weights", "predict")):
         raise InputError(f"bubble: a {type(fit).__name__} was given; give what vf.meta_regression returned.")
-    names, x = list(fit.names), fit.design.x
+    names, x = list(fit.terms), fit.design.x
     there = [n for j, n in enumerate(names) if j != fit.design.intercept]
     if moderator is None and len(there) == 1:
         moderator = there[0]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from vfmeta.core.question import Pair, Question
     from vfmeta.plots.rows import Row, Section
-    from vfmeta.results.fit import BayesianResult, FrequentistResult
+    from vfmeta.results.fit import FrequentistResult
+    from vfmeta.results.posterior import BayesianResult
 
 _SQUARE = 0.15  # side of the square of the heaviest trial, inches
 _DIAMOND = 0.075  # half height, inches

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from vfmeta.plots.rows import Row
-    from vfmeta.results.fit import BayesianResult, FrequentistResult, Result
+    from vfmeta.results.fit import FrequentistResult, Result
+    from vfmeta.results.posterior import BayesianResult
 
 
 def over_time(

@@ -11,7 +11,7 @@ from vfmeta.plots import axis
 from vfmeta.plots.layout import width, wrap
 from vfmeta.plots.rows import checked_result
 from vfmeta.plots.style import STYLE, applied, plain_axes
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 from vfmeta.text.posterior import benefit_texts, priors_text
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
-from vfmeta.results.fit import BayesianResult, FrequentistResult, Result
+from vfmeta.results.fit import FrequentistResult, Result
+from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 from vfmeta.text.fit import few_trials_text, heterogeneity_text, model_text, one_trial_text
 from vfmeta.text.posterior import bayes_text
@@ -153,7 +154,7 @@ def study_rows(result: Result, section: int = 0) -> list[Row]:
     for i in range(len(result.labels)):
         info = detail(result, i)
         interval = (float(frame["ci_low"].iloc[i]), float(frame["ci_high"].iloc[i]))
-        estimate = float(frame["y"].iloc[i])
+        estimate = float(frame["estimate"].iloc[i])
         arms = (_arm(info, "experimental", counts), _arm(info, "control", counts))
         flag = info.get("flag")
         flag = "" if flag is None or flag is False or (isinstance(flag, float) and math.isnan(flag)) else str(flag).strip()

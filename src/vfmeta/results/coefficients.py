@@ -1,4 +1,4 @@
-"""What every regression shows of its coefficients: a tidy table, lines of text, and predictions with their transforms."""
+"""What every regression shows of its coefficients: a tidy table, lines of text, and predictions on either scale."""
 
 from __future__ import annotations
 
@@ -7,61 +7,65 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.core.params import OnScale
+from vfmeta.core.question import Question
+from vfmeta.results.codec import Recorded
+from vfmeta.results.frames import scaled
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.core.question import Question
 
-
-class Coefficients:
-    """For results with ``names``, ``beta``, ``se``, ``statistic``, ``df``, ``p_value``, ``intervals`` (p, 2) and ``level``."""
+class Coefficients(Recorded):
+    """Results with ``terms``, ``estimate``, ``se``, ``statistic``, ``df``, ``p_value``, ``interval`` (p, 2) and ``level``."""
 
     question: Question
-    names: tuple[str, ...]
-    beta: np.ndarray
+    terms: tuple[str, ...]
+    estimate: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
     df: Any
     p_value: np.ndarray
-    intervals: np.ndarray
+    interval: np.ndarray
     level: float
     warnings: tuple[str, ...]
 
     @property
     def coefficients(self) -> pd.DataFrame:
-        """One row per coefficient: coefficient, estimate, se, statistic, df, p_value, ci_low, ci_high."""
+        """One row per coefficient: term, estimate, se, ci_low, ci_high, statistic, df, p_value, scale."""
+        return self.to_frame()
+
+    def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """The coefficients; ``on="read"`` turns logs of ratios to ratios."""
         import pandas as pd
 
-        return pd.DataFrame({
-            "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
-            "df": math.inf if self.df is None else self.df, "p_value": self.p_value, "ci_low": self.intervals[:, 0],
-            "ci_high": self.intervals[:, 1],
+        frame = pd.DataFrame({
+            "term": list(self.terms), "estimate": self.estimate, "se": self.se, "ci_low": self.interval[:, 0],
+            "ci_high": self.interval[:, 1], "statistic": self.statistic, "df": math.inf if self.df is None else self.df,
+            "p_value": self.p_value,
         })  # fmt: skip
+        return scaled(frame, self.question, on, slopes=self.terms != ("Intercept",))
 
     def _text(self, head: str, *foot: str) -> str:
         """The coefficients below a heading, what is said of all of them, and the notes."""
-        width = max(12, *map(len, self.names))
+        width = max(12, *map(len, self.terms))
         rows = [
             f"{n:<{width}}  {tx.short(b, 4):>10}  {tx.short(s):>8}  {tx.span_text((lo, hi)):>22}  {tx.short(p):>8}"
-            for n, b, s, (lo, hi), p in zip(self.names, self.beta, self.se, self.intervals, self.p_value, strict=True)
+            for n, b, s, (lo, hi), p in zip(self.terms, self.estimate, self.se, self.interval, self.p_value, strict=True)
         ]
         columns = f"{'':<{width}}  {'estimate':>10}  {'se':>8}  {f'{tx.level_text(self.level)} CI':>22}  {'p':>8}"
         return "\n".join([head, columns, *rows, *foot, *(f"note: {w}" for w in self.warnings)])
 
-    def _predictions(
-        self, estimate: np.ndarray, se: np.ndarray, reach: Any, wide: np.ndarray, transform: Any, index: list[str] | None
-    ) -> pd.DataFrame:
-        """Predictions with limits ``reach`` standard errors and ``wide`` away; ``transform`` is applied to all but ``se``."""
-        import pandas as pd
 
-        columns = {
-            "estimate": estimate, "se": se, "ci_low": estimate - reach * se, "ci_high": estimate + reach * se,
-            "prediction_low": estimate - wide, "prediction_high": estimate + wide,
-        }  # fmt: skip
-        if transform is True:
-            transform = self.question.display
-        if transform is not None:
-            columns = {n: (c if n == "se" else np.asarray(transform(c), dtype=float)) for n, c in columns.items()}
-        return pd.DataFrame(columns, index=index)
+def predictions(
+    question: Question, estimate: np.ndarray, se: np.ndarray, reach: Any, wide: Any, on: OnScale, index: Any = None, **more: Any
+) -> pd.DataFrame:
+    """Predictions with limits ``reach`` standard errors and ``wide`` away, on either scale; ``more`` columns come first."""
+    import pandas as pd
+
+    columns = {
+        **more, "estimate": estimate, "se": se, "ci_low": estimate - reach * se, "ci_high": estimate + reach * se,
+        "prediction_low": estimate - wide, "prediction_high": estimate + wide,
+    }  # fmt: skip
+    return scaled(pd.DataFrame(columns, index=index), question, on)

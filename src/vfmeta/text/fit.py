@@ -34,6 +34,17 @@ class Pooled(Protocol):
     def favours(self) -> str | None: ...
 
 
+class Test(Protocol):
+    """What sentences need to know of a test."""
+
+    @property
+    def statistic(self) -> float: ...
+    @property
+    def df(self) -> int: ...
+    @property
+    def p_value(self) -> float: ...
+
+
 class Fit(Pooled, Protocol):
     """A frequentist pool."""
 
@@ -56,11 +67,7 @@ class Fit(Pooled, Protocol):
     @property
     def i2(self) -> float | None: ...
     @property
-    def q(self) -> float: ...
-    @property
-    def q_df(self) -> int: ...
-    @property
-    def q_p(self) -> float: ...
+    def q(self) -> Test: ...
 
 
 def model_text(result: Pooled) -> str:
@@ -97,7 +104,7 @@ def heterogeneity_text(fit: Fit) -> str:
             parts.append(tx.with_span("τ²", tx.spread_text(fit.tau2, fit.question), span))
     if fit.i2 is not None:
         parts.append(f"I² = {tx.fixed(fit.i2, 0)}%")
-    parts += [f"Q = {tx.number(fit.q, 2)} on {fit.q_df} df", tx.p_text(fit.q_p)]
+    parts += [f"Q = {tx.number(fit.q.statistic, 2)} on {fit.q.df} df", tx.p_text(fit.q.p_value)]
     return "Heterogeneity: " + ", ".join(parts)
 
 
@@ -142,7 +149,7 @@ def console_text(fit: Fit) -> str:
     else:
         span = f" ({fit.tau2_interval_method} {tx.span_text(fit.tau2_interval)})" if fit.tau2_interval else ""
         i2 = "" if fit.i2 is None else f", I2 = {tx.fixed(fit.i2, 0)}%"
-        test = f"Q = {tx.fixed(fit.q, 2)} on {fit.q_df} df, p = {tx.short(fit.q_p)}"
+        test = f"Q = {tx.fixed(fit.q.statistic, 2)} on {fit.q.df} df, p = {tx.short(fit.q.p_value)}"
         lines.append(f"tau2       {tx.short(fit.tau2)}{span}{i2}, {test}")
     if fit.favours:
         lines.append(f"the estimate favours {fit.favours}")

@@ -15,7 +15,7 @@ from vfmeta.bayes import versions as compat
 from vfmeta.bayes.models.diagnostics import Gate
 from vfmeta.bayes.monte_carlo import monte_carlo_errors
 from vfmeta.core.messages import InputError, warn
-from vfmeta.results.fit import BayesianResult
+from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:

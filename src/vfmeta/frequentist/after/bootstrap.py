@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError
-from vfmeta.core.params import Bootstrap, choice, confidence, whole
-from vfmeta.core.question import Pair
+from vfmeta.core.params import Bootstrap, OnScale, choice, confidence, whole
+from vfmeta.core.question import Pair, Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regressions import fit as fit_arrays
 from vfmeta.kernels.regressions import fit_many, offered
+from vfmeta.results.codec import Recorded
+from vfmeta.results.frames import scaled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,48 +24,84 @@ if TYPE_CHECKING:
 _BATCH = 4096
 
 
-@dataclass(frozen=True)
-class BootstrapResult:
-    """Draws of the coefficients (``beta``, shape (draws, p)) and of ``tau2`` (draws,), and the estimates they surround."""
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class BootstrapResult(Recorded):
+    """Draws of the coefficients (``draws``, shape (n, p)) and of tau2 (``tau2_draws``, (n,)) around the estimates."""
 
-    names: tuple[str, ...]
+    engine: ClassVar[str] = "bootstrap"
+    absent: ClassVar[dict[str, str]] = {"": "it holds draws of coefficients and tau2; the fit it was made from has the rest."}
+
+    question: Question
+    terms: tuple[str, ...]
     estimate: np.ndarray
-    tau2_estimate: float
-    beta: np.ndarray
-    tau2: np.ndarray
+    tau2: float
+    draws: np.ndarray
+    tau2_draws: np.ndarray
     kind: str
     level: float
+    k: int
+    method: str
     redrawn: int
+    call: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
-    def interval(self, name: str, *, basic: bool = False) -> Pair:
+    @property
+    def se(self) -> np.ndarray:
+        """Standard deviations of the draws, shape (p,)."""
+        return np.std(self.draws, axis=0, ddof=1)
+
+    @property
+    def interval(self) -> np.ndarray:
+        """Percentile intervals of the coefficients, shape (p, 2)."""
+        return np.array([self.interval_of(term) for term in self.terms])
+
+    @property
+    def tau2_se(self) -> float:
+        """Standard deviation of the draws of tau2."""
+        return float(np.std(self.tau2_draws, ddof=1))
+
+    @property
+    def tau2_interval(self) -> Pair:
+        """Percentile interval of tau2."""
+        return self.interval_of("tau2")
+
+    def interval_of(self, term: str, *, basic: bool = False) -> Pair:
         """Percentile interval of a coefficient or of "tau2", or the basic one (that interval turned about the estimate)."""
-        if name == "tau2":
-            draws, centre = self.tau2, self.tau2_estimate
-        elif name in self.names:
-            j = self.names.index(name)
-            draws, centre = self.beta[:, j], float(self.estimate[j])
+        if term == "tau2":
+            draws, centre = self.tau2_draws, self.tau2
+        elif term in self.terms:
+            j = self.terms.index(term)
+            draws, centre = self.draws[:, j], float(self.estimate[j])
         else:
-            raise InputError(f"No parameter is called {name!r}; they are {', '.join(self.names)} and tau2.")
+            raise InputError(f"No parameter is called {term!r}; they are {', '.join(self.terms)} and tau2.")
         low, high = np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2])
         return (2 * centre - float(high), 2 * centre - float(low)) if basic else (float(low), float(high))
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row per parameter: parameter, estimate, se (of the draws), ci_low, ci_high (percentile)."""
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """The rows of `to_frame` that are coefficients."""
+        return self.to_frame().iloc[:-1]
+
+    def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """One row per coefficient, and tau2: term, estimate, se (of the draws), ci_low, ci_high (percentile), scale."""
         import pandas as pd
 
-        rows = []
-        for name, centre, draws in [
-            *((n, float(self.estimate[j]), self.beta[:, j]) for j, n in enumerate(self.names)),
-            ("tau2", self.tau2_estimate, self.tau2),
-        ]:
-            low, high = self.interval(name)
-            se = float(np.std(draws, ddof=1))
-            rows.append({"parameter": name, "estimate": centre, "se": se, "ci_low": low, "ci_high": high})
-        return pd.DataFrame(rows)
+        frame = pd.DataFrame({
+            "term": list(self.terms), "estimate": self.estimate, "se": self.se, "ci_low": self.interval[:, 0],
+            "ci_high": self.interval[:, 1],
+        })  # fmt: skip
+        low, high = self.tau2_interval
+        last = {"term": "tau2", "estimate": self.tau2, "se": self.tau2_se, "ci_low": low, "ci_high": high, "scale": "tau2"}
+        frame = scaled(frame, self.question, on, slopes=self.terms != ("Intercept",))
+        return pd.concat([frame, pd.DataFrame([last])], ignore_index=True)
+
+    def __str__(self) -> str:
+        shown = self.to_frame().to_string(index=False, float_format=lambda x: f"{x:.4g}")
+        return f"bootstrap ({self.kind}), {len(self.draws)} draws, {self.level:.0%} percentile intervals\n{shown}"
 
 
 def bootstrap(
-    fit: Any, *, kind: Bootstrap = "parametric", draws: int = 1000, level: float | None = None, seed: int | None = 0
+    fit: Any, *, kind: Bootstrap = "parametric", draws: int = 1000, level: float | None = None, seed: int | None = 1
 ) -> BootstrapResult:
     """Bootstrap the coefficients and tau2.
 
@@ -106,7 +144,11 @@ def bootstrap(
         kept = int((~collinear).sum())
         beta[done : done + kept], tau2[done : done + kept] = b[~collinear], t[~collinear]
         done += kept
-    return BootstrapResult(r.names, r.beta, r.tau2, beta, tau2, kind, level, redrawn)
+    return BootstrapResult(
+        question=r.question, terms=r.terms, estimate=r.estimate, tau2=r.tau2, draws=beta, tau2_draws=tau2, kind=kind,
+        level=level, k=r.k, method=r.method, redrawn=redrawn,
+        call={"function": "bootstrap", "kind": kind, "draws": draws, "seed": seed, "level": level},
+    )  # fmt: skip
 
 
 def _fits(

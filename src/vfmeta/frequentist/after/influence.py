@@ -23,6 +23,7 @@ from vfmeta.kernels.deletion import Deleted, Influence, leave_one_out
 from vfmeta.kernels.deletion import influence as _influence
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.frames import scaled
 from vfmeta.results.wald import quantile
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
         fit; 0 where its leverage is 1), deleted_residual, deleted_se, studentised (the same for the fit without the study),
         pearson (residual over sqrt(v + tau2)) and weight (percent). Studentised residuals are NaN, with a
         warning, where the model cannot be fitted without the study, or fits every study exactly. Of a multivariate model:
-        effect, residual, se, standardised, hat, deleted_residual, deleted_se, studentised.
+        study, residual, se, standardised, hat, deleted_residual, deleted_se, studentised.
 
     Notes
     -----
@@ -98,10 +99,10 @@ def influence(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
     -------
     DataFrame
         study, studentised, dffits, cook, covratio, tau2_without, q_without, hat, weight (percent), one dfbetas_<coefficient>
-        per coefficient, and influential. Of a multivariate model, a row per cluster: cluster (or effect, with its studentised
-        residual), k, chi2 (squared Mahalanobis distance of its deleted residuals, chi-squared with k df), chi2_p, cook,
-        covratio, hat (leverage, summed), dfbetas_<coefficient>, the variances and correlations without it, and influential
-        (the rules below, the leverage being held to 3 p / k for each of its effects).
+        per coefficient, and influential. Of a multivariate model, a row per cluster: study (the cluster, or the effect with its
+        studentised residual), k, statistic (squared Mahalanobis distance of its deleted residuals, chi-squared with k df),
+        p_value, cook, covratio, hat (leverage, summed), dfbetas_<coefficient>, the variances and correlations without it, and
+        influential (the rules below, the leverage being held to 3 p / k for each of its effects).
 
     Notes
     -----
@@ -129,7 +130,7 @@ def influence(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
         "study": list(r.labels), "studentised": case.studentised, "dffits": case.dffits, "cook": case.cook,
         "covratio": case.covratio, "tau2_without": without.tau2, "q_without": without.q, "hat": hat, "weight": r.weights,
     }  # fmt: skip
-    columns |= {f"dfbetas_{name}": case.dfbetas[:, j] for j, name in enumerate(r.names)}
+    columns |= {f"dfbetas_{name}": case.dfbetas[:, j] for j, name in enumerate(r.terms)}
     return pd.DataFrame(columns | {"influential": far})
 
 
@@ -152,9 +153,9 @@ def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        study, shrinkage (share of the model's mean in the estimate), estimate, se, low, high; and the study's deviation from
-        the model: deviation, deviation_se, deviation_low, deviation_high. Of a multivariate model: effect, estimate, se, low,
-        high; its method ``random_effects()`` gives the random effects term by term.
+        study, estimate, se, ci_low, ci_high, shrinkage (share of the model's mean in the estimate); the study's deviation from
+        the model: deviation, deviation_se, deviation_low, deviation_high; and scale. Of a multivariate model: study, estimate,
+        se, ci_low, ci_high, scale; its method ``random_effects()`` gives the random effects term by term.
 
     Notes
     -----
@@ -179,11 +180,12 @@ def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
     estimate, se = own * mean + (1 - own) * r.y, np.sqrt(own * r.tau2 + own**2 * spread)
     deviation, wide = (1 - own) * (r.y - mean), np.sqrt(own * r.tau2 + (1 - own) ** 2 * spread)
     t = quantile(level, r._df(f.x))
-    return pd.DataFrame({
-        "study": list(r.labels), "shrinkage": own, "estimate": estimate, "se": se, "low": estimate - t * se,
-        "high": estimate + t * se, "deviation": deviation, "deviation_se": wide, "deviation_low": deviation - t * wide,
+    frame = pd.DataFrame({
+        "study": list(r.labels), "estimate": estimate, "se": se, "ci_low": estimate - t * se, "ci_high": estimate + t * se,
+        "shrinkage": own, "deviation": deviation, "deviation_se": wide, "deviation_low": deviation - t * wide,
         "deviation_high": deviation + t * wide,
     })  # fmt: skip
+    return scaled(frame, r.question)
 
 
 def profile_likelihood(fit: Any, tau2: Any = None) -> pd.DataFrame:
@@ -207,7 +209,7 @@ def profile_likelihood(fit: Any, tau2: Any = None) -> pd.DataFrame:
     if r.method not in ("ML", "REML"):
         raise InputError('A likelihood profile needs a fit by method="ML" or "REML".')
     if tau2 is None:
-        span = r.tau2_interval()
+        span = r.tau2_interval
         tau2 = np.linspace(0, max(span[1] if span else 0.0, 2 * r.tau2, float(r.v.min())), 101)
     grid = np.atleast_1d(np.asarray(tau2, dtype=float))
     if grid.ndim != 1 or not np.all(np.isfinite(grid) & (grid >= 0)):

@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.question import Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.location_scale import LocationScaleResult
 from vfmeta.kernels import regressions
+from vfmeta.results.codec import Recorded
+from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult, chi2_tail
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Likelihood-ratio test of the simpler model, and the information criteria of both in ``table``."""
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Comparison(Recorded):
+    """Likelihood-ratio test of the simpler of two models (``ratio``), and the criteria of both, by one ``method``."""
 
-    test: TestResult
-    table: pd.DataFrame
-    kind: str
-    note: str = ""
+    engine: ClassVar[str] = "comparison"
+    absent: ClassVar[dict[str, str]] = {
+        "": "it compares two models, each of which has its own.",
+        "information": "to_frame() has the criteria of both models.",
+    }
+
+    question: Question
+    ratio: TestResult
+    models: tuple[Information, ...]
+    method: str
+    k: int
+    warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def statistic(self) -> float:
+        """Twice the difference of the log likelihoods."""
+        return self.ratio.statistic
+
+    @property
+    def df(self) -> int:
+        """How many parameters more the fuller model has."""
+        return self.ratio.df
+
+    @property
+    def p_value(self) -> float:
+        """Upper tail of chi-squared."""
+        return self.ratio.p_value
+
+    @property
+    def test(self) -> str:
+        """Name of the test."""
+        return "likelihood ratio"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per model, fuller first: model, parameters, log_likelihood, aic, aicc, bic."""
+        import pandas as pd
+
+        columns = ("parameters", "log_likelihood", "aic", "aicc", "bic")
+        names = ("fuller", "simpler")
+        each = zip(names, self.models, strict=True)
+        return pd.DataFrame([{"model": n, **{c: getattr(m, c) for c in columns}} for n, m in each])
 
     def __str__(self) -> str:
-        note = f"\nnote: {self.note}" if self.note else ""
-        return f"{self.table.to_string(index=False)}\nlikelihood ratio ({self.kind}): {self.test}{note}"
+        lines = [self.to_frame().to_string(index=False), f"likelihood ratio ({self.method}): {self.ratio}"]
+        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 
 @dataclass(frozen=True)
@@ -58,9 +98,9 @@ def likelihood_ratio(fuller: Any, simpler: Any) -> Comparison:
     Returns
     -------
     Comparison
-        With ``test`` (chi-squared with the difference in parameters), ``table`` (one row per model) and a ``note`` where tau2 =
-        0 is the simpler model: zero lies on the edge of what tau2 can be, so the p value is too large, about twofold for one
-        parameter (Self & Liang 1987, JASA 82:605-610).
+        With ``ratio`` (chi-squared with the difference in parameters), a row per model in `to_frame`, and a warning where
+        tau2 = 0 is the simpler model: zero lies on the edge of what tau2 can be, so the p value is too large, about twofold
+        for one parameter (Self & Liang 1987, JASA 82:605-610).
     """
     big, small = _model(fuller), _model(simpler)
     if big.y.shape != small.y.shape or np.any(big.y != small.y) or np.any(big.v != small.v):
@@ -83,7 +123,11 @@ def likelihood_ratio(fuller: Any, simpler: Any) -> Comparison:
     statistic = max(0.0, 2 * (big.likelihood[kind] - small.likelihood[kind]))
     edge = small.z is None and big.z is not None
     note = "tau2 = 0 lies on the edge of what tau2 can be: the p value is too large, about twofold for one." if edge else ""
-    return Comparison(TestResult(statistic, df, None, chi2_tail(statistic, df)), _table(big, small, kind), kind, note)
+    return Comparison(
+        question=fuller.question, ratio=TestResult(statistic, df, None, chi2_tail(statistic, df)),
+        models=(_criteria(big, kind), _criteria(small, kind)), method=kind, k=len(big.y), warnings=(note,) if note else (),
+        call={"function": "likelihood_ratio"},
+    )  # fmt: skip
 
 
 def _model(fit: Any) -> _Model:
@@ -106,17 +150,5 @@ def _within(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.all(np.sqrt(((a - q @ (q.T @ a)) ** 2).sum(0)) <= 1e-8 * length))
 
 
-def _table(big: _Model, small: _Model, kind: str) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = []
-    for name, m in (("fuller", big), ("simpler", small)):
-        n = len(m.y) - (m.x.shape[1] if kind == "REML" else 0)
-        ll, count = m.likelihood[kind], m.parameters
-        size = max(n, count + 2)
-        rows.append({
-            "model": name, "parameters": count, "log_likelihood": ll, "aic": -2 * ll + 2 * count,
-            "aicc": -2 * ll + 2 * count * size / (size - count - 1),
-            "bic": -2 * ll + count * math.log(n) if n > 0 else math.nan,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+def _criteria(m: _Model, kind: str) -> Information:
+    return information(kind, m.likelihood[kind], m.parameters, len(m.y) - (m.x.shape[1] if kind == "REML" else 0))

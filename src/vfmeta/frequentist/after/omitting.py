@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import whole
+from vfmeta.core.params import OnScale, whole
 from vfmeta.frequentist.multivariate import deletion
 from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.frames import scaled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,9 @@ _MOST_STUDIES = 62  # bits of a mask
 _MOST_SUBSETS = 1 << 24
 
 
-def leave_one_out(fit: FrequentistResult | MultivariateResult, cluster: Any = None) -> pd.DataFrame:
+def leave_one_out(
+    fit: FrequentistResult | MultivariateResult, cluster: Any = None, *, on: OnScale = "analysis"
+) -> pd.DataFrame:
     """The pool without each study in turn.
 
     Parameters
@@ -33,28 +36,32 @@ def leave_one_out(fit: FrequentistResult | MultivariateResult, cluster: Any = No
         level, weights) are kept.
     cluster : column name or sequence of k values, optional
         For `multivariate`: what is left out together, such as a trial with all its effects; single effects when left out.
+    on : {"analysis", "read"}
+        Scale of the effects: that of the analysis, or the one people read (ratios as ratios).
 
     Returns
     -------
     DataFrame
-        One row a study, in the order of the fit: ``omitted`` (its label), k, estimate, se, ci_low, ci_high, statistic, df,
-        p_value, tau2, i2, h2, q, q_df, q_p, as in `random_effects_many`. From `multivariate` a row a coefficient: omitted,
-        coefficient, k, estimate, se, ci_low, ci_high, statistic, p_value and every variance and correlation.
+        One row a study, in the order of the fit: ``study`` (the one left out), k, estimate, se, ci_low, ci_high, statistic, df,
+        p_value, tau2, i2, h2, q, q_df, q_p_value, as in `random_effects_many`, and scale. From `multivariate` a row a
+        coefficient: study, term, k, estimate, se, ci_low, ci_high, statistic, p_value, every variance and correlation, scale.
     """
     import pandas as pd
 
     if isinstance(fit, MultivariateResult):
-        return deletion.leave_out(fit, cluster)
+        found = deletion.leave_out(fit, cluster)
+        return scaled(found, fit.question, on, slopes=fit.terms != ("Intercept",))
     if cluster is not None:
         raise InputError("cluster= is for fits of vf.multivariate; a study here is one effect.")
     tau2, weights = _choices(fit)
     if fit.k < 2:
         raise InputError("One study only: leaving it out leaves nothing to pool.")
     out = estimators.fit_leaving_one_out(fit.y, fit.v, tau2, weights=weights)
-    return pd.DataFrame({"omitted": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))})
+    frame = pd.DataFrame({"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))})
+    return scaled(frame, fit.question, on)
 
 
-def cumulative(fit: FrequentistResult, order: Sequence[Any] | None = None) -> pd.DataFrame:
+def cumulative(fit: FrequentistResult, order: Sequence[Any] | None = None, *, on: OnScale = "analysis") -> pd.DataFrame:
     """The pool of the first study, the first two, ... (Lau et al. 1992, NEJM 327:248-254).
 
     Parameters
@@ -63,18 +70,21 @@ def cumulative(fit: FrequentistResult, order: Sequence[Any] | None = None) -> pd
         From `random_effects` or `common_effect`; its choices are kept.
     order : sequence of k labels or of k positions (from 0), optional
         Every study once, in the order they are added, as ``np.argsort(year)`` gives it; the order of the fit when left out.
+    on : {"analysis", "read"}
+        Scale of the effects, as of `leave_one_out`.
 
     Returns
     -------
     DataFrame
-        ``added`` (label) and the columns of `leave_one_out`. The first row is the first study itself.
+        ``study`` (the one added) and the columns of `leave_one_out`. The first row is the first study itself.
     """
     import pandas as pd
 
     tau2, weights = _choices(fit)
     steps = _order(fit, order)
     out = estimators.fit_cumulating(fit.y, fit.v, steps, tau2, weights=weights)
-    return pd.DataFrame({"added": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))})
+    frame = pd.DataFrame({"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))})
+    return scaled(frame, fit.question, on)
 
 
 def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int = 1) -> pd.DataFrame:

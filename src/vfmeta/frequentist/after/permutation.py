@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.params import whole
+from vfmeta.core.question import Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.meta_regression import RegressionResult, joint, selected
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regressions import fit as fit_arrays
 from vfmeta.kernels.regressions import fit_many, offered
+from vfmeta.results.codec import Recorded
 from vfmeta.results.wald import ratio
 
 if TYPE_CHECKING:
@@ -26,24 +28,48 @@ _BATCH = 4096
 _TIE = 1e-8  # statistics that differ by less, relatively, are the same arrangement of the data
 
 
-@dataclass(frozen=True)
-class PermutationResult:
-    """Permutation p values: per coefficient (p,) and of the omnibus test; ``exact`` says whether all arrangements were seen."""
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PermutationResult(Recorded):
+    """Permutation p values: per coefficient (p,) and of the omnibus test.
 
-    names: tuple[str, ...]
+    ``draws`` arrangements were seen, and ``exact`` says whether those are all there are. ``statistic`` (p,) is what was seen in
+    the data, and what each arrangement was held against.
+    """
+
+    engine: ClassVar[str] = "permutation"
+    absent: ClassVar[dict[str, str]] = {"": "a permutation test has p values only; the fit it was made from has the rest."}
+
+    question: Question
+    terms: tuple[str, ...]
+    statistic: np.ndarray
     p_value: np.ndarray
-    omnibus_p: float
-    arrangements: int
+    omnibus_p_value: float
+    draws: int
     exact: bool
+    k: int
+    method: str
+    test: str
+    call: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """`to_frame`."""
+        return self.to_frame()
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per coefficient: coefficient, p_value."""
+        """One row per coefficient: term, statistic, p_value."""
         import pandas as pd
 
-        return pd.DataFrame({"coefficient": list(self.names), "p_value": self.p_value})
+        return pd.DataFrame({"term": list(self.terms), "statistic": self.statistic, "p_value": self.p_value})
+
+    def __str__(self) -> str:
+        every = "every arrangement" if self.exact else "arrangements drawn at random"
+        lines = [f"{n}: p = {p:.3g}" for n, p in zip(self.terms, self.p_value, strict=True)]
+        return "\n".join([f"permutation test, {self.draws} ({every})", *lines, f"omnibus: p = {self.omnibus_p_value:.3g}"])
 
 
-def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, seed: int | None = 0) -> PermutationResult:
+def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, seed: int | None = 1) -> PermutationResult:
     """Test the coefficients without trusting their distribution.
 
     With moderators the rows of the design are dealt out anew among the studies; with an intercept alone the signs of the
@@ -83,7 +109,7 @@ def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, 
         drawn = _arrangements(where.ravel())
     else:
         drawn = (rng.choice([1.0, -1.0], size=r.k) if alone else rng.permutation(r.k) for _ in range(draws - 1))
-    chosen = selected(r.names, r.design.intercept, list(r.omnibus_of))
+    chosen = selected(r.terms, r.design.intercept, list(r.omnibus_of))
     seen, seen_omnibus = np.abs(r.statistic), r.omnibus.statistic
     beyond, beyond_omnibus, count = np.zeros(r.p), 0, 0
     if not everything:
@@ -94,7 +120,11 @@ def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, 
         beyond += (np.abs(t) >= seen * (1 - _TIE)).sum(axis=0)
         beyond_omnibus += int((q >= seen_omnibus * (1 - _TIE)).sum())
         count += len(batch)
-    return PermutationResult(r.names, beyond / count, beyond_omnibus / count, count, everything)
+    return PermutationResult(
+        question=r.question, terms=r.terms, statistic=r.statistic, p_value=beyond / count,
+        omnibus_p_value=beyond_omnibus / count, draws=count, exact=bool(everything), k=r.k, method=r.method, test=r.test,
+        call={"function": "permutation_test", "draws": draws, "exact": exact, "seed": seed},
+    )  # fmt: skip
 
 
 def _statistics(

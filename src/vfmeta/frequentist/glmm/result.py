@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
-from vfmeta.core.params import confidence
+from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.params import OnScale, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.counts import Counts
 from vfmeta.effects.design import Design as Moderators
 from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
 from vfmeta.frequentist.meta_regression import selected
-from vfmeta.frequentist.record import Recorded, pack_design, plain, unpack_design
 from vfmeta.frequentist.single_tables import each_study, typical_variance
-from vfmeta.results.coefficients import Coefficients
+from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.frames import scaled
+from vfmeta.results.heterogeneity import at_limits
+from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CountResult(FrequentistResult):
     """A generalised linear mixed model of counts.
 
-    ``q`` is the likelihood ratio test of heterogeneity and ``q_wald`` the Wald test, both on ``q_df`` degrees of freedom.
+    ``q`` is the likelihood ratio test of heterogeneity and ``q_wald`` the Wald test, both on the same degrees of freedom.
     ``sigma2`` is the variance of random study intercepts (UM.RS). ``log_likelihood`` is the marginal one, constants included;
     ``conditional_log_likelihood`` is that of the counts given the most likely random effects, and ``saturated_log_likelihood``
     that of the model with an effect for each study, ``best_log_likelihood`` the highest that the counts could have (every cell
@@ -41,8 +43,7 @@ class CountResult(FrequentistResult):
     """
 
     sigma2: float | None
-    q_wald: float
-    q_wald_p: float
+    q_wald: TestResult
     log_likelihood: float
     conditional_log_likelihood: float
     saturated_log_likelihood: float
@@ -62,17 +63,12 @@ class CountResult(FrequentistResult):
             return None
         return self.tau2 / self.typical_variance + 1
 
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, from the marginal likelihood."""
-        return 2 * self.parameters - 2 * self.log_likelihood
 
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class CountRegressionResult(Coefficients, Recorded):
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CountRegressionResult(Coefficients):
     """A generalised linear mixed model of counts with moderators. Arrays run over coefficients (p,) or studies (k,).
 
-    Coefficients are on the log scale of the measure; ``vb`` (p, p) is their covariance, ``intervals`` (p, 2). ``tau2`` is the
+    Coefficients are on the log scale of the measure; ``vb`` (p, p) is their covariance, ``interval`` (p, 2). ``tau2`` is the
     variance that the moderators leave between studies, ``tau2_interval`` its profile likelihood interval, ``sigma2`` that of
     random study intercepts (UM.RS). ``q`` is the likelihood ratio test of residual heterogeneity and ``q_wald`` the Wald test,
     ``omnibus`` that of the moderators (``omnibus_of`` names them). ``i2`` (percent) and ``h2`` set tau2 against the typical
@@ -81,15 +77,15 @@ class CountRegressionResult(Coefficients, Recorded):
     """
 
     engine: ClassVar[str] = "count_regression"
-    packed: ClassVar[frozenset[str]] = frozenset({"design", "tau2_interval"})
+    packed: ClassVar[frozenset[str]] = frozenset({"design"})
 
     question: Question
-    names: tuple[str, ...]
-    beta: np.ndarray
+    terms: tuple[str, ...]
+    estimate: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
     p_value: np.ndarray
-    intervals: np.ndarray
+    interval: np.ndarray
     level: float
     df: float | None
     vb: np.ndarray
@@ -123,11 +119,44 @@ class CountRegressionResult(Coefficients, Recorded):
         return len(self.labels)
 
     @property
-    def aic(self) -> float:
-        """Akaike's criterion, from the marginal likelihood."""
-        return 2 * self.parameters - 2 * self.log_likelihood
+    def method(self) -> str:
+        """How the model was fitted, and which one it is."""
+        return f"ML, {self.model}"
 
-    def predict(self, new: Any = None, *, level: float | None = None, transform: Any = None) -> pd.DataFrame:
+    @property
+    def prediction(self) -> Pair | None:
+        """Regressions predict at given values of their moderators."""
+        raise NotDefined("A regression predicts at given values of its moderators: use predict(new).")
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """Each study by itself (0.5 added where a cell is empty): study, estimate, se, ci_low, ci_high, weight, scale."""
+        import pandas as pd
+
+        se, weight = np.sqrt(self.v), 1 / (self.v + self.tau2)
+        half = quantile(self.level, None) * se
+        frame = pd.DataFrame({
+            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+            "weight": 100 * weight / weight.sum(),
+        })  # fmt: skip
+        return scaled(frame, self.question)
+
+    def heterogeneity_interval(self, kind: str = "profile-likelihood") -> dict[str, Pair] | None:
+        """Intervals of tau2, I2 (percent) and H2 by name; None where that of tau2 was not found."""
+        if kind != "profile-likelihood":
+            raise InputError(f'kind={kind!r}: a model of counts has the interval by "profile-likelihood" only.')
+        if self.tau2_interval is None:
+            return None
+        typical = _typical_variance(self.v, self.design.x)
+        return None if typical is None else at_limits(self.tau2_interval, typical)
+
+    def information(self, kind: str = "ML") -> Information:
+        """Log-likelihood (marginal), deviance from an effect for each study, AIC, AICc and BIC; n is the number of studies."""
+        if kind != "ML":
+            raise InputError(f'kind={kind!r}: a model of counts is fitted by "ML".')
+        return information("ML", self.log_likelihood, self.parameters, self.k, self.saturated_log_likelihood)
+
+    def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
         """Mean effect, confidence and prediction interval at the studies' or at new values of the moderators.
 
         Parameters
@@ -136,8 +165,8 @@ class CountRegressionResult(Coefficients, Recorded):
             Moderators by name (as the formula reads them), or design rows of shape (m, p); the studies when left out.
         level : float, optional
             That of the fit when left out.
-        transform : callable or True, optional
-            Applied to the estimate and the limits, such as ``np.exp``; True shows ratios as ratios.
+        on : {"analysis", "read"}
+            Scale of the effects: that of the analysis, or the one people read (ratios as ratios).
 
         Returns
         -------
@@ -147,21 +176,17 @@ class CountRegressionResult(Coefficients, Recorded):
         level = self.level if level is None else level
         confidence(level)
         rows = self.design.x if new is None else self.design.rows(new)
-        estimate, se = rows @ self.beta, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
+        estimate, se = rows @ self.estimate, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
         reach = quantile(level, self.df)
         wide = reach * np.sqrt(se**2 + (self.tau2 if self.call["heterogeneity"] == "random" else math.nan))
-        return self._predictions(estimate, se, reach, wide, transform, list(self.labels) if new is None else None)
+        return predictions(self.question, estimate, se, reach, wide, on, list(self.labels) if new is None else None)
 
     def _pack(self) -> dict[str, Any]:
-        return {"design": pack_design(self.design), "tau2_interval": plain(self.tau2_interval)}
+        return {"design": self.design.to_dict()}
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        limits = data["tau2_interval"]
-        return {
-            "design": unpack_design(data["design"]),
-            "tau2_interval": None if limits is None else (float(limits[0]), float(limits[1])),
-        }
+        return {"design": Moderators.from_dict(data["design"])}
 
     def __str__(self) -> str:
         span = "" if self.tau2_interval is None else f" (profile likelihood {tx.span_text(self.tau2_interval)})"
@@ -233,11 +258,13 @@ class Answer:
             interval=_around(estimate, reach * se), weights=100 * weights / weights.sum(), warnings=tuple(self.notes),
             prediction=_around(estimate, reach * math.hypot(se, fit.tau)) if self.random and k >= 3 else None,
             statistic=statistic, p_value=float(two_sided(np.asarray(statistic), shared["df"])),
-            q=self.tests.lrt, q_df=df, q_p=chi2_tail(self.tests.lrt, df),
-            q_wald=self.tests.wald, q_wald_p=chi2_tail(self.tests.wald, df),
+            q=TestResult(self.tests.lrt, df, None, chi2_tail(self.tests.lrt, df)),
+            q_wald=TestResult(self.tests.wald, df, None, chi2_tail(self.tests.wald, df)),
             i2=None if typical is None else 100 * tau2 / (tau2 + typical), typical_variance=typical,
             method=f"{'ML' if self.random else 'common effect'}, {self.model or 'one arm'}",
-            tau2_interval_method="profile likelihood", best_log_likelihood=float(saturated_log_density(self.plan).sum()),
+            tau2_interval_method="profile-likelihood",
+            likelihoods=(information("ML", fit.log_likelihood, fit.parameters, k, self.tests.saturated),),
+            best_log_likelihood=float(saturated_log_density(self.plan).sum()),
         )  # fmt: skip
 
     def regression(self, moderators: Moderators, back: np.ndarray, omnibus: Any) -> CountRegressionResult:
@@ -250,8 +277,8 @@ class Answer:
         typical = _typical_variance(shared["v"], moderators.x)
         tau2 = shared["tau2"]
         return CountRegressionResult(
-            **shared, names=moderators.names, beta=beta, se=se, statistic=beta / se, vb=vb,
-            p_value=two_sided(beta / se, shared["df"]), intervals=np.column_stack([beta - half, beta + half]),
+            **shared, terms=moderators.names, estimate=beta, se=se, statistic=beta / se, vb=vb,
+            p_value=two_sided(beta / se, shared["df"]), interval=np.column_stack([beta - half, beta + half]),
             i2=None if typical is None else 100 * tau2 / (tau2 + typical),
             h2=None if typical is None else tau2 / typical + 1,
             q=TestResult(self.tests.lrt, df, None, chi2_tail(self.tests.lrt, df)),

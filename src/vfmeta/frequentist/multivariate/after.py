@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError, warn
 from vfmeta.kernels.dependent import known_blocks
+from vfmeta.results.frames import scaled
 from vfmeta.results.wald import quantile
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def blups(fit: MultivariateResult, level: float) -> pd.DataFrame:
     import pandas as pd
 
     _check_weights(fit)
-    rest = fit.y - fit.X @ fit.beta
+    rest = fit.y - fit.X @ fit.estimate
     estimate, variance = np.empty(fit.k), np.empty(fit.k)
     for (rows, m), (_, known) in zip(fit.blocks, known_blocks(fit.problem.stacks), strict=True):
         v = known * fit.problem.scale**2
@@ -36,7 +37,7 @@ def blups(fit: MultivariateResult, level: float) -> pd.DataFrame:
         vwx = vw @ fit.X[rows]
         shrunk = v - vw @ v + vwx @ fit.vb @ vwx.transpose(0, 2, 1)
         variance[rows] = np.diagonal(shrunk, axis1=-2, axis2=-1)
-    return pd.DataFrame({"effect": list(fit.labels), **_limits(fit, estimate, variance, level)})
+    return scaled(pd.DataFrame({"study": list(fit.labels), **_limits(fit, estimate, variance, level)}), fit.question)
 
 
 def random_effects(fit: MultivariateResult, level: float) -> pd.DataFrame:
@@ -48,7 +49,7 @@ def random_effects(fit: MultivariateResult, level: float) -> pd.DataFrame:
     from scipy.sparse import coo_array, csr_array
 
     _check_weights(fit)
-    if not fit.terms:
+    if not fit.random:
         raise InputError("The model has no random effects.")
     at, to, values = [], [], []
     for rows, m in fit.blocks:
@@ -56,9 +57,9 @@ def random_effects(fit: MultivariateResult, level: float) -> pd.DataFrame:
         to.append(np.repeat(rows[:, None, :], rows.shape[1], axis=1).ravel())
         values.append(np.linalg.inv(m).ravel())
     precision = coo_array((np.concatenate(values), (np.concatenate(at), np.concatenate(to))), shape=(fit.k, fit.k)).tocsr()
-    score, wx = precision @ (fit.y - fit.X @ fit.beta), precision @ fit.X
+    score, wx = precision @ (fit.y - fit.X @ fit.estimate), precision @ fit.X
     tables = []
-    for term, shown in zip(fit.problem.terms, fit.terms, strict=True):
+    for term, shown in zip(fit.problem.terms, fit.random, strict=True):
         groups, levels, rows, effects, reach, own = _reach(term, shown.covariance)
         c = csr_array((reach, (rows, effects)), shape=(fit.k, len(groups)))
         cwx = c.T @ wx
@@ -116,7 +117,7 @@ def residuals(fit: MultivariateResult) -> pd.DataFrame:
     """Marginal residuals y - X b, their standard errors (NaN where a row alone decides its fitted value), ratio, leverage."""
     import pandas as pd
 
-    rest, lead = fit.y - fit.X @ fit.beta, fit.coefficient_weights.T
+    rest, lead = fit.y - fit.X @ fit.estimate, fit.coefficient_weights.T
     variance, total = np.empty(fit.k), np.empty(fit.k)
     for rows, m in fit.blocks:
         x = fit.X[rows]
@@ -129,7 +130,7 @@ def residuals(fit: MultivariateResult) -> pd.DataFrame:
         alone = ", ".join(fit.labels[i] for i in np.flatnonzero(np.isnan(se)))
         warn(f"The fit goes through {alone}, whose residual is rounding: its standardised residual is undefined.")
     return pd.DataFrame({
-        "effect": list(fit.labels), "residual": rest, "se": se, "standardised": rest / se, "hat": hat_values(fit)
+        "study": list(fit.labels), "residual": rest, "se": se, "standardised": rest / se, "hat": hat_values(fit)
     })  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def hat_values(fit: MultivariateResult) -> np.ndarray:
 def _limits(fit: MultivariateResult, estimate: np.ndarray, variance: np.ndarray, level: float) -> dict[str, np.ndarray]:
     se = np.sqrt(np.maximum(variance, 0.0))
     half = quantile(level, None if fit.df is None else float(fit.df.min())) * se
-    return {"estimate": estimate, "se": se, "low": estimate - half, "high": estimate + half}
+    return {"estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half}
 
 
 def _check_weights(fit: MultivariateResult) -> None:

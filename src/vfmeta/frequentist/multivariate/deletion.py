@@ -93,7 +93,7 @@ def leave_out(fit: MultivariateResult, cluster: Any) -> pd.DataFrame:
         df = np.where(df < 1, np.nan, df)
     half, statistic = quantile(fit.level, df) * se, d.beta / se
     columns: dict[str, Any] = {
-        "omitted": np.repeat(np.array(d.names, dtype=object), p), "coefficient": list(fit.names) * m, "k": np.repeat(sizes, p),
+        "study": np.repeat(np.array(d.names, dtype=object), p), "term": list(fit.terms) * m, "k": np.repeat(sizes, p),
         "estimate": d.beta.ravel(), "se": se.ravel(), "ci_low": (d.beta - half).ravel(), "ci_high": (d.beta + half).ravel(),
         "statistic": statistic.ravel(), "p_value": two_sided(statistic, df).ravel(),
     }  # fmt: skip
@@ -105,7 +105,7 @@ def leave_out(fit: MultivariateResult, cluster: Any) -> pd.DataFrame:
 def component_columns(fit: MultivariateResult, free: np.ndarray) -> dict[str, np.ndarray]:
     """Variances and correlations at free parameters (m, size), a column each, named as `MultivariateResult.components` does."""
     problem, out = fit.problem, {}
-    for t, s, shown in zip(problem.terms, problem.slices, fit.terms, strict=True):
+    for t, s, shown in zip(problem.terms, problem.slices, fit.random, strict=True):
         rows = [t.structure.natural(u[s]) for u in free]
         variances = np.array([v for v, _ in rows]) * problem.scale**2
         correlations = np.array([r for _, r in rows])
@@ -156,20 +156,20 @@ def influence(fit: MultivariateResult, cluster: Any, reestimate: bool) -> pd.Dat
     size = np.bincount(d.codes)
     hat = np.bincount(d.codes, after.hat_values(fit))
     se = np.sqrt(np.diag(fit.vb))
-    away = (fit.beta - d.beta) / se
+    away = (fit.estimate - d.beta) / se
     relative = fit.vb / np.outer(se, se)
     cook = np.einsum("mp,pq,mq->m", away, np.linalg.inv(relative), away)
     covratio, dfbetas = np.full(len(size), np.nan), np.full(d.beta.shape, np.nan)
     for c in d.there:
         covratio[c] = np.exp(np.linalg.slogdet(d.vb[c] / np.outer(se, se))[1] - np.linalg.slogdet(relative)[1])
-        dfbetas[c] = (fit.beta - d.beta[c]) / np.sqrt(np.diag(d.whole[c]))
-    columns: dict[str, Any] = {"cluster" if cluster is not None else "effect": list(d.names), "k": size}
+        dfbetas[c] = (fit.estimate - d.beta[c]) / np.sqrt(np.diag(d.whole[c]))
+    columns: dict[str, Any] = {"study": list(d.names), "k": size}
     if cluster is None:
         columns["studentised"] = case.residual / case.se
     columns |= {
-        "chi2": case.chi2, "chi2_p": chdtrc(size, case.chi2), "cook": cook, "covratio": covratio, "hat": hat,
+        "statistic": case.chi2, "p_value": chdtrc(size, case.chi2), "cook": cook, "covratio": covratio, "hat": hat,
     }  # fmt: skip
-    columns |= {f"dfbetas_{name}": dfbetas[:, j] for j, name in enumerate(fit.names)}
+    columns |= {f"dfbetas_{name}": dfbetas[:, j] for j, name in enumerate(fit.terms)}
     columns |= {f"{name} without": values for name, values in component_columns(fit, d.free).items()}
     with np.errstate(invalid="ignore"):
         far = (chdtr(fit.p, np.nan_to_num(cook)) > 0.5) | (np.abs(dfbetas) > 1).any(axis=1) | (hat > 3 * fit.p * size / fit.k)

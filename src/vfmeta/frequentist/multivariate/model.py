@@ -114,7 +114,7 @@ def multivariate(
     >>> y = [-1.2, -0.6, -0.3, -0.1, -0.9, -0.8, 0.2, 0.1, -0.5]
     >>> V = vf.sampling_covariance([0.1] * 9, data["trial"], outcome=data["outcome"], rho=0.6)
     >>> fit = vf.multivariate(y=y, V=V, data=data, random="outcome | trial", structure="CS", formula="~ 0 + outcome")
-    >>> fit.beta.round(3).tolist()
+    >>> fit.estimate.round(3).tolist()
     [-0.342, -0.54]
 
     References
@@ -182,9 +182,9 @@ def summarise(
     )
     return MultivariateResult(
         question=rows.question, method="REML" if problem.reml else "ML", test=interval, level=level, k=k,
-        names=rows.design.names,
-        beta=fit.beta, se=se, statistic=statistic, p_value=two_sided(statistic, degrees),
-        intervals=around(fit.beta, se, level, degrees), df=degrees, vb=fit.cov, terms=components,
+        terms=rows.design.names,
+        estimate=fit.beta, se=se, statistic=statistic, p_value=two_sided(statistic, degrees),
+        interval=around(fit.beta, se, level, degrees), df=degrees, vb=fit.cov, random=components,
         q=TestResult(q, k - p, None, chi2_tail(q, k - p)), omnibus=omnibus,
         omnibus_of=tuple(rows.design.names[j] for j in tested),
         log_likelihood=reml if problem.reml else ml, log_likelihood_ml=ml, log_likelihood_reml=reml,

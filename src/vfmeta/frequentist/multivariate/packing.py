@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vfmeta.effects.design import Design
 from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.structures import Structure
 from vfmeta.frequentist.multivariate.terms import Term
-from vfmeta.frequentist.record import array, pack_design, plain, unpack_design
 from vfmeta.kernels.dependent import Basis
+from vfmeta.results.codec import array, plain
 
 if TYPE_CHECKING:
     from vfmeta.frequentist.multivariate.result import MultivariateResult
 
 
 def pack(fit: MultivariateResult) -> dict[str, Any]:
-    """Fields ``terms``, ``design``, ``problem``, ``free`` and ``data`` (the columns that name groups) of a result."""
+    """Fields ``random``, ``design``, ``problem``, ``free`` and ``data`` (the columns that name groups) of a result."""
     problem = fit.problem
     grouping = dict.fromkeys(c for t in problem.terms for c in t.outer.split("/"))
     return {
-        "terms": plain(fit.terms), "design": pack_design(fit.design), "free": plain(fit.free),
+        "random": plain(fit.random), "design": fit.design.to_dict(), "free": plain(fit.free),
         "problem": {
             "y": plain(problem.y), "V": _matrix(problem.V), "weights": _matrix(problem.weights),
             "given": plain(problem.given), "terms": [_term(t) for t in problem.terms],
@@ -31,10 +32,10 @@ def pack(fit: MultivariateResult) -> dict[str, Any]:
 
 
 def unpack(data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """The same fields, ``terms`` apart, from plain data."""
+    """The same fields, ``random`` apart, from plain data."""
     import pandas as pd
 
-    made, design = data["problem"], unpack_design(data["design"])
+    made, design = data["problem"], Design.from_dict(data["design"])
     given = tuple((array(v), array(r)) for v, r in made["given"])
     terms = tuple(_term_back(t) for t in made["terms"])
     problem = Problem(

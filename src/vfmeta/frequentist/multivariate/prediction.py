@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import OnScale
+from vfmeta.results.coefficients import predictions
 from vfmeta.results.wald import quantile
 
 if TYPE_CHECKING:
@@ -17,37 +19,32 @@ if TYPE_CHECKING:
     from vfmeta.frequentist.multivariate.result import MultivariateResult, RandomTerm
 
 
-def predict(fit: MultivariateResult, new: Any, at: Mapping[str, Any] | None) -> pd.DataFrame:
+def predict(fit: MultivariateResult, new: Any, at: Mapping[str, Any] | None, level: float, on: OnScale) -> pd.DataFrame:
     """See `MultivariateResult.predict`."""
-    import pandas as pd
-
     at = dict(at or {})
-    unknown = [name for name in at if name not in {t.name for t in fit.terms}]
+    unknown = [name for name in at if name not in {t.name for t in fit.random}]
     if unknown:
-        raise InputError(f"at names {unknown}; the random terms are {[t.name for t in fit.terms]}.")
+        raise InputError(f"at names {unknown}; the random terms are {[t.name for t in fit.random]}.")
     index: dict[str, list[str]] = {}
     if new is None:
         if fit.X.shape[1] != 1 or not np.all(fit.X == 1):
             raise InputError("This model has moderators; give new= with their values.")
         # one mean for all: a row a level where the range of true effects hangs on it
-        open_ = [t for t in fit.terms if len(t.variances) > 1 and t.structure not in ("GEN", "GDIAG") and t.name not in at]
+        open_ = [t for t in fit.random if len(t.variances) > 1 and t.structure not in ("GEN", "GDIAG") and t.name not in at]
         if len(open_) == 1:
             at[open_[0].name] = index[open_[0].name] = list(open_[0].levels)
         count = max([1, *(len(x) for x in at.values() if _is_list(x))])
         rows = np.ones((count, 1))
     else:
         rows = fit.design.rows(new)
-    mean = rows @ fit.beta
+    mean = rows @ fit.estimate
     variance = np.einsum("mp,pq,mq->m", rows, fit.vb, rows)
-    half = quantile(fit.level, None if fit.df is None else np.array([fit.df[r != 0].min(initial=np.inf) for r in rows]))
-    between = np.zeros(len(rows)) if fit.terms else np.full(len(rows), math.nan)
-    for t in fit.terms:
+    half = quantile(level, None if fit.df is None else np.array([fit.df[r != 0].min(initial=np.inf) for r in rows]))
+    between = np.zeros(len(rows)) if fit.random else np.full(len(rows), math.nan)
+    for t in fit.random:
         between = between + _between(t, new, at.get(t.name), len(rows))
     wide, se = half * np.sqrt(variance + between), np.sqrt(variance)
-    return pd.DataFrame({
-        **index, "estimate": mean, "se": se, "ci_low": mean - half * se, "ci_high": mean + half * se,
-        "prediction_low": mean - wide, "prediction_high": mean + wide,
-    })  # fmt: skip
+    return predictions(fit.question, mean, se, half, wide, on, **index)
 
 
 def _between(term: RandomTerm, new: Any, at: Any, m: int) -> np.ndarray:

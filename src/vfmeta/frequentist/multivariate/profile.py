@@ -33,7 +33,7 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     Returns
     -------
     pandas.DataFrame
-        term, kind ("variance" or "correlation"), level, estimate, low, high, and ``low_open``, ``high_open``: whether the
+        term, kind ("variance" or "correlation"), level, estimate, ci_low, ci_high, and ``low_open``, ``high_open``: whether the
         likelihood never falls far enough on that side, so that the limit is the end of the range (zero for a variance, its end
         for a correlation) or infinite. A correlation that is not estimable has no interval, and a component that was held at a
         given value no row.
@@ -53,12 +53,12 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
 
     if not isinstance(fit, MultivariateResult):
         raise InputError(f"A {type(fit).__name__} was given; give what vf.multivariate returned.")
-    if not fit.terms:
+    if not fit.random:
         raise InputError("The model has no random effects, so there is no variance to put an interval on.")
     level = fit.level if level is None else level
     confidence(level)
     rows = []
-    for number, term in enumerate(fit.terms):
+    for number, term in enumerate(fit.random):
         shape = fit.problem.terms[number].structure
         for i, value in enumerate(term.variances):
             if term.held[i]:
@@ -80,7 +80,7 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
             ends = shape.rho_range()
             limits = (ends[0] if low is None else low, ends[1] if high is None else high)
             rows.append((term.name, "correlation", names[i], rho, *limits, low is None, high is None))
-    return pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "low", "high", "low_open", "high_open"])
+    return pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "ci_low", "ci_high", "low_open", "high_open"])
 
 
 def _variance(fit: MultivariateResult, number: int, i: int, level: float) -> tuple[float | None, float | None]:

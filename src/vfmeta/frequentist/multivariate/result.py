@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.core.params import Likelihood, choice, confidence
-from vfmeta.core.question import Question
+from vfmeta.core.messages import NotDefined
+from vfmeta.core.params import Likelihood, OnScale, choice, confidence
+from vfmeta.core.question import Pair, Question
 from vfmeta.effects.design import Design
-from vfmeta.frequentist.meta_regression import Information
 from vfmeta.frequentist.multivariate import after, prediction
 from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
 from vfmeta.frequentist.multivariate.packing import pack, unpack
-from vfmeta.frequentist.record import Recorded, array
-from vfmeta.kernels.dependent import dense, marginal_blocks
+from vfmeta.kernels.dependent import dense, diagonal, marginal_blocks
+from vfmeta.results.codec import array
+from vfmeta.results.coefficients import Coefficients
+from vfmeta.results.frames import scaled
+from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult, quantile
 from vfmeta.text import numbers as tx
 
@@ -66,33 +69,37 @@ class RandomTerm:
         ]
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class MultivariateResult(Recorded):
-    """A fitted multivariate or multilevel model. Vectors follow ``names``; everything is on the analysis scale.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MultivariateResult(Coefficients):
+    """A fitted multivariate or multilevel model. Vectors follow ``terms``; everything is on the analysis scale.
 
-    ``statistic``, ``p_value`` and ``intervals`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
-    test. ``terms`` are the random effects. ``q`` is the test of residual heterogeneity, of the model without random effects.
+    ``statistic``, ``p_value`` and ``interval`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
+    test. ``random`` are the random effects. ``q`` is the test of residual heterogeneity, of the model without random effects.
     ``omnibus`` tests all coefficients but the intercept (all, where there is none or nothing else); ``omnibus_of`` names them.
     ``log_likelihood`` is that of the method fitted, ``parameters`` counts coefficients, variances and correlations.
     """
 
     engine: ClassVar[str] = "multivariate"
-    packed: ClassVar[frozenset[str]] = frozenset({"terms", "data", "design", "problem", "free"})
+    packed: ClassVar[frozenset[str]] = frozenset({"random", "data", "design", "problem", "free"})
+    absent: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("tau2", "tau2_se", "tau2_interval", "heterogeneity_interval", "i2", "h2"),
+        "it has a variance or more for each random term, in components; vf.component_intervals has their intervals.",
+    )
 
     question: Question
     method: str
     test: str
     level: float
     k: int
-    names: tuple[str, ...]
-    beta: np.ndarray
+    terms: tuple[str, ...]
+    estimate: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
     p_value: np.ndarray
-    intervals: np.ndarray
+    interval: np.ndarray
     df: np.ndarray | None
     vb: np.ndarray
-    terms: tuple[RandomTerm, ...]
+    random: tuple[RandomTerm, ...]
     q: TestResult
     omnibus: TestResult
     omnibus_of: tuple[str, ...]
@@ -121,15 +128,11 @@ class MultivariateResult(Recorded):
         kind = choice("kind", kind, Likelihood)
         ll = self.log_likelihood_reml if kind == "REML" else self.log_likelihood_ml
         n, count = self.k - (self.p if kind == "REML" else 0), self.parameters
-        size = max(n, count + 2)
-        return Information(
-            kind, ll, count, -2 * ll, -2 * ll + 2 * count, -2 * ll + 2 * count * size / (size - count - 1),
-            -2 * ll + count * math.log(n) if n > 0 else math.nan,
-        )  # fmt: skip
+        return information(kind, ll, count, n)
 
     @property
     def p(self) -> int:
-        return len(self.names)
+        return len(self.terms)
 
     @property
     def y(self) -> np.ndarray:
@@ -159,31 +162,43 @@ class MultivariateResult(Recorded):
         return out
 
     @property
-    def coefficients(self) -> pd.DataFrame:
-        """One row a coefficient: estimate, se, statistic, df, p_value, ci_low, ci_high."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
-                "df": math.inf if self.df is None else self.df, "p_value": self.p_value,
-                "ci_low": self.intervals[:, 0], "ci_high": self.intervals[:, 1],
-            }
-        )  # fmt: skip
-
-    @property
     def components(self) -> pd.DataFrame:
         """One row a variance or correlation of the random effects: term, kind, level, estimate, groups."""
         import pandas as pd
 
         rows = [
             (t.name, kind, level, math.nan if value is None else value, t.groups)
-            for t in self.terms
+            for t in self.random
             for (kind, level), value in zip(t.component_names(), (*t.variances, *t.correlations), strict=True)
         ]
         return pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "groups"])
 
-    def predict(self, new: Any = None, at: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    @property
+    def studies(self) -> pd.DataFrame:
+        """One row an effect: study, estimate, se, ci_low, ci_high, weight (percent, summed over coefficients), scale."""
+        import pandas as pd
+
+        se = np.sqrt(diagonal(self.problem.V))
+        half = quantile(self.level, None) * se
+        share = np.abs(self.coefficient_weights).sum(axis=0)
+        frame = pd.DataFrame({
+            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+            "weight": 100 * share / share.sum(),
+        })  # fmt: skip
+        return scaled(frame, self.question)
+
+    @property
+    def prediction(self) -> Pair | None:
+        """Prediction interval of a model with an intercept only and one variance a term; None where nothing is random."""
+        found = self.predict() if self.p == 1 else None
+        if found is None or len(found) > 1:
+            raise NotDefined("The model predicts at given values of its moderators and levels: use predict(new, at).")
+        low, high = (float(found[n].iloc[0]) for n in ("prediction_low", "prediction_high"))
+        return None if math.isnan(low) else (low, high)
+
+    def predict(
+        self, new: Any = None, at: Mapping[str, Any] | None = None, *, level: float | None = None, on: OnScale = "analysis"
+    ) -> pd.DataFrame:
         """Mean effects and the range of true effects at given moderators.
 
         Parameters
@@ -194,20 +209,26 @@ class MultivariateResult(Recorded):
             Where in a term of several variances the prediction is meant, one value or one a row: the level of
             ``inner | outer``, ``{"outcome | trial": "pain"}``, or the slopes of GEN and GDIAG, ``{"x | trial": {"x": 2}}``.
             Taken from the columns of ``new`` where these have it; without ``new``, every level gets its row.
+        level : float, optional
+            That of the fit when left out.
+        on : {"analysis", "read"}
+            Scale of the effects: that of the analysis, or the one people read (ratios as ratios).
 
         Returns
         -------
         pandas.DataFrame
-            estimate, se, ci_low, ci_high, prediction_low, prediction_high, with the distribution of the fit's intervals. The
-            prediction interval adds the variances of the random effects at that place, for slopes z'Gz with z = (1, slopes). It
-            is missing where the fit has no random effects and, with a warning, where the place is not known.
+            estimate, se, ci_low, ci_high, prediction_low, prediction_high, scale, with the distribution of the fit's intervals.
+            The prediction interval adds the variances of the random effects at that place, for slopes z'Gz with z = (1,
+            slopes). It is missing where the fit has no random effects and, with a warning, where the place is not known.
         """
-        return prediction.predict(self, new, at)
+        level = self.level if level is None else level
+        confidence(level)
+        return prediction.predict(self, new, at, level, on)
 
     def blups(self, level: float | None = None) -> pd.DataFrame:
         """The true effect of each row given all of them (best linear unbiased prediction), the variances taken as known.
 
-        Columns effect, estimate, se, low, high; the intervals use the distribution of the fit's tests.
+        Columns study, estimate, se, ci_low, ci_high, scale; the intervals use the distribution of the fit's tests.
         """
         level = self.level if level is None else level
         confidence(level)
@@ -216,19 +237,19 @@ class MultivariateResult(Recorded):
     def random_effects(self, level: float | None = None) -> pd.DataFrame:
         """The random effects themselves (best linear unbiased prediction), the variances taken as known.
 
-        Columns term, group, level, estimate, se (of the prediction error), low, high.
+        Columns term, group, level, estimate, se (of the prediction error), ci_low, ci_high.
         """
         level = self.level if level is None else level
         confidence(level)
         return after.random_effects(self, level)
 
     def residuals(self) -> pd.DataFrame:
-        """Marginal residuals, one row an effect: effect, residual, se, standardised, hat; `vfmeta.residuals` has more."""
+        """Marginal residuals, one row an effect: study, residual, se, standardised, hat; `vfmeta.residuals` has more."""
         return after.residuals(self)
 
     @cached_property
     def coefficient_weights(self) -> np.ndarray:
-        """How much each effect counts in each coefficient, shape (p, k): ``coefficient_weights @ y`` is ``beta``."""
+        """How much each effect counts in each coefficient, shape (p, k): ``coefficient_weights @ y`` is ``estimate``."""
         out = np.empty((self.p, self.k))
         if self.problem.weights is not None:
             return np.linalg.solve(np.linalg.qr(self.X, mode="r"), self.problem.lead.T)
@@ -236,24 +257,20 @@ class MultivariateResult(Recorded):
             out[:, rows] = np.moveaxis(np.linalg.solve(m, self.X[rows]) @ self.vb, -1, 0)
         return out
 
-    def to_frame(self) -> pd.DataFrame:
-        """The coefficients, tidy, with the model's name, k and measure."""
-        return self.coefficients.assign(model="multivariate", method=self.method, measure=self.question.measure, k=self.k)
-
     def _pack(self) -> dict[str, Any]:
         return pack(self)
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        return unpack(data, own) | {"terms": tuple(RandomTerm.from_plain(t) for t in data["terms"])}
+        return unpack(data, own) | {"random": tuple(RandomTerm.from_plain(t) for t in data["random"])}
 
     def __str__(self) -> str:
         lines = [f"multivariate random effects, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
-        for i, name in enumerate(self.names):
-            low, high = self.intervals[i]
+        for i, name in enumerate(self.terms):
+            low, high = self.interval[i]
             interval = tx.ci_text(self.level, (low, high), 4)
-            lines.append(f"{name}: {tx.short(self.beta[i], 4)}  ({interval}), p = {tx.short(self.p_value[i])}")
-        for t in self.terms:
+            lines.append(f"{name}: {tx.short(self.estimate[i], 4)}  ({interval}), p = {tx.short(self.p_value[i])}")
+        for t in self.random:
             text = ", ".join(tx.short(v, 4) for v in t.variances)
             rho = (
                 "; correlation " + ", ".join("not estimable" if c is None else tx.short(c) for c in t.correlations)

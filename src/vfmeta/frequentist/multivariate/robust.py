@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import JointTest, Robust, RobustDf, choice, confidence
-from vfmeta.frequentist.meta_regression import RegressionResult
-from vfmeta.frequentist.multivariate.result import MultivariateResult, around
-from vfmeta.frequentist.record import Recorded, array, plain
+from vfmeta.core.params import JointTest, OnScale, Robust, RobustDf, choice, confidence
+from vfmeta.core.question import Question
+from vfmeta.frequentist.multivariate.result import around
 from vfmeta.kernels import sandwich
-from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.wald import TestResult, tail, two_sided
+from vfmeta.results.codec import array, plain, read_result
+from vfmeta.results.coefficients import Coefficients, predictions
+from vfmeta.results.wald import TestResult, quantile, tail, two_sided
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -28,23 +27,34 @@ DF = ("Satterthwaite", "residual")
 TESTS = ("HTZ", "F", "chi2")
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class RobustResult(Recorded):
-    """Coefficients of a model with cluster-robust standard errors; vectors follow ``names``.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RobustResult(Coefficients):
+    """Coefficients of a model with cluster-robust standard errors; vectors follow ``terms``.
 
     ``kind`` is the correction, ``clusters`` how many clusters there are, ``model`` the fit underneath.
     """
 
     engine: ClassVar[str] = "robust"
     packed: ClassVar[frozenset[str]] = frozenset({"model", "parts"})
+    absent: ClassVar[dict[str, str]] = {
+        "tau2_se": "its working model has the heterogeneity; see model.",
+        "tau2": "its working model has the heterogeneity; see model.",
+        "tau2_interval": "its working model has the heterogeneity; see model.",
+        "heterogeneity_interval": "its working model has the heterogeneity; see model.",
+        "i2": "its working model has the heterogeneity; see model.",
+        "h2": "its working model has the heterogeneity; see model.",
+        "q": "its working model has the heterogeneity; see model.",
+        "prediction": "robust standard errors are of the mean effects; the working model (model) predicts the next study.",
+        "information": "robust standard errors have no likelihood; the working model (model) has.",
+    }
 
-    names: tuple[str, ...]
-    beta: np.ndarray
+    terms: tuple[str, ...]
+    estimate: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
     df: np.ndarray
     p_value: np.ndarray
-    intervals: np.ndarray
+    interval: np.ndarray
     vb: np.ndarray
     kind: str
     df_method: str
@@ -55,21 +65,44 @@ class RobustResult(Recorded):
     model: Any = field(compare=False)
     parts: sandwich.Sandwich = field(compare=False)
 
-    @cached_property
-    def coefficients(self) -> pd.DataFrame:
-        """One row a coefficient: estimate, se, statistic, df, p_value, ci_low, ci_high."""
-        import pandas as pd
+    @property
+    def question(self) -> Question:  # type: ignore[override]
+        """What the model underneath answers."""
+        return self.model.question
 
-        return pd.DataFrame(
-            {
-                "coefficient": list(self.names), "estimate": self.beta, "se": self.se, "statistic": self.statistic,
-                "df": self.df, "p_value": self.p_value, "ci_low": self.intervals[:, 0], "ci_high": self.intervals[:, 1],
-            }
-        )  # fmt: skip
+    @property
+    def method(self) -> str:
+        """Estimator of the working model."""
+        return self.model.method
 
-    def to_frame(self) -> pd.DataFrame:
-        """The coefficients, tidy, with kind, k and number of clusters."""
-        return self.coefficients.assign(model="robust", method=self.kind, k=self.k, clusters=self.clusters)
+    @property
+    def test(self) -> str:
+        """Every coefficient is tested by t with its own degrees of freedom (`df_method`)."""
+        return "t"
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """Those of the working model."""
+        return self.model.studies
+
+    @property
+    def call(self) -> dict[str, Any]:
+        """How the standard errors were asked for."""
+        return {"function": "robust", "kind": self.kind, "df": self.df_method, "level": self.level}
+
+    def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
+        """Mean effects with robust intervals at design rows ``new`` (m, p), those of the studies when left out.
+
+        The degrees of freedom are the smallest of the coefficients that a row takes part in.
+        """
+        level = self.level if level is None else level
+        confidence(level)
+        design = getattr(self.model, "design", None)
+        rows = self.parts.X if new is None else np.atleast_2d(new) if design is None else design.rows(new)
+        df = np.array([self.df[r != 0].min(initial=np.inf) for r in rows])
+        se = np.sqrt(np.einsum("mp,pq,mq->m", rows, self.vb, rows))
+        labels = list(self.model.labels) if new is None else None
+        return predictions(self.question, rows @ self.estimate, se, quantile(level, df), math.nan, on, labels)
 
     def wald(self, contrasts: Any = None, test: JointTest = "HTZ") -> TestResult:
         """Test that several coefficients, or contrasts of them, are all zero.
@@ -86,14 +119,14 @@ class RobustResult(Recorded):
         matrix = self._contrasts(contrasts)
         q = len(matrix)
         middle = matrix @ self.vb @ matrix.T
-        found = matrix @ self.beta
+        found = matrix @ self.estimate
         if np.linalg.matrix_rank(middle) < q:
             raise InputError("The contrasts cannot be tested jointly: they repeat each other, or there are too few clusters.")
         wald = float(found @ np.linalg.solve(middle, found))
         if test == "chi2":
             return tail(wald, q, None)
         if test == "F":
-            low, statistic = float(self.clusters - len(self.names)), wald / q
+            low, statistic = float(self.clusters - len(self.terms)), wald / q
         else:
             eta = sandwich.hotelling_df(self.parts, matrix)
             low, statistic = eta - q + 1, wald * (eta - q + 1) / (eta * q)
@@ -106,40 +139,36 @@ class RobustResult(Recorded):
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        kinds = {c.engine: c for c in (MultivariateResult, RegressionResult, FrequentistResult)}
-        model: Any = kinds.get(data["model"]["engine"])
-        if model is None:
-            raise InputError(f"The model underneath is of a kind that is not read back here ({data['model']['engine']}).")
         return {
-            "model": model.from_dict(data["model"]),
+            "model": read_result(data["model"]),
             "parts": sandwich.Sandwich(**{name: array(x) for name, x in data["parts"].items()}),
         }
 
     def _contrasts(self, contrasts: Any) -> np.ndarray:
-        p = len(self.names)
+        p = len(self.terms)
         if contrasts is None:
             kept = [i for i in range(p) if not (p > 1 and np.all(self.parts.X[:, i] == 1))]
             return np.eye(p)[kept]
         if isinstance(contrasts, str):
             contrasts = [contrasts]
         if all(isinstance(c, str) for c in contrasts):
-            unknown = [c for c in contrasts if c not in self.names]
+            unknown = [c for c in contrasts if c not in self.terms]
             if unknown:
-                raise InputError(f"There is no coefficient {', '.join(unknown)}; the model has {', '.join(self.names)}.")
-            return np.eye(p)[[self.names.index(c) for c in contrasts]]
+                raise InputError(f"There is no coefficient {', '.join(unknown)}; the model has {', '.join(self.terms)}.")
+            return np.eye(p)[[self.terms.index(c) for c in contrasts]]
         matrix = np.atleast_2d(np.asarray(contrasts, dtype=float))
         if matrix.ndim != 2 or matrix.shape[1] != p:
             raise InputError(
-                f"contrasts has shape {matrix.shape}; it must be (q, {p}), a column for each of {', '.join(self.names)}."
+                f"contrasts has shape {matrix.shape}; it must be (q, {p}), a column for each of {', '.join(self.terms)}."
             )
         return matrix
 
     def __str__(self) -> str:
         lines = [f"cluster-robust ({self.kind}, {self.df_method} df), k = {self.k} effects in {self.clusters} clusters"]
         lines += [
-            f"{n}: {tx.short(self.beta[i], 4)}  ({tx.ci_text(self.level, tuple(self.intervals[i]), 4)}), "
+            f"{n}: {tx.short(self.estimate[i], 4)}  ({tx.ci_text(self.level, tuple(self.interval[i]), 4)}), "
             f"df = {tx.fixed(self.df[i], 1)}, p = {tx.short(self.p_value[i])}"
-            for i, n in enumerate(self.names)
+            for i, n in enumerate(self.terms)
         ]
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
@@ -212,8 +241,8 @@ def robust(
     for note in notes:
         warn(note)
     return RobustResult(
-        names=names, beta=parts.beta, se=se, statistic=statistic, df=degrees, p_value=two_sided(statistic, degrees),
-        intervals=around(parts.beta, se, level, degrees), vb=parts.vcov, kind=kind, df_method=df, level=level, k=len(y),
+        terms=names, estimate=parts.beta, se=se, statistic=statistic, df=degrees, p_value=two_sided(statistic, degrees),
+        interval=around(parts.beta, se, level, degrees), vb=parts.vcov, kind=kind, df_method=df, level=level, k=len(y),
         clusters=m, warnings=tuple(notes), model=fit, parts=parts,
     )  # fmt: skip
 
@@ -225,7 +254,7 @@ def _working_model(
     if hasattr(fit, "blocks") and hasattr(fit, "X"):
         if fit.problem.weights is not None:
             raise InputError("The fit has weights of its own (W=); robust inference is offered for inverse-variance weights.")
-        return fit.X, fit.y, tuple(fit.names), fit.blocks, fit.labels
+        return fit.X, fit.y, tuple(fit.terms), fit.blocks, fit.labels
     if not (hasattr(fit, "y") and hasattr(fit, "v")):
         raise InputError(
             f"fit is a {type(fit).__name__}; give the result of vf.multivariate, vf.random_effects or a meta-regression."
@@ -237,7 +266,7 @@ def _working_model(
     own, share = getattr(fit, "weights", None), 100 / total / np.sum(1 / total)
     if getattr(fit, "user_weights", None) is not None or (own is not None and not np.allclose(own, share, rtol=1e-6, atol=0)):
         raise InputError("The fit has weights of its own; robust inference is offered for inverse-variance weights.")
-    if total.shape != y.shape or (design is None and hasattr(fit, "names")):
+    if total.shape != y.shape or (design is None and hasattr(fit, "terms")):
         raise InputError(f"A {type(fit).__name__} does not say its design and variances; fit the model with vf.multivariate.")
     X = np.ones((len(y), 1)) if design is None else design.x
     names = ("Intercept",) if design is None else tuple(design.names)

@@ -1,0 +1,40 @@
+"""The columns of every table of results, on a scale that the table names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.core.params import OnScale, choice
+from vfmeta.core.question import Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EFFECTS = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
+
+
+def scaled(frame: pd.DataFrame, question: Question, on: OnScale = "analysis", *, slopes: bool = False) -> pd.DataFrame:
+    """The table with a column ``scale``; under ``on="read"`` its effects are turned to what people read.
+
+    A standard error belongs to the analysis scale and is missing on another one. ``slopes`` says that the rows are
+    coefficients: exponentials of them are ratios, but on no other turned scale do they stand for themselves.
+    """
+    choice("on", on, OnScale)
+    facts = question.facts
+    if on == "analysis" or not facts.scale.name:
+        return frame.assign(scale=facts.analysis_name if on == "analysis" else facts.read_name)
+    if facts.scale.sized:
+        raise InputError(
+            f'on="read": {facts.analysis_name} is turned back with the sample size of each study, which a pool has none of; '
+            'use on="analysis".'
+        )
+    if slopes and not question.is_ratio:
+        raise InputError(
+            f'on="read": a coefficient of {facts.analysis_name} is no {facts.read_name}; use predict(on="read") for the '
+            "effects it stands for."
+        )
+    turned = {n: facts.scale.to_read(np.asarray(frame[n], dtype=float)) for n in EFFECTS if n in frame}
+    return frame.assign(**turned, **({"se": np.nan} if "se" in frame else {}), scale=facts.read_name)

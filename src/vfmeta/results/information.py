@@ -1,0 +1,33 @@
+"""How well a model fits: its log likelihood and the information criteria that follow from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Information:
+    """Log-likelihood and information criteria of one likelihood (``"ML"`` or ``"REML"``); ``parameters`` counts variances."""
+
+    kind: str
+    log_likelihood: float
+    parameters: int
+    deviance: float
+    aic: float
+    aicc: float
+    bic: float
+
+
+def information(kind: str, log_likelihood: float, parameters: int, n: int, saturated: float = 0.0) -> Information:
+    """Criteria of a model of ``n`` observations; the deviance is taken from the log likelihood ``saturated``.
+
+    The correction of AICc is that of Hurvich & Tsai 1989, Biometrika 76:297-307, n never below parameters + 2.
+    """
+    size = max(n, parameters + 2)
+    ll = log_likelihood
+    return Information(
+        kind, ll, parameters, 2 * (saturated - ll), 2 * parameters - 2 * ll,
+        2 * parameters * size / (size - parameters - 1) - 2 * ll,
+        parameters * math.log(n) - 2 * ll if n > 0 else math.nan,
+    )  # fmt: skip

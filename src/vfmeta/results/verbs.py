@@ -1,0 +1,57 @@
+"""Methods of results that reach up to what draws and refits: one declared table, loaded when called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vfmeta.core.messages import NotDefined
+
+
+@dataclass(frozen=True)
+class Verb:
+    """``package:function`` and the name of the argument that takes the result."""
+
+    home: str
+    takes: str = "fit"
+    keyword: bool = False
+
+    def load(self) -> Callable[..., Any]:
+        """The function itself."""
+        package, name = self.home.split(":")
+        return getattr(importlib.import_module(package), name)
+
+
+_FOREST, _POSTERIOR = Verb("vfmeta.plots:forest"), Verb("vfmeta.plots:forest", "posterior", keyword=True)
+_OMIT = Verb("vfmeta.frequentist.after.omitting:leave_one_out")
+# method -> class (or a class above it) -> function
+VERBS: dict[str, dict[str, Verb]] = {
+    "plot": {
+        "FrequentistResult": _FOREST,
+        "BayesianResult": Verb("vfmeta.plots:posterior", "post"),
+        "RegressionResult": Verb("vfmeta.plots:bubble"),
+        "CountRegressionResult": Verb("vfmeta.plots:bubble"),
+    },
+    "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},
+    "leave_one_out": {"FrequentistResult": _OMIT, "MultivariateResult": _OMIT},
+}
+_WHAT = {"plot": "figure", "forest": "forest plot", "leave_one_out": "leave-one-out analysis"}
+
+
+def call(result: Any, method: str, *args: Any, **choices: Any) -> Any:
+    """Call the function that stands behind a method of a result.
+
+    Raises
+    ------
+    NotDefined
+        There is none for this kind of result.
+    """
+    for kind in type(result).__mro__:
+        verb = VERBS[method].get(kind.__name__)
+        if verb is not None:
+            function = verb.load()
+            # the argument that takes the result comes first, but for the forest of a posterior alone
+            return function(*args, **{verb.takes: result}, **choices) if verb.keyword else function(result, *args, **choices)
+    raise NotDefined(f"There is no {_WHAT[method]} of a {type(result).__name__}; there is of {', '.join(VERBS[method])}.")
