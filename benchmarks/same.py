@@ -27,7 +27,8 @@ RTOL = {"closed": 1e-9, "iterated": 1e-7, "sampled": 1e-7}
 # last name of a path, old -> new; both sides are read through it. What is missing here is matched by value.
 RENAMED = {
     "q_p": "q.p_value", "q_df": "q.df", "p_values": "p_value", "intervals": "interval", "labels": "study", "low": "ci_low",
-    "high": "ci_high", "prediction_low": "pi_low", "prediction_high": "pi_high", "beta": "estimate",
+    "high": "ci_high", "beta": "estimate", "names": "terms", "coefficient": "term", "parameter": "term", "omitted": "study",
+    "added": "study", "z": "statistic", "notes": "warnings", "alpha": "scale_estimate", "va": "scale_vb", "table": "to_frame",
 }  # fmt: skip
 # differences that are meant, (start of the answer's name, end of the path): reason
 MEANT: dict[tuple[str, str], str] = {}

@@ -265,7 +265,7 @@ def test_beta_binomial_is_the_maximum(data: dict[str, Any]) -> None:
         return -total
 
     best = minimize(minus, [-2.0, -2.0, -2.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11, "maxiter": 5000})
-    assert fit.log_likelihood == pytest.approx(-best.fun, rel=1e-9)
+    assert fit.information().log_likelihood == pytest.approx(-best.fun, rel=1e-9)
     assert fit.estimate == pytest.approx(best.x[0] - best.x[1], abs=2e-5)
     assert fit.icc == pytest.approx(1 / (1 + math.exp(-best.x[2])), abs=1e-5)
     ratio, difference = vf.beta_binomial("RR", **data), vf.beta_binomial("RD", **data)

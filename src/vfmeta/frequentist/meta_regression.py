@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.messages import InputError
 from vfmeta.core.params import HeterogeneityInterval, Likelihood, OnScale, choice, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.design import Design
@@ -40,6 +40,7 @@ class RegressionResult(Coefficients):
 
     engine: ClassVar[str] = "meta_regression"
     packed: ClassVar[frozenset[str]] = frozenset({"design", "fit"})
+    absent: ClassVar[dict[str, str]] = {"prediction": "it predicts at given values of its moderators: use predict."}
 
     question: Question
     terms: tuple[str, ...]
@@ -98,7 +99,7 @@ class RegressionResult(Coefficients):
     def prediction(self) -> Pair | None:
         """Prediction interval of a model with an intercept only; None where there is no degree of freedom for it."""
         if self.p > 1:
-            raise NotDefined("A regression predicts at given values of its moderators: use predict(new).")
+            raise AttributeError("prediction")  # `absent` says why
         low, high = self.predict()[["prediction_low", "prediction_high"]].iloc[0]
         return None if math.isnan(low) else (float(low), float(high))
 

@@ -32,7 +32,6 @@ VERBS: dict[str, dict[str, Verb]] = {
         "FrequentistResult": _FOREST,
         "BayesianResult": Verb("vfmeta.plots:posterior", "post"),
         "RegressionResult": Verb("vfmeta.plots:bubble"),
-        "CountRegressionResult": Verb("vfmeta.plots:bubble"),
     },
     "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},
     "leave_one_out": {"FrequentistResult": _OMIT, "MultivariateResult": _OMIT},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.messages import InputError
 from vfmeta.core.params import OnScale, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.counts import Counts
@@ -78,6 +78,7 @@ class CountRegressionResult(Coefficients):
 
     engine: ClassVar[str] = "count_regression"
     packed: ClassVar[frozenset[str]] = frozenset({"design"})
+    absent: ClassVar[dict[str, str]] = {"prediction": "it predicts at given values of its moderators: use predict."}
 
     question: Question
     terms: tuple[str, ...]
@@ -122,11 +123,6 @@ class CountRegressionResult(Coefficients):
     def method(self) -> str:
         """How the model was fitted, and which one it is."""
         return f"ML, {self.model}"
-
-    @property
-    def prediction(self) -> Pair | None:
-        """Regressions predict at given values of their moderators."""
-        raise NotDefined("A regression predicts at given values of its moderators: use predict(new).")
 
     @property
     def studies(self) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.core.messages import NotDefined
 from vfmeta.core.params import Likelihood, OnScale, choice, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.design import Design
@@ -84,7 +83,7 @@ class MultivariateResult(Coefficients):
     absent: ClassVar[dict[str, str]] = dict.fromkeys(
         ("tau2", "tau2_se", "tau2_interval", "heterogeneity_interval", "i2", "h2"),
         "it has a variance or more for each random term, in components; vf.component_intervals has their intervals.",
-    )
+    ) | {"prediction": "it predicts at given values of its moderators and levels: use predict."}
 
     question: Question
     method: str
@@ -192,7 +191,7 @@ class MultivariateResult(Coefficients):
         """Prediction interval of a model with an intercept only and one variance a term; None where nothing is random."""
         found = self.predict() if self.p == 1 else None
         if found is None or len(found) > 1:
-            raise NotDefined("The model predicts at given values of its moderators and levels: use predict(new, at).")
+            raise AttributeError("prediction")  # `absent` says why
         low, high = (float(found[n].iloc[0]) for n in ("prediction_low", "prediction_high"))
         return None if math.isnan(low) else (low, high)
 

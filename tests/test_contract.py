@@ -1,0 +1,210 @@
+"""Every result answers the names of the contract, or refuses in words; docs/results.md is the table of what does what."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import json
+import math
+import pickle
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import vfmeta as vf
+from vfmeta.results.codec import CONTRACT, Recorded
+from vfmeta.results.verbs import VERBS
+
+TABLE = Path(__file__).parent.parent / "docs" / "results.md"
+Y, V = [-0.6, -0.1, 0.4, 0.2, -0.3, 0.5, 0.1], [0.04, 0.09, 0.05, 0.12, 0.06, 0.1, 0.07]
+DOSE = [1.0, 2.0, 4.0, 3.0, 1.5, 5.0, 2.5]
+COUNTS: dict[str, Any] = {"events1": [4, 6, 3, 7], "n1": [40, 55, 38, 60], "events2": [9, 8, 6, 12], "n2": [41, 50, 40, 61]}
+RR = vf.Question(measure="RR")
+HELD = {"study", "term", "estimate", "se", "ci_low", "ci_high", "statistic", "df", "p_value", "weight", "scale"}
+STRANGE = {"y", "coefficient", "low", "high", "z", "p", "omitted", "added", "q_p", "effect", "parameter", "beta"}
+
+
+def regression(**more: Any) -> Any:
+    return vf.meta_regression(y=Y, v=V, data={"dose": DOSE}, formula="~ dose", question=RR, **more)
+
+
+def pool(**more: Any) -> Any:
+    return vf.random_effects(y=Y, v=V, question=RR, **more)
+
+
+def levels() -> Any:
+    frame = pd.DataFrame({"trial": ["a", "a", "b", "c", "c", "d", "e"]})
+    return vf.multivariate(y=Y, v=V, data=frame, random="1 | trial", question=RR)
+
+
+def posterior() -> Any:
+    return vf.bayes.random_effects(y=Y, v=V, tau=vf.priors.HalfNormal(0.5), question=RR)
+
+
+RESULTS: dict[str, Callable[[], Any]] = {
+    "random_effects": pool,
+    "common_effect": lambda: vf.common_effect(y=Y, v=V, question=RR),
+    "mantel_haenszel": lambda: vf.mantel_haenszel("OR", **COUNTS),
+    "peto": lambda: vf.peto(**COUNTS),
+    "glmm": lambda: vf.glmm("OR", **COUNTS),
+    "glmm, moderators": lambda: vf.glmm("OR", **COUNTS, formula="~ year", moderators={"year": [1, 2, 4, 7]}),
+    "beta_binomial": lambda: vf.beta_binomial("OR", **COUNTS),
+    "meta_regression": regression,
+    "location_scale": lambda: vf.location_scale(
+        y=np.linspace(-1, 1, 12) + np.tile([0.4, -0.5, 0.1], 4), v=np.full(12, 0.02), data={"x": np.arange(12.0)},
+        formula="~ 1", scale="~ x", question=RR,
+    ),
+    "subgroups": lambda: vf.subgroups(by=list("aabbabb"), y=Y, v=V, question=RR),
+    "subgroups, common tau2": lambda: vf.subgroups(by=list("aabbabb"), y=Y, v=V, question=RR, common_tau2=True),
+    "multivariate": levels,
+    "robust": lambda: vf.robust(levels(), "trial"),
+    "bootstrap": lambda: vf.bootstrap(regression(), draws=100),
+    "permutation_test": lambda: vf.permutation_test(regression(), draws=40),
+    "likelihood_ratio": lambda: vf.likelihood_ratio(regression(method="ML"), pool(method="ML")),
+    "bayes.random_effects": posterior,
+    "bayes.power_scaling": lambda: vf.bayes.power_scaling(posterior()),
+    "bayes.leave_one_out": lambda: vf.bayes.leave_one_out(posterior()),
+    "bayes.predictive_check": lambda: vf.bayes.predictive_check(posterior(), draws=200),
+}  # fmt: skip
+
+
+@functools.cache
+def made(name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vf.VfmetaWarning)
+        return RESULTS[name]()
+
+
+def cell(result: Any, name: str) -> str:
+    """``answers``, or the sentence of the refusal."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = getattr(result, name)
+            if callable(found):
+                found()
+    except vf.NotDefined as refusal:
+        return str(refusal)
+    finally:
+        plt.close("all")
+    return "answers"
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_name_answers_or_refuses_in_a_sentence(name: str) -> None:
+    for attribute in CONTRACT:
+        said = cell(made(name), attribute)
+        assert said == "answers" or (len(said) > 20 and said.endswith(".")), (attribute, said)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_json_pickle_and_equality_keep_a_result(name: str) -> None:
+    fit = made(name)
+    back = vf.read_result(fit.to_json())
+    assert type(back) is type(fit)
+    assert (back == fit) is True
+    assert back.to_json() == fit.to_json()
+    assert (pickle.loads(pickle.dumps(fit)) == fit) is True
+    changed = json.loads(fit.to_json())
+    changed["warnings"] = [*changed["warnings"], "another"]
+    assert (vf.read_result(changed) == fit) is False
+    assert (fit == 1) is False
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_frames_have_the_names_of_the_contract(name: str) -> None:
+    fit = made(name)
+    for attribute in ("to_frame", "coefficients", "studies"):
+        if cell(fit, attribute) != "answers":
+            continue
+        found = getattr(fit, attribute)
+        frame = found() if callable(found) else found
+        assert not STRANGE & set(frame.columns), attribute
+        if "estimate" in frame:
+            assert frame["scale"].notna().all()
+    if cell(fit, "studies") == "answers":
+        assert {"study", "estimate", "se", "ci_low", "ci_high", "weight", "scale"} <= set(fit.studies.columns)
+        assert len(fit.studies) == fit.k
+
+
+@pytest.mark.parametrize("name", [n for n in RESULTS if "on" in inspect.signature(type(made(n)).to_frame).parameters])
+def test_the_scale_people_read_is_the_turned_one(name: str) -> None:
+    fit = made(name)
+    frame, read = fit.to_frame(), fit.to_frame(on="read")
+    rows = frame["scale"].isin(["log RR", "log OR"]) if "estimate" in frame else slice(0, 0)
+    if "estimate" in frame:
+        assert rows.any()
+        np.testing.assert_allclose(read["estimate"][rows], np.exp(frame["estimate"][rows]), rtol=1e-12)
+        np.testing.assert_allclose(read["ci_low"][rows], np.exp(frame["ci_low"][rows]), rtol=1e-12)
+        assert read["se"][rows].isna().all()
+        assert set(read["scale"][rows]) <= {"RR", "OR"}
+    with pytest.raises(vf.InputError, match="on='log'"):
+        fit.to_frame(on="log")
+
+
+def test_a_slope_is_not_turned_where_it_means_nothing() -> None:
+    fit = vf.meta_regression(y=Y, v=V, data={"dose": DOSE}, formula="~ dose", question=vf.Question(measure="PLO"))
+    with pytest.raises(vf.InputError, match="a coefficient of logit PR is no PR"):
+        fit.to_frame(on="read")
+    turned = fit.predict({"dose": [2.0]}, on="read")["estimate"][0]
+    assert turned == pytest.approx(1 / (1 + math.exp(-fit.predict({"dose": [2.0]})["estimate"][0])))
+
+
+def test_a_pool_answers_for_other_intervals_of_tau2() -> None:
+    fit = pool(tau2_interval="profile-likelihood")
+    same = fit.heterogeneity_interval("Q-profile", 0.9)
+    asked = pool(level=0.9)
+    assert same["tau2"] == pytest.approx(asked.tau2_interval, rel=1e-9)
+    one = vf.meta_regression(y=Y, v=V, x=np.ones((7, 1)), names=["Intercept"], question=RR)
+    assert fit.heterogeneity_interval("generalised-Q")["i2"] == pytest.approx(
+        one.heterogeneity_interval("generalised-Q")["i2"], rel=1e-9
+    )
+
+
+@pytest.mark.parametrize(("method", "kind"), [(m, k) for m, kinds in VERBS.items() for k in kinds])
+def test_methods_that_reach_up_are_there(method: str, kind: str) -> None:
+    verb = VERBS[method][kind]
+    package, name = verb.home.split(":")
+    function = getattr(importlib.import_module(package), name)
+    parameters = list(inspect.signature(function).parameters)
+    assert verb.takes in parameters
+    assert verb.keyword or parameters[0] == verb.takes
+    assert callable(getattr(Recorded, method))
+
+
+def table_of_results() -> str:
+    names, every = (", ".join(f"`{n}`" for n in part) for part in (RESULTS, CONTRACT))
+    lines = [
+        "# What every result answers",
+        "",
+        "Made by `python -m tests.test_contract`; the test fails where this page is not what it finds.",
+        "A name that is not listed answers; the others refuse with the sentence shown.",
+        "",
+        f"Results of: {names}.",
+        "",
+        f"Names: {every}. All answer, but for:",
+    ]
+    for name in RESULTS:
+        refused = {a: said for a in CONTRACT if (said := cell(made(name), a)) != "answers"}
+        if refused:
+            lines += ["", f"## {name}", "", *(f"- `{a}`: {said}" for a, said in refused.items())]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_of_results_is_that_of_today() -> None:
+    assert TABLE.read_text(encoding="utf-8") == table_of_results()
+
+
+if __name__ == "__main__":
+    TABLE.write_text(table_of_results(), encoding="utf-8")
