@@ -122,7 +122,7 @@ def test_che_is_its_parts():
     V = vf.sampling_covariance("v", "trial", rho=0.7, data=frame)
     parts = vf.robust(vf.multivariate(y=frame.y, V=V, data=frame, random="1 | trial/effect", formula="~ x"), "trial")
     whole = vf.che(y=frame.y, v=frame.v, cluster="trial", rho=0.7, formula="~ x", data=frame)
-    for name in ("beta", "se", "df", "p_value"):
+    for name in ("estimate", "se", "df", "p_value"):
         np.testing.assert_allclose(getattr(whole, name), getattr(parts, name), rtol=1e-8)
     assert whole.model.random[0].groups == 9
     assert "9 clusters" in str(whole)

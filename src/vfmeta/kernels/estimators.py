@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.kernels.compiled import fits
-from vfmeta.kernels.regression import regression
+from vfmeta.kernels.regression import Regression, regression
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.tau2 import ESTIMATORS, chain
 
@@ -171,9 +171,16 @@ def _outside(tau2: str | float) -> bool:
 
 def by_formula(method: Any, y: np.ndarray, v: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
     """tau2 and its standard error of one mean, by an estimator that is a formula."""
-    from vfmeta.kernels.regressions import tau2_of
+    if ESTIMATORS[method].weighted and weights is None:
+        raise ValueError(f"{method} needs weights.")
+    m = regression(y, v, np.ones((len(y), 1)))
+    return evaluated(ESTIMATORS[method].formula, m, weights) if m.df > 0 else (float("nan"), float("nan"))
 
-    return tau2_of(regression(y, v, np.ones((len(y), 1))), method, weights)
+
+def evaluated(formula: Any, m: Regression, weights: np.ndarray | None) -> tuple[float, float]:
+    """tau2 and its standard error by a formula, in squared units of the effects; ``weights`` (k,) where it asks for them."""
+    tau2, se = formula(m.effects, m.v, m.basis, weights)
+    return tau2 * m.scale**2, se * m.scale**2
 
 
 def _own(x: np.ndarray, dtype: type = float) -> np.ndarray:

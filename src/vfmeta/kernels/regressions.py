@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.kernels import kenward_roger
-from vfmeta.kernels.estimators import branch, cores
+from vfmeta.kernels.estimators import branch, cores, evaluated
 from vfmeta.kernels.quadratic_form import tau2_at
 from vfmeta.kernels.regression import Regression, regression
 from vfmeta.kernels.roots import ConvergenceError
@@ -201,8 +201,7 @@ def tau2_of(m: Regression, method: str, weights: np.ndarray | None = None) -> tu
     a = np.ones(m.k) if weights is None else np.array(weights, dtype=float)
     formula = ESTIMATORS[method].formula
     if formula is not None:
-        tau2, se = formula(m.effects, m.v, m.basis, None if weights is None else a)
-        return tau2 * m.scale**2, se * m.scale**2
+        return evaluated(formula, m, None if weights is None else a)
     target = _target(method, m.df)
     tau2, se = loops.estimate(m.y, m.effects, m.v, m.basis, a, branch(method), target, loops.scratch(m.k, m.p))
     if not np.isfinite(tau2):

@@ -265,9 +265,22 @@ class TauPrior(Prior):
         return {}
 
     def _pymc(self, pm: Any, name: str, given: dict[str, Any]) -> Any:
-        from vfmeta.priors.variables import of_formula
+        """A variable from the formula, of a family that states no distribution of PyMC."""
+        import pytensor.tensor as pt
 
-        return of_formula(pm, name, self)
+        from vfmeta.priors.variables import positive_variable
+
+        none = np.ones(1)
+        a, constant = self.parameters(none), self.constant(none)
+
+        def log_density(tau: Any, end: Any) -> Any:
+            inner = self.formula(pt.log(tau), tau, a, none, 0) + constant
+            return pt.switch(pt.le(tau, end), inner, -np.inf)
+
+        def draw(end: np.ndarray, rng: np.random.Generator, size: Any) -> np.ndarray:
+            return self.quantile(rng.random(size))
+
+        return positive_variable(pm, name, log_density, (self.high,), "()->()", draw, self.median())
 
 
 class MuPrior(Prior):

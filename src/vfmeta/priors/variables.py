@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from vfmeta.priors.family import TauPrior
+from typing import Any
 
 
 @functools.cache
@@ -48,20 +43,3 @@ def positive_variable(
         name, *given, logp=log_density, random=random, signature=signature, dtype="float64",
         transform=pm.distributions.transforms.log, initval=start,
     )  # fmt: skip
-
-
-def of_formula(pm: Any, name: str, prior: TauPrior) -> Any:
-    """A variable from the formula of a family that states no distribution of PyMC."""
-    import pytensor.tensor as pt
-
-    none = np.ones(1)
-    a, constant = prior.parameters(none), prior.constant(none)
-
-    def log_density(tau: Any, end: Any) -> Any:
-        inner = prior.formula(pt.log(tau), tau, a, none, 0) + constant
-        return pt.switch(pt.le(tau, end), inner, -np.inf)
-
-    def draw(end: np.ndarray, rng: np.random.Generator, size: Any) -> np.ndarray:
-        return prior.quantile(rng.random(size))
-
-    return positive_variable(pm, name, log_density, (prior.high,), "()->()", draw, prior.median())

@@ -14,11 +14,11 @@ from vfmeta.results.wald import quantile
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.frequentist.multivariate.result import MultivariateResult
+    from vfmeta.frequentist.multivariate.fitted import MultivariateFit
     from vfmeta.frequentist.multivariate.terms import Term
 
 
-def blups(fit: MultivariateResult, level: float) -> pd.DataFrame:
+def blups(fit: MultivariateFit, level: float) -> pd.DataFrame:
     """Best linear unbiased predictions of the true effects X b + Z u.
 
     They are y - V P y with variance V - V P V, where P = M^-1 - M^-1 X (X'M^-1 X)^-1 X'M^-1 and M = V + Z G Z'
@@ -40,7 +40,7 @@ def blups(fit: MultivariateResult, level: float) -> pd.DataFrame:
     return scaled(pd.DataFrame({"study": list(fit.labels), **_limits(fit, estimate, variance, level)}), fit.question)
 
 
-def random_effects(fit: MultivariateResult, level: float) -> pd.DataFrame:
+def random_effects(fit: MultivariateFit, level: float) -> pd.DataFrame:
     """Best linear unbiased predictions of the random effects u themselves, term by term.
 
     They are G Z'M^-1 (y - X b), and the variance of what they miss is G - G Z'P Z G (papers as of `blups`).
@@ -113,7 +113,7 @@ def _name(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def residuals(fit: MultivariateResult) -> pd.DataFrame:
+def residuals(fit: MultivariateFit) -> pd.DataFrame:
     """Marginal residuals y - X b, their standard errors (NaN where a row alone decides its fitted value), ratio, leverage."""
     import pandas as pd
 
@@ -134,17 +134,17 @@ def residuals(fit: MultivariateResult) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def hat_values(fit: MultivariateResult) -> np.ndarray:
+def hat_values(fit: MultivariateFit) -> np.ndarray:
     """Leverages, the diagonal of X (X'WX)^-1 X'W, shape (k,)."""
     return np.einsum("kp,pk->k", fit.X, fit.coefficient_weights)
 
 
-def _limits(fit: MultivariateResult, estimate: np.ndarray, variance: np.ndarray, level: float) -> dict[str, np.ndarray]:
+def _limits(fit: MultivariateFit, estimate: np.ndarray, variance: np.ndarray, level: float) -> dict[str, np.ndarray]:
     se = np.sqrt(np.maximum(variance, 0.0))
     half = quantile(level, None if fit.df is None else float(fit.df.min())) * se
     return {"estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half}
 
 
-def _check_weights(fit: MultivariateResult) -> None:
+def _check_weights(fit: MultivariateFit) -> None:
     if fit.problem.weights is not None:
         raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without W=.")

@@ -10,9 +10,10 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Likelihood, Missing, ResidualDf, WaldTest, choice, confidence
 from vfmeta.core.question import Question
+from vfmeta.frequentist.multivariate.fitted import RandomTerm, around
 from vfmeta.frequentist.multivariate.fixed import given_values
 from vfmeta.frequentist.multivariate.likelihood import Problem, positive_definite
-from vfmeta.frequentist.multivariate.result import MultivariateResult, RandomTerm, around
+from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.multivariate.rows import Rows, read, user_weights
 from vfmeta.frequentist.multivariate.terms import Term, build, parse
 from vfmeta.results.wald import TestResult, chi2_tail, two_sided, wald

@@ -14,10 +14,10 @@ from vfmeta.kernels.dependent import Basis
 from vfmeta.results.codec import array, plain
 
 if TYPE_CHECKING:
-    from vfmeta.frequentist.multivariate.result import MultivariateResult
+    from vfmeta.frequentist.multivariate.fitted import MultivariateFit
 
 
-def pack(fit: MultivariateResult) -> dict[str, Any]:
+def pack(fit: MultivariateFit) -> dict[str, Any]:
     """Fields ``random``, ``design``, ``problem``, ``free`` and ``data`` (the columns that name groups) of a result."""
     problem = fit.problem
     grouping = dict.fromkeys(c for t in problem.terms for c in t.outer.split("/"))

@@ -16,11 +16,11 @@ from vfmeta.results.wald import quantile
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.frequentist.multivariate.result import MultivariateResult, RandomTerm
+    from vfmeta.frequentist.multivariate.fitted import MultivariateFit, RandomTerm
 
 
-def predict(fit: MultivariateResult, new: Any, at: Mapping[str, Any] | None, level: float, on: OnScale) -> pd.DataFrame:
-    """See `MultivariateResult.predict`."""
+def predict(fit: MultivariateFit, new: Any, at: Mapping[str, Any] | None, level: float, on: OnScale) -> pd.DataFrame:
+    """See `MultivariateFit.predict`."""
     at = dict(at or {})
     unknown = [name for name in at if name not in {t.name for t in fit.random}]
     if unknown:

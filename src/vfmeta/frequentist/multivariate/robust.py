@@ -12,7 +12,7 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import JointTest, OnScale, Robust, RobustDf, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.frequentist.multivariate.result import around
+from vfmeta.frequentist.multivariate.fitted import around
 from vfmeta.kernels import sandwich
 from vfmeta.results.codec import array, plain, read_result
 from vfmeta.results.coefficients import Coefficients, predictions

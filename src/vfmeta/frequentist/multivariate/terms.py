@@ -11,7 +11,6 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import CovarianceStructure, choice
-from vfmeta.frequentist.multivariate.fixed import relation_of
 from vfmeta.frequentist.multivariate.structures import Structure
 from vfmeta.kernels.dependent import Basis
 
@@ -192,3 +191,51 @@ def _times(column: pd.Series, name: str, rows: np.ndarray) -> np.ndarray:
             [f"row {rows[i]}, column {name!r}: {column.iloc[i]!r} is not a number; this structure needs one." for i in bad]
         )
     return out
+
+
+def relation_of(R: Any, column: str, levels: Sequence[Any]) -> np.ndarray:
+    """Known correlations of the groups of a random intercept, in the order of ``levels``.
+
+    Parameters
+    ----------
+    R : data frame, or pair (matrix, names)
+        Correlation matrix with the names of its groups.
+    column : str
+        The grouping column, for messages.
+    levels : sequence
+        Groups in the data.
+    """
+    names: list[Any]
+    if hasattr(R, "columns") and hasattr(R, "index"):
+        names, there = list(R.columns), [str(x) for x in R.index]
+        if there != [str(x) for x in names]:
+            raise InputError(f"R of {column!r}: rows and columns must name the same groups in the same order.")
+        values: Any = R.to_numpy()
+    elif isinstance(R, tuple) and len(R) == 2:
+        values, names = R[0], list(R[1])
+    else:
+        raise InputError(f"R of {column!r} must be a data frame, or a pair of the matrix and the names of its groups.")
+    try:
+        matrix = np.array(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"R of {column!r} must hold numbers only.") from error
+    place = {str(n): i for i, n in enumerate(names)}
+    if matrix.shape != (len(names), len(names)) or len(place) != len(names):
+        raise InputError(
+            f"R of {column!r} has shape {matrix.shape} for {len(names)} names; names must be different, one a row."
+        )
+    absent = [str(x) for x in levels if str(x) not in place]
+    if absent:
+        raise InputError(f"R of {column!r} lacks the groups {', '.join(absent)} that the data have.")
+    order = [place[str(x)] for x in levels]
+    matrix = matrix[np.ix_(order, order)]
+    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-12):
+        raise InputError(f"R of {column!r} must be symmetric and finite.")
+    if not np.allclose(np.diag(matrix), 1, rtol=0, atol=1e-8):
+        raise InputError(
+            f"R of {column!r} is no correlation matrix: its diagonal must be 1. Divide a covariance by its standard deviations."
+        )
+    matrix = (matrix + matrix.T) / 2
+    if np.linalg.eigvalsh(matrix)[0] < -1e-8 * len(matrix):
+        raise InputError(f"R of {column!r} has a negative eigenvalue: no variables can correlate like that.")
+    return matrix
