@@ -59,9 +59,9 @@ def random_effects_many(
     Returns
     -------
     DataFrame
-        One row a meta-analysis: ``by``, k, estimate, mean, sd, ci_low, ci_high, prediction_low, prediction_high, tau, tau_mean,
-        tau_sd, tau_low, tau_high, p_benefit, p_benefit_mid, prior_share, log_evidence; or one row a study: ``by``, study, y,
-        v, weight (percent), shrunken_mean, shrunken_sd, shrunken_low, shrunken_high.
+        One row a meta-analysis: ``by``, k, estimate, mean, se (posterior SD), ci_low, ci_high, prediction_low,
+        prediction_high, tau, tau_mean, tau_sd, tau_low, tau_high, p_benefit, p_benefit_mid, prior_share, log_evidence; or one
+        row a study: ``by``, study, estimate, se, weight (percent), shrunken_mean, shrunken_sd, shrunken_low, shrunken_high.
 
     Raises
     ------
@@ -113,8 +113,8 @@ def random_effects_many(
         share, mean, sd, low, high, _ = found.study
         return out.assign(
             study=names,
-            y=yy,
-            v=vv,
+            estimate=yy,
+            se=np.sqrt(vv),
             weight=100 * share,
             shrunken_mean=mean,
             shrunken_sd=sd,
@@ -216,7 +216,7 @@ def _frame(found: compiled.Solved, k: np.ndarray, question: Question, at: tuple[
     evidence = np.where(proper, found["log_mass"] - 0.5 * k * math.log(2 * math.pi), np.nan)
     between, own, ahead = (found.limits[:, j] for j in range(3))
     return pd.DataFrame({
-        "estimate": own[:, 1], "mean": found["mu_mean"], "sd": found["mu_sd"], "ci_low": own[:, 0], "ci_high": own[:, 2],
+        "estimate": own[:, 1], "mean": found["mu_mean"], "se": found["mu_sd"], "ci_low": own[:, 0], "ci_high": own[:, 2],
         "prediction_low": ahead[:, 0], "prediction_high": ahead[:, 2], "tau": between[:, 1], "tau_mean": found["tau_mean"],
         "tau_sd": found["tau_sd"], "tau_low": between[:, 0], "tau_high": between[:, 2], "p_benefit": p, "p_benefit_mid": p_mid,
         "prior_share": found["prior_share"], "log_evidence": evidence,

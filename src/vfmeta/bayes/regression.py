@@ -67,7 +67,7 @@ class RegressionPosterior:
         frame = self.to_frame()
         lines = [f"exact meta-regression, k = {len(self._y)}: median (95% central interval)"]
         lines += [
-            f"{r.term:<12} {tx.short(r.median)} ({tx.span_text((r.ci_low, r.ci_high))})" for r in frame.itertuples(index=False)
+            f"{r.term:<12} {tx.short(r.estimate)} ({tx.span_text((r.ci_low, r.ci_high))})" for r in frame.itertuples()
         ]
         return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
 
@@ -104,7 +104,7 @@ class RegressionPosterior:
         return mean, NormalMixture(self._p, mean.m, np.hypot(mean.s, self._nodes), self.tail > 2)
 
     def to_frame(self, level: float = 0.95, kind: str = "central") -> pd.DataFrame:
-        """One row a coefficient, and tau: mean, sd, median, ci_low, ci_high, p_above_0."""
+        """One row a coefficient, and tau: term, mean, estimate (median), se (posterior SD), ci_low, ci_high, p_above_0."""
         import pandas as pd
 
         rows = []
@@ -115,8 +115,8 @@ class RegressionPosterior:
                 {
                     "term": name,
                     "mean": part.mean,
-                    "sd": part.sd,
-                    "median": part.median,
+                    "estimate": part.median,
+                    "se": part.sd,
                     "ci_low": low,
                     "ci_high": high,
                     "p_above_0": above,
