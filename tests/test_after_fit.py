@@ -283,9 +283,9 @@ def test_subgroups_with_common_heterogeneity_are_a_regression() -> None:
     assert got.estimate[0] == pytest.approx(r.estimate[0], rel=1e-9)
     coded = quiet(vf.subgroups, by=[0, 1] * 7, y=d["y"], v=d["v"])
     assert list(coded.groups) == ["0", "1"]
-    with pytest.raises(vf.InputError, match="no column of that name"):
+    with pytest.raises(vf.InputError, match="No column 'nope' in the data"):
         vf.subgroups(by="nope", data=d, y="y", v="v")
-    with pytest.raises(vf.InputError, match="one per study"):
+    with pytest.raises(vf.InputError, match="give one a row"):
         vf.subgroups(by=["a"], y=d["y"], v=d["v"])
     with pytest.raises(vf.InputError, match="every study has the value"):
         vf.subgroups(by="arm", data=d.assign(arm="a"), y="y", v="v")

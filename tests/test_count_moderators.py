@@ -49,7 +49,7 @@ def test_metafor(
     measure: str, options: dict[str, Any], beta: list[float], se: list[float], tau2: float, tests: tuple[float, ...]
 ) -> None:
     """Figures of metafor 3.8-1 with lme4 1.1-31, whose optimiser leaves up to 1e-4 of a standard error."""
-    fit = vf.glmm(measure, **options, moderators=YEAR if measure == "IRR" else BY)
+    fit = vf.glmm(measure, **options, data=YEAR if measure == "IRR" else BY)
     assert np.abs((fit.estimate - beta) / se).max() < 1e-4
     assert fit.se == pytest.approx(se, rel=1e-4)
     assert fit.tau2 == pytest.approx(tau2, rel=1e-4)
@@ -67,7 +67,7 @@ def test_lme4_with_random_intercepts() -> None:
     and, in the standard errors, the noise of second differences of a deviance that is known to 1e-10.
     """
     centred = {"a": [x - 33 for x in LATITUDE]}
-    fit = vf.glmm("OR", model="UM.RS", **BCG, formula="~a", moderators=centred, nAGQ=1)
+    fit = vf.glmm("OR", model="UM.RS", **BCG, formula="~a", data=centred, nAGQ=1)
     assert fit.estimate == pytest.approx([-0.7137529852974, -0.0331208874631], rel=1e-5)
     assert fit.se == pytest.approx([0.066792912481391, 0.003470505727389], rel=5e-3)
     assert (fit.tau2, fit.sigma2) == pytest.approx((0.003676372850301, 1.888673928891121), rel=2e-4)
@@ -83,7 +83,7 @@ def test_without_heterogeneity_it_is_a_glm() -> None:
     dummies = np.vstack([np.eye(13)] * 2)
     matrix = np.column_stack([group, *(group * np.tile(m, 2) for m in BY.values()), dummies])
     theirs = sm.GLM(np.column_stack([x, n - x]), matrix, family=sm.families.Binomial()).fit(tol=1e-14)
-    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~ablat + random", moderators=BY, heterogeneity="common")
+    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~ablat + random", data=BY, heterogeneity="common")
     assert fit.estimate == pytest.approx(theirs.params[:3], rel=1e-8)
     assert fit.vb == pytest.approx(theirs.cov_params()[:3, :3], rel=1e-7)
     assert fit.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)
@@ -110,7 +110,7 @@ def exact(data: dict[str, list[int]], mean: np.ndarray, tau: float) -> float:
 def test_exact_conditional_model_is_the_highest_point_of_its_likelihood() -> None:
     data = {name: values[:9] for name, values in NIELWEISE.items()}
     dose = np.linspace(-1, 1, 9)
-    fit = vf.glmm("OR", model="CM.EL", **data, formula="~dose", moderators={"dose": dose})
+    fit = vf.glmm("OR", model="CM.EL", **data, formula="~dose", data={"dose": dose})
     at, tau = fit.estimate, math.sqrt(fit.tau2)
 
     def likelihood(b0: float, b1: float, t: float) -> float:
@@ -213,7 +213,7 @@ def test_no_moderator_and_other_units_change_nothing(model: str) -> None:
     assert (alone.i2, alone.q.statistic) == pytest.approx((plain.i2, plain.q.statistic), rel=1e-9)
     late = {"year": [1948, 1949, 1960, 1977, 1973, 1953, 1973, 1980, 1968, 1961, 1974, 1969, 1976]}
     early = {"year": [x - 1965 for x in late["year"]]}
-    a, b = (vf.glmm("OR", model=model, **BCG, formula="~year", moderators=m, nAGQ=5) for m in (late, early))
+    a, b = (vf.glmm("OR", model=model, **BCG, formula="~year", data=m, nAGQ=5) for m in (late, early))
     assert a.estimate[1] == pytest.approx(b.estimate[1], rel=1e-7)
     assert a.se[1] == pytest.approx(b.se[1], rel=1e-6)
     new = a.predict({"year": [1970.0]}), b.predict({"year": [5.0]})
@@ -224,7 +224,7 @@ def test_no_moderator_and_other_units_change_nothing(model: str) -> None:
 def test_a_factor_of_common_effects_is_separate_fits() -> None:
     """With an intercept for each study nothing ties the groups together."""
     group = ["x"] * 6 + ["y"] * 7
-    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~0 + g", moderators=pd.DataFrame({"g": group}), heterogeneity="common")
+    fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~0 + g", data=pd.DataFrame({"g": group}), heterogeneity="common")
     for j, part in enumerate((slice(0, 6), slice(6, 13))):
         alone = vf.glmm("OR", model="UM.FS", **{n: v[part] for n, v in BCG.items()}, heterogeneity="common")
         assert (fit.estimate[j], fit.se[j]) == pytest.approx((alone.estimate, alone.se), rel=1e-7)
@@ -239,27 +239,27 @@ def test_columns_of_the_data_and_of_an_effect_table() -> None:
     frame = pd.DataFrame({**BCG, **BY, "trial": [f"t{i}" for i in range(13)]})
     names = {n: n for n in BCG}
     a = vf.glmm("OR", model="CM.AL", data=frame, **names, study="trial", formula="~ablat")
-    b = vf.glmm("OR", model="CM.AL", **BCG, formula="~ablat", moderators=BY)
+    b = vf.glmm("OR", model="CM.AL", **BCG, formula="~ablat", data=BY)
     assert a.estimate == pytest.approx(b.estimate)
     assert list(a.coefficients["term"]) == ["Intercept", "ablat"]
     table = vf.effect_size("OR", data=frame, study="trial", **names)
-    c = vf.glmm("OR", model="CM.AL", data=table, formula="~ablat", moderators=BY)
+    c = vf.glmm("OR", model="CM.AL", data=table, formula="~ablat")
     assert c.estimate == pytest.approx(b.estimate)
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"moderators": {"ablat": LATITUDE[:12]}}, "12 rows for 13 effects"),
-        ({"moderators": {"other": LATITUDE}}, "reads ablat"),
-        ({"formula": "~ablat + more", "moderators": {**BY, "more": [2 * x for x in LATITUDE]}}, "Collinear moderators: more"),
-        ({"moderators": {"ablat": [None, *LATITUDE[1:]]}}, r"row 1 \(study 1\), column ablat: missing value"),
-        ({"formula": None}, "go with a formula"),
+        ({"data": {"ablat": LATITUDE[:12]}}, "the data have 12 rows and events1 has 13 values"),
+        ({"data": {"other": LATITUDE}}, "reads ablat"),
+        ({"formula": "~ablat + more", "data": {**BY, "more": [2 * x for x in LATITUDE]}}, "Collinear moderators: more"),
+        ({"data": {"ablat": [None, *LATITUDE[1:]]}}, r"row 1 \(study 1\), column ablat: missing value"),
+        ({"formula": None, "omnibus": "ablat"}, "goes with a formula"),
         ({"omnibus": "dose"}, "no coefficient 'dose'"),
     ],
 )
 def test_bad_moderators(changed: dict[str, Any], said: str) -> None:
-    arguments: dict[str, Any] = {"model": "CM.AL", **BCG, "formula": "~ablat", "moderators": BY} | changed
+    arguments: dict[str, Any] = {"model": "CM.AL", **BCG, "formula": "~ablat", "data": BY} | changed
     with pytest.raises(vf.InputError, match=said):
         vf.glmm("OR", **arguments)
 
@@ -267,11 +267,11 @@ def test_bad_moderators(changed: dict[str, Any], said: str) -> None:
 def test_too_few_studies_and_missing_moderators() -> None:
     three = {n: v[:3] for n, v in BCG.items()}
     with pytest.raises(vf.InputError, match="3 informative studies cannot estimate 3 coefficients"):
-        vf.glmm("OR", model="CM.AL", **three, formula="~a + b", moderators={"a": [0.0, 1, 0], "b": [0.0, 0, 1]})
+        vf.glmm("OR", model="CM.AL", **three, formula="~a + b", data={"a": [0.0, 1, 0], "b": [0.0, 0, 1]})
     gap = {"ablat": [None, *LATITUDE[1:]]}
-    fit = vf.glmm("OR", model="CM.AL", **BCG, formula="~ablat", moderators=gap, missing="drop")
+    fit = vf.glmm("OR", model="CM.AL", **BCG, formula="~ablat", data=gap, missing="drop")
     without = {n: v[1:] for n, v in BCG.items()}
-    same = vf.glmm("OR", model="CM.AL", **without, formula="~ablat", moderators={"ablat": LATITUDE[1:]})
+    same = vf.glmm("OR", model="CM.AL", **without, formula="~ablat", data={"ablat": LATITUDE[1:]})
     assert fit.estimate == pytest.approx(same.estimate)
     assert "study 1 (row 1)" in fit.warnings[0]
 
@@ -282,7 +282,7 @@ def test_a_group_without_events_in_an_arm_is_an_error(model: str, effects: str) 
     """In UM.RS the other arm holds the level that the studies share, and the estimate stays finite."""
     data = {"events1": [0, 0, 0, 2], "n1": [20] * 4, "events2": [3, 2, 4, 3], "n2": [20] * 4}
     with pytest.raises(vf.ConvergenceError, match="no finite maximum"):
-        vf.glmm("OR", model=model, **data, formula="~g", moderators={"g": list("aabb")}, heterogeneity=effects)
+        vf.glmm("OR", model=model, **data, formula="~g", data={"g": list("aabb")}, heterogeneity=effects)
 
 
 def test_families_of_large_studies() -> None:

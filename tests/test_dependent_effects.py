@@ -271,13 +271,13 @@ class TestRefusals:
         self.refuse("nesting", random="outcome | trial/effect")
         self.refuse("2 structures for 1 terms", random="outcome | trial", structure=["CS", "AR"])
         self.refuse("random effects read 'site'", random="1 | site")
-        self.refuse("one of v=", V=self.V)
+        self.refuse("V has .* on its diagonal and v says", V=1.5 * self.V)
         self.refuse("level=95", level=95)
 
     def test_values_name_row_and_column(self):
         y = self.frame.y.tolist()
         self.refuse(r"row 2 .*column y: missing", y=[y[0], None, *y[2:]])
-        self.refuse(r"row 3, column y: 'a' is not a number", y=[*y[:2], "a", *y[3:]])
+        self.refuse(r"row 3 .*column y: 'a' is text, not a number", y=[*y[:2], "a", *y[3:]])
         self.refuse(r"row 1 .*column v: the sampling variance is -1", v=[-1.0, *self.frame.v[1:]])
         self.refuse(r"row 4 .*column trial: missing", data=self.frame.assign(trial=[0, 0, 0, None, *self.frame.trial[4:]]))
         self.refuse("not symmetric: row 1, column 2", v=None, V=self.V + np.triu(np.ones(self.V.shape), 1) * 0.001)
@@ -296,7 +296,7 @@ class TestRefusals:
 
     def test_too_few(self):
         self.refuse("leave nothing", y=[0.1], v=[0.1], data={"trial": [1]})
-        self.refuse("no effects", y=[], v=[], data={"trial": []})
+        self.refuse("no studies", y=[], v=[], data={"trial": []})
 
     def test_non_convergence_is_an_error(self):
         fit = vf.multivariate(y=self.frame.y, v=self.frame.v, data=self.frame, random="1 | trial/effect")
@@ -365,7 +365,7 @@ def test_missing_rows_are_dropped_by_name():
     frame, V = example(0)
     y = frame.y.tolist()
     y[4] = None
-    with pytest.warns(vf.VfmetaWarning, match=r"effect 5 \(row 5\)"):
+    with pytest.warns(vf.VfmetaWarning, match=r"effect 5 \(row 5: y\)"):
         fit = vf.multivariate(y=y, V=V, data=frame, random="1 | trial", missing="drop")
     keep = np.arange(len(y)) != 4
     full = vf.multivariate(y=frame.y[keep], V=V[np.ix_(keep, keep)], data=frame[keep], random="1 | trial")

@@ -225,8 +225,8 @@ def test_no_correction_is_refused_where_the_ratio_does_not_exist():
 @pytest.mark.parametrize(
     ("measure", "values", "message"),
     [
-        ("MD", MEANS | {"sd1": [0.0, 1.0]}, r"row 1 \(row 1\), column 'sd1': an SD must be greater than 0"),
-        ("SMD", MEANS | {"n2": [1, 15]}, "column 'n2': an arm needs at least 2 patients"),
+        ("MD", MEANS | {"sd1": [0.0, 1.0]}, r"row 1, column sd1: an SD must be greater than 0"),
+        ("SMD", MEANS | {"n2": [1, 15]}, "column n2: an arm needs at least 2 patients"),
         ("OR", TWO_BY_TWO | {"events1": [30, 8]}, "more events than the total"),
         ("OR", TWO_BY_TWO | {"events1": [-1, 8]}, "a count cannot be negative"),
         ("IRR", RATES | {"time1": [0.0, 9.0]}, "person-time must be greater than 0"),
@@ -237,7 +237,7 @@ def test_no_correction_is_refused_where_the_ratio_does_not_exist():
         ("SMD1", {"mean1": [3.0], "n1": [9], "mean2": [2.0], "sd2": [1.0], "n2": [2]}, "SMD1 does not exist"),
         ("SMD", {"p": [0.0], "n1": [9], "n2": [9]}, "a p value must lie between 0 and 1"),
         ("MD", {"mean1": [1.0]}, "missing: .*not known: none"),
-        ("MD", MEANS | {"mean1": ["five", 3.0]}, "'five' is not a finite number"),
+        ("MD", MEANS | {"mean1": ["five", 3.0]}, "'five' is text, not a number"),
         ("MD", MEANS | {"mean1": [None, 3.0]}, "a value is missing"),
         ("XYZ", MEANS, "Unknown measure 'XYZ'"),
     ],

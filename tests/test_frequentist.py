@@ -218,7 +218,7 @@ def test_missing_rows_are_dropped_by_name() -> None:
     assert len(caught.value.problems) == 2
     assert "row 2 (B), column y: missing value" in caught.value.problems[0]
     assert 'missing="drop"' in caught.value.problems[0]
-    with pytest.warns(vf.VfmetaWarning, match=r"Left out because y or v is missing: B \(row 2\), D \(row 4\)"):
+    with pytest.warns(vf.VfmetaWarning, match=r"Left out because a value is missing: B \(row 2: y\), D \(row 4: y\)"):
         fit = vf.random_effects(y=y, v=[0.1] * 5, study=list("ABCDE"), missing="drop")
     assert fit.labels == ("A", "C", "E")
     assert fit.k == 3
@@ -228,13 +228,13 @@ def test_missing_rows_are_dropped_by_name() -> None:
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("no studies", {"y": [], "v": []}, "k = 0"),
-    ("nothing given", {}, "Give an effect table, or both"),
-    ("y only", {"y": [1.0]}, "both y="),
-    ("array first", {"effects": [1, 2, 3]}, "not an effect table"),
+    ("nothing given", {}, "Give an effect table, or y="),
+    ("y only", {"y": [1.0]}, "or y= .effects. with one of v="),
+    ("array first", {"data": [1, 2, 3]}, "data is a list; it must be an effect table, a data frame"),
     ("lengths", {"y": [1, 2, 3], "v": [1, 1]}, "y has 3 values and v has 2"),
     ("matrix", {"y": [[1, 2]], "v": [[1, 1]]}, "one-dimensional"),
     ("scalar", {"y": 1.0, "v": 1.0}, "one-dimensional"),
-    ("one text", {"y": "1,2", "v": [1, 1]}, "y is a str"),
+    ("one text", {"y": "1,2", "v": [1, 1]}, "y='1,2' is the name of a column; pass data="),
     ("zero variance", {"y": [1, 2], "v": [0.1, 0.0], "study": ["A", "B"]}, r"row 2 \(B\), column v: .* variance is 0"),
     ("negative variance", {"y": [1, 2], "v": [-1, 1]}, r"row 1 \(study 1\), column v: the sampling variance is -1"),
     ("infinite", {"y": [1, math.inf], "v": [1, 1]}, r"row 2 \(study 2\), column y: the value is infinite"),
@@ -242,9 +242,9 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("text", {"y": [1, "2.5 mm"], "v": [1, 1]}, "'2.5 mm' is text, not a number"),
     ("complex", {"y": [1, 2j], "v": [1, 1]}, "is not a number"),
     ("duplicate", {"y": [1, 2, 3], "v": [1, 1, 1], "study": ["A", "B", "A"]}, r"rows 1 and 3.*'A' stands more than once"),
-    ("labels short", {"y": [1, 2], "v": [1, 1], "study": ["A"]}, "1 labels for 2 studies"),
-    ("labels text", {"y": [1, 2], "v": [1, 1], "study": "AB"}, "labels is one text"),
-    ("label empty", {"y": [1, 2], "v": [1, 1], "study": ["A", None]}, "row 2, column labels: empty label"),
+    ("labels short", {"y": [1, 2], "v": [1, 1], "study": ["A"]}, "y has 2 values and study has 1"),
+    ("labels text", {"y": [1, 2], "v": [1, 1], "study": "AB"}, "study='AB' is the name of a column; pass data="),
+    ("label empty", {"y": [1, 2], "v": [1, 1], "study": ["A", None]}, "row 2, column study: empty name"),
     ("method", {"y": [1, 2], "v": [1, 1], "method": "MLE"}, "method='MLE' is unknown"),
     ("interval", {"y": [1, 2], "v": [1, 1], "test": "z"}, "test='z' is unknown"),
     ("level", {"y": [1, 2], "v": [1, 1], "level": 95}, "for 95% write 0.95"),
@@ -270,7 +270,7 @@ def test_every_fault_is_listed_at_once() -> None:
 
 def test_table_and_arrays_together_are_refused() -> None:
     table = SimpleNamespace(y=Y, v=V, labels=tuple("ABCDEF"), question=Question(), details=(), vcov=None)
-    with pytest.raises(vf.InputError, match="Both an effect table and raw arrays"):
+    with pytest.raises(vf.InputError, match="Both an effect table and y=, v= were given"):
         vf.random_effects(table, y=Y, v=V)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -267,12 +266,12 @@ def test_collinear_moderators_are_named() -> None:
     ({"tau2": -1.0}, "no variance"),
     ({"test": "F"}, "test='F' is unknown"),
     ({"method": "GENQ"}, "needs weights="),
-    ({"weights": [1, 2]}, "one weight per effect"),
-    ({"weights": [0] + [1] * 13}, "row 1 .study 1., column weights: 0.0 is not a weight"),
+    ({"weights": [1, 2]}, "weights has 2 values for 14 rows"),
+    ({"weights": [0] + [1] * 13}, "row 1 .study 1., column weights: 0 is no weight"),
     ({"omnibus": "nope"}, "no coefficient 'nope'"),
     ({"omnibus": 9}, "no coefficient 9"),
     ({"level": 95}, "for 95% write 0.95"),
-    ({"y": "effect"}, "data has no column of that name"),
+    ({"y": "effect"}, "No column 'effect' in the data"),
 ])  # fmt: skip
 def test_bad_choices_say_what_to_do(change: dict[str, Any], message: str) -> None:
     given_ = {"formula": "~ dose", "data": table(), "y": "y", "v": "v"} | change
@@ -296,7 +295,7 @@ def test_bad_cells_name_row_and_column() -> None:
     assert (r.k, r.labels[0], "study 7" in r.labels) == (11, "study 1", False)
     with pytest.raises(vf.InputError, match=r"row 1 .study 1., column dose: inf is not a finite number"):
         fit("~ dose", table().assign(dose=[np.inf] + [1.0] * 13))
-    with pytest.raises(vf.InputError, match="one row per effect"):
+    with pytest.raises(vf.InputError, match="the data have 2 rows and y has 3 values"):
         vf.meta_regression(formula="~ a", data={"a": [1, 2]}, y=[1, 2, 3], v=[1, 1, 1])
     with pytest.raises(vf.InputError, match="every study has the value 'a'"):
         fit("~ arm", table().assign(arm="a"))
@@ -349,8 +348,7 @@ def test_one_dominating_study() -> None:
 
 def test_an_effect_table_brings_its_own_moderators() -> None:
     d = table()
-    details = tuple({"dose": x, "arm": a} for x, a in zip(d["dose"], d["arm"], strict=True))
-    effects = SimpleNamespace(y=d["y"].to_numpy(), v=d["v"].to_numpy(), labels=[f"s{i}" for i in range(14)], details=details)
+    effects = vf.effect_table(d)
     assert quiet(vf.meta_regression, effects, "~ dose").estimate == pytest.approx(fit().estimate, rel=1e-12)
 
 

@@ -249,7 +249,7 @@ def test_priors_are_said() -> None:
 
 
 BAD_ARMS: dict[str, tuple[dict[str, Any], str]] = {
-    "more events than patients": ({"sick": [12, 70, 5, 9, 6]}, r"row 2 \(A: low\), column sick: more events than patients"),
+    "more events than patients": ({"sick": [12, 70, 5, 9, 6]}, r"row 2 \(A: low\), column sick: more events than the total"),
     "not whole": ({"sick": [12, 7.5, 5, 9, 6]}, r"row 2 .*needs a whole number"),
     "missing": ({"sick": [12, None, 5, 9, 6]}, r"row 2 \(A: low\), column sick: missing value"),
     "twice": ({"drug": ["placebo", "low", "low", "placebo", "low"]}, "rows 2 and 3, .*'A: low' stands twice"),

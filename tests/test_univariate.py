@@ -304,7 +304,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"prediction": "none"}, "prediction='none' is unknown"),
     ({"tau2_interval": "Wald"}, "tau2_interval='Wald' is unknown"),
     ({"method": "DL", "tau2_interval": "profile-likelihood"}, "follows a likelihood"),
-    ({"weights": [1, 2]}, "give one weight per row"),
+    ({"weights": [1, 2]}, "weights has 2 values for 6 rows"),
     ({"weights": "unequal"}, "weights='unequal' is unknown"),
     ({"weights": [1, 2, 3, 4, 5, 0]}, r"row 6 \(study 6\), column weights: 0 is no weight"),
     ({"weights": [1, 2, 3, 4, 5, "x"]}, "not a number"),

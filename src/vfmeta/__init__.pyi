@@ -10,6 +10,7 @@ from .core.messages import VfmetaWarning as VfmetaWarning
 from .core.question import Question as Question
 from .effects.compare.comparison import compare as compare
 from .effects.effect_size import effect_size as effect_size
+from .effects.reading import effect_table as effect_table
 from .effects.single_study import study_intervals as study_intervals
 from .effects.table import EffectTable as EffectTable
 from .frequentist.after.bootstrap import bootstrap as bootstrap

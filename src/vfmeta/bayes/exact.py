@@ -13,7 +13,6 @@ functions anywhere, draws, a study's own posterior), and rows it leaves (a prior
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -255,11 +254,14 @@ def choose_priors(question: Question, tau: TauPrior | None, mu: MuPrior | None) 
 
 
 def random_effects(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     level: float = 0.95,
@@ -271,12 +273,8 @@ def random_effects(
 
     Parameters
     ----------
-    effects : effect table, optional
-        What ``vf.compare`` or ``vf.effect_size`` returned.
-    y, v : array-like of shape (k,)
-        Instead of a table: effects on the analysis scale and their sampling variances.
-    study : sequence of k names, optional
-        Study names for raw arrays.
+    data, y, v, se, V, ci, study
+        Effects as a table, a data frame with column names, or arrays; as in `vfmeta.random_effects`.
     tau, mu : priors, optional
         Defaults follow the measure (`vfmeta.priors.default_tau`, `default_mu`); raw arrays of unknown unit get a
         flat mu and must name tau.
@@ -295,9 +293,16 @@ def random_effects(
         ``estimate`` is the posterior median of mu, ``prediction`` the interval of the next trial's true effect, ``tau2`` the
         square of the posterior median of tau. A moment that does not exist (heavy-tailed prior, few studies) is infinite
         and a warning says so.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.bayes.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], tau=vf.priors.HalfNormal(0.5))
+    >>> fit.k, fit.interval[0] < fit.estimate < fit.interval[1]
+    (3, True)
     """
     interval = choice("interval", interval, IntervalKind)
-    studies = read(effects, y, v, study, question, missing, level)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     tau, mu = choose_priors(studies.question, tau, mu)
     refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
     result = _compiled_result(studies, tau, mu, float(level), interval)
@@ -310,7 +315,7 @@ def random_effects(
 
 def posterior(y: Any, v: Any, tau: TauPrior, mu: MuPrior | None = None) -> ExactPosterior:
     """Exact posterior with its densities, distribution functions and quantiles; ``mu`` is flat when left out."""
-    studies = read(None, y, v, None, None, "raise", 0.95)
+    studies = read(None, y=y, v=v)
     tau, mu = choose_priors(studies.question, tau, mu)
     return ExactPosterior(studies.y, studies.v, tau, mu)
 

@@ -125,10 +125,14 @@ def random_effects_many(
 
 
 def prior_sensitivity(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     tau_scales: Any,
     mu_sds: Any,
     family: Callable[[float], TauPrior] = HalfNormal,
@@ -141,7 +145,7 @@ def prior_sensitivity(
 
     Parameters
     ----------
-    effects, y, v, question, missing
+    data, y, v, se, V, ci, study, question, missing
         As in `random_effects`.
     tau_scales : array-like of shape (a,)
         Scales of tau's prior, on the analysis scale.
@@ -157,7 +161,7 @@ def prior_sensitivity(
     DataFrame
         a times b rows: tau_scale, mu_sd and the columns of `random_effects_many`.
     """
-    s = read(effects, y, v, None, question, missing, level)
+    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     a, b = (_positive_column(x, name) for x, name in ((tau_scales, "tau_scales"), (mu_sds, "mu_sds")))
     taus = [family(float(x)) for x in a]
     mus: list[MuPrior] = [Flat() if math.isinf(x) else Normal(mu_mean, float(x)) for x in b]

@@ -18,7 +18,9 @@ from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.marginals import NormalMixture, check_draws, solve_tau
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.effects.reading import read
+from vfmeta.effects import cells
+from vfmeta.effects.columns import as_frame
+from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import Flat, MuPrior, Normal, TauPrior
 from vfmeta.text import numbers as tx
 
@@ -154,11 +156,15 @@ class RegressionPosterior:
 
 
 def meta_regression(
-    effects: Any = None,
+    data: Any = None,
     covariates: Any = None,
     *,
     y: Any = None,
     v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     intercept: bool = True,
     tau: TauPrior | None = None,
     beta: Normal | Flat | Mapping[str, Normal | Flat] | None = None,
@@ -168,10 +174,10 @@ def meta_regression(
 
     Parameters
     ----------
-    effects, y, v, tau, question
+    data, y, v, se, V, ci, study, tau, question
         As in `random_effects`.
-    covariates : DataFrame, mapping of names to columns, or array of shape (k, p)
-        One row a study, in the order of the effects; numbers only.
+    covariates : column name or names, data frame, mapping of names to columns, or array of shape (k, p)
+        Numbers: columns of ``data``, or one row a study.
     intercept : bool
         Whether a column of ones, named "intercept", comes first.
     beta : prior, or mapping of names to priors, optional
@@ -182,9 +188,9 @@ def meta_regression(
     InputError
         Covariates of wrong shape, missing or constant where they must not be, or an improper posterior.
     """
-    s = read(effects, y, v, None, question, "raise", 0.95)
+    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question)
     tau, _ = choose_priors(s.question, tau, Flat())
-    names, x = _design(covariates, s.k, intercept)
+    names, x = _design(covariates, s, intercept)
     chosen = coefficient_priors(names, beta)
     flat = [not b.proper for b in chosen]
     refuse_dependent(x[:, flat], [n for n, free in zip(names, flat, strict=True) if free])
@@ -217,33 +223,41 @@ def refuse_dependent(x: np.ndarray, names: Sequence[str]) -> None:
         )
 
 
-def _design(covariates: Any, k: int, intercept: bool) -> tuple[list[str], np.ndarray]:
+def _design(covariates: Any, s: Studies, intercept: bool) -> tuple[list[str], np.ndarray]:
+    """Names and columns of the moderators: names in the data, a frame or mapping of columns, or a matrix."""
     if covariates is None:
-        names, columns = [], np.empty((k, 0))
-    elif hasattr(covariates, "items"):
-        pairs = list(covariates.items())
-        names, columns = [str(n) for n, _ in pairs], np.column_stack([_numeric(c, f"covariate {n}") for n, c in pairs])
-    else:
-        columns = _numeric(covariates, "covariates")
-        columns = columns[:, None] if columns.ndim == 1 else columns
+        names, columns = [], np.empty((s.k, 0))
+    elif isinstance(covariates, str) or (
+        isinstance(covariates, (list, tuple)) and covariates and all(isinstance(x, str) for x in covariates)
+    ):
+        names = [covariates] if isinstance(covariates, str) else list(covariates)
+        columns = _numeric({name: s.column(name, "covariates").values for name in names}, s)
+    elif isinstance(covariates, np.ndarray) or not (hasattr(covariates, "items") or hasattr(covariates, "columns")):
+        columns = s.rows.block(covariates, "covariates")[s.kept]
         names = [f"x{j + 1}" for j in range(columns.shape[1])]
+    else:
+        frame = as_frame(covariates)
+        names = [str(n) for n in frame.columns]
+        columns = _numeric({n: s.column(frame[n], n).values for n in names}, s)
     if intercept:
-        names, columns = ["intercept", *names], np.column_stack([np.ones(len(columns)), columns])
-    if columns.shape[0] != k or columns.shape[1] == 0:
-        raise InputError(
-            f"The covariates have shape {columns.shape}; they need one row for each of the {k} studies and at least one column."
-        )
-    bad = [
-        f"row {i + 1}, covariate {names[j]}: missing or not finite."
+        names, columns = ["intercept", *names], np.column_stack([np.ones(s.k), columns])
+    if not names:
+        raise InputError("There is no coefficient: give covariates, or leave the intercept in.")
+    problems = [
+        cells.place(i, s.labels, names[j], s.kept.tolist()) + "missing or not finite; fill it in or remove the row."
         for i, j in zip(*np.nonzero(~np.isfinite(columns)), strict=True)
     ]
-    if bad:
-        raise InputError(bad)
+    if problems:
+        raise InputError(problems)
     return names, columns
 
 
-def _numeric(values: Any, what: str) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as fault:
-        raise InputError(f"{what}: {fault}; covariates must be numbers, so code groups as 0 and 1.") from fault
+def _numeric(columns: Mapping[str, Any], s: Studies) -> np.ndarray:
+    problems: list[str] = []
+    rows = s.kept.tolist()
+    found = [
+        cells.numbers(cells.column(x, name), name, s.labels, problems, rows=rows, gap=cells.FILL) for name, x in columns.items()
+    ]
+    if problems:
+        raise InputError(problems)
+    return np.column_stack(found)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import threading
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,14 @@ class Draws:
 
 
 def sample(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     tau: priors.TauPrior | None = None,
     mu: priors.MuPrior | None = None,
     level: float = 0.95,
@@ -78,7 +80,7 @@ def sample(
         Draws kept and tuning steps per chain, and number of chains.
     """
     interval = choice("interval", interval, IntervalKind)
-    studies = read(effects, y, v, study, question, missing, level)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     tau, mu = choose_priors(studies.question, tau, mu)
     d = _draw(studies, tau, mu, seed, draws, tune, chains)
     errors = monte_carlo_errors({"mu": d.mu, "tau": d.tau}, tails_of(tau, mu, studies.k), float(level))
@@ -93,11 +95,14 @@ def sample(
 
 
 def sample_posterior(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     tau: priors.TauPrior | None = None,
     mu: priors.MuPrior | None = None,
     question: Any = None,
@@ -112,7 +117,7 @@ def sample_posterior(
     Group ``posterior``: mu, tau, next_trial (chain, draw) and theta (chain, draw, study), the studies named by their labels;
     ``sample_stats``: energy, diverging; ``observed_data``: y and v by study.
     """
-    studies = read(effects, y, v, study, question, missing, 0.95)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
     tau, mu = choose_priors(studies.question, tau, mu)
     d = _draw(studies, tau, mu, seed, draws, tune, chains)
     return compat.to_arviz(

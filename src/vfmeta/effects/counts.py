@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,27 +12,25 @@ from vfmeta.core.measures import EVENTS
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.reading import _check_vcov, _column, _names, _numbers
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from vfmeta.effects.table import EffectTable
+from vfmeta.effects import cells, covariance
+from vfmeta.effects.columns import Rows, aligned, as_frame, look_up
+from vfmeta.effects.formulas.checks import faults
+from vfmeta.effects.reading import is_table
 
 
 @dataclass(frozen=True)
 class Counts:
     """Checked counts: ``columns`` in the order of ``kind``, each of shape (k,); ``notes`` on rows left out.
 
-    ``rows`` (k,) are the places of the studies among the ``total`` rows that were given.
+    ``kept`` (k,) are the places of the studies among the ``rows`` that were given.
     """
 
     kind: tuple[str, ...]
     columns: tuple[np.ndarray, ...]
     labels: tuple[str, ...]
     notes: tuple[str, ...]
-    rows: np.ndarray
-    total: int
+    kept: np.ndarray
+    rows: Rows
     asked: Question | None = None
 
     def question(self, given: Question | None, measure: str) -> Question:
@@ -61,10 +59,11 @@ class Counts:
             (name, x.sum() > 0) for name, x, size in self.arms if x.sum() == 0 or (not self.rates and bool((x == size).all()))
         )
 
-    def keep(self, mask: np.ndarray) -> Counts:
-        """The studies where ``mask`` is True."""
-        kept = tuple(label for label, use in zip(self.labels, mask, strict=True) if use)
-        return replace(self, columns=tuple(c[mask] for c in self.columns), labels=kept, rows=self.rows[mask])
+    def keep(self, mask: np.ndarray, note: str = "") -> Counts:
+        """The studies where ``mask`` is True, and why the others are left out."""
+        labels = tuple(label for label, use in zip(self.labels, mask, strict=True) if use)
+        notes = (*self.notes, note) if note else self.notes
+        return replace(self, columns=tuple(c[mask] for c in self.columns), labels=labels, kept=self.kept[mask], notes=notes)
 
 
 def read_counts(
@@ -72,9 +71,9 @@ def read_counts(
     needed: tuple[str, ...],
     given: dict[str, Any],
     *,
-    data: pd.DataFrame | EffectTable | None,
-    study: str | Sequence[Any] | None,
-    missing: str,
+    data: Any,
+    study: Any,
+    missing: Missing,
     level: float,
     whole: bool = False,
 ) -> Counts:
@@ -88,10 +87,10 @@ def read_counts(
         Which of ``given`` the measure takes; the others must be None.
     given : dict
         Argument name to column name (with ``data``) or array-like of shape (k,).
-    data : pandas.DataFrame, EffectTable or None
+    data : data frame, mapping of columns, EffectTable or None
         Where column names are looked up; an effect table brings its counts and names itself.
     study : str, sequence of k names, or None
-        Column of study names (with ``data``), or the names.
+        Column of study names (with ``data``), or the names; the column "study" is found by itself.
     missing : {"raise", "drop"}
         Whether a row with a missing value is an error or is left out with a note.
     level : float
@@ -102,10 +101,10 @@ def read_counts(
     missing = choice("missing", missing, Missing)
     confidence(level)
     told: tuple[str, ...] = ()
-    asked = getattr(data, "question", None) if data is not None and not hasattr(data, "columns") else None
-    if data is not None and not hasattr(data, "columns"):
-        given, study, told = _from_effects(data, needed, given, study)
-        data = None
+    table = data if is_table(data) else None
+    if table is not None:
+        given, study, told = _from_effects(table, needed, given, study)
+    frame = None if data is None or table is not None else as_frame(data)
     absent = [name for name in needed if given.get(name) is None]
     surplus = [name for name, value in given.items() if name not in needed and value is not None]
     if absent or surplus:
@@ -113,34 +112,29 @@ def read_counts(
             f"{measure} takes {', '.join(needed)}; missing: {', '.join(absent) or 'none'}, "
             f"not used by {measure}: {', '.join(surplus) or 'none'}."
         )
-    raw = {name: _column(_look_up(given[name], name, data), name) for name in needed}
-    k = len(raw[needed[0]])
-    for name in needed:
-        if len(raw[name]) != k:
-            raise InputError(f"{name} has {len(raw[name])} values and {needed[0]} has {k}; give one per study.")
+    if study is None and frame is not None and "study" in frame.columns:
+        study = "study"
+    asked = {name: given[name] for name in needed} | ({} if study is None else {"study": study})
+    found = look_up(asked, frame)
+    values, k, index = aligned(found, frame)
     if k == 0:
-        raise InputError("There are no studies (k = 0): nothing can be pooled. Check the selection that made this table.")
-    labels = _names(None if study is None else list(_look_up(study, "study", data)), k)
-    shown = {name: given[name] if isinstance(given[name], str) else name for name in needed}
+        raise InputError(cells.EMPTY)
+    shown = {name: x.shown for name, x in found.items()}
     problems: list[str] = []
-    columns = {name: _numbers(raw[name], labels, shown[name], problems) for name in needed}
-    _check_values(columns, needed, shown, labels, whole, problems)
-    gaps = np.isnan(np.stack(list(columns.values()))).any(axis=0)
+    labels = cells.names(values.get("study"), k, shown=shown.get("study", "study"), problems=problems)
+    columns = {name: cells.numbers(values[name], shown[name], labels, problems) for name in needed}
+    check_values(columns, shown, labels, whole, problems)
+    rows = Rows(k, data if table is not None else frame, index, None if study is None else labels)
+    empty = {shown[name]: np.isnan(columns[name]) for name in needed}
     if missing == "raise":
-        for i in np.flatnonzero(gaps):
-            for name in needed:
-                place = f"row {i + 1} ({labels[i]}), column {shown[name]}: "
-                if np.isnan(columns[name][i]) and not any(p.startswith(place) for p in problems):
-                    problems.append(f'{place}missing value; fill it in, remove the row, or pass missing="drop".')
+        cells.gaps(empty, labels, problems)
     if problems:
         raise InputError(problems)
-    if gaps.all():
-        raise InputError("Every row has a missing value; nothing is left to pool.")
-    notes = told
-    if gaps.any():
-        left = ", ".join(f"{labels[i]} (row {i + 1})" for i in np.flatnonzero(gaps))
-        notes = (*told, f"Left out because a value is missing: {left}.")
-    return Counts(needed, tuple(columns[name] for name in needed), labels, notes, np.arange(k), k, asked).keep(~gaps)
+    gone = np.any(list(empty.values()), axis=0)
+    counts = Counts(
+        needed, tuple(columns[name] for name in needed), labels, told, np.arange(k), rows, getattr(table, "question", None)
+    )
+    return counts.keep(~gone, cells.left_out(empty, labels)) if gone.any() else counts
 
 
 EFFECT_TABLE = {"events1": "events_experimental", "n1": "n_experimental", "events2": "events_control", "n2": "n_control"}
@@ -150,13 +144,11 @@ def _from_effects(
     table: Any, needed: tuple[str, ...], given: dict[str, Any], study: Any
 ) -> tuple[dict[str, Any], Any, tuple[str, ...]]:
     """Counts of the two arms behind an effect table (from ``vf.compare`` or ``vf.effect_size`` of events)."""
-    if not (hasattr(table, "details") and hasattr(table, "labels")):
-        raise InputError(f"data is a {type(table).__name__}; it must be a data frame or an effect table.")
     if needed != EVENTS or study is not None or any(value is not None for value in given.values()):
         raise InputError("An effect table brings its own counts of two arms; give it alone, for OR, RR, RD or Peto.")
     details = table.details
     if not len(table.labels):
-        raise InputError("The effect table is empty (k = 0): nothing can be pooled. Check the selection that made it.")
+        raise InputError(cells.EMPTY)
     without = [
         label
         for i, label in enumerate(table.labels)
@@ -167,43 +159,23 @@ def _from_effects(
             f"The effect table does not hold events and patients of both arms for {', '.join(without)} (read as an "
             "effect, or no counts); leave those out with .without(...), or give a data frame of counts."
         )
-    _check_vcov(getattr(table, "vcov", None), len(details), np.arange(len(details)))
+    covariance.refuse_shared(getattr(table, "vcov", None), len(details), np.arange(len(details)))
     left = "; ".join(f"{x.label} ({x.reason})" for x in getattr(table, "left_out", ()))
     notes = (f"The effect table leaves out: {left}.",) if left else ()
     return {name: [row[EFFECT_TABLE[name]] for row in details] for name in needed}, list(table.labels), notes
 
 
-def _look_up(value: Any, name: str, data: pd.DataFrame | None) -> Any:
-    if not isinstance(value, str):
-        return value
-    if data is None:
-        raise InputError(f"{name}={value!r} is the name of a column; pass data=, or give {name} as an array.")
-    if value not in data.columns:
-        raise InputError(f"No column {value!r} in the data; it has {', '.join(map(repr, data.columns))}.")
-    return data[value].to_numpy()
-
-
-def _check_values(
-    columns: dict[str, np.ndarray],
-    needed: tuple[str, ...],
-    shown: dict[str, str],
-    labels: tuple[str, ...],
-    whole: bool,
-    problems: list[str],
+def check_values(
+    columns: dict[str, np.ndarray], shown: dict[str, str], labels: Sequence[str], whole: bool, problems: list[str]
 ) -> None:
-    def report(mask: np.ndarray, name: str, what: str) -> None:
-        at = f"column {shown[name]}: {what}"
-        problems.extend(f"row {i + 1} ({labels[i]}), {at} (value {columns[name][i]:g})." for i in np.flatnonzero(mask))
-
-    for events, size in zip(needed[::2], needed[1::2], strict=True):
-        x, n = columns[events], columns[size]
-        report(x < 0, events, "a count cannot be negative")
-        if size.startswith("time"):
-            report(n <= 0, size, "the time at risk must be greater than 0")
-        else:
-            report(n <= 0, size, "an arm needs at least 1 patient")
-            report(x > n, events, "more events than patients")
-        if whole:
-            report(x % 1 > 0, events, "a likelihood of counts needs a whole number")
-            if not size.startswith("time"):
-                report(n % 1 > 0, size, "a likelihood of counts needs a whole number")
+    """Counts that cannot be, and, where ``whole``, those that are no whole numbers."""
+    rows = [f"row {i + 1} ({label})" for i, label in enumerate(labels)]
+    problems += faults(columns, rows=rows, named=shown)
+    if not whole:
+        return
+    for name, x in columns.items():
+        if not name.startswith("time"):
+            problems += [
+                f"{rows[i]}, column {shown[name]}: a likelihood of counts needs a whole number (value {x[i]:g})."
+                for i in np.flatnonzero(x % 1 > 0)
+            ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.effects import cells
+from vfmeta.effects.columns import Rows, as_frame
 from vfmeta.results.codec import array, plain
 
 if TYPE_CHECKING:
@@ -74,7 +77,7 @@ class Design:
             if not np.all(np.isfinite(found)):
                 raise InputError(f"The new rows hold values that are missing or infinite (rows {_bad_rows(found)}).")
             return found
-        frame = frame_of(new, None)
+        frame = as_frame(new).reset_index(drop=True)
         missing = [v for v in self.variables if v not in frame]
         if missing:
             raise InputError(f"The new data lack the columns {', '.join(missing)} that the formula {self.formula} reads.")
@@ -94,11 +97,103 @@ class Design:
         return np.asarray(self.spec.get_model_matrix(frame), dtype=float)
 
 
-def needed(formula: str, data: Any, k: int) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The data as a frame of k rows, and the names of the columns that the formula reads."""
+@dataclass(frozen=True)
+class Part:
+    """A formula or matrix on the rows in use; ``gone`` (k, columns) says which of its cells are missing."""
+
+    formula: str | None
+    source: Any
+    columns: tuple[str, ...]
+    gone: np.ndarray
+
+    def design(self, keep: np.ndarray, labels: Sequence[str], rows: Sequence[int]) -> Design:
+        """The design of the rows ``keep``, which carry ``labels`` and stood at ``rows``, from 0, in what was given."""
+        if self.formula is None:
+            return from_matrix(self.source[keep], self.columns, labels, rows)
+        return from_formula(self.formula, self.source.iloc[keep].reset_index(drop=True), self.columns, labels, rows)
+
+
+class InUse(Protocol):
+    """Rows that are in use, of studies or of counts."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def kept(self) -> np.ndarray: ...
+    @property
+    def rows(self) -> Rows: ...
+    def keep(self, mask: np.ndarray, note: str = "") -> Self: ...
+
+
+Used = TypeVar("Used", bound=InUse)
+
+
+def part(formula: str | None, x: Any, names: Sequence[str] | None, used: InUse) -> Part:
+    """A formula over the columns of the data, or a design matrix with a row for every row given, on the rows in use."""
+    if (formula is None) == (x is None):
+        raise InputError("Give a formula (over the columns of the data) or a design matrix x, one of the two.")
+    if x is None:
+        import pandas as pd
+
+        frame = used.rows.frame
+        frame = pd.DataFrame(index=range(used.rows.total)) if frame is None else frame
+        return of_formula(str(formula), frame.iloc[used.kept].reset_index(drop=True))
+    block = used.rows.block(x, "x")[used.kept]
+    return Part(None, block, column_names(block, x, names), np.isnan(block))
+
+
+def column_names(block: np.ndarray, x: Any, names: Sequence[str] | None) -> tuple[str, ...]:
+    """What the columns of a design matrix are called: as said, as in its frame, or x1, x2, ..."""
+    names = names if names is not None else getattr(x, "columns", None)
+    columns = [f"x{j + 1}" for j in range(block.shape[1])] if names is None else [str(n) for n in names]
+    if len(columns) != block.shape[1] or len(set(columns)) != len(columns):
+        raise InputError(f"names must be {block.shape[1]} different texts, one per column of x.")
+    return tuple(columns)
+
+
+def of_formula(formula: str, frame: pd.DataFrame) -> Part:
+    """The part of a formula over the columns of a frame of the rows in use."""
+    variables = needed(formula, frame)
+    return Part(formula, frame, variables, gaps(frame, variables))
+
+
+def complete(used: Used, gone: Mapping[str, np.ndarray], missing: str) -> tuple[Used, np.ndarray]:
+    """The rows without a gap in ``gone`` (name of a column: which cells are empty) and their places among those in use.
+
+    Raises
+    ------
+    InputError
+        With ``missing="raise"`` every gap; a gap in every row.
+    """
+    bad = np.any(list(gone.values()), axis=0) if gone else np.zeros(len(used.labels), dtype=bool)
+    keep = np.flatnonzero(~bad)
+    if not bad.any():
+        return used, keep
+    if missing == "raise":
+        raise InputError([
+            f"row {used.kept[i] + 1} ({used.labels[i]}), column {name}: {cells.DROP}"
+            for i in np.flatnonzero(bad).tolist() for name, empty in gone.items() if empty[i]
+        ])  # fmt: skip
+    if len(keep) == 0:
+        raise InputError(f"Every row lacks one of {', '.join(gone)}; nothing is left to analyse.")
+    lost = [
+        f"{used.labels[i]} (row {used.kept[i] + 1}: {', '.join(name for name, empty in gone.items() if empty[i])})"
+        for i in np.flatnonzero(bad).tolist()
+    ]
+    return used.keep(~bad, f"Left out because a moderator is missing: {', '.join(lost)}."), keep
+
+
+def prepared(used: Used, parts: Sequence[Part], missing: str) -> tuple[Any, ...]:
+    """The rows complete in all parts, and the design of each on them."""
+    gone = {name: part.gone[:, j] for part in parts for j, name in enumerate(part.columns)}
+    used, keep = complete(used, gone, missing)
+    return used, *(part.design(keep, used.labels, used.kept.tolist()) for part in parts)
+
+
+def needed(formula: str, frame: pd.DataFrame) -> tuple[str, ...]:
+    """The names of the columns that the formula reads."""
     from formulaic import Formula  # type: ignore[import-untyped, unused-ignore]
 
-    frame = frame_of(data, k)
     try:
         read = {str(v) for v in Formula(right_side(formula)).required_variables}
     except InputError:
@@ -115,26 +210,31 @@ def needed(formula: str, data: Any, k: int) -> tuple[pd.DataFrame, tuple[str, ..
             f"The formula {formula!r} reads {', '.join(absent)}, which the data do not have; their columns are "
             f"{', '.join(map(str, frame.columns)) or 'none'}."
         )
-    return frame, tuple(variables)
+    twice = [v for v in variables if (frame.columns == v).sum() > 1]
+    if twice:
+        raise InputError(f"The data have the column {', '.join(map(repr, twice))} twice; rename one of them.")
+    return tuple(variables)
 
 
 def gaps(frame: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
-    """Which cells of the moderators are missing, shape (k, number of variables)."""
-    return frame[list(variables)].isna().to_numpy() if variables else np.zeros((len(frame), 0), dtype=bool)
+    """Which cells of the moderators are missing, shape (k, number of variables); an empty text is, for it is no group."""
+    return np.column_stack([cells.empty(frame[name]) for name in variables] or [np.zeros((len(frame), 0), dtype=bool)])
 
 
-def from_formula(formula: str, frame: pd.DataFrame, variables: tuple[str, ...], labels: Sequence[str]) -> Design:
+def from_formula(
+    formula: str, frame: pd.DataFrame, variables: tuple[str, ...], labels: Sequence[str], rows: Sequence[int]
+) -> Design:
     """Design of a formula on complete rows; text and true/false columns are factors, their first value the reference.
 
     Formulas are those of formulaic, ``**`` and R's ``^`` inside ``I()`` both being powers. A formula may hold any Python
-    expression, so take none from a stranger.
+    expression, so take none from a stranger. ``rows`` are the places of the rows in what was given, from 0.
     """
     from formulaic import model_matrix
 
     frame = frame[list(variables)].copy() if variables else frame.iloc[:, :0].copy()
     levels = _levelled(frame, {})
     problems = [
-        f"row {i + 1} ({labels[i]}), column {name}: {float(frame[name].iloc[i])} is not a finite number; "
+        f"row {rows[i] + 1} ({labels[i]}), column {name}: {float(frame[name].iloc[i])} is not a finite number; "
         "correct it or leave the row out."
         for name in variables
         if name not in levels
@@ -158,13 +258,13 @@ def from_formula(formula: str, frame: pd.DataFrame, variables: tuple[str, ...], 
     if not names:
         raise InputError(f"The formula {formula!r} leaves no column; keep the intercept or name a moderator.")
     x = np.asarray(matrix, dtype=float)
-    _check_finite(x, names, labels)
+    _check_finite(x, names, labels, rows)
     return Design(x, names, formula, matrix.model_spec, variables, tuple((n, tuple(v)) for n, v in levels.items()))
 
 
-def from_matrix(x: np.ndarray, names: Sequence[str], labels: Sequence[str]) -> Design:
+def from_matrix(x: np.ndarray, names: Sequence[str], labels: Sequence[str], rows: Sequence[int]) -> Design:
     """Design given as a matrix (k, p), an intercept included where one is wanted."""
-    _check_finite(x, names, labels)
+    _check_finite(x, names, labels, rows)
     return Design(x, tuple(names), None)
 
 
@@ -213,25 +313,6 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
-def frame_of(data: Any, k: int | None) -> pd.DataFrame:
-    """The data as a frame, of k rows where k is known."""
-    import pandas as pd
-
-    if data is None:
-        return pd.DataFrame(index=range(k or 0))
-    if isinstance(data, dict):
-        single = all(np.ndim(v) == 0 for v in data.values())
-        try:
-            data = pd.DataFrame({n: [v] if single else v for n, v in data.items()})
-        except ValueError as error:
-            raise InputError(f"The columns of data differ in length ({_first_line(error)}).") from error
-    if not isinstance(data, pd.DataFrame):
-        raise InputError(f"data is a {type(data).__name__}; it must be a data frame or a dict of columns.")
-    if k is not None and len(data) != k:
-        raise InputError(f"data has {len(data)} rows for {k} effects; it must have one row per effect, in the same order.")
-    return data.reset_index(drop=True)
-
-
 def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]]) -> dict[str, list[Any]]:
     """Make factors of the columns that are no numbers, in place; the levels of each, in order."""
     import pandas as pd
@@ -258,7 +339,7 @@ def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]]) -> dict[st
 
 def _as_numbers(column: pd.Series) -> pd.Series | None:
     """An object column that holds numbers only, as floats."""
-    if all(isinstance(v, (int, float, np.number)) and not isinstance(v, (bool, np.bool_)) for v in column):
+    if all(isinstance(v, (int, float, np.number, Decimal)) and not isinstance(v, (bool, np.bool_)) for v in column):
         return column.astype(float)
     return None
 
@@ -267,13 +348,13 @@ def _gaps(frame: pd.DataFrame, places: list[str]) -> list[str]:
     return [
         f"{places[i]}, column {name}: missing value; fill it in or remove the row."
         for name in frame.columns
-        for i in np.flatnonzero(frame[name].isna().to_numpy())
+        for i in np.flatnonzero(cells.empty(frame[name]))
     ]
 
 
-def _check_finite(x: np.ndarray, names: Sequence[str], labels: Sequence[str]) -> None:
+def _check_finite(x: np.ndarray, names: Sequence[str], labels: Sequence[str], rows: Sequence[int]) -> None:
     problems = [
-        f"row {i + 1} ({labels[i]}), column {names[j]}: {x[i, j]} is not a finite number; correct it or leave the row out."
+        f"row {rows[i] + 1} ({labels[i]}), column {names[j]}: {x[i, j]} is not a finite number; correct or drop it."
         for i, j in zip(*np.nonzero(~np.isfinite(x)), strict=True)
     ]
     if problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +16,14 @@ from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.effects.formulas.registry import compute
 from vfmeta.effects.table import Effect, EffectTable, LeftOut
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 NO_CONTRAST = "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
 
 
 def effect_size(
     measure: str,
     *,
-    data: pd.DataFrame,
-    study: str | None = None,
+    data: Any = None,
+    study: Any = None,
     zero: SingleZero | None = None,
     to: ZeroCells | None = None,
     add: float = 0.5,
@@ -36,7 +33,7 @@ def effect_size(
     correct: bool = True,
     missing: Missing = "raise",
     question: Question | None = None,
-    **columns: str,
+    **columns: Any,
 ) -> EffectTable:
     """Effects of studies from the columns of a data frame; of two groups, the first is the experimental one.
 
@@ -54,10 +51,11 @@ def effect_size(
           (``mean, sd, n``); SDLN (``sd, n``)
         - before and after (``mean_post, sd_post, mean_pre, sd_pre, n, r``): MC and SMCC (also ``mean_change, sd_change, n``;
           SMCC from the paired ``t, n``), SMCR (without ``sd_post``), SMCRH, SMCRP, SMCRPH, ROMC, VRC (without means), CVRC
-    data : pandas.DataFrame
-        One row a study.
-    study : str, optional
-        Column of study labels; row numbers when left out.
+    data : data frame or mapping of columns, optional
+        One row a study (pandas, polars, pyarrow, or any other that narwhals knows); without it the columns are arrays. All its
+        columns ride along in the table, as moderators, groups and clusters.
+    study : str or sequence of k names, optional
+        Column of study names, or the names; row numbers when left out.
     zero : {"only0", "none"}, optional
         Whether tables of counts with a zero cell are corrected by ``add``. By default "only0"; "none" where the measure exists
         without (AS, PETO, PHI, PAS, PFT, IRSD, IRS, IRFT).
@@ -81,8 +79,8 @@ def effect_size(
         out, with a warning that names them.
     question : Question, optional
         Names and direction, for printing and plotting.
-    **columns : str
-        Column names, by the names listed under ``measure``.
+    **columns : str, or array-like of shape (k,)
+        Column names (or the values), by the names listed under ``measure``.
 
     Returns
     -------
@@ -106,37 +104,38 @@ def effect_size(
     asked = intake.asked_question(chosen, question)
     intake.check_options(chosen, vtype, missing, correct=correct, drop00=drop00, add_to_estimate=add_to_estimate)
     rule = intake.zero_rule(chosen, zero, to, add, add_to_estimate)
-    frame = intake.as_frame(data)
     names = chosen.layout(set(columns))
-    intake.check_columns(frame, columns, study)
-    labels = intake.study_labels(frame, study)
-    where = [f"row {i + 1} ({label})" for i, label in enumerate(labels)]
-    table = np.column_stack([intake.numbers(frame[columns[x]], columns[x], labels, missing) for x in names])
+    frame, labels, table, shown = intake.read_columns(data, {x: columns[x] for x in names}, study, missing)
+    where = [f"row {i + 1} ({label})" if study is not None else label for i, label in enumerate(labels)]
     places = _without_gaps(table, where, missing)
-    problems = faults(chosen, dict(zip(names, table[places].T, strict=True)), rows=[where[i] for i in places], named=columns)
+    problems = faults(dict(zip(names, table[places].T, strict=True)), rows=[where[i] for i in places], named=shown)
     if problems:
         raise InputError(problems)
-    intake.check_repeats(frame.iloc[places], table[places], [labels[i] for i in places], places, study)
+    used = None if frame is None else frame.iloc[places]
+    intake.check_repeats(used, table[places], [labels[i] for i in places], places, study)
 
-    left: list[LeftOut] = []
+    left = [
+        LeftOut(study_id=labels[i], label=labels[i], reason="a value is missing or infinite")
+        for i in sorted({*range(len(labels))} - {*places.tolist()})
+    ]
     if (chosen.drop00 if drop00 is None else drop00) and {"events1", "events2"} <= set(names):
         silent = ~has_contrast(tuple(table[places].T), chosen.kind == "rates")
-        left = [LeftOut(study_id=labels[i], label=labels[i], reason=NO_CONTRAST) for i in places[silent]]
-        if left:
+        alike = [LeftOut(study_id=labels[i], label=labels[i], reason=NO_CONTRAST) for i in places[silent]]
+        if alike:
             warn(
                 f"Left out of the {chosen.code}, because no events (or only events) in both arms say nothing on a ratio: "
-                f"{', '.join(x.label for x in left)}."
+                f"{', '.join(x.label for x in alike)}."
             )
+        left += alike
         places = places[~silent]
     arrays = dict(zip(names, table[places].T, strict=True))
     y, v = compute(chosen, arrays, vtype=vtype or chosen.vtypes[0], correct=bool(correct), zero=rule)
-    # a label that is a row number is not said twice
-    short = [f"row {i + 1}" if study is None else where[i] for i in places]
-    exists, reason = _existing(chosen, y, v, short, missing)
+    exists, reason = _existing(chosen, y, v, [where[i] for i in places], missing)
     gone = [labels[i] for i in places[~exists]]
     left += [LeftOut(study_id=x, label=x, reason=reason) for x in gone]
     made = tuple(_effect(labels[place], y[i], v[i], arrays, i) for i, place in enumerate(places) if exists[i])
-    return EffectTable(asked, made, tuple(left))
+    extra = None if frame is None else frame.iloc[places[exists]].reset_index(drop=True)
+    return EffectTable(asked, made, tuple(left), extra=extra)
 
 
 def _without_gaps(table: np.ndarray, where: list[str], missing: str) -> np.ndarray:

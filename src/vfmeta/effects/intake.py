@@ -11,7 +11,10 @@ import numpy as np
 
 from vfmeta.core.measures import Measure
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
+from vfmeta.effects import cells
+from vfmeta.effects.columns import aligned, as_frame, look_up
 from vfmeta.effects.formulas.common import SINGLE_RULES, ZERO_RULES, ZeroRule, check_type
 
 if TYPE_CHECKING:
@@ -22,8 +25,7 @@ def asked_question(measure: Measure, question: Question | None) -> Question:
     """The question, which must be about the measure, under its main name."""
     if question is None:
         return Question(measure=measure.code)
-    if not isinstance(question, Question):
-        raise InputError(f"question is a vfmeta.Question, not {type(question).__name__}.")
+    cells.check_question(question)
     if question.facts.code != measure.code:
         raise InputError(
             f"The question is about a {question.measure}, but {measure.code} is asked for; give both the same measure."
@@ -35,8 +37,7 @@ def check_options(measure: Measure, vtype: object, missing: object, **flags: obj
     """Variance type, treatment of gaps, and options that are yes or no (or None where the measure decides)."""
     if vtype is not None:
         check_type(measure.code, vtype)
-    if missing not in ("raise", "drop"):
-        raise InputError(f"missing is 'raise' or 'drop', not {missing!r}.")
+    missing = choice("missing", missing, Missing)
     for name, value in flags.items():
         if not isinstance(value, (bool, np.bool_)) and (value is not None or name == "correct"):
             raise InputError(f"{name}={value!r} must be True or False.")
@@ -58,30 +59,43 @@ def zero_rule(measure: Measure, zero: str | None, to: str | None, add: float, ad
     )
 
 
-def as_frame(data: Any) -> pd.DataFrame:
-    """The data as a data frame with at least one row."""
-    import pandas as pd
+def read_columns(
+    data: Any, columns: dict[str, Any], study: Any, missing: str
+) -> tuple[pd.DataFrame | None, list[str], np.ndarray, dict[str, str]]:
+    """The frame, the labels, the numbers (k, columns) with NaN in the gaps, and the user's names of the columns."""
+    frame = None if data is None else as_frame(data)
+    asked = columns if study is None else {**columns, "study": study}
+    nameless = [f"{name}={x!r} is neither the name of a column nor values." for name, x in asked.items() if x is None]
+    if nameless:
+        raise InputError(nameless)
+    found = look_up(asked, frame)
+    shown = {name: x.shown for name, x in found.items()}
+    _check_shared({name: x for name, x in columns.items() if isinstance(x, str)})
+    values, k, _ = aligned(found, frame)
+    if not k:
+        raise InputError(cells.EMPTY)
+    problems: list[str] = []
+    noun = "study" if study is not None else "row"
+    labels = cells.names(values.get("study"), k, shown=shown.get("study", "study"), noun=noun, once=False, problems=problems)
+    known = None if study is None else labels
+    numbers = [
+        cells.numbers(_finite(values[name]) if missing == "drop" else values[name], shown[name], known, problems)
+        for name in columns
+    ]
+    if problems:
+        raise InputError(problems)
+    return frame, list(labels), np.column_stack(numbers), {name: shown[name] for name in columns}
 
-    try:
-        frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"data is a data frame with one row a study, not {type(data).__name__} ({error}).") from error
-    if not len(frame):
-        raise InputError("The data have no rows (k = 0); give at least one study.")
-    return frame
+
+def _finite(values: Any) -> Any:
+    """The cells without the infinite ones, which count as gaps where gaps are dropped."""
+    if isinstance(values, np.ndarray):
+        return np.where(np.isinf(values), np.nan, values)
+    return [None if isinstance(x, (float, np.floating)) and np.isinf(x) else x for x in values]
 
 
-def check_columns(frame: pd.DataFrame, columns: dict[str, str], study: str | None) -> None:
-    """Every column that is named is there, once, and stands for one thing."""
-    asked = [*columns.values(), *([study] if study is not None else [])]
-    unknown = [c for c in asked if not isinstance(c, str) or c not in frame.columns]
-    if unknown:
-        raise InputError(
-            f"No column {', '.join(map(repr, unknown))} in the data; it has {', '.join(map(repr, frame.columns))}."
-        )
-    twice = [c for c in asked if (frame.columns == c).sum() > 1]
-    if twice:
-        raise InputError(f"The data have the column {', '.join(map(repr, dict.fromkeys(twice)))} twice; rename one of them.")
+def _check_shared(columns: dict[str, str]) -> None:
+    """A column stands for one thing."""
     kinds = {name: name.rstrip("12").partition("_")[0] for name in columns}
     # Two groups may share a size, a time or, where it is not what is compared, an SD; nothing else can be two things at once.
     shared = {"n", "time", "sd"} if "mean" in kinds.values() else {"n", "time"}
@@ -90,63 +104,25 @@ def check_columns(frame: pd.DataFrame, columns: dict[str, str], study: str | Non
             raise InputError(f"{one} and {other} both name {columns[one]!r}; name the column of each.")
 
 
-def study_labels(frame: pd.DataFrame, study: str | None) -> list[str]:
-    """The labels of the studies; row numbers where there are none."""
-    if study is None:
-        return [f"row {i + 1}" for i in range(len(frame))]
-    nameless = np.flatnonzero(frame[study].isna().to_numpy())
-    if len(nameless):
-        raise InputError([f"row {i + 1}, column {study!r}: the study has no label; fill it in." for i in nameless])
-    return [str(x) for x in frame[study]]
-
-
-def numbers(column: pd.Series, name: str, labels: list[str], missing: str) -> np.ndarray:
-    """A column as floats; what is no number is an error, an infinite one too unless missing values are dropped."""
-    import pandas as pd
-
-    given = column.notna().to_numpy()
-    # pandas would make nanoseconds of dates, ordinals of periods, and drop an imaginary part
-    if column.dtype.kind in "mMc" or isinstance(column.dtype, pd.PeriodDtype):
-        numeric = np.full(len(column), np.nan)
-    else:
-        try:
-            numeric = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, OverflowError) as error:
-            raise InputError(f"Column {name!r} holds something that is not a finite number ({error}); correct it.") from error
-    bad = np.isnan(numeric) & given
-    endless = np.isinf(numeric)
-    if missing == "drop":
-        numeric = np.where(endless, np.nan, numeric)
-    else:
-        bad |= endless
-    if bad.any():
-        raise InputError(
-            [
-                f"row {i + 1} ({labels[i]}), column {name!r}: {column.iloc[i]!r} is not a finite number; correct it."
-                for i in np.flatnonzero(bad)
-            ]
-        )
-    return numeric
-
-
-def check_repeats(frame: pd.DataFrame, table: np.ndarray, labels: list[str], places: np.ndarray, study: str | None) -> None:
+def check_repeats(frame: pd.DataFrame | None, table: np.ndarray, labels: list[str], places: np.ndarray, study: Any) -> None:
     """The same row twice is an error; the same study with other figures is said aloud, for its rows may share patients.
 
     Parameters
     ----------
-    frame : pandas.DataFrame of k rows
-        The rows in use.
+    frame : pandas.DataFrame of k rows, or None
+        The rows in use, where there is a frame.
     table : array of shape (k, columns)
         Their numbers.
     labels : list of k names
     places : array of shape (k,)
         Their place in the data.
-    study : str or None
-        Column of the labels.
+    study : what names the studies, or None
     """
     keys: list[Any]
+    if study is None and frame is None:
+        return  # nothing tells two alike studies from one that stands twice
     if study is None:  # only rows alike in every column of the data are surely the same
-        keys = [tuple(map(str, row)) for row in frame.itertuples(index=False)]
+        keys = [tuple(map(str, row)) for row in frame.itertuples(index=False)]  # type: ignore[union-attr]
     else:
         keys = list(zip(labels, map(tuple, table), strict=True))
     first: dict[Any, int] = {}

@@ -1,24 +1,34 @@
-"""Effects in: an effect table or raw arrays become checked arrays, or one error that lists every fault found."""
+"""The one door: an effect table, a data frame or arrays become checked effects, or one error that lists every fault found."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
+from vfmeta.effects import cells, covariance
+from vfmeta.effects.columns import Column, Rows, aligned, as_frame, look_up
+from vfmeta.effects.table import Effect, EffectTable, LeftOut
+
+__all__ = ["Given", "Studies", "effect_table", "given", "is_table", "read"]
+
+USUAL = (("y", "y"), ("v", "v"), ("se", "se"), ("study", "study"))  # columns of a frame that are found by themselves
+NO_EFFECTS = (
+    "Give an effect table, or y= (effects) with one of v= (their sampling variances), se= (standard errors), V= (covariance "
+    "matrix) or ci= (low, high)."
+)
 
 
 @dataclass(frozen=True)
 class Studies:
     """Checked input of a pool. ``y`` and ``v`` have shape (k,), k >= 1; ``notes`` are warnings in words about rows dropped.
 
-    ``kept``, of shape (k,), holds the position each study had in the input of ``rows_read`` rows.
+    ``kept``, of shape (k,), holds the position each study had in the input of ``rows_read`` rows, and ``rows`` all of these.
     """
 
     y: np.ndarray
@@ -29,205 +39,385 @@ class Studies:
     notes: tuple[str, ...]
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     rows_read: int = 0
+    rows: Rows = field(default_factory=lambda: Rows(0), repr=False, compare=False)
 
     @property
     def k(self) -> int:
         return len(self.y)
 
+    def column(self, value: Any, name: str) -> Column:
+        """A further column of the studies, by its name in the data or as values, one for every row that was given."""
+        return self.rows.column(value, name, self.kept)
+
+    def keep(self, mask: np.ndarray, note: str = "") -> Studies:
+        """The studies where ``mask`` is true, and why the others are left out."""
+        rest = np.flatnonzero(mask)
+        notes = (*self.notes, note) if note else self.notes
+        return replace(
+            self, y=self.y[rest], v=self.v[rest], labels=tuple(self.labels[i] for i in rest.tolist()), kept=self.kept[rest],
+            details=tuple(self.details[i] for i in rest.tolist()) if self.details else (), notes=notes,
+        )  # fmt: skip
+
 
 def read(
-    effects: Any,
-    y: Any,
-    v: Any,
-    labels: Sequence[Any] | None,
-    question: Question | None,
-    missing: str,
-    level: float,
+    data: Any,
+    *,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
+    question: Question | None = None,
+    missing: Missing = "raise",
+    level: float = 0.95,
 ) -> Studies:
-    """Check what a pooling function was given.
+    """Check what a pooling function was given: one effect a study.
 
     Parameters
     ----------
-    effects : effect table or None
-        Anything with ``y``, ``v``, ``labels``, ``question``, ``details`` and ``vcov``.
-    y, v : array-like of shape (k,) or None
-        Raw effects and sampling variances, when there is no effect table.
-    labels : sequence of k names, optional
-        Study names of raw arrays; "study 1" and so on when left out.
+    data : effect table, data frame, mapping of columns, or None
+    y, v, se, V, ci, study
+        As in `effect_table`; limits are of 95% intervals.
     question : Question, optional
         Overrides the table's.
     missing : {"raise", "drop"}
         Whether a row without ``y`` or ``v`` is an error or is left out with a warning that names it.
     level : float
-        Confidence or credible level, between 0 and 1.
+        Confidence or credible level of the answer, between 0 and 1.
     """
     missing = choice("missing", missing, Missing)
     confidence(level)
-    details: Iterable[dict[str, Any]] = ()
-    vcov = None
-    if effects is not None:
-        if y is not None or v is not None or labels is not None:
-            raise InputError("Both an effect table and raw arrays (y, v, labels) were given; give one of the two.")
-        if not (hasattr(effects, "y") and hasattr(effects, "v") and hasattr(effects, "labels")):
-            raise InputError(
-                f"The first argument is a {type(effects).__name__}, not an effect table (from vf.compare or vf.effect_size); "
-                "pass arrays by name: y=..., v=...."
-            )
-        y, v, labels = effects.y, effects.v, effects.labels
-        details, vcov = getattr(effects, "details", ()), getattr(effects, "vcov", None)
-        question = question or getattr(effects, "question", None)
-    elif y is None or v is None:
-        raise InputError("Give an effect table, or both y= (effects) and v= (their sampling variances).")
-    if question is not None and not isinstance(question, Question):
-        raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
-
-    fast = _clean_arrays(y, v)
-    columns: tuple[Any, Any] = fast or (_column(y, "y"), _column(v, "v"))
-    ys, vs = columns
-    if len(ys) != len(vs):
-        raise InputError(f"y has {len(ys)} values and v has {len(vs)}; they must be of one length, a row per study.")
-    if len(ys) == 0:
-        raise InputError("There are no studies (k = 0): nothing can be pooled. Check the selection that made this table.")
-    names = _names(labels, len(ys))
-    rows = tuple(dict(d) for d in details)
-    if rows and len(rows) != len(ys):
-        raise InputError(f"details has {len(rows)} entries for {len(ys)} studies; it must have one per study.")
-
-    if fast:
-        _check_vcov(vcov, len(names), np.arange(len(names)))
-        kept = np.arange(len(names))
-        return Studies(fast[0].copy(), fast[1].copy(), names, question or Question(), rows, (), kept, len(names))
-    problems: list[str] = []
-    clean = {c: _numbers(values, names, c, problems) for c, values in (("y", ys), ("v", vs))}
-    gaps = np.isnan(clean["y"]) | np.isnan(clean["v"])
-    notes: tuple[str, ...] = ()
-    if missing == "raise":
-        problems += [
-            f"row {i + 1} ({names[i]}), column {c}: missing value; fill it in, remove the row, "
-            'or pass missing="drop" to leave the row out with a warning.'
-            for i in np.flatnonzero(gaps)
-            for c in ("y", "v")
-            if np.isnan(clean[c][i]) and not _is_fault(problems, int(i), c)
-        ]
-    if problems:
-        raise InputError(problems)
-    keep = np.flatnonzero(~gaps)
-    if len(keep) < len(names):
-        dropped = ", ".join(f"{names[i]} (row {i + 1})" for i in np.flatnonzero(gaps))
-        if len(keep) == 0:
-            raise InputError(f"Every row has a missing y or v ({dropped}); nothing is left to pool.")
-        notes = (f"Left out because y or v is missing: {dropped}.",)
-    _check_vcov(vcov, len(names), keep)
+    cells.check_question(question)
+    fast = _clean(data, y, v, (se, V, ci), study)
+    if fast is not None:
+        ys, vs, names, details, vcov, asked = fast
+        kept = np.arange(len(ys))
+        covariance.refuse_shared(vcov, len(ys), kept)
+        rows = Rows(len(ys), data, None, None if data is None and study is None else names)
+        return Studies(ys.copy(), vs.copy(), names, question or asked or Question(), details, (), kept, len(ys), rows)
+    g = given(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question)
+    keep, notes = g.complete({}, missing)
+    covariance.refuse_shared(g.V, len(g.y), keep)
     return Studies(
-        clean["y"][keep],
-        clean["v"][keep],
-        tuple(names[i] for i in keep),
-        question or Question(),
-        tuple(rows[i] for i in keep) if rows else (),
-        notes,
-        keep,
-        len(names),
+        g.y[keep], g.v[keep], tuple(g.labels[i] for i in keep), g.question,
+        tuple(g.details[i] for i in keep) if g.details else (), notes, keep, len(g.y), g.rows,
+    )  # fmt: skip
+
+
+def effect_table(
+    data: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    level: float = 0.95,
+    study: Any = None,
+    measure: str | None = None,
+    question: Question | None = None,
+    missing: Missing = "raise",
+) -> EffectTable:
+    """Effects and what is known of their errors, from anything, as the table that every model takes.
+
+    Parameters
+    ----------
+    data : effect table, data frame or mapping of columns, optional
+        A table is handed back. A frame (pandas, polars, pyarrow, or any other that narwhals knows) has a row an effect; the
+        arguments below then name its columns, and its columns ``y``, ``v``, ``se`` and ``study`` are found by themselves. All
+        its columns ride along: they are moderators, groups and clusters to whatever the table is given to.
+    y : array-like of shape (k,), or column name
+        Effects on the analysis scale (log for ratios), experimental minus control.
+    v, se : array-like of shape (k,), or column name
+        Sampling variances, or standard errors: one of the two, or ``V`` or ``ci``.
+    V : array-like of shape (k, k)
+        Covariance matrix of effects that share patients; a data frame of it is matched to the studies by name.
+    ci : (low, high)
+        Limits of the confidence interval of each effect, on the analysis scale, each an array or a column name.
+    level : float
+        Confidence level of ``ci``.
+    study : sequence of k names, or column name
+        Names of the studies; "study 1" and so on when left out.
+    measure : str, optional
+        Effect measure, such as "MD" or "OR", where there is no ``question``; "GEN" when left out.
+    question : Question, optional
+        What is compared.
+    missing : {"raise", "drop"}
+        Whether a row without its effect or variance is an error, or is left out and named in ``left_out`` and in a warning.
+
+    Returns
+    -------
+    EffectTable
+
+    Raises
+    ------
+    InputError
+        Every fault with its row and column: text, a variance that is not above 0, limits in the wrong order or beside the
+        effect, a matrix that is no covariance.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"trial": ["A", "B"], "d": [-0.5, -0.2], "se": [0.2, 0.3], "dose": [1, 2]}
+    >>> table = vf.effect_table(frame, y="d", study="trial")
+    >>> table.v.round(2).tolist(), table.frame["dose"].tolist()
+    ([0.04, 0.09], [1, 2])
+    """
+    missing = choice("missing", missing, Missing)
+    confidence(level)
+    cells.check_question(question)
+    if measure is not None:
+        if question is not None and question.measure != measure:
+            raise InputError(f"The question is about a {question.measure}, measure= says {measure}; give both the same.")
+        question = question or Question(measure=measure)
+        question.facts  # noqa: B018 -- an unknown measure is told here
+    if is_table(data) and all(x is None for x in (y, v, se, V, ci, study)):
+        if measure is not None and data.question.measure not in (measure, "GEN"):
+            raise InputError(f"The table is about a {data.question.measure}, measure= says {measure}; give both the same.")
+        return data if question is None else replace(data, question=question)
+    g = given(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, once=False, level=level)
+    keep, notes = g.complete({}, missing)
+    labels = [g.labels[i] for i in keep.tolist()]
+    cov = None if g.V is None else g.V[keep][:, keep]
+    if cov is not None:
+        covariance.positive_definite(cov, labels, keep + 1)
+    rows = zip(labels, g.y[keep].tolist(), g.v[keep].tolist(), strict=True)
+    table = EffectTable(
+        g.question,
+        tuple(Effect(study_id=name, label=name, y=a, v=b) for name, a, b in rows),
+        tuple(LeftOut(study_id=g.labels[i], label=g.labels[i], reason=why) for i, why in g.gone(keep)),
+        extra=None if g.rows.frame is None else g.rows.frame.iloc[keep].reset_index(drop=True),
+        vcov=None if cov is None or not (cov - _diagonal_of(cov)).count_nonzero() else cov.toarray(),
     )
+    for note in notes:
+        warn(note)
+    return table
 
 
-def _clean_arrays(y: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """``y`` and ``v`` as they are when they are plain columns of floats without a fault, so that nothing need be looked for."""
-    for x in (y, v):
-        if type(x) is not np.ndarray or x.dtype != float or x.ndim != 1:
-            return None
-    if y.shape != v.shape or not (np.isfinite(y).all() and np.isfinite(v).all() and (v > 0).all()):
-        return None
-    return y, v
+def _diagonal_of(cov: Any) -> Any:
+    from scipy.sparse import diags_array
+
+    return diags_array(cov.diagonal())
 
 
-def _column(values: Any, name: str) -> list[Any]:
-    if isinstance(values, (str, bytes, dict, set, frozenset)):
-        raise InputError(f"{name} is a {type(values).__name__}; it must be a list or array of numbers, one per study.")
-    if isinstance(values, np.ma.MaskedArray):
-        mask, values = np.ma.getmaskarray(values), values.data.astype(object)
-        values[mask] = None
-    try:
-        shape = np.shape(values)
-    except ValueError:
-        shape = (0, 0)
-    if len(shape) != 1:
-        raise InputError(f"{name} has shape {shape}; it must be one-dimensional, one value per study.")
-    return list(values)
+@dataclass(frozen=True)
+class Given:
+    """What a model was given, a row an effect, nothing left out yet.
+
+    ``y`` and ``v`` (k,) are NaN where a value is missing, ``V`` is sparse (k, k) or None, ``shown`` says what the user calls
+    them, ``empty`` (k,) by name of column which cells are missing, and ``problems`` are the faults found so far.
+    """
+
+    y: np.ndarray
+    v: np.ndarray
+    V: Any
+    labels: tuple[str, ...]
+    question: Question
+    details: tuple[dict[str, Any], ...]
+    empty: dict[str, np.ndarray]
+    rows: Rows
+    problems: list[str]
+
+    def complete(self, further: Mapping[str, np.ndarray], missing: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Places of the rows without a gap, here or in ``further`` columns, and what is said of the others.
+
+        Raises
+        ------
+        InputError
+            All faults, and with ``missing="raise"`` all gaps.
+        """
+        empty = self.empty | dict(further)
+        if missing == "raise":
+            cells.gaps(empty, self.labels, self.problems)
+        if self.problems:
+            raise InputError(self.problems)
+        gone = np.any(list(empty.values()), axis=0)
+        keep = np.flatnonzero(~gone)
+        if not gone.any():
+            return keep, ()
+        return keep, (cells.left_out(empty, self.labels),)
+
+    def gone(self, keep: np.ndarray) -> Iterable[tuple[int, str]]:
+        """The rows that are left out, each with the reason."""
+        for i in sorted({*range(len(self.y))} - {*keep.tolist()}):
+            yield i, "missing value of " + ", ".join(name for name, is_gap in self.empty.items() if is_gap[i])
 
 
-def _names(labels: Sequence[Any] | None, k: int) -> tuple[str, ...]:
-    if labels is None:
-        return tuple(f"study {i + 1}" for i in range(k))
-    if isinstance(labels, str):
-        raise InputError("labels is one text; it must be a sequence of study names, one per study.")
-    found = list(labels)
-    if len(found) != k:
-        raise InputError(f"There are {len(found)} labels for {k} studies; give one per study.")
-    names = tuple("" if _is_missing(x) else str(x).strip() for x in found)
-    problems = [f"row {i + 1}, column labels: empty label; name the study." for i, name in enumerate(names) if not name]
-    where: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        where.setdefault(name, []).append(i + 1)
-    problems += [
-        f"rows {' and '.join(map(str, rows))}, column labels: the label {name!r} stands more than once; "
-        "one study may enter once, so remove the duplicate or tell the rows apart by name."
-        for name, rows in where.items()
-        if name and len(rows) > 1
-    ]
-    if problems:
-        raise InputError(problems)
-    return names
+def given(
+    data: Any,
+    *,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
+    question: Question | None = None,
+    once: bool = True,
+    level: float = 0.95,
+) -> Given:
+    """Effects and variances of all rows, faults collected; ``once`` says that a study may stand in one row only."""
+    noun = "study" if once else "effect"
+    if is_table(data):
+        return _of_table(data, {"y": y, "v": v, "se": se, "ci": ci, "study": study}, V, question, noun, once)
+    frame = None if data is None else as_frame(data)
+    wanted = {"y": y, "v": v, "se": se, "study": study}
+    if frame is not None:
+        known = se is not None or v is not None or V is not None or ci is not None
+        for name, usual in USUAL:
+            if wanted[name] is None and usual in frame.columns and not (name in ("v", "se") and known):
+                wanted[name] = usual
+                known = known or name == "v"
+    if V is not None and not hasattr(V, "tocsr") and np.ndim(V) == 1:
+        wanted["v"], V = V, None
+    if isinstance(V, str):
+        raise InputError(f"V={V!r} is a text; V is a matrix, give a column of variances as v=.")
+    wanted |= _limits(ci)
+    errors = [name for name in ("v", "se") if wanted[name] is not None] + (["ci"] if ci is not None else [])
+    if wanted["y"] is None or (not errors and V is None):
+        raise InputError(NO_EFFECTS)
+    if len(errors) > 1 or (V is not None and ci is not None):
+        raise InputError(f"{', '.join(f'{x}=' for x in [*errors, *(['V'] if V is not None else [])])} say the same; give one.")
+
+    found = look_up({name: x for name, x in wanted.items() if x is not None}, frame)
+    values, k, index = aligned(found, frame)
+    if k == 0:
+        raise InputError(cells.EMPTY)
+    problems: list[str] = []
+    shown = {name: x.shown for name, x in found.items()}
+    labels = cells.names(
+        values.get("study"), k, shown=shown.get("study", "study"), noun=noun, once=once, problems=problems,
+    )  # fmt: skip
+    out = {"y": cells.numbers(values["y"], shown["y"], labels, problems)}
+    empty = {shown["y"]: np.isnan(out["y"])}
+    for name, positive in (("v", "variance"), ("se", "error"), ("low", ""), ("high", "")):
+        if name in values:
+            out[name] = cells.numbers(values[name], shown[name], labels, problems, positive)
+            empty[shown[name]] = np.isnan(out[name])
+    _check_limits(out, shown, labels, level, problems)
+    variances = _variances(out, level)
+    cov = None
+    if V is not None:
+        cov = covariance.read_matrix(V, k, labels, problems, "study" in values)
+        if variances is not None:
+            covariance.check_diagonal(cov, variances, shown.get("v", shown.get("se", "v")), labels, problems)
+        variances = _diagonal(cov, labels, problems)
+        empty["V"] = np.isnan(variances)
+    assert variances is not None
+    rows = Rows(k, frame, index, labels if "study" in values else None)
+    return Given(out["y"], variances, cov, labels, question or Question(), (), empty, rows, problems)
 
 
-def _numbers(values: list[Any], names: tuple[str, ...], column: str, problems: list[str]) -> np.ndarray:
-    """Floats with NaN where a value is missing; faults are appended to ``problems``."""
-    out = np.full(len(values), np.nan)
-    for i, value in enumerate(values):
-        place = f"row {i + 1} ({names[i]}), column {column}: "
-        if _is_missing(value):
-            continue
-        if isinstance(value, (str, bytes)):
-            problems.append(f"{place}{value!r} is text, not a number; convert the column to numbers.")
-            continue
-        try:
-            number = math.nan if isinstance(value, (bool, np.bool_, complex, np.complexfloating)) else float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if math.isnan(number):
-            problems.append(f"{place}{value!r} is not a number; give a real number.")
-        elif math.isinf(number):
-            problems.append(f"{place}the value is infinite; give a finite number or remove the row.")
-        elif column == "v" and number <= 0:
-            problems.append(
-                f"{place}the sampling variance is {number:g}; it must be greater than 0. "
-                "Check whether a standard error was lost or the study has no spread."
+def _of_table(table: Any, others: dict[str, Any], V: Any, question: Question | None, noun: str, once: bool) -> Given:
+    more = [name for name, x in others.items() if x is not None]
+    if more:
+        raise InputError(
+            f"Both an effect table and {', '.join(f'{x}=' for x in more)} were given; a table brings its own, so give one of "
+            "the two."
+        )
+    k = len(table.y)
+    if k == 0:
+        raise InputError(cells.EMPTY)
+    problems: list[str] = []
+    labels = cells.names(table.labels, k, noun=noun, once=once, problems=problems)
+    ys = cells.numbers(cells.column(table.y, "y"), "y", labels, problems)
+    vs = cells.numbers(cells.column(table.v, "v"), "v", labels, problems, "variance")
+    details = _details(table, k)
+    empty = {"y": np.isnan(ys), "v": np.isnan(vs)}
+    own = getattr(table, "vcov", None)
+    cov = None
+    if V is not None and np.ndim(V) == 1 and not hasattr(V, "tocsr"):
+        vs = cells.numbers(cells.column(V, "V"), "V", labels, problems, "variance")
+        empty["V"] = np.isnan(vs)
+    elif V is not None or own is not None:
+        cov = covariance.read_matrix(own if V is None else V, k, labels, problems)
+        vs = _diagonal(cov, labels, problems)
+        empty = {"y": empty["y"], "V": np.isnan(vs)} if V is not None else empty
+    asked = question or getattr(table, "question", None) or Question()
+    return Given(ys, vs, cov, labels, asked, details, empty, Rows(k, table, None, labels), problems)
+
+
+def _diagonal(cov: Any, labels: Sequence[str], problems: list[str]) -> np.ndarray:
+    return cells.numbers(np.asarray(cov.diagonal()), "V", labels, problems, "variance")
+
+
+def _limits(ci: Any) -> dict[str, Any]:
+    if ci is None:
+        return {}
+    if isinstance(ci, (str, bytes)) or not hasattr(ci, "__len__") or hasattr(ci, "columns") or len(ci) != 2:
+        raise InputError("ci must be a pair (low, high) of arrays or column names: the lower and the upper limits.")
+    return {"low": ci[0], "high": ci[1]}
+
+
+def _check_limits(
+    out: dict[str, np.ndarray], shown: dict[str, str], labels: Sequence[str], level: float, problems: list[str]
+) -> None:
+    """Faults of limits: in the wrong order, beside their effect, or so lopsided that they are not on the analysis scale."""
+    if "low" not in out:
+        return
+    low, high, y = out["low"], out["high"], out["y"]
+    columns = f"columns {shown['low']} and {shown['high']}"
+    turned, outside = low >= high, (low < high) & ((y < low) | (y > high))
+    lopsided = (low < high) & ~outside & (np.abs(y - (low + high) / 2) > 0.25 * (high - low))
+    for i in np.flatnonzero(turned | outside | lopsided).tolist():
+        interval = f"({low[i]:g} to {high[i]:g})"
+        if turned[i]:
+            said = f"{columns}: the interval runs from {low[i]:g} to {high[i]:g}; the lower limit must be below the upper one."
+        elif outside[i]:
+            said = (
+                f"column {shown['y']}: the effect {y[i]:g} lies outside its own interval {interval}; check the three, and take "
+                "logs of ratios and of their limits."
             )
         else:
-            out[i] = number
-    return out
+            said = (
+                f"{columns}: the effect {y[i]:g} lies far from the middle of its interval {interval}; take logs of ratios and "
+                "of their limits, or give se= where the interval is not a normal one."
+            )
+        problems.append(f"row {i + 1} ({labels[i]}), {said}")
 
 
-def _is_missing(value: Any) -> bool:
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+def _variances(out: dict[str, np.ndarray], level: float) -> np.ndarray | None:
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if "v" in out:
+            return out["v"]
+        if "se" in out:
+            return out["se"] ** 2
+        if "low" in out:
+            from scipy.special import ndtri
+
+            return ((out["high"] - out["low"]) / (-2 * float(ndtri(0.5 - level / 2)))) ** 2
+    return None
+
+
+def is_table(data: Any) -> bool:
+    """Whether this is an effect table, or has what one has."""
+    if isinstance(data, EffectTable):
         return True
-    return isinstance(value, (float, np.floating)) and math.isnan(value)
+    return all(hasattr(data, x) for x in ("y", "v", "labels")) and not hasattr(data, "columns")
 
 
-def _is_fault(problems: list[str], row: int, column: str) -> bool:
-    """Whether this cell was already reported (a fault leaves NaN behind as a missing value does)."""
-    return any(p.startswith(f"row {row + 1} (") and f"), column {column}: " in p for p in problems)
+def _details(table: Any, k: int) -> tuple[dict[str, Any], ...]:
+    rows = tuple(dict(d) for d in getattr(table, "details", ()))
+    if rows and len(rows) != k:
+        raise InputError(f"details has {len(rows)} entries for {k} studies; it must have one per study.")
+    return rows
 
 
-def _check_vcov(vcov: Any, k: int, keep: np.ndarray) -> None:
-    if vcov is None:
-        return
-    block = np.asarray(vcov, dtype=float)
-    if block.shape != (k, k):
-        raise InputError(f"vcov has shape {block.shape}; for {k} effects it must be ({k}, {k}).")
-    block = block[np.ix_(keep, keep)]
-    off = block[~np.eye(len(keep), dtype=bool)]
-    if np.any(off != 0):
-        raise InputError(
-            "Some effects share patients (vcov has entries off its diagonal); a univariate pool would count them twice. "
-            "Choose one effect per cohort, split or combine the shared arm, or use a multivariate model."
-        )
+def _clean(data: Any, y: Any, v: Any, others: tuple[Any, ...], study: Any) -> tuple[Any, ...] | None:
+    """What is plainly in order, so that nothing need be looked for: a table or two arrays of floats without a fault."""
+    if any(x is not None for x in others):
+        return None
+    if isinstance(data, EffectTable) and y is None and v is None and study is None:
+        ys, vs, names, vcov, asked = data.y, data.v, data.labels, data.vcov, data.question
+        details: Any = data.details
+    elif data is None and not hasattr(study, "index"):
+        ys, vs, names, details, vcov, asked = y, v, study, (), None, None
+    else:
+        return None
+    for x in (ys, vs):
+        if type(x) is not np.ndarray or x.dtype != float or x.ndim != 1:
+            return None
+    if ys.shape != vs.shape or not len(ys) or not (np.isfinite(ys).all() and np.isfinite(vs).all() and (vs > 0).all()):
+        return None
+    return ys, vs, cells.names(names, len(ys)), details, vcov, asked

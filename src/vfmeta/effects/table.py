@@ -69,7 +69,8 @@ class EffectTable:
     Any model takes it; ``frame`` shows it as a data frame, ``trace(study)`` prints the chain from an effect down to its
     citation, ``left_out`` lists the studies of the question that gave no effect. ``vcov`` is the covariance matrix where
     effects share patients, None where they do not; it is NaN where effects lie at different times or are of different outcomes,
-    until `correlated` is told how these correlate.
+    until `correlated` is told how these correlate. ``extra`` holds further columns, a row an effect: those of the data that the
+    table was made from, and what `joined_with` brought.
     """
 
     question: Question
@@ -78,6 +79,7 @@ class EffectTable:
     notes: tuple[str, ...] = ()
     citations: dict[str, str] = field(default_factory=dict, repr=False)
     vcov: np.ndarray | None = None
+    extra: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.effects)
@@ -178,10 +180,71 @@ class EffectTable:
         citations: dict[str, str] = {}
         for t in tables:
             citations |= t.citations
-        return EffectTable.of(
+        joined = EffectTable.of(
             question, tuple(e for t in tables for e in t._named()), tuple(x for t in tables for x in t.left_out),
             tuple(dict.fromkeys(n for t in tables for n in t.notes)), citations,
         )  # fmt: skip
+        if all(t.extra is None for t in tables):
+            return joined
+        import pandas as pd
+
+        extra = [pd.DataFrame(index=range(len(t))) if t.extra is None else t.extra for t in tables]
+        return replace(joined, extra=pd.concat(extra, ignore_index=True))
+
+    def joined_with(self, data: Any, on: str = "study") -> EffectTable:
+        """The same table with the columns of a data frame that has a row a study, matched by name.
+
+        Parameters
+        ----------
+        data : data frame or mapping of columns
+            Pandas, polars, pyarrow or any other that narwhals knows. Rows of other studies are passed over.
+        on : str
+            The column that names the studies, in ``data`` and in this table's `frame` ("study", "study_id", or one that rides
+            along).
+
+        Raises
+        ------
+        InputError
+            Studies without a row (all of them named), a study with two, a column that the table has already.
+
+        Examples
+        --------
+        >>> import vfmeta as vf
+        >>> table = vf.effect_table(y=[-0.5, -0.2, 0.1], se=[0.2, 0.3, 0.2], study=["A", "B", "C"])
+        >>> table = table.joined_with({"study": ["C", "B", "A"], "dose": [3, 2, 1]})
+        >>> table.frame["dose"].tolist()
+        [1, 2, 3]
+        """
+        from vfmeta.effects import cells
+        from vfmeta.effects.columns import as_frame, look_up
+
+        own, other = self.frame, as_frame(data)
+        mine = [cells.label(x) for x in look_up({on: on}, own)[on].values]
+        theirs = [cells.label(x) for x in look_up({on: on}, other)[on].values]
+        place: dict[str, int] = {}
+        problems = []
+        for i, name in enumerate(theirs):
+            if not name:
+                problems.append(f"row {i + 1}, column {on}: empty name; say which study it is.")
+            elif name in place:
+                problems.append(f"rows {place[name] + 1} and {i + 1}, column {on}: {name!r} stands twice; one row a study.")
+            place.setdefault(name, i)
+        lost = [name for name in dict.fromkeys(mine) if name not in place]
+        if lost:
+            more = ", ".join(name for name in place if name and name not in mine)
+            problems.append(
+                f"No row of the data is named {', '.join(map(repr, lost))} in column {on}"
+                + (f"; rows of no study of the table: {more}." if more else ".")
+            )
+        twice = [name for name in other.columns if name != on and name in own.columns]
+        if twice:
+            problems.append(f"The table has {', '.join(map(repr, twice))} already; rename or leave out those columns.")
+        if problems:
+            raise InputError(problems)
+        import pandas as pd
+
+        brought = other.iloc[[place[name] for name in mine]].drop(columns=on).reset_index(drop=True)
+        return replace(self, extra=brought if self.extra is None else pd.concat([self.extra, brought], axis=1))
 
     @classmethod
     def of(
@@ -221,23 +284,31 @@ class EffectTable:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The table as a data frame, one row an effect."""
+        """The table as a data frame, one row an effect, with the columns that ride along."""
         import pandas as pd
 
         q = self.question
-        return pd.DataFrame(
+        own = pd.DataFrame(
             {
                 "study": self.labels, "study_id": [e.study_id for e in self.effects],
                 "cohort_id": [e.cohort_id for e in self.effects],
                 "arm_experimental": [e.arms[0] for e in self.effects], "arm_control": [e.arms[1] for e in self.effects],
                 "outcome": [e.outcome or q.outcome for e in self.effects], "week": [e.week for e in self.effects],
                 "target_week": [e.week if e.target_week is None else e.target_week for e in self.effects],
+                "n_experimental": [e.n[0] for e in self.effects], "n_control": [e.n[1] for e in self.effects],
+                "events_experimental": [e.events[0] for e in self.effects],
+                "events_control": [e.events[1] for e in self.effects],
                 "y": self.y, "v": self.v, "se": np.sqrt(self.v),
                 "measure": q.measure, "scale": "" if q.points is None else f"{q.points[0]:g} to {q.points[1]:g}",
-                "higher_is_worse": q.higher_is_worse, "rows": [", ".join(e.rows) for e in self.effects],
-                "steps": ["; ".join(e.steps) for e in self.effects],
+                "higher_is_worse": q.higher_is_worse, "reading": [e.reading for e in self.effects],
+                "rows": [", ".join(e.rows) for e in self.effects], "steps": ["; ".join(e.steps) for e in self.effects],
             }
         )  # fmt: skip
+        if self.extra is None:
+            return own
+        # what the user calls study, y, v and se may be something else in the data; the table's own are what was read
+        kept = [name for name in own if name not in self.extra.columns or name in ("study", "y", "v", "se")]
+        return pd.concat([own[kept], self.extra[[c for c in self.extra.columns if c not in kept]]], axis=1)
 
     def without(self, *study_ids: str) -> EffectTable:
         """The same table without some studies.
@@ -277,7 +348,8 @@ class EffectTable:
         V = None if self.vcov is None else self.vcov[np.ix_(kept, kept)]
         if V is not None and not np.any(V - np.diag(self.v[kept])):
             V = None
-        return replace(self, effects=tuple(self.effects[i] for i in kept), vcov=V)
+        extra = None if self.extra is None else self.extra.iloc[kept].reset_index(drop=True)
+        return replace(self, effects=tuple(self.effects[i] for i in kept), vcov=V, extra=extra)
 
     def trace(self, study: str) -> str:
         """The chain behind a study's effect, from ``y`` and ``v`` down to the citation, as text.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +22,7 @@ from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from vfmeta.effects.table import EffectTable
+    pass
 
 MEASURES = ("OR", "RR", "RD", "PLO")
 STARTS = (0.02, 0.3)
@@ -59,14 +56,14 @@ class BetaBinomialResult(FrequentistResult):
 def beta_binomial(
     measure: str = "OR",
     *,
-    data: pd.DataFrame | EffectTable | None = None,
+    data: Any = None,
     events1: Count = None,
     n1: Count = None,
     events2: Count = None,
     n2: Count = None,
     events: Count = None,
     n: Count = None,
-    study: str | Sequence[Any] | None = None,
+    study: Any = None,
     test: WaldTest = "Wald",
     level: float = 0.95,
     missing: Missing = "raise",

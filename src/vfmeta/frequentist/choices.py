@@ -9,6 +9,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import MethodOrCommon, Prediction, Tau2Interval, Test, choice, confidence, variance, whole
+from vfmeta.effects import cells
 from vfmeta.effects.reading import Studies
 from vfmeta.kernels.tau2 import ESTIMATORS
 
@@ -101,30 +102,27 @@ def user_weights(weights: Any, studies: Studies) -> np.ndarray | None:
 
     Parameters
     ----------
-    weights : array-like of numbers, "equal" or None
+    weights : array-like of numbers, the name of a column, "equal" or None
         One per row of the input, rows dropped as missing included.
     studies : Studies
         What intake kept.
     """
     if weights is None:
         return None
-    if isinstance(weights, str):
-        if weights != "equal":
-            raise InputError(f'weights={weights!r} is unknown; give one number per study, or "equal".')
+    if isinstance(weights, str) and weights == "equal":
         return np.ones(studies.k)
-    total = studies.rows_read
-    try:
-        values = np.asarray(weights, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError("weights holds something that is not a number; give one number per study.") from None
-    if values.shape != (total,):
-        raise InputError(f"weights has shape {values.shape}; give one weight per row, shape ({total},).")
-    values = values[studies.kept]
-    problems = [
-        f"row {studies.kept[i] + 1} ({studies.labels[i]}), column weights: {values[i]:g} is no weight; "
-        "it must be finite and above 0."
-        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-    ]
+    frame = studies.rows.frame
+    if isinstance(weights, str) and (frame is None or weights not in frame.columns):
+        raise InputError(f'weights={weights!r} is unknown; give one number per study, a column of the data, or "equal".')
+    problems: list[str] = []
+    values = row_weights(weights, "weights", studies, problems)
     if problems:
         raise InputError(problems)
     return values
+
+
+def row_weights(weights: Any, name: str, studies: Any, problems: list[str]) -> np.ndarray:
+    """Weights of the rows that stayed, shape (k,), each finite and above 0."""
+    found = studies.column(weights, name)
+    values, rows = cells.column(found.values, found.shown), studies.kept.tolist()
+    return cells.numbers(values, found.shown, studies.labels, problems, "weight", rows, cells.FILL)

@@ -14,8 +14,8 @@ from vfmeta.core.params import Likelihood, Missing, OnScale, WaldTest, choice, c
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
+from vfmeta.effects.reading import read
 from vfmeta.frequentist.meta_regression import selected
-from vfmeta.frequentist.metaregression import prepared
 from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
 from vfmeta.kernels.regression import CollinearError, redundant
 from vfmeta.results.coefficients import Coefficients, predictions
@@ -168,14 +168,16 @@ class LocationScaleResult(Coefficients):
 
 
 def location_scale(
-    effects: Any = None,
+    data: Any = None,
     formula: str | None = "~ 1",
     scale: str | None = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
-    data: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     x: Any = None,
     z: Any = None,
     method: Likelihood = "REML",
@@ -188,7 +190,7 @@ def location_scale(
 
     Parameters
     ----------
-    effects, y, v, labels, data, question, level, missing
+    data, y, v, se, V, ci, study, question, level, missing
         As of `meta_regression`.
     formula : str
         Moderators of the mean effect, or the design ``x`` of shape (k, p) instead (then ``formula=None``).
@@ -209,14 +211,22 @@ def location_scale(
     Notes
     -----
     Viechtbauer & Lopez-Lopez 2022, Res Synth Methods 13:697-715. Compare with the model of one tau2 by `likelihood_ratio`.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"y": [-0.9, 0.6, -0.2, 0.1, -0.1, 0.2, -1.2, 0.9], "se": [0.1] * 8, "high_risk": [1, 1, 0, 0, 0, 0, 1, 1]}
+    >>> fit = vf.location_scale(frame, "~ 1", "~ high_risk")
+    >>> bool(fit.tau2[0] > fit.tau2[2])
+    True
     """
     method = choice("method", method, Likelihood)
     test = choice("test", test, WaldTest)
     if (scale is None) == (z is None):
         raise InputError("Give the moderators of tau2 as scale (a formula) or z (a design), one of the two.")
-    s, design, scale_design = prepared(
-        effects, y, v, study, data, question, missing, level, (formula, x, None), (scale, z, None)
-    )
+    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
+    parts = [designs.part(*wish, None, s) for wish in ((formula, x), (scale, z))]
+    s, design, scale_design = designs.prepared(s, parts, missing)
     p, q = design.x.shape[1], scale_design.x.shape[1]
     if s.k < p + q + 1:
         raise InputError(f"{s.k} studies cannot estimate {p} coefficients of the mean and {q} of tau2; leave moderators out.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,7 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from vfmeta.effects.table import EffectTable
+    pass
 
 POOLS = {
     "OR": tables.odds_ratio,
@@ -60,14 +57,14 @@ class TablesResult(FrequentistResult):
 def mantel_haenszel(
     measure: str = "OR",
     *,
-    data: pd.DataFrame | EffectTable | None = None,
+    data: Any = None,
     events1: Count = None,
     n1: Count = None,
     events2: Count = None,
     n2: Count = None,
     time1: Count = None,
     time2: Count = None,
-    study: str | Sequence[Any] | None = None,
+    study: Any = None,
     level: float = 0.95,
     correct: bool = True,
     add: float = 0.5,
@@ -89,10 +86,11 @@ def mantel_haenszel(
     ----------
     measure : {"OR", "RR", "RD", "IRR", "IRD"}
         Odds ratio, risk ratio, risk difference, incidence rate ratio, incidence rate difference (events per unit of time).
-    data : pandas.DataFrame or EffectTable, optional
-        One row a study; the arguments below then name its columns. Without it they are array-likes of shape (k,). An effect
-        table of events (from ``vf.compare`` or ``vf.effect_size``) needs no other argument; a table of ratios has left out
-        the studies without events.
+    data : data frame, mapping of columns or EffectTable, optional
+        One row a study (pandas, polars, pyarrow, ...); the arguments below then name its columns. Without it they are
+        array-likes of shape (k,). An effect table of events (from
+        ``vf.compare`` or ``vf.effect_size``) needs no other argument; a table of ratios has left out the studies without
+        events.
     events1, n1, events2, n2
         Events and patients of the experimental (1) and the control arm (2), for OR, RR, RD.
     events1, time1, events2, time2
@@ -151,12 +149,12 @@ def mantel_haenszel(
 
 def peto(
     *,
-    data: pd.DataFrame | EffectTable | None = None,
+    data: Any = None,
     events1: Count = None,
     n1: Count = None,
     events2: Count = None,
     n2: Count = None,
-    study: str | Sequence[Any] | None = None,
+    study: Any = None,
     level: float = 0.95,
     missing: Missing = "raise",
     question: Question | None = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies, read
-from vfmeta.frequentist.choices import asked_for, check_method
+from vfmeta.frequentist.choices import asked_for, check_method, row_weights
 from vfmeta.frequentist.meta_regression import RegressionResult, degrees, joint, selected
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regressions import Fit, fit
@@ -24,13 +23,15 @@ from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_side
 
 
 def meta_regression(
-    effects: Any = None,
+    data: Any = None,
     formula: str | None = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
-    data: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     x: Any = None,
     names: Sequence[str] | None = None,
     method: MethodOrCommon = "REML",
@@ -46,19 +47,16 @@ def meta_regression(
 
     Parameters
     ----------
-    effects : effect table, optional
-        What ``vf.compare`` or ``vf.effect_size`` returned.
+    data : effect table, data frame or mapping of columns, optional
+        Effects, as in `random_effects`, and moderators: the formula reads the columns of the table (`EffectTable.frame`, with
+        those that ride along) or of the frame. Beside arrays ``y`` and ``v`` a frame may hold the moderators alone.
     formula : str, optional
         Right side of a formula, such as ``"~ dose + blinding"``, ``"~ dose * blinding"`` (interaction), ``"~ bs(dose, df=4)"``
         or ``"~ cr(dose, df=3, constraints='center')"`` (splines), ``"~ center(year)"``, ``"~ 0 + blinding"`` (a mean per
         group). Text, true/false and categorical columns are factors, their first level the reference. The intercept is
         called ``Intercept``.
-    y, v : array-like of shape (k,), or names of columns of ``data``
-        Instead of a table: effects on the analysis scale and their sampling variances.
-    study : sequence of k names, or the name of a column of ``data``, optional
-        Study names for raw arrays.
-    data : data frame or dict of columns, optional
-        Moderators, one row per effect in the same order; the table's own details when left out.
+    y, v, se, V, ci, study : array-like of shape (k,), or column name
+        As in `random_effects`.
     x : array-like of shape (k, p), optional
         Instead of a formula: the design itself, its column of ones included; ``names`` names the columns.
     method : str
@@ -73,12 +71,12 @@ def meta_regression(
         Confidence level of every interval.
     omnibus : str, int or sequence of them, optional
         Coefficients of the omnibus test, by name or number from 0; all but the intercept when left out.
-    weights : array-like of shape (k,), optional
+    weights : array-like of shape (k,) or column name, optional
         User weights instead of 1 / (v + tau2), with the variance that follows (not with Kenward-Roger).
     question : Question, optional
         What is compared; taken from the table when there is one.
     missing : {"raise", "drop"}
-        What to do about rows in which ``y``, ``v``, a weight or a moderator is missing.
+        What to do about rows in which ``y``, ``v`` or a moderator is missing.
 
     Returns
     -------
@@ -93,14 +91,28 @@ def meta_regression(
         For input that cannot be used, collinear moderators (named), or too few studies.
     ConvergenceError
         When an estimator of tau2 does not settle.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"trial": list("ABCD"), "d": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}
+    >>> fit = vf.meta_regression(frame, "~ dose", y="d", se="se", study="trial", test="Wald")
+    >>> fit.names
+    ('Intercept', 'dose')
     """
     estimator = _check(method, tau2, test, weights)
-    y, v, study = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (study, "study")))
-    studies, rows, total, data = _studies(effects, y, v, study, data, question, missing, level)
-    part = _part(formula, data, x, names, rows, total)
-    studies, rows, keep = _drop(studies, rows, part.gone, part.columns, missing)
-    design = part.design(keep, studies)
-    given = None if weights is None else _weights(column(weights, data, "weights"), rows, total, studies.labels)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
+    part = designs.part(formula, x, names, studies)
+    gone = {name: part.gone[:, j] for j, name in enumerate(part.columns)}
+    given = None
+    if weights is not None:
+        problems: list[str] = []
+        given = row_weights(weights, "weights", studies, problems)
+        if problems:
+            raise InputError(problems)
+    studies, keep = designs.complete(studies, gone, missing)
+    given = None if given is None else given[keep]
+    design = part.design(keep, studies.labels, studies.kept.tolist())
     result = fitted(studies, design, estimator, test, float(level), omnibus, given)
     for note in result.warnings:
         warn(note)
@@ -201,122 +213,3 @@ def _check(method: Any, tau2: Any, test: Any, weights: Any) -> str | float:
     if weights is not None and test == "KR":
         raise InputError('test="KR" is defined for inverse-variance weights; leave weights= out or use another test.')
     return found
-
-
-def column(values: Any, data: Any, what: str) -> Any:
-    """A column given by its name in the data, or the values as they are."""
-    if not isinstance(values, str):
-        return values
-    if data is None or values not in data:
-        raise InputError(f"{what}={values!r}: data has no column of that name.")
-    return list(data[values])
-
-
-def _details(details: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    names = dict.fromkeys(n for d in details for n in d)
-    return {n: [d.get(n) for d in details] for n in names}
-
-
-def prepared(
-    effects: Any, y: Any, v: Any, labels: Any, data: Any, question: Question | None, missing: str, level: float, *parts: Any
-) -> tuple[Any, ...]:
-    """Checked studies and one design for each (formula, x, names) of ``parts``, on the rows complete in all of them."""
-    y, v, labels = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (labels, "labels")))
-    studies, rows, total, data = _studies(effects, y, v, labels, data, question, missing, level)
-    found = [_part(formula, data, x, names, rows, total) for formula, x, names in parts]
-    gone = np.concatenate([part.gone for part in found], axis=1)
-    studies, rows, keep = _drop(studies, rows, gone, [c for part in found for c in part.columns], missing)
-    return studies, *(part.design(keep, studies) for part in found)
-
-
-def _studies(
-    effects: Any, y: Any, v: Any, labels: Any, data: Any, question: Question | None, missing: str, level: float
-) -> tuple[Studies, np.ndarray, int, Any]:
-    """Checked studies, the numbers of their rows, the number of rows given, and the moderators (the table's own by default)."""
-    studies = read(effects, y, v, labels, question, missing, level)
-    total, rows = studies.rows_read, studies.kept
-    if effects is not None and data is None:
-        details = getattr(effects, "details", ())
-        data = _details(details) if len(details) == total else None
-    return studies, rows, total, data
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A formula or matrix on the rows kept so far; ``gone`` (k, columns) says which of its cells are missing."""
-
-    formula: str | None
-    source: Any
-    columns: tuple[str, ...]
-    gone: np.ndarray
-
-    def design(self, keep: np.ndarray, s: Studies) -> Design:
-        if self.formula is None:
-            return designs.from_matrix(self.source[keep], self.columns, s.labels)
-        return designs.from_formula(self.formula, self.source.iloc[keep].reset_index(drop=True), self.columns, s.labels)
-
-
-def _part(formula: str | None, data: Any, x: Any, names: Sequence[str] | None, rows: np.ndarray, total: int) -> _Part:
-    if (formula is None) == (x is None):
-        raise InputError("Give a formula (with data) or a design matrix x, one of the two.")
-    if x is None:
-        frame, variables = designs.needed(str(formula), data, total)
-        frame = frame.iloc[rows].reset_index(drop=True)
-        return _Part(str(formula), frame, variables, designs.gaps(frame, variables))
-    names = names if names is not None else getattr(x, "columns", None)
-    try:
-        whole = np.asarray(x, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InputError("x must hold numbers only; use a formula for text columns.") from error
-    if whole.ndim not in (1, 2) or len(whole) != total:
-        raise InputError(f"x has shape {whole.shape}; for {total} effects it must be ({total}, p), one row per effect.")
-    block = whole[rows].reshape(len(rows), -1)
-    columns = [f"x{j + 1}" for j in range(block.shape[1])] if names is None else [str(n) for n in names]
-    if len(columns) != block.shape[1] or len(set(columns)) != len(columns):
-        raise InputError(f"names must be {block.shape[1]} different texts, one per column of x.")
-    return _Part(None, block, tuple(columns), np.isnan(block))
-
-
-def _drop(
-    s: Studies, rows: np.ndarray, gone: np.ndarray, columns: Sequence[str], missing: str
-) -> tuple[Studies, np.ndarray, np.ndarray]:
-    """Leave out, with a note, the rows in which a moderator is missing, or name each of them in an error."""
-    bad = gone.any(axis=1)
-    keep = np.flatnonzero(~bad)
-    if not bad.any():
-        return s, rows, keep
-    if missing == "raise":
-        raise InputError([
-            f"row {rows[i] + 1} ({s.labels[i]}), column {columns[j]}: missing value; fill it in, remove the row, "
-            'or pass missing="drop" to leave the row out with a warning.'
-            for i, j in np.argwhere(gone).tolist()
-        ])  # fmt: skip
-    if len(keep) == 0:
-        raise InputError(f"Every row lacks one of {', '.join(columns)}; nothing is left to analyse.")
-    lost = []
-    for i in np.flatnonzero(bad).tolist():
-        empty = dict.fromkeys(c for c, is_gap in zip(columns, gone[i], strict=True) if is_gap)
-        lost.append(f"{s.labels[i]} (row {rows[i] + 1}: {', '.join(empty)})")
-    note = f"Left out because a moderator is missing: {', '.join(lost)}"
-    return (
-        Studies(
-            s.y[keep], s.v[keep], tuple(s.labels[i] for i in keep.tolist()), s.question,
-            tuple(s.details[i] for i in keep) if s.details else (), (*s.notes, note + "."), rows[keep], s.rows_read,
-        ),
-        rows[keep],
-        keep,
-    )  # fmt: skip
-
-
-def _weights(weights: Any, rows: np.ndarray, total: int, labels: Sequence[str]) -> np.ndarray:
-    values = np.asarray(weights, dtype=float)
-    if values.shape != (total,):
-        raise InputError(f"weights has shape {values.shape}; give one weight per effect, shape ({total},).")
-    values = values[rows]
-    problems = [
-        f"row {rows[i] + 1} ({labels[i]}), column weights: {values[i]} is not a weight; it must be finite and greater than 0."
-        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0))).tolist()
-    ]
-    if problems:
-        raise InputError(problems)
-    return values

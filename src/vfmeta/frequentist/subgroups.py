@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,11 +11,13 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import MethodOrCommon, Missing, OnScale, Test
 from vfmeta.core.question import Question
+from vfmeta.effects import cells
+from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
-from vfmeta.effects.reading import Studies
+from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import check_method
 from vfmeta.frequentist.meta_regression import RegressionResult
-from vfmeta.frequentist.metaregression import column, fitted, prepared
+from vfmeta.frequentist.metaregression import fitted
 from vfmeta.frequentist.univariate import common_effect, random_effects
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
@@ -174,13 +175,15 @@ class SubgroupResult(Recorded):
 
 
 def subgroups(
-    effects: Any = None,
+    data: Any = None,
     by: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
-    data: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     common_tau2: bool = False,
     method: MethodOrCommon = "REML",
     tau2: float | None = None,
@@ -193,10 +196,10 @@ def subgroups(
 
     Parameters
     ----------
-    effects, y, v, study, data, method, tau2, test, level, question, missing
+    data, y, v, se, V, ci, study, method, tau2, test, level, question, missing
         As of `meta_regression`; ``method="common"`` pools each group by the common-effect model.
     by : str or sequence of k values
-        Group of each study: a column of the data (or of the table's details), or the values.
+        Group of each study: a column of the table or frame, or the values.
     common_tau2 : bool
         One between-study variance for all groups, estimated within them (a meta-regression on the groups), which is steadier
         with few studies a group; or one for each (Borenstein, Hedges, Higgins & Rothstein 2009, Introduction to Meta-Analysis,
@@ -208,25 +211,24 @@ def subgroups(
         With separate tau2 the test between groups is Q = sum w (estimate - mean)^2, w = 1 / se^2, chi-squared with one df less
         than groups, whatever the intervals; with a common tau2 it is the omnibus test of the regression. A group of one study
         stands with its own Wald interval (separate), and no prediction interval.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"y": [-0.5, -0.3, -0.8, -0.1], "v": [0.04, 0.03, 0.09, 0.04], "blinded": ["yes", "no", "yes", "no"]}
+    >>> vf.subgroups(frame, "blinded", test="Wald").table["k"].tolist()
+    [2, 2]
     """
+    import pandas as pd
+
     if by is None:
         raise InputError("Give by=: the column that holds the group of each study, or one value per study.")
-    name = by if isinstance(by, str) else "group"
-    if isinstance(by, str):
-        details = getattr(effects, "details", ())
-        source = data if data is not None else {by: [d.get(by) for d in details]} if any(by in d for d in details) else {}
-        if by not in source:
-            raise InputError(f"by={by!r}: there is no column of that name.")
-        values = source[by]
-    else:
-        values = by
-        total = len(list(effects.y if effects is not None else (data[y] if isinstance(y, str) else y)))
-        if len(list(by)) != total:
-            raise InputError(f"by has {len(list(by))} values for {total} studies; give one per study.")
-    y, v, study = (column(a, data, n) for a, n in ((y, "y"), (v, "v"), (study, "study")))
-    data = {name: _factor(values)}
+    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
+    found = s.column(by, "by")
+    name = found.shown if isinstance(by, str) else "group"
     quoted = name if name.isidentifier() else f"`{name}`"
-    s, means = prepared(effects, y, v, study, data, question, missing, level, (f"~ 0 + C({quoted})", None, None))
+    wish = designs.of_formula(f"~ 0 + C({quoted})", pd.DataFrame({name: _factor(found.values)}))
+    s, means = designs.prepared(s, [wish], missing)
     names = [n.split("[", 1)[1][:-1].removeprefix("T.") for n in means.names]
     if len(names) < 2:
         raise InputError(f"Every study is in the one group {names[0]!r}; there is nothing to compare.")
@@ -268,7 +270,7 @@ def _factor(values: Any) -> Any:
 
     if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
         return values
-    plain = pd.Series(list(values), dtype=object)
+    plain = pd.Series([None if gone else x for x, gone in zip(values, cells.empty(values), strict=True)], dtype=object)
     there = plain[plain.notna()]
     levels = sorted(there.unique(), key=lambda x: (isinstance(x, str), x))
     named = {x: f"{x:g}" if isinstance(x, (float, np.floating)) else str(x) for x in levels}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +15,14 @@ from vfmeta.results.fit import FrequentistResult
 
 
 def random_effects(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     method: Method = "REML",
     tau2: float | None = None,
     test: Test = "HKSJ",
@@ -37,12 +39,12 @@ def random_effects(
 
     Parameters
     ----------
-    effects : effect table, optional
-        What ``vf.compare`` or ``vf.effect_size`` returned.
-    y, v : array-like of shape (k,)
-        Instead of a table: effects on the analysis scale (log for ratios) and their sampling variances.
-    study : sequence of k names, optional
-        Study names for raw arrays.
+    data : effect table, data frame or mapping of columns, optional
+        What ``vf.compare``, ``vf.effect_size`` or ``vf.effect_table`` returned; or a frame (pandas, polars, pyarrow, ...) with
+        a row a study, in which the arguments below name columns; or nothing, and arrays below.
+    y, v, se, V, ci, study : array-like of shape (k,), or column name
+        Effects on the analysis scale (log for ratios) with their sampling variances, standard errors, covariance matrix (which
+        must be diagonal here) or limits of 95% intervals ``(low, high)``, and the names of the studies; as in `effect_table`.
     method : str
         Estimator of the between-study variance. Likelihood: "REML", "ML" (the global
         maximum). Equations in the generalised Q: "PM" (Paule & Mandel), which "EB" (Morris), "DLIT" and "SJIT" (DL and SJ
@@ -60,7 +62,7 @@ def random_effects(
         What is compared; taken from the table when there is one.
     missing : {"raise", "drop"}
         What to do about rows without ``y`` or ``v``.
-    weights : array-like of shape (k,) or "equal", optional
+    weights : array-like of shape (k,), column name or "equal", optional
         Fixed weights (> 0) of the mean instead of 1 / (v + tau2); its standard error is then
         sqrt(sum a^2 (v + tau2)) / sum a, and Hartung-Knapp's q the mean square about it, weighted by 1 / (v + tau2).
     prediction : {"auto", "fitted", "HTS", "Partlett-Riley", "bootstrap"}
@@ -88,9 +90,17 @@ def random_effects(
         For input that cannot be pooled; every fault is listed with its row and column.
     ConvergenceError
         When an iteration does not settle.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"trial": ["A", "B", "C"], "effect": [-0.5, -0.3, -0.8], "error": [0.2, 0.15, 0.3]}
+    >>> fit = vf.random_effects(frame, y="effect", se="error", study="trial")
+    >>> round(fit.estimate, 3)
+    -0.424
     """
     choices = check_choices("random", method, tau2, test, level, prediction, tau2_interval, weights, draws, seed)
-    studies = read(effects, y, v, study, question, missing, level)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     result = pool(studies, replace(choices, weights=user_weights(weights, studies)), weights)
     for note in result.warnings:
         warn(note)
@@ -98,11 +108,14 @@ def random_effects(
 
 
 def common_effect(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     test: Test = "Wald",
     level: float = 0.95,
     question: Question | None = None,
@@ -113,9 +126,15 @@ def common_effect(
 
     Parameters and errors are those of `random_effects`, without ``method``. I2 is max(0, (Q - df) / Q); there is no
     prediction interval, and the Q-profile interval of tau2 shows how far the model may be from the data.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(vf.common_effect(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3]).estimate, 3)
+    -0.424
     """
     choices = check_choices("common", "common", None, test, level)
-    studies = read(effects, y, v, study, question, missing, level)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     result = pool(studies, replace(choices, weights=user_weights(weights, studies)), weights)
     for note in result.warnings:
         warn(note)

@@ -18,25 +18,21 @@ from vfmeta.effects.formulas import ZeroRule, two_events
 from vfmeta.priors import MuPrior, Normal, TauPrior
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
-    from vfmeta.effects.table import EffectTable
+    pass
 
 
 def binomial(
-    data: pd.DataFrame | EffectTable | None = None,
+    data: Any = None,
     *,
-    study: str | Sequence[Any] | None = None,
-    arm: str | Sequence[Any] | None = None,
-    events: str | Sequence[float] | None = None,
-    n: str | Sequence[float] | None = None,
+    study: Any = None,
+    arm: Any = None,
+    events: Any = None,
+    n: Any = None,
     reference: Any = None,
-    events1: str | Sequence[float] | None = None,
-    n1: str | Sequence[float] | None = None,
-    events2: str | Sequence[float] | None = None,
-    n2: str | Sequence[float] | None = None,
+    events1: Any = None,
+    n1: Any = None,
+    events2: Any = None,
+    n2: Any = None,
     measure: str = "OR",
     baseline: Baseline = "fixed",
     coding: Coding = "half",
@@ -56,7 +52,7 @@ def binomial(
 
     Parameters
     ----------
-    data : data frame or effect table, optional
+    data : data frame, mapping of columns or effect table, optional
         Where column names are looked up.
     study, arm, events, n : column name or sequence
         One row an arm.

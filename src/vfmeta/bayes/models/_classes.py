@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,11 @@ from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
-from vfmeta.effects.counts import _look_up
-from vfmeta.effects.reading import Studies, _column, _is_missing, read
+from vfmeta.effects import cells
+from vfmeta.effects.reading import Studies, is_table, read
 from vfmeta.priors import MuPrior, Normal, TauPrior, default_tau
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from vfmeta.effects.table import EffectTable
 
 
@@ -36,13 +34,16 @@ class _Groups:
 
 
 def classes(
-    effects: Mapping[str, EffectTable] | EffectTable | pd.DataFrame | None = None,
+    data: Mapping[str, EffectTable] | EffectTable | Any = None,
     *,
-    intervention: str | Sequence[Any] | None = None,
-    klass: str | Sequence[Any] | Mapping[str, str] | None = None,
-    y: str | Sequence[float] | None = None,
-    v: str | Sequence[float] | None = None,
-    study: str | Sequence[Any] | None = None,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
+    intervention: Any = None,
+    klass: Any = None,
     mu: MuPrior | None = None,
     tau: TauPrior | None = None,
     class_sd: TauPrior | None = None,
@@ -57,16 +58,14 @@ def classes(
 
     Parameters
     ----------
-    effects : mapping of intervention to effect table, effect table, or data frame
-        Effects against like controls, all of one measure. Of a data frame the columns study, y and v are found by themselves.
+    data : mapping of intervention to effect table, effect table, or data frame
+        Effects against like controls, all of one measure.
+    y, v, se, V, ci, study : column name or array-like of shape (k,)
+        As in `vf.bayes.random_effects`.
     intervention : column name or sequence of k names
         Of every trial; a mapping of tables brings it.
     klass : column name, sequence of k names, or mapping of intervention to class
         Class of every trial's intervention.
-    y, v : column name or sequence of k floats, optional
-        Effects on the analysis scale and sampling variances.
-    study : column name or sequence of k names, optional
-        Study names.
     mu : Normal, optional
         Prior of every class mean; follows the measure by default.
     tau : prior, optional
@@ -99,8 +98,9 @@ def classes(
     >>> model.coords["class"]
     ['X', 'Y']
     """
-    data = _read(effects, intervention, klass, y, v, study, question, missing)
-    s = data.studies
+    effects = {"y": y, "v": v, "se": se, "V": V, "ci": ci, "study": study}
+    groups = _read(data, effects, intervention, klass, question, missing)
+    s = groups.studies
     tau, level = choose_priors(s.question, tau, mu)
     if not isinstance(level, Normal):
         raise InputError(f"{level}: class means take a normal prior, such as mu=vf.priors.Normal(mean, sd).")
@@ -112,7 +112,7 @@ def classes(
                 "take vf.priors.HalfNormal(scale) or its kin (Gelman 2006, Bayesian Analysis 1:515-534)."
             )
     values: dict[str, np.ndarray] = {
-        "estimate": s.y, "v": s.v, "of_intervention": data.intervention, "of_class": data.klass,
+        "estimate": s.y, "v": s.v, "of_intervention": groups.intervention, "of_class": groups.klass,
         "class_mean_mean": np.array(float(level.mean)), "class_mean_sd": np.array(float(level.sd)),
         **tau.data("tau", s.v), **apart.data("class_sd"),
     }  # fmt: skip
@@ -131,10 +131,10 @@ def classes(
 
     return Model(
         name="classes", key=(tau.graph, apart.graph), make=make, data=values,
-        coords={"study": list(s.labels), "intervention": list(data.interventions), "class": list(data.classes)},
+        coords={"study": list(s.labels), "intervention": list(groups.interventions), "class": list(groups.classes)},
         watch=("effect", "class_mean", "class_sd", "tau"), question=s.question,
         priors=(str(tau), str(apart).replace("tau", "class SD", 1), str(level).replace("mu", "class mean", 1)),
-        notes=(*s.notes, *_notes(data, tau, apart, level)), extend=_extend,
+        notes=(*s.notes, *_notes(groups, tau, apart, level)), extend=_extend,
         log_likelihood=_log_likelihood,
         dims={
             "effect": ("intervention",), "theta": ("study",), "next_trial": ("intervention",), "next_intervention": ("class",),
@@ -219,37 +219,32 @@ def _notes(data: _Groups, tau: TauPrior, class_sd: TauPrior, level: Normal) -> t
 
 
 def _read(
-    effects: Any, intervention: Any, klass: Any, y: Any, v: Any, labels: Any, question: Question | None, missing: str
+    data: Any, effects: Mapping[str, Any], intervention: Any, klass: Any, question: Question | None, missing: Missing
 ) -> _Groups:
-    if isinstance(effects, Mapping):
-        if intervention is not None:
-            raise InputError("Tables by intervention name it already; leave intervention= out.")
-        effects, intervention, y, v, labels, question = _stacked(effects, question)
-    data = effects if effects is not None and hasattr(effects, "columns") else None
-    if data is not None:
-        y, v = (value if value is not None else name for value, name in ((y, "y"), (v, "v")))
-        labels = labels if labels is not None or "study" not in data.columns else "study"
-        effects = None
-    columns = {"y": y, "v": v, "labels": labels, "intervention": intervention, "klass": klass}
-    y, v, labels, intervention, klass = (_look_up(x, name, data) for name, x in columns.items())
-    s = read(effects, y, v, labels, question, missing, 0.95)
+    if isinstance(data, Mapping) and any(is_table(x) for x in data.values()):
+        more = [name for name, x in {**effects, "intervention": intervention}.items() if x is not None]
+        if more:
+            raise InputError(f"Tables by intervention bring their own {', '.join(more)}; leave them out.")
+        data, intervention, question = _stacked(data, question)
+    s = read(data, **effects, question=question, missing=missing)
     if intervention is None or klass is None:
         raise InputError("Give intervention= (of every trial) and klass= (of every trial, or of every intervention).")
-    given = _names(intervention, "intervention", s)
+    given, _ = _names(intervention, "intervention", s)
+    shown = "klass"
     if isinstance(klass, Mapping):
         absent = [x for x in dict.fromkeys(given) if x not in klass]
         if absent:
             raise InputError(f"klass has no class for {', '.join(absent)}; it has {', '.join(map(repr, klass)) or 'none'}.")
         of = [str(klass[x]).strip() for x in given]
     else:
-        of = _names(klass, "klass", s)
+        of, shown = _names(klass, "klass", s)
     home: dict[str, int] = {}
     problems = []
     for i, (name, group) in enumerate(zip(given, of, strict=True)):
         first = home.setdefault(name, i)
         if of[first] != group:
             problems.append(
-                f"rows {s.kept[first] + 1} ({s.labels[first]}) and {s.kept[i] + 1} ({s.labels[i]}), column klass: {name} "
+                f"rows {s.kept[first] + 1} ({s.labels[first]}) and {s.kept[i] + 1} ({s.labels[i]}), column {shown}: {name} "
                 f"stands in {of[first]} and in {group}; an intervention belongs to one class."
             )
     if problems:
@@ -260,19 +255,16 @@ def _read(
     )
 
 
-def _names(cells: Any, column: str, s: Studies) -> list[str]:
-    """Names of the rows kept."""
-    found = _column(cells, column)
-    if len(found) != s.rows_read:
-        raise InputError(f"{column} has {len(found)} names for {s.rows_read} trials; give one per trial.")
-    kept = [found[i] for i in s.kept]
-    empty = [i for i, x in enumerate(kept) if _is_missing(x) or not str(x).strip()]
+def _names(values: Any, what: str, s: Studies) -> tuple[list[str], str]:
+    """Names of the rows kept, and the user's own name of their column."""
+    found = s.column(values, what)
+    empty = np.flatnonzero(cells.empty(found.values)).tolist()
     if empty:
-        raise InputError([f"row {s.kept[i] + 1} ({s.labels[i]}), column {column}: empty; name it." for i in empty])
-    return [str(x).strip() for x in kept]
+        raise InputError([cells.place(i, s.labels, found.shown, s.kept.tolist()) + cells.FILL for i in empty])
+    return [cells.label(x) for x in found.values], found.shown
 
 
-def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[None, Any, Any, Any, Any, Question | None]:
+def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[Any, list[str], Question]:
     """Effect tables of several interventions as columns."""
     names: list[str] = []
     y: list[float] = []
@@ -280,7 +272,7 @@ def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[None
     labels: list[str] = []
     asked: Question | None = None
     for name, table in tables.items():
-        if not (hasattr(table, "labels") and hasattr(table, "question")):
+        if not is_table(table):
             raise InputError(f"Beside {name!r} stands a {type(table).__name__}; it must be an effect table.")
         q = table.question
         if asked is None:
@@ -290,7 +282,7 @@ def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[None
                 f"{name} comes as {q.outcome} in {q.measure} on {q.points}, {next(iter(tables))} as {asked.outcome} in "
                 f"{asked.measure} on {asked.points}; classes need one outcome, measure, scale and direction."
             )
-        found = read(table, None, None, None, None, "raise", 0.95) if len(table.labels) else None
+        found = read(table) if len(table.labels) else None
         for label, a, b in zip(*((found.labels, found.y, found.v) if found else ((), (), ())), strict=True):
             if label in labels:
                 raise InputError(
@@ -302,8 +294,8 @@ def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[None
             y.append(float(a))
             v.append(float(b))
     if asked is None or not y:
-        raise InputError("There are no studies (k = 0): nothing can be pooled. Check the selections that made these tables.")
-    return None, names, y, v, labels, question or replace(asked, experimental="intervention")
+        raise InputError(cells.EMPTY)
+    return {"study": labels, "y": y, "v": v}, names, question or replace(asked, experimental="intervention")
 
 
 def _unit(q: Question) -> tuple[Any, ...]:

@@ -15,22 +15,24 @@ from vfmeta.bayes.regression import coefficient_priors, refuse_dependent
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
+from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
-from vfmeta.effects.reading import Studies
-from vfmeta.frequentist.metaregression import prepared
+from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import Flat, Normal, TauPrior
 
 Beta = Normal | Flat
 
 
 def meta_regression(
-    effects: Any = None,
+    data: Any = None,
     formula: str | None = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
-    data: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     x: Any = None,
     names: Sequence[str] | None = None,
     tau: TauPrior | None = None,
@@ -42,11 +44,11 @@ def meta_regression(
 
     Parameters
     ----------
-    effects, y, v, labels, question, missing
+    data, y, v, se, V, ci, study, question, missing
         As in `vf.bayes.random_effects`.
-    formula, data, x, names
-        As in `vf.meta_regression`: the right side of a formula over the columns of ``data`` (the table's own details when left
-        out), or the design matrix itself. The intercept is called ``Intercept``.
+    formula, x, names
+        As in `vf.meta_regression`: the right side of a formula over the columns of ``data``, or the design matrix itself. The
+        intercept is called ``Intercept``.
     tau : prior, optional
         Of the heterogeneity left over; the default follows the measure.
     beta : prior, or mapping of coefficient names to priors, optional
@@ -62,7 +64,8 @@ def meta_regression(
     InputError
         Faulty input, moderators that cannot be told apart, an improper posterior, or a prior that PyMC does not know.
     """
-    studies, design = prepared(effects, y, v, study, data, question, missing, 0.95, (formula, x, names))
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
+    studies, design = designs.prepared(studies, [designs.part(formula, x, names, studies)], missing)
     tau, _ = choose_priors(studies.question, tau, Flat())
     chosen = coefficient_priors(design.names, beta)
     mean, precision = np.array([b.normal for b in chosen]).T

@@ -10,30 +10,29 @@ import numpy as np
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.models import curves
 from vfmeta.bayes.models.engine import Model
-from vfmeta.bayes.models.repeated import Occasions, read_occasions
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Curve, choice
 from vfmeta.core.question import Question
+from vfmeta.effects.repeated import Occasions, read_occasions
 from vfmeta.priors import LogNormal, MuPrior, Normal, TauPrior
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from vfmeta.effects.table import EffectTable
 
 MEMORY = LogNormal(2.5, 1.0, "median 12 weeks, 95% from 2 to 86")
 
 
 def multilevel(
-    effects: Mapping[float, EffectTable] | Sequence[tuple[float, EffectTable]] | EffectTable | pd.DataFrame | None = None,
+    data: Mapping[float, EffectTable] | Sequence[tuple[float, EffectTable]] | EffectTable | Any = None,
     *,
-    study: str | Sequence[Any] | None = None,
-    outcome: str | Sequence[Any] | None = None,
-    time: str | Sequence[float] | None = None,
-    period: str | Sequence[float] | None = None,
-    y: str | Sequence[float] | None = None,
-    v: str | Sequence[float] | None = None,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
     V: Any = None,
+    study: Any = None,
+    outcome: Any = None,
+    time: Any = None,
+    period: Any = None,
     correlation: float | tuple[float, float] | None = None,
     curve: Curve = "category",
     at: Sequence[float] = (),
@@ -54,13 +53,13 @@ def multilevel(
 
     Parameters
     ----------
-    effects : mapping of week to effect table, sequence of (week, table), effect table, or data frame
+    data : mapping of week to effect table, sequence of (week, table), effect table, or data frame
         Tables from ``vf.compare``, one for each window, under the week of the window; tables of several outcomes may be listed
         side by side as pairs. Or one table of several times (``vf.compare(..., weeks=)``); what its ``correlated`` stated is
         taken as the known ``V``. Or a data frame (or nothing, and the columns as sequences).
-    study, outcome, time, y, v : column name or sequence
-        Of a data frame, a row an effect; ``time`` in weeks, ``v`` the sampling variance. The names of an effect table's frame
-        (study, outcome, week, y, v) are found by themselves.
+    y, v, se, study, outcome, time : column name or sequence
+        Of a data frame, a row an effect; ``time`` in weeks, ``v`` the sampling variance or ``se`` the standard error. The names
+        of an effect table's frame (study, outcome, week, y, v) are found by themselves.
     period : column name or sequence, optional
         Week of the window that an effect belongs to; its own week when left out. Only a mean curve by category reads it.
     V : array-like of shape (n, n), optional
@@ -107,22 +106,22 @@ def multilevel(
     [4.0, 52.0]
     """
     curve = choice("curve", curve, Curve)
-    columns = {"study": study, "outcome": outcome, "time": time, "period": period, "y": y, "v": v}
-    data = read_occasions(effects, columns, V, at, curve == "smooth", question)
-    levels, spreads, wiggles = _priors(data, mu, tau, curve_sd, curve)
-    held = _correlation(data, correlation)
+    columns = {"study": study, "outcome": outcome, "time": time, "period": period, "y": y, "v": v, "se": se}
+    found = read_occasions(data, columns, V, at, curve == "smooth", question)
+    levels, spreads, wiggles = _priors(found, mu, tau, curve_sd, curve)
+    held = _correlation(found, correlation)
     shape = _check_beta(lasting)
     if not isinstance(memory, TauPrior) or not memory.proper:
         raise InputError(f"memory={memory!r} must be a proper prior of a positive number, such as vf.priors.LogNormal(2.5, 1).")
-    followed = np.array([len({*data.week[rows].tolist()}) for rows in curves.blocks(data.study)])
-    curved, smooth, several = bool((followed > 1).any()), curve == "smooth", len(data.outcomes) > 1
-    times, weeks = len(data.times), np.array(data.times)
+    followed = np.array([len({*found.week[rows].tolist()}) for rows in curves.blocks(found.study)])
+    curved, smooth, several = bool((followed > 1).any()), curve == "smooth", len(found.outcomes) > 1
+    times, weeks = len(found.times), np.array(found.times)
     values: dict[str, np.ndarray] = {
-        "estimate": data.y, "in_study": data.study, "in_outcome": data.outcome, "in_time": data.time, "at_week": data.week,
-        "weeks": weeks, "same": data.same.astype(float), "curve_mean": np.array([p.mean for p in levels]),
+        "estimate": found.y, "in_study": found.study, "in_outcome": found.outcome, "in_time": found.time, "at_week": found.week,
+        "weeks": weeks, "same": found.same.astype(float), "curve_mean": np.array([p.mean for p in levels]),
         "curve_spread": np.array([p.sd for p in levels]),
     }  # fmt: skip
-    values |= {"V": data.V} if data.V is not None else {"sd": np.sqrt(data.v)}
+    values |= {"V": found.V} if found.V is not None else {"sd": np.sqrt(found.v)}
     if held is not None:
         values |= {"low": np.array(held[0]), "high": np.array(held[1])} if held[0] < held[1] else {"rho": np.array(held[0])}
     for i, (spread, wiggle) in enumerate(zip(spreads, wiggles, strict=True), start=1):
@@ -143,7 +142,7 @@ def multilevel(
         shared = given["same"]
         if several:
             # -1 / (outcomes - 1) is the lowest that any number of outcomes can share
-            between = pm.Uniform("between", -1 / (len(data.outcomes) - 1), 1.0)
+            between = pm.Uniform("between", -1 / (len(found.outcomes) - 1), 1.0)
             pair = given["in_outcome"][:, None] - given["in_outcome"][None, :]
             shared = shared * pm.math.switch(pm.math.eq(pair, 0), 1.0, between)
         if curved:
@@ -160,10 +159,11 @@ def multilevel(
         key=(curve, curved, several, held is None, "low" in values, "V" in values, memory.graph if curved or smooth else None,
              tuple(p.graph for p in spreads), tuple(p.graph for p in wiggles) if smooth else None),
         make=make, data=values,
-        coords={"study": list(data.studies), "outcome": list(data.outcomes), "time": list(data.times), "effect": data.names},
-        watch=watch, question=data.questions[0] if not several else None,
-        priors=_said(data, levels, spreads, wiggles, memory, shape, held, curved, smooth),
-        notes=(*data.notes, *_notes(data, followed, times, smooth)), extend=curves.extend,
+        coords={"study": list(found.studies), "outcome": list(found.outcomes), "time": list(found.times),
+                "effect": found.names},
+        watch=watch, question=found.questions[0] if not several else None,
+        priors=_said(found, levels, spreads, wiggles, memory, shape, held, curved, smooth),
+        notes=(*found.notes, *_notes(found, followed, times, smooth)), extend=curves.extend,
         log_likelihood=curves.log_likelihood,
         dims={"theta": ("effect",), "next_trial": ("outcome", "time"), "trial": ("study",)},
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,14 @@ STUDY_EFFECTS = ("integrated", "sampled")
 
 
 def normal_normal(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     study_effects: StudyEffects = "integrated",
@@ -38,7 +41,7 @@ def normal_normal(
 
     Parameters
     ----------
-    effects, y, v, labels, question, missing
+    data, y, v, se, V, ci, study, question, missing
         As in `vf.bayes.random_effects`.
     tau, mu : priors, optional
         Defaults follow the measure.
@@ -58,10 +61,10 @@ def normal_normal(
         Faulty input, priors that leave the posterior improper, or that PyMC does not know.
     """
     study_effects = choice("study_effects", study_effects, StudyEffects)
-    studies = read(effects, y, v, study, question, missing, 0.95)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
     tau, mu = effect_priors(studies, tau, mu)
     integrated = study_effects == "integrated"
-    data = {"y": studies.y, "v": studies.v, **mu.data("mu"), **tau.data("tau", studies.v)}
+    values = {"y": studies.y, "v": studies.v, **mu.data("mu"), **tau.data("tau", studies.v)}
 
     def make(pm: Any) -> None:
         seen, variance = pm.Data("y", studies.y, dims="study"), pm.Data("v", studies.v, dims="study")
@@ -78,7 +81,7 @@ def normal_normal(
         return {**given, "next_trial": mean + sd * rng.standard_normal(mean.shape)}
 
     return Model(
-        "normal_normal", (study_effects, tau.graph, mu.graph), make, data, {"study": list(studies.labels)}, ("mu", "tau"),
+        "normal_normal", (study_effects, tau.graph, mu.graph), make, values, {"study": list(studies.labels)}, ("mu", "tau"),
         question=studies.question, priors=(str(tau), str(mu)), notes=tuple(study_notes(studies, tau, mu)), elastic=integrated,
         extend=extend, dims={"theta": ("study",)}, studies=studies, tails=tails_of(tau, mu, studies.k),
     )  # fmt: skip

@@ -19,23 +19,21 @@ from vfmeta.effects.formulas.rates import log_rate_ratio
 from vfmeta.priors import MuPrior, Normal, TauPrior
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
+    pass
 
 
 def poisson(
-    data: pd.DataFrame | None = None,
+    data: Any = None,
     *,
-    study: str | Sequence[Any] | None = None,
-    arm: str | Sequence[Any] | None = None,
-    events: str | Sequence[float] | None = None,
-    time: str | Sequence[float] | None = None,
+    study: Any = None,
+    arm: Any = None,
+    events: Any = None,
+    time: Any = None,
     reference: Any = None,
-    events1: str | Sequence[float] | None = None,
-    time1: str | Sequence[float] | None = None,
-    events2: str | Sequence[float] | None = None,
-    time2: str | Sequence[float] | None = None,
+    events1: Any = None,
+    time1: Any = None,
+    events2: Any = None,
+    time2: Any = None,
     baseline: Baseline = "fixed",
     coding: Coding = "half",
     mu: MuPrior | None = None,
@@ -51,7 +49,7 @@ def poisson(
 
     Parameters
     ----------
-    data : data frame, optional
+    data : data frame or mapping of columns, optional
         Where column names are looked up.
     study, arm, events, time : column name or sequence
         One row an arm; ``time`` is person-time at risk in one unit for all trials, above 0.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,14 @@ _PEAK = 0.5671432904097838  # where t = exp(-t)
 
 
 def robust(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
-    study: Sequence[Any] | None = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     df: float | tuple[float, float] = (2.0, 0.1),
@@ -47,7 +50,7 @@ def robust(
 
     Parameters
     ----------
-    effects, y, v, labels, question, missing
+    data, y, v, se, V, ci, study, question, missing
         As in `vf.bayes.random_effects`.
     tau : prior, optional
         Of the *scale* of the t, which is not its standard deviation: that is tau sqrt(df / (df - 2)), infinite for df <= 2.
@@ -69,10 +72,10 @@ def robust(
     InputError
         Faulty input, priors that leave the posterior improper, or that PyMC does not know.
     """
-    studies = read(effects, y, v, study, question, missing, 0.95)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
     tau, mu = effect_priors(studies, tau, mu)
     free, given_df, said = _degrees(df)
-    data = {"y": studies.y, "v": studies.v, **given_df, **mu.data("mu"), **tau.data("tau", studies.v)}
+    values = {"y": studies.y, "v": studies.v, **given_df, **mu.data("mu"), **tau.data("tau", studies.v)}
 
     def make(pm: Any) -> None:
         seen, variance = pm.Data("y", studies.y, dims="study"), pm.Data("v", studies.v, dims="study")
@@ -88,7 +91,7 @@ def robust(
         return _study_effects(draws, data, draws["df"] if free else np.full(len(draws["mu"]), data["df_value"]), rng)
 
     return Model(
-        "robust", (free, tau.graph, mu.graph), make, data, {"study": list(studies.labels)},
+        "robust", (free, tau.graph, mu.graph), make, values, {"study": list(studies.labels)},
         ("mu", "tau", *(("df",) if free else ())), question=studies.question,
         priors=(f"{tau}, the scale of a t between the studies (its SD is larger)", str(mu), said),
         notes=tuple(study_notes(studies, tau, mu)), elastic=True, extend=extend,

@@ -10,7 +10,8 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.effects.reading import _column, _is_missing, _numbers
+from vfmeta.effects import cells
+from vfmeta.effects.columns import aligned, as_frame, look_up
 
 
 @dataclass(frozen=True)
@@ -40,32 +41,25 @@ def read_means(data: Any, reference: Any, columns: Mapping[str, str], question: 
     columns : mapping
         The names of the columns study, arm, mean, n and sd in ``data``.
     """
-    if question is not None and not isinstance(question, Question):
-        raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
-    absent = [name for name in columns.values() if name not in data]
-    if absent:
-        raise InputError(
-            f"The data have no column {', '.join(map(repr, absent))}; name the columns by study=, arm=, mean=, n=, sd=."
-        )
-    raw = {what: _column(data[name], name) for what, name in columns.items()}
-    if not raw["study"]:
-        raise InputError("There are no arms: nothing can be pooled. Check the selection that made this table.")
-    uneven = [f"column {columns[what]} has {len(x)} values for {len(raw['study'])} arms." for what, x in raw.items()
-              if len(x) != len(raw["study"])]  # fmt: skip
-    problems = uneven or [
-        f"row {i + 1}, column {columns[what]}: empty label; name the {what}."
-        for what in ("study", "arm") for i, x in enumerate(raw[what]) if _is_missing(x) or not str(x).strip()
-    ]  # fmt: skip
+    cells.check_question(question)
+    frame = as_frame(data)
+    found = look_up(columns, frame)
+    values, count, _ = aligned(found, frame)
+    if not count:
+        raise InputError(cells.EMPTY)
+    problems: list[str] = []
+    study, arm = (
+        cells.names(values[what], count, shown=columns[what], noun=what, once=False, problems=problems)
+        for what in ("study", "arm")
+    )
     if problems:
         raise InputError(problems)
-    study, arm = ([str(x).strip() for x in raw[what]] for what in ("study", "arm"))
     rows = tuple(f"{s}: {a}" for s, a in zip(study, arm, strict=True))
-    mean, n, sd = (_numbers(raw[what], rows, columns[what], problems) for what in ("mean", "n", "sd"))
+    mean, n, sd = (
+        cells.numbers(values[what], columns[what], rows, problems, gap="" if what == "sd" else cells.FILL)
+        for what in ("mean", "n", "sd")
+    )
     for i, row in enumerate(rows):
-        for what, values in (("mean", mean), ("n", n)):
-            place = f"row {i + 1} ({row}), column {columns[what]}: "
-            if np.isnan(values[i]) and not any(p.startswith(place) for p in problems):
-                problems.append(f"{place}missing value; fill it in or remove the trial.")
         if n[i] < 2 or (np.isfinite(n[i]) and n[i] != round(n[i])):
             problems.append(f"row {i + 1} ({row}), column {columns['n']}: {n[i]:g} must be a whole number of at least 2.")
         if sd[i] <= 0:

@@ -11,8 +11,10 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
-from vfmeta.effects.counts import _check_values, _look_up, read_counts
-from vfmeta.effects.reading import _column, _is_missing, _numbers
+from vfmeta.effects import cells
+from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.counts import check_values, read_counts
+from vfmeta.effects.reading import is_table
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def read_arms(
     size: str,
     reference: Any,
     question: Question | None,
-    missing: str,
+    missing: Missing,
 ) -> Arms:
     """Check what an arm-level model was given.
 
@@ -85,11 +87,10 @@ def read_arms(
     reference : label
         The arm, among those of ``rows["arm"]``, that the others of its trial are held against.
     """
-    if question is not None and not isinstance(question, Question):
-        raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
+    cells.check_question(question)
     long = [name for name in ("arm", "events", size) if rows.get(name) is not None]
     wide = [name for name, value in sides.items() if value is not None]
-    table = data is not None and not hasattr(data, "columns")
+    table = is_table(data)
     if long and wide:
         raise InputError(f"{', '.join(long)} describe a row an arm, {', '.join(wide)} a row a trial; give one of the two.")
     if not long and reference is not None:
@@ -100,7 +101,7 @@ def read_arms(
 
 
 def _two_arms(
-    measure: str, data: Any, sides: dict[str, Any], study: Any, question: Question | None, missing: str, table: bool
+    measure: str, data: Any, sides: dict[str, Any], study: Any, question: Question | None, missing: Missing, table: bool
 ) -> Arms:
     if table and tuple(sides)[1] != "n1":
         raise InputError("An effect table holds patients, not person-time; give a data frame with events and time.")
@@ -122,7 +123,7 @@ def _two_arms(
 
 
 def _each_arm(
-    measure: str, data: Any, given: dict[str, Any], size: str, reference: Any, question: Question | None, missing: str
+    measure: str, data: Any, given: dict[str, Any], size: str, reference: Any, question: Question | None, missing: Missing
 ) -> Arms:
     missing = choice("missing", missing, Missing)
     needed = ("study", "arm", "events", size)
@@ -131,25 +132,22 @@ def _each_arm(
         absent.append("reference")
     if absent:
         raise InputError(f"A table with a row an arm takes {', '.join(needed)} and reference; missing: {', '.join(absent)}.")
-    raw = {name: _column(_look_up(given[name], name, data), name) for name in needed}
-    count = len(raw["study"])
-    uneven = [f"{name} has {len(raw[name])} values and study has {count}; give one per arm." for name in needed
-              if len(raw[name]) != count]  # fmt: skip
-    if uneven:
-        raise InputError(uneven)
+    frame = None if data is None else as_frame(data)
+    found = look_up({name: given[name] for name in needed}, frame)
+    values, count, _ = aligned(found, frame)
     if count == 0:
-        raise InputError("There are no arms: nothing can be pooled. Check the selection that made this table.")
-    shown = {name: given[name] if isinstance(given[name], str) else name for name in needed}
-    problems = [
-        f"row {i + 1}, column {shown[name]}: empty label; name the {name}."
-        for name in ("study", "arm") for i, x in enumerate(raw[name]) if _is_missing(x) or not str(x).strip()
-    ]  # fmt: skip
+        raise InputError(cells.EMPTY)
+    shown = {name: x.shown for name, x in found.items()}
+    problems: list[str] = []
+    study, arm = (
+        cells.names(values[name], count, shown=shown[name], noun=name, once=False, problems=problems)
+        for name in ("study", "arm")
+    )
     if problems:
         raise InputError(problems)
-    study, arm = ([str(x).strip() for x in raw[name]] for name in ("study", "arm"))
     labels = tuple(f"{s}: {a}" for s, a in zip(study, arm, strict=True))
-    columns = {name: _numbers(raw[name], labels, shown[name], problems) for name in ("events", size)}
-    _check_values(columns, ("events", size), shown, labels, True, problems)
+    columns = {name: cells.numbers(values[name], shown[name], labels, problems) for name in ("events", size)}
+    check_values(columns, shown, labels, True, problems)
     seen: dict[str, int] = {}
     for i, label in enumerate(labels):
         if label in seen:
@@ -158,19 +156,16 @@ def _each_arm(
                 "remove the duplicate, or tell the arms apart by name."
             )
         seen.setdefault(label, i)
-    gaps = np.isnan(np.stack(list(columns.values()))).any(axis=0)
+    empty = {shown[name]: np.isnan(x) for name, x in columns.items()}
     if missing == "raise":
-        for at in np.flatnonzero(gaps):
-            for name, values in columns.items():
-                place = f"row {at + 1} ({labels[at]}), column {shown[name]}: "
-                if np.isnan(values[at]) and not any(p.startswith(place) for p in problems):
-                    problems.append(f'{place}missing value; fill it in, remove the row, or pass missing="drop".')
+        cells.gaps(empty, labels, problems)
     if problems:
         raise InputError(problems)
-    keep = [int(i) for i in np.flatnonzero(~gaps)]
-    notes = [f"Left out because a value is missing: {labels[i]} (row {i + 1})." for i in np.flatnonzero(gaps)]
+    gone = np.any(list(empty.values()), axis=0)
+    keep = np.flatnonzero(~gone).tolist()
+    notes = [cells.left_out(empty, labels)] if gone.any() else []
     return _in_order(measure, study, arm, columns["events"], columns[size], keep, str(reference).strip(), question, notes,
-                     shown["arm"], bool(gaps.any()))  # fmt: skip
+                     shown["arm"], bool(gone.any()))  # fmt: skip
 
 
 def _in_order(

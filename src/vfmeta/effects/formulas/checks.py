@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.core.measures import Measure
-
 _GROUP_OF = {"events1": "n1", "events2": "n2", "events": "n"}
 
 
-def faults(measure: Measure, columns: dict[str, np.ndarray], *, rows: list[str], named: dict[str, str]) -> list[str]:
+def faults(columns: dict[str, np.ndarray], *, rows: list[str], named: dict[str, str]) -> list[str]:
     """Every value that cannot be, as a sentence that names row and column.
 
     Parameters
     ----------
-    measure : Measure
-        The measure to be made.
     columns : dict of arrays of shape (k,)
         The input, by the measure's own names.
     rows : list of k names
@@ -28,7 +24,7 @@ def faults(measure: Measure, columns: dict[str, np.ndarray], *, rows: list[str],
     def report(mask: np.ndarray, name: str, what: str) -> None:
         values = columns[name]
         found.extend(
-            f"{rows[i]}, column {named[name]!r}: {what} (value {values[i]:g}); correct it or remove the row."
+            f"{rows[i]}, column {named[name]}: {what} (value {values[i]:g}); correct it or remove the row."
             for i in np.flatnonzero(mask)
         )
 

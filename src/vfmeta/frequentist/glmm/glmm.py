@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,18 +10,17 @@ from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import CountModel, Heterogeneity, Missing, WaldTest, choice
 from vfmeta.core.question import Question
+from vfmeta.effects import design as designs
 from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.effects.formulas.common import has_contrast
-from vfmeta.frequentist.count_moderators import coordinates, read_moderators
+from vfmeta.frequentist.count_moderators import coordinates
 from vfmeta.frequentist.glmm.designs import design
 from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity_tests
 from vfmeta.frequentist.glmm.profile import tau2_interval
 from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountResult
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from vfmeta.effects.table import EffectTable
+    pass
 
 MEASURES = ("OR", "IRR", "PLO", "IRLN")
 HINT = 'Try a simpler model, heterogeneity="common", or a Bayesian model with a prior.'
@@ -33,7 +31,7 @@ def glmm(
     measure: str = "OR",
     *,
     model: CountModel | None = None,
-    data: pd.DataFrame | EffectTable | None = None,
+    data: Any = None,
     events1: Count = None,
     n1: Count = None,
     events2: Count = None,
@@ -43,9 +41,8 @@ def glmm(
     events: Count = None,
     n: Count = None,
     time: Count = None,
-    study: str | Sequence[Any] | None = None,
+    study: Any = None,
     formula: str | None = None,
-    moderators: pd.DataFrame | dict[str, Any] | None = None,
     omnibus: Any = None,
     heterogeneity: Heterogeneity = "random",
     nAGQ: int | None = None,
@@ -79,10 +76,8 @@ def glmm(
     study : str or sequence of k names, optional
         Column of study names, or the names.
     formula : str, optional
-        Right side of a formula of moderators of the effect, such as ``"~ dose + blinding"``; as in `meta_regression`.
-    moderators : data frame or dict of columns, optional
-        Where the formula finds its columns, one row a study in the same order; ``data`` (or the details of the effect table)
-        when left out.
+        Right side of a formula of moderators of the effect, such as ``"~ dose + blinding"``, over the columns of ``data``; as
+        in `meta_regression`.
     omnibus : str, int or sequence of them, optional
         Coefficients of the omnibus test; all but the intercept when left out.
     heterogeneity : {"random", "common"}
@@ -128,11 +123,12 @@ def glmm(
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2,
              "events": events, "n": n, "time": time}  # fmt: skip
     counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
-    if formula is None and (moderators is not None or omnibus is not None):
-        raise InputError("moderators and omnibus go with a formula: give formula=, such as '~ dose'.")
-    found = None if formula is None else read_moderators(formula, data if moderators is None else moderators, counts.total)
-    if found is not None:
-        counts = found.complete(counts, missing)
+    if formula is None and omnibus is not None:
+        raise InputError("omnibus goes with a formula: give formula=, such as '~ dose'.")
+    read, part = counts.kept, None
+    if formula is not None:
+        part = designs.part(formula, None, None, counts)
+        counts, _ = designs.complete(counts, {name: part.gone[:, j] for j, name in enumerate(part.columns)}, missing)
     notes = list(counts.notes)
     if two_arms:
         counts = _informative(counts, model != "UM.RS" if drop00 is None else drop00, model or "", notes)
@@ -142,7 +138,9 @@ def glmm(
             f'One informative study only ({counts.labels[0]}): a random effect cannot be estimated; use heterogeneity="common"'
             + (' and model="UM.FS".' if model == "UM.RS" else ".")
         )
-    x = None if found is None else found.design(counts)
+    x = None
+    if part is not None:
+        x = part.design(np.searchsorted(read, counts.kept), counts.labels, counts.kept.tolist())
     basis, back = (None, None) if x is None else coordinates(x, counts.labels, residual=heterogeneity == "random")
     plan = design(measure, model, counts, basis)
     try:

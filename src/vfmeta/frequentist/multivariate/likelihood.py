@@ -328,22 +328,3 @@ def pairs(levels: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of levels in the order of the correlations: (1, 2), (1, 3), ..., (2, 3), ..."""
     i, j = np.triu_indices(len(levels), 1)
     return [(levels[a], levels[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
-
-
-def positive_definite(V: Any, labels: Sequence[str], numbers: np.ndarray) -> None:
-    """Check V block by block; the error names the rows of the block that is not positive definite."""
-    if V.ndim == 1:
-        return
-    k = V.shape[0]
-    for s in stack_blocks(np.zeros(k), np.zeros((k, 1)), V, ()):
-        try:
-            np.linalg.cholesky(s.V)
-        except np.linalg.LinAlgError:
-            for rows, size, block in zip(s.rows, s.sizes, s.V, strict=True):
-                if np.linalg.eigvalsh(block)[0] <= 1e-14 * np.trace(block):
-                    where = ", ".join(f"{numbers[i]} ({labels[i]})" for i in rows[:size])
-                    raise InputError(
-                        f"The sampling covariance of rows {where} is not positive definite: a correlation beyond its range, or "
-                        "a contrast that follows from the others (then leave it out)."
-                    ) from None
-            raise

@@ -10,9 +10,10 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Likelihood, Missing, ResidualDf, WaldTest, choice, confidence
 from vfmeta.core.question import Question
+from vfmeta.effects.covariance import positive_definite
 from vfmeta.frequentist.multivariate.fitted import RandomTerm, around
 from vfmeta.frequentist.multivariate.fixed import given_values
-from vfmeta.frequentist.multivariate.likelihood import Problem, positive_definite
+from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.multivariate.rows import Rows, read, user_weights
 from vfmeta.frequentist.multivariate.terms import Term, build, parse
@@ -20,17 +21,19 @@ from vfmeta.results.wald import TestResult, chi2_tail, two_sided, wald
 
 
 def multivariate(
-    effects: Any = None,
+    data: Any = None,
     *,
     y: Any = None,
     v: Any = None,
+    se: Any = None,
     V: Any = None,
+    ci: Any = None,
+    study: Any = None,
     random: str | Sequence[str] | None = None,
     structure: str | Sequence[str] = "CS",
     formula: str | None = None,
     x: Any = None,
     names: Sequence[str] | None = None,
-    data: Any = None,
     method: Likelihood = "REML",
     test: WaldTest = "Wald",
     df: ResidualDf = "residual",
@@ -39,7 +42,6 @@ def multivariate(
     R: Mapping[str, Any] | None = None,
     W: Any = None,
     level: float = 0.95,
-    study: Sequence[Any] | None = None,
     question: Question | None = None,
     missing: Missing = "raise",
 ) -> MultivariateResult:
@@ -50,13 +52,14 @@ def multivariate(
 
     Parameters
     ----------
-    effects : effect table, optional
-        Effects on the analysis scale with their ``vcov``; its ``frame`` is the data unless ``data`` is given.
-    y : array-like of shape (k,)
-        Effects, several a trial allowed.
-    v, V : array-like of shape (k,) or (k, k)
-        Sampling variances, or their covariance matrix (see `sampling_covariance`), in squared units of ``y``; the matrix may be
-        a scipy sparse one.
+    data : effect table, data frame or mapping of columns, optional
+        A table with its ``vcov`` (or ``V`` beside it), or a frame with a row an effect; random effects, formula and clusters
+        read its columns. Beside arrays ``y`` and ``V`` it may hold those columns alone.
+    y, v, se, ci, study : array-like of shape (k,), or column name
+        As in `random_effects`; several effects a study allowed.
+    V : array-like of shape (k, k)
+        Covariance matrix of the sampling errors (see `sampling_covariance`), in squared units of ``y``; it may be a scipy
+        sparse one.
     random : str or sequence of str, optional
         Random effects over columns of the data: ``"1 | trial/effect"`` (three levels), ``"outcome | trial"`` (an effect a
         level of outcome, correlated inside a trial), ``"dose | trial"`` with structure "GEN" (intercept and slope).
@@ -68,8 +71,6 @@ def multivariate(
         Moderators, such as ``"~ 0 + outcome"``; an intercept when left out.
     x, names : array-like of shape (k, p) and names, optional
         The design matrix itself instead of a formula.
-    data : data frame or dict of columns, optional
-        One row an effect.
     method : {"REML", "ML"}
         Restricted or full maximum likelihood; the fixed effects are profiled out.
     test : {"Wald", "t"}
@@ -91,7 +92,6 @@ def multivariate(
         the univariate model.
     level : float
         Confidence level.
-    study : sequence of k names, optional
     question : Question, optional
     missing : {"raise", "drop"}
         Whether a row with a missing value is an error or is left out with a warning that names it.
@@ -128,7 +128,8 @@ def multivariate(
     confidence(level)
     wishes = parse(random)
     grouping = [c for w in wishes for c in w.columns]
-    rows = read(effects, y, v, V, data, study, formula, x, names, grouping, question, missing)
+    effects = {"y": y, "v": v, "se": se, "V": V, "ci": ci, "study": study}
+    rows = read(data, effects, formula, x, names, grouping, question, missing)
     terms = tuple(build(wishes, structure, rows.data, rows.numbers, R))
     given = given_values(terms, variances, correlations)
     held = bool(terms) and not any(np.isnan(np.concatenate(g)).any() for g in given)

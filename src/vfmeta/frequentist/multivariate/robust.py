@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +11,7 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import JointTest, OnScale, Robust, RobustDf, choice, confidence
 from vfmeta.core.question import Question
+from vfmeta.effects import cells
 from vfmeta.frequentist.multivariate.fitted import around
 from vfmeta.kernels import sandwich
 from vfmeta.results.codec import array, plain, read_result
@@ -286,13 +286,9 @@ def members(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np.n
     values = list(cluster)
     if len(values) != k:
         raise InputError(f"There are {len(values)} clusters for {k} effects; give one per effect in use.")
-    gaps = [
-        i for i, c in enumerate(values) if c is None or type(c).__name__ == "NAType" or (isinstance(c, float) and math.isnan(c))
-    ]
+    gaps = np.flatnonzero(cells.empty(values)).tolist()
     if gaps:
-        raise InputError(
-            [f"row {i + 1} ({labels[i]}), column cluster: missing value; name the cluster or leave the row out." for i in gaps]
-        )
+        raise InputError([cells.place(i, labels, "cluster") + cells.FILL for i in gaps])
     place: dict[Any, int] = {}
     codes = np.array([place.setdefault(c, len(place)) for c in values])
     return codes, list(place)

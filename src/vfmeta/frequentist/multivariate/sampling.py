@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.frequentist.multivariate.likelihood import positive_definite
-from vfmeta.frequentist.multivariate.rows import floats
+from vfmeta.effects import cells
+from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.covariance import positive_definite
 from vfmeta.kernels.dependent import sparse
 
 
@@ -78,46 +79,29 @@ def sampling_covariance(
     Gleser & Olkin 2009, in Cooper, Hedges & Valentine, The Handbook of Research Synthesis, ch. 19 (shared arms);
     Ishak et al 2007, Clin Trials 4:525-539 (times); Wei & Higgins 2013, Stat Med 32:1191-1205 (outcomes).
     """
-
-    def column(value: Any, name: str) -> np.ndarray | None:
-        if value is None:
-            return None
-        if isinstance(value, str):
-            if data is None or value not in data:
-                raise InputError(f"{name}={value!r} is no column of the data; give the column or data=.")
-            value = data[value]
-        out = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else list(value), dtype=object)
-        if out.ndim != 1:
-            raise InputError(f"{name} must be one-dimensional, one value per effect.")
-        return out
-
     given = {
         "v": v, "cluster": cluster, "outcome": outcome, "domain": domain, "time": time, "time_control": time_control,
         "experimental": experimental, "control": control, "n_experimental": n_experimental, "n_control": n_control,
     }  # fmt: skip
-    columns = {name: found for name, value in given.items() if (found := column(value, name)) is not None}
-    if "v" not in columns or "cluster" not in columns:
+    if v is None or cluster is None:
         raise InputError("Give v= (sampling variances) and cluster= (which effects share patients).")
-    k = len(columns["v"])
-    problems = [
-        f"{name} has {len(x)} values for {k} effects; give one per effect." for name, x in columns.items() if len(x) != k
-    ]
+    frame = None if data is None else as_frame(data)
+    found = look_up({name: value for name, value in given.items() if value is not None}, frame)
+    cut, k, _ = aligned(found, frame)
+    problems: list[str] = []
+    measured = {"v": "variance", "time": "", "time_control": "", "n_experimental": "size", "n_control": "size"}
+    numbers = {
+        name: cells.numbers(cut[name], found[name].shown, None, problems, positive, gap=cells.FILL)
+        for name, positive in measured.items() if name in cut
+    }  # fmt: skip
+    for name in cut:
+        if name not in numbers:
+            problems += [
+                cells.place(i, None, found[name].shown) + cells.FILL for i in np.flatnonzero(cells.empty(cut[name])).tolist()
+            ]
     if problems:
         raise InputError(problems)
-    for name, values in columns.items():
-        problems += [
-            f"row {i + 1}, column {name}: missing value; fill it in or remove the row."
-            for i, x in enumerate(values)
-            if _missing(x)
-        ]
-    measured: tuple[str, ...] = ("v", "time", "time_control", "n_experimental", "n_control")
-    numbers = {n: floats(columns[n], n, problems) for n in measured if n in columns}
-    for name in ("v", "n_experimental", "n_control"):
-        if name in numbers:
-            bad = np.flatnonzero((numbers[name] <= 0) | np.isinf(numbers[name]))
-            problems += [f"row {i + 1}, column {name}: {numbers[name][i]:g} must be greater than 0 and finite." for i in bad]
-    if problems:
-        raise InputError(problems)
+    columns = {name: np.asarray(list(x), dtype=object) for name, x in cut.items()}
     _check_combination(columns, rho, phi)
 
     i, j = pairs_within(_codes(columns["cluster"]))
@@ -163,14 +147,6 @@ def _codes(values: Iterable[Any], place: dict[Any, int] | None = None) -> np.nda
     """A number for each label, the same for the same label."""
     known: dict[Any, int] = {} if place is None else place
     return np.array([known.setdefault(x, len(known)) for x in values], dtype=int)
-
-
-def _missing(value: Any) -> bool:
-    return (
-        value is None
-        or type(value).__name__ in ("NAType", "NaTType")
-        or (isinstance(value, (float, np.floating)) and np.isnan(value))
-    )
 
 
 def _check_combination(columns: Mapping[str, np.ndarray], rho: Any, phi: float | None) -> None:

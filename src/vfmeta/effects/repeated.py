@@ -11,9 +11,10 @@ from scipy.sparse import csr_array
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.effects.counts import _look_up
-from vfmeta.effects.reading import _column, _is_missing, _numbers
-from vfmeta.frequentist.multivariate.likelihood import positive_definite
+from vfmeta.effects import cells
+from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.covariance import positive_definite
+from vfmeta.effects.reading import is_table
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ class Occasions:
 class _Raw:
     """Columns as given, a row an effect; ``place`` says where each row stands, for messages."""
 
-    study: list[Any]
-    outcome: list[Any]
-    week: list[Any]
-    period: list[Any]
-    y: list[Any]
-    v: list[Any]
+    study: Any
+    outcome: Any
+    week: Any
+    period: Any
+    y: Any
+    v: Any
     V: np.ndarray | None
     questions: dict[str, Question]
     notes: list[str]
@@ -70,13 +71,13 @@ class _Raw:
 
 
 def read_occasions(
-    effects: Any, columns: dict[str, Any], V: Any, at: Sequence[float], smooth: bool, question: Question | None
+    data: Any, columns: dict[str, Any], V: Any, at: Sequence[float], smooth: bool, question: Question | None
 ) -> Occasions:
     """Check what the multilevel model was given.
 
     Parameters
     ----------
-    effects : effect table, mapping of week to effect table, sequence of (week, effect table), data frame or None
+    data : effect table, mapping of week to effect table, sequence of (week, effect table), data frame or None
     columns : dict
         ``study``, ``outcome``, ``time``, ``period``, ``y``, ``v``: column names or sequences.
     V : array-like of shape (n, n) or None
@@ -85,28 +86,24 @@ def read_occasions(
     smooth : bool
         Whether the mean curve runs through the weeks themselves rather than over periods.
     """
-    if question is not None and not isinstance(question, Question):
-        raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
-    raw = _from_tables(effects, columns, V) if _holds_tables(effects) else _from_columns(effects, columns, V)
-    count = len(raw.y)
-    if count == 0:
-        raise InputError("There are no effects: nothing can be fitted. Check the selection that made this table.")
-    problems = [
-        f"row {i + 1}, column {raw.shown[name]}: empty label; name the {name}."
-        for name, cells in (("study", raw.study), ("outcome", raw.outcome))
-        for i, x in enumerate(cells) if _is_missing(x) or not str(x).strip()
-    ]  # fmt: skip
+    cells.check_question(question)
+    raw = _from_tables(data, columns, V) if _holds_tables(data) else _from_columns(data, columns, V)
+    if not len(raw.y):
+        raise InputError(cells.EMPTY)
+    problems: list[str] = []
+    study, outcome = (
+        cells.names(x, len(raw.y), shown=raw.shown[name], noun=name, once=False, problems=problems)
+        for name, x in (("study", raw.study), ("outcome", raw.outcome))
+    )
     if problems:
         raise InputError(problems)
-    study, outcome = ([str(x).strip() for x in cells] for cells in (raw.study, raw.outcome))
-    labels = tuple(study)
-    numbers = {}
-    for name, cells in (("y", raw.y), ("v", raw.v), ("time", raw.week), ("period", raw.period)):
-        numbers[name] = _numbers(cells, labels, "v" if name == "v" else raw.shown[name], problems)
-        problems += [
-            f"row {i + 1} ({labels[i]}), column {raw.shown[name]}: missing value; fill it in or remove the row."
-            for i, x in enumerate(cells) if _is_missing(x)
-        ]  # fmt: skip
+    labels = study
+    numbers = {
+        name: cells.numbers(x, raw.shown[name], labels, problems, "variance" if name == "v" else "", gap=cells.FILL)
+        for name, x in (("y", raw.y), ("v", raw.v), ("time", raw.week), ("period", raw.period))
+        if name != "period" or raw.period is not raw.week
+    }
+    numbers.setdefault("period", numbers["time"])
     problems += [
         f"row {i + 1} ({labels[i]}), column {raw.shown['time']}: {w:g} weeks; a time lies at 0 or later."
         for i, w in enumerate(numbers["time"]) if w < 0
@@ -125,7 +122,7 @@ def read_occasions(
 
 
 def _ordered(
-    raw: _Raw, study: list[str], outcome: list[str], numbers: dict[str, np.ndarray], at: Sequence[float], smooth: bool,
+    raw: _Raw, study: Sequence[str], outcome: Sequence[str], numbers: dict[str, np.ndarray], at: Sequence[float], smooth: bool,
     question: Question | None,
 ) -> Occasions:  # fmt: skip
     studies, outcomes = tuple(dict.fromkeys(study)), tuple(dict.fromkeys(outcome))
@@ -156,7 +153,7 @@ def _weeks(at: Sequence[float]) -> list[float]:
     return [float(x) for x in at]
 
 
-def _matrix(V: np.ndarray, where: np.ndarray, study: list[str]) -> np.ndarray:
+def _matrix(V: np.ndarray, where: np.ndarray, study: Sequence[str]) -> np.ndarray:
     apart = (where[:, None] != where) & (V != 0)
     if apart.any():
         i, j = (int(x) for x in np.argwhere(apart)[0])
@@ -168,28 +165,29 @@ def _matrix(V: np.ndarray, where: np.ndarray, study: list[str]) -> np.ndarray:
     return V
 
 
-def _holds_tables(effects: Any) -> bool:
-    return effects is not None and not hasattr(effects, "columns")
+def _holds_tables(data: Any) -> bool:
+    """Whether there are effect tables in it, under their weeks, in pairs with them, or one alone."""
+    if is_table(data) or isinstance(data, (list, tuple)):
+        return True
+    return isinstance(data, Mapping) and any(is_table(x) for x in data.values())
 
 
-def _from_tables(effects: Any, columns: dict[str, Any], V: Any) -> _Raw:
+def _from_tables(data: Any, columns: dict[str, Any], V: Any) -> _Raw:
     given = [name for name, value in columns.items() if value is not None]
     if given:
         raise InputError(f"Effect tables bring their own columns; leave {', '.join(given)} out.")
     pairs: list[tuple[Any, Any]]
-    if isinstance(effects, Mapping):
-        pairs = list(effects.items())
-    elif hasattr(effects, "details"):
-        pairs = [(None, effects)]
-    elif isinstance(effects, Sequence) and not isinstance(effects, str):
-        pairs = [x if isinstance(x, tuple) and len(x) == 2 else (None, x) for x in effects]
+    if isinstance(data, Mapping):
+        pairs = list(data.items())
+    elif is_table(data):
+        pairs = [(None, data)]
     else:
-        raise InputError(f"The first argument is a {type(effects).__name__}; give effect tables by week, or a data frame.")
+        pairs = [x if isinstance(x, tuple) and len(x) == 2 else (None, x) for x in data]
     raw = _Raw([], [], [], [], [], [], None, {}, [], {"study": "study", "outcome": "outcome", "time": "week",
                                                       "period": "week", "y": "y", "v": "v"})  # fmt: skip
     blocks = []
     for week, table in pairs:
-        if not (hasattr(table, "details") and hasattr(table, "question")):
+        if not is_table(table):
             raise InputError(f"Beside week {week!r} stands a {type(table).__name__}; it must be an effect table.")
         if not len(table.y):
             raw.notes.append(f"No trial has an effect at week {week}.")
@@ -230,33 +228,39 @@ def _same_question(raw: _Raw, question: Question) -> None:
 
 def _from_columns(data: Any, columns: dict[str, Any], V: Any) -> _Raw:
     given = dict(columns)
-    if data is not None:  # the names an effect table's frame has
-        for name, usual in (("study", "study"), ("outcome", "outcome"), ("y", "y"), ("v", "v")):
-            if given[name] is None and usual in data.columns:
-                given[name] = usual
-        if given["time"] is None:
-            given["time"] = next((c for c in ("week", "time") if c in data.columns), None)
+    frame = None if data is None else as_frame(data)
+    if frame is not None:  # the names an effect table's frame has
+        for name, usual in (("study", ("study",)), ("outcome", ("outcome",)), ("time", ("week", "time")), ("y", ("y",))):
+            if given[name] is None:
+                given[name] = next((c for c in usual if c in frame.columns), None)
+        if given["v"] is None and given["se"] is None and V is None:
+            given |= {c: c for c in ("v", "se") if c in frame.columns and (c == "v" or "v" not in frame.columns)}
     absent = [name for name in ("study", "time", "y") if given[name] is None]
     if absent:
-        raise InputError(f"The model needs study, time (weeks), y and v or V; missing: {', '.join(absent)}.")
-    shown = {name: value if isinstance(value, str) else name for name, value in given.items()}
-    cells = {name: None if value is None else _column(_look_up(value, name, data), name) for name, value in given.items()}
-    y = cells["y"] or []
-    n = len(y)
+        raise InputError(f"The model needs study, time (weeks), y and v, se or V; missing: {', '.join(absent)}.")
+    errors = [name for name in ("v", "se") if given[name] is not None]
+    if len(errors) + (V is not None) != 1:
+        raise InputError("Give one of v= (sampling variances), se= (standard errors) and V= (their covariance matrix).")
+    found = look_up({name: x for name, x in given.items() if x is not None}, frame)
+    values, n, _ = aligned(found, frame)
+    shown = {name: x.shown for name, x in found.items()}
+    shown = {"outcome": "outcome", "period": shown["time"], "v": "V", **shown}
+    square = None
     if V is not None:
         square = _square(V, n)
-        cells["v"] = list(np.diag(square))
-    elif cells["v"] is None:
-        raise InputError("Give v= (sampling variances) or V= (their covariance matrix).")
-    whole = {name: cells[name] or [] for name in ("study", "time", "v")}
-    whole["outcome"] = cells["outcome"] or ["effect"] * n
-    whole["period"] = cells["period"] or whole["time"]
-    uneven = [f"{name} has {len(x)} values and y has {n}; give one per effect." for name, x in whole.items() if len(x) != n]
-    if uneven:
-        raise InputError(uneven)
-    shown["period"] = shown["period"] if cells["period"] else shown["time"]
-    return _Raw(whole["study"], whole["outcome"], whole["time"], whole["period"], y, whole["v"],
-                None if V is None else square, {}, [], shown)  # fmt: skip
+        v: Any = np.diag(square)
+    elif "se" in values:
+        problems: list[str] = []
+        v = cells.numbers(values["se"], shown["se"], None, problems, "error") ** 2
+        if problems:
+            raise InputError(problems)
+        shown["v"] = shown["se"]
+    else:
+        v = values["v"]
+    outcome = values.get("outcome", ["effect"] * n)
+    return _Raw(
+        values["study"], outcome, values["time"], values.get("period", values["time"]), values["y"], v, square, {}, [], shown
+    )
 
 
 def _square(V: Any, n: int) -> np.ndarray:

@@ -1,0 +1,213 @@
+"""Frames in: any data frame becomes a pandas one, columns are found by their names, and rows of two inputs by theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.effects import cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """Values of one argument, with the user's own name for them; ``index`` names their rows, where they carry names."""
+
+    values: Any
+    shown: str
+    index: Any = None
+
+
+def as_frame(data: Any) -> pd.DataFrame:
+    """A data frame of pandas, polars, pyarrow or any other that narwhals knows, or a mapping of columns, as one of pandas."""
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return data
+    if isinstance(data, Mapping):
+        single = bool(data) and all(np.ndim(x) == 0 for x in data.values())
+        try:
+            return pd.DataFrame({name: [x] if single else x for name, x in data.items()})
+        except ValueError as error:
+            raise InputError(f"The columns of data differ in length ({error}).") from error
+    if isinstance(data, (list, tuple)) and data and all(isinstance(row, Mapping) for row in data):
+        return pd.DataFrame(list(data))
+    return _from_another_library(data)
+
+
+def _from_another_library(data: Any) -> pd.DataFrame:
+    import narwhals as nw
+    import pandas as pd
+
+    try:
+        found = nw.from_native(data, eager_only=True)
+    except TypeError as error:
+        lazy = "; collect it first" if hasattr(data, "collect") else ""
+        raise InputError(
+            f"data is a {type(data).__name__}; it must be an effect table, a data frame (pandas, polars, pyarrow, ...) or a "
+            f"mapping of columns{lazy}."
+        ) from error
+    return pd.DataFrame({name: _series(found[name], nw) for name in found.columns})
+
+
+def _series(values: Any, nw: Any) -> Any:
+    import pandas as pd
+
+    if values.dtype in (nw.Categorical, nw.Enum):
+        return pd.Categorical(values.to_list(), categories=values.cat.get_categories().to_list())
+    listed = values.to_list()
+    if values.dtype.is_integer() or values.dtype.is_float():
+        return np.array([np.nan if x is None else x for x in listed], dtype=float) if None in listed else np.array(listed)
+    return pd.Series(listed, dtype=None if values.dtype == nw.Boolean and None not in listed else object)
+
+
+def look_up(given: Mapping[str, Any], frame: pd.DataFrame | None) -> dict[str, Column]:
+    """The arguments given, by their names in ``frame`` or as values; one error names all columns that are not there."""
+    problems = []
+    found = {}
+    absent = [x for x in given.values() if isinstance(x, str) and frame is not None and x not in frame.columns]
+    if absent and frame is not None:
+        has = ", ".join(map(repr, frame.columns)) or "none"
+        problems.append(f"No column {', '.join(map(repr, dict.fromkeys(absent)))} in the data; its columns are {has}.")
+    for name, value in given.items():
+        if not isinstance(value, str):
+            index = getattr(value, "index", None)
+            found[name] = Column(value, name, index if names_rows(index) else None)
+        elif frame is None:
+            problems.append(f"{name}={value!r} is the name of a column; pass data=, or give {name} as an array.")
+        elif value in frame.columns:
+            if (frame.columns == value).sum() > 1:
+                problems.append(f"The data have the column {value!r} twice; rename one of them.")
+            else:
+                found[name] = Column(frame[value], value)
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows that a model was given, where its further columns are found.
+
+    ``source`` is the effect table or data frame, None beside arrays; ``index`` the names of the rows and ``names`` those of the
+    studies, None where there are none.
+    """
+
+    total: int
+    source: Any = None
+    index: Any = None
+    names: tuple[str, ...] | None = None
+
+    @cached_property
+    def frame(self) -> pd.DataFrame | None:
+        """The rows with their columns; None where arrays alone were given."""
+        if self.source is None:
+            return None
+        return as_frame(self.source) if hasattr(self.source, "columns") else self.source.frame
+
+    def column(self, value: Any, name: str, kept: np.ndarray) -> Column:
+        """A further column, by its name in the data or as one value for every row that was given, cut to the rows ``kept``."""
+        found = look_up({name: value}, self.frame)[name]
+        problems: list[str] = []
+        values = found.values
+        if found.index is not None:
+            values = _matched(values, self.index, self.names, "the data", name, problems)
+        if problems:
+            raise InputError(problems)
+        if not hasattr(values, "dtype"):
+            values = cells.column(values, found.shown)
+        if len(values) != self.total:
+            raise InputError(f"{name} has {len(values)} values for {self.total} rows; give one a row.")
+        if hasattr(values, "iloc"):
+            return Column(values.iloc[kept].reset_index(drop=True), found.shown)
+        return Column([values[i] for i in kept.tolist()] if isinstance(values, list) else values[kept], found.shown)
+
+    def block(self, x: Any, name: str) -> np.ndarray:
+        """A matrix with a row for every row that was given, as floats, NaN where a cell is empty."""
+        problems: list[str] = []
+        if names_rows(getattr(x, "index", None)):
+            x = _matched(x, self.index, self.names, "the data", name, problems)
+        if problems:
+            raise InputError(problems)
+        try:
+            whole = x.to_numpy(dtype=float, na_value=np.nan) if hasattr(x, "to_numpy") else np.asarray(x, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{name} must hold numbers only; use a formula for text columns.") from error
+        if whole.ndim not in (1, 2) or len(whole) != self.total:
+            raise InputError(f"{name} has shape {whole.shape}; for {self.total} rows it must be ({self.total}, p).")
+        return whole.reshape(self.total, -1)
+
+
+def aligned(columns: Mapping[str, Column], frame: pd.DataFrame | None) -> tuple[dict[str, Any], int, Any]:
+    """The columns as `cells.column` reads them, all of one length, that length, and the names of the rows.
+
+    Rows of two inputs that both carry names (an index other than 0, 1, 2, ...) are matched by name, others by position.
+    """
+    index = frame.index if frame is not None and names_rows(frame.index) else None
+    first = "data"
+    out: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, x in columns.items():
+        values = x.values
+        if x.index is not None and index is None:
+            index, first = x.index, name
+        elif x.index is not None:
+            values = _matched(values, index, None, first, name, problems)
+        out[name] = cells.column(values, x.shown)
+    k = len(frame) if frame is not None else len(next(iter(out.values()))) if out else 0
+    other = "the data have {} rows" if frame is not None else f"{next(iter(out), '')} has {{}} values"
+    problems += [
+        f"{other.format(k)} and {name} has {len(x)} values; they must be of one length, one value a row."
+        for name, x in out.items()
+        if len(x) != k
+    ]
+    if problems:
+        raise InputError(problems)
+    return out, k, index
+
+
+def _matched(values: Any, index: Any, names: Sequence[str] | None, first: str, name: str, problems: list[str]) -> Any:
+    """Values in the order of the rows: by their index, or, where it holds texts, by the names of the studies."""
+    import pandas as pd
+
+    own = values.index
+    if index is None or (names is not None and not _texts(index) and _texts(own)):
+        if names is None or len(set(names)) < len(names) or not _texts(own):
+            return values
+        index = pd.Index(names)
+    if own.equals(index):
+        return values
+    if not (index.is_unique and own.is_unique):
+        problems.append(f"The rows of {name} and {first} have other names, some twice, and cannot be matched; reset the index.")
+        return values
+    lost, more = index.difference(own, sort=False), own.difference(index, sort=False)
+    if not len(lost) and not len(more):
+        return values.loc[index]
+    apart = "; ".join(
+        f"{', '.join(map(str, x[:10].tolist()))}{', ...' if len(x) > 10 else ''} only in {where}"
+        for x, where in ((lost, first), (more, name))
+        if len(x)
+    )
+    problems.append(
+        f"The rows of {name} are not those of {first}: {apart}. Rows that carry names are matched by name; give the same rows, "
+        "or reset_index(drop=True) to go by position."
+    )
+    return values
+
+
+def _texts(index: Any) -> bool:
+    return len(index) > 0 and all(isinstance(x, str) for x in index)
+
+
+def names_rows(index: Any) -> bool:
+    """Whether an index is more than a count of the rows."""
+    if index is None or not hasattr(index, "equals"):
+        return False
+    return not (type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1)
