@@ -273,7 +273,7 @@ def test_too_few_studies_and_missing_moderators() -> None:
     without = {n: v[1:] for n, v in BCG.items()}
     same = vf.glmm("OR", model="CM.AL", **without, formula="~ablat", data={"ablat": LATITUDE[1:]})
     assert fit.estimate == pytest.approx(same.estimate)
-    assert "study 1 (row 1)" in fit.warnings[0]
+    assert "study 1 (row 1: ablat)" in fit.warnings[0]
 
 
 @pytest.mark.parametrize("effects", ["random", "common"])

@@ -139,7 +139,7 @@ def test_missing_sd_refusals() -> None:
         models.missing_sd(arms().assign(sd=np.nan), reference="sham", question=PAIN)
     with pytest.raises(vf.InputError, match=r"rows 1, 2, column arm: A must have two arms, one of them 'placebo'"):
         models.missing_sd(arms(), reference="placebo", question=PAIN)
-    with pytest.raises(vf.InputError, match=r"no column 'sigma'"):
+    with pytest.raises(vf.InputError, match=r"No column 'sigma'"):
         models.missing_sd(arms(), reference="sham", sd="sigma", question=PAIN)
     bad = arms()
     bad.loc[0, "sd"] = -1.0
