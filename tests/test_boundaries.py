@@ -135,7 +135,7 @@ def test_multivariate_refusals():
         vf.multivariate(formula="~ 0", random="1 | i", **given)
     V = np.diag(v)
     V[0, 2] = V[2, 0] = np.inf
-    with pytest.raises(vf.InputError, match="infinite in row 1, column 3"):
+    with pytest.raises(vf.InputError, match=r"infinite in row 1 .*, column 3"):
         vf.multivariate(y=y, V=V, data=data, random="1 | i")
     far = DATA["far apart"]
     with pytest.raises(vf.InputError, match="orders of magnitude"):

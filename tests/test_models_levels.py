@@ -183,7 +183,7 @@ def test_a_table_of_several_times_brings_its_weeks_and_covariances(packaged: vf.
 
 
 BAD_ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "variance": ({"var": [0.2, -1, 0.2, 0.2, 0.2, 0.2, 0.2]}, {}, r"row 2 \(A\), column v: the sampling variance is -1"),
+    "variance": ({"var": [0.2, -1, 0.2, 0.2, 0.2, 0.2, 0.2]}, {}, r"row 2 \(A\), column var: the sampling variance is -1"),
     "text": ({"d": [1, "x", 1, 1, 1, 1, 1]}, {}, r"row 2 \(A\), column d: 'x' is text"),
     "missing": ({"week": [1.0, None, 12, 1, 1, 1, 12]}, {}, r"row 2 \(A\), column week: missing"),
     "negative": ({"week": [-1.0, 12, 12, 1, 1, 1, 12]}, {}, r"row 1 \(A\), column week: -1 weeks"),
@@ -293,8 +293,8 @@ def test_tables_by_intervention() -> None:
 BAD_CLASSES: dict[str, tuple[dict[str, Any], str]] = {
     "two homes": ({"klass": list("XYXXYYY")}, r"rows 1 \(study 1\) and 2 \(study 2\), column klass: a stands in X and in Y"),
     "no class": ({"klass": {"a": "X"}}, "klass has no class for b, c, d, e"),
-    "length": ({"intervention": ["a"]}, "intervention has 1 names for 7 trials"),
-    "empty": ({"intervention": ["a", None, *"bcdde"]}, r"row 2 \(study 2\), column intervention: empty"),
+    "length": ({"intervention": ["a"]}, "intervention has 1 values for 7 rows"),
+    "empty": ({"intervention": ["a", None, *"bcdde"]}, r"row 2 \(study 2\), column intervention: missing value"),
     "absent": ({"intervention": None}, "Give intervention="),
     "flat": ({"mu": priors.Flat()}, "class means take a normal prior"),
     "improper": ({"class_sd": priors.Uniform()}, "only a proper prior"),

@@ -252,12 +252,15 @@ def _design(covariates: Any, s: Studies, intercept: bool) -> tuple[list[str], np
     return names, columns
 
 
+def _coded(values: Any) -> Any:
+    """True and false as 1 and 0."""
+    return [float(x) if isinstance(x, (bool, np.bool_)) else x for x in values]
+
+
 def _numeric(columns: Mapping[str, Any], s: Studies) -> np.ndarray:
     problems: list[str] = []
     rows = s.kept.tolist()
-    found = [
-        cells.numbers(cells.column(x, name), name, s.labels, problems, rows=rows, gap=cells.FILL) for name, x in columns.items()
-    ]
+    found = [cells.numbers(_coded(x), name, s.labels, problems, rows=rows, gap=cells.FILL) for name, x in columns.items()]
     if problems:
         raise InputError(problems)
     return np.column_stack(found)

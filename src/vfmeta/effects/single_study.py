@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def study_intervals(
-    effects: Any = None, *, y: ArrayLike | None = None, v: ArrayLike | None = None, level: float = 0.95
+    data: Any = None, *, y: ArrayLike | None = None, v: ArrayLike | None = None, level: float = 0.95
 ) -> pd.DataFrame:
     """The Wald test and interval of every single study.
 
     Parameters
     ----------
-    effects : EffectTable, optional
+    data : EffectTable, optional
         What ``vf.compare`` or ``vf.effect_size`` returned; or give ``y`` and ``v``.
     y, v : array-like of shape (k,), optional
         Effects and sampling variances, on the analysis scale (log for ratios).
@@ -53,14 +53,14 @@ def study_intervals(
 
     if not (isinstance(level, (int, float)) and 0 < level < 1):
         raise InputError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
-    if (effects is None) == (y is None and v is None) or (effects is None and (y is None or v is None)):
+    if (data is None) == (y is None and v is None) or (data is None and (y is None or v is None)):
         raise InputError("Give an effect table, or both y= (effects) and v= (their sampling variances).")
-    if effects is not None:
-        y, v, labels = effects.y, effects.v, list(effects.labels)
+    if data is not None:
+        y, v, labels = data.y, data.v, list(data.labels)
     y, v = np.atleast_1d(np.asarray(y, float)), np.atleast_1d(np.asarray(v, float))
     if y.ndim != 1 or y.shape != v.shape:
         raise InputError(f"y has shape {y.shape} and v has shape {v.shape}; both must be one value per study.")
-    if effects is None:
+    if data is None:
         labels = [f"study {i + 1}" for i in range(len(y))]
     bad = np.flatnonzero(~(np.isfinite(y) & np.isfinite(v) & (v >= 0)))
     if len(bad):

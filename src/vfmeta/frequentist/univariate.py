@@ -97,7 +97,7 @@ def random_effects(
     >>> frame = {"trial": ["A", "B", "C"], "effect": [-0.5, -0.3, -0.8], "error": [0.2, 0.15, 0.3]}
     >>> fit = vf.random_effects(frame, y="effect", se="error", study="trial")
     >>> round(fit.estimate, 3)
-    -0.424
+    -0.442
     """
     choices = check_choices("random", method, tau2, test, level, prediction, tau2_interval, weights, draws, seed)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
@@ -131,7 +131,7 @@ def common_effect(
     --------
     >>> import vfmeta as vf
     >>> round(vf.common_effect(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3]).estimate, 3)
-    -0.424
+    -0.431
     """
     choices = check_choices("common", "common", None, test, level)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
