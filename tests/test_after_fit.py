@@ -267,7 +267,7 @@ def test_subgroups_with_separate_heterogeneity() -> None:
     assert got.groups["a"].interval == pytest.approx(one.interval, rel=1e-12)
     assert list(got.terms) == ["a", "b", "c"]
     assert got.to_frame()["k"].sum() == 14
-    w = 1 / got.se ** 2
+    w = 1 / got.se**2
     mean = (w * got.estimate).sum() / w.sum()
     assert got.between.statistic == pytest.approx((w * (got.estimate - mean) ** 2).sum(), rel=1e-10)
     assert got.between.df == 2

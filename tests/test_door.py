@@ -35,18 +35,18 @@ OTHERWISE = {"bayes.models.multilevel", "bayes.models.classes", "random_effects_
 VERBS: dict[str, Callable[..., float]] = {
     "random_effects": lambda *a, **k: vf.random_effects(*a, **k).estimate,
     "common_effect": lambda *a, **k: vf.common_effect(*a, **k).estimate,
-    "multivariate": lambda *a, **k: vf.multivariate(*a, **k).beta[0],
+    "multivariate": lambda *a, **k: vf.multivariate(*a, **k).estimate[0],
     "bayes.random_effects": lambda *a, **k: vf.bayes.random_effects(*a, **k, **BAYES).estimate,
     "bayes.meta_regression": lambda *a, **k: vf.bayes.meta_regression(*a, **k, tau=TAU).beta["intercept"].mean,
     "bayes.models.normal_normal": lambda *a, **k: vf.bayes.models.normal_normal(*a, **k, **BAYES).data["y"].sum(),
     "bayes.models.robust": lambda *a, **k: vf.bayes.models.robust(*a, **k, **BAYES).data["v"].sum(),
 }
 WITH_COLUMNS: dict[str, Callable[..., float]] = {
-    "meta_regression": lambda *a, **k: vf.meta_regression(*a, formula="~ dose + arm", **k).beta[1],
+    "meta_regression": lambda *a, **k: vf.meta_regression(*a, formula="~ dose + arm", **k).estimate[1],
     "location_scale": lambda *a, **k: vf.location_scale(*a, formula="~ dose", scale="~ 1", **k).tau2[0],
     "subgroups": lambda *a, **k: vf.subgroups(*a, by="arm", **k).between.statistic,
-    "multivariate": lambda *a, **k: vf.multivariate(*a, random="1 | trial", **k).beta[0],
-    "che": lambda *a, **k: vf.che(*a, cluster="lab", **k).beta[0],
+    "multivariate": lambda *a, **k: vf.multivariate(*a, random="1 | trial", **k).estimate[0],
+    "che": lambda *a, **k: vf.che(*a, cluster="lab", **k).estimate[0],
     "bayes.models.meta_regression": lambda *a, **k: vf.bayes.models.meta_regression(
         *a, formula="~ dose + arm", tau=TAU, **k
     ).data["x"].sum(),
@@ -181,6 +181,6 @@ def test_an_empty_cell_is_no_group() -> None:
 def test_columns_of_sizes_ride_along_into_a_regression() -> None:
     data = {"e": [3, 5, 8, 2], "n": [20, 30, 40, 25], "c": [6, 9, 9, 4], "m": [20, 31, 39, 25], "dose": [1, 2, 3, 1]}
     table = vf.effect_size("RR", data=data, events1="e", n1="n", events2="c", n2="m")
-    assert quiet(lambda: vf.meta_regression(table, "~ dose").beta[1]) == pytest.approx(
-        quiet(lambda: vf.meta_regression(y=table.y, v=table.v, data=data, formula="~ dose").beta[1])
+    assert quiet(lambda: vf.meta_regression(table, "~ dose").estimate[1]) == pytest.approx(
+        quiet(lambda: vf.meta_regression(y=table.y, v=table.v, data=data, formula="~ dose").estimate[1])
     )

@@ -75,4 +75,4 @@ def study_intervals(
     frame = pd.DataFrame({
         "study": labels, "estimate": y, "se": se, "ci_low": y - half, "ci_high": y + half, "statistic": z, "p_value": p,
     })  # fmt: skip
-    return scaled(frame, Question() if effects is None else effects.question)
+    return scaled(frame, Question() if data is None else data.question)

@@ -97,7 +97,7 @@ def meta_regression(
     >>> import vfmeta as vf
     >>> frame = {"trial": list("ABCD"), "d": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}
     >>> fit = vf.meta_regression(frame, "~ dose", y="d", se="se", study="trial", test="Wald")
-    >>> fit.names
+    >>> fit.terms
     ('Intercept', 'dose')
     """
     estimator = _check(method, tau2, test, weights)

@@ -216,7 +216,7 @@ def subgroups(
     --------
     >>> import vfmeta as vf
     >>> frame = {"y": [-0.5, -0.3, -0.8, -0.1], "v": [0.04, 0.03, 0.09, 0.04], "blinded": ["yes", "no", "yes", "no"]}
-    >>> vf.subgroups(frame, "blinded", test="Wald").table["k"].tolist()
+    >>> vf.subgroups(frame, "blinded", test="Wald").to_frame()["k"].tolist()
     [2, 2]
     """
     import pandas as pd
