@@ -53,7 +53,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "mantel_haenszel": lambda: vf.mantel_haenszel("OR", **COUNTS),
     "peto": lambda: vf.peto(**COUNTS),
     "glmm": lambda: vf.glmm("OR", **COUNTS),
-    "glmm, moderators": lambda: vf.glmm("OR", **COUNTS, formula="~ year", moderators={"year": [1, 2, 4, 7]}),
+    "glmm, moderators": lambda: vf.glmm("OR", **COUNTS, formula="~ year", data={"year": [1, 2, 4, 7]}),
     "beta_binomial": lambda: vf.beta_binomial("OR", **COUNTS),
     "meta_regression": regression,
     "location_scale": lambda: vf.location_scale(
