@@ -324,7 +324,8 @@ def test_predictions_of_true_effects_and_residuals():
 
 
 def test_an_effect_table_brings_its_covariance():
-    from vfmeta.effects.table import Effect, EffectTable
+    from vfmeta.effects.effect import Effect
+    from vfmeta.effects.table import EffectTable
 
     frame, V = example(2, groups=5, outcomes=2)
     rows = tuple(

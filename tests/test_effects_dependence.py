@@ -9,8 +9,9 @@ import pytest
 from tests.conftest import World
 
 import vfmeta as vf
+from vfmeta.effects.effect import Effect
 from vfmeta.effects.formulas.two_means import standardised_mean_difference
-from vfmeta.effects.table import Effect, EffectTable
+from vfmeta.effects.table import EffectTable
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 SCALED = {"measure": "MD", "points": (0, 10)}

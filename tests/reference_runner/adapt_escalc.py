@@ -91,4 +91,4 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     table = vf.effect_size(measure, data=data, study="row", missing="drop", **options, **columns)
     found = vf.study_intervals(table, level=o.get("level", 95) / 100).set_index("study").reindex(data["row"])
     names = {"yi": "estimate", "sei": "se", "zi": "statistic", "pval": "p_value", "ci_lb": "ci_low", "ci_ub": "ci_high"}
-    return {r: np.asarray(found[ours], float) for r, ours in names.items()}
+    return {r: np.asarray(found[ours], float) for r, ours in names.items()} | {"vi": np.square(np.asarray(found["se"], float))}

@@ -13,7 +13,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.kernels import shared_patients
 
 if TYPE_CHECKING:
-    from vfmeta.effects.table import Effect
+    from vfmeta.effects.effect import Effect
 
 Rho = float | Mapping[tuple[str, str], float]
 

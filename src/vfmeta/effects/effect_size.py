@@ -11,10 +11,11 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Missing, SingleZero, ZeroCells
 from vfmeta.core.question import Question
 from vfmeta.effects import intake
+from vfmeta.effects.effect import Effect, LeftOut
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.effects.formulas.registry import compute
-from vfmeta.effects.table import Effect, EffectTable, LeftOut
+from vfmeta.effects.table import EffectTable
 
 NO_CONTRAST = "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
 

@@ -13,7 +13,8 @@ from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
 from vfmeta.effects.columns import Column, Rows, aligned, as_frame, look_up
-from vfmeta.effects.table import Effect, EffectTable, LeftOut
+from vfmeta.effects.effect import Effect, LeftOut
+from vfmeta.effects.table import EffectTable
 
 __all__ = ["Given", "Studies", "effect_table", "given", "is_table", "read"]
 

@@ -12,54 +12,11 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects import dependence
+from vfmeta.effects.effect import Effect, LeftOut
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """One effect on the analysis scale (log for ratios), experimental minus control.
-
-    ``rows`` names the figures it was made from, ``steps`` says in words what code did to them, ``unused`` what else the
-    study printed for the same question and why it was not taken. ``arms`` are the experimental and control arm ids and
-    ``arm_variances`` what each adds to ``v``, where that is known. ``target_week`` is the week that was asked for, in a table
-    of several, and ``outcome`` the outcome, in a table of several (else that of the question).
-    """
-
-    study_id: str
-    label: str
-    y: float
-    v: float
-    cohort_id: str = ""
-    arms: tuple[str, str] = ("", "")
-    week: float | None = None
-    n: tuple[float | None, float | None] = (None, None)
-    events: tuple[float | None, float | None] = (None, None)
-    instrument: str = ""
-    scale: str = ""
-    value_type: str = ""
-    reading: str = ""
-    flags: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
-    printed: tuple[str, ...] = ()
-    arm_variances: tuple[float | None, float | None] = (None, None)
-    target_week: float | None = None
-    outcome: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """A study of the question that gave no effect, and why; ``said`` is what it does print."""
-
-    study_id: str
-    label: str
-    reason: str
-    said: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vfmeta.appraisal.second_engine import second_pool
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.question import Question
-from vfmeta.effects.table import Effect, EffectTable
+from vfmeta.effects.effect import Effect
+from vfmeta.effects.table import EffectTable
 
 if TYPE_CHECKING:
     from vfmeta.results.fit import FrequentistResult

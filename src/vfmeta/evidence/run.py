@@ -24,7 +24,7 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.trials import Trials
 
 _MODELS = (
-    "core", "frequentist", "bayes", "kernels", "priors", "results", "effects/table.py", "effects/reading.py", "evidence/fit.py",
+    "core", "frequentist", "bayes", "kernels", "priors", "results", "effects", "text", "evidence/fit.py",
 )  # fmt: skip
 _SECOND = (*_MODELS, "appraisal/second_engine.py")
 _LIBRARIES = ("numpy", "scipy")

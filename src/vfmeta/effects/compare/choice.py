@@ -9,7 +9,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.effects.compare.candidates import Candidate, Finder, Made, time_of
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
-from vfmeta.effects.table import Effect
+from vfmeta.effects.effect import Effect
 from vfmeta.trials import Trials, schema
 
 NOT_PRINTED = "prints no figure for this outcome"

@@ -16,7 +16,8 @@ from vfmeta.core.question import Question
 from vfmeta.effects.compare.candidates import Finder
 from vfmeta.effects.compare.choice import choose
 from vfmeta.effects.compare.options import DESIGN_CLASSES, Options
-from vfmeta.effects.table import Effect, EffectTable, LeftOut
+from vfmeta.effects.effect import Effect, LeftOut
+from vfmeta.effects.table import EffectTable
 from vfmeta.trials import Trials, schema
 from vfmeta.trials.instruments import scale_ends
 
