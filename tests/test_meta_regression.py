@@ -357,6 +357,6 @@ def test_what_it_prints_and_writes() -> None:
     assert "arm[T.b]" in str(r)
     assert list(r.to_frame()["term"]) == list(r.terms)
     written = json.loads(r.to_json())
-    assert written["schema_version"] == 1
-    assert written["names"] == list(r.terms)
+    assert written["schema_version"] == 2
+    assert written["terms"] == list(r.terms)
     assert r.to_json() == fit("~ dose + arm").to_json()
