@@ -12,7 +12,7 @@ import numpy as np
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
 from vfmeta.frequentist.choices import check_choices
-from vfmeta.frequentist.tidy import fit_columns, prediction_columns
+from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 
 if TYPE_CHECKING:
@@ -114,15 +114,11 @@ def random_effects_many(
         names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in list(error.rows)[:_LISTED])
         raise ConvergenceError(f"The iteration for tau2 did not settle for {', '.join(keys)} = {names}.") from error
     model = "common" if estimator == "common" else "random"
-    values = fit_columns(out, k, model, test, level)
-    predicted = {}
-    if model == "random":
-        predicted = prediction_columns(values, out, prediction, test, level, isinstance(estimator, str))
-    table: dict[str, Any] = {key: data[key].iloc[heads].to_numpy() for key in keys}
-    for name, column in values.items():
-        table[name] = column
-        if name == "p_value":
-            table |= predicted
+    values = fit_columns(
+        out, k, model, test, level,
+        prediction=prediction if model == "random" else None, estimated=isinstance(estimator, str),
+    )  # fmt: skip
+    table: dict[str, Any] = {key: data[key].iloc[heads].to_numpy() for key in keys} | values
     if tau2_interval:
         table |= {"tau2_low": out[:, 7], "tau2_high": out[:, 8]}
     checked = [values[c] for c in ("estimate", "se", "ci_low", "ci_high", "p_value", "q")]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from vfmeta.frequentist.pool import quantile
-from vfmeta.kernels.tails import tails
+from vfmeta.kernels.tails import ADHOC, KNAPP, PLAIN, columns
+
+_FACTOR = {"HKSJ": KNAPP, "HKSJ-adhoc": ADHOC}
 
 
 def fit_columns(
-    out: np.ndarray, k: np.ndarray, model: str, test: str, level: float, null: float = 0.0
-) -> dict[str, np.ndarray]:
+    out: np.ndarray, k: np.ndarray, model: str, test: str, level: float, null: float = 0.0, *,
+    prediction: str | None = None, estimated: bool = True,
+) -> dict[str, np.ndarray]:  # fmt: skip
     """Tidy columns of a batch.
 
     Parameters
@@ -27,66 +30,43 @@ def fit_columns(
         Confidence level.
     null : float
         The value, on the analysis scale, that is tested.
+    prediction : {"auto", "fitted", "HTS", "Partlett-Riley"}, optional
+        As for ``vf.random_effects``; no prediction interval when left out.
+    estimated : bool
+        Whether tau2 was estimated, which costs "HTS" and "Partlett-Riley" a degree of freedom.
 
     Returns
     -------
     dict of ndarray of shape (B,)
-        k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal), p_value, tau2, i2 (percent), h2, q, q_df, q_p_value.
+        k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal), p_value, prediction_low, prediction_high (NaN where the
+        interval is undefined; absent without ``prediction``), tau2, i2 (percent), h2, q, q_df, q_p_value.
     """
-    tau2, estimate, se, factor, q, typical = (out[:, c] for c in (0, 2, 3, 4, 5, 6))
-    df, alone = k - 1, np.flatnonzero(k == 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if test.startswith("HKSJ"):
-            own = se[alone]
-            se = se * np.sqrt(np.maximum(factor, 1.0) if test == "HKSJ-adhoc" else factor)
-            se[alone] = own
-        beyond = estimate - null if null else estimate
-        statistic = beyond / se
-        statistic[(beyond == 0) & (se == 0)] = 0.0
-        if test == "Wald":
-            ddf, half = np.full(len(k), np.nan), quantile(level, None) * se
-        else:
-            ddf, half = df.astype(float), quantiles(k, 1, level) * se
-            ddf[alone] = np.nan
-        p, q_p = tails(statistic, q, df, test != "Wald")
-        if model == "random":
-            i2, h2 = 100 * (tau2 / (tau2 + typical)), tau2 / typical + 1
-        else:
-            h2 = q / df
-            h2[alone] = np.nan
-            i2 = np.maximum(100 * (1 - 1 / h2), 0.0)
-    return {
-        "k": k, "estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half,
-        "statistic": statistic, "df": ddf, "p_value": p, "tau2": tau2, "i2": i2, "h2": h2, "q": q, "q_df": df, "q_p_value": q_p,
-    }  # fmt: skip
-
-
-def prediction_columns(
-    columns: dict[str, np.ndarray], out: np.ndarray, prediction: str, test: str, level: float, estimated: bool
-) -> dict[str, np.ndarray]:
-    """Limits of the prediction interval, NaN where it is undefined; arguments as in `fit_columns` and ``vf.random_effects``.
-
-    ``estimated`` says that tau2 was estimated, which costs "HTS" and "Partlett-Riley" a degree of freedom.
-    """
-    k, tau2 = columns["k"], columns["tau2"]
+    df, sizes = k - 1, np.bincount(k)
+    own, normal = _FACTOR.get(test, PLAIN), test == "Wald"
+    t = _quantiles(sizes, None if normal else 1, level)
+    ddf = np.arange(len(sizes)) - 1.0
+    ddf[: len(ddf) if normal else 2] = np.nan
+    ahead, predicted = np.full(len(sizes), np.nan), own
     if prediction in ("auto", "fitted"):
-        least, lost, se = (3 if prediction == "auto" else 2), 1, columns["se"]
-    else:
+        ahead = np.where(np.arange(len(sizes)) >= (3 if prediction == "auto" else 2), t, np.nan)
+    elif prediction is not None:
         lost = 1 + estimated
-        least = lost + 1
-        se = columns["se"] if prediction == "Partlett-Riley" and test.startswith("HKSJ") else out[:, 3]
-        if prediction == "Partlett-Riley" and not test.startswith("HKSJ"):
-            se = se * np.sqrt(out[:, 4])
-    normal = test == "Wald" and prediction in ("auto", "fitted")
-    t = np.full(len(k), quantile(level, None)) if normal else quantiles(k, lost, level)
-    half = np.where(k >= least, t * np.sqrt(se * se + tau2), np.nan)
-    return {"prediction_low": columns["estimate"] - half, "prediction_high": columns["estimate"] + half}
+        ahead = np.where(np.arange(len(sizes)) > lost, _quantiles(sizes, lost, level), np.nan)
+        predicted = PLAIN if prediction == "HTS" else (own or KNAPP)
+    found = columns(out.T, df, model == "random", own, predicted, null, t, ddf, ahead, student=not normal)
+    table = {"k": k, "estimate": out[:, 2], "tau2": out[:, 0], "q": out[:, 5], "q_df": df, **found}
+    return {name: table[name] for name in _ORDER if prediction is not None or not name.startswith("prediction")}
 
 
-def quantiles(k: np.ndarray, lost: int, level: float) -> np.ndarray:
-    """Quantiles of t with k - lost degrees of freedom, shape (B,); normal where none are left."""
-    sizes = np.bincount(k)
+_ORDER = (
+    "k", "estimate", "se", "ci_low", "ci_high", "statistic", "df", "p_value", "prediction_low", "prediction_high", "tau2", "i2",
+    "h2", "q", "q_df", "q_p_value",
+)  # fmt: skip
+
+
+def _quantiles(sizes: np.ndarray, lost: int | None, level: float) -> np.ndarray:
+    """By number of studies n: the quantile of t with n - lost degrees of freedom; normal where none are left or lost."""
     table = np.zeros(len(sizes))
     for n in np.flatnonzero(sizes).tolist():
-        table[n] = quantile(level, n - lost if n > lost else None)
-    return table[k] if sizes[-1] < len(k) else np.full(len(k), table[-1])
+        table[n] = quantile(level, n - lost if lost is not None and n > lost else None)
+    return table

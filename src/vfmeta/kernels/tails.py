@@ -1,15 +1,55 @@
-"""Tail probabilities of many fits: compiled sums for the usual degrees of freedom, scipy's for the rest."""
+"""Columns and tail probabilities of many fits: compiled sums for the usual degrees of freedom, scipy's for the rest."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
+from vfmeta.kernels.compiled import columns as rows
+from vfmeta.kernels.compiled import tails as loops
+from vfmeta.kernels.compiled.columns import ADHOC, KNAPP, PLAIN
 from vfmeta.kernels.estimators import spread
 
+__all__ = ["ADHOC", "KNAPP", "PLAIN", "columns", "tails"]
+
 _WORK = 4  # a tail costs about as much as so many studies in a fit
+
+
+def columns(
+    fits: np.ndarray, df: np.ndarray, random: bool, interval: int, predicted: int, null: float, t: np.ndarray, ddf: np.ndarray,
+    ahead: np.ndarray, *, student: bool,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Columns of many fits, `vfmeta.kernels.compiled.columns.NAMES`, all made in one pass.
+
+    Parameters
+    ----------
+    fits : ndarray of shape (11, B)
+        What `vfmeta.kernels.compiled.fits` found, a fit a column.
+    df : ndarray of int, shape (B,)
+        Numbers of studies less one.
+    random : bool
+        Whether I2 and H2 come from tau2 rather than from Q.
+    interval, predicted : {PLAIN, KNAPP, ADHOC}
+        Standard error of the estimate, and inside the prediction interval.
+    null : float
+        The value that is tested.
+    t, ddf, ahead : ndarray, by number of studies
+        Quantile and degrees of freedom of the interval, quantile of the prediction interval (NaN: none).
+    student : bool
+        Whether the tests are those of t.
+    """
+    out = np.empty((len(rows.NAMES), len(df)))
+    found = dict(zip(rows.NAMES, out, strict=True))
+    statistic, q = found["statistic"], fits[rows.Q]
+
+    def first(low: int, high: int) -> None:
+        rows.columns(fits, df, random, interval, predicted, null, t, ddf, ahead, low, high, out)
+
+    _tails(statistic, q, df, student, found["p_value"], found["q_p_value"], first)
+    return found
 
 
 def tails(statistic: np.ndarray, q: np.ndarray, df: np.ndarray, student: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -29,11 +69,18 @@ def tails(statistic: np.ndarray, q: np.ndarray, df: np.ndarray, student: bool) -
     tuple of two ndarray of shape (B,)
         Two-sided p values, and P(chi-squared >= q).
     """
+    p, q_p = np.empty(len(df)), np.empty(len(df))
+    _tails(statistic, q, df, student, p, q_p)
+    return p, q_p
+
+
+def _tails(
+    statistic: np.ndarray, q: np.ndarray, df: np.ndarray, student: bool, p: np.ndarray, q_p: np.ndarray,
+    first: Callable[[int, int], None] | None = None,
+) -> None:  # fmt: skip
+    """Into ``p`` and ``q_p``; ``first`` is done to each piece of the rows before."""
     from scipy.special import chdtrc, ndtr, stdtr
 
-    from vfmeta.kernels.compiled import tails as loops
-
-    p, q_p = np.empty(len(df)), np.ones(len(df))
     most = int(df.max())
     scale = np.zeros(loops.MOST + 1)
     if student:
@@ -41,7 +88,10 @@ def tails(statistic: np.ndarray, q: np.ndarray, df: np.ndarray, student: bool) -
             scale[n] = _scale(n)
 
     def run(low: int, high: int) -> None:
-        loops.tails(statistic, q, df, scale, student, low, high, p, q_p)
+        if first is not None:
+            first(low, high)
+        room = np.empty(loops.SLOTS), np.empty(loops.WIDTH, np.int64)
+        loops.tails(statistic, q, df, scale, student, *room, low, high, p, q_p)
 
     spread(run, len(df), 2 * _WORK * len(df))
     normal = df == 0 if student else slice(None)
@@ -51,7 +101,6 @@ def tails(statistic: np.ndarray, q: np.ndarray, df: np.ndarray, student: bool) -
         q_p[long] = chdtrc(df[long], q[long])
         if student:
             p[long] = 2 * stdtr(df[long], -np.abs(statistic[long]))
-    return p, q_p
 
 
 @lru_cache(maxsize=1024)

@@ -10,37 +10,56 @@ import math
 from vfmeta.kernels.compiled.jit import exact
 
 MOST = 300  # degrees of freedom, above which the sums are long and scipy's way is better
+WIDTH = 16  # rows side by side
+_Z, _TOP, _BOTTOM, _TERM, _SUM = (WIDTH * slot for slot in range(5))
+SLOTS = 5 * WIDTH
 
 
 @exact
-def t_outside(t, df, scale):  # type: ignore[no-untyped-def]
-    """P(|T| >= |t|), ``scale`` being Gamma(df/2 + 1/2) / (Gamma(df/2 + 1) Gamma(1/2)).
+def t_outside(t, df, who, lanes, scale, s, p):  # type: ignore[no-untyped-def]
+    """P(|T| >= |t|) of rows ``who[:lanes]``; ``scale[df]`` is Gamma(df/2 + 1/2) / (Gamma(df/2 + 1) Gamma(1/2)), ``s`` scratch.
 
     With x = df / (df + t^2) it is the incomplete beta I_x(df/2, 1/2) = scale x^(df/2) F(1/2, df/2; df/2 + 1; x), and F(a, b;
-    a + b + 1/2; 4 z (1 - z)) = F(2a, 2b; a + b + 1/2; z) (Abramowitz & Stegun 26.5.23 and 15.3.30) halves the argument.
+    a + b + 1/2; 4 z (1 - z)) = F(2a, 2b; a + b + 1/2; z) (Abramowitz & Stegun 26.5.23 and 15.3.30) halves the argument. The
+    series are summed side by side; a term that is small enough to end one changes no bit of it.
     """
-    if t == 0.0:
-        return 1.0
-    if abs(t) > 1e150:
-        return scale * (math.sqrt(df) / abs(t)) ** df
-    x = df / (df + t * t)
-    z = 0.5 * x / (1.0 + abs(t) / math.sqrt(df + t * t))
-    term, total = 1.0, 1.0
-    top, bottom = 1.0 * df, 0.5 * df + 1.0
-    for _ in range(1000):
-        term *= top / bottom * z
-        if not term > 1e-17 * total:
+    alike = True
+    for j in range(lanes):
+        b = who[j]
+        n, square = df[b], t[b] * t[b]
+        alike &= n == df[who[0]]
+        s[_Z + j] = 0.5 * (n / (n + square)) / (1.0 + abs(t[b]) / math.sqrt(n + square))
+        s[_TOP + j], s[_BOTTOM + j], s[_TERM + j], s[_SUM + j] = 1.0 * n, 0.5 * n + 1.0, 1.0, 1.0
+    for i in range(1000):
+        if alike:  # one division for all: it costs as much as the rest
+            ratio = (s[_TOP] + i) / (s[_BOTTOM] + i)
+            for j in range(lanes):
+                s[_TERM + j] *= ratio * s[_Z + j]
+        else:
+            for j in range(lanes):
+                s[_TERM + j] *= (s[_TOP + j] + i) / (s[_BOTTOM + j] + i) * s[_Z + j]
+        more = False
+        for j in range(lanes):
+            more |= s[_TERM + j] > 1e-17 * s[_SUM + j]
+            s[_SUM + j] += s[_TERM + j]
+        if not more:
             break
-        total += term
-        top += 1.0
-        bottom += 1.0
-    power, base, n = (math.sqrt(x) if df % 2 else 1.0), x, df // 2
-    while n:
-        if n % 2:
-            power *= base
-        base *= base
-        n //= 2
-    return min(scale * power * total, 1.0)
+    for j in range(lanes):
+        b = who[j]
+        n, size = df[b], abs(t[b])
+        if size == 0.0:
+            p[b] = 1.0
+        elif size > 1e150:
+            p[b] = scale[n] * (math.sqrt(n) / size) ** n
+        else:
+            x = n / (n + size * size)
+            power, half = (math.sqrt(x) if n % 2 else 1.0), n // 2
+            while half:
+                if half % 2:
+                    power *= x
+                x *= x
+                half //= 2
+            p[b] = min(scale[n] * power * s[_SUM + j], 1.0)
 
 
 @exact
@@ -63,10 +82,19 @@ def chi2_above(q, df):  # type: ignore[no-untyped-def]
 
 
 @exact
-def tails(statistic, q, df, scale, student, low, high, p, q_p):  # type: ignore[no-untyped-def]
-    """Both tails of rows ``low`` to ``high`` where ``df`` is 1 to `MOST`; that of t if ``student``."""
+def tails(statistic, q, df, scale, student, s, who, low, high, p, q_p):  # type: ignore[no-untyped-def]
+    """Both tails of rows ``low`` to ``high`` where ``df`` is 1 to `MOST`; that of t if ``student``. P(Q >= q) is 1 elsewhere.
+
+    ``s`` (`SLOTS`,) and ``who`` (`WIDTH`,) are scratch.
+    """
+    lanes = 0
     for b in range(low, high):
+        q_p[b] = 1.0
         if 0 < df[b] <= MOST:
             q_p[b] = chi2_above(q[b], df[b])
-            if student:
-                p[b] = t_outside(statistic[b], df[b], scale[df[b]])
+            who[lanes] = b
+            lanes += 1
+        if lanes == WIDTH or b + 1 == high:
+            if student and lanes:
+                t_outside(statistic, df, who, lanes, scale, s, p)
+            lanes = 0
