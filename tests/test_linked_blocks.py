@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +57,38 @@ def test_likelihood_and_derivatives_are_those_of_the_whole(random, structure, fa
         assert fit.logdet == pytest.approx(whole.logdet, rel=1e-11)
         np.testing.assert_allclose(fit.beta, whole.beta, rtol=1e-9)
         np.testing.assert_allclose(fit.cov, whole.cov, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["REML", "ML"])
+@pytest.mark.parametrize(
+    ("random", "structure"), [("1 | region/trial", "CS"), ("outcome | trial", "UN"), (["x | trial", "1 | effect"], "GEN")]
+)
+def test_compiled_sums_over_small_blocks_are_products_of_matrices(random, structure, method):
+    frame = table(9)
+    V = vf.sampling_covariance(frame.v, frame.trial, rho=0.3)
+    given = {"y": frame.y, "V": V, "data": frame, "random": random, "structure": structure, "formula": "~ x"}
+    problem = vf.multivariate(**given, method=method).problem
+    curves = problem.curves(np.concatenate([t.structure.start(0.3, 0.2) for t in problem.terms]))
+    small = problem.stacks
+    assert all(s.small for s in small)
+    large = [dataclasses.replace(s) for s in small]
+    for s in large:
+        s.__dict__["small"] = False
+    fit, *some = dependent.derivatives(small, curves, method == "REML")
+    whole, *others = dependent.derivatives(large, curves, method == "REML")
+    for a, b in zip((fit.beta, fit.cov, *some), (whole.beta, whole.cov, *others), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11)
+    assert (fit.rss, fit.logdet) == pytest.approx((whole.rss, whole.logdet), rel=1e-12)
+
+
+def test_a_matrix_that_is_not_positive_definite_is_refused_by_either_sum():
+    problem = vf.multivariate(y=[0.1, 0.4, 0.2], v=[0.1] * 3, data={"g": [1, 1, 2]}, random="1 | g").problem
+    curve = dependent.Curve(np.array([-1e3]), np.ones((1, 1)), np.zeros((1, 1, 1)))
+    for small in (True, False):
+        for s in problem.stacks:
+            s.__dict__["small"] = small
+        with pytest.raises(np.linalg.LinAlgError):
+            dependent.gls(problem.stacks, [curve])
 
 
 def test_the_fit_is_the_definition():

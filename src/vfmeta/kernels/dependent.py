@@ -16,9 +16,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from vfmeta.kernels.compiled import blocks
 
 LOG_2PI = math.log(2 * math.pi)
 _TABLE = 200_000  # numbers in `Stack.table`, at most
@@ -89,6 +91,11 @@ class Stack:
             for c, n in zip(self.classes, self.counts, strict=True)
         ])  # fmt: skip
 
+    @cached_property
+    def small(self) -> bool:
+        """Whether the compiled sums over blocks are faster than the library's products of matrices."""
+        return self.table is not None and self.V.shape[1] <= blocks.MOST
+
     def covariance(self, curves: Sequence[Curve]) -> np.ndarray:
         """M of the blocks, shape (b, n, n)."""
         if self.table is not None:
@@ -102,20 +109,31 @@ class Stack:
         """Derivatives of M in the parameters of all terms, shape (m, b, n, n)."""
         if self.table is None:
             return np.concatenate([spread(c, curve.first) for c, curve in zip(self.classes, curves, strict=True)])
-        first = np.zeros((sum(len(c.first) for c in curves), len(self.table)))
-        row = column = 0
-        for c in curves:
-            end = column + len(c.value)
-            first[row : row + len(c.first), column:end] = c.first
-            row, column = row + len(c.first), end
+        first = _joint(curves)
         return (first @ self.table).reshape(len(first), *self.V.shape)
 
     def gather(self, weights: np.ndarray) -> list[np.ndarray]:
         """Sums of a pairwise quantity (b, n, n) over the classes of each term, shapes (C,)."""
         if self.table is None:
             return [collect(c, weights, n) for c, n in zip(self.classes, self.counts, strict=True)]
-        whole, ends = self.table @ weights.ravel(), np.cumsum(self.counts).tolist()
-        return [whole[end - n : end] for n, end in zip(self.counts, ends, strict=True)]
+        return _parted(self.table @ weights.ravel(), self.counts)
+
+
+def _joint(curves: Sequence[Curve]) -> np.ndarray:
+    """First derivatives of the class values of all terms, (m, C): each parameter moves those of its own term."""
+    first = np.zeros((sum(len(c.first) for c in curves), sum(len(c.value) for c in curves)))
+    row = column = 0
+    for c in curves:
+        end = column + len(c.value)
+        first[row : row + len(c.first), column:end] = c.first
+        row, column = row + len(c.first), end
+    return first
+
+
+def _parted(whole: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
+    """Sums over the classes of all terms, term by term."""
+    ends = np.cumsum(counts).tolist()
+    return [whole[end - n : end] for n, end in zip(counts, ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -238,7 +256,8 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
                 for (i, j), c in np.ndenumerate(b.pair_class):
                     found[c] += z[:, :, None, i] * z[:, None, :, j]
                 classes.append(found * together)
-        stacks.append(Stack(rows, own, block_v, y[rows] * filled, X[rows] * filled[:, :, None], tuple(classes), counts))
+        own_x = np.ascontiguousarray(X[rows] * filled[:, :, None])
+        stacks.append(Stack(rows, own, block_v, y[rows] * filled, own_x, tuple(classes), counts))
     return stacks
 
 
@@ -297,13 +316,16 @@ def gls(stacks: Sequence[Stack], curves: Sequence[Curve]) -> tuple[Fit, list[np.
     """Generalised least squares with the fixed effects profiled out; also M^-1 of each stack."""
     p = stacks[0].X.shape[-1]
     info, score, logdet = np.zeros((p, p)), np.zeros(p), 0.0
+    values = np.concatenate([c.value for c in curves]) if curves else np.empty(0)
     inverses = []
     for s in stacks:
-        w, part = inverse_blocks(s, curves)
-        wx = w @ s.X
-        flat = wx.reshape(-1, p)
-        info += s.X.reshape(-1, p).T @ flat
-        score += s.y.ravel() @ flat
+        if s.small:
+            w, part = _inverted(s, values, info, score)
+        else:
+            w, part = inverse_blocks(s, curves)
+            flat = (w @ s.X).reshape(-1, p)
+            info += s.X.reshape(-1, p).T @ flat
+            score += s.y.ravel() @ flat
         logdet += part
         inverses.append(w)
     factor = np.linalg.cholesky((info + info.T) / 2)
@@ -312,9 +334,55 @@ def gls(stacks: Sequence[Stack], curves: Sequence[Curve]) -> tuple[Fit, list[np.
     beta = cov @ score
     rss = 0.0
     for s, w in zip(stacks, inverses, strict=True):
-        r = s.y - s.X @ beta
-        rss += float(np.vdot(r, (w @ r[:, :, None])[:, :, 0]))
+        if s.small:
+            rss += blocks.residual(s.X, s.y, w, beta)
+        else:
+            r = s.y - s.X @ beta
+            rss += float(np.vdot(r, (w @ r[:, :, None])[:, :, 0]))
     return Fit(beta, cov, rss, logdet, 2 * float(np.log(np.diag(factor)).sum())), inverses
+
+
+def _inverted(s: Stack, values: np.ndarray, info: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, float]:
+    """As `inverse_blocks` for small blocks, X'M^-1 X and X'M^-1 y added on the way."""
+    n = s.V.shape[1]
+    w = np.empty(s.V.shape)
+    part = blocks.invert(s.V, s.X, s.y, s.table, values, np.empty((2, n, n)), w, info, score)
+    if math.isnan(part):
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+    return w, part
+
+
+class _Sums(NamedTuple):
+    """What `derivatives` adds up over the blocks, in the letters of its formulas (W = M^-1, e = P y)."""
+
+    trace: np.ndarray  # tr(W D_a W D_b), (m, m)
+    quad: np.ndarray  # e'D_a W D_b e, (m, m)
+    cross: np.ndarray  # X'W D_a W X, (m, p, p)
+    twice: np.ndarray  # X'W D_a W D_b W X, (m, m, p, p)
+    xwde: np.ndarray  # X'W D_a e, (m, p)
+    gathered: np.ndarray  # (e e' - Q) / 2 over the classes of all terms, (C,)
+
+
+def _add_derivatives(s: Stack, w: np.ndarray, curves: Sequence[Curve], fit: Fit, reml: bool, sums: _Sums) -> None:
+    """The sums of one stack by products of matrices; `blocks.add_derivatives` does the same for small blocks."""
+    m, p = sums.xwde.shape
+    d = s.slopes(curves)
+    wx = w @ s.X
+    e = (w @ (s.y - s.X @ fit.beta)[:, :, None])[:, :, 0]
+    wd = w @ d
+    flat = wd.reshape(m, -1)
+    sums.trace[:] += flat @ wd.transpose(0, 1, 3, 2).reshape(m, -1).T
+    de = (d @ e[:, :, None])[..., 0]
+    sums.quad[:] += de.reshape(m, -1) @ (w @ de[..., None]).reshape(m, -1).T
+    sums.xwde[:] += de.reshape(m, -1) @ wx.reshape(-1, p)
+    sensitivity = e[:, :, None] * e[:, None, :] - w
+    if reml:
+        dwx = d @ wx
+        tall = dwx.reshape(m, -1, p)
+        sums.cross[:] += wx.reshape(-1, p).T @ tall
+        sums.twice[:] += tall.transpose(0, 2, 1)[:, None] @ (w @ dwx).reshape(m, -1, p)[None]
+        sensitivity = sensitivity + wx @ fit.cov @ wx.transpose(0, 2, 1)
+    sums.gathered[:] += 0.5 * np.concatenate(s.gather(sensitivity))
 
 
 def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
@@ -334,31 +402,17 @@ def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) ->
     fit, inverses = gls(stacks, curves)
     counts = [len(c.first) for c in curves]
     m, p = sum(counts), len(fit.beta)
-    trace = np.zeros((m, m))
-    quad = np.zeros((m, m))
-    cross = np.zeros((m, p, p))
-    twice = np.zeros((m, m, p, p))
-    xwde = np.zeros((m, p))
-    gathered = [np.zeros(c.value.shape) for c in curves]
+    first = _joint(curves)
+    sums = _Sums(*(np.zeros(shape) for shape in ((m, m), (m, m), (m, p, p), (m, m, p, p), (m, p), (first.shape[1],))))
     for s, w in zip(stacks, inverses, strict=True):
-        d = s.slopes(curves)
-        wx = w @ s.X
-        e = (w @ (s.y - s.X @ fit.beta)[:, :, None])[:, :, 0]
-        wd = w @ d
-        flat = wd.reshape(m, -1)
-        trace += flat @ wd.transpose(0, 1, 3, 2).reshape(m, -1).T
-        de = (d @ e[:, :, None])[..., 0]
-        quad += de.reshape(m, -1) @ (w @ de[..., None]).reshape(m, -1).T
-        xwde += de.reshape(m, -1) @ wx.reshape(-1, p)
-        sensitivity = e[:, :, None] * e[:, None, :] - w
-        if reml:
-            dwx = d @ wx
-            tall = dwx.reshape(m, -1, p)
-            cross += wx.reshape(-1, p).T @ tall
-            twice += tall.transpose(0, 2, 1)[:, None] @ (w @ dwx).reshape(m, -1, p)[None]
-            sensitivity = sensitivity + wx @ fit.cov @ wx.transpose(0, 2, 1)
-        for total, part in zip(gathered, s.gather(sensitivity), strict=True):
-            total += 0.5 * part
+        if s.small:
+            n = s.V.shape[1]
+            room = np.empty((2 * m, n, n)), np.empty((2 * m + 1, n, p)), np.empty((2 * m + 1, n))
+            blocks.add_derivatives(s.X, s.y, w, s.table, first, fit.beta, fit.cov, reml, *room, *sums)
+        else:
+            _add_derivatives(s, w, curves, fit, reml, sums)
+    trace, quad, cross, twice, xwde, whole = sums
+    gathered = _parted(whole, [len(c.value) for c in curves])
     quad -= xwde @ fit.cov @ xwde.T
     if reml:
         scaled = fit.cov @ cross
