@@ -248,7 +248,7 @@ def first_difference(path: str, x: list[float | None], y: list[float | None], ki
         gap = error(path, p, q, kind, scale)
         number += gap > 1
         if gap > max(worst, 1):
-            worst, said = gap, f"[{i}] {p!r} -> {q!r}, rel {gap * RTOL[kind]:.1e}"
+            worst, said = gap, f"[{i}] {p!r} -> {q!r}, rel {gap * RTOL.get(kind, 1e-7):.1e}"
     return said + (f" ({number} of {len(x)})" if number > 1 else "")
 
 
@@ -260,9 +260,9 @@ def error(path: str, p: float | None, q: float | None, kind: str, scale: float) 
         return math.inf
     last = path.split(".")[-1]
     chance = last.startswith(("p_", "pval", "QEp", "QMp")) or last.endswith("_p")
-    if abs(p - q) <= (1e-300 if chance else 1e-3 * RTOL[kind] * scale):
+    if abs(p - q) <= (1e-300 if chance else 1e-3 * RTOL.get(kind, 1e-7) * scale):
         return 0.0
-    gap = abs(p - q) / max(abs(p), abs(q)) / RTOL[kind]
+    gap = abs(p - q) / max(abs(p), abs(q)) / RTOL.get(kind, 1e-7)
     return gap / max(1.0, -2 * math.log(p)) if chance and 0 < p < 1 else gap
 
 
