@@ -184,7 +184,7 @@ def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[st
         if choices.get("model") != "common":
             tau, mu = (fit.prior(priors.get(x), table.question.measure) for x in ("tau_prior", "mu_prior"))
             same = fit.inputs_of(table, priors, sample=False, name="")
-            cases.setdefault(same, Case(name, {"effects": table}, tau, mu))
+            cases.setdefault(same, Case(name, {"data": table}, tau, mu))
     return list(cases.values()), dict(pools.values())
 
 
