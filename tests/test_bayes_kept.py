@@ -26,14 +26,38 @@ def test_a_kept_model_draws_what_the_made_one_drew_and_loads_no_pymc(monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(kept, "_load", nothing)
+        patch.setattr(kept, "_used", True)
         patch.setattr(sampled, "_compiled", {})
         made = draw()  # and keeps what it made
     code = (
         "import sys, warnings; warnings.simplefilter('ignore'); from vfmeta import bayes, priors; "
+        "from vfmeta.bayes import kept; kept.use(); "
         f"print(bayes.sample({ASKED}).mu); print('pymc' in sys.modules or 'pytensor' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines() == [made, "False"]
+
+
+def test_a_process_that_did_not_ask_neither_uses_nor_keeps_a_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = tmp_path / "model.py"
+    source.write_text("model", encoding="utf-8")
+    asked: list[str] = []
+    monkeypatch.setattr(kept, "_load", lambda body: asked.append("loaded"))
+    monkeypatch.setattr(kept, "_folder", lambda source: tmp_path)
+    (tmp_path / f"model.{kept._digest('a', [source])}.model").write_bytes(b"machine code")
+
+    def build(pm: Any) -> Any:
+        raise InterruptedError("it is made")
+
+    assert not kept._used
+    with pytest.raises(InterruptedError, match="it is made"):
+        kept.compiled("a", [source], build)
+    assert not asked
+    monkeypatch.setattr(kept, "_used", True)
+    kept.compiled("a", [source], build)
+    assert asked == ["loaded"]
+    kept.forget(source)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.py"]
 
 
 def test_half_a_file_is_not_used(tmp_path: Path) -> None:

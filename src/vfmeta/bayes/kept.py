@@ -2,7 +2,8 @@
 
 Importing PyMC and compiling a model takes some 8 s, sampling it a third of one. What is kept is the machine code of the density
 that nutpie samples, made by PyMC, and the layout of its data; with it neither PyMC nor PyTensor is loaded. It is used by the
-versions, the processor and the source that made it, and by nothing else.
+versions, the processor and the source that made it, and by nothing else; and only in a process that has asked for it by `use`:
+machine code that does not fit ends its process at once, so it is run where somebody can take over, never in a user's own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,19 @@ from vfmeta.bayes import versions as compat
 _MAKERS = ("numpy", "numba", "llvmlite", "pymc", "pytensor", "nutpie")
 _CODE = ("compiled_logp_func", "compiled_expand_func")
 _KEPT = ("dims", "reparameterized_names", "n_expanded", "shape_info", "_n_dim", "_shapes", "_coords")
+_used = False
+
+
+def use() -> None:
+    """Use kept models in this process from now on, and keep those it makes."""
+    global _used
+    _used = True
+
+
+def forget(source: Path) -> None:
+    """Throw away the models kept for a source file."""
+    for file in _folder(source).glob(f"{source.stem}.*.model"):
+        file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ def compiled(name: str, sources: Sequence[Path] | None, build: Callable[[Any], A
         Of the model; one name, one graph.
     sources : sequence of Path, optional
         Files in which the model is written, the first of them beside the folder it is kept in: what was kept from another text
-        is not used. None where they are not known (a prior of the user's own): nothing is kept then.
+        is not used. None where they are not known (a prior of the user's own): nothing is kept then, nor without `use`.
     build : callable
         ``build(pm)`` returns the PyMC model. Its unconstrained parameters start between -1 and 1.
 
@@ -61,7 +75,7 @@ def compiled(name: str, sources: Sequence[Path] | None, build: Callable[[Any], A
     -------
     nutpie's compiled model, whose draws are the same whether it was kept or made
     """
-    file = None if sources is None else _folder(sources[0]) / f"{sources[0].stem}.{_digest(name, sources)}.model"
+    file = None if sources is None or not _used else _folder(sources[0]) / f"{sources[0].stem}.{_digest(name, sources)}.model"
     if file is not None:
         with suppress(Exception):  # nothing kept, or nothing that can be used: it is made anew, with the same outcome
             return _load(file.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from scipy import optimize, special
@@ -13,7 +14,6 @@ from vfmeta.core.messages import ConvergenceError
 _TIGHT = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "max_nfev": 5000}
 LARGEST = 6.0  # power searched up to; from 0, the logarithm, as below it the data that follow have no variance
 FAR = 6.0  # SDs beyond which the mass of a normal distribution (2e-9) is let go
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
 def quantile_estimation(p: np.ndarray, x: np.ndarray) -> Moments:
@@ -122,11 +122,18 @@ def box_cox(s: Summary) -> Moments:
     return back(luo_mean(there), wan_sd(there), power)
 
 
+@cache
+def _legendre() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights between -1 and 1; made when first asked for, as 400 of them take a while."""
+    return np.polynomial.legendre.leggauss(400)
+
+
 def back(mean: float, sd: float, power: float) -> Moments:
     """Mean and SD of x whose Box-Cox transform is normal, cut to where x exists and, to keep its centre, on both sides."""
     reach = min(FAR, np.inf if power == 0 else (1 / power + mean) / sd)
-    z = reach * _NODES
-    weights = _WEIGHTS * np.exp(-z * z / 2)
+    nodes, by_node = _legendre()
+    z = reach * nodes
+    weights = by_node * np.exp(-z * z / 2)
     x = special.inv_boxcox(mean + sd * z, power)
     first = np.sum(weights * x) / np.sum(weights)
     return float(first), float(np.sqrt(np.sum(weights * (x - first) ** 2) / np.sum(weights)))

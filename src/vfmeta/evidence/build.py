@@ -64,17 +64,18 @@ def build(
     clock = _Clock(say)
     with clock("reading and checking the tables"):
         from vfmeta.evidence.plan import load_plans
-        from vfmeta.trials import load_trials
+        from vfmeta.evidence.tables import load
 
-        loaded_plans, loaded = load_plans(plan_folder), load_trials(tables)
+        cache = Cache(out, beside=True)
+        loaded_plans, (loaded, passed) = load_plans(plan_folder), load(tables, cache)
     from vfmeta.evidence.run import begin
 
     total = sum(len(p.analysis) for p in loaded_plans)
-    cache = Cache(out, beside=True)
     try:
         with clock(f"{total} analyses", total) as step:
             begun = begin(loaded_plans, loaded, cache, tick=step)
             step.note = cache.said()
+        cache.pass_on(passed)  # not before: a build that is refused writes nothing
         made = [out / "results"]
         if stage != "analyses":  # drawn while the other engines are at work: a figure needs nothing of them
             from vfmeta.evidence.figures import draw_all, draw_map

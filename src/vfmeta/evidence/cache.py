@@ -1,24 +1,30 @@
 """The one memory of a build: what was made from the same inputs by the same code is read, not made again.
 
 What takes long and is not waited for, the checks by other engines, is made beside the build by one process of its own, which
-loads them (PyMC is 8 s of import and compilation) only when there is something to check.
+loads them (PyMC is 8 s of import and compilation) only when there is something to check. Should that process die, the
+checks are made in the caller's, and a warning says so.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from concurrent.futures import BrokenExecutor
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vfmeta.core.messages import warn
+from vfmeta.evidence.records import write
+
+_PASSED = "passed.txt"
 HOME = Path(__file__).resolve().parents[1]
 
 
-def digest(files: Iterable[Path], root: Path, libraries: Iterable[str] = ()) -> str:
-    """Digest of files, with their names below ``root``, and of versions of libraries."""
-    hashed = hashlib.sha256()
+def digest(files: Iterable[Path], root: Path, libraries: Iterable[str] = (), code: str = "") -> str:
+    """Digest of files, with their names below ``root``, of versions of libraries, and of what else the outcome hangs on."""
+    hashed = hashlib.sha256(code.encode())
     for file in files:
         hashed.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
     hashed.update(" ".join(f"{name} {version(name)}" for name in libraries).encode())
@@ -29,6 +35,13 @@ def digest_of(parts: Iterable[str], libraries: Iterable[str]) -> str:
     """Digest of the Python files of parts of the package and of the versions of libraries they rest on."""
     paths = [HOME / part for part in parts]
     return digest((f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])), HOME, libraries)
+
+
+def _begin_beside() -> None:
+    """In the process beside, whose death the build survives, compiled PyMC models are kept from build to build."""
+    from vfmeta.bayes import kept
+
+    kept.use()
 
 
 class Cache:
@@ -46,6 +59,7 @@ class Cache:
         self._folder = Path(out) / "cache"
         self._beside = beside
         self._pool: Any = None
+        self._warned = False
         self.asked = self.reused = 0
 
     @cached_property
@@ -68,8 +82,38 @@ class Cache:
         if self._pool is None:
             from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it leaves the caller's script alone
 
-            self._pool = ProcessPoolExecutor(max_workers=1, timeout=3600)  # kept until `close`
-        return self._pool.submit(remembered, *given).result
+            self._pool = ProcessPoolExecutor(max_workers=1, timeout=3600, initializer=_begin_beside)  # kept until `close`
+        try:
+            promised = self._pool.submit(remembered, *given)
+        except BrokenExecutor:
+            return lambda: self._taken_over(remembered, given)
+
+        def wait() -> Any:
+            try:
+                return promised.result()
+            except BrokenExecutor:
+                return self._taken_over(remembered, given)
+
+        return wait
+
+    def _taken_over(self, remembered: Any, given: tuple[str, ...]) -> Any:
+        """What the process beside did not live to make."""
+        if not self._warned:
+            from vfmeta.bayes import kept, sampled
+
+            kept.forget(Path(sampled.__file__))  # if one of them was the cause, it will not be twice
+            warn("The process that makes the checks beside the build died; this one makes them, with models compiled anew.")
+            self._warned = True
+        return remembered(*given)
+
+    def passed(self) -> set[str]:
+        """Digests of what passed a check in the last build, from `pass_on`; nothing is written by asking."""
+        file = self._folder / _PASSED
+        return set(file.read_text(encoding="utf-8").split()) if file.is_file() else set()
+
+    def pass_on(self, digests: Iterable[str]) -> None:
+        """Remember the digests of what passed, in place of those of the last build."""
+        write(self._folder / _PASSED, "".join(f"{x}\n" for x in sorted(digests)))
 
     def close(self) -> None:
         """End the process beside."""

@@ -233,15 +233,9 @@ def _part(
             for label, y, v, detail in zip(table.labels, table.y.tolist(), table.v.tolist(), table.details, strict=True)
         ],
         "left_out": [{"study_id": x.study_id, "label": x.label, "reason": x.reason, "said": x.said} for x in table.left_out],
-        "sources": {s: _source(trials, s) for s in sorted(known)},
+        "sources": {s: trials.source(s) for s in sorted(known)},
         "results": answered(fit.inputs_of(table, choices, sample=sample, name=name)),
     }
-
-
-def _source(trials: Trials, source_id: str) -> dict[str, str]:
-    row = trials.sources[trials.sources.source_id == source_id].iloc[0]
-    address = row.url or (f"https://doi.org/{row.doi}" if row.doi else "")
-    return {"citation": row.citation, "url": address, "doi": row.doi, "kind": row.kind}
 
 
 def _write_all(records: list[Record], out: Path) -> None:

@@ -346,12 +346,8 @@ def _warnings(record: Record) -> list[str]:
 
 
 def _link(trials: Trials, source_id: str) -> dict[str, str]:
-    row = trials.sources[trials.sources.source_id == source_id].iloc[0]
-    return {
-        "citation": row.citation,
-        "url": row.url or (f"https://doi.org/{row.doi}" if row.doi else ""),
-        "kind": row.kind.replace("_", " "),
-    }
+    found = trials.source(source_id)
+    return {**found, "kind": found["kind"].replace("_", " ")}
 
 
 def _pages(plans: list[Plan]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ keys), and ``rules`` adds what goes across columns.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,13 @@ _WRITE = {
 _PLAIN = {"integer": re.compile(r"[+-]?\d+"), "number": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")}
 
 
-def problems_in(folder: str | Path) -> tuple[list[Problem], dict[str, pd.DataFrame] | None]:
-    """All problems of a folder, and its tables as text when they could be read at all."""
+Faults = Callable[[Path], list[Problem]]
+
+
+def problems_in(
+    folder: str | Path, against_schema: Faults | None = None
+) -> tuple[list[Problem], dict[str, pd.DataFrame] | None]:
+    """All problems of a folder, and its tables as text when they could be read; `faults_of` holds them against the schema."""
     path = Path(folder)
     if not path.is_dir():
         return [Problem(str(folder), 0, "", "", "There is no such folder.", "Name a folder that holds the trial tables.")], None
@@ -40,7 +46,7 @@ def problems_in(folder: str | Path) -> tuple[list[Problem], dict[str, pd.DataFra
     text, found = read_text(path)
     if found:
         return sorted(found), None
-    found = [*_against_schema(path), *_not_plain(text)]
+    found = [*(against_schema or faults_of)(path), *_not_plain(text)]
     # A row that already has a fault is not held against the rules: it is reported once, and the rest is still checked.
     faulty = {(p.file, p.row) for p in found}
     readable = _readable(text, found)
@@ -84,8 +90,12 @@ def load_trials(folder: str | Path | None = None) -> Trials:
     >>> bool(vf.load_trials().interventions.intervention_class.isin(["vertebroplasty"]).any())
     True
     """
-    path = Path(folder) if folder is not None else schema.packaged_folder()
-    problems, text = problems_in(path)
+    return load_checked(Path(folder) if folder is not None else schema.packaged_folder())
+
+
+def load_checked(path: Path, against_schema: Faults | None = None) -> Trials:
+    """As `load_trials`, the tables held against the schema by a function of the caller's own."""
+    problems, text = problems_in(path, against_schema)
     if problems or text is None:
         raise InputError([str(p) for p in problems])
     from vfmeta.trials.store import Trials, assemble
@@ -93,18 +103,22 @@ def load_trials(folder: str | Path | None = None) -> Trials:
     return Trials(path, assemble(text))
 
 
-def _against_schema(folder: Path) -> list[Problem]:
-    from frictionless import Package, system
+def faults_of(folder: Path, tables: Sequence[str] | None = None) -> list[Problem]:
+    """What Frictionless has to say of the tables of a folder, or of some of them with the keys they refer to."""
+    from frictionless import FrictionlessException, Package, system
 
-    with system.use_context(trusted=True):
-        report = Package.from_descriptor(schema.package(), basepath=str(folder)).validate()
     found = []
-    for task in report.tasks:
-        file = schema.tables()[task.name]["path"]
-        for error in task.errors:
-            found += _translated(task.name, file, error)
-    for error in report.errors:
-        found.append(Problem("datapackage.json", 0, "", "", error.message, "Restore the packaged descriptor."))
+    with system.use_context(trusted=True):
+        try:
+            package = Package.from_descriptor(schema.package(), basepath=str(folder))
+            package.to_descriptor(validate=True)
+        except FrictionlessException as error:
+            todo = "Restore the packaged descriptor."
+            return [Problem("datapackage.json", 0, "", "", e.message, todo) for e in error.to_errors()]
+        for name in schema.tables() if tables is None else tables:
+            report = package.get_resource(name).validate()
+            for error in (*report.errors, *(e for task in report.tasks for e in task.errors)):
+                found += _translated(name, schema.tables()[name]["path"], error)
     return found
 
 

@@ -109,10 +109,27 @@ class Trials:
         """Source id to a citation with its address."""
         return {r.source_id: f"{r.citation} {r.url}".strip() for r in self.sources.itertuples()}
 
+    @cached_property
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+    def entries(self, table: str) -> dict[str, Any]:
+        """Rows of a table by its first column, the identifier, as plain named tuples with None for what is not given."""
+        if table not in self._entries:
+            frame = self.frames[table]
+            rows = zip(*(_plain(frame[c]) for c in frame), strict=True)
+            self._entries[table] = {row[0]: row for row in map(_row_type(list(frame))._make, rows)}
+        return self._entries[table]
+
+    def source(self, source_id: str) -> dict[str, str]:
+        """Citation, address (by its DOI where it has no other), DOI and kind of a source."""
+        row = self.entries("sources")[source_id]
+        address = row.url or (f"https://doi.org/{row.doi}" if row.doi else "")
+        return {"citation": row.citation, "url": address, "doi": row.doi, "kind": row.kind}
+
     def names(self, table: str) -> dict[str, str]:
         """Identifier to the name people read, for ``interventions``, ``outcomes`` or ``instruments``."""
-        frame = self.frames[table]
-        return dict(zip(frame.iloc[:, 0], frame["name"], strict=True))
+        return {identifier: row.name for identifier, row in self.entries(table).items()}
 
     def interventions_in(self, wanted: str | list[str] | tuple[str, ...]) -> list[str]:
         """Intervention ids named by an id or a class, or by several.
@@ -125,20 +142,20 @@ class Trials:
         names = [wanted] if isinstance(wanted, str) else list(wanted)
         found: list[str] = []
         for name in names:
-            by_class = self.interventions.loc[self.interventions.intervention_class == name, "intervention_id"]
-            members = [name] if (self.interventions.intervention_id == name).any() else []
-            members += [m for m in by_class if m not in members]
+            known = self.entries("interventions")
+            members = [name] if name in known else []
+            members += [m for m, row in known.items() if row.intervention_class == name and m not in members]
             if not members:
-                known = sorted({*self.interventions.intervention_id, *self.interventions.intervention_class})
+                either = sorted({*known, *(row.intervention_class for row in known.values())})
                 raise InputError(
-                    f"Unknown intervention {name!r}; name an intervention or class of interventions.csv: {', '.join(known)}."
+                    f"Unknown intervention {name!r}; name an intervention or class of interventions.csv: {', '.join(either)}."
                 )
             found += [m for m in members if m not in found]
         return found
 
 
 def _row_type(columns: list[str]) -> Any:
-    return namedtuple("Figure", columns)
+    return namedtuple("Row", columns)
 
 
 def _plain(column: Any) -> list[Any]:

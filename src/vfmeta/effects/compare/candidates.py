@@ -76,8 +76,8 @@ class Finder:
         self.binary = measures.row(options.measure).kind == "events"
         self.made_of_arms = bool(measures.row(options.measure).inputs)
         self.worse: bool | None = None
-        outcomes = trials.outcomes
-        self.harm = bool((outcomes.domain[outcomes.outcome_id == options.outcome] == "harm").any())
+        outcome = trials.entries("outcomes").get(options.outcome)
+        self.harm = outcome is not None and outcome.domain == "harm"
 
     def figures(self, table: str, study_id: str) -> list[Any]:
         """All figures of a study on the outcome, whatever they are worth."""

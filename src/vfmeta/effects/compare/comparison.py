@@ -19,7 +19,6 @@ from vfmeta.effects.compare.options import DESIGN_CLASSES, Options
 from vfmeta.effects.effect import Effect, LeftOut
 from vfmeta.effects.table import EffectTable
 from vfmeta.trials import Trials, schema
-from vfmeta.trials.instruments import scale_ends
 
 
 def compare(
@@ -191,14 +190,14 @@ def _as_list(value: str | Sequence[str]) -> list[str]:
 
 def _known_values(trials: Trials, o: Options) -> None:
     """Names the options use stand in the tables, and the measure fits the kind of outcome."""
-    row = trials.outcomes[trials.outcomes.outcome_id == o.outcome]
-    if row.empty:
-        raise InputError(f"Unknown outcome {o.outcome!r}; outcomes.csv has {', '.join(trials.outcomes.outcome_id) or 'none'}.")
-    kind = row["kind"].iloc[0]
+    outcomes = trials.entries("outcomes")
+    if o.outcome not in outcomes:
+        raise InputError(f"Unknown outcome {o.outcome!r}; outcomes.csv has {', '.join(outcomes) or 'none'}.")
+    kind = outcomes[o.outcome].kind
     if (kind == "continuous") != (measures.row(o.measure).kind == "means"):
         fitting = "MD or SMD" if kind == "continuous" else "RR, OR, HR or RD"
         raise InputError(f"{o.outcome} is a {kind} outcome and gives no {o.measure}; use {fitting}.")
-    interventions, studies = set(trials.interventions.intervention_id), set(trials.studies.study_id)
+    interventions, studies = trials.entries("interventions").keys(), trials.entries("studies").keys()
     rows = {r for t in schema.FIGURE_TABLES for r in trials.frames[t].row_id} if o.exclude_rows else set()
     for name, values, known, where in (
         ("background", o.background or (), interventions, "interventions.csv"),
@@ -224,9 +223,9 @@ def _pairs(trials: Trials, experimental: list[str], control: list[str], o: Optio
 
 def _common_direction(trials: Trials, finder: Finder, pairs: dict[str, Any], outcome: str) -> bool | None:
     """The direction of the outcome, or the one direction all its instruments share."""
-    own = trials.outcomes.loc[trials.outcomes.outcome_id == outcome, "higher_is_worse"]
-    if len(own) and not pd.isna(own.iloc[0]):
-        return bool(own.iloc[0])
+    own = trials.entries("outcomes")[outcome].higher_is_worse
+    if own is not None:
+        return bool(own)
     tables = ("contrasts", "outcomes_continuous")
     seen = {f.worse for table in tables for study in pairs for f in finder.usable(table, study)} - {None}
     if len(seen) > 1:
@@ -243,15 +242,14 @@ def _question(
             raise InputError(
                 f"mid_from={mid_from!r} gives a difference in points of a scale, which only an MD has, not {o.measure}."
             )
-        hit = trials.instruments[trials.instruments.instrument_id == mid_from]
-        if hit.empty or pd.isna(hit["mid"].iloc[0]):
+        row = trials.entries("instruments").get(mid_from)
+        if row is None or row.mid is None:
             raise InputError(
                 f"mid_from={mid_from!r}: no such instrument, or it has no minimal important difference in instruments.csv."
             )
-        row = hit.iloc[0]
-        low, high = (float(x[0]) for x in scale_ends(hit.assign(scale_min=pd.NA, scale_max=pd.NA), trials.instruments))
-        width = 1.0 if o.points is None or math.isnan(low) else (o.points[1] - o.points[0]) / (high - low)
-        mid, source = float(row["mid"]) * width, f"{trials.citations.get(row.mid_source_id, '')} ({row.mid_locator})"
+        scaled = o.points is not None and row.scale_min is not None and row.scale_max is not None
+        width = (o.points[1] - o.points[0]) / (row.scale_max - row.scale_min) if o.points and scaled else 1.0
+        mid, source = row.mid * width, f"{trials.citations.get(row.mid_source_id, '')} ({row.mid_locator})"
     shown = trials.names("interventions")
     said = sides or tuple(" or ".join(shown.get(w, w.replace("_", " ")) for w in _as_list(side)) for side in wanted)
     return Question(

@@ -1,0 +1,41 @@
+"""Trial tables of a build: what passed the schema before, with the tables whose keys it names, is not held against it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vfmeta.evidence.cache import HOME, Cache, digest
+from vfmeta.trials import Trials, schema
+from vfmeta.trials.loading import faults_of, load_checked
+from vfmeta.trials.problem import Problem
+
+_CODE = ("trials/loading.py", "trials/schema.py", "trials/problem.py")
+
+
+def load(folder: Path, cache: Cache) -> tuple[Trials, set[str]]:
+    """Tables read and checked as by `vfmeta.load_trials`; what Frictionless found in order is remembered in the cache.
+
+    The rules across tables and columns are held against every table every time: they are quick, and look everywhere.
+
+    Returns
+    -------
+    Trials, set of str
+        The tables, and what is to be remembered by `Cache.pass_on` once the build is not refused.
+    """
+    code = digest([HOME / name for name in _CODE], HOME, ("frictionless",)) + repr(schema.package())
+    current = {name: _digest_of(name, folder, code) for name in schema.tables()}
+    known = cache.passed()
+
+    def faults(path: Path) -> list[Problem]:
+        changed = [name for name, found in current.items() if found not in known]
+        return faults_of(path, changed) if changed else []
+
+    return load_checked(folder, faults), set(current.values())
+
+
+def _digest_of(table: str, folder: Path, code: str) -> str:
+    """Digest of a table, of those its keys refer to, and of what checks them; a missing file has one of its own."""
+    keys = schema.tables()[table]["schema"].get("foreignKeys", [])
+    names = dict.fromkeys([table, *(key["reference"]["resource"] or table for key in keys)])
+    files = [folder / schema.tables()[name]["path"] for name in names]
+    return digest((f for f in files if f.is_file()), folder, code=code)
