@@ -114,11 +114,11 @@ def faults_of(folder: Path, tables: Sequence[str] | None = None) -> list[Problem
             package.to_descriptor(validate=True)
         except FrictionlessException as error:
             todo = "Restore the packaged descriptor."
-            return [Problem("datapackage.json", 0, "", "", e.message, todo) for e in error.to_errors()]
+            return [Problem("datapackage.json", 0, "", "", fault.message, todo) for fault in error.to_errors()]
         for name in schema.tables() if tables is None else tables:
             report = package.get_resource(name).validate()
-            for error in (*report.errors, *(e for task in report.tasks for e in task.errors)):
-                found += _translated(name, schema.tables()[name]["path"], error)
+            for fault in (*report.errors, *(e for task in report.tasks for e in task.errors)):
+                found += _translated(name, schema.tables()[name]["path"], fault)
     return found
 
 
