@@ -59,7 +59,8 @@ simulate: $(READY) ## coverage of the intervals by simulation, to reports/covera
 	@$(BIN)/python -m benchmarks.simulate
 
 lint: $(READY) ## style, types and the floors of the house
-	@$(BIN)/ruff check src tests
+	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks
 	@$(BIN)/mypy
 	@$(BIN)/mypy tests/typed.py # what a type checker sees of the face
 	@$(BIN)/lint-imports --no-logo

@@ -85,7 +85,8 @@ def main(old: Path) -> None:
     ]
 
     def ask(process: subprocess.Popen[str], task: str) -> float:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         print(task, file=process.stdin, flush=True)
         return float(process.stdout.readline())
 

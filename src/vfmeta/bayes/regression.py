@@ -68,9 +68,7 @@ class RegressionPosterior:
     def __str__(self) -> str:
         frame = self.to_frame()
         lines = [f"exact meta-regression, k = {len(self._y)}: median (95% central interval)"]
-        lines += [
-            f"{r.term:<12} {tx.short(r.estimate)} ({tx.span_text((r.ci_low, r.ci_high))})" for r in frame.itertuples()
-        ]
+        lines += [f"{r.term:<12} {tx.short(r.estimate)} ({tx.span_text((r.ci_low, r.ci_high))})" for r in frame.itertuples()]
         return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
 
     __repr__ = __str__
