@@ -21,8 +21,9 @@ import evidence_world as ew
 import vfmeta as vf
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.plan import load_plan
-from vfmeta.evidence.records import Record, dumps, load_records, sections, write
+from vfmeta.evidence.records import Record, load_records, sections, write
 from vfmeta.evidence.run import run
+from vfmeta.results.codec import dumps
 
 pytest_plugins = ("evidence_builds",)
 

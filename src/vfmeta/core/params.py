@@ -51,7 +51,6 @@ Coding = Literal["half", "reference"]
 Curve = Literal["category", "smooth"]
 Sampler = Literal["nutpie", "pymc"]
 SampleSize = Literal["ELIR", "variance"]
-OnTau = Literal["tau", "tau2"]
 #: which tables of counts are corrected for zero cells; the first set looks at one table alone
 SingleZero = Literal["only0", "none"]
 ZeroCells = Literal["only0", "all", "if0all", "none"]

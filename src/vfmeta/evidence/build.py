@@ -155,7 +155,8 @@ def _unchanged(state: Path, stage: str, inputs: str, folders: list[Path]) -> boo
 
 
 def _remember(state: Path, stage: str, inputs: str, made: list[Path]) -> None:
-    from vfmeta.evidence.records import dumps, write
+    from vfmeta.evidence.records import write
+    from vfmeta.results.codec import dumps
 
     known = {}
     for i, earlier in enumerate(STAGES[: 1 + STAGES.index(stage)]):

@@ -133,11 +133,6 @@ def load_records(folder: str | Path = "build") -> list[Record]:
     return records
 
 
-def dumps(data: Any) -> str:
-    """Byte-stable JSON."""
-    return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def write(path: Path, content: str | bytes) -> None:
     """Write whole or not at all: to a temporary file beside it, then moved; an equal file is left alone."""
     body = content.encode() if isinstance(content, str) else content

@@ -18,8 +18,9 @@ from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.plan import Analysis, Plan
-from vfmeta.evidence.records import RECORD_VERSION, Record, dumps, keep_only, write
+from vfmeta.evidence.records import RECORD_VERSION, Record, keep_only, write
 from vfmeta.evidence.sentences import answer, why
+from vfmeta.results.codec import dumps
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.trials import Trials
 

@@ -27,8 +27,6 @@ from vfmeta.text import numbers as tx
 if TYPE_CHECKING:
     import pandas as pd
 
-LIKELIHOODS = ("REML", "ML")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LocationScaleResult(Coefficients):

@@ -26,16 +26,6 @@ def adjusted_covariance(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2:
     return phi + 2 * var_tau2 * phi @ (q11 - p1 @ phi @ p1) @ phi
 
 
-def f_test(
-    x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float, rows: np.ndarray, adjusted: np.ndarray, beta: np.ndarray
-) -> tuple[float, float]:
-    """Scaled F statistic and denominator degrees of freedom of ``rows @ beta = 0``, rows of shape (m, p) and full rank."""
-    m = len(rows)
-    df, factor = degrees_of_freedom(x, w, phi, var_tau2, rows)
-    estimate = rows @ beta
-    return factor / m * float(estimate @ np.linalg.solve(rows @ adjusted @ rows.T, estimate)), df
-
-
 def degrees_of_freedom(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float, rows: np.ndarray) -> tuple[float, float]:
     """Denominator degrees of freedom and scale factor of the F statistic for ``rows`` (m, p)."""
     m = len(rows)

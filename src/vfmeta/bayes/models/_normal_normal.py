@@ -16,8 +16,6 @@ from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior
 
-STUDY_EFFECTS = ("integrated", "sampled")
-
 
 def normal_normal(
     data: Any = None,

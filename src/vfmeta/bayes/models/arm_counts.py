@@ -22,8 +22,6 @@ from vfmeta.core.params import Baseline, Coding, choice
 from vfmeta.effects.reading import Studies
 from vfmeta.priors import HalfNormal, MuPrior, Normal, TauPrior
 
-BASELINES, CODINGS = ("fixed", "random"), ("half", "reference")
-
 
 @dataclass(frozen=True)
 class Scheme:

@@ -24,7 +24,6 @@ from vfmeta.core.params import Sampler, choice, whole
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies
 
-SAMPLERS = ("nutpie", "pymc")
 Numpy = Callable[[Draws, Mapping[str, np.ndarray], np.random.Generator], Draws]
 
 

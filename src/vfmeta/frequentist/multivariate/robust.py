@@ -23,10 +23,6 @@ from vfmeta.text import numbers as tx
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
-DF = ("Satterthwaite", "residual")
-TESTS = ("HTZ", "F", "chi2")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RobustResult(Coefficients):
