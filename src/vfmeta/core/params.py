@@ -101,7 +101,7 @@ def choice(name: str, value: object, option: Any, *, also: Iterable[str] = (), h
     InputError
         The word is unknown: the message lists what there is and the nearest word to it.
     """
-    if isinstance(value, str) and value in choices(option):
+    if isinstance(value, str) and value in option.__args__:
         return value
     known = [*choices(option), *(x for x in also if x not in choices(option))]
     if isinstance(value, str):

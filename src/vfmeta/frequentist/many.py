@@ -14,6 +14,7 @@ from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, 
 from vfmeta.frequentist.choices import check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
+from vfmeta.kernels.tails import NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,8 +109,11 @@ def random_effects_many(
     k = np.diff(start)
     wants = estimators.PROFILE if tau2_interval else 0
     arrays = (columns["y"], columns["v"], order, start, estimator, columns.get("weights"), float(level), wants)
+    # one piece: the system hands out memory page by page, which would cost as much as a third of the fits
+    width = estimators.columns(wants)
+    block = np.empty((width + len(NAMES), len(k)))
     try:
-        out = _fit(*arrays) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
+        out = _fit(*arrays, out=block[:width]) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
     except ConvergenceError as error:
         names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in list(error.rows)[:_LISTED])
         raise ConvergenceError(f"The iteration for tau2 did not settle for {', '.join(keys)} = {names}.") from error
@@ -117,6 +121,7 @@ def random_effects_many(
     values = fit_columns(
         out, k, model, test, level,
         prediction=prediction if model == "random" else None, estimated=isinstance(estimator, str),
+        room=block[width:],
     )  # fmt: skip
     table: dict[str, Any] = {key: data[key].iloc[heads].to_numpy() for key in keys} | values
     if tau2_interval:
@@ -136,10 +141,12 @@ def random_effects_many(
 
 def _fit(
     y: np.ndarray, v: np.ndarray, order: np.ndarray | None, start: np.ndarray, tau2: str | float, weights: np.ndarray | None,
-    level: float, wants: int, threads: int | None = None,
+    level: float, wants: int, threads: int | None = None, out: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     with np.errstate(over="ignore", invalid="ignore"):
-        return estimators.fit_ragged(y, v, order, start, tau2, weights=weights, level=level, wants=wants, threads=threads)
+        return estimators.fit_ragged(
+            y, v, order, start, tau2, weights=weights, level=level, wants=wants, threads=threads, out=out
+        )
 
 
 def _through_joblib(arrays: tuple[Any, ...], backend: str | None, jobs: int | None) -> np.ndarray:

@@ -12,13 +12,13 @@ _FACTOR = {"HKSJ": KNAPP, "HKSJ-adhoc": ADHOC}
 
 def fit_columns(
     out: np.ndarray, k: np.ndarray, model: str, test: str, level: float, null: float = 0.0, *,
-    prediction: str | None = None, estimated: bool = True,
+    prediction: str | None = None, estimated: bool = True, room: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Tidy columns of a batch.
 
     Parameters
     ----------
-    out : ndarray of shape (B, 11)
+    out : ndarray of shape (B, 7) or (B, 11)
         What `vfmeta.kernels.estimators.fit_ragged` returns.
     k : ndarray of int, shape (B,)
         Number of studies of each fit. A single study stands for itself: its Wald interval, and tau2, I2 and H2 NaN.
@@ -34,6 +34,8 @@ def fit_columns(
         As for ``vf.random_effects``; no prediction interval when left out.
     estimated : bool
         Whether tau2 was estimated, which costs "HTS" and "Partlett-Riley" a degree of freedom.
+    room : ndarray of shape (11, B), optional
+        Where what is not yet in ``out`` goes.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def fit_columns(
         lost = 1 + estimated
         ahead = np.where(np.arange(len(sizes)) > lost, _quantiles(sizes, lost, level), np.nan)
         predicted = PLAIN if prediction == "HTS" else (own or KNAPP)
-    found = columns(out.T, df, model == "random", own, predicted, null, t, ddf, ahead, student=not normal)
+    found = columns(out.T, df, model == "random", own, predicted, null, t, ddf, ahead, student=not normal, out=room)
     table = {"k": k, "estimate": out[:, 2], "tau2": out[:, 0], "q": out[:, 5], "q_df": df, **found}
     return {name: table[name] for name in _ORDER if prediction is not None or not name.startswith("prediction")}
 

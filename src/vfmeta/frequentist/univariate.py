@@ -101,7 +101,9 @@ def random_effects(
     """
     choices = check_choices("random", method, tau2, test, level, prediction, tau2_interval, weights, draws, seed)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
-    result = pool(studies, replace(choices, weights=user_weights(weights, studies)), weights)
+    if weights is not None:
+        choices = replace(choices, weights=user_weights(weights, studies))
+    result = pool(studies, choices, weights)
     for note in result.warnings:
         warn(note)
     return result
@@ -135,7 +137,9 @@ def common_effect(
     """
     choices = check_choices("common", "common", None, test, level)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
-    result = pool(studies, replace(choices, weights=user_weights(weights, studies)), weights)
+    if weights is not None:
+        choices = replace(choices, weights=user_weights(weights, studies))
+    result = pool(studies, choices, weights)
     for note in result.warnings:
         warn(note)
     return result

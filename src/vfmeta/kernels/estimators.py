@@ -36,6 +36,7 @@ def fit_ragged(
     level: float = 0.95,
     wants: int = 0,
     threads: int | None = None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fit ``B`` meta-analyses.
 
@@ -59,10 +60,12 @@ def fit_ragged(
         wanted is NaN.
     threads : int, optional
         At most so many; every core, where there is work for them, when left out.
+    out : ndarray of shape (7 or 11, B), optional
+        Where the columns go; made here when left out.
 
     Returns
     -------
-    ndarray of shape (B, 11), each column in one piece
+    ndarray of shape (B, 11), or (B, 7) where nothing more is wanted, each column in one piece
         Columns `vfmeta.kernels.compiled.fits.COLUMNS`: tau2, its standard error, estimate, its standard error, the
         Hartung-Knapp factor, Cochran's Q, the typical sampling variance, two limits of tau2, log-likelihood and restricted
         log-likelihood. For a single study all but estimate, standard error and Q are NaN.
@@ -73,7 +76,7 @@ def fit_ragged(
         When an iteration did not settle; ``rows`` of the error holds which.
     """
     index, start = _ANY if order is None else _own(order, np.int64), _own(start, np.int64)
-    k = np.diff(start)
+    k = start[1:] - start[:-1]
     given = None
     if _outside(tau2):
         given = np.zeros((2, len(k)))
@@ -82,14 +85,14 @@ def fit_ragged(
             given[:, b] = by_formula(tau2, y[rows], v[rows], None if weights is None else weights[rows])
     return _drive(
         fits.RAGGED, index, k, int(start[-1]), y, v, tau2, weights, wants,
-        start=start, given=given, level=level, threads=threads,
+        start=start, given=given, level=level, threads=threads, out=out,
     )  # fmt: skip
 
 
 def fit_leaving_one_out(
     y: np.ndarray, v: np.ndarray, tau2: str | float, *, weights: np.ndarray | None = None, wants: int = 0
 ) -> np.ndarray:
-    """Fits without each study in turn, shape (k, 11); k >= 2, and arguments as in `fit_ragged`."""
+    """Fits without each study in turn, shape (k, 7) or (k, 11); k >= 2, and arguments as in `fit_ragged`."""
     k = len(y)
     if _outside(tau2):
         return fit_each(y, v, [np.delete(np.arange(k), i) for i in range(k)], tau2, weights=weights, wants=wants)
@@ -99,7 +102,7 @@ def fit_leaving_one_out(
 def fit_cumulating(
     y: np.ndarray, v: np.ndarray, order: np.ndarray, tau2: str | float, *, weights: np.ndarray | None = None, wants: int = 0
 ) -> np.ndarray:
-    """Fits of the first, the first two, ... studies of ``order``, shape (k, 11); arguments as in `fit_ragged`."""
+    """Fits of the first, the first two, ... studies of ``order``, shape (k, 7) or (k, 11); arguments as in `fit_ragged`."""
     k = len(y)
     if _outside(tau2):
         return fit_each(y, v, [np.asarray(order)[: i + 1] for i in range(k)], tau2, weights=weights, wants=wants)
@@ -110,7 +113,10 @@ def fit_cumulating(
 def fit_subsets(
     y: np.ndarray, v: np.ndarray, masks: np.ndarray, tau2: str | float, *, weights: np.ndarray | None = None, wants: int = 0
 ) -> np.ndarray:
-    """Fits of subsets, shape (len(masks), 11): bit i of a mask (int64, above 0) says whether study i takes part, i < 62."""
+    """Fits of subsets, shape (len(masks), 7) or (len(masks), 11); arguments as in `fit_ragged`.
+
+    Bit i of a mask (int64, above 0) says whether study i takes part, i < 62.
+    """
     masks = _own(masks, np.int64)
     counts = np.bitwise_count(masks).astype(np.int64)
     if _outside(tau2):
@@ -129,7 +135,7 @@ def fit_each(
 def _drive(
     kind: int, which: np.ndarray, counts: np.ndarray, work: int, y: np.ndarray, v: np.ndarray, tau2: str | float,
     weights: np.ndarray | None, wants: int, *, start: np.ndarray = _ANY, given: np.ndarray | None = None, level: float = 0.95,
-    threads: int | None = None,
+    threads: int | None = None, out: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Run `vfmeta.kernels.compiled.fits.fit_many`; ``counts`` of shape (B,) are the sizes of the fits.
 
@@ -137,24 +143,30 @@ def _drive(
     """
     sizes = np.bincount(counts)
     method = branch(tau2)
-    rank, lengths = _ANY, None
-    if method in (chain.REML, chain.ML) and weights is None and sizes[-1] < len(counts):  # equal sizes are fitted side by side
+    rank = _ANY
+    iterated = method in (chain.REML, chain.ML)  # else subsets that differ in their first studies are neighbours enough
+    beside = iterated or (method in (chain.DL, chain.COMMON) and kind != fits.SUBSETS)
+    if beside and weights is None and sizes[-1] < len(counts):  # equal sizes are fitted side by side
         rank = np.argsort(counts.astype(np.uint16) if len(sizes) <= 1 << 16 else counts, kind="stable")
-        lengths = counts[rank]
     values = np.full(1, 0.0 if isinstance(tau2, str) else float(tau2)) if given is None else given[0]
     asked = _asked(sizes, tau2, level)
     drop = _half_chi2(level) if wants & PROFILE_LIKELIHOOD else 0.0
     y, v, ws = _own(y), _own(v), _NONE if weights is None else _own(weights)
-    out = np.empty((len(fits.COLUMNS), len(counts)))
+    found = np.empty((columns(wants), len(counts))) if out is None else out
 
     def run(low: int, high: int) -> None:
         room = fits.room(len(sizes))
-        fits.fit_many(y, v, ws, kind, which, start, rank, values, method, asked, drop, wants, room, low, high, out)
+        fits.fit_many(y, v, ws, kind, which, start, rank, values, method, asked, drop, wants, room, low, high, found)
 
-    spread(run, len(counts), work, threads, lengths)
+    spread(run, len(counts), work, threads, sizes if rank.size else None)
     if given is not None and wants & TAU2_SE:
-        out[1] = np.where(counts > 1, given[1], np.nan)
-    return _settled(out, counts, wants)
+        found[1] = np.where(counts > 1, given[1], np.nan)
+    return _settled(found, counts, wants)
+
+
+def columns(wants: int) -> int:
+    """How many of `vfmeta.kernels.compiled.fits.COLUMNS` a fit has."""
+    return len(fits.COLUMNS) if wants else fits.BASIC
 
 
 def branch(tau2: str | float) -> int:
@@ -185,6 +197,9 @@ def evaluated(formula: Any, m: Regression, weights: np.ndarray | None) -> tuple[
 
 def _own(x: np.ndarray, dtype: type = float) -> np.ndarray:
     """As the compiled loops know it: contiguous and writable. Any other kind of array would be compiled for anew."""
+    flags = x.flags
+    if x.dtype == dtype and flags.c_contiguous and flags.aligned and flags.writeable:
+        return x
     x = np.require(x, dtype, ["C"])
     if not x.flags.writeable:
         x = x.view()
@@ -219,19 +234,22 @@ def _half_chi2(level: float) -> float:
 
 
 def spread(
-    run: Callable[[int, int], None], rows: int, work: int, limit: int | None = None, lengths: np.ndarray | None = None
+    run: Callable[[int, int], None], rows: int, work: int, limit: int | None = None, sizes: np.ndarray | None = None
 ) -> None:
-    """``run`` over all rows, in pieces on as many threads as the work is worth; ``lengths`` where rows are not equally long."""
+    """``run`` over all rows, in pieces on as many threads as the work is worth.
+
+    Rows are equally long, or ``sizes[n]`` of them n long, the shortest first.
+    """
     threads = min(limit or cores(), max(1, work // _WORTH_A_THREAD), rows)
     if threads <= 1:
         run(0, rows)
         return
     shares = np.linspace(0, 1, 4 * threads + 1)  # several pieces each: one thread may be held up
-    if lengths is None:
+    if sizes is None:
         edges = (shares * rows).astype(int)
     else:
-        done = np.cumsum(lengths)
-        edges = np.append(np.searchsorted(done, shares[:-1] * done[-1]), rows)
+        done = np.cumsum(sizes * np.arange(len(sizes)))
+        edges = np.interp(shares * done[-1], done, np.cumsum(sizes)).astype(int)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
 
@@ -245,7 +263,9 @@ def cores() -> int:
 
 def _settled(out: np.ndarray, k: np.ndarray, wants: int) -> np.ndarray:
     """The fits as rows, if all of them settled."""
-    failed = np.isnan(out[0]) & (k > 1)
+    failed = np.isnan(out[0])
+    if failed.any():  # a single study has no tau2
+        failed &= k > 1
     if wants & PROFILE_LIKELIHOOD:
         failed |= np.isnan(out[8]) & (k > 1)
     if failed.any():

@@ -10,23 +10,23 @@ import numpy as np
 
 from vfmeta.kernels.compiled import columns as rows
 from vfmeta.kernels.compiled import tails as loops
-from vfmeta.kernels.compiled.columns import ADHOC, KNAPP, PLAIN
+from vfmeta.kernels.compiled.columns import ADHOC, KNAPP, NAMES, PLAIN
 from vfmeta.kernels.estimators import spread
 
-__all__ = ["ADHOC", "KNAPP", "PLAIN", "columns", "tails"]
+__all__ = ["ADHOC", "KNAPP", "NAMES", "PLAIN", "columns", "tails"]
 
 _WORK = 4  # a tail costs about as much as so many studies in a fit
 
 
 def columns(
     fits: np.ndarray, df: np.ndarray, random: bool, interval: int, predicted: int, null: float, t: np.ndarray, ddf: np.ndarray,
-    ahead: np.ndarray, *, student: bool,
+    ahead: np.ndarray, *, student: bool, out: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Columns of many fits, `vfmeta.kernels.compiled.columns.NAMES`, all made in one pass.
 
     Parameters
     ----------
-    fits : ndarray of shape (11, B)
+    fits : ndarray of shape (7, B) or (11, B)
         What `vfmeta.kernels.compiled.fits` found, a fit a column.
     df : ndarray of int, shape (B,)
         Numbers of studies less one.
@@ -40,13 +40,15 @@ def columns(
         Quantile and degrees of freedom of the interval, quantile of the prediction interval (NaN: none).
     student : bool
         Whether the tests are those of t.
+    out : ndarray of shape (11, B), optional
+        Where they go; made here when left out.
     """
-    out = np.empty((len(rows.NAMES), len(df)))
-    found = dict(zip(rows.NAMES, out, strict=True))
+    made = np.empty((len(NAMES), len(df))) if out is None else out
+    found = dict(zip(NAMES, made, strict=True))
     statistic, q = found["statistic"], fits[rows.Q]
 
     def first(low: int, high: int) -> None:
-        rows.columns(fits, df, random, interval, predicted, null, t, ddf, ahead, low, high, out)
+        rows.columns(fits, df, random, interval, predicted, null, t, ddf, ahead, low, high, made)
 
     _tails(statistic, q, df, student, found["p_value"], found["q_p_value"], first)
     return found

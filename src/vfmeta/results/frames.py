@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 EFFECTS = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 
 
-def scaled(frame: pd.DataFrame, question: Question, on: OnScale = "analysis", *, slopes: bool = False) -> pd.DataFrame:
-    """The table with a column ``scale``; under ``on="read"`` its effects are turned to what people read.
+def scaled(
+    frame: pd.DataFrame | dict[str, Any], question: Question, on: OnScale = "analysis", *, slopes: bool = False
+) -> pd.DataFrame:
+    """The table, or table of these columns, with a column ``scale``; ``on="read"`` turns its effects to what people read.
 
     A standard error belongs to the analysis scale and is missing on another one. ``slopes`` says that the rows are
     coefficients: exponentials of them are ratios, but on no other turned scale do they stand for themselves.
@@ -25,7 +27,7 @@ def scaled(frame: pd.DataFrame, question: Question, on: OnScale = "analysis", *,
     choice("on", on, OnScale)
     facts = question.facts
     if on == "analysis" or not facts.scale.name:
-        return frame.assign(scale=facts.analysis_name if on == "analysis" else facts.read_name)
+        return _with(frame, {}, facts.analysis_name if on == "analysis" else facts.read_name)
     if facts.scale.sized:
         raise InputError(
             f'on="read": {facts.analysis_name} is turned back with the sample size of each study, which a pool has none of; '
@@ -37,4 +39,13 @@ def scaled(frame: pd.DataFrame, question: Question, on: OnScale = "analysis", *,
             "effects it stands for."
         )
     turned = {n: facts.scale.to_read(np.asarray(frame[n], dtype=float)) for n in EFFECTS if n in frame}
-    return frame.assign(**turned, **({"se": np.nan} if "se" in frame else {}), scale=facts.read_name)
+    return _with(frame, turned | ({"se": np.nan} if "se" in frame else {}), facts.read_name)
+
+
+def _with(frame: pd.DataFrame | dict[str, Any], more: dict[str, Any], scale: str) -> pd.DataFrame:
+    if not isinstance(frame, dict):
+        return frame.assign(**more, scale=scale)
+    import pandas as pd
+
+    rows = len(next(iter(frame.values())))
+    return pd.DataFrame(frame | more | {"scale": [scale] * rows})  # at once: pandas takes its time to add a column

@@ -46,8 +46,6 @@ def leave_one_out(
         p_value, tau2, i2, h2, q, q_df, q_p_value, as in `random_effects_many`, and scale. From `multivariate` a row a
         coefficient: study, term, k, estimate, se, ci_low, ci_high, statistic, p_value, every variance and correlation, scale.
     """
-    import pandas as pd
-
     if isinstance(fit, MultivariateResult):
         found = deletion.leave_out(fit, cluster)
         return scaled(found, fit.question, on, slopes=fit.terms != ("Intercept",))
@@ -57,8 +55,8 @@ def leave_one_out(
     if fit.k < 2:
         raise InputError("One study only: leaving it out leaves nothing to pool.")
     out = estimators.fit_leaving_one_out(fit.y, fit.v, tau2, weights=weights)
-    frame = pd.DataFrame({"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))})
-    return scaled(frame, fit.question, on)
+    columns = _columns(fit, out, np.full(fit.k, fit.k - 1))
+    return scaled({"study": list(fit.labels), **columns}, fit.question, on)
 
 
 def cumulative(fit: FrequentistResult, order: Sequence[Any] | None = None, *, on: OnScale = "analysis") -> pd.DataFrame:
@@ -78,13 +76,11 @@ def cumulative(fit: FrequentistResult, order: Sequence[Any] | None = None, *, on
     DataFrame
         ``study`` (the one added) and the columns of `leave_one_out`. The first row is the first study itself.
     """
-    import pandas as pd
-
     tau2, weights = _choices(fit)
     steps = _order(fit, order)
     out = estimators.fit_cumulating(fit.y, fit.v, steps, tau2, weights=weights)
-    frame = pd.DataFrame({"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))})
-    return scaled(frame, fit.question, on)
+    columns = _columns(fit, out, np.arange(1, fit.k + 1))
+    return scaled({"study": [fit.labels[i] for i in steps], **columns}, fit.question, on)
 
 
 def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int = 1) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Whole fits, many in one call: the loops over meta-analyses and over subsets of the studies of one.
 
-``out[:, b]`` follows `COLUMNS`, in the units of the data. Results that cannot be (tau2 of a single study) or that did not
-settle are NaN in ``tau2``; nothing else is computed of that fit then, but for a single study its own effect.
+``out[:, b]`` follows `COLUMNS`, in the units of the data, the first `BASIC` of them where nothing beyond the pool is wanted.
+Results that cannot be (tau2 of a single study) or that did not settle are NaN in ``tau2``; nothing else is computed of that fit
+then, but for a single study its own effect.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import math
 import numpy as np
 
 from vfmeta.kernels.compiled.jit import inlined, lean
-from vfmeta.kernels.compiled.lanes import MOST, SLOTS, WIDTH, fill, fit_lanes, lane, lay, take
+from vfmeta.kernels.compiled.lanes import MOST, SLOTS, WIDTH, fill, fit_lanes, lane, lay, take, weigh_lanes
 from vfmeta.kernels.compiled.mean import gather, moments, pick, power_of_two, user_mean
 from vfmeta.kernels.compiled.problem import Mean
-from vfmeta.kernels.tau2.chain import COMMON, ML, REML, error_of_tau2, estimate_tau2
+from vfmeta.kernels.tau2.chain import COMMON, DL, ML, REML, error_of_tau2, estimate_tau2
 from vfmeta.kernels.tau2.generalised_q import q_root
 from vfmeta.kernels.tau2.likelihood import likelihood_interval
 
 COLUMNS = (
     "tau2", "tau2_se", "estimate", "se", "hk_q", "q", "typical_variance", "tau2_low", "tau2_high", "ll_ml", "ll_reml"
 )  # fmt: skip
+BASIC = 7
 RAGGED, CUMULATIVE, ONE_OUT, SUBSETS = range(4)
 PROFILE, LIKELIHOOD, SPREAD_OF_TAU2, PROFILE_LIKELIHOOD = 1, 2, 4, 8  # what beyond the pool is wanted
 
@@ -28,11 +30,13 @@ PROFILE, LIKELIHOOD, SPREAD_OF_TAU2, PROFILE_LIKELIHOOD = 1, 2, 4, 8  # what bey
 @inlined
 def _basics(found, n, centre, half, b, out):  # type: ignore[no-untyped-def]
     """Fit ``b`` from what was ``found``: tau2, 1'W1, mean, its variance, Q; and Q and tr P at tau2 = 0."""
-    for c in range(out.shape[0]):
-        out[c, b] = np.nan
     tau2, _, mean, var, q, q0, trace0 = found
     if math.isnan(tau2):
+        out[:, b] = np.nan
         return
+    out[1, b] = np.nan
+    for c in range(BASIC, out.shape[0]):
+        out[c, b] = np.nan
     unit = power_of_two(half)
     out[0, b], out[2, b], out[3, b] = tau2 * unit * unit, centre + mean * unit, math.sqrt(var) * unit
     out[4, b], out[5, b], out[6, b] = q / (n - 1), q0, (n - 1) / trace0 * unit * unit
@@ -105,10 +109,9 @@ def _choose(kind, which, start, k, b, index):  # type: ignore[no-untyped-def]
     if kind == CUMULATIVE:
         return 0, b + 1
     n = 0
-    for i in range(k):
-        if i != b if kind == ONE_OUT else which[b] >> i & 1:
-            index[n] = i
-            n += 1
+    for i in range(k):  # no branch: it would be guessed wrong half the time
+        index[n] = i
+        n += (i != b) if kind == ONE_OUT else (which[b] >> i & 1)
     return 0, n
 
 
@@ -142,7 +145,7 @@ def fit_many(ys, vs, ws, kind, which, start, rank, given, method, asked, drop, w
     for r in range(low, high):
         b = pick(rank, r)
         at, n = _choose(kind, which, start, ys.size, b, index)
-        if method not in (REML, ML) or ws.size or n == 1 or n > MOST:
+        if method not in (REML, ML, DL, COMMON) or ws.size or n == 1 or n > MOST:
             tau2 = given[b if given.size > 1 else 0]
             _fit_one(ys, vs, ws, index, at, n, y, v, a, work, tau2, method, asked, drop, wants, b, out)
         else:
@@ -153,7 +156,10 @@ def fit_many(ys, vs, ws, kind, which, start, rank, given, method, asked, drop, w
         if lanes < WIDTH and (r + 1 < high or lanes == 0):
             continue
         widest = fill(y_lanes, v_lanes, counts, lanes)
-        fit_lanes(y_lanes, v_lanes, counts, widest, lanes, method == REML, w_lanes, s, a, work)
+        if method in (REML, ML):
+            fit_lanes(y_lanes, v_lanes, counts, widest, lanes, method == REML, w_lanes, s, a, work)
+        else:
+            weigh_lanes(y_lanes, v_lanes, counts, widest, lanes, method == DL, w_lanes, s)
         for j in range(lanes):
             b, n, found = who[j], counts[j], lane(s, j)
             _basics(found, n, centre[j], half[j], b, out)

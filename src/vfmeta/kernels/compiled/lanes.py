@@ -1,4 +1,4 @@
-"""REML and ML for several meta-analyses side by side, one in each lane of the vector registers.
+"""REML and ML, or weights known at once, for several meta-analyses side by side, one in each lane of the vector registers.
 
 A block holds `WIDTH` lanes: study i of lane j stands at ``y[i * WIDTH + j]``, prepared by `vfmeta.kernels.compiled.mean.gather`
 and laid there by `lay`; `fill` makes lanes of fewer studies as wide as the widest, by studies of infinite variance, which weigh
@@ -229,3 +229,19 @@ def fit_lanes(y, v, counts, widest, lanes, restricted, weights, s, one, two):  #
             s[TAU2 + j] = by_likelihood(Mean(one[:n], two[:n]), restricted)
     _weigh(y, v, widest, lanes, weights, s)
     _moments(y, widest, lanes, weights, s)
+
+
+@exact
+def weigh_lanes(y, v, counts, widest, lanes, estimated, weights, s):  # type: ignore[no-untyped-def]
+    """As `fit_lanes` where nothing is iterated: tau2 by DerSimonian and Laird if ``estimated``, else 0."""
+    for j in range(lanes):
+        s[TAU2 + j] = 0.0
+    _weigh(y, v, widest, lanes, weights, s)
+    _moments(y, widest, lanes, weights, s)
+    for j in range(lanes):
+        s[Q0 + j], s[TRACE0 + j] = s[Q + j], s[TRACE + j]
+    if estimated:
+        for j in range(lanes):
+            s[TAU2 + j] = max((s[Q0 + j] - (counts[j] - 1)) / s[TRACE0 + j], 0.0)
+        _weigh(y, v, widest, lanes, weights, s)
+        _moments(y, widest, lanes, weights, s)
