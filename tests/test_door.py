@@ -184,3 +184,9 @@ def test_columns_of_sizes_ride_along_into_a_regression() -> None:
     assert quiet(lambda: vf.meta_regression(table, "~ dose").estimate[1]) == pytest.approx(
         quiet(lambda: vf.meta_regression(y=table.y, v=table.v, data=data, formula="~ dose").estimate[1])
     )
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "int64[pyarrow]", "uint8"])
+def test_whole_numbers_that_name_studies_stay_whole(dtype: str) -> None:
+    frame = pd.DataFrame({"pmid": pd.Series([101, 7, 12], dtype=dtype), "y": Y[:3], "v": V[:3]})
+    assert vf.effect_table(frame, study="pmid").labels == ("101", "7", "12")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,10 +68,9 @@ def test_compiled_sums_over_small_blocks_are_products_of_matrices(random, struct
     problem = vf.multivariate(**given, method=method).problem
     curves = problem.curves(np.concatenate([t.structure.start(0.3, 0.2) for t in problem.terms]))
     small = problem.stacks
-    assert all(s.small for s in small)
-    large = [dataclasses.replace(s) for s in small]
-    for s in large:
-        s.__dict__["small"] = False
+    assert small.flat is not None
+    large = dependent.Stacks(small)
+    large.__dict__["flat"] = None
     fit, *some = dependent.derivatives(small, curves, method == "REML")
     whole, *others = dependent.derivatives(large, curves, method == "REML")
     for a, b in zip((fit.beta, fit.cov, *some), (whole.beta, whole.cov, *others), strict=True):
@@ -84,11 +81,11 @@ def test_compiled_sums_over_small_blocks_are_products_of_matrices(random, struct
 def test_a_matrix_that_is_not_positive_definite_is_refused_by_either_sum():
     problem = vf.multivariate(y=[0.1, 0.4, 0.2], v=[0.1] * 3, data={"g": [1, 1, 2]}, random="1 | g").problem
     curve = dependent.Curve(np.array([-1e3]), np.ones((1, 1)), np.zeros((1, 1, 1)))
-    for small in (True, False):
-        for s in problem.stacks:
-            s.__dict__["small"] = small
+    large = dependent.Stacks(problem.stacks)
+    large.__dict__["flat"] = None
+    for stacks in (problem.stacks, large):
         with pytest.raises(np.linalg.LinAlgError):
-            dependent.gls(problem.stacks, [curve])
+            dependent.gls(stacks, [curve])
 
 
 def test_the_fit_is_the_definition():

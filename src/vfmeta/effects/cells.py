@@ -45,6 +45,8 @@ def is_missing(value: Any) -> bool:
 def empty(values: Any) -> np.ndarray:
     """Which cells of a column are empty, blank texts included: unknown is never a group."""
     dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
+        return np.zeros(len(values), dtype=bool)
     if getattr(dtype, "kind", "O") in "fiub" and hasattr(values, "isna"):
         return np.asarray(values.isna())
     return np.array([is_missing(x) or (isinstance(x, str) and not x.strip()) for x in values], dtype=bool)
@@ -61,9 +63,14 @@ def column(values: Any, name: str) -> Any:
     if isinstance(values, np.ma.MaskedArray):
         mask, values = np.ma.getmaskarray(values), values.data.astype(object)
         values[mask] = None
-    kind = getattr(getattr(values, "dtype", None), "kind", "")
+    dtype = getattr(values, "dtype", None)
+    kind = getattr(dtype, "kind", "")
     if kind in "fiu" and hasattr(values, "to_numpy"):
-        try:  # a column of a frame, nullable ones too
+        if isinstance(dtype, np.dtype):
+            return values.to_numpy()
+        if kind in "iu" and not values.isna().any():  # names stay whole numbers
+            return values.to_numpy(dtype=f"{kind}8")
+        try:  # nullable columns of a frame
             plain = values.to_numpy(dtype=float, na_value=math.nan)
         except TypeError:
             plain = np.asarray(values.to_numpy(), dtype=float)
@@ -192,10 +199,11 @@ def names(
         return tuple(f"{noun} {i + 1}" for i in range(k))
     if isinstance(values, str):
         raise InputError(f"{shown} is one text; it must be a sequence of names, one a row.")
-    found = list(values)
+    whole = isinstance(values, np.ndarray) and values.dtype.kind in "iu"
+    found = values.tolist() if whole else list(values)
     if len(found) != k:
         raise InputError(f"{shown} has {len(found)} names for {k} rows; give one a row.")
-    read = tuple(label(x) for x in found)
+    read = tuple(map(str, found)) if whole else tuple(label(x) for x in found)
     faults = [f"row {i + 1}, column {shown}: empty name; say which {noun} it is." for i, x in enumerate(read) if not x]
     if once:
         where: dict[str, list[int]] = {}

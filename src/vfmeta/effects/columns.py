@@ -83,7 +83,7 @@ def look_up(given: Mapping[str, Any], frame: pd.DataFrame | None) -> dict[str, C
         elif frame is None:
             problems.append(f"{name}={value!r} is the name of a column; pass data=, or give {name} as an array.")
         elif value in frame.columns:
-            if (frame.columns == value).sum() > 1:
+            if not frame.columns.is_unique and (frame.columns == value).sum() > 1:
                 problems.append(f"The data have the column {value!r} twice; rename one of them.")
             else:
                 found[name] = Column(frame[value], value)

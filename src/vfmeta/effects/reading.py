@@ -395,7 +395,7 @@ def is_table(data: Any) -> bool:
     """Whether this is an effect table, or has what one has."""
     if isinstance(data, EffectTable):
         return True
-    return all(hasattr(data, x) for x in ("y", "v", "labels")) and not hasattr(data, "columns")
+    return not hasattr(data, "columns") and all(hasattr(data, x) for x in ("y", "v", "labels"))
 
 
 def _details(table: Any, k: int) -> tuple[dict[str, Any], ...]:

@@ -91,11 +91,6 @@ class Stack:
             for c, n in zip(self.classes, self.counts, strict=True)
         ])  # fmt: skip
 
-    @cached_property
-    def small(self) -> bool:
-        """Whether the compiled sums over blocks are faster than the library's products of matrices."""
-        return self.table is not None and self.V.shape[1] <= blocks.MOST
-
     def covariance(self, curves: Sequence[Curve]) -> np.ndarray:
         """M of the blocks, shape (b, n, n)."""
         if self.table is not None:
@@ -117,6 +112,35 @@ class Stack:
         if self.table is None:
             return [collect(c, weights, n) for c, n in zip(self.classes, self.counts, strict=True)]
         return _parted(self.table @ weights.ravel(), self.counts)
+
+
+class Flat(NamedTuple):
+    """Small blocks one after the other, without what fills them up, as `vfmeta.kernels.compiled.blocks` reads them."""
+
+    V: np.ndarray
+    y: np.ndarray
+    X: np.ndarray
+    table: np.ndarray
+    sizes: np.ndarray
+
+
+class Stacks(list[Stack]):
+    """All blocks of a data set."""
+
+    @cached_property
+    def flat(self) -> Flat | None:
+        """The blocks for the compiled sums, where those are faster than the library's products of matrices: few and small."""
+        if not self or any(s.V.shape[1] > blocks.MOST for s in self):
+            return None
+        parts = []
+        for s in self:
+            table = s.table
+            if table is None:
+                return None
+            real = np.arange(s.V.shape[1]) < s.sizes[:, None]
+            square = (real[:, :, None] & real[:, None, :]).ravel()
+            parts.append((s.V.ravel()[square], s.y[real], s.X[real], table[:, square], s.sizes))
+        return Flat(*(np.concatenate(x, axis=-1 if i == 3 else 0) for i, x in enumerate(zip(*parts, strict=True))))
 
 
 def _joint(curves: Sequence[Curve]) -> np.ndarray:
@@ -207,7 +231,7 @@ def components(V: Any, bases: Sequence[Basis]) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> list[Stack]:
+def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> Stacks:
     """Cut the data into independent blocks and stack those of one size.
 
     Parameters
@@ -225,7 +249,7 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
     place = np.empty(len(y), dtype=int)
     place[order] = np.arange(len(y)) - np.repeat(starts, sizes)
     entries = V.tocoo() if hasattr(V, "tocsr") else None
-    stacks, counts = [], tuple(b.size for b in bases)
+    stacks, counts = Stacks(), tuple(b.size for b in bases)
     for chosen in _alike(sizes):
         own = sizes[chosen]
         n = int(own.max())
@@ -233,9 +257,10 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
         rows = order[np.where(filled, starts[chosen][:, None] + np.arange(n), 0)]
         left, right = rows[:, :, None], rows[:, None, :]
         real = filled[:, :, None] & filled[:, None, :]
-        block_v = np.tile(np.eye(n), (len(chosen), 1, 1))
+        at = np.arange(n)
+        block_v = np.zeros((len(chosen), n, n))
+        block_v[:, at, at] = 1.0
         if entries is None:
-            at = np.arange(n)
             block_v[:, at, at] = np.where(filled, V[rows], 1.0)
         else:
             slot = np.full(len(sizes), -1)
@@ -264,11 +289,12 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
 def _alike(sizes: np.ndarray) -> list[np.ndarray]:
     """Blocks to be stacked together: a few large stacks cost less than many small ones, until filling up costs more."""
     order = np.argsort(-sizes, kind="stable")
+    falling = sizes[order].tolist()
     stacks, first = [], 0
     for i in range(1, len(order) + 1):
         if i < len(order):
-            n = int(sizes[order[first]])
-            if 2 * sizes[order[i]] >= n or (i + 1 - first) * n**2 <= 20_000:
+            n = falling[first]
+            if 2 * falling[i] >= n or (i + 1 - first) * n**2 <= 20_000:
                 continue
         stacks.append(order[first:i])
         first = i
@@ -312,20 +338,33 @@ def inverse_blocks(stack: Stack, curves: Sequence[Curve]) -> tuple[np.ndarray, f
     return half.transpose(0, 2, 1) @ half, 2 * float(np.log(diagonal).sum())
 
 
-def gls(stacks: Sequence[Stack], curves: Sequence[Curve]) -> tuple[Fit, list[np.ndarray]]:
-    """Generalised least squares with the fixed effects profiled out; also M^-1 of each stack."""
+def gls(stacks: Stacks, curves: Sequence[Curve]) -> Fit:
+    """Generalised least squares with the fixed effects profiled out."""
+    if stacks.flat is None:
+        return _by_products(stacks, curves)[0]
+    return _checked(*blocks.gls(*stacks.flat, _values(curves)))
+
+
+def _values(curves: Sequence[Curve]) -> np.ndarray:
+    return np.concatenate([c.value for c in curves]) if curves else np.empty(0)
+
+
+def _checked(beta: np.ndarray, cov: np.ndarray, rss: float, logdet: float, logdet_x: float) -> Fit:
+    if math.isnan(logdet):
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+    return Fit(beta, cov, rss, logdet, logdet_x)
+
+
+def _by_products(stacks: Sequence[Stack], curves: Sequence[Curve]) -> tuple[Fit, list[np.ndarray]]:
+    """The same by products of matrices, with M^-1 of each stack."""
     p = stacks[0].X.shape[-1]
     info, score, logdet = np.zeros((p, p)), np.zeros(p), 0.0
-    values = np.concatenate([c.value for c in curves]) if curves else np.empty(0)
     inverses = []
     for s in stacks:
-        if s.small:
-            w, part = _inverted(s, values, info, score)
-        else:
-            w, part = inverse_blocks(s, curves)
-            flat = (w @ s.X).reshape(-1, p)
-            info += s.X.reshape(-1, p).T @ flat
-            score += s.y.ravel() @ flat
+        w, part = inverse_blocks(s, curves)
+        flat = (w @ s.X).reshape(-1, p)
+        info += s.X.reshape(-1, p).T @ flat
+        score += s.y.ravel() @ flat
         logdet += part
         inverses.append(w)
     factor = np.linalg.cholesky((info + info.T) / 2)
@@ -334,22 +373,9 @@ def gls(stacks: Sequence[Stack], curves: Sequence[Curve]) -> tuple[Fit, list[np.
     beta = cov @ score
     rss = 0.0
     for s, w in zip(stacks, inverses, strict=True):
-        if s.small:
-            rss += blocks.residual(s.X, s.y, w, beta)
-        else:
-            r = s.y - s.X @ beta
-            rss += float(np.vdot(r, (w @ r[:, :, None])[:, :, 0]))
+        r = s.y - s.X @ beta
+        rss += float(np.vdot(r, (w @ r[:, :, None])[:, :, 0]))
     return Fit(beta, cov, rss, logdet, 2 * float(np.log(np.diag(factor)).sum())), inverses
-
-
-def _inverted(s: Stack, values: np.ndarray, info: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, float]:
-    """As `inverse_blocks` for small blocks, X'M^-1 X and X'M^-1 y added on the way."""
-    n = s.V.shape[1]
-    w = np.empty(s.V.shape)
-    part = blocks.invert(s.V, s.X, s.y, s.table, values, np.empty((2, n, n)), w, info, score)
-    if math.isnan(part):
-        raise np.linalg.LinAlgError("Matrix is not positive definite")
-    return w, part
 
 
 class _Sums(NamedTuple):
@@ -364,7 +390,7 @@ class _Sums(NamedTuple):
 
 
 def _add_derivatives(s: Stack, w: np.ndarray, curves: Sequence[Curve], fit: Fit, reml: bool, sums: _Sums) -> None:
-    """The sums of one stack by products of matrices; `blocks.add_derivatives` does the same for small blocks."""
+    """The sums of one stack."""
     m, p = sums.xwde.shape
     d = s.slopes(curves)
     wx = w @ s.X
@@ -385,7 +411,7 @@ def _add_derivatives(s: Stack, w: np.ndarray, curves: Sequence[Curve], fit: Fit,
     sums.gathered[:] += 0.5 * np.concatenate(s.gather(sensitivity))
 
 
-def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
+def derivatives(stacks: Stacks, curves: Sequence[Curve], reml: bool) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
     """Fit at u with the gradient and Hessian of the log likelihood in u.
 
     With P = M^-1 - M^-1 X (X'M^-1 X)^-1 X'M^-1 and D_a = dM/du_a: gradient_a = (y'P D_a P y - tr(Q D_a)) / 2 and
@@ -399,29 +425,35 @@ def derivatives(stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool) ->
     expected : ndarray of shape (m, m)
         Expected information tr(Q D_a Q D_b) / 2.
     """
-    fit, inverses = gls(stacks, curves)
-    counts = [len(c.first) for c in curves]
-    m, p = sum(counts), len(fit.beta)
     first = _joint(curves)
-    sums = _Sums(*(np.zeros(shape) for shape in ((m, m), (m, m), (m, p, p), (m, m, p, p), (m, p), (first.shape[1],))))
+    if stacks.flat is None:
+        fit, whole, hessian, expected = _derivatives_by_products(stacks, curves, reml)
+    else:
+        *found, whole, hessian, expected = blocks.derivatives(*stacks.flat, _values(curves), first, reml)
+        fit = _checked(*found)
+    at = 0
+    for curve, g in zip(curves, _parted(whole, [len(c.value) for c in curves]), strict=True):
+        end = at + len(curve.first)
+        hessian[at:end, at:end] += curve.second @ g
+        at = end
+    return fit, first @ whole, hessian, expected
+
+
+def _derivatives_by_products(
+    stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool
+) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
+    """Fit, sums over the classes of all terms, and Hessian without the second derivatives of M, by products of matrices."""
+    fit, inverses = _by_products(stacks, curves)
+    m, p = sum(len(c.first) for c in curves), len(fit.beta)
+    classes = sum(len(c.value) for c in curves)
+    sums = _Sums(*(np.zeros(shape) for shape in ((m, m), (m, m), (m, p, p), (m, m, p, p), (m, p), (classes,))))
     for s, w in zip(stacks, inverses, strict=True):
-        if s.small:
-            n = s.V.shape[1]
-            room = np.empty((2 * m, n, n)), np.empty((2 * m + 1, n, p)), np.empty((2 * m + 1, n))
-            blocks.add_derivatives(s.X, s.y, w, s.table, first, fit.beta, fit.cov, reml, *room, *sums)
-        else:
-            _add_derivatives(s, w, curves, fit, reml, sums)
+        _add_derivatives(s, w, curves, fit, reml, sums)
     trace, quad, cross, twice, xwde, whole = sums
-    gathered = _parted(whole, [len(c.value) for c in curves])
     quad -= xwde @ fit.cov @ xwde.T
     if reml:
         scaled = fit.cov @ cross
         trace += scaled.reshape(m, -1) @ scaled.transpose(0, 2, 1).reshape(m, -1).T
         trace -= 2 * (twice.transpose(0, 1, 3, 2).reshape(m, m, -1) @ fit.cov.ravel())
-    gradient = np.concatenate([c.first @ g for c, g in zip(curves, gathered, strict=True)])
     hessian = 0.5 * trace - quad
-    at = 0
-    for count, curve, g in zip(counts, curves, gathered, strict=True):
-        hessian[at : at + count, at : at + count] += curve.second @ g
-        at += count
-    return fit, gradient, (hessian + hessian.T) / 2, (trace + trace.T) / 4
+    return fit, whole, (hessian + hessian.T) / 2, (trace + trace.T) / 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -52,18 +53,24 @@ def maximise(
     """
     u = np.maximum(np.asarray(start, dtype=float), lower)
     movable = np.ones(len(u), dtype=bool) if free is None else free
+    bounded = bool((lower > -np.inf).any())
     value, gradient, hessian = function(u)
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         raise ConvergenceError("The likelihood is not finite at the starting values.")
     radius = 1.0
     for _ in range(max_iter):
-        # at its bound a parameter stays where the function falls away from it, to first order or, failing that, to second
-        falls = (gradient < 0) | ((gradient == 0) & (np.diag(hessian) <= 0))
-        moving = movable & ~((u <= lower) & falls)
-        if not moving.any():
+        moving = movable
+        if bounded:
+            # at its bound a parameter stays where the function falls away from it, to first order or, failing that, to second
+            falls = (gradient < 0) | ((gradient == 0) & (np.diag(hessian) <= 0))
+            moving = movable & ~((u <= lower) & falls)
+        if moving.all():
+            step, promised, saddle = _step(gradient, hessian, radius)
+        elif moving.any():
+            step = np.zeros_like(u)
+            step[moving], promised, saddle = _step(gradient[moving], hessian[np.ix_(moving, moving)], radius)
+        else:
             return u, value
-        step = np.zeros_like(u)
-        step[moving], promised, saddle = _step(gradient[moving], hessian[np.ix_(moving, moving)], radius)
         if promised <= 1e-13 * max(1.0, abs(value)) and not saddle:
             # the last, quadratically convergent step: its gain drowns in rounding, its direction does not
             ended = np.maximum(u + step, lower)
@@ -83,17 +90,17 @@ def maximise(
             new_value = -np.inf
         gain = new_value - value
         noise = 1e-12 * max(1.0, abs(value))
-        if np.isfinite(new_value) and (
+        if math.isfinite(new_value) and (
             gain > 1e-4 * promised or (abs(gain) <= noise and promised <= 1e-9 * max(1.0, abs(value)))
         ):
-            reached = float(np.linalg.norm(step))
+            reached = math.sqrt(step @ step)
             u, value, gradient, hessian = trial, new_value, new_gradient, new_hessian
             if gain > 0.75 * promised and reached > 0.8 * radius:
                 radius = min(2 * radius, 100.0)
             elif gain < 0.25 * promised:
                 radius = max(0.5 * reached, 1e-9)
         else:
-            radius = 0.25 * min(radius, float(np.linalg.norm(step)))
+            radius = 0.25 * min(radius, math.sqrt(step @ step))
             if radius < 1e-12:
                 break
     raise ConvergenceError(
@@ -105,7 +112,11 @@ def _step(gradient: np.ndarray, hessian: np.ndarray, radius: float) -> tuple[np.
     """Maximiser of the quadratic model inside the radius, the gain it promises, and whether the model curves upwards."""
     curvature, axes = np.linalg.eigh(-hessian)
     along = axes.T @ gradient
-    top = max(1.0, float(np.abs(curvature).max()))
+    top = max(1.0, -float(curvature[0]), float(curvature[-1]))
+    if curvature[0] > 1e-11 * top:
+        best = along / curvature
+        if best @ best <= radius**2:
+            return axes @ best, float(along @ best) / 2, False
     # directions in which the likelihood is flat (a correlation of effects without variance) are left alone
     flat = (np.abs(curvature) <= 1e-11 * top) & (np.abs(along) <= 1e-8 * top)
     along = np.where(flat, 0.0, along)

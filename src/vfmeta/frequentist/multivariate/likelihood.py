@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from vfmeta.frequentist.multivariate.fixed import Given, free_parameters
 from vfmeta.frequentist.multivariate.structures import CAR_END
 from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.kernels import linked
-from vfmeta.kernels.dependent import Basis, Curve, Fit, Stack, derivatives, diagonal, gls, marginal_blocks, stack_blocks
+from vfmeta.kernels.dependent import Basis, Curve, Fit, Stacks, derivatives, diagonal, gls, marginal_blocks, stack_blocks
 from vfmeta.kernels.newton import maximise
 from vfmeta.kernels.roots import ConvergenceError
 
@@ -65,26 +66,31 @@ class Problem:
         info = np.linalg.inv(q.T @ wq)
         left = self.y - q @ self._centre
         r = left - q @ (info @ (wq.T @ left))
-        spread, found = float(w.sum() - np.trace(info @ (wq.T @ wq))), float(w @ r**2)
+        spread, found = float(w.sum() - np.vdot(info, wq.T @ wq)), float(w @ r**2)
         return found, (found - (self.k - q.shape[1])) / spread if spread > 0 else 0.0
 
     @cached_property
     def moment(self) -> float:
         """Total heterogeneity by moments, at least a twentieth of the median v."""
-        return max(self._moments[1], 0.05 * float(np.median(self.v)))
+        return max(self._moments[1], 0.05 * self._usual)
+
+    @cached_property
+    def _usual(self) -> float:
+        """The median of the sampling variances."""
+        return float(np.median(self.v))
 
     def residual_q(self, beta: np.ndarray) -> float:
         """Q of the residual heterogeneity: that of the model without random effects; ``beta`` (p,) keeps its digits."""
         if self.V.ndim == 1:
             return self._moments[0]
-        return gls(stack_blocks(self.y - self.X @ beta, self.X, self.V, ()), ())[0].rss
+        return gls(stack_blocks(self.y - self.X @ beta, self.X, self.V, ()), ()).rss
 
     @cached_property
     def scale(self) -> float:
-        return float(np.sqrt(np.median(self.v) + self.moment))
+        return math.sqrt(self._usual + self.moment)
 
     @cached_property
-    def stacks(self) -> list[Stack]:
+    def stacks(self) -> Stacks:
         return stack_blocks(*self._scaled)
 
     @cached_property
@@ -123,7 +129,7 @@ class Problem:
 
     def _gls(self, u: np.ndarray) -> Fit:
         if "gls" not in self._last or (u != self._last["gls"][0]).any():  # the end of the search is asked for again
-            whole = gls(self.stacks, self.curves(u))[0] if self.linked is None else linked.gls(self.linked, self.curves(u))
+            whole = gls(self.stacks, self.curves(u)) if self.linked is None else linked.gls(self.linked, self.curves(u))
             self._last["gls"] = u.copy(), whole
         return self._last["gls"][1]
 
@@ -143,7 +149,7 @@ class Problem:
     def at(self, u: np.ndarray) -> tuple[Fit, float, float]:
         """The fit at u in the units of the data, and its log likelihoods, ML and REML."""
         fit = self._gls(u)
-        shift = np.log(self.scale)
+        shift = math.log(self.scale)
         p = self.X.shape[1]
         ml = fit.log_likelihood(self.k, 0.0, False) - self.k * shift
         reml = fit.log_likelihood(self.k, 0.0, True) - (self.k - p) * shift
@@ -304,13 +310,14 @@ class Problem:
         """Whether the data can tell the parameters apart at all, or an error that names those they cannot."""
         if not self.terms:
             return
-        information = self._first[1][3][np.ix_(self.free, self.free)]
-        names = [n for n, free in zip(self.parameter_names(), self.free, strict=True) if free]
-        if not names:
+        free = np.flatnonzero(self.free)
+        if not len(free):
             return
+        information = self._first[1][3][free[:, None], free]
         size = np.sqrt(np.maximum(np.diag(information), 0))
         silent = size < 1e-7 * max(1.0, float(size.max()))
         if silent.any():
+            names = [self.parameter_names()[i] for i in free]
             raise InputError(
                 [f"The data say nothing on {name}: no group holds what it needs. Use a simpler structure, such as "
                     "DIAG, or leave the term out."
@@ -318,7 +325,8 @@ class Problem:
             )  # fmt: skip
         values, vectors = np.linalg.eigh(information / np.outer(size, size))
         if values[0] < 1e-9:
-            mixed = [n for n, c in zip(names, vectors[:, 0], strict=True) if abs(c) > 0.05]
+            names = self.parameter_names()
+            mixed = [names[i] for i, c in zip(free, vectors[:, 0], strict=True) if abs(c) > 0.05]
             raise InputError(
                 f"The data cannot tell apart {' and '.join(mixed)}: every split of them fits equally well. Leave one out."
             )

@@ -84,8 +84,10 @@ def read(
     if block is not None:
         holes |= {name: np.isnan(block[:, j]) for j, name in enumerate(columns)}
     keep, notes = g.complete(holes, missing)
-    kept = tuple(g.labels[i] for i in keep)
-    part = frame.iloc[keep].reset_index(drop=True)
+    if len(keep) == k:
+        kept, part = g.labels, frame.reset_index(drop=True)
+    else:
+        kept, part = tuple(g.labels[i] for i in keep), frame.iloc[keep].reset_index(drop=True)
     if block is not None:
         design = designs.from_matrix(block[keep], columns, kept, keep.tolist())
     elif formula is not None:
