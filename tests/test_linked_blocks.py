@@ -67,12 +67,9 @@ def test_compiled_sums_over_small_blocks_are_products_of_matrices(random, struct
     given = {"y": frame.y, "V": V, "data": frame, "random": random, "structure": structure, "formula": "~ x"}
     problem = vf.multivariate(**given, method=method).problem
     curves = problem.curves(np.concatenate([t.structure.start(0.3, 0.2) for t in problem.terms]))
-    small = problem.stacks
-    assert small.flat is not None
-    large = dependent.Stacks(small)
-    large.__dict__["flat"] = None
-    fit, *some = dependent.derivatives(small, curves, method == "REML")
-    whole, *others = dependent.derivatives(large, curves, method == "REML")
+    assert isinstance(problem.blocks, dependent.Flat)
+    fit, *some = dependent.derivatives(problem.blocks, curves, method == "REML")
+    whole, *others = dependent.derivatives(problem.stacks, curves, method == "REML")
     for a, b in zip((fit.beta, fit.cov, *some), (whole.beta, whole.cov, *others), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11)
     assert (fit.rss, fit.logdet) == pytest.approx((whole.rss, whole.logdet), rel=1e-12)
@@ -81,11 +78,9 @@ def test_compiled_sums_over_small_blocks_are_products_of_matrices(random, struct
 def test_a_matrix_that_is_not_positive_definite_is_refused_by_either_sum():
     problem = vf.multivariate(y=[0.1, 0.4, 0.2], v=[0.1] * 3, data={"g": [1, 1, 2]}, random="1 | g").problem
     curve = dependent.Curve(np.array([-1e3]), np.ones((1, 1)), np.zeros((1, 1, 1)))
-    large = dependent.Stacks(problem.stacks)
-    large.__dict__["flat"] = None
-    for stacks in (problem.stacks, large):
+    for data in (problem.blocks, problem.stacks):
         with pytest.raises(np.linalg.LinAlgError):
-            dependent.gls(stacks, [curve])
+            dependent.gls(data, [curve])
 
 
 def test_the_fit_is_the_definition():

@@ -115,32 +115,13 @@ class Stack:
 
 
 class Flat(NamedTuple):
-    """Small blocks one after the other, without what fills them up, as `vfmeta.kernels.compiled.blocks` reads them."""
+    """Small blocks one after the other, as `vfmeta.kernels.compiled.blocks` reads them."""
 
     V: np.ndarray
     y: np.ndarray
     X: np.ndarray
     table: np.ndarray
     sizes: np.ndarray
-
-
-class Stacks(list[Stack]):
-    """All blocks of a data set."""
-
-    @cached_property
-    def flat(self) -> Flat | None:
-        """The blocks for the compiled sums, where those are faster than the library's products of matrices: few and small."""
-        if not self or any(s.V.shape[1] > blocks.MOST for s in self):
-            return None
-        parts = []
-        for s in self:
-            table = s.table
-            if table is None:
-                return None
-            real = np.arange(s.V.shape[1]) < s.sizes[:, None]
-            square = (real[:, :, None] & real[:, None, :]).ravel()
-            parts.append((s.V.ravel()[square], s.y[real], s.X[real], table[:, square], s.sizes))
-        return Flat(*(np.concatenate(x, axis=-1 if i == 3 else 0) for i, x in enumerate(zip(*parts, strict=True))))
 
 
 def _joint(curves: Sequence[Curve]) -> np.ndarray:
@@ -231,7 +212,7 @@ def components(V: Any, bases: Sequence[Basis]) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> Stacks:
+def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> list[Stack]:
     """Cut the data into independent blocks and stack those of one size.
 
     Parameters
@@ -249,7 +230,7 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
     place = np.empty(len(y), dtype=int)
     place[order] = np.arange(len(y)) - np.repeat(starts, sizes)
     entries = V.tocoo() if hasattr(V, "tocsr") else None
-    stacks, counts = Stacks(), tuple(b.size for b in bases)
+    stacks, counts = [], tuple(b.size for b in bases)
     for chosen in _alike(sizes):
         own = sizes[chosen]
         n = int(own.max())
@@ -284,6 +265,37 @@ def stack_blocks(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -
         own_x = np.ascontiguousarray(X[rows] * filled[:, :, None])
         stacks.append(Stack(rows, own, block_v, y[rows] * filled, own_x, tuple(classes), counts))
     return stacks
+
+
+def flatten(y: np.ndarray, X: np.ndarray, V: Any, bases: Sequence[Basis]) -> Flat | None:
+    """The independent blocks one after the other, where compiled sums over them are faster than products of matrices: all
+    small, and pairs and classes few. Parameters as in `stack_blocks`.
+    """
+    block = components(V, bases)
+    sizes = np.bincount(block)
+    pairs = int(sizes @ sizes)
+    if not bases or int(sizes.max()) > blocks.MOST or sum(b.size for b in bases) * pairs > _TABLE:
+        return None
+    order = np.argsort(block, kind="stable")
+    wide = sizes[block[order]]  # each effect meets all of its block
+    left = np.repeat(order, wide)
+    ends, last = np.cumsum(wide), np.repeat(np.cumsum(sizes), sizes)
+    right = order[np.arange(pairs) + np.repeat(last - ends, wide)]
+    known = dense(V[left, right]).ravel() if hasattr(V, "tocsr") else np.where(left == right, V[left], 0.0)
+    rows = []
+    for b in bases:
+        outer = b.outer[left], b.outer[right]
+        together = outer[0] == outer[1]
+        if b.relation is not None:
+            rows.append(b.relation[outer][None])
+        elif b.slopes is not None:
+            z = b.slopes[left][:, :, None] * b.slopes[right][:, None, :] * together[:, None, None]
+            rows.append(np.stack([z[:, b.pair_class == c].sum(axis=1) for c in range(b.size)]))
+        elif b.size == 1:
+            rows.append(together[None].astype(float))
+        else:
+            rows.append(((b.pair_class[b.inner[left], b.inner[right]] == np.arange(b.size)[:, None]) & together).astype(float))
+    return Flat(known, y[order], X[order], np.concatenate(rows), sizes)
 
 
 def _alike(sizes: np.ndarray) -> list[np.ndarray]:
@@ -338,15 +350,15 @@ def inverse_blocks(stack: Stack, curves: Sequence[Curve]) -> tuple[np.ndarray, f
     return half.transpose(0, 2, 1) @ half, 2 * float(np.log(diagonal).sum())
 
 
-def gls(stacks: Stacks, curves: Sequence[Curve]) -> Fit:
+def gls(data: Flat | Sequence[Stack], curves: Sequence[Curve]) -> Fit:
     """Generalised least squares with the fixed effects profiled out."""
-    if stacks.flat is None:
-        return _by_products(stacks, curves)[0]
-    return _checked(*blocks.gls(*stacks.flat, _values(curves)))
+    if isinstance(data, Flat):
+        return _checked(*blocks.gls(*data, _values(curves)))
+    return _by_products(data, curves)[0]
 
 
 def _values(curves: Sequence[Curve]) -> np.ndarray:
-    return np.concatenate([c.value for c in curves]) if curves else np.empty(0)
+    return np.concatenate([c.value for c in curves])
 
 
 def _checked(beta: np.ndarray, cov: np.ndarray, rss: float, logdet: float, logdet_x: float) -> Fit:
@@ -411,7 +423,9 @@ def _add_derivatives(s: Stack, w: np.ndarray, curves: Sequence[Curve], fit: Fit,
     sums.gathered[:] += 0.5 * np.concatenate(s.gather(sensitivity))
 
 
-def derivatives(stacks: Stacks, curves: Sequence[Curve], reml: bool) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
+def derivatives(
+    data: Flat | Sequence[Stack], curves: Sequence[Curve], reml: bool
+) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
     """Fit at u with the gradient and Hessian of the log likelihood in u.
 
     With P = M^-1 - M^-1 X (X'M^-1 X)^-1 X'M^-1 and D_a = dM/du_a: gradient_a = (y'P D_a P y - tr(Q D_a)) / 2 and
@@ -426,11 +440,11 @@ def derivatives(stacks: Stacks, curves: Sequence[Curve], reml: bool) -> tuple[Fi
         Expected information tr(Q D_a Q D_b) / 2.
     """
     first = _joint(curves)
-    if stacks.flat is None:
-        fit, whole, hessian, expected = _derivatives_by_products(stacks, curves, reml)
-    else:
-        *found, whole, hessian, expected = blocks.derivatives(*stacks.flat, _values(curves), first, reml)
+    if isinstance(data, Flat):
+        *found, whole, hessian, expected = blocks.derivatives(*data, _values(curves), first, reml)
         fit = _checked(*found)
+    else:
+        fit, whole, hessian, expected = _derivatives_by_products(data, curves, reml)
     at = 0
     for curve, g in zip(curves, _parted(whole, [len(c.value) for c in curves]), strict=True):
         end = at + len(curve.first)

@@ -65,7 +65,7 @@ def wald(estimate: np.ndarray, covariance: np.ndarray, df: float | None) -> Test
     if np.any(se == 0):
         return TestResult(math.inf if np.any(estimate != 0) else 0.0, m, df, 0.0 if np.any(estimate != 0) else 1.0)
     z = estimate / se
-    statistic = float(z @ np.linalg.solve(covariance / np.outer(se, se), z))
+    statistic = float(z[0]) ** 2 if m == 1 else float(z @ np.linalg.solve(covariance / np.outer(se, se), z))
     return tail(statistic if df is None else statistic / m, m, df)
 
 

@@ -15,7 +15,19 @@ from vfmeta.frequentist.multivariate.fixed import Given, free_parameters
 from vfmeta.frequentist.multivariate.structures import CAR_END
 from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.kernels import linked
-from vfmeta.kernels.dependent import Basis, Curve, Fit, Stacks, derivatives, diagonal, gls, marginal_blocks, stack_blocks
+from vfmeta.kernels.dependent import (
+    Basis,
+    Curve,
+    Fit,
+    Flat,
+    Stack,
+    derivatives,
+    diagonal,
+    flatten,
+    gls,
+    marginal_blocks,
+    stack_blocks,
+)
 from vfmeta.kernels.newton import maximise
 from vfmeta.kernels.roots import ConvergenceError
 
@@ -77,7 +89,8 @@ class Problem:
     @cached_property
     def _usual(self) -> float:
         """The median of the sampling variances."""
-        return float(np.median(self.v))
+        ordered = np.sort(self.v)  # np.median does more than all the rest of a small fit's start
+        return float(ordered[(self.k - 1) // 2] + ordered[self.k // 2]) / 2
 
     def residual_q(self, beta: np.ndarray) -> float:
         """Q of the residual heterogeneity: that of the model without random effects; ``beta`` (p,) keeps its digits."""
@@ -90,8 +103,13 @@ class Problem:
         return math.sqrt(self._usual + self.moment)
 
     @cached_property
-    def stacks(self) -> Stacks:
+    def stacks(self) -> list[Stack]:
         return stack_blocks(*self._scaled)
+
+    @cached_property
+    def blocks(self) -> Flat | list[Stack]:
+        """The independent blocks as the likelihood is summed over them."""
+        return flatten(*self._scaled) or self.stacks
 
     @cached_property
     def slices(self) -> list[slice]:
@@ -125,11 +143,11 @@ class Problem:
         """Fit of the scaled data at u with gradient, Hessian and expected information of the log likelihood."""
         if self.linked is not None:
             return linked.derivatives(self.linked, self.curves(u), self.reml)
-        return derivatives(self.stacks, self.curves(u), self.reml)
+        return derivatives(self.blocks, self.curves(u), self.reml)
 
     def _gls(self, u: np.ndarray) -> Fit:
         if "gls" not in self._last or (u != self._last["gls"][0]).any():  # the end of the search is asked for again
-            whole = gls(self.stacks, self.curves(u)) if self.linked is None else linked.gls(self.linked, self.curves(u))
+            whole = gls(self.blocks, self.curves(u)) if self.linked is None else linked.gls(self.linked, self.curves(u))
             self._last["gls"] = u.copy(), whole
         return self._last["gls"][1]
 
@@ -184,7 +202,7 @@ class Problem:
             [free_parameters(t.structure, g, self.scale) for t, g in zip(self.terms, self.given, strict=True)]
         )
 
-    @property
+    @cached_property
     def free(self) -> np.ndarray:
         """Which parameters are estimated."""
         return np.isnan(self.held)
@@ -264,8 +282,10 @@ class Problem:
             return True
         for t, s in zip(self.terms, self.slices, strict=True):
             variance, rho = t.structure.natural(u[s])
+            if (variance < 1e-2).any():
+                return True
             low, high = t.structure.rho_range()
-            if (variance < 1e-2).any() or (rho > high - 1e-4).any() or (rho < low + 1e-4).any():
+            if len(rho) and ((rho > high - 1e-4).any() or (rho < low + 1e-4).any()):
                 return True
         return False
 
