@@ -524,9 +524,16 @@ def exact(h: House) -> None:
     )
     found = h.ask("dose", "bayes.meta_regression", tau=tau, beta=h.prior("Normal", 0.0, 3.0), **given)
     if found is not None:
-        h.keep("bayes.meta_regression", "predict", lambda: [p.interval(0.95) for p in found.predict({"dose": 0.3})])
+        h.keep("bayes.meta_regression", "predict", lambda: _predicted(found))
         h.keep("bayes.meta_regression", "draws", lambda: found.draws(100))
     h.ask("four studies", "bayes.calibrate", 4, tau, h.prior("Normal", 0.0, 1.0), runs=50)
+
+
+def _predicted(found: Any) -> list[float]:
+    """Limits of the mean effect and of a further trial at a dose, from marginals or from the tidy table."""
+    if hasattr(found, "terms"):
+        return found.predict({"dose": [0.3]})[["ci_low", "ci_high", "prediction_low", "prediction_high"]].iloc[0].tolist()
+    return [limit for part in found.predict({"dose": 0.3}) for limit in part.interval(0.95)]
 
 
 def tables(h: House) -> None:

@@ -69,12 +69,15 @@ def test_map_prior_and_its_worth() -> None:
 
 def test_meta_regression_against_the_pool_and_direct_integration() -> None:
     tau = priors.HalfNormal(0.5)
-    alone = vf.bayes.meta_regression(y=Y, v=V, tau=tau, beta=priors.Normal(0, 2))
+    alone = vf.bayes.meta_regression(y=Y, v=V, formula="~ 1", tau=tau, beta=priors.Normal(0, 2))
     pool = posterior(Y, V, tau, priors.Normal(0, 2))
-    assert alone.beta["intercept"].sd == pytest.approx(pool.mu.sd, rel=1e-10)
-    assert alone.log_marginal_likelihood == pytest.approx(pool.log_marginal_likelihood, abs=1e-10)
+    assert alone.se[0] == pytest.approx(pool.mu.sd, rel=1e-10)
+    assert alone.weights == pytest.approx(pool.weights, rel=1e-8)
+    assert alone.log_evidence == pytest.approx(pool.log_marginal_likelihood, abs=1e-10)
     week = np.array([1.0, 4, 12, 26, 52, 52])
-    fit = vf.bayes.meta_regression(y=Y, v=V, covariates={"week": week}, tau=tau, beta={"week": priors.Normal(0, 0.05)})
+    fit = vf.bayes.meta_regression(
+        y=Y, v=V, data={"week": week}, formula="~ week", tau=tau, beta={"week": priors.Normal(0, 0.05)}
+    )
     x = np.column_stack([np.ones(6), week])
 
     def at(t: float) -> tuple[float, float]:
@@ -89,30 +92,37 @@ def test_meta_regression_against_the_pool_and_direct_integration() -> None:
         quad(lambda t: at(t)[0], 0, 5, epsabs=0, epsrel=1e-11)[0],
         quad(lambda t: at(t)[0] * at(t)[1], 0, 5, epsabs=0, epsrel=1e-11)[0],
     )
-    assert fit.beta["week"].mean == pytest.approx(slope / total, rel=1e-8)
-    mean, following = fit.predict({"week": 12})
-    assert following.sd > mean.sd
-    other = vf.bayes.meta_regression(y=Y, v=V, covariates={"year": week / 52}, tau=tau, beta={"year": priors.Normal(0, 2.6)})
-    assert other.beta["year"].mean == pytest.approx(52 * fit.beta["week"].mean, rel=1e-9)
-    assert list(fit.to_frame()["term"]) == ["intercept", "week", "tau"]
+    assert fit.marginal("week").mean == pytest.approx(slope / total, rel=1e-8)
+    there = fit.predict({"week": [12.0]}).iloc[0]
+    assert there["prediction_low"] < there["ci_low"] < there["estimate"] < there["ci_high"] < there["prediction_high"]
+    # as independent draws of the coefficients have it
+    drawn = fit.draws(200_000, seed=3)["beta"] @ [1.0, 12.0]
+    assert [there["estimate"], there["ci_low"], there["ci_high"]] == pytest.approx(
+        np.quantile(drawn, [0.5, 0.025, 0.975]), abs=0.01
+    )
+    other = vf.bayes.meta_regression(
+        y=Y, v=V, data={"year": week / 52}, formula="~ year", tau=tau, beta={"year": priors.Normal(0, 2.6)}
+    )
+    assert other.marginal("year").mean == pytest.approx(52 * fit.marginal("week").mean, rel=1e-9)
+    assert list(fit.to_frame()["term"]) == ["Intercept", "week"]
     for given, message in (
-        ({"covariates": [1, 2]}, r"for 6 rows it must be \(6, p\)"),
-        ({"covariates": {"a": np.ones(6)}}, "linearly dependent"),
-        ({"covariates": {"a": [1, 2, 3, 4, 5, math.nan]}}, r"row 6 .*column a: "),
-        ({"beta": {"b": priors.Flat()}}, "no coefficient"),
+        ({"x": [1, 2]}, r"for 6 rows it must be \(6, p\)"),
+        ({"formula": "~ a", "data": {"a": np.ones(6)}}, "linearly dependent"),
+        ({"formula": "~ a", "data": {"a": [1, 2, 3, 4, 5, math.nan]}}, r"row 6 .*column a: "),
+        ({"formula": "~ 1", "beta": {"b": priors.Flat()}}, "no coefficient"),
     ):
         with pytest.raises(vf.InputError, match=message):
             vf.bayes.meta_regression(y=Y, v=V, tau=tau, **given)
     with pytest.raises(vf.InputError, match="improper"):
-        vf.bayes.meta_regression(y=Y[:3], v=V[:3], covariates={"a": [1, 2, 3]}, tau=priors.Uniform())
+        vf.bayes.meta_regression(y=Y[:3], v=V[:3], data={"a": [1, 2, 3]}, formula="~ a", tau=priors.Uniform())
 
 
 def test_draws_of_a_meta_regression_follow_its_marginals() -> None:
     week = np.array([1.0, 4, 12, 26, 52, 52])
-    fit = vf.bayes.meta_regression(y=Y, v=V, covariates={"week": week}, tau=priors.HalfNormal(0.5))
+    fit = vf.bayes.meta_regression(y=Y, v=V, data={"week": week}, formula="~ week", tau=priors.HalfNormal(0.5))
     drawn = fit.draws(40_000, seed=2)
-    for j, name in enumerate(fit.names):
-        u = fit.beta[name].cdf(drawn["beta"][:, j])
+    for j, name in enumerate(fit.terms):
+        u = fit.marginal(name).cdf(drawn["beta"][:, j])
         assert np.quantile(u, [0.05, 0.5, 0.95]) == pytest.approx([0.05, 0.5, 0.95], abs=0.01)
     # the correlation of the coefficients, averaged over tau, by their definition
     w = 1 / (V + drawn["tau"][:, None] ** 2)
@@ -121,6 +131,6 @@ def test_draws_of_a_meta_regression_follow_its_marginals() -> None:
     first, second = c * (w @ Y) - b * (w @ (week * Y)), a * (w @ (week * Y)) - b * (w @ Y)
     centre = np.stack([first, second]) / (a * c - b * b)
     assert np.cov(drawn["beta"].T)[0, 1] == pytest.approx(cov + np.cov(centre)[0, 1], rel=0.04)
-    with pytest.raises(vf.InputError, match=r"row 1 .*column drug: 'a' is text, not a number"):
-        vf.bayes.meta_regression(y=Y, v=V, covariates={"drug": list("aabbcc")}, tau=priors.HalfNormal(0.5))
+    by_drug = vf.bayes.meta_regression(y=Y, v=V, data={"drug": list("aabbcc")}, formula="~ drug", tau=priors.HalfNormal(0.5))
+    assert by_drug.terms == ("Intercept", "drug[T.b]", "drug[T.c]")
     assert "prior: week: beta flat (improper)" in str(fit)

@@ -68,6 +68,12 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "permutation_test": lambda: vf.permutation_test(regression(), draws=40),
     "likelihood_ratio": lambda: vf.likelihood_ratio(regression(method="ML"), pool(method="ML")),
     "bayes.random_effects": posterior,
+    "bayes.meta_regression": lambda: vf.bayes.meta_regression(
+        y=Y, v=V, data={"dose": DOSE}, formula="~ dose", tau=vf.priors.HalfNormal(0.5), question=RR
+    ),
+    "bayes.model_average": lambda: vf.bayes.model_average(
+        vf.bayes.random_effects(y=Y, v=V, tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 1), question=RR)
+    ),
     "bayes.power_scaling": lambda: vf.bayes.power_scaling(posterior()),
     "bayes.leave_one_out": lambda: vf.bayes.leave_one_out(posterior()),
     "bayes.predictive_check": lambda: vf.bayes.predictive_check(posterior(), draws=200),

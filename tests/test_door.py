@@ -37,7 +37,7 @@ VERBS: dict[str, Callable[..., float]] = {
     "common_effect": lambda *a, **k: vf.common_effect(*a, **k).estimate,
     "multivariate": lambda *a, **k: vf.multivariate(*a, **k).estimate[0],
     "bayes.random_effects": lambda *a, **k: vf.bayes.random_effects(*a, **k, **BAYES).estimate,
-    "bayes.meta_regression": lambda *a, **k: vf.bayes.meta_regression(*a, **k, tau=TAU).beta["intercept"].mean,
+    "bayes.meta_regression": lambda *a, **k: vf.bayes.meta_regression(*a, **k, formula="~ 1", tau=TAU).estimate[0],
     "bayes.models.normal_normal": lambda *a, **k: vf.bayes.models.normal_normal(*a, **k, **BAYES).data["y"].sum(),
     "bayes.models.robust": lambda *a, **k: vf.bayes.models.robust(*a, **k, **BAYES).data["v"].sum(),
 }

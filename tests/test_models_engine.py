@@ -103,7 +103,7 @@ def test_agrees_with_the_exact_result(fit: models.Sampled) -> None:
 
 
 def test_table_and_words(fit: models.Sampled) -> None:
-    table = fit.table("mu", "theta", level=0.9).set_index("variable")
+    table = fit.to_frame("mu", "theta", level=0.9).set_index("term")
     assert list(table.index) == ["mu", *(f"theta[{x}]" for x in LABELS)]
     assert table.loc["theta[Beta]", "ci_low"] == pytest.approx(np.quantile(fit.draws("theta")[..., 1], 0.05))
     assert fit.to_frame()["ess_bulk"].min() > 400
@@ -203,7 +203,7 @@ def test_leave_one_out_against_exact_marginal_likelihoods(fit: models.Sampled) -
     assert found.pointwise["elpd"].to_numpy() == pytest.approx(want, abs=0.02)
     assert found.elpd == pytest.approx(want.sum(), abs=0.05)
     assert found.se == pytest.approx(np.sqrt(8 * np.var(want)), rel=0.1)
-    assert found.pointwise["observation"].iloc[0] == "effect[study 1]"
+    assert found.pointwise["term"].iloc[0] == "effect[study 1]"
     outlying = models.normal_normal(y=[0.1, 0.2, 0.9, -1, 5], v=[0.05] * 5, tau=TAU, mu=MU).sample().loo()
     assert any("not reliable for effect[study 5]" in w for w in outlying.warnings)
     assert "note: " in str(outlying)
@@ -211,7 +211,7 @@ def test_leave_one_out_against_exact_marginal_likelihoods(fit: models.Sampled) -
 
 def test_power_scaling_against_the_exact_engine(fit: models.Sampled) -> None:
     want = vf.bayes.power_scaling(vf.bayes.random_effects(y=Y, v=V, tau=TAU, mu=MU))
-    found = fit.psense().set_index("variable")
+    found = fit.psense().set_index("term")
     for name in ("mu", "tau"):
         assert found.loc[name, "prior"] == pytest.approx(want.prior[name], abs=0.03)
         assert found.loc[name, "likelihood"] == pytest.approx(want.likelihood[name], abs=0.03)

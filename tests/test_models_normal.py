@@ -101,12 +101,11 @@ def test_meta_regression_against_the_exact_engine() -> None:
     model = models.meta_regression(y=y, v=v, formula="~ year + blind", data=data, tau=TAU, beta=stated)
     found = model.sample()
     exact = vf.bayes.meta_regression(
-        y=y, v=v, covariates={"year": year, "blind": blind == "yes"}, tau=TAU,
-        beta={"year": stated["year"], "blind": stated["blind[T.yes]"]},
+        y=y, v=v, formula="~ year + blind", data=data, tau=TAU, beta=stated,
     )  # fmt: skip
     assert found.gate.passed
     assert model.coords["coefficient"] == ["Intercept", "year", "blind[T.yes]"]
-    for j, part in enumerate(exact.beta.values()):
+    for j, part in enumerate(map(exact.marginal, exact.terms)):
         close(found, "beta", part.mean, part.sd, j)
     close(found, "tau", exact.tau.mean, exact.tau.sd)
     assert found.draws("fitted") == pytest.approx(found.draws("beta") @ model.data["x"].T, rel=1e-9)
@@ -114,7 +113,7 @@ def test_meta_regression_against_the_exact_engine() -> None:
     t2 = found.draws("tau")[..., None] ** 2
     want = (y * t2 + found.draws("fitted") * v) / (t2 + v)
     assert found.draws("theta").mean((0, 1)) == pytest.approx(want.mean((0, 1)), abs=0.03)
-    assert "beta[year]" in set(found.table()["variable"])
+    assert "beta[year]" in set(found.to_frame()["term"])
     with pytest.raises(vf.InputError, match="no single mean effect"):
         found.result()
     # priors of this model with the intercept proper: a draw of beta has the moments stated, whatever units it is sampled in

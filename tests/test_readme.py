@@ -35,10 +35,10 @@ def test_the_sampled_example_runs_and_answers_to_the_names_beside_it():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(blocks("python")[0].splitlines()[0] + "\n" + code, "README.md", "exec"), world)
-    named = re.findall(r"post\.([a-z]+)", code)
-    assert set(named) == {"table", "gate", "loo", "arviz"}
+    named = re.findall(r"post\.([a-z_]+)", code)
+    assert set(named) == {"to_frame", "gate", "loo", "arviz"}
     assert all(hasattr(world["post"], name) for name in named)
-    assert "mu" in set(world["post"].table()["variable"])
+    assert "mu" in set(world["post"].to_frame()["term"])
 
 
 def test_the_example_is_five_lines():

@@ -8,16 +8,18 @@ what is tested (Kass & Raftery 1995, JASA 90:773-795, section 5).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.bayes.exact import ExactPosterior, behind
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.kernels.quadrature import integrate
+from vfmeta.results.codec import Recorded, array, plain
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 
@@ -57,25 +59,42 @@ class SpikeAndMixture:
         return float(low), float(high)
 
 
-@dataclass(frozen=True)
-class ModelAverage:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ModelAverage(Recorded):
     """Posterior of four models and of the effect averaged over them.
 
     ``probabilities``, ``prior_probabilities`` and ``log_evidence`` are in the order of ``models``; ``bf_effect`` and
     ``bf_heterogeneity`` are inclusion Bayes factors (above 1 speaks for the effect, or for heterogeneity); ``mu`` is the mean
-    effect averaged over all four models, ``mu_given_effect`` over those with an effect.
+    effect averaged over all four models, of which ``estimate`` is the median, ``se`` the SD and ``interval`` the central
+    interval; ``mu_given_effect`` is averaged over those with an effect.
     """
 
+    engine: ClassVar[str] = "bayesian"
+    packed: ClassVar[frozenset[str]] = frozenset({"mu"})
+    absent: ClassVar[dict[str, str]] = {"": "it averages over four models; the posterior it was made from has the rest."}
+
     question: Question
+    k: int
     models: tuple[str, ...]
     prior_probabilities: np.ndarray
     probabilities: np.ndarray
     log_evidence: np.ndarray
     bf_effect: float
     bf_heterogeneity: float
+    estimate: float
+    se: float
+    interval: Pair
+    level: float
     mu: SpikeAndMixture
-    mu_given_effect: NormalMixture
     priors: tuple[str, ...]
+    method: str = "exact quadrature"
+    warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mu_given_effect(self) -> NormalMixture:
+        """The mean effect averaged over the models that have one."""
+        return self.mu.rest
 
     @property
     def p_effect(self) -> float:
@@ -97,22 +116,39 @@ class ModelAverage:
         })  # fmt: skip
 
     def __str__(self) -> str:
-        low, high = self.mu.interval()
+        low, high = self.interval
         show = self.question.display
         rows = [
             f"  {m:<28} {tx.fixed(a, 3)} -> {tx.fixed(b, 3)}"
             for m, a, b in zip(self.models, self.prior_probabilities, self.probabilities, strict=True)
         ]
+        span = tx.span_text((show(low), show(high)))
         return "\n".join([
             "model averaging, probability before -> after the trials", *rows,
             f"Bayes factor for an effect {tx.short(self.bf_effect)}, for heterogeneity {tx.short(self.bf_heterogeneity)}",
-            f"averaged effect {tx.short(show(float(self.mu.quantile(0.5))))} (95% {tx.span_text((show(low), show(high)))})",
+            f"averaged effect {tx.short(show(self.estimate))} ({tx.level_text(self.level)} {span})",
             *(f"prior: {p}" for p in self.priors),
         ])  # fmt: skip
 
+    def _pack(self) -> dict[str, Any]:
+        rest = self.mu.rest
+        parts = {"p": plain(rest.p), "m": plain(rest.m), "s": plain(rest.s), "finite": math.isfinite(rest.sd)}
+        return {"mu": {"null": plain(self.mu.null), "spike": plain(self.mu.spike), **parts}}
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        kept = data["mu"]
+        rest = NormalMixture(array(kept["p"]), array(kept["m"]), array(kept["s"]), kept["finite"])
+        return {"mu": SpikeAndMixture(kept["null"], kept["spike"], rest)}
+
 
 def model_average(
-    post: BayesianResult | ExactPosterior, *, null: float = 0.0, p_effect: float = 0.5, p_heterogeneity: float = 0.5
+    post: BayesianResult | ExactPosterior,
+    *,
+    null: float = 0.0,
+    p_effect: float = 0.5,
+    p_heterogeneity: float = 0.5,
+    level: float = 0.95,
 ) -> ModelAverage:
     """Bayes factors and the effect averaged over effect/no effect and heterogeneity/none.
 
@@ -125,12 +161,25 @@ def model_average(
         The effect under "no effect", on the analysis scale.
     p_effect, p_heterogeneity : float
         Prior probabilities of an effect and of heterogeneity, independent of each other; between 0 and 1.
+    level : float
+        Credible level of the interval of the averaged effect.
 
     Raises
     ------
     InputError
         A prior is improper (a Bayes factor would then hang on an arbitrary constant), or a probability is not one.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.random_effects(
+    ...     y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 1)
+    ... )
+    >>> average = vf.bayes.model_average(post)
+    >>> average.p_effect > 0.5, average.bf_effect > 1
+    (True, True)
     """
+    confidence(level)
     full, _, question = behind(post)
     tau, mu = full.tau_prior, full.mu_prior
     for prior, name, what in ((mu, "mu", "effect"), (tau, "tau", "heterogeneity")):
@@ -163,10 +212,16 @@ def model_average(
     )  # fmt: skip
     # odds straight from evidences: a probability that rounds to one keeps its factor
     log_after = np.log(before) + evidence
+    averaged = SpikeAndMixture(null, float(after[0] + after[2]), given)
     return ModelAverage(
-        question, MODELS, before, after, evidence, _factor(log_after, [1, 3], p_effect),
-        _factor(log_after, [2, 3], p_heterogeneity),
-        SpikeAndMixture(null, float(after[0] + after[2]), given), given, (str(tau), str(mu)),
+        question=question, k=len(full.y), models=MODELS, prior_probabilities=before, probabilities=after, log_evidence=evidence,
+        bf_effect=_factor(log_after, [1, 3], p_effect), bf_heterogeneity=_factor(log_after, [2, 3], p_heterogeneity),
+        estimate=float(averaged.quantile(0.5)), se=averaged.sd, interval=averaged.interval(level), level=float(level),
+        mu=averaged, priors=(str(tau), str(mu)),
+        call={
+            "function": "bayes.model_average", "null": float(null), "p_effect": float(p_effect),
+            "p_heterogeneity": float(p_heterogeneity), "level": float(level), "tau": str(tau), "mu": str(mu),
+        },
     )  # fmt: skip
 
 

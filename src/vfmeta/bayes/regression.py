@@ -1,161 +1,179 @@
-"""Bayesian meta-regression without sampling.
-
-    y ~ N(X beta, diag(v) + tau^2 I),  every beta_j ~ N(m_j, s_j^2) or flat,  tau ~ any prior.
-
-Given tau the coefficients are normal (Lindley & Smith 1972, JRSS B 34:1-41); quadrature over tau makes every coefficient and
-every prediction a mixture of normals.
-"""
+"""Bayesian meta-regression: the verb, and what it answers with."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vfmeta.bayes.exact import choose_priors
-from vfmeta.bayes.marginals import NormalMixture, check_draws, solve_tau
-from vfmeta.core.messages import InputError
-from vfmeta.core.question import Question
-from vfmeta.effects import cells
-from vfmeta.effects.columns import as_frame
-from vfmeta.effects.reading import Studies, read
+from vfmeta.bayes.exact_regression import ExactRegression
+from vfmeta.bayes.marginals import NormalMixture
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import IntervalKind, Missing, OnScale, choice, confidence
+from vfmeta.core.question import Pair, Question
+from vfmeta.effects import design as designs
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, MuPrior, Normal, TauPrior
+from vfmeta.results.codec import Recorded
+from vfmeta.results.frames import scaled
+from vfmeta.results.posterior import BayesianResult, Marginal
+from vfmeta.results.wald import quantile
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class RegressionPosterior:
-    """Posterior of a meta-regression.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RegressionPosterior(Recorded):
+    """A Bayesian meta-regression. Arrays run over coefficients (p,) or studies (k,).
 
-    Attributes
-    ----------
-    beta : dict of str to NormalMixture
-        Marginal posterior of every coefficient.
-    tau : TauMarginal
-        Between-study standard deviation left over.
-    log_marginal_likelihood : float or None
-        Log density of the data; None when a prior is improper.
-    priors : tuple of str
-        The priors in words.
+    ``estimate`` are posterior medians, ``se`` posterior SDs, ``interval`` (p, 2) credible intervals and ``p_above_0`` the
+    probabilities of a coefficient above 0; ``tau`` is the marginal of the between-study standard deviation left over.
+    ``tau_prior`` and ``beta_priors`` are the priors themselves, ``priors`` says them in words; ``log_evidence`` is the log
+    marginal likelihood, None where a prior is improper. `marginal` and `draws` hand out more of the posterior.
     """
 
-    def __init__(
-        self, y: np.ndarray, v: np.ndarray, x: np.ndarray, names: Sequence[str], tau: TauPrior, beta: Sequence[Normal | Flat]
-    ) -> None:
-        self._y, self._v, self._x, self._prior = y, v, x, tau
-        self.names = tuple(names)
-        self._b0, self._p0 = np.array([b.normal for b in beta]).T
-        k, flat = len(y), int((self._p0 == 0).sum())
-        tail = tau.tail + k - flat
-        if tail <= 0:
-            raise InputError(
-                f"The posterior is improper: with {k} studies, {flat} flat coefficients and {tau}, large values of tau are not "
-                "ruled out. Take proper priors of the coefficients or of tau (Gelman 2006, Bayesian Analysis 1:515-534)."
-            )
-        self.tail = tail
-        sizes = [math.sqrt(v.min()), math.sqrt(v.max()), float(np.ptp(y)) + float(np.abs(x @ self._b0).max())]
-        self.tau, self._nodes, self._p, log_mass = solve_tau(tau, self._log_posterior, self._wobble, sizes, tail)
-        self._mean, self._cov = self._given(self._nodes)[:2]
-        self.beta = {name: self._combination(np.eye(len(names))[j]) for j, name in enumerate(self.names)}
-        proper = tau.proper and flat == 0
-        self.log_marginal_likelihood = log_mass - 0.5 * k * math.log(2 * math.pi) if proper else None
-        self.priors = (str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(self.names, beta, strict=True)))
+    engine: ClassVar[str] = "bayesian"
+    packed: ClassVar[frozenset[str]] = frozenset({"design"})
+    absent: ClassVar[dict[str, str]] = {
+        **BayesianResult.absent, "prediction": "it predicts at given values of its moderators: use predict."
+    }  # fmt: skip
 
-    def __str__(self) -> str:
-        frame = self.to_frame()
-        lines = [f"exact meta-regression, k = {len(self._y)}: median (95% central interval)"]
-        lines += [f"{r.term:<12} {tx.short(r.estimate)} ({tx.span_text((r.ci_low, r.ci_high))})" for r in frame.itertuples()]
-        return "\n".join([*lines, *(f"prior: {p}" for p in self.priors)])
+    question: Question
+    terms: tuple[str, ...]
+    estimate: np.ndarray
+    se: np.ndarray
+    interval: np.ndarray
+    p_above_0: np.ndarray
+    level: float
+    interval_kind: str
+    tau: Marginal
+    labels: tuple[str, ...]
+    y: np.ndarray
+    v: np.ndarray
+    weights: np.ndarray
+    design: Design = field(repr=False)
+    tau_prior: TauPrior
+    beta_priors: tuple[Normal | Flat, ...]
+    priors: tuple[str, ...]
+    log_evidence: float | None
+    method: str = "exact quadrature"
+    warnings: tuple[str, ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)
 
-    __repr__ = __str__
+    @property
+    def k(self) -> int:
+        return len(self.y)
+
+    @property
+    def tau2(self) -> float:
+        """Square of the posterior median of tau."""
+        return self.tau.median**2
+
+    @property
+    def tau2_interval(self) -> Pair:
+        """Interval of tau2, the squares of the limits of tau."""
+        low, high = self.tau.interval
+        return low**2, high**2
+
+    @cached_property
+    def posterior(self) -> ExactRegression:
+        """The whole posterior, solved from the data and the priors that this keeps."""
+        return ExactRegression(self.y, self.v, self.design.x, self.terms, self.tau_prior, self.beta_priors)
+
+    def marginal(self, term: str) -> NormalMixture:
+        """Posterior of a coefficient, with its density, distribution function and quantiles."""
+        if term not in self.terms:
+            raise InputError(f"There is no coefficient {term!r}; there are {', '.join(self.terms)}.")
+        return self.posterior.marginals[term]
 
     def draws(self, n: int, seed: int = 1) -> dict[str, np.ndarray]:
-        """Independent draws from the joint posterior: ``beta`` (n, p) in the order of ``names``, and ``tau`` (n,)."""
-        check_draws(n, seed)
-        rng = np.random.default_rng(int(seed))
-        tau = self.tau.quantile(np.clip(rng.random(n), 1e-15, 1 - 1e-15))
-        mean, cov, _ = self._given(tau)
-        return {"beta": mean + np.einsum("nij,nj->ni", np.linalg.cholesky(cov), rng.standard_normal(mean.shape)), "tau": tau}
+        """Independent draws from the joint posterior: ``beta`` (n, p) in the order of ``terms``, and ``tau`` (n,)."""
+        return self.posterior.draws(n, seed)
 
-    def predict(self, x: Mapping[str, float] | Sequence[float]) -> tuple[NormalMixture, NormalMixture]:
-        """Mean effect at covariate values, and the true effect of a further trial there.
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """One row per coefficient: term, estimate, se, ci_low, ci_high, p_above_0, scale."""
+        return self.to_frame()
+
+    def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """The coefficients; ``on="read"`` turns logs of ratios to ratios."""
+        import pandas as pd
+
+        frame = pd.DataFrame({
+            "term": list(self.terms), "estimate": self.estimate, "se": self.se, "ci_low": self.interval[:, 0],
+            "ci_high": self.interval[:, 1], "p_above_0": self.p_above_0,
+        })  # fmt: skip
+        return scaled(frame, self.question, on, slopes=self.terms != (designs.INTERCEPT,))
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """One row per study: study, estimate, se, ci_low, ci_high, weight (percent), fitted, residual, scale."""
+        import pandas as pd
+
+        se = np.sqrt(self.v)
+        half = quantile(self.level, None) * se
+        fitted = self.predict()["estimate"].to_numpy()
+        frame = pd.DataFrame({
+            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+            "weight": self.weights, "fitted": fitted, "residual": self.y - fitted,
+        })  # fmt: skip
+        return scaled(frame, self.question)
+
+    def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
+        """Mean effect with its credible interval, and the interval of a further trial's true effect.
 
         Parameters
         ----------
-        x : mapping of names to values, or one value a coefficient
-            A coefficient left out of a mapping counts 0, the intercept 1.
-        """
-        if isinstance(x, Mapping):
-            unknown = set(x) - set(self.names)
-            if unknown:
-                raise InputError(
-                    f"There is no coefficient {', '.join(sorted(map(repr, unknown)))}; there are {', '.join(self.names)}."
-                )
-            row = np.array([float(x.get(n, 1.0 if n == "intercept" else 0.0)) for n in self.names])
-        else:
-            row = np.asarray(x, dtype=float)
-            if row.shape != (len(self.names),):
-                raise InputError(f"x has shape {row.shape}; it needs one value for each of {', '.join(self.names)}.")
-        mean = self._combination(row)
-        return mean, NormalMixture(self._p, mean.m, np.hypot(mean.s, self._nodes), self.tail > 2)
+        new : data frame, dict or array-like, optional
+            Moderators by name (as the formula reads them), or design rows of shape (m, p); the studies themselves when left
+            out.
+        level : float, optional
+            That of the fit when left out.
+        on : {"analysis", "read"}
+            Scale of the effects: that of the analysis, or the one people read (ratios as ratios).
 
-    def to_frame(self, level: float = 0.95, kind: str = "central") -> pd.DataFrame:
-        """One row a coefficient, and tau: term, mean, estimate (median), se (posterior SD), ci_low, ci_high, p_above_0."""
+        Returns
+        -------
+        DataFrame
+            estimate (median), se (posterior SD), ci_low, ci_high, prediction_low, prediction_high, scale.
+        """
         import pandas as pd
 
+        level = confidence(self.level if level is None else level)
         rows = []
-        for name, part in [*self.beta.items(), ("tau", self.tau)]:
-            low, high = part.interval(level, kind)
-            above = math.nan if name == "tau" else 1 - float(part.cdf(0.0))
-            rows.append(
-                {
-                    "term": name,
-                    "mean": part.mean,
-                    "estimate": part.median,
-                    "se": part.sd,
-                    "ci_low": low,
-                    "ci_high": high,
-                    "p_above_0": above,
-                }
-            )
-        return pd.DataFrame(rows)
+        for x in self.design.x if new is None else self.design.rows(new):
+            mean = self.posterior.combination(x)
+            ahead = self.posterior.further(mean)
+            both = (*mean.interval(level, self.interval_kind), *ahead.interval(level, self.interval_kind))
+            rows.append((mean.median, mean.sd, *both))
+        columns = ["estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high"]
+        frame = pd.DataFrame(rows, columns=columns, index=list(self.labels) if new is None else None)
+        return scaled(frame, self.question, on)
 
-    def _combination(self, row: np.ndarray) -> NormalMixture:
-        sd = np.sqrt(np.einsum("i,nij,j->n", row, self._cov, row))
-        return NormalMixture(self._p, self._mean @ row, sd, self.tail > 2 or bool(np.all(self._p0 > 0)))
+    def __str__(self) -> str:
+        head = f"exact meta-regression, k = {self.k}: median ({tx.level_text(self.level)} {self.interval_kind} interval)"
+        parts = [*zip(self.terms, self.estimate, self.interval, strict=True), ("tau", self.tau.median, self.tau.interval)]
+        lines = [f"{n:<12} {tx.short(float(x))} ({tx.span_text((float(low), float(high)))})" for n, x, (low, high) in parts]
+        return "\n".join([head, *lines, *(f"prior: {p}" for p in self.priors), *(f"note: {w}" for w in self.warnings)])
 
-    def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Means (m, p) and covariances (m, p, p) of the coefficients given tau, and log density of the data (m,)."""
-        w = 1 / (self._v + tau[:, None] ** 2)
-        information = np.einsum("ki,nk,kj->nij", self._x, w, self._x) + np.diag(self._p0)
-        # to unit diagonal before inverting, so that units of covariates cost no digits
-        scale = np.sqrt(np.einsum("nii->ni", information))
-        even = information / scale[:, :, None] / scale[:, None, :]
-        cov = np.linalg.inv(even) / scale[:, :, None] / scale[:, None, :]
-        mean = np.einsum("nij,nj->ni", cov, (w * self._y) @ self._x + self._p0 * self._b0)
-        rest = self._y - mean @ self._x.T
-        q = (w * rest**2).sum(1) + ((mean - self._b0) ** 2 * self._p0).sum(1)
-        logdet = np.linalg.slogdet(even)[1] + 2 * np.log(scale).sum(1)
-        own = 0.5 * np.log(self._p0[self._p0 > 0]).sum()
-        return mean, cov, own + 0.5 * (np.log(w).sum(1) - logdet - q)
+    def _pack(self) -> dict[str, Any]:
+        return {"design": self.design.to_dict()}
 
-    def _log_posterior(self, tau: np.ndarray) -> np.ndarray:
-        return self._prior.log_density(tau, self._v) + self._given(tau)[2]
-
-    def _wobble(self, tau: np.ndarray) -> np.ndarray:
-        n, order = tau.shape
-        mean, cov, _ = self._given(tau.ravel())
-        sd = np.sqrt(np.einsum("nii->ni", cov)).reshape(n, order, -1)
-        return (np.ptp(mean.reshape(n, order, -1), axis=1) / sd.min(axis=1)).max(axis=1)
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        return {"design": Design.from_dict(data["design"])}
 
 
 def meta_regression(
     data: Any = None,
-    covariates: Any = None,
+    formula: str | None = None,
     *,
     y: Any = None,
     v: Any = None,
@@ -163,36 +181,67 @@ def meta_regression(
     V: Any = None,
     ci: Any = None,
     study: Any = None,
-    intercept: bool = True,
+    x: Any = None,
+    names: Sequence[str] | None = None,
     tau: TauPrior | None = None,
     beta: Normal | Flat | Mapping[str, Normal | Flat] | None = None,
+    level: float = 0.95,
+    interval: IntervalKind = "central",
     question: Question | None = None,
+    missing: Missing = "raise",
 ) -> RegressionPosterior:
     """Exact Bayesian meta-regression.
 
     Parameters
     ----------
-    data, y, v, se, V, ci, study, tau, question
+    data, y, v, se, V, ci, study, tau, level, interval, question, missing
         As in `random_effects`.
-    covariates : column name or names, data frame, mapping of names to columns, or array of shape (k, p)
-        Numbers: columns of ``data``, or one row a study.
-    intercept : bool
-        Whether a column of ones, named "intercept", comes first.
+    formula, x, names
+        As in `vfmeta.meta_regression`: the right side of a formula over the columns of ``data``, or the design matrix itself.
     beta : prior, or mapping of names to priors, optional
-        Normal or flat, on the scale of each coefficient; flat where nothing is said.
+        Normal or flat, on the scale of each coefficient (the intercept is ``Intercept``); flat where nothing is said.
 
     Raises
     ------
     InputError
-        Covariates of wrong shape, missing or constant where they must not be, or an improper posterior.
+        Moderators of wrong shape, missing or constant where they must not be, or an improper posterior.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> data = {"y": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2.0, 1.0, 3.0, 0.0]}
+    >>> post = vf.bayes.meta_regression(data, "~ dose", tau=vf.priors.HalfNormal(0.5), beta={"dose": vf.priors.Normal(0, 1)})
+    >>> post.terms, bool(post.estimate[1] < 0)
+    (('Intercept', 'dose'), True)
     """
-    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question)
+    interval = choice("interval", interval, IntervalKind)
+    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
+    s, design = designs.prepared(s, [designs.part(formula, x, names, s)], missing)
     tau, _ = choose_priors(s.question, tau, Flat())
-    names, x = _design(covariates, s, intercept)
-    chosen = coefficient_priors(names, beta)
+    chosen = coefficient_priors(design.names, beta)
     flat = [not b.proper for b in chosen]
-    refuse_dependent(x[:, flat], [n for n, free in zip(names, flat, strict=True) if free])
-    return RegressionPosterior(s.y, s.v, x, names, tau, chosen)
+    refuse_dependent(design.x[:, flat], [n for n, free in zip(design.names, flat, strict=True) if free])
+    post = ExactRegression(s.y, s.v, design.x, design.names, tau, chosen)
+    parts = list(post.marginals.values())
+    for note in s.notes:
+        warn(note)
+    return RegressionPosterior(
+        question=s.question, terms=design.names, estimate=np.array([p.median for p in parts]),
+        se=np.array([p.sd for p in parts]), interval=np.array([p.interval(level, interval) for p in parts]),
+        p_above_0=np.array([1 - float(p.cdf(0.0)) for p in parts]), level=float(level), interval_kind=interval,
+        tau=post.tau.summary(level, interval), labels=s.labels, y=s.y, v=s.v, weights=post.weights, design=design,
+        tau_prior=tau, beta_priors=tuple(chosen), priors=said(design.names, tau, chosen),
+        log_evidence=post.log_marginal_likelihood, warnings=tuple(s.notes),
+        call={
+            "function": "bayes.meta_regression", "formula": design.formula, "tau": str(tau), "level": float(level),
+            "interval": interval,
+        },
+    )  # fmt: skip
+
+
+def said(terms: Sequence[str], tau: TauPrior, beta: Sequence[Normal | Flat]) -> tuple[str, ...]:
+    """The priors in words."""
+    return (str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(terms, beta, strict=True)))
 
 
 def coefficient_priors(names: Sequence[str], beta: Any) -> list[Normal | Flat]:
@@ -219,46 +268,3 @@ def refuse_dependent(x: np.ndarray, names: Sequence[str]) -> None:
             "The moderators with flat priors cannot be told apart in these studies (their columns are linearly dependent): "
             f"{', '.join(names)}."
         )
-
-
-def _design(covariates: Any, s: Studies, intercept: bool) -> tuple[list[str], np.ndarray]:
-    """Names and columns of the moderators: names in the data, a frame or mapping of columns, or a matrix."""
-    if covariates is None:
-        names, columns = [], np.empty((s.k, 0))
-    elif isinstance(covariates, str) or (
-        isinstance(covariates, (list, tuple)) and covariates and all(isinstance(x, str) for x in covariates)
-    ):
-        names = [covariates] if isinstance(covariates, str) else list(covariates)
-        columns = _numeric({name: s.column(name, "covariates").values for name in names}, s)
-    elif isinstance(covariates, np.ndarray) or not (hasattr(covariates, "items") or hasattr(covariates, "columns")):
-        columns = s.rows.block(covariates, "covariates")[s.kept]
-        names = [f"x{j + 1}" for j in range(columns.shape[1])]
-    else:
-        frame = as_frame(covariates)
-        names = [str(n) for n in frame.columns]
-        columns = _numeric({n: s.column(frame[n], n).values for n in names}, s)
-    if intercept:
-        names, columns = ["intercept", *names], np.column_stack([np.ones(s.k), columns])
-    if not names:
-        raise InputError("There is no coefficient: give covariates, or leave the intercept in.")
-    problems = [
-        cells.place(i, s.labels, names[j], s.kept.tolist()) + "missing or not finite; fill it in or remove the row."
-        for i, j in zip(*np.nonzero(~np.isfinite(columns)), strict=True)
-    ]
-    if problems:
-        raise InputError(problems)
-    return names, columns
-
-
-def _coded(values: Any) -> Any:
-    """True and false as 1 and 0."""
-    return [float(x) if isinstance(x, (bool, np.bool_)) else x for x in values]
-
-
-def _numeric(columns: Mapping[str, Any], s: Studies) -> np.ndarray:
-    problems: list[str] = []
-    rows = s.kept.tolist()
-    found = [cells.numbers(_coded(x), name, s.labels, problems, rows=rows, gap=cells.FILL) for name, x in columns.items()]
-    if problems:
-        raise InputError(problems)
-    return np.column_stack(found)

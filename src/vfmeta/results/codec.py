@@ -46,6 +46,8 @@ _HOMES = {
     "BootstrapResult": "frequentist.after.bootstrap",
     "PermutationResult": "frequentist.after.permutation",
     "Comparison": "frequentist.after.likelihood_ratio",
+    "RegressionPosterior": "bayes.regression",
+    "ModelAverage": "bayes.averaging",
     "PowerScaling": "bayes.scaling",
     "LeaveOneOut": "bayes.checks",
     "PredictiveCheck": "bayes.checks",
@@ -221,6 +223,8 @@ def _value(kind: str, value: Any) -> Any:
         return tuple(Information(**{**i, "parameters": int(i["parameters"])}) for i in each)
     if kind.startswith(("TauPrior", "MuPrior")):
         return prior(value)
+    if kind == "tuple[Normal | Flat, ...]":
+        return tuple(map(prior, value))
     if kind.startswith("Pair"):
         return _number(value[0]), _number(value[1])
     if kind == "tuple[Pair, ...]":

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.exact_regression import refuse_improper
 from vfmeta.bayes.models._normal_normal import shrunken
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
-from vfmeta.bayes.regression import coefficient_priors, refuse_dependent
-from vfmeta.core.messages import InputError
+from vfmeta.bayes.regression import coefficient_priors, refuse_dependent, said
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
@@ -95,7 +95,7 @@ def meta_regression(
     return Model(
         "meta_regression", (len(chosen), tau.graph), make, values,
         {"study": list(studies.labels), "coefficient": list(design.names)}, ("beta", "tau"), question=studies.question,
-        priors=(str(tau), *(f"{n}: {str(b).replace('mu', 'beta')}" for n, b in zip(design.names, chosen, strict=True))),
+        priors=said(design.names, tau, chosen),
         notes=tuple(studies.notes), elastic=True, extend=extend, dims={"theta": ("study",)},
     )  # fmt: skip
 
@@ -103,11 +103,7 @@ def meta_regression(
 def _refuse(s: Studies, design: Design, tau: TauPrior, precision: np.ndarray) -> None:
     free = design.x[:, precision == 0]
     refuse_dependent(free, [n for n, p in zip(design.names, precision, strict=True) if p == 0])
-    if tau.tail + s.k - free.shape[1] <= 0:
-        raise InputError(
-            f"The posterior is improper: with {s.k} studies, {free.shape[1]} flat coefficients and {tau}, large values of tau "
-            "are not ruled out. Take proper priors of the coefficients or of tau (Gelman 2006, Bayesian Analysis 1:515-534)."
-        )
+    refuse_improper(s.k, free.shape[1], tau)
 
 
 def _units(s: Studies, x: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

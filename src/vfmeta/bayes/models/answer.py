@@ -15,6 +15,7 @@ from vfmeta.bayes import versions as compat
 from vfmeta.bayes.models.diagnostics import Gate
 from vfmeta.bayes.monte_carlo import monte_carlo_errors
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import confidence
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 
@@ -49,7 +50,7 @@ class LeaveOneOut:
     """Leave-one-out predictive density by Pareto-smoothed importance sampling.
 
     ``elpd`` is the expected log predictive density, ``se`` its standard error, ``p`` the effective number of parameters;
-    ``pointwise`` has a row per observation (observation, elpd, pareto_k); ``warnings`` say what stands against using it.
+    ``pointwise`` has a row per observation (term, elpd, pareto_k); ``warnings`` say what stands against using it.
     """
 
     elpd: float
@@ -98,28 +99,29 @@ class Sampled:
             raise InputError(f"There is no {name!r} in group {group!r}; there are {', '.join(found) or 'none'}.")
         return found[name]
 
-    def table(self, *names: str, level: float = 0.95) -> pd.DataFrame:
+    def to_frame(self, *names: str, level: float = 0.95) -> pd.DataFrame:
         """Tidy summary of the variables named (those watched when none is), one row a number.
 
-        Columns variable, mean, sd, median, ci_low, ci_high (central), and r_hat, ess_bulk, ess_tail of those watched.
+        Columns term, mean, estimate (the median), se (posterior SD), ci_low, ci_high (central), and r_hat, ess_bulk, ess_tail
+        of those watched.
         """
         import pandas as pd
 
-        drawn.confidence(level)
+        confidence(level)
         rows = []
         for name in names or self.model.watch:
             x = self.draws(name)
             flat = x.reshape(x.shape[0] * x.shape[1], -1)
             low, middle, high = np.quantile(flat, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=0)
-            columns = (flat.mean(0), flat.std(0, ddof=1), middle, low, high)
+            columns = (flat.mean(0), middle, flat.std(0, ddof=1), low, high)
             rows += [(label, *map(float, r)) for label, *r in zip(self._labels(name, x), *columns, strict=True)]
-        frame = pd.DataFrame(rows, columns=["variable", "mean", "sd", "median", "ci_low", "ci_high"])
-        looked = self.gate.to_frame()[["variable", "r_hat", "ess_bulk", "ess_tail"]]
-        return frame.merge(looked, on="variable", how="left")
+        frame = pd.DataFrame(rows, columns=["term", "mean", "estimate", "se", "ci_low", "ci_high"])
+        looked = self.gate.to_frame()[["term", "r_hat", "ess_bulk", "ess_tail"]]
+        return frame.merge(looked, on="term", how="left")
 
-    def to_frame(self) -> pd.DataFrame:
-        """`table` of the parameters watched."""
-        return self.table()
+    def summary(self) -> str:
+        """The draws in words: how they were made, the parameters watched, and every warning."""
+        return repr(self)
 
     def loo(self, variable: str | None = None) -> LeaveOneOut:
         """PSIS-LOO of an observed variable (Vehtari, Gelman & Gabry 2017, Stat Comput 27:1413-1432), warned of where due.
@@ -146,13 +148,13 @@ class Sampled:
             warn(note)
         elpd, p = (getattr(found, a) if hasattr(found, a) else found[b] for a, b in (("elpd", "elpd_loo"), ("p", "p_loo")))
         return LeaveOneOut(
-            float(elpd), float(found.se), float(p), pd.DataFrame({"observation": labels, "elpd": each, "pareto_k": k}), notes
+            float(elpd), float(found.se), float(p), pd.DataFrame({"term": labels, "elpd": each, "pareto_k": k}), notes
         )
 
     def psense(self, *names: str) -> pd.DataFrame:
         """Power-scaling sensitivity of the variables named (those watched when none is) to the prior and to the likelihood.
 
-        Kallioinen, Paananen, Bürkner & Vehtari 2024, Stat Comput 34:57. Columns variable, prior, likelihood, and reading: the
+        Kallioinen, Paananen, Bürkner & Vehtari 2024, Stat Comput 34:57. Columns term, prior, likelihood, and reading: the
         paper's words for values above 0.05. A flat prior has no power to scale; only the proper ones are.
         """
         import pandas as pd
@@ -166,7 +168,7 @@ class Sampled:
         for name in chosen:
             labels = self._labels(name, self.draws(name))
             rows += list(zip(labels, prior[name].ravel().tolist(), data[name].ravel().tolist(), strict=True))
-        frame = pd.DataFrame(rows, columns=["variable", "prior", "likelihood"])
+        frame = pd.DataFrame(rows, columns=["term", "prior", "likelihood"])
         return frame.assign(reading=[_reading(p, q) for p, q in zip(frame["prior"], frame["likelihood"], strict=True)])
 
     def result(self, *, level: float = 0.95, interval: str = "central") -> BayesianResult:
@@ -182,7 +184,7 @@ class Sampled:
         if m.studies is None or not {"mu", "tau", "theta", "next_trial"} <= set(posterior):
             raise InputError(
                 f"The {m.name} model has no single mean effect with a heterogeneity on an effect scale; "
-                "read its table() or its draws."
+                "read its to_frame() or its draws."
             )
         call: dict[str, Any] = {
             "function": f"bayes.models.{m.name}", "level": float(level), "interval": interval, **self.settings
@@ -204,7 +206,7 @@ class Sampled:
             f"{self.model.name} model sampled by {s['sampler']}: {s['chains']} chains of {s['draws']} draws "
             f"after {s['tune']} of tuning, seed {s['seed']}"
         )
-        shown = self.table().drop(columns=["ess_tail"]).to_string(index=False, float_format=tx.short)
+        shown = self.to_frame().drop(columns=["ess_tail"]).to_string(index=False, float_format=tx.short)
         said = [f"note: {w}" for w in self.warnings] or ["the draws passed the gate"]
         return "\n".join([head, *(f"prior: {p}" for p in self.model.priors), shown, *said])
 

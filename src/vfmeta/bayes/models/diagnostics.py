@@ -41,10 +41,10 @@ class Gate:
         return not self.warnings
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a number watched: variable, r_hat, ess_bulk, ess_tail; the run's divergences and e_bfmi in ``attrs`` too."""
+        """One row a number watched: term, r_hat, ess_bulk, ess_tail; the run's divergences and e_bfmi in ``attrs`` too."""
         import pandas as pd
 
-        frame = pd.DataFrame(self.rows, columns=["variable", "r_hat", "ess_bulk", "ess_tail"])
+        frame = pd.DataFrame(self.rows, columns=["term", "r_hat", "ess_bulk", "ess_tail"])
         frame = frame.assign(divergences=self.divergences, e_bfmi=self.bfmi)
         return frame.assign(
             passed=(frame["r_hat"] < RHAT)
