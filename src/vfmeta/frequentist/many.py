@@ -106,7 +106,7 @@ def random_effects_many(
     if keep is not None:
         data = data.iloc[keep]
     order, start, heads = _groups(data, keys)
-    k = np.diff(start)
+    k = start[1:] - start[:-1]
     wants = estimators.PROFILE if tau2_interval else 0
     arrays = (columns["y"], columns["v"], order, start, estimator, columns.get("weights"), float(level), wants)
     # one piece: the system hands out memory page by page, which would cost as much as a third of the fits
@@ -123,7 +123,7 @@ def random_effects_many(
         prediction=prediction if model == "random" else None, estimated=isinstance(estimator, str),
         room=block[width:],
     )  # fmt: skip
-    table: dict[str, Any] = {key: data[key].iloc[heads].to_numpy() for key in keys} | values
+    table: dict[str, Any] = {key: data[key].take(heads).to_numpy() for key in keys} | values
     if tau2_interval:
         table |= {"tau2_low": out[:, 7], "tau2_high": out[:, 8]}
     checked = [values[c] for c in ("estimate", "se", "ci_low", "ci_high", "p_value", "q")]

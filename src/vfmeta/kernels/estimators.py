@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -244,14 +245,23 @@ def spread(
     if threads <= 1:
         run(0, rows)
         return
-    shares = np.linspace(0, 1, 4 * threads + 1)  # several pieces each: one thread may be held up
+    shares = np.linspace(0, 1, 8 * threads + 1)  # several pieces each: one thread may be held up
     if sizes is None:
         edges = (shares * rows).astype(int)
     else:
         done = np.cumsum(sizes * np.arange(len(sizes)))
         edges = np.interp(shares * done[-1], done, np.cumsum(sizes)).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
+    pieces = iter(list(pairwise(edges.tolist())))  # shared: whoever is free takes the next
+
+    def work() -> None:
+        for low, high in pieces:
+            run(low, high)
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+    for other in others:
+        other.result()
 
 
 @lru_cache(maxsize=1)

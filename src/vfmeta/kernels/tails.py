@@ -83,10 +83,10 @@ def _tails(
     """Into ``p`` and ``q_p``; ``first`` is done to each piece of the rows before."""
     from scipy.special import chdtrc, ndtr, stdtr
 
-    most = int(df.max())
+    sizes = np.bincount(df, minlength=1)
     scale = np.zeros(loops.MOST + 1)
     if student:
-        for n in np.flatnonzero(np.bincount(df, minlength=1)[: loops.MOST + 1]).tolist():
+        for n in np.flatnonzero(sizes[: loops.MOST + 1]).tolist():
             scale[n] = _scale(n)
 
     def run(low: int, high: int) -> None:
@@ -96,9 +96,10 @@ def _tails(
         loops.tails(statistic, q, df, scale, student, *room, low, high, p, q_p)
 
     spread(run, len(df), 2 * _WORK * len(df))
-    normal = df == 0 if student else slice(None)
-    p[normal] = 2 * ndtr(-np.abs(statistic[normal]))
-    if most > loops.MOST:
+    if sizes[0] or not student:
+        normal = df == 0 if student else slice(None)
+        p[normal] = 2 * ndtr(-np.abs(statistic[normal]))
+    if len(sizes) > loops.MOST + 1:
         long = np.flatnonzero(df > loops.MOST)
         q_p[long] = chdtrc(df[long], q[long])
         if student:
