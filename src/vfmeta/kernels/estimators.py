@@ -253,13 +253,13 @@ def spread(
         edges = np.interp(shares * done[-1], done, np.cumsum(sizes)).astype(int)
     pieces = iter(list(pairwise(edges.tolist())))  # shared: whoever is free takes the next
 
-    def work() -> None:
+    def share() -> None:
         for low, high in pieces:
             run(low, high)
 
     with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work) for _ in range(threads - 1)]
-        work()
+        others = [pool.submit(share) for _ in range(threads - 1)]
+        share()
     for other in others:
         other.result()
 
