@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def _batch(seed: int, sizes: tuple[int, int], span: float, groups: int = 300) ->
 
 
 @pytest.mark.parametrize("wants", [0, estimators.PROFILE | estimators.LIKELIHOOD | estimators.TAU2_SE])
-@pytest.mark.parametrize("method", ["REML", "ML"])
+@pytest.mark.parametrize("method", ["REML", "ML", "DL", "common"])
 @pytest.mark.parametrize(("sizes", "span"), [((1, 9), 0.5), ((2, 5), 3.0), ((1, 90), 1.0), ((60, 69), 0.3)])
 def test_neighbours_change_no_bit(method: str, sizes: tuple[int, int], span: float, wants: int) -> None:
     y, v, start = _batch(1, sizes, span)
@@ -33,6 +34,24 @@ def test_neighbours_change_no_bit(method: str, sizes: tuple[int, int], span: flo
         one = estimators.fit_ragged(y[rows], v[rows], None, np.array([0, start[b + 1] - start[b]]), method, wants=wants)
         np.testing.assert_array_equal(many[b, :9], one[0, :9])
         np.testing.assert_allclose(many[b, 9:], one[0, 9:], rtol=1e-13)  # sums of logarithms: order of summation is free
+
+
+@pytest.mark.parametrize("sizes", [(2, 9), (1, 70)])
+def test_weights_known_at_once(sizes: tuple[int, int]) -> None:
+    y, v, start = _batch(6, sizes, 1.5)
+    dl, common = (estimators.fit_ragged(y, v, None, start, method) for method in ("DL", "common"))
+    for b, (low, high) in enumerate(pairwise(start.tolist())):
+        own, w, df = y[low:high], 1 / v[low:high], high - low - 1
+        if not df:
+            assert np.isnan([dl[b, 0], common[b, 0]]).all()
+            continue
+        q = (w * (own - w @ own / w.sum()) ** 2).sum()  # DerSimonian & Laird 1986
+        tau2 = max((q - df) / (w.sum() - (w**2).sum() / w.sum()), 0)
+        np.testing.assert_allclose(common[b, [0, 2, 3, 5]], [0, w @ own / w.sum(), w.sum() ** -0.5, q], rtol=1e-9)
+        u = 1 / (v[low:high] + tau2)
+        mean = u @ own / u.sum()
+        factor = (u * (own - mean) ** 2).sum() / df
+        np.testing.assert_allclose(dl[b, [0, 2, 3, 4, 5]], [tau2, mean, u.sum() ** -0.5, factor, q], rtol=1e-9)
 
 
 def test_order_of_rows_and_groups() -> None:

@@ -218,9 +218,10 @@ def test_thin_and_bad_subsets() -> None:
         vf.all_subsets(pair, draws=0)
 
 
-def test_threads_change_nothing() -> None:
+@pytest.mark.parametrize("longest", [10, 30])
+def test_threads_change_nothing(longest: int) -> None:
     rng = np.random.default_rng(5)
     y, v = rng.normal(size=60_000), rng.uniform(0.1, 1, 60_000)
-    start = np.arange(0, 60_001, 10)
+    start = np.concatenate([[0], np.cumsum(rng.integers(10, longest + 1, 60_000 // longest))])  # of one size, or of many
     one, two = (estimators.fit_ragged(y, v, np.arange(60_000), start, threads=n) for n in (1, 2))
     np.testing.assert_array_equal(one, two)
