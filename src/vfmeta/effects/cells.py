@@ -32,7 +32,7 @@ def check_question(question: Any) -> None:
 
 def is_missing(value: Any) -> bool:
     """Whether a cell is empty: None, NaN, or what pandas and numpy put in its place."""
-    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
+    if value is None or type(value).__name__ in ("NAType", "NaTType", "MaskedConstant"):
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
@@ -60,7 +60,7 @@ def column(values: Any, name: str) -> Any:
         hasattr(values, "__iter__") or hasattr(values, "__array__")
     ):
         raise InputError(f"{name} is a {type(values).__name__}; it must be a one-dimensional list or array, one value a row.")
-    if isinstance(values, np.ma.MaskedArray):
+    if isinstance(values, np.ndarray) and isinstance(values, np.ma.MaskedArray):
         mask, values = np.ma.getmaskarray(values), values.data.astype(object)
         values[mask] = None
     dtype = getattr(values, "dtype", None)

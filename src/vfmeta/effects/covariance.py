@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.kernels.dependent import diagonal, sparse, stack_blocks
 
 
 def read_matrix(V: Any, k: int, labels: Sequence[str], problems: list[str], named: bool = True) -> Any:
     """A covariance matrix, dense or sparse, as sparse (k, k); a missing entry stays as NaN, what is wrong is a problem."""
+    from vfmeta.kernels.dependent import sparse  # here and below: effects of different patients do not need it
+
     if hasattr(V, "index") and hasattr(V, "columns"):
         V = _by_name(V, labels, named)
     try:
@@ -60,7 +61,7 @@ def _by_name(V: Any, labels: Sequence[str], named: bool) -> Any:
 
 def check_diagonal(cov: Any, v: np.ndarray, shown: str, labels: Sequence[str], problems: list[str]) -> None:
     """The variances of the matrix are those given beside it."""
-    own = diagonal(cov)
+    own = cov.diagonal()
     problems += [
         f"row {i + 1} ({labels[i]}): V has {own[i]:g} on its diagonal and {shown} says {v[i]:g}; give one of the two, or make "
         "them agree."
@@ -72,6 +73,8 @@ def positive_definite(V: Any, labels: Sequence[str], numbers: np.ndarray) -> Non
     """Check V block by block; the error names the rows of every block that is not positive definite."""
     if V.ndim == 1:
         return
+    from vfmeta.kernels.dependent import stack_blocks
+
     k = V.shape[0]
     problems = []
     for s in stack_blocks(np.zeros(k), np.zeros((k, 1)), V, ()):

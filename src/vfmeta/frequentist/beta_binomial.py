@@ -16,9 +16,10 @@ from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.frequentist.single_tables import each_study
 from vfmeta.kernels.arrow import maximise
 from vfmeta.kernels.betabinomial import log_density
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import information
-from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided
+from vfmeta.results.wald import TestResult, quantile, two_sided
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def _result(
         interval=(estimate - reach * se, estimate + reach * se), level=level, prediction=None, tau2=None,
         labels=counts.labels, y=y, v=v, weights=100 / v / (1 / v).sum(), warnings=tuple(notes), call=call, statistic=statistic,
         p_value=float(two_sided(np.asarray(statistic), df)), df=df,
-        q=TestResult(q, 1, None, chi2_tail(q, 1) / 2 if q > 0 else 1.0), i2=None, tau2_interval=None, method="beta-binomial",
+        q=TestResult(q, 1, None, chi2_above(q, 1) / 2 if q > 0 else 1.0), i2=None, tau2_interval=None, method="beta-binomial",
         test=interval, icc=icc, icc_se=None if fit.se_log_gamma is None else icc * (1 - icc) * fit.se_log_gamma,
         risks=tuple(map(float, risk)), risk_intervals=tuple((float(a), float(b)) for a, b in zip(lows, highs, strict=True)),
         likelihoods=(information("ML", fit.log_likelihood, len(risk) + 1, counts.k),),

@@ -16,12 +16,13 @@ from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import read
 from vfmeta.frequentist.meta_regression import selected
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
 from vfmeta.kernels.regression import CollinearError, redundant
 from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.frames import scaled
 from vfmeta.results.information import Information, information
-from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided, wald
+from vfmeta.results.wald import TestResult, quantile, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _result(
         scale_terms=scale_design.names, scale_estimate=f.alpha, scale_se=scale_se, scale_statistic=alpha_t,
         scale_p_value=alpha_p, scale_interval=alpha_ci, scale_vb=f.va, tau2=f.tau2, omnibus=omnibus,
         scale_omnibus=scale_omnibus,
-        q=TestResult(f.q, df, None, chi2_tail(f.q, df)), log_likelihood={"ML": f.ml, "REML": f.reml}, method=method,
+        q=TestResult(f.q, df, None, chi2_above(f.q, df)), log_likelihood={"ML": f.ml, "REML": f.reml}, method=method,
         test=interval, level=level, labels=s.labels, y=s.y, v=s.v, warnings=s.notes, design=design,
         scale_design=scale_design,
         call={

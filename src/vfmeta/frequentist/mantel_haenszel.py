@@ -16,8 +16,9 @@ from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.effects.formulas.common import ZeroRule, has_contrast
 from vfmeta.frequentist.single_tables import each_study, typical_variance
 from vfmeta.kernels import tables
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided
+from vfmeta.results.wald import TestResult, quantile, two_sided
 
 if TYPE_CHECKING:
     pass
@@ -218,7 +219,7 @@ def _tests(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool, corre
 
 
 def _chi2(name: str, value: float, df: int) -> dict[str, float]:
-    return {name: value, f"{name}_p": chi2_tail(value, df)} if math.isfinite(value) else {}
+    return {name: value, f"{name}_p": chi2_above(value, df)} if math.isfinite(value) else {}
 
 
 def _result(
@@ -254,7 +255,7 @@ def _result(
         labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
         weights=100 * pool.weights[use] / pool.weights.sum(), details=_details(counts, use), warnings=tuple(notes), call=call,
         statistic=estimate / se, p_value=float(two_sided(np.asarray(estimate / se), None)), df=None,
-        q=TestResult(q, k - 1, None, chi2_tail(q, k - 1)),
+        q=TestResult(q, k - 1, None, chi2_above(q, k - 1)),
         i2=100 * max(0.0, (q - (k - 1)) / q) if k > 1 and q > 0 else 0.0,
         typical_variance=typical_variance(v[use]),
         tau2_interval=None, method=method, test="Wald", **tests,

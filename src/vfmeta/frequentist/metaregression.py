@@ -16,10 +16,11 @@ from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method, row_weights
 from vfmeta.frequentist.meta_regression import RegressionResult, degrees, joint, selected
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.kernels.regression import CollinearError
 from vfmeta.kernels.regressions import Fit, fit
 from vfmeta.kernels.tau2 import ESTIMATORS
-from vfmeta.results.wald import TestResult, chi2_tail, quantile, ratio, two_sided
+from vfmeta.results.wald import TestResult, quantile, ratio, two_sided
 
 
 def meta_regression(
@@ -170,7 +171,7 @@ def fitted(
         interval=np.column_stack([f.beta - half, f.beta + half]), level=level,
         df=None if df is None else np.broadcast_to(np.asarray(df, dtype=float), (p,)).copy(), vb=f.vb, tau2=f.tau2,
         tau2_se=f.tau2_se if estimated else None, i2=i2, h2=h2, r2=_r2(s, design, f, method, weights),
-        q=TestResult(f.q if residual_df else 0.0, residual_df, None, chi2_tail(f.q, residual_df)),
+        q=TestResult(f.q if residual_df else 0.0, residual_df, None, chi2_above(f.q, residual_df)),
         omnibus=joint(f, test, np.eye(p)[chosen]), omnibus_of=tuple(design.names[j] for j in chosen),
         method=method if isinstance(method, str) else "given", test=test, labels=s.labels, y=s.y, v=s.v,
         weights=_percent(f.w if weights is None else weights), details=s.details, warnings=tuple(notes),

@@ -13,11 +13,12 @@ from vfmeta.core.question import Pair
 from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import Choices
 from vfmeta.kernels import estimators
+from vfmeta.kernels.distributions import chi2_above, quantile, t_outside
 from vfmeta.kernels.regression import regression
 from vfmeta.kernels.regressions import generalised_q
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import Information, information
-from vfmeta.results.wald import TestResult, chi2_tail
+from vfmeta.results.wald import TestResult
 
 _TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
 
@@ -88,7 +89,7 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
         prediction=_prediction(s, c, estimate, se, se0, factor, tau2, t), tau2=tau2, labels=s.labels, y=s.y, v=s.v,
         weights=100 * weight / weight.sum(), details=s.details, warnings=tuple(notes), call=call, statistic=statistic,
         p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf),
-        q=TestResult(q, df, None, chi2_tail(q, df)), i2=i2, tau2_interval=profile, method=c.method_name, test=c.test,
+        q=TestResult(q, df, None, chi2_above(q, df)), i2=i2, tau2_interval=profile, method=c.method_name, test=c.test,
         adhoc_interval=adhoc, tau2_se=None if math.isnan(tau2_se) else tau2_se, typical_variance=typical,
         tau2_interval_method=kind, prediction_method="fitted" if c.prediction == "auto" else c.prediction,
         likelihoods=_likelihoods(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.method, str))),
@@ -144,22 +145,9 @@ def _around(centre: float, half: float) -> Pair:
     return float(centre - half), float(centre + half)
 
 
-@lru_cache(maxsize=4096)
-def quantile(level: float, df: int | None) -> float:
-    """Two-sided quantile of the normal distribution, or of t with ``df`` degrees of freedom."""
-    from scipy.special import ndtri, stdtrit
-
-    upper = 0.5 - level / 2
-    return float(-ndtri(upper) if df is None else -stdtrit(df, upper))
-
-
 def p_value(statistic: float, df: int | None) -> float:
     """Two-sided p value of a normal, or t, statistic."""
-    from scipy.special import ndtr, stdtr
-
-    if math.isinf(statistic):
-        return 0.0
-    return float(2 * (ndtr(-abs(statistic)) if df is None else stdtr(df, -abs(statistic))))
+    return math.erfc(abs(statistic) / math.sqrt(2)) if df is None else t_outside(statistic, df)
 
 
 def _finite(result: FrequentistResult) -> FrequentistResult:

@@ -19,10 +19,11 @@ from vfmeta.frequentist.choices import check_method
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import fitted
 from vfmeta.frequentist.univariate import common_effect, random_effects
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
-from vfmeta.results.wald import TestResult, chi2_tail
+from vfmeta.results.wald import TestResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,7 +256,7 @@ def subgroups(
         raise InputError("A group has a standard error of zero (identical effects), so the groups cannot be compared.")
     w = 1 / se**2
     q = float((w * (estimate - (w * estimate).sum() / w.sum()) ** 2).sum())
-    between = TestResult(q, len(names) - 1, None, chi2_tail(q, len(names) - 1))
+    between = TestResult(q, len(names) - 1, None, chi2_above(q, len(names) - 1))
     for note in notes:
         warn(note)
     return SubgroupResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.frequentist.pool import quantile
+from vfmeta.kernels.distributions import quantile
 from vfmeta.kernels.tails import ADHOC, KNAPP, PLAIN, columns
 
 _FACTOR = {"HKSJ": KNAPP, "HKSJ-adhoc": ADHOC}

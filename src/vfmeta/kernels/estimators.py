@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.kernels.compiled import fits
+from vfmeta.kernels.distributions import chi2_quantile
 from vfmeta.kernels.regression import Regression, regression
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.tau2 import ESTIMATORS, chain
@@ -151,7 +152,7 @@ def _drive(
         rank = np.argsort(counts.astype(np.uint16) if len(sizes) <= 1 << 16 else counts, kind="stable")
     values = np.full(1, 0.0 if isinstance(tau2, str) else float(tau2)) if given is None else given[0]
     asked = _asked(sizes, tau2, level)
-    drop = _half_chi2(level) if wants & PROFILE_LIKELIHOOD else 0.0
+    drop = chi2_quantile(1 - level, 1) / 2 if wants & PROFILE_LIKELIHOOD else 0.0
     y, v, ws = _own(y), _own(v), _NONE if weights is None else _own(weights)
     found = np.empty((columns(wants), len(counts))) if out is None else out
 
@@ -215,23 +216,9 @@ def _asked(sizes: np.ndarray, tau2: str | float, level: float) -> np.ndarray:
     """By number of studies: the Q that Paule-Mandel's equation asks for, and the quantiles of the Q-profile limits."""
     asked = np.zeros((3, len(sizes)))
     for k in np.flatnonzero(sizes[2:]).tolist():
-        median, small, large = _quantiles(k + 1, level)
-        asked[:, k + 2] = median if tau2 == "PMM" else k + 1, small, large
+        aim = chi2_quantile(0.5, k + 1) if tau2 == "PMM" else k + 1
+        asked[:, k + 2] = aim, chi2_quantile(0.5 + level / 2, k + 1), chi2_quantile(0.5 - level / 2, k + 1)
     return asked
-
-
-@lru_cache(maxsize=4096)
-def _quantiles(df: int, level: float) -> tuple[float, float, float]:
-    from scipy.special import chdtri
-
-    return float(chdtri(df, 0.5)), float(chdtri(df, 0.5 + level / 2)), float(chdtri(df, 0.5 - level / 2))
-
-
-@lru_cache(maxsize=64)
-def _half_chi2(level: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 + level / 2)) ** 2 / 2
 
 
 def spread(

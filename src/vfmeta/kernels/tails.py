@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
+from vfmeta.kernels import distributions
 from vfmeta.kernels.compiled import columns as rows
 from vfmeta.kernels.compiled import tails as loops
 from vfmeta.kernels.compiled.columns import ADHOC, KNAPP, NAMES, PLAIN
@@ -87,7 +86,7 @@ def _tails(
     scale = np.zeros(loops.MOST + 1)
     if student:
         for n in np.flatnonzero(sizes[: loops.MOST + 1]).tolist():
-            scale[n] = _scale(n)
+            scale[n] = distributions.scale(n)
 
     def run(low: int, high: int) -> None:
         if first is not None:
@@ -104,12 +103,3 @@ def _tails(
         q_p[long] = chdtrc(df[long], q[long])
         if student:
             p[long] = 2 * stdtr(df[long], -np.abs(statistic[long]))
-
-
-@lru_cache(maxsize=1024)
-def _scale(df: int) -> float:
-    """Gamma(df/2 + 1/2) / (Gamma(df/2 + 1) Gamma(1/2)), rounded once (twice with pi)."""
-    half = df // 2
-    if df % 2 == 0:
-        return math.comb(df, half) / 4**half
-    return 4 ** (half + 1) / ((half + 1) * math.comb(df + 1, half + 1)) / math.pi

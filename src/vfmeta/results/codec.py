@@ -16,8 +16,6 @@ import numpy as np
 
 from vfmeta.core.messages import InputError, NotDefined
 from vfmeta.core.question import Question
-from vfmeta.priors.family import Prior
-from vfmeta.priors.family import from_dict as prior
 from vfmeta.results import verbs
 from vfmeta.results.information import Information
 from vfmeta.results.marginal import Marginal
@@ -182,10 +180,9 @@ def plain(value: Any) -> Any:
         return [plain(x) for x in value]
     if isinstance(value, dict):
         return {str(k): plain(x) for k, x in value.items()}
-    if isinstance(value, (Question, Recorded, Prior)):
-        return plain(value.to_dict())
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        own = value.to_dict() if hasattr(value, "to_dict") else {f.name: getattr(value, f.name) for f in fields(value)}
+        return plain(own)
     return str(value)
 
 
@@ -200,6 +197,12 @@ def array(values: Any) -> np.ndarray:
 
 def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
+
+
+def _prior(value: Any) -> Any:
+    from vfmeta.priors.family import from_dict  # pools have none
+
+    return from_dict(value)
 
 
 def _value(kind: str, value: Any) -> Any:
@@ -222,9 +225,9 @@ def _value(kind: str, value: Any) -> Any:
         each: list[dict[str, Any]] = [{n: x if n == "kind" else _number(x) for n, x in i.items()} for i in value]
         return tuple(Information(**{**i, "parameters": int(i["parameters"])}) for i in each)
     if kind.startswith(("TauPrior", "MuPrior")):
-        return prior(value)
+        return _prior(value)
     if kind == "tuple[Normal | Flat, ...]":
-        return tuple(map(prior, value))
+        return tuple(map(_prior, value))
     if kind.startswith("Pair"):
         return _number(value[0]), _number(value[1])
     if kind == "tuple[Pair, ...]":

@@ -77,10 +77,3 @@ def tail(statistic: float, m: int, df: float | None) -> TestResult:
         chi2 = statistic if df is None else statistic * m
         return TestResult(statistic, m, df, float(chdtrc(m, chi2)))
     return TestResult(statistic, m, float(df), float(fdtrc(m, df, statistic)))
-
-
-def chi2_tail(q: float, df: int) -> float:
-    """Upper tail of chi-squared; 1 where no degree of freedom is left."""
-    from scipy.special import chdtrc
-
-    return float(chdtrc(df, q)) if df > 0 else 1.0

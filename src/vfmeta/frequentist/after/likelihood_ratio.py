@@ -12,9 +12,10 @@ from vfmeta.core.question import Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.location_scale import LocationScaleResult
 from vfmeta.kernels import regressions
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.codec import Recorded
 from vfmeta.results.information import Information, information
-from vfmeta.results.wald import TestResult, chi2_tail
+from vfmeta.results.wald import TestResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ def likelihood_ratio(fuller: Any, simpler: Any) -> Comparison:
     edge = small.z is None and big.z is not None
     note = "tau2 = 0 lies on the edge of what tau2 can be: the p value is too large, about twofold for one." if edge else ""
     return Comparison(
-        question=fuller.question, ratio=TestResult(statistic, df, None, chi2_tail(statistic, df)),
+        question=fuller.question, ratio=TestResult(statistic, df, None, chi2_above(statistic, df)),
         models=(_criteria(big, kind), _criteria(small, kind)), method=kind, k=len(big.y), warnings=(note,) if note else (),
         call={"function": "likelihood_ratio"},
     )  # fmt: skip

@@ -17,12 +17,13 @@ from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
 from vfmeta.frequentist.meta_regression import selected
 from vfmeta.frequentist.single_tables import each_study, typical_variance
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits
 from vfmeta.results.information import Information, information
-from vfmeta.results.wald import TestResult, chi2_tail, quantile, two_sided, wald
+from vfmeta.results.wald import TestResult, quantile, two_sided, wald
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -254,8 +255,8 @@ class Answer:
             interval=_around(estimate, reach * se), weights=100 * weights / weights.sum(), warnings=tuple(self.notes),
             prediction=_around(estimate, reach * math.hypot(se, fit.tau)) if self.random and k >= 3 else None,
             statistic=statistic, p_value=float(two_sided(np.asarray(statistic), shared["df"])),
-            q=TestResult(self.tests.lrt, df, None, chi2_tail(self.tests.lrt, df)),
-            q_wald=TestResult(self.tests.wald, df, None, chi2_tail(self.tests.wald, df)),
+            q=TestResult(self.tests.lrt, df, None, chi2_above(self.tests.lrt, df)),
+            q_wald=TestResult(self.tests.wald, df, None, chi2_above(self.tests.wald, df)),
             i2=None if typical is None else 100 * tau2 / (tau2 + typical), typical_variance=typical,
             method=f"{'ML' if self.random else 'common effect'}, {self.model or 'one arm'}",
             tau2_interval_method="profile-likelihood",
@@ -277,8 +278,8 @@ class Answer:
             p_value=two_sided(beta / se, shared["df"]), interval=np.column_stack([beta - half, beta + half]),
             i2=None if typical is None else 100 * tau2 / (tau2 + typical),
             h2=None if typical is None else tau2 / typical + 1,
-            q=TestResult(self.tests.lrt, df, None, chi2_tail(self.tests.lrt, df)),
-            q_wald=TestResult(self.tests.wald, df, None, chi2_tail(self.tests.wald, df)),
+            q=TestResult(self.tests.lrt, df, None, chi2_above(self.tests.lrt, df)),
+            q_wald=TestResult(self.tests.wald, df, None, chi2_above(self.tests.wald, df)),
             omnibus=wald(beta[chosen], vb[np.ix_(chosen, chosen)], shared["df"]),
             omnibus_of=tuple(moderators.names[j] for j in chosen), model=self.model or "one arm",
             warnings=tuple(self.notes), design=moderators,

@@ -17,7 +17,8 @@ from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.multivariate.rows import Rows, read, user_weights
 from vfmeta.frequentist.multivariate.terms import Term, build, parse
-from vfmeta.results.wald import TestResult, chi2_tail, two_sided, wald
+from vfmeta.kernels.distributions import chi2_above
+from vfmeta.results.wald import TestResult, two_sided, wald
 
 
 def multivariate(
@@ -187,7 +188,7 @@ def summarise(
         terms=rows.design.names,
         estimate=fit.beta, se=se, statistic=statistic, p_value=two_sided(statistic, degrees),
         interval=around(fit.beta, se, level, degrees), df=degrees, vb=fit.cov, random=components,
-        q=TestResult(q, k - p, None, chi2_tail(q, k - p)), omnibus=omnibus,
+        q=TestResult(q, k - p, None, chi2_above(q, k - p)), omnibus=omnibus,
         omnibus_of=tuple(rows.design.names[j] for j in tested),
         log_likelihood=reml if problem.reml else ml, log_likelihood_ml=ml, log_likelihood_reml=reml,
         parameters=p + int(problem.free.sum()),
