@@ -91,3 +91,13 @@ def test_bad_batches_name_what_is_wrong() -> None:
         vf.bayes.random_effects_many(frame.assign(y=[0.1, 0.2, math.nan]), by="q", tau=priors.HalfNormal(1))
     with pytest.raises(vf.InputError, match="tau_scales must"):
         vf.bayes.prior_sensitivity(y=Y, v=V, tau_scales=[-1.0], mu_sds=[1.0])
+
+
+def test_whole_numbers_and_batches_meet_one_compiled_kernel() -> None:
+    from vfmeta.kernels import normal_normal
+
+    y, v = [0.1, 0.4, -0.2, 0.3], [0.04, 0.09, 0.05, 0.1]
+    for tau in (priors.HalfNormal(1), priors.HalfNormal(1.0), priors.Conventional(), priors.Jeffreys(), priors.Uniform(5)):
+        vf.bayes.random_effects(y=y, v=v, tau=tau, mu=priors.Normal(0, 2))
+    vf.bayes.random_effects_many(pd.DataFrame({"q": [1, 1, 1, 1], "y": y, "v": v}), by="q", tau=priors.HalfNormal(1))
+    assert len(normal_normal.solve.signatures) == 1

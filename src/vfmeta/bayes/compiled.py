@@ -55,8 +55,8 @@ def one(
     head, limits, below = np.zeros(12), np.empty((3, len(prob))), np.zeros((2, len(at)))
     study, grid = np.zeros((6, len(y))), np.empty((2, points))
     status = kernel.solve(
-        y, v, prior, logw, mean, precision, tau.size or 0.0, tau.high, tau.tail + len(y) - (not mu.proper), prob, shortest, at,
-        0.0, _NONE, points, head, limits, below, study, grid,
+        y, v, prior, logw, mean, precision, float(tau.size or 0), float(tau.high), float(tau.tail + len(y) - (not mu.proper)),
+        prob, float(shortest), at, 0.0, _NONE, head, limits, below, study, grid,
     )  # fmt: skip
     if status != kernel.SOLVED:
         return None

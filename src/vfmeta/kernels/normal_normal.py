@@ -137,7 +137,7 @@ def _study(y: float, v: float, p: np.ndarray, m: np.ndarray, s: np.ndarray, t2: 
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, mean0: np.ndarray, precision: np.ndarray,
           size: float, end: float, tail: float, prob: np.ndarray, level: float, at: np.ndarray, at_tau: float,
-          at_theta: np.ndarray, points: int, head: np.ndarray, limits: np.ndarray, below: np.ndarray, study: np.ndarray,
+          at_theta: np.ndarray, head: np.ndarray, limits: np.ndarray, below: np.ndarray, study: np.ndarray,
           grid: np.ndarray) -> int:  # fmt: skip
     """One meta-analysis.
 
@@ -156,8 +156,6 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
         Where above 0, the first and the last quantile give way to the ends of the shortest intervals of this probability.
     at : (m,)
         Where P(mu < x) and P(next < x) are wanted; ``at_tau``, ``at_theta`` (k,) or (0,) likewise.
-    points : int
-        Length of the traced density of mu (0: none, and no modes).
     head : (12,), out
         Log mass, mean and SD of tau, mu, next; modes of tau, mu, next; share of the prior in mu (0-1); P(tau < at_tau).
     limits : (3, n), out
@@ -168,7 +166,7 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
         Share of weight (0-1), mean, SD, lowest and highest of the quantiles asked for, P(theta < at_theta); a row count
         below 6 skips the studies.
     grid : (2, points), out
-        Places and densities.
+        Places and densities of the traced density of mu; none where it is empty, and no modes.
 
     Returns
     -------
@@ -258,6 +256,7 @@ def solve(y0: np.ndarray, v: np.ndarray, prior: np.ndarray, logw: np.ndarray, me
             study[3, i], study[4, i] = centre + low, centre + high
             if len(at_theta) == k:
                 study[5, i] = cdf(at_theta[i] - centre, p, own, spread)
+    points = grid.shape[1]
     if points > 1:
         low, high = _quantile(0.0005, of_mu, n_mu, p, m, s), _quantile(0.9995, of_mu, n_mu, p, m, s)
         trace(low, high, p, m, s, grid[1])
@@ -296,6 +295,6 @@ def solve_rows(first: int, last: int, start: np.ndarray, y: np.ndarray, v: np.nd
         out = np.zeros((6, j - i)) if studies else none
         aims = at_theta[i:j] if len(at_theta) else empty
         status[b] = solve(y[i:j], v[i:j], prior[b], logw[b], mean[b], precision[b], size[b], end[b], tail[b], prob, level,
-                          at[b], at_tau[b], aims, 0, head[b], limits[b], below[b], out, grid)  # fmt: skip
+                          at[b], at_tau[b], aims, head[b], limits[b], below[b], out, grid)  # fmt: skip
         if studies:
             study[:, i:j] = out

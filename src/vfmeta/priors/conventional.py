@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
-from vfmeta.kernels.quadrature import integrate
+from vfmeta.kernels.quadrature import Density, integrate
 from vfmeta.priors.family import TauPrior
 
 
@@ -21,7 +22,6 @@ class Conventional(TauPrior):
 
     note: str = ""
     uses_v: ClassVar[bool] = True
-    _totals: dict[bytes, float] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def tail(self) -> float:
@@ -35,12 +35,10 @@ class Conventional(TauPrior):
         return u - 1.5 * total / k
 
     def constant(self, v: np.ndarray) -> float:
-        key = np.asarray(v, dtype=float).tobytes()
-        if key not in self._totals:
-            scales = [float(np.sqrt(v.min())), float(np.sqrt(v.max()))]
-            found = integrate(lambda t: self.formula(np.log(t), t, (), v, len(v)), lambda t: np.zeros(len(t)), scales)
-            self._totals[key] = found.log_mass
-        return -self._totals[key]
+        return -self._solved(v).log_mass
+
+    def _solved(self, v: np.ndarray) -> Density:
+        return _made_proper(np.asarray(v, dtype=float).tobytes())
 
     def _data(self, v: Any) -> dict[str, Any]:
         return {"v": v, "constant": self.constant(v)}
@@ -59,3 +57,11 @@ class Conventional(TauPrior):
     @property
     def words(self) -> str:
         return "tau ~ conventional (Berger-Deely), from the variances of the studies"
+
+
+@lru_cache(maxsize=64)
+def _made_proper(variances: bytes) -> Density:
+    """The density over tau with these variances; its constant and its quantiles come of one integral."""
+    v = np.frombuffer(variances)
+    scales = [float(np.sqrt(v.min())), float(np.sqrt(v.max()))]
+    return integrate(lambda t: Conventional.formula(np.log(t), t, (), v, len(v)), lambda t: np.zeros(len(t)), scales)
