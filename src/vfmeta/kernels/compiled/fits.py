@@ -119,7 +119,7 @@ def room(k):  # type: ignore[no-untyped-def]
     """What `fit_many` needs to work in, for fits of at most ``k`` studies."""
     wide = min(k, MOST) * WIDTH
     return (
-        np.empty(k), np.empty(k), np.empty(k), np.empty(k), np.empty(wide), np.empty(wide), np.empty(wide), np.empty(SLOTS),
+        np.empty(k), np.empty(k), np.empty(k), np.empty(k), np.empty(wide), np.empty(wide), np.empty(SLOTS),
         np.empty(WIDTH), np.empty(WIDTH, np.int64), np.empty(WIDTH, np.int64), np.empty(WIDTH, np.int64), np.empty(k, np.int64),
     )  # fmt: skip
 
@@ -139,7 +139,7 @@ def fit_many(ys, vs, ws, kind, which, start, rank, given, method, asked, drop, w
     tau2 for all or for each; its method; by number of studies, the Q that the method asks for and those of the limits of
     tau2; the drop of the log-likelihood to its limits; and what is wanted.
     """
-    y, v, a, work, y_lanes, v_lanes, w_lanes, s, centre, half, who, counts, index_ = scratch
+    y, v, a, work, y_lanes, v_lanes, s, centre, half, who, counts, index_ = scratch
     index = which if kind in (RAGGED, CUMULATIVE) else index_
     lanes = 0
     for r in range(low, high):
@@ -157,9 +157,9 @@ def fit_many(ys, vs, ws, kind, which, start, rank, given, method, asked, drop, w
             continue
         widest = fill(y_lanes, v_lanes, counts, lanes)
         if method in (REML, ML):
-            fit_lanes(y_lanes, v_lanes, counts, widest, lanes, method == REML, w_lanes, s, a, work)
+            fit_lanes(y_lanes, v_lanes, counts, widest, lanes, method == REML, s, a, work)
         else:
-            weigh_lanes(y_lanes, v_lanes, counts, widest, lanes, method == DL, w_lanes, s)
+            weigh_lanes(y_lanes, v_lanes, counts, widest, lanes, method == DL, s)
         for j in range(lanes):
             b, n, found = who[j], counts[j], lane(s, j)
             _basics(found, n, centre[j], half[j], b, out)

@@ -37,9 +37,9 @@ _ROUNDS = 30
 _SLACK = 1 + 1e-6  # the proof is made one step, the last, beside the root
 (
     TAU2, TOTAL, MEAN, Q, TRACE, Q0, TRACE0,
-    _S, _LAST, _START, _OPEN, _PROVED, _R, _RY, _R2, _R2Y, _R2YY, _R3, _R3Y, _R3YY, _PP, _TR, _PPP, _TR2,
-) = (WIDTH * slot for slot in range(24))  # fmt: skip
-SLOTS = 24 * WIDTH
+    _S, _LAST, _START, _OPEN, _PROVED, _R, _RY, _R2, _R2Y, _R2YY, _R3, _R3Y, _R3YY, _PP, _TR, _PPP, _TR2, _RYY,
+) = (WIDTH * slot for slot in range(25))  # fmt: skip
+SLOTS = 25 * WIDTH
 
 
 @inlined
@@ -77,10 +77,9 @@ def lane(s, j):  # type: ignore[no-untyped-def]
 
 
 @exact
-def _sums(y, v, widest, lanes, restricted, weights, s):  # type: ignore[no-untyped-def]
+def _sums(y, v, widest, lanes, restricted, s):  # type: ignore[no-untyped-def]
     """y'PPy, tr P (or 1'W1), y'PPPy and tr PP (or 1'WW1) at ``s[TAU2]``, from sums about the first study kept apart."""
     for j in range(lanes):
-        weights[j] = 1.0 / (v[j] + s[TAU2 + j])
         s[_R + j], s[_RY + j], s[_R2 + j], s[_R2Y + j] = 0.0, 0.0, 0.0, 0.0
         s[_R2YY + j], s[_R3 + j], s[_R3Y + j], s[_R3YY + j] = 0.0, 0.0, 0.0, 0.0
     for i in range(1, widest):
@@ -89,7 +88,6 @@ def _sums(y, v, widest, lanes, restricted, weights, s):  # type: ignore[no-untyp
             w = 1.0 / (v[at + j] + s[TAU2 + j])
             a, ww = w * y[at + j], w * w
             wa = w * a
-            weights[at + j] = w
             s[_R + j] += w
             s[_RY + j] += a
             s[_R2 + j] += ww
@@ -99,7 +97,7 @@ def _sums(y, v, widest, lanes, restricted, weights, s):  # type: ignore[no-untyp
             s[_R3Y + j] += a * ww
             s[_R3YY + j] += a * wa
     for j in range(lanes):
-        top, r, r2, r2y, r3 = weights[j], s[_R + j], s[_R2 + j], s[_R2Y + j], s[_R3 + j]
+        top, r, r2, r2y, r3 = 1.0 / (v[j] + s[TAU2 + j]), s[_R + j], s[_R2 + j], s[_R2Y + j], s[_R3 + j]
         total = top + r
         mean = s[_RY + j] / total
         own = top * mean  # less the first study's own P y
@@ -160,59 +158,52 @@ def _advance(lanes, s):  # type: ignore[no-untyped-def]
 
 
 @exact
-def _weigh(y, v, widest, lanes, weights, s):  # type: ignore[no-untyped-def]
-    """Weights at ``s[TAU2]``, and the first two of their sums."""
+def _weigh(y, v, widest, lanes, s):  # type: ignore[no-untyped-def]
+    """1'W1, the mean, y'Py and tr P at ``s[TAU2]``."""
     for j in range(lanes):
-        weights[j] = 1.0 / (v[j] + s[TAU2 + j])
-        s[_R + j], s[_RY + j] = 0.0, 0.0
+        s[_R + j], s[_RY + j], s[_RYY + j], s[_R2 + j] = 0.0, 0.0, 0.0, 0.0
     for i in range(1, widest):
         at = i * WIDTH
         for j in range(lanes):
             w = 1.0 / (v[at + j] + s[TAU2 + j])
-            weights[at + j] = w
+            a = w * y[at + j]
             s[_R + j] += w
-            s[_RY + j] += w * y[at + j]
-
-
-@exact
-def _moments(y, widest, lanes, weights, s):  # type: ignore[no-untyped-def]
-    """1'W1, the mean, y'Py and tr P from the weights and their sums."""
+            s[_RY + j] += a
+            s[_RYY + j] += a * y[at + j]
+            s[_R2 + j] += w * w
     for j in range(lanes):
-        total = weights[j] + s[_R + j]
+        top, r = 1.0 / (v[j] + s[TAU2 + j]), s[_R + j]
+        total = top + r
         mean = s[_RY + j] / total
         s[TOTAL + j], s[MEAN + j] = total, mean
-        s[Q + j], s[TRACE + j] = weights[j] * mean * mean, weights[j] * s[_R + j]
-    for i in range(1, widest):
-        at = i * WIDTH
-        for j in range(lanes):
-            w = weights[at + j]
-            r = y[at + j] - s[MEAN + j]
-            s[Q + j] += w * r * r
-            s[TRACE + j] += w * (s[TOTAL + j] - w)
-    for j in range(lanes):
-        s[TRACE + j] /= s[TOTAL + j]
+        # the first study's own part, its weight times mean^2, is at least 1 / k of what is taken away
+        s[Q + j] = s[_RYY + j] - mean * s[_RY + j]
+        s[TRACE + j] = (2 * top * r + (r * r - s[_R2 + j])) / total
 
 
 @exact
-def fit_lanes(y, v, counts, widest, lanes, restricted, weights, s, one, two):  # type: ignore[no-untyped-def]
+def fit_lanes(y, v, counts, widest, lanes, restricted, s, one, two):  # type: ignore[no-untyped-def]
     """Everything of a pool at the global maximum, into ``s``: `TAU2` (NaN where none was found) to `TRACE0`.
 
-    ``counts`` are the numbers of studies of the first ``lanes``, 2 to `MOST`; ``weights`` is scratch as large as ``y``, ``one``
-    and ``two`` are for the studies of one lane.
+    ``counts`` are the numbers of studies of the first ``lanes``, 2 to `MOST`; ``one`` and ``two`` are scratch for those of
+    one lane.
     """
     for j in range(lanes):
-        s[TAU2 + j], s[_S + j], s[_RY + j] = 0.0, 0.0, 0.0
+        s[TAU2 + j], s[_S + j], s[_RY + j], s[_RYY + j] = 0.0, 0.0, 0.0, 0.0
     for i in range(1, widest):
         at = i * WIDTH
         for j in range(lanes):
-            s[_S + j] += y[at + j] * y[at + j]
+            square = y[at + j] * y[at + j]
+            s[_S + j] += square
             s[_RY + j] += y[at + j]
+            s[_RYY + j] += square / v[at + j]
     for j in range(lanes):
         s[_S + j] -= s[_RY + j] * s[_RY + j] / counts[j]  # no less than 1 / k of the first term: y[0] = 0
-    _sums(y, v, widest, lanes, restricted, weights, s)
-    _moments(y, widest, lanes, weights, s)
+    _sums(y, v, widest, lanes, restricted, s)
     for j in range(lanes):
-        s[Q0 + j], s[TRACE0 + j] = s[Q + j], s[TRACE + j]
+        top, r = 1.0 / v[j], s[_R + j]
+        s[Q0 + j] = s[_RYY + j] - s[_RY + j] * s[_RY + j] / (top + r)
+        s[TRACE0 + j] = (2 * top * r + (r * r - s[_R2 + j])) / (top + r)
     _begin(lanes, s)
     for _ in range(_ROUNDS):
         waiting = False
@@ -220,28 +211,25 @@ def fit_lanes(y, v, counts, widest, lanes, restricted, weights, s, one, two):  #
             waiting |= s[_OPEN + j] > 0.0
         if not waiting:
             break
-        _sums(y, v, widest, lanes, restricted, weights, s)
+        _sums(y, v, widest, lanes, restricted, s)
         _advance(lanes, s)
     for j in range(lanes):
         if s[_PROVED + j] == 0.0:
             n = counts[j]
             take(y, v, n, j, one, two)
             s[TAU2 + j] = by_likelihood(Mean(one[:n], two[:n]), restricted)
-    _weigh(y, v, widest, lanes, weights, s)
-    _moments(y, widest, lanes, weights, s)
+    _weigh(y, v, widest, lanes, s)
 
 
 @exact
-def weigh_lanes(y, v, counts, widest, lanes, estimated, weights, s):  # type: ignore[no-untyped-def]
+def weigh_lanes(y, v, counts, widest, lanes, estimated, s):  # type: ignore[no-untyped-def]
     """As `fit_lanes` where nothing is iterated: tau2 by DerSimonian and Laird if ``estimated``, else 0."""
     for j in range(lanes):
         s[TAU2 + j] = 0.0
-    _weigh(y, v, widest, lanes, weights, s)
-    _moments(y, widest, lanes, weights, s)
+    _weigh(y, v, widest, lanes, s)
     for j in range(lanes):
         s[Q0 + j], s[TRACE0 + j] = s[Q + j], s[TRACE + j]
     if estimated:
         for j in range(lanes):
             s[TAU2 + j] = max((s[Q0 + j] - (counts[j] - 1)) / s[TRACE0 + j], 0.0)
-        _weigh(y, v, widest, lanes, weights, s)
-        _moments(y, widest, lanes, weights, s)
+        _weigh(y, v, widest, lanes, s)
