@@ -266,13 +266,16 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1, help="processes, -1 for one a core")
     parser.add_argument("--out", type=Path, default=REPORTS)
     given = parser.parse_args()
+    from benchmarks import levels  # which takes the designs from here
+
     given.out.mkdir(parents=True, exist_ok=True)
     table = simulate(scenarios(), given.draws, given.seed, given.jobs, progress=True)
     write_csv(table, given.out / "coverage.csv")
     written = pd.read_csv(given.out / "coverage.csv")
     picture(written, given.out / "coverage.png")
     (given.out / "coverage.md").write_text(text(written), encoding="utf-8")
-    print(f"Wrote coverage.csv, coverage.png and coverage.md to {given.out}.")
+    levels.write(given.out, given.draws, given.seed)
+    print(f"Wrote coverage.csv, coverage.png, coverage.md, levels.csv and levels.md to {given.out}.")
 
 
 if __name__ == "__main__":

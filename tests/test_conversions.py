@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -302,3 +303,52 @@ def test_overlap_and_tetrachoric():
     ):
         with pytest.raises(vf.InputError, match="is unknown"):
             wrong()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: convert.d_from_p(0, 5, 5), "row 1, p: so small a p value"),
+        (lambda: convert.wald([0.5, 0.4], p=["0.03", "<0.001"]), "row 2, p: '<0.001' is a bound"),
+        (lambda: convert.wald([0.5], low=[0.1], high=[np.inf], log=True), "row 1, high: the value is infinite"),
+        (lambda: convert.wald([0.5, 0.4], low=[0.1], high=[0.8, 0.9, 1.0]), "estimate has 2, high has 3"),
+        (lambda: convert.wald([0.5, 0.4], p=[0.1, np.nan]), "row 2: neither interval nor test statistic nor p value"),
+        (lambda: convert.wald([0.5], p=[1e-300], df=3), "row 1, p: so small a p value"),
+        (lambda: convert.d_to_r([0.5, np.nan]), "row 2, d: the value is missing"),
+        (lambda: convert.r_to_d([np.nan]), "row 1, r: the value is missing"),
+        (lambda: convert.back_transform("RR", [0.1, np.nan]), "row 2, value: the value is missing"),
+        (lambda: convert.back_transform("IRFT", [0.1]), "person-time"),
+        (lambda: convert.back_transform("PFT", [0.1, 0.2], n=[4, 5, 6]), "value has 2, n has 3"),
+    ],
+)
+def test_conversions_refuse_what_has_no_answer(call, said):
+    with pytest.raises(vf.InputError, match=re.escape(said)):
+        call()
+
+
+def test_root_rates_of_freeman_and_tukey_come_back_with_their_time():
+    """0/10, 3/100, 5/50: the rates themselves, and the solution of the equation that defines the measure."""
+    time = np.array([10.0, 100.0, 50.0])
+    y = vf.effect_size("IRFT", data={"x": [0, 3, 5], "t": time}, events="x", time="t").y
+    assert convert.back_transform("IRFT", y, n=time) == pytest.approx([0.0, 0.03, 0.1], abs=1e-12)
+    rate = convert.back_transform("IRFT", [0.7], n=[4.0])
+    assert (np.sqrt(rate) + np.sqrt(rate + 1 / 4)) / 2 == pytest.approx(0.7, rel=1e-12)
+
+
+def test_value_that_no_size_could_give_is_said():
+    """After metafor-project.org, analyses:miller1978: 45 events in 5.5 million, taken back at the harmonic mean."""
+    n = np.array([100000, 500000, 900000, 600, 4000000])
+    fit = vf.random_effects(vf.effect_size("PFT", data={"x": [3, 15, 20, 2, 5], "n": n}, events="x", n="n"), test="Wald")
+    with pytest.warns(vf.VfmetaWarning, match=r"row 1.*very unequal sizes.*vf\.glmm"):
+        convert.back_transform("PFT", [fit.estimate, *fit.interval], n=len(n) / (1 / n).sum())
+
+
+def test_one_size_means_groups_of_one_size():
+    """After easystats/effectsize #571."""
+    for sizes in ({"n1": 10}, {"n2": 10}, {}):
+        assert convert.d_to_r(0.5, **sizes)[0] == pytest.approx(0.5 / np.sqrt(0.5**2 + 4))
+
+
+def test_unbiased_correlation_needs_more_than_four():
+    with pytest.raises(vf.InputError, match=r"row 1.*more than 4"):
+        vf.effect_size("UCOR", data={"r": [0.3, 0.2], "n": [4, 9]}, r="r", n="n")

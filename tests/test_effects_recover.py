@@ -53,12 +53,20 @@ def test_range_after_wan_and_luo() -> None:
     assert sd == pytest.approx(8.0 / (2 * PHI((30 - 0.375) / 30.25)), rel=1e-9)
 
 
-def test_five_numbers_after_wan_and_luo() -> None:
+def test_five_numbers_after_shi_and_luo() -> None:
     a, q1, m, q3, b, n = 1.0, 3.0, 4.0, 6.0, 10.0, 60
     mean, sd = recover.from_five_numbers(m, q1, q3, a, b, n)
     w1, w2 = 2.2 / (2.2 + 60**0.75), 0.7 - 0.72 / 60**0.55
     assert mean == pytest.approx(w1 * 5.5 + w2 * 4.5 + (1 - w1 - w2) * 4.0, rel=1e-12)
-    assert sd == pytest.approx(9 / (4 * PHI((60 - 0.375) / 60.25)) + 3 / (4 * PHI((0.75 * 60 - 0.125) / 60.25)), rel=1e-9)
+    # Shi et al. 2020: the range and the interquartile range over theta1 and theta2
+    theta1 = (2 + 0.14 * 60**0.6) * PHI((60 - 0.375) / 60.25)
+    theta2 = (2 + 2 / (0.07 * 60**0.6)) * PHI((0.75 * 60 - 0.125) / 60.25)
+    assert sd == pytest.approx(9 / theta1 + 3 / theta2, rel=1e-9)
+    by_quantiles = vf.convert.mean_sd_from_quantiles(
+        n=[n], minimum=[a], q1=[q1], median=[m], q3=[q3], maximum=[b], skew_test=False
+    )
+    assert (mean, sd) == pytest.approx((by_quantiles[0][0], by_quantiles[1][0]), rel=1e-12)  # one home, one value
+    assert recover.sd_from_quartiles_and_range(q1, q3, a, b, n) == sd
 
 
 @pytest.mark.parametrize("n", [15, 80])
@@ -103,7 +111,10 @@ def test_critical_value_follows_the_level() -> None:
     [
         (lambda: recover.se_from_ci(2, 1), "lower limit"),
         (lambda: recover.se_from_ci(1, 1), "lower limit"),
-        (lambda: recover.se_from_ci(math.nan, 1), "lower limit"),
+        (lambda: recover.se_from_ci(math.nan, 1), "row 1, low: the value is missing"),
+        (lambda: recover.se_from_ci([1, 2, 3], [4, 5]), "low has 3, high has 2"),
+        (lambda: recover.se_from_p(0.5, 1e-300, 3), "no test statistic"),
+        (lambda: recover.se_from_p(math.nan, 0.5), "row 1, estimate: the value is missing"),
         (lambda: recover.se_from_ci(0, 1, 95), "0.95"),
         (lambda: recover.sd_from_se(0, 10), "greater than 0"),
         (lambda: recover.sd_from_se(1, 0), "at least 1"),
@@ -112,6 +123,7 @@ def test_critical_value_follows_the_level() -> None:
         (lambda: recover.se_from_p(1, 1), "0 < p < 1"),
         (lambda: recover.se_from_p(0, 0.5), "not 0"),
         (lambda: recover.se_from_t(1, 0), "neither is 0"),
+        (lambda: recover.se_from_t(1, math.inf), "row 1, t: the value is infinite"),
         (lambda: recover.from_quartiles(5, 6, 9, 20), "ascending"),
         (lambda: recover.from_range(5, 5, 5, 20), "the same"),
         (lambda: recover.from_five_numbers(5, 4, 6, 4.5, 9, 20), "ascending"),

@@ -229,3 +229,14 @@ def test_an_effect_table_brings_its_counts() -> None:
                            mean1="a", sd1="b", n1="c", mean2="d", sd2="b", n2="c"))  # fmt: skip
     with pytest.raises(vf.InputError, match="missing: events1"):
         vf.mantel_haenszel("RR", data={"a": 1})
+
+
+def test_single_risk_differences_are_those_of_an_effect_table() -> None:
+    """A zero cell is corrected in the variance only, as in `effect_size`: 0/10 against 2/12 is -1/6."""
+    data = pd.DataFrame({"a": [0, 3, 5], "n": [10, 20, 30], "c": [2, 4, 0], "m": [12, 22, 33]})
+    named = {"data": data, "events1": "a", "n1": "n", "events2": "c", "n2": "m"}
+    fit, table = vf.mantel_haenszel("RD", **named), vf.effect_size("RD", **named)
+    assert fit.y[0] == pytest.approx(-1 / 6, rel=1e-12)
+    np.testing.assert_allclose([fit.y, fit.v], [table.y, table.v], rtol=1e-12)
+    inside = vf.effect_size("RD", add_to_estimate=True, **named)
+    np.testing.assert_allclose(vf.mantel_haenszel("RD", add_to_estimate=True, **named).y, inside.y, rtol=1e-12)

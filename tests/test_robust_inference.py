@@ -113,8 +113,47 @@ def test_refusals(model):
         vf.robust(weighted, model.data.trial)
     alone = model.data.assign(z=(model.data.trial == 0).astype(float))
     fit = vf.multivariate(y=alone.y, v=alone.v, data=alone, random="1 | trial", formula="~ z")
-    with pytest.raises(vf.InputError, match="one cluster alone"):
-        vf.robust(fit, "trial", kind="CR3")
+    with pytest.warns(vf.VfmetaWarning, match="Rests on one cluster"):
+        robust = vf.robust(fit, "trial", kind="CR3")
+    assert np.isnan(robust.se).tolist() == [False, True]
+    with pytest.raises(vf.InputError, match=r"rests on one cluster \(z\)"):
+        robust.wald(["z"])
+
+
+@pytest.mark.parametrize("formula", ["~ 0 + g", "~ g"])
+def test_coefficient_of_one_cluster_is_not_estimable_and_the_others_are_the_jackknife(formula):
+    """After jepusto/clubSandwich #86: the level c is met in one cluster only."""
+    v = [0.02, 0.03, 0.05, 0.01, 0.02, 0.03, 0.05, 0.01, 0.02, 0.07]
+    frame = pd.DataFrame({"y": [0.1, 0.3, 0.5, 0.2, 0.4, 1.2, 1.7, -0.4, 0.6, 0.5], "v": v, "g": list("aaaabbbbcc")})
+    frame["trial"] = list("ABCDEFGHII")
+    fit = vf.meta_regression(frame, formula, y="y", v="v")
+    x, w = fit.design.x, np.sqrt(1 / (fit.v + fit.tau2))
+
+    def coefficients(keep):
+        return np.linalg.lstsq(w[keep, None] * x[keep], w[keep] * fit.y[keep], rcond=None)[0]
+
+    whole = coefficients(np.ones(10, bool))
+    moved = np.array([coefficients((frame.trial != t).to_numpy()) - whole for t in "ABCDEFGHI"])
+    for kind in ("CR0", "CR1", "CR1p", "CR2", "CR3"):
+        with pytest.warns(vf.VfmetaWarning, match=r"Rests on one cluster.*g\[(T\.)?c\]"):
+            robust = vf.robust(fit, frame.trial, kind=kind)
+        row = robust.to_frame().iloc[2]
+        assert np.isnan(row[["se", "ci_low", "ci_high", "statistic", "df", "p_value"]].astype(float)).all()
+        assert (robust.se[:2] > 0).all()
+        assert np.isfinite(robust.p_value[:2]).all()
+        assert "not estimable" in str(robust)
+        assert "nan" not in str(robust)
+        assert np.isnan(robust.predict()["se"]).tolist() == [g == "c" for g in frame.g]
+    np.testing.assert_allclose(robust.se[:2], np.sqrt((moved[:, :2] ** 2).sum(axis=0)), rtol=1e-9)
+
+
+def test_one_cluster_only_is_said():
+    """After jepusto/clubSandwich #62, #63."""
+    y, v = [0.3, 0.5, 0.2, 0.4, 0.1], [0.04, 0.03, 0.02, 0.05, 0.03]
+    with pytest.raises(vf.InputError, match=r"one cluster only \(s\)"):
+        vf.che(y=y, v=v, cluster=["s"] * 5, rho=0.6)
+    with pytest.raises(vf.InputError, match=r"one cluster only \(s\)"):
+        vf.robust(vf.random_effects(y=y, v=v), ["s"] * 5)
 
 
 def test_che_is_its_parts():

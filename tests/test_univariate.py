@@ -317,3 +317,40 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_bad_choices(choice: dict[str, Any], message: str) -> None:
     with pytest.raises(vf.InputError, match=message):
         vf.random_effects(y=Y, v=V, **choice)
+
+
+@pytest.mark.parametrize("weights", ["equal", [2.0, 3.0, 1.0]])
+def test_hartung_knapp_factor_under_weights_of_ones_own_has_mean_one(weights: Any) -> None:
+    """The factor is about the inverse-variance mean, where it is Q / (k - 1); about the other its mean is 111 here."""
+    v, rng = np.array([0.001, 1.0, 1.0]), np.random.default_rng(11)
+    plain, factors = [], []
+    for _ in range(3):
+        y = rng.normal(0, np.sqrt(v))
+        with quiet():
+            fit = vf.random_effects(y=y, v=v, weights=weights, tau2=0.0)
+        a = np.ones(3) if weights == "equal" else np.array(weights)
+        assert fit.estimate == pytest.approx(a @ y / a.sum(), rel=1e-12)
+        plain.append(math.sqrt(a**2 @ v) / a.sum())
+        factors.append((fit.se / plain[-1]) ** 2)
+        mean = (y / v).sum() / (1 / v).sum()
+        assert factors[-1] == pytest.approx(((y - mean) ** 2 / v).sum() / 2, rel=1e-9)
+
+
+def test_deviance_of_one_model_is_one_value() -> None:
+    """A pool is a multivariate model, a location-scale model and a regression: -2 (log likelihood less the saturated one)."""
+    y, v = np.array([0.1, 0.4, -0.2, 0.7, 0.3]), np.array([0.02, 0.05, 0.03, 0.04, 0.08])
+    with quiet():
+        fit = vf.random_effects(y=y, v=v, method="ML")
+    m, t = v + fit.tau2, fit.tau2
+    mean = (y / m).sum() / (1 / m).sum()
+    by_hand = (np.log(m / v) + (y - mean) ** 2 / m).sum()
+    assert t > 0
+    assert fit.information("ML").deviance == pytest.approx(by_hand, rel=1e-10)
+    others = [
+        vf.meta_regression(y=y, v=v, formula="~ 1", data={"x": y}, method="ML"),
+        vf.multivariate(y=y, v=v, data={"s": list("abcde")}, random="1 | s", method="ML"),
+        vf.location_scale(y=y, v=v, data={"x": y}, formula="~ 1", scale="~ 1", method="ML"),
+    ]
+    for other in others:
+        assert other.information("ML").deviance == pytest.approx(by_hand, rel=1e-6)
+        assert other.information("REML").deviance == pytest.approx(fit.information("REML").deviance, rel=1e-6)

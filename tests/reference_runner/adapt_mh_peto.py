@@ -32,7 +32,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         add, to = _first(options.get("add", 0.5)), _first(options.get("to", "only0"))
         fit = vf.mantel_haenszel(
             options["measure"], **counts, level=level, add=add, to=to, correct=options.get("correct", True),
-            drop00=_first(options.get("drop00", True)), missing="drop",
+            drop00=_first(options.get("drop00", True)), add_to_estimate=True, missing="drop",
         )  # fmt: skip
     return {
         "beta": [fit.estimate], "se": [fit.se], "zval": [fit.statistic], "pval": [fit.p_value],

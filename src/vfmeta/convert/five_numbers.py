@@ -99,7 +99,11 @@ def shi_sd(s: Summary) -> float:
     """As Wan et al.; with all five numbers the optimal weights of Shi et al. (Res Synth Methods 2020;11:641-654)."""
     if s.scenario != "S3":
         return wan_sd(s)
-    n = s.n
+    return float(shi_weighted(s.n, s.maximum - s.minimum, s.q3 - s.q1))
+
+
+def shi_weighted(n: Any, whole: Any, half: Any) -> Any:
+    """The SD from range and interquartile range with the optimal weights of Shi et al. (2020); numbers or arrays."""
     theta1 = (2 + 0.14 * n**0.6) * range_of_normal(n) / 2
     theta2 = (2 + 2 / (0.07 * n**0.6)) * quartile_range_of_normal(n) / 2
-    return float((s.maximum - s.minimum) / theta1 + (s.q3 - s.q1) / theta2)
+    return whole / theta1 + half / theta2

@@ -102,12 +102,14 @@ def risk_from_ratio(y: ArrayLike, baseline_risk: ArrayLike, *, measure: str) -> 
     return risk
 
 
-def d_to_r(d: ArrayLike, n1: ArrayLike = 1, n2: ArrayLike = 1, v: ArrayLike | None = None) -> Converted:
+def d_to_r(d: ArrayLike, n1: ArrayLike | None = None, n2: ArrayLike | None = None, v: ArrayLike | None = None) -> Converted:
     """Correlation of a standardised mean difference with group membership.
 
     ``r = d / sqrt(d^2 + a)`` with ``a = (n1 + n2)^2 / (n1 n2)``, 4 for groups of one size (Borenstein et al. 2009, chapter 7).
+    Without sizes, or with that of one group only, the groups are taken to be of one size.
     """
-    d, n1, n2 = numbers("d", d), positive("n1", n1), positive("n2", n2)
+    n1, n2 = n2 if n1 is None else n1, n1 if n2 is None else n2
+    d, n1, n2 = numbers("d", d), positive("n1", 1 if n1 is None else n1), positive("n2", 1 if n2 is None else n2)
     a = (n1 + n2) ** 2 / (n1 * n2)
     return d / np.sqrt(d**2 + a), None if v is None else a**2 * numbers("v", v) / (d**2 + a) ** 3
 

@@ -188,11 +188,11 @@ def _read(
     whole: bool,
 ) -> list[Summary]:
     """Checked summaries, one per study."""
-    sizes = np.atleast_1d(numbers("n", n))
+    sizes = np.atleast_1d(numbers("n", n, missing=True))
     names = {"minimum": minimum, "q1": q1, "median": median, "q3": q3, "maximum": maximum}
     found = {}
     for name, values in names.items():
-        x = np.full(len(sizes), np.nan) if values is None else np.atleast_1d(numbers(name, values))
+        x = np.full(len(sizes), np.nan) if values is None else np.atleast_1d(numbers(name, values, missing=True))
         if x.shape != sizes.shape:
             raise InputError(f"{name} has shape {x.shape} and n has shape {sizes.shape}; give one value per study in each.")
         if positive:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
-from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.convert.checking import between, numbers, one_length, positive, require
 from vfmeta.core.messages import InputError, warn
 
 LOPSIDED = 0.1  # how far from the middle of its interval an estimate may lie, in widths, before it is said
@@ -46,13 +46,14 @@ def wald(
     -------
     y, v : numpy.ndarray of shape (k,)
         On the analysis scale. Where several sources are given, the interval comes first, then z, then p; NaN in one lets the
-        next one speak, NaN in all gives NaN.
+        next one speak.
 
     Raises
     ------
     InputError
-        No source given, limits in the wrong order, an estimate outside its interval, a ratio <= 0, a p value outside 0 to 1,
-        or an effect of exactly 0, whose p value says nothing on its variance.
+        No source given, or none in a row; limits in the wrong order, an estimate outside its interval, an infinite limit, a
+        ratio <= 0, a p value outside 0 to 1 or so small that no test statistic belongs to it, or an effect of exactly 0, whose
+        p value says nothing on its variance.
     """
     y = positive("estimate", estimate) if log else numbers("estimate", estimate)
     y = np.log(y) if log else y
@@ -66,7 +67,9 @@ def wald(
         return -(ndtri(tail) if df is None else stdtrit(positive("df", df), tail))
 
     if low is not None and high is not None:
-        lo, hi = (np.log(positive(n, x)) if log else numbers(n, x) for n, x in (("low", low), ("high", high)))
+        limits = (("low", low), ("high", high))
+        lo, hi = (np.log(positive(n, x, missing=True)) if log else numbers(n, x, missing=True) for n, x in limits)
+        one_length(estimate=y, low=lo, high=hi)
         require("low", lo, ~(lo >= hi), "the lower limit must lie below the upper one")
         require(
             "estimate", y, ~((y < lo) | (y > hi)), "the estimate lies outside its confidence interval; look at the source again"
@@ -80,10 +83,20 @@ def wald(
                 f"The estimate is not in the middle of its interval in {rows}; the width may not give the standard error.{hint}"
             )
     if z is not None:
-        stat = numbers("z", z)
+        stat = numbers("z", z, missing=True)
+        one_length(estimate=y, z=stat)
         v = np.where(np.isnan(v), _squared_ratio(y, stat), v)
     if p is not None:
-        v = np.where(np.isnan(v), _squared_ratio(y, critical(between("p", p, 0, 1, ends=False) / 2)), v)
+        chance = between("p", p, 0, 1, ends=False, missing=True)
+        one_length(estimate=y, p=chance)
+        stat = critical(chance / 2)
+        require("p", chance, ~np.isinf(stat), "so small a p value has no test statistic; give the interval instead")
+        v = np.where(np.isnan(v), _squared_ratio(y, stat), v)
+    gaps = np.flatnonzero(np.isnan(np.atleast_1d(v)))
+    if len(gaps):
+        raise InputError(
+            [f"row {i + 1}: neither interval nor test statistic nor p value is given; leave the row out." for i in gaps]
+        )
     return y, np.asarray(v, float)
 
 
@@ -108,7 +121,9 @@ def d_from_f(f: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) ->
 def d_from_p(p: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) -> np.ndarray:
     """Cohen's d from the two-sided p value of Student's t test; ``sign`` is that of the difference."""
     n1, n2 = positive("n1", n1), positive("n2", n2)
-    t = -stdtrit(n1 + n2 - 2, between("p", p, 0, 1) / 2)
+    p = between("p", p, 0, 1)
+    t = -stdtrit(n1 + n2 - 2, p / 2)
+    require("p", p, np.isfinite(t), "so small a p value has no test statistic; give the exact t, or means and SDs")
     return np.sign(numbers("sign", sign)) * d_from_t(t, n1, n2)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.convert.checking import between, numbers, one_length, positive, require
 from vfmeta.core import measures, scale
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, warn
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(120)
 
@@ -19,7 +19,7 @@ def r_to_z(r: ArrayLike) -> np.ndarray:
 
 def z_to_r(z: ArrayLike) -> np.ndarray:
     """Correlation of a Fisher's z, ``tanh(z)``."""
-    return scale.FISHER_Z.to_read(numbers("z", z))
+    return scale.FISHER_Z.to_read(numbers("z", z, infinite=True))
 
 
 def logit(p: ArrayLike) -> np.ndarray:
@@ -29,7 +29,7 @@ def logit(p: ArrayLike) -> np.ndarray:
 
 def expit(x: ArrayLike) -> np.ndarray:
     """Proportion of a log odds."""
-    return scale.LOGIT.to_read(numbers("x", x))
+    return scale.LOGIT.to_read(numbers("x", x, infinite=True))
 
 
 def arcsine(p: ArrayLike) -> np.ndarray:
@@ -39,7 +39,7 @@ def arcsine(p: ArrayLike) -> np.ndarray:
 
 def inverse_arcsine(x: ArrayLike) -> np.ndarray:
     """Proportion of an arcsine; what lies outside 0 to pi/2 stands for 0 or 1."""
-    return scale.ARCSINE.to_read(numbers("x", x))
+    return scale.ARCSINE.to_read(numbers("x", x, infinite=True))
 
 
 def double_arcsine(p: ArrayLike, n: ArrayLike) -> np.ndarray:
@@ -60,9 +60,9 @@ def inverse_double_arcsine(x: ArrayLike, n: ArrayLike) -> np.ndarray:
 
     Notes
     -----
-    Values below that of no events, or above that of events in everybody, stand for 0 and 1.
+    Values below that of no events, or above that of events in everybody, stand for 0 and 1, which is warned of.
     """
-    return scale.DOUBLE_ARCSINE.to_read(numbers("x", x), positive("n", n))
+    return back_transform("PFT", x, n)
 
 
 def back_transform(measure: str, value: ArrayLike, n: ArrayLike | None = None) -> np.ndarray:
@@ -77,22 +77,45 @@ def back_transform(measure: str, value: ArrayLike, n: ArrayLike | None = None) -
     value : array-like
         Estimates or limits on the analysis scale.
     n : array-like, optional
-        Sample size, for PFT only.
+        For the two of Freeman and Tukey: the sample size (PFT) or the person-time (IRFT). For a pooled value the harmonic mean
+        is customary; where sizes are very unequal no size gives the pooled proportion or rate back (Schwarzer et al., Res Synth
+        Methods 2019;10:476-483), and ``vf.glmm`` is the better model.
 
     Raises
     ------
     InputError
-        Unknown measure, or PFT without ``n``.
+        Unknown measure, or PFT or IRFT without ``n``.
+
+    Warns
+    -----
+    VfmetaWarning
+        A value of PFT or IRFT lies beyond what ``n`` can give; the nearest possible one (0, or 1) stands for it.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> table = vf.effect_size("IRFT", data={"x": [0, 3], "t": [10.0, 100.0]}, events="x", time="t")
+    >>> [round(float(r), 6) for r in vf.convert.back_transform("IRFT", table.y, n=[10.0, 100.0])]
+    [0.0, 0.03]
     """
     facts = measures.known(measure)
-    x = numbers("value", value)
+    x = numbers("value", value, infinite=True)
     if not facts.scale.sized:
         return np.asarray(facts.scale.to_read(x), float)
+    size = "person-time" if "time" in facts.columns else "sample size"
     if n is None:
-        raise InputError(
-            f"{facts.code} goes back to a proportion only with n=, the sample size (harmonic mean of the sizes when pooled)."
+        raise InputError(f"{facts.code} goes back only with n=, the {size} (harmonic mean when pooled).")
+    sizes = positive("n", n)
+    one_length(value=x, n=sizes)
+    ends = [facts.scale.to_analysis(np.full(sizes.shape, end), sizes) for end in facts.scale.domain]
+    beyond = np.atleast_1d((x < ends[0] * (1 - 1e-9)) | (x > ends[1] * (1 + 1e-9)))
+    if beyond.any():
+        rows = ", ".join(f"row {i + 1}" for i in np.flatnonzero(beyond))
+        warn(
+            f"{rows}: the {facts.code} lies beyond what so small a {size} can give; the nearest possible one stands for it. "
+            "A pool of very unequal sizes has no way back (Schwarzer et al. 2019); vf.glmm needs none."
         )
-    return inverse_double_arcsine(x, n)
+    return facts.scale.to_read(x, sizes)
 
 
 def mean_back_transform(measure: str, value: ArrayLike, tau2: ArrayLike) -> np.ndarray:

@@ -95,6 +95,19 @@ def _from_double_arcsine(x: np.ndarray, n: np.ndarray) -> np.ndarray:
     return np.where(x <= lowest, 0.0, np.where(x >= highest, 1.0, np.where(np.isnan(x), np.nan, p)))
 
 
+def _freeman_tukey_root(rate: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Freeman and Tukey's average of two root rates; of an infinite rate it is infinite."""
+    return (np.sqrt(rate) + np.sqrt(rate + 1 / time)) / 2
+
+
+def _from_freeman_tukey_root(x: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Solved for the rate: twice the average times the difference of the two roots is 1/time; below that of no events: 0."""
+    x, time = np.broadcast_arrays(x, time)
+    lowest = np.sqrt(1 / time) / 2
+    inside = np.maximum(x, lowest)
+    return np.where(np.isnan(x), np.nan, (inside - 1 / (4 * inside * time)) ** 2)
+
+
 READ = Scale("", _same, _same, printed=True)
 LOG = Scale("log", _exp, _log, (0.0, math.inf), printed=True)
 LOGIT = Scale("logit", _expit, _logit, (0.0, 1.0))
@@ -102,3 +115,4 @@ FISHER_Z = Scale("Fisher's z of", np.tanh, np.arctanh, (-1.0, 1.0))
 ARCSINE = Scale("arcsine", _from_arcsine, _arcsine, (0.0, 1.0))
 DOUBLE_ARCSINE = Scale("double arcsine", _from_double_arcsine, _double_arcsine, (0.0, 1.0), sized=True)
 ROOT = Scale("root", _from_root, np.sqrt, (0.0, math.inf))
+FREEMAN_TUKEY_ROOT = Scale("Freeman-Tukey root", _from_freeman_tukey_root, _freeman_tukey_root, (0.0, math.inf), sized=True)

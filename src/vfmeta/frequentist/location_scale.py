@@ -21,7 +21,7 @@ from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
 from vfmeta.kernels.regression import CollinearError, redundant
 from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.frames import scaled
-from vfmeta.results.information import Information, information
+from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult, quantile, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -121,10 +121,11 @@ class LocationScaleResult(Coefficients):
         return scaled(frame, self.question)
 
     def information(self, kind: str | None = None) -> Information:
-        """Log-likelihood, AIC, AICc and BIC, by ML or REML (that of the fit when left out); deviance is -2 log likelihood."""
+        """Log-likelihood, deviance, AIC, AICc and BIC, by ML or REML (that of the fit when left out)."""
         kind = choice("kind", kind or self.method, Likelihood)
-        p = len(self.terms)
-        return information(kind, self.log_likelihood[kind], p + len(self.scale_terms), self.k - (p if kind == "REML" else 0))
+        p, restricted = len(self.terms), kind == "REML"
+        count, n = p + len(self.scale_terms), self.k - (p if restricted else 0)
+        return information(kind, self.log_likelihood[kind], count, n, 0.0 if restricted else saturated(self.v))
 
     def predict(
         self, new: Any = None, new_scale: Any = None, *, level: float | None = None, on: OnScale = "analysis"

@@ -70,6 +70,7 @@ def mantel_haenszel(
     correct: bool = True,
     add: float = 0.5,
     to: ZeroCells = "only0",
+    add_to_estimate: bool | None = None,
     drop00: bool | None = None,
     pool_add: float = 0.0,
     missing: Missing = "raise",
@@ -105,6 +106,9 @@ def mantel_haenszel(
     add, to : float, {"only0", "all", "if0all", "none"}
         For the estimates of the single studies only (forest plot, Cochran's Q): what is added to the cells, and to which
         tables.
+    add_to_estimate : bool, optional
+        Whether what is added enters those estimates as well as their variances; by default as in ``vf.effect_size``: not for
+        differences, which exist as counted.
     drop00 : bool, optional
         Whether studies without events (or with events in everybody) in both arms are left out of the single-study estimates
         and of Cochran's Q. By default they are for ratios, and are not for differences.
@@ -130,7 +134,8 @@ def mantel_haenszel(
     facts = row(measure)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2}
     counts = read_counts(measure, facts.columns, given, data=data, study=study, missing=missing, level=level)
-    shown, pooled = ZeroRule(add, to), ZeroRule(pool_add, to, name="pool_add")
+    inside = facts.in_estimate if add_to_estimate is None else add_to_estimate
+    shown, pooled = ZeroRule(add, to, inside), ZeroRule(pool_add, to, name="pool_add")
     call = {"function": "mantel_haenszel", "measure": measure, "level": level, "add": add, "to": to, "pool_add": pool_add,
             "correct": correct}  # fmt: skip
     cells = pooled.counts(counts.columns, counts.rates)

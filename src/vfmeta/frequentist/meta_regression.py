@@ -20,7 +20,7 @@ from vfmeta.kernels.regressions import fit as fit_arrays
 from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits
-from vfmeta.results.information import Information, information
+from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -131,8 +131,7 @@ class RegressionResult(Coefficients):
         n = self.k - self.p if restricted else self.k
         ll = float(regressions.log_likelihood(self.fit.model, np.array([self.tau2]), restricted)[0])
         count = self.p + (0 if self.method == "common" or self.fixed_tau2 is not None else 1)
-        saturated = 0.0 if restricted else float(-0.5 * np.log(2 * np.pi * self.v).sum())
-        return information(kind, ll, count, n, saturated)
+        return information(kind, ll, count, n, 0.0 if restricted else saturated(self.v))
 
     @cached_property
     def tau2_interval(self) -> Pair | None:

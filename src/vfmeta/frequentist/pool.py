@@ -17,7 +17,7 @@ from vfmeta.kernels.distributions import chi2_above, quantile, t_outside
 from vfmeta.kernels.regression import regression
 from vfmeta.kernels.regressions import generalised_q
 from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.information import Information, information
+from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult
 
 _TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
@@ -118,8 +118,7 @@ def _prediction(
 
 def _likelihoods(s: Studies, ll_ml: float, ll_reml: float, parameters: int) -> tuple[Information, ...]:
     """Criteria of both likelihoods: the deviance of ML is against each study its own effect, the n of REML is k - 1."""
-    saturated = -0.5 * (s.k * math.log(2 * math.pi) + float(np.log(s.v).sum()))
-    return information("ML", ll_ml, parameters, s.k, saturated), information("REML", ll_reml, parameters, s.k - 1)
+    return information("ML", ll_ml, parameters, s.k, saturated(s.v)), information("REML", ll_reml, parameters, s.k - 1)
 
 
 def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from vfmeta.core.measures import row
 from vfmeta.effects.formulas import FORMULAS, ZeroRule
 
 
 def each_study(measure: str, columns: tuple[np.ndarray, ...], zero: ZeroRule | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Effect and sampling variance of each study, (k,) and (k,); not finite where there is none."""
+    """Effect and sampling variance of each study, (k,) and (k,); not finite where there is none.
+
+    Without ``zero``, the rule and its say in the estimate are those of `vfmeta.effect_size`.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return FORMULAS[measure][0](*columns, zero=zero or ZeroRule())
+        return FORMULAS[measure][0](*columns, zero=zero or ZeroRule(in_estimate=row(measure).in_estimate))
 
 
 def typical_variance(v: np.ndarray) -> float | None:

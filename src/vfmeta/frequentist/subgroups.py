@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import MethodOrCommon, Missing, OnScale, Test
+from vfmeta.core.params import MethodOrCommon, Missing, OnScale, Test, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.effects import design as designs
@@ -23,7 +23,7 @@ from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
-from vfmeta.results.wald import TestResult
+from vfmeta.results.wald import TestResult, tail, welch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,8 +171,15 @@ class SubgroupResult(Recorded):
 
     def __str__(self) -> str:
         shown = self.to_frame()[["term", "k", "estimate", "se", "ci_low", "ci_high", "tau2"]]
-        lines = [shown.to_string(index=False), f"difference between groups: {self.between}"]
+        lines = [shown.to_string(index=False), f"difference between groups ({self.between_test}): {self.between}"]
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+
+    @property
+    def between_test(self) -> str:
+        """What kind of test ``between`` is."""
+        if self.common is not None:
+            return "omnibus test of the regression"
+        return "chi-squared" if self.between.df_residual is None else "Welch's F"
 
 
 def subgroups(
@@ -209,9 +216,15 @@ def subgroups(
     Returns
     -------
     SubgroupResult
-        With separate tau2 the test between groups is Q = sum w (estimate - mean)^2, w = 1 / se^2, chi-squared with one df less
-        than groups, whatever the intervals; with a common tau2 it is the omnibus test of the regression. A group of one study
-        stands with its own Wald interval (separate), and no prediction interval.
+        ``between_test`` says how the groups' means are compared. With separate tau2, by Welch's F of the standard errors of
+        the groups and their degrees of freedom (of two groups, t with those of Welch and Satterthwaite); with
+        ``test="Wald"``, whose standard errors are taken as known, by Q = sum w (estimate - mean)^2, w = 1 / se^2, chi-squared
+        with one df less than groups, which with few studies a group rejects too often (both in ``reports/levels.md``). With a
+        common tau2 it is the omnibus test of the regression. A group of one study stands with its own Wald interval (separate), and no prediction interval.
+
+    References
+    ----------
+    Welch 1951, Biometrika 38:330-336. Satterthwaite 1946, Biometrics Bull 2:110-114.
 
     Examples
     --------
@@ -224,6 +237,7 @@ def subgroups(
 
     if by is None:
         raise InputError("Give by=: the column that holds the group of each study, or one value per study.")
+    test = choice("test", test, Test)
     s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     found = s.column(by, "by")
     name = found.shown if isinstance(by, str) else "group"
@@ -254,9 +268,17 @@ def subgroups(
     se = np.array([f.se for f in pools.values()])
     if np.any(se == 0):
         raise InputError("A group has a standard error of zero (identical effects), so the groups cannot be compared.")
-    w = 1 / se**2
-    q = float((w * (estimate - (w * estimate).sum() / w.sum()) ** 2).sum())
-    between = TestResult(q, len(names) - 1, None, chi2_above(q, len(names) - 1))
+    if test == "Wald":
+        w = 1 / se**2
+        between = tail(float((w * (estimate - (w * estimate).sum() / w.sum()) ** 2).sum()), len(names) - 1, None)
+    else:
+        between = welch(estimate, se, np.array([math.inf if f.df is None else f.df for f in pools.values()]))
+    alone = [name for name, f in pools.items() if f.k == 1 and method != "common"]
+    if alone:
+        notes.append(
+            f"One study only in {', '.join(alone)}: how much trials of that group differ is unknown, and the test between "
+            "groups takes their heterogeneity as none."
+        )
     for note in notes:
         warn(note)
     return SubgroupResult(

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_ALONE = 1e-9  # how near to all of the information on a direction is all of it
+
 
 @dataclass(frozen=True)
 class Sandwich:
     """``beta`` (p,), ``bread`` M (p, p), ``vcov`` (p, p), and for each cluster and coefficient what `covariances` needs.
 
-    ``own`` (m, p, p) holds g_s' Phi g_t and ``reach`` (m, p, p) the vectors X' g of each coefficient s, [j, :, s].
+    ``own`` (m, p, p) holds g_s' Phi g_t and ``reach`` (m, p, p) the vectors X' g of each coefficient s, [j, :, s]. ``lone``
+    (d, p) are the directions that one cluster alone decides: see `rest_on_one`.
     """
 
     X: np.ndarray
@@ -28,6 +31,7 @@ class Sandwich:
     vcov: np.ndarray
     own: np.ndarray
     reach: np.ndarray
+    lone: np.ndarray
 
 
 def sandwich(
@@ -45,11 +49,6 @@ def sandwich(
         Cluster of each effect, 0 to m - 1.
     kind : str
         CR0, CR1, CR1p, CR1S, CR2 or CR3.
-
-    Raises
-    ------
-    LinAlgError
-        CR3 where one cluster alone decides a coefficient.
     """
     k, p = X.shape
     m = int(codes.max()) + 1
@@ -70,10 +69,13 @@ def sandwich(
     factor = (
         {"CR1": m / (m - 1), "CR1p": m / (m - p), "CR1S": m * (k - 1) / ((m - 1) * (k - p))}.get(kind, 1.0) if m > p else 1.0
     )
-    score, own, reach = np.empty((m, p)), np.empty((m, p, p)), np.empty((m, p, p))
+    score, own, reach, lone = np.empty((m, p)), np.empty((m, p, p)), np.empty((m, p, p)), []
+    root = np.linalg.cholesky(bread)
     for j in range(m):
         rows_j = np.concatenate([rows for rows, _ in members[j]])
         x = white_x[rows_j]
+        share, directions = np.linalg.eigh(root.T @ (x.T @ x) @ root)  # of the information on each direction, this cluster's
+        lone.append((root @ directions[:, share > 1 - _ALONE]).T)
         g = math.sqrt(factor) * (_adjust(kind, x, bread, [square for _, square in members[j]]).T @ (x @ bread))
         score[j] = g.T @ e[rows_j]
         own[j] = g.T @ g
@@ -81,8 +83,20 @@ def sandwich(
     back = np.linalg.inv(r)
     vcov = back @ (score.T @ score) @ back.T
     return Sandwich(
-        X, back @ beta, back @ bread @ back.T, (vcov + vcov.T) / 2, back @ own @ back.T, r.T @ reach @ back.T
+        X, back @ beta, back @ bread @ back.T, (vcov + vcov.T) / 2, back @ own @ back.T, r.T @ reach @ back.T,
+        np.concatenate(lone) @ back.T,
     )  # fmt: skip
+
+
+def rest_on_one(s: Sandwich, contrasts: np.ndarray) -> np.ndarray:
+    """Which contrasts (q, p) rest on one cluster, without which they would not be estimable: shape (q,).
+
+    Nothing between clusters speaks of their error, so that no robust variance of them exists.
+    """
+    if not len(s.lone):
+        return np.zeros(len(contrasts), bool)
+    se = np.sqrt(np.einsum("qp,pr,qr->q", contrasts, s.bread, contrasts))
+    return (np.abs(contrasts @ s.lone.T) > 1e-6 * se[:, None]).any(axis=1)
 
 
 def _adjust(kind: str, x: np.ndarray, bread: np.ndarray, squares: list[np.ndarray]) -> np.ndarray:
@@ -95,9 +109,7 @@ def _adjust(kind: str, x: np.ndarray, bread: np.ndarray, squares: list[np.ndarra
         return np.eye(n)
     left = np.eye(n) - x @ bread @ x.T
     if kind == "CR3":
-        if np.linalg.eigvalsh(left)[0] < 1e-10:
-            raise np.linalg.LinAlgError("I - H of a cluster is singular")
-        return np.linalg.inv(left)
+        return np.linalg.pinv(left, rtol=_ALONE, hermitian=True)
     square = np.zeros((n, n))
     at = 0
     for block in squares:
@@ -120,12 +132,16 @@ def covariances(s: Sandwich, contrasts: np.ndarray) -> np.ndarray:
 
 
 def satterthwaite_df(s: Sandwich) -> np.ndarray:
-    """Degrees of freedom of each robust variance, 2 mean^2 / variance under the working model, shape (p,)."""
-    out = []
-    for row in np.eye(len(s.beta)):
-        p = covariances(s, row[None])[0, 0]
-        out.append(np.trace(p) ** 2 / (p**2).sum())
-    return np.array(out)
+    """Degrees of freedom of each robust variance, 2 mean^2 / variance under the working model, shape (p,).
+
+    NaN where a coefficient rests on one cluster.
+    """
+    rows = np.eye(len(s.beta))
+    out = np.full(len(rows), math.nan)
+    for i in np.flatnonzero(~rest_on_one(s, rows)):
+        p = covariances(s, rows[i : i + 1])[0, 0]
+        out[i] = np.trace(p) ** 2 / (p**2).sum()
+    return out
 
 
 def hotelling_df(s: Sandwich, contrasts: np.ndarray) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Information:
@@ -19,8 +21,15 @@ class Information:
     bic: float
 
 
+def saturated(v: np.ndarray) -> float:
+    """Log likelihood where each effect is its own mean, with nothing but its sampling variance; ``v`` (k,) > 0."""
+    return -0.5 * float(np.log(2 * math.pi * v).sum())
+
+
 def information(kind: str, log_likelihood: float, parameters: int, n: int, saturated: float = 0.0) -> Information:
     """Criteria of a model of ``n`` observations; the deviance is taken from the log likelihood ``saturated``.
+
+    For ML that is the model in which each effect is its own mean; of REML, which has no such model, it is -2 log likelihood.
 
     The correction of AICc is that of Hurvich & Tsai 1989, Biometrika 76:297-307, n never below parameters + 2.
     """

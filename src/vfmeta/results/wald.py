@@ -69,6 +69,19 @@ def wald(estimate: np.ndarray, covariance: np.ndarray, df: float | None) -> Test
     return tail(statistic if df is None else statistic / m, m, df)
 
 
+def welch(estimate: np.ndarray, se: np.ndarray, df: np.ndarray) -> TestResult:
+    """Whether independent means differ, with unequal standard errors that are estimated on few degrees of freedom.
+
+    Welch's F (Biometrika 1951;38:330-336); of two means the square of t with the degrees of freedom of Welch and Satterthwaite.
+    ``estimate``, ``se``, ``df`` (g,); infinite degrees of freedom where a standard error is known.
+    """
+    g, w = len(estimate), 1 / se**2
+    loose = float(((1 - w / w.sum()) ** 2 / df).sum())
+    statistic = float((w * (estimate - (w * estimate).sum() / w.sum()) ** 2).sum()) / (g - 1)
+    statistic /= 1 + 2 * (g - 2) / (g**2 - 1) * loose
+    return tail(statistic, g - 1, (g**2 - 1) / (3 * loose) if loose > 0 else math.inf)
+
+
 def tail(statistic: float, m: int, df: float | None) -> TestResult:
     """A chi-squared (``df`` None) or F statistic with its p value."""
     from scipy.special import chdtrc, fdtrc

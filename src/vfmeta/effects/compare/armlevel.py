@@ -255,14 +255,18 @@ def mean_sd(row: Any, n: float) -> tuple[float, float, list[str]]:
         return x["mean"], sd, [f"{arm}: SD {short(sd, 4)} from the {x['ci_level']:g}% interval of the mean"]
     quartiles, ends = has["q1"] and has["q3"], has["range_low"] and has["range_high"]
     how = "quartiles and range" if quartiles and ends else "quartiles" if quartiles else "range"
+    whose = "Shi 2020" if quartiles and ends else "Wan 2014"
     if not (quartiles or ends) or not (has["mean"] or has["median"]):
         raise Unusable(f"no spread is printed for {arm}")
     if has["mean"]:
         # The printed mean stands; only the SD has to be rebuilt.
-        spreads = [float(recover.sd_from_quartiles(x["q1"], x["q3"], n))] if quartiles else []
-        spreads += [float(recover.sd_from_range(x["range_low"], x["range_high"], n))] if ends else []
-        sd = sum(spreads) / len(spreads)
-        return x["mean"], sd, [f"{arm}: SD {short(sd, 4)} from {how} (Wan 2014)"]
+        if quartiles and ends:
+            sd = float(recover.sd_from_quartiles_and_range(x["q1"], x["q3"], x["range_low"], x["range_high"], n))
+        elif quartiles:
+            sd = float(recover.sd_from_quartiles(x["q1"], x["q3"], n))
+        else:
+            sd = float(recover.sd_from_range(x["range_low"], x["range_high"], n))
+        return x["mean"], sd, [f"{arm}: SD {short(sd, 4)} from {how} ({whose})"]
     if quartiles and ends:
         mean, spread = recover.from_five_numbers(x["median"], x["q1"], x["q3"], x["range_low"], x["range_high"], n)
     elif quartiles:
@@ -270,4 +274,4 @@ def mean_sd(row: Any, n: float) -> tuple[float, float, list[str]]:
     else:
         mean, spread = recover.from_range(x["median"], x["range_low"], x["range_high"], n)
     made = f"mean {short(float(mean), 4)} and SD {short(float(spread), 4)}"
-    return float(mean), float(spread), [f"{arm}: {made} from median, {how} (Luo 2018, Wan 2014)"]
+    return float(mean), float(spread), [f"{arm}: {made} from median, {how} (Luo 2018, {whose})"]

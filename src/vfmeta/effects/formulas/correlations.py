@@ -15,7 +15,7 @@ def correlation(r: ArrayLike, n: ArrayLike, *, vtype: str = "LS", unbiased: bool
     Parameters
     ----------
     r, n : array-like of shape (k,)
-        Correlations between -1 and 1, and sample sizes above 4.
+        Correlations between -1 and 1, and sample sizes; the unbiased estimate exists above 4 (else NaN).
     vtype : {"LS", "UB", "AV", "H0"}
         UB goes with the unbiased estimate only, H0 with the raw one only.
         LS: ``(1 - y^2)^2 / (n - 1)`` (Borenstein 2009, equation 12.27). UB: the unbiased estimate of the variance of the
@@ -26,7 +26,7 @@ def correlation(r: ArrayLike, n: ArrayLike, *, vtype: str = "LS", unbiased: bool
     """
     r, n = floats(r, n)
     rest = 1 - r**2
-    y = r * _hyp2f1(0.5, (n - 2) / 2, rest) if unbiased else r
+    y = np.where(n > 4, r * _hyp2f1(0.5, (n - 2) / 2, rest), np.nan) if unbiased else r
     check_type("UCOR" if unbiased else "COR", vtype)
     if vtype == "LS":
         return y, (1 - y**2) ** 2 / (n - 1)

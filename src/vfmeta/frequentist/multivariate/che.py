@@ -83,6 +83,11 @@ def che(
     values, gone = list(found.values), cells.empty(found.values)
     frame = frame.assign(cluster=[None if empty else x for x, empty in zip(values, gone, strict=True)], effect=range(len(g.y)))
     keep, _ = g.complete({found.shown: gone}, missing)
+    if len(set(frame["cluster"].iloc[keep])) == 1:
+        raise InputError(
+            f"There is one cluster only ({frame['cluster'].iloc[keep[0]]}); errors robust to dependence within "
+            "clusters need several."
+        )
     # rows that will be left out for a missing value only need a place here
     known = np.full(len(g.y), np.nan)
     known[keep] = g.v[keep]

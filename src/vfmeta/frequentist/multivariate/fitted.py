@@ -13,7 +13,7 @@ from vfmeta.core.params import Likelihood, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.design import Design
 from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
-from vfmeta.kernels.dependent import dense, diagonal, marginal_blocks
+from vfmeta.kernels.dependent import dense, diagonal, known_blocks, marginal_blocks, stack_blocks
 from vfmeta.results.codec import array
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.frames import scaled
@@ -98,7 +98,7 @@ class MultivariateFit(Coefficients):
     call: dict[str, Any] = field(default_factory=dict)
 
     def information(self, kind: str | None = None) -> Information:
-        """Log likelihood, deviance (-2 log likelihood), AIC, AICc and BIC; of REML only with the same moderators.
+        """Log likelihood, deviance, AIC, AICc and BIC; of REML only with the same moderators.
 
         Parameters
         ----------
@@ -110,7 +110,13 @@ class MultivariateFit(Coefficients):
         kind = choice("kind", kind, Likelihood)
         ll = self.log_likelihood_reml if kind == "REML" else self.log_likelihood_ml
         n, count = self.k - (self.p if kind == "REML" else 0), self.parameters
-        return information(kind, ll, count, n)
+        return information(kind, ll, count, n, 0.0 if kind == "REML" else self._saturated())
+
+    def _saturated(self) -> float:
+        """Log likelihood where each effect is its own mean, with the known covariance alone."""
+        blocks = known_blocks(stack_blocks(self.y, self.X, self.problem.V, ()))
+        logs = sum(float(np.linalg.slogdet(matrices)[1].sum()) for _, matrices in blocks)
+        return -0.5 * (self.k * math.log(2 * math.pi) + logs)
 
     @property
     def p(self) -> int:

@@ -96,8 +96,9 @@ class RobustResult(Coefficients):
         confidence(level)
         design = getattr(self.model, "design", None)
         rows = self.parts.X if new is None else np.atleast_2d(new) if design is None else design.rows(new)
-        df = np.array([self.df[r != 0].min(initial=np.inf) for r in rows])
-        se = np.sqrt(np.einsum("mp,pq,mq->m", rows, self.vb, rows))
+        df = np.array([np.nanmin(self.df[r != 0], initial=np.inf) for r in rows])
+        squared = np.where(sandwich.rest_on_one(self.parts, rows), np.nan, np.einsum("mp,pq,mq->m", rows, self.vb, rows))
+        se = np.sqrt(squared)
         labels = list(self.model.labels) if new is None else None
         return predictions(self.question, rows @ self.estimate, se, quantile(level, df), math.nan, on, labels)
 
@@ -115,6 +116,13 @@ class RobustResult(Coefficients):
         test = choice("test", test, JointTest)
         matrix = self._contrasts(contrasts)
         q = len(matrix)
+        lone = sandwich.rest_on_one(self.parts, matrix)
+        if lone.any():
+            named = [n for n, x in zip(self.terms, sandwich.rest_on_one(self.parts, np.eye(len(self.terms))), strict=True) if x]
+            raise InputError(
+                f"A contrast rests on one cluster ({', '.join(named)}), so nothing is known of its error; name the others in "
+                "contrasts=."
+            )
         middle = matrix @ self.vb @ matrix.T
         found = matrix @ self.estimate
         if np.linalg.matrix_rank(middle) < q:
@@ -163,8 +171,13 @@ class RobustResult(Coefficients):
     def __str__(self) -> str:
         lines = [f"cluster-robust ({self.kind}, {self.df_method} df), k = {self.k} effects in {self.clusters} clusters"]
         lines += [
-            f"{n}: {tx.short(self.estimate[i], 4)}  ({tx.ci_text(self.level, tuple(self.interval[i]), 4)}), "
-            f"df = {tx.fixed(self.df[i], 1)}, p = {tx.short(self.p_value[i])}"
+            f"{n}: {tx.short(self.estimate[i], 4)}  "
+            + (
+                "(interval not estimable: it rests on one cluster)"
+                if math.isnan(self.se[i])
+                else f"({tx.ci_text(self.level, tuple(self.interval[i]), 4)}), df = {tx.fixed(self.df[i], 1)}, "
+                f"p = {tx.short(self.p_value[i])}"
+            )
             for i, n in enumerate(self.terms)
         ]
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
@@ -194,6 +207,7 @@ def robust(
     Returns
     -------
     RobustResult
+        A coefficient that rests on one cluster (a level met in one cluster alone) has no robust standard error: NaN, a note.
 
     Raises
     ------
@@ -213,23 +227,28 @@ def robust(
                 f"The clusters cut through effects that the model takes as dependent ({where}); use a wider cluster."
             )
     p = X.shape[1]
+    if m == 1:
+        raise InputError(f"There is one cluster only ({groups[0]}); robust standard errors need at least {p + 1}.")
     if m <= p:
         raise InputError(f"{m} clusters cannot carry robust standard errors of {p} coefficients; at least {p + 1} are needed.")
     if level is None:
         level = float(getattr(fit, "level", 0.95))
     confidence(level)
-    try:
-        parts = sandwich.sandwich(X, y, blocks, codes, kind)
-    except np.linalg.LinAlgError as error:
-        raise InputError(f'{kind} is not defined here: one cluster alone decides a coefficient. Use kind="CR2".') from error
-    se = np.sqrt(np.diag(parts.vcov))
-    if not np.all(se > 0):
+    parts = sandwich.sandwich(X, y, blocks, codes, kind)
+    lone = sandwich.rest_on_one(parts, np.eye(p))
+    se = np.where(lone, np.nan, np.sqrt(np.diag(parts.vcov)))
+    if not np.all(lone | (se > 0)):
         raise InputError(
             "A robust standard error is zero: the residuals of every cluster cancel. No robust inference is possible."
         )
-    degrees = np.full(p, float(m - p)) if df == "residual" else sandwich.satterthwaite_df(parts)
+    degrees = np.where(lone, np.nan, float(m - p)) if df == "residual" else sandwich.satterthwaite_df(parts)
     statistic = parts.beta / se
     notes = []
+    if lone.any():
+        which = ", ".join(n for n, x in zip(names, lone, strict=True) if x)
+        notes.append(
+            f"Rests on one cluster, so that nothing between clusters speaks of its error: {which}. No robust standard error."
+        )
     if df == "Satterthwaite" and (degrees < 4).any():
         few = ", ".join(n for n, d in zip(names, degrees, strict=True) if d < 4)
         notes.append(f"Fewer than 4 degrees of freedom ({few}): p values and intervals are not to be trusted (Tipton 2015).")

@@ -87,7 +87,7 @@ def _fit_one(ys, vs, ws, index, at, n, y_, v_, a_, work_, given, method, asked, 
     q = q0
     if tau2 > 0.0:
         total, mean, q, _, _ = moments(y, v, tau2)
-    var = 1.0 / total
+    var, best = 1.0 / total, q
     if ws.size:
         for i in range(n):
             work[i] = v[i] + tau2
@@ -97,6 +97,7 @@ def _fit_one(ys, vs, ws, index, at, n, y_, v_, a_, work_, given, method, asked, 
             q += (y[i] - mean) ** 2 / (v[i] + tau2)
     found = tau2, total, mean, var, q, q0, trace0
     _basics(found, n, centre, half, b, out)
+    out[4, b] = best / (n - 1)  # Hartung-Knapp's factor has mean 1 about the weighted mean, not about that of user weights
     if wants:
         _more(y, v, a, work, half, found, method, asked[1, n], asked[2, n], drop, wants, b, out)
 
