@@ -58,8 +58,8 @@ def text(table: pd.DataFrame) -> str:
     lines = [
         "# How often tests reject what is true", "",
         f"`make simulate` drew {draws:,} sets of trials in each setting. Below is the share that a test at the 5% level "
-        f"rejects although nothing differs, in percent; its Monte Carlo standard error is at most {worst:.1f} points. The numbers are "
-        "read from [levels.csv](levels.csv). The variances are those of [coverage.md](coverage.md).", "",
+        f"rejects although nothing differs, in percent; its Monte Carlo standard error is at most {worst:.1f} points. The "
+        "numbers are read from [levels.csv](levels.csv). The variances are those of [coverage.md](coverage.md).", "",
         "## Between subgroups, each with a tau2 of its own (REML)", "",
         *(f"- *{name}*: {said}." for name, said in WHAT.items()), "",
         "| trials in each group | variances | " + " | ".join(f"{t}, I2 {i}%" for t in WHAT for i in I2) + " |",

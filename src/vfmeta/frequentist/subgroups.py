@@ -220,7 +220,8 @@ def subgroups(
         the groups and their degrees of freedom (of two groups, t with those of Welch and Satterthwaite); with
         ``test="Wald"``, whose standard errors are taken as known, by Q = sum w (estimate - mean)^2, w = 1 / se^2, chi-squared
         with one df less than groups, which with few studies a group rejects too often (both in ``reports/levels.md``). With a
-        common tau2 it is the omnibus test of the regression. A group of one study stands with its own Wald interval (separate), and no prediction interval.
+        common tau2 it is the omnibus test of the regression. A group of one study stands with its own Wald interval (separate),
+        and no prediction interval.
 
     References
     ----------
