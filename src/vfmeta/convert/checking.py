@@ -33,7 +33,7 @@ def _unreadable(name: str, values: ArrayLike) -> list[str] | str:
     if isinstance(values, str) or not np.iterable(values):
         return f"{name}={values!r} cannot be read as numbers; correct it."
     faults = []
-    for i, value in enumerate(values):
+    for i, value in enumerate(np.asarray(values, dtype=object).ravel()):
         try:
             float(value)
         except (TypeError, ValueError, OverflowError):

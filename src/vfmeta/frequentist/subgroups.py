@@ -19,7 +19,6 @@ from vfmeta.frequentist.choices import check_method
 from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import fitted
 from vfmeta.frequentist.univariate import common_effect, random_effects
-from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
