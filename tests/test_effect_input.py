@@ -83,8 +83,9 @@ def test_repeated_rows(measure: str, names: tuple[str, ...]) -> None:
     data = plain(names)
     assert call(measure, names, data).labels == ("A", "B")
     refused(measure, names, data.assign(trial="A"), r"row 2 \(A\) repeats row 1")
-    with pytest.raises(vf.InputError, match=r"row 2 .* repeats row 1"):
-        vf.effect_size(measure, data=data.drop(columns="trial"), **{x: f"c_{x}" for x in names})
+    with pytest.warns(vf.VfmetaWarning, match="taken as another study: row 2"):
+        unnamed = vf.effect_size(measure, data=data.drop(columns="trial"), **{x: f"c_{x}" for x in names})
+    assert len(unnamed) == 2
     other = data.assign(trial="A")
     other.loc[1, f"c_{names[0]}"] *= 0.9
     with pytest.warns(vf.VfmetaWarning, match="More than one row for A"):

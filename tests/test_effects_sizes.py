@@ -178,12 +178,13 @@ def test_nothing_left_after_a_drop_is_an_error() -> None:
         vf.effect_size("MD", data=scores(m1=math.nan), missing="drop", **MEANS)
 
 
-def test_duplicated_rows_are_an_error_with_or_without_labels() -> None:
+def test_duplicated_rows_of_one_study_are_an_error() -> None:
     twice = counts((3, 20, 6, 20), (1, 9, 2, 9), (3, 20, 6, 20))
     with pytest.raises(vf.InputError, match=r"row 3.* repeats row 1"):
         vf.effect_size("RR", data=twice.assign(trial=["A", "B", "A"]), study="trial", **COUNTS)
-    with pytest.raises(vf.InputError, match=r"row 3.* repeats row 1"):
-        vf.effect_size("RR", data=twice.drop(columns="trial"), **COUNTS)
+    # Without names two studies may well have the same counts (OpenMeta-analyst #275).
+    with pytest.warns(vf.VfmetaWarning, match="taken as another study: row 3"):
+        assert len(vf.effect_size("RR", data=twice.drop(columns="trial"), **COUNTS)) == 3
     # Other labels, or a column that tells them apart: two trials with the same counts.
     assert len(vf.effect_size("RR", data=twice, study="trial", **COUNTS)) == 3
     assert len(vf.effect_size("RR", data=twice, **COUNTS)) == 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, warn
 from vfmeta.core.question import Question
 
 DROP = 'missing value; fill it in, remove the row, or pass missing="drop" to leave the row out with a warning.'
@@ -50,6 +50,37 @@ def empty(values: Any) -> np.ndarray:
     if getattr(dtype, "kind", "O") in "fiub" and hasattr(values, "isna"):
         return np.asarray(values.isna())
     return np.array([is_missing(x) or (isinstance(x, str) and not x.strip()) for x in values], dtype=bool)
+
+
+def one_spelling(values: Any, name: str) -> Any:
+    """A column of labels as it is compared: texts without the space around them.
+
+    Labels that differ in nothing else are one label, and a warning names them. Columns of numbers come back as they are.
+    """
+    kind = getattr(getattr(values, "dtype", None), "kind", "O")
+    if kind in "fiubmM" or hasattr(values, "codes"):
+        return values
+    categories = getattr(getattr(values, "cat", None), "categories", None)
+    raw = {x for x in (values if categories is None else categories) if isinstance(x, str)}
+    spelled: dict[str, list[str]] = {}
+    for x in sorted(raw):
+        spelled.setdefault(x.strip(), []).append(x)
+    if all(x == x.strip() for x in raw):
+        return values
+    alike = [" and ".join(map(repr, xs)) for x, xs in spelled.items() if len(xs) > 1 and x]
+    if alike:
+        warn(f"column {name}: {'; '.join(alike)} differ only in the space around them and are taken as one label.")
+    stripped = [x.strip() if isinstance(x, str) else x for x in values]
+    if categories is not None:
+        import pandas as pd
+
+        order = list(dict.fromkeys(x.strip() if isinstance(x, str) else x for x in categories))
+        return pd.Series(pd.Categorical(stripped, categories=order, ordered=values.cat.ordered), index=values.index)
+    if not hasattr(values, "index") or not hasattr(values, "dtype"):
+        return stripped
+    import pandas as pd
+
+    return pd.Series(stripped, index=values.index, dtype=object)
 
 
 def column(values: Any, name: str) -> Any:
@@ -137,7 +168,13 @@ def numbers(
                 empty.append(i)
                 continue
             if isinstance(value, (str, bytes)):
-                problems.append(f"{at(i)}{value!r} is text, not a number; convert the column to numbers.")
+                bound = isinstance(value, str) and value.strip()[:1] in tuple("<>≤≥")
+                why = (
+                    "a bound, not a number; give the exact figure, or leave the cell empty"
+                    if bound
+                    else ("text, not a number; convert the column to numbers")
+                )
+                problems.append(f"{at(i)}{value!r} is {why}.")
                 continue
             number = _float(value)
             if math.isnan(number):

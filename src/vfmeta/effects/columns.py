@@ -105,6 +105,21 @@ class Rows:
     index: Any = None
     names: tuple[str, ...] | None = None
 
+    @property
+    def _cut(self) -> tuple[int, np.ndarray] | None:
+        """Of a table that left rows out: how many rows it was made from, and the places of its own among them."""
+        places = getattr(self.source, "places", None)
+        return None if places is None or self.source.rows_read == self.total else (self.source.rows_read, places)
+
+    @property
+    def _spare(self) -> tuple[str, ...]:
+        """Names of the studies that a table left out."""
+        return tuple(x.label for x in getattr(self.source, "left_out", ()))
+
+    def _not_alike(self, name: str, n: int) -> InputError:
+        lost = f" The table left out {', '.join(self._spare)}." if self._spare else ""
+        return InputError(f"{name} has {n} values for {self.total} rows; give one a row.{lost}")
+
     @cached_property
     def frame(self) -> pd.DataFrame | None:
         """The rows with their columns; None where arrays alone were given."""
@@ -113,18 +128,25 @@ class Rows:
         return as_frame(self.source) if hasattr(self.source, "columns") else self.source.frame
 
     def column(self, value: Any, name: str, kept: np.ndarray) -> Column:
-        """A further column, by its name in the data or as one value for every row that was given, cut to the rows ``kept``."""
+        """A further column, by its name in the data or as one value for every row that was given, cut to the rows ``kept``.
+
+        Beside a table that left rows out, one value for every row that the table was made from will do.
+        """
         found = look_up({name: value}, self.frame)[name]
         problems: list[str] = []
         values = found.values
-        if found.index is not None:
-            values = _matched(values, self.index, self.names, "the data", name, problems)
+        cut = self._cut
+        if cut is not None and np.ndim(values) == 1 and len(values) == cut[0] and not _texts(found.index):
+            values = values.iloc[cut[1]] if hasattr(values, "iloc") else [values[i] for i in cut[1].tolist()]
+        elif found.index is not None:
+            values = _matched(values, self.index, self.names, "the data", name, problems, self._spare)
         if problems:
             raise InputError(problems)
         if not hasattr(values, "dtype"):
             values = cells.column(values, found.shown)
         if len(values) != self.total:
-            raise InputError(f"{name} has {len(values)} values for {self.total} rows; give one a row.")
+            raise self._not_alike(name, len(values))
+        values = cells.one_spelling(values, found.shown)
         if hasattr(values, "iloc"):
             return Column(values.iloc[kept].reset_index(drop=True), found.shown)
         return Column([values[i] for i in kept.tolist()] if isinstance(values, list) else values[kept], found.shown)
@@ -132,10 +154,18 @@ class Rows:
     def block(self, x: Any, name: str) -> np.ndarray:
         """A matrix with a row for every row that was given, as floats, NaN where a cell is empty."""
         problems: list[str] = []
-        if names_rows(getattr(x, "index", None)):
-            x = _matched(x, self.index, self.names, "the data", name, problems)
+        cut, index = self._cut, getattr(x, "index", None)
+        if cut is not None and not _texts(index if names_rows(index) else None) and np.ndim(x) and len(x) == cut[0]:
+            x = x.iloc[cut[1]] if hasattr(x, "iloc") else np.asarray(x)[cut[1]]
+        elif names_rows(index):
+            x = _matched(x, self.index, self.names, "the data", name, problems, self._spare)
         if problems:
             raise InputError(problems)
+        texts = [i for i, cell in enumerate(np.asarray(x, dtype=object).ravel()) if isinstance(cell, (str, bytes))]
+        if texts:
+            wide = max(1, np.size(x) // max(1, len(x)))
+            rows = ", ".join(str(i + 1) for i in dict.fromkeys(i // wide for i in texts[:10]))
+            raise InputError(f"{name} holds text in row {rows}; convert it to numbers, or use a formula for groups.")
         try:
             whole = x.to_numpy(dtype=float, na_value=np.nan) if hasattr(x, "to_numpy") else np.asarray(x, dtype=float)
         except (TypeError, ValueError) as error:
@@ -173,8 +203,19 @@ def aligned(columns: Mapping[str, Column], frame: pd.DataFrame | None) -> tuple[
     return out, k, index
 
 
-def _matched(values: Any, index: Any, names: Sequence[str] | None, first: str, name: str, problems: list[str]) -> Any:
-    """Values in the order of the rows: by their index, or, where it holds texts, by the names of the studies."""
+def _matched(
+    values: Any,
+    index: Any,
+    names: Sequence[str] | None,
+    first: str,
+    name: str,
+    problems: list[str],
+    spare: Sequence[str] = (),
+) -> Any:
+    """Values in the order of the rows: by their index, or, where it holds texts, by the names of the studies.
+
+    Values of the rows ``spare``, which were left out, are not needed.
+    """
     import pandas as pd
 
     own = values.index
@@ -187,7 +228,7 @@ def _matched(values: Any, index: Any, names: Sequence[str] | None, first: str, n
     if not (index.is_unique and own.is_unique):
         problems.append(f"The rows of {name} and {first} have other names, some twice, and cannot be matched; reset the index.")
         return values
-    lost, more = index.difference(own, sort=False), own.difference(index, sort=False)
+    lost, more = index.difference(own, sort=False), own.difference(index, sort=False).difference(pd.Index(spare, dtype=object))
     if not len(lost) and not len(more):
         return values.loc[index]
     apart = "; ".join(
@@ -203,7 +244,7 @@ def _matched(values: Any, index: Any, names: Sequence[str] | None, first: str, n
 
 
 def _texts(index: Any) -> bool:
-    return len(index) > 0 and all(isinstance(x, str) for x in index)
+    return index is not None and len(index) > 0 and all(isinstance(x, str) for x in index)
 
 
 def names_rows(index: Any) -> bool:

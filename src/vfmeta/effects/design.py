@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -83,15 +84,20 @@ class Design:
             raise InputError(f"The new data lack the columns {', '.join(missing)} that the formula {self.formula} reads.")
         frame = frame[list(self.variables)].copy() if self.variables else frame.iloc[:, :0].copy()
         problems = _gaps(frame, [f"row {i + 1}" for i in range(len(frame))])
-        for name, known in self.levels:
+        factors = dict(self.levels)
+        for name in frame.columns:
+            if name not in factors:
+                frame[name] = cells.numbers(cells.column(frame[name], name), name, None, problems)
+        for name, known in factors.items():
+            frame[name] = cells.one_spelling(frame[name], name)
             problems += [
                 f"row {i + 1}, column {name}: {value!r} is not one of the values of the fit ({', '.join(map(str, known))})."
                 for i, value in enumerate(frame[name])
                 if value not in known
             ]
         if problems:
-            raise InputError(problems)
-        _levelled(frame, dict(self.levels))
+            raise InputError(list(dict.fromkeys(problems)))
+        _levelled(frame, factors, ())
         if not self.variables:
             return np.repeat(self.x[:1], len(frame), axis=0)
         return np.asarray(self.spec.get_model_matrix(frame), dtype=float)
@@ -154,6 +160,7 @@ def column_names(block: np.ndarray, x: Any, names: Sequence[str] | None) -> tupl
 def of_formula(formula: str, frame: pd.DataFrame) -> Part:
     """The part of a formula over the columns of a frame of the rows in use."""
     variables = needed(formula, frame)
+    frame = frame.assign(**{name: cells.one_spelling(frame[name], name) for name in variables})
     return Part(formula, frame, variables, gaps(frame, variables))
 
 
@@ -202,13 +209,17 @@ def needed(formula: str, frame: pd.DataFrame) -> tuple[str, ...]:
         raise InputError(f"The formula {formula!r} cannot be read: {_first_line(error)}") from error
     # formulaic does not look into calls such as bs(dose, df=4): every name that is a column counts as read
     read |= {n for n in re.findall(r"(?<![\w.])[^\W\d]\w*(?!\w*\s*\()", right_side(formula)) if n in frame}
-    read |= {n for n in re.findall(r"`([^`]+)`", formula) if n in frame}
+    # and takes what stands before a dot, in backticks too, for the name
+    quoted = set(re.findall(r"`([^`]+)`", formula))
+    read = quoted | (read - {n.split(".")[0] for n in quoted if "." in n and n.split(".")[0] not in frame})
     variables = sorted(read)
     absent = [v for v in variables if v not in frame]
     if absent:
+        dotted = [c for c in map(str, frame.columns) if "." in c and c not in quoted and c.split(".")[0] in absent]
+        hint = f" Write {', '.join(f'`{c}`' for c in dotted)}, with the backticks." if dotted else ""
         raise InputError(
             f"The formula {formula!r} reads {', '.join(absent)}, which the data do not have; their columns are "
-            f"{', '.join(map(str, frame.columns)) or 'none'}."
+            f"{', '.join(map(str, frame.columns)) or 'none'}.{hint}"
         )
     twice = [v for v in variables if (frame.columns == v).sum() > 1]
     if twice:
@@ -232,7 +243,7 @@ def from_formula(
     from formulaic import model_matrix
 
     frame = frame[list(variables)].copy() if variables else frame.iloc[:, :0].copy()
-    levels = _levelled(frame, {})
+    levels = _levelled(frame, {}, labelled(formula))
     problems = [
         f"row {rows[i] + 1} ({labels[i]}), column {name}: {float(frame[name].iloc[i])} is not a finite number; "
         "correct it or leave the row out."
@@ -313,8 +324,16 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
-def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Make factors of the columns that are no numbers, in place; the levels of each, in order."""
+def labelled(formula: str) -> set[str]:
+    """The columns that a formula says are groups, as ``C(column)``."""
+    return {a or b for a, b in re.findall(r"(?<![\w.])C\(\s*(?:`([^`]+)`|(\w+))", formula)}
+
+
+def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]], groups: Iterable[str]) -> dict[str, list[Any]]:
+    """Make factors of the columns that are no numbers, in place; the levels of each, in order.
+
+    Dates are neither, and numbers written as text are a factor only where the formula says so (``groups``).
+    """
     import pandas as pd
 
     found: dict[str, list[Any]] = {}
@@ -329,12 +348,37 @@ def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]]) -> dict[st
             if converted is not None:
                 frame[name] = converted
                 continue
+            _refuse_dates(column, name)
+            if name not in groups and all(_reads_as_number(x) for x in column):
+                shown = ", ".join(map(repr, dict.fromkeys(column.tolist()[:3])))
+                raise InputError(
+                    f"column {name} holds numbers as text ({shown}); convert it to numbers for a slope, or write C({name}) for "
+                    "groups."
+                )
             frame[name] = pd.Categorical(column, categories=sorted(set(column), key=lambda v: (str(type(v)), v)))
         else:
             frame[name] = column.astype(float)
             continue
         found[str(name)] = list(frame[name].cat.categories)
     return found
+
+
+def _refuse_dates(column: pd.Series, name: Any) -> None:
+    kinds = (date, timedelta, np.datetime64, np.timedelta64)
+    if column.dtype.kind in "mM" or any(isinstance(x, kinds) for x in column):
+        raise InputError(
+            f"column {name} holds dates; make a number of them (years since a start) for a slope, or texts for groups."
+        )
+
+
+def _reads_as_number(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_numbers(column: pd.Series) -> pd.Series | None:

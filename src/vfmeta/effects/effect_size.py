@@ -136,7 +136,7 @@ def effect_size(
     left += [LeftOut(study_id=x, label=x, reason=reason) for x in gone]
     made = tuple(_effect(labels[place], y[i], v[i], arrays, i) for i, place in enumerate(places) if exists[i])
     extra = None if frame is None else frame.iloc[places[exists]].reset_index(drop=True)
-    return EffectTable(asked, made, tuple(left), extra=extra)
+    return EffectTable(asked, made, tuple(left), extra=extra, places=places[exists], rows_read=len(labels))
 
 
 def _without_gaps(table: np.ndarray, where: list[str], missing: str) -> np.ndarray:

@@ -105,7 +105,7 @@ def _check_shared(columns: dict[str, str]) -> None:
 
 
 def check_repeats(frame: pd.DataFrame | None, table: np.ndarray, labels: list[str], places: np.ndarray, study: Any) -> None:
-    """The same row twice is an error; the same study with other figures is said aloud, for its rows may share patients.
+    """The same study twice is an error; with other figures, or the same figures without a name, it is said aloud.
 
     Parameters
     ----------
@@ -118,13 +118,13 @@ def check_repeats(frame: pd.DataFrame | None, table: np.ndarray, labels: list[st
         Their place in the data.
     study : what names the studies, or None
     """
-    keys: list[Any]
-    if study is None and frame is None:
-        return  # nothing tells two alike studies from one that stands twice
-    if study is None:  # only rows alike in every column of the data are surely the same
-        keys = [tuple(map(str, row)) for row in frame.itertuples(index=False)]  # type: ignore[union-attr]
-    else:
-        keys = list(zip(labels, map(tuple, table), strict=True))
+    if study is None:
+        # nothing tells two studies of the same figures from one that stands twice
+        if frame is not None and (alike := np.flatnonzero(frame.astype(str).duplicated())).size:
+            rows = ", ".join(f"row {places[i] + 1}" for i in alike.tolist())
+            warn(f"The same figures as in an earlier row, taken as another study: {rows}. study= names the studies.", above=2)
+        return
+    keys = list(zip(labels, map(tuple, table), strict=True))
     first: dict[Any, int] = {}
     problems = []
     for i, key in enumerate(keys):

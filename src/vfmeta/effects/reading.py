@@ -189,6 +189,8 @@ def effect_table(
         tuple(Effect(study_id=name, label=name, y=a, v=b) for name, a, b in rows),
         tuple(LeftOut(study_id=g.labels[i], label=g.labels[i], reason=why) for i, why in g.gone(keep)),
         extra=None if g.rows.frame is None else g.rows.frame.iloc[keep].reset_index(drop=True),
+        places=keep,
+        rows_read=len(g.y),
         vcov=None if cov is None or not (cov - _diagonal_of(cov)).count_nonzero() else cov.toarray(),
     )
     for note in notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,12 +12,22 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.effects import dependence
+from vfmeta.effects import cells, dependence
 from vfmeta.effects.effect import Effect, LeftOut
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OWN = ("study", "y", "v", "se")  # columns of a frame that are always the table's own
+
+
+def _same(given: pd.Series, own: pd.Series) -> bool:
+    """Whether a column of the data is what the table read from it."""
+    if own.dtype.kind == "f":
+        values = [math.nan if cells.is_missing(x) or isinstance(x, str) else float(x) for x in given]
+        return bool(np.allclose(values, own, rtol=1e-12, atol=0))
+    return [cells.label(x) for x in given] == own.tolist()
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,8 @@ class EffectTable:
     citation, ``left_out`` lists the studies of the question that gave no effect. ``vcov`` is the covariance matrix where
     effects share patients, None where they do not; it is NaN where effects lie at different times or are of different outcomes,
     until `correlated` is told how these correlate. ``extra`` holds further columns, a row an effect: those of the data that the
-    table was made from, and what `joined_with` brought.
+    table was made from, and what `joined_with` brought. ``places`` (k,) says which of the ``rows_read`` rows of the data each
+    effect came from, so that further columns of the same data still fit after rows were left out.
     """
 
     question: Question
@@ -37,6 +49,8 @@ class EffectTable:
     citations: dict[str, str] = field(default_factory=dict, repr=False)
     vcov: np.ndarray | None = None
     extra: pd.DataFrame | None = field(default=None, repr=False, compare=False)
+    places: np.ndarray | None = field(default=None, repr=False, compare=False)
+    rows_read: int = field(default=0, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.effects)
@@ -241,7 +255,11 @@ class EffectTable:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The table as a data frame, one row an effect, with the columns that ride along."""
+        """The table as a data frame, one row an effect, with the columns that ride along.
+
+        A column of the data stands in place of the table's own of that name, but for ``study``, ``y``, ``v`` and ``se``: where
+        the data's differ, they stand beside it as "y (data)".
+        """
         import pandas as pd
 
         q = self.question
@@ -264,8 +282,11 @@ class EffectTable:
         if self.extra is None:
             return own
         # what the user calls study, y, v and se may be something else in the data; the table's own are what was read
-        kept = [name for name in own if name not in self.extra.columns or name in ("study", "y", "v", "se")]
-        return pd.concat([own[kept], self.extra[[c for c in self.extra.columns if c not in kept]]], axis=1)
+        kept = [name for name in own if name not in self.extra.columns or name in OWN]
+        more = self.extra[[c for c in self.extra.columns if c not in kept]]
+        other = [c for c in OWN if c in self.extra.columns and not _same(self.extra[c], own[c])]
+        apart = self.extra[other].rename(columns={c: f"{c} (data)" for c in other})
+        return pd.concat([own[kept], more, apart], axis=1)
 
     def without(self, *study_ids: str) -> EffectTable:
         """The same table without some studies.
@@ -306,7 +327,8 @@ class EffectTable:
         if V is not None and not np.any(V - np.diag(self.v[kept])):
             V = None
         extra = None if self.extra is None else self.extra.iloc[kept].reset_index(drop=True)
-        return replace(self, effects=tuple(self.effects[i] for i in kept), vcov=V, extra=extra)
+        places = None if self.places is None else self.places[kept]
+        return replace(self, effects=tuple(self.effects[i] for i in kept), vcov=V, extra=extra, places=places)
 
     def trace(self, study: str) -> str:
         """The chain behind a study's effect, from ``y`` and ``v`` down to the citation, as text.

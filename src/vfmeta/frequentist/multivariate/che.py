@@ -81,20 +81,21 @@ def che(
     found = g.rows.column(cluster, "cluster", np.arange(len(g.y)))
     frame = pd.DataFrame(index=range(len(g.y))) if g.rows.frame is None else g.rows.frame.reset_index(drop=True)
     values, gone = list(found.values), cells.empty(found.values)
-    frame = frame.assign(cluster=[None if empty else x for x, empty in zip(values, gone, strict=True)], effect=range(len(g.y)))
+    # columns of the data that happen to have these names stay what they are
+    c, e = (n if n not in frame.columns or n == cluster else f"{n} of che" for n in ("cluster", "effect"))
+    frame[c], frame[e] = [None if empty else x for x, empty in zip(values, gone, strict=True)], range(len(g.y))
     keep, _ = g.complete({found.shown: gone}, missing)
-    if len(set(frame["cluster"].iloc[keep])) == 1:
+    if len(set(frame[c].iloc[keep])) == 1:
         raise InputError(
-            f"There is one cluster only ({frame['cluster'].iloc[keep[0]]}); errors robust to dependence within "
-            "clusters need several."
+            f"There is one cluster only ({frame[c].iloc[keep[0]]}); errors robust to dependence within clusters need several."
         )
     # rows that will be left out for a missing value only need a place here
     known = np.full(len(g.y), np.nan)
     known[keep] = g.v[keep]
-    place = frame["cluster"].where(frame["cluster"].notna(), "(missing)")
+    place = frame[c].where(frame[c].notna(), "(missing)")
     V: Any = constant_correlation(known, list(place), float(rho)) if own is None else own
     fit = multivariate(
-        frame, y=g.y, V=V, study=g.labels, random="1 | cluster/effect", formula=formula, x=x, names=names, method=method,
+        frame, y=g.y, V=V, study=g.labels, random=f"1 | {c}/{e}", formula=formula, x=x, names=names, method=method,
         level=level, question=g.question, missing=missing,
     )  # fmt: skip
-    return robust(fit, "cluster", kind=kind)
+    return robust(fit, c, kind=kind)

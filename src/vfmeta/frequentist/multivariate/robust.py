@@ -299,7 +299,7 @@ def members(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np.n
         cluster = data[cluster]
     if not np.iterable(cluster):
         raise InputError(f"cluster={cluster!r}: give a column of the fit's data, or a list of {k} values.")
-    values = list(cluster)
+    values = list(cells.one_spelling(list(cluster), "cluster"))
     if len(values) != k:
         raise InputError(f"There are {len(values)} clusters for {k} effects; give one per effect in use.")
     gaps = np.flatnonzero(cells.empty(values)).tolist()

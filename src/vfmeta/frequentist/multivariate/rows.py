@@ -74,7 +74,9 @@ def read(
             f"The random effects read {', '.join(map(repr, absent))}, which the data lack; give data= with those columns."
         )
     variables = () if formula is None else designs.needed(formula, frame)
-    holes = {c: cells.empty(frame[c]) for c in dict.fromkeys([*variables, *grouping])}
+    used = dict.fromkeys([*variables, *grouping])
+    frame = frame.assign(**{c: cells.one_spelling(frame[c], c) for c in used})
+    holes = {c: cells.empty(frame[c]) for c in used}
     if g.V is not None and np.isnan(g.V.data).any():
         # a missing covariance counts against a row only when its partner is otherwise in use
         known, empty = ~(np.isnan(g.y) | np.isnan(g.v)), g.V.tocoo()

@@ -1,0 +1,167 @@
+"""Rows of two inputs meet by name, unknown is no group, one column is one thing in every engine, no column vanishes."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import vfmeta as vf
+
+Y, V = [0.1, 0.9, 0.5, 0.2, 1.3, 0.4], [0.002, 0.003, 0.002, 0.005, 0.002, 0.004]
+TAU = vf.priors.HalfNormal(0.5)
+ENGINES = {
+    "regression": lambda frame, formula: vf.meta_regression(frame, formula),
+    "Bayesian regression": lambda frame, formula: vf.bayes.meta_regression(frame, formula, tau=TAU),
+    "multivariate": lambda frame, formula: vf.multivariate(frame.assign(s=list("ABCDEF")), random="1 | s", formula=formula),
+    "location": lambda frame, formula: vf.location_scale(frame, formula, "~ 1"),
+}
+GROUPED = {
+    "subgroups": lambda frame, **k: tuple(vf.subgroups(frame, "g", **k).terms),
+    "che": lambda frame, **k: vf.che(frame, cluster="g", **k).clusters,
+    "multivariate": lambda frame, **k: vf.multivariate(frame, random="1 | g", **k).random[0].groups,
+    **{name: lambda frame, f=f, **k: tuple(f(frame, "~ g").terms) for name, f in ENGINES.items() if name != "multivariate"},
+}
+
+
+def quiet(call: Any, *args: Any, **given: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vf.VfmetaWarning)
+        return call(*args, **given)
+
+
+def frame(**more: Any) -> pd.DataFrame:
+    return pd.DataFrame({"y": Y, "v": V, **more})
+
+
+@pytest.fixture
+def events() -> pd.DataFrame:
+    """Trial C has no event in either arm, so that a ratio leaves it out."""
+    return pd.DataFrame({
+        "s": list("ABCDE"), "a": [1, 2, 0, 4, 3], "n": [50] * 5, "c": [3, 5, 0, 6, 7], "m": [50] * 5, "g": list("xxyyy"),
+        "dose": [1.0, 2.0, 9.0, 4.0, 5.0],
+    })  # fmt: skip
+
+
+@pytest.fixture
+def table(events: pd.DataFrame) -> Any:
+    return quiet(vf.effect_size, "OR", data=events, study="s", events1="a", n1="n", events2="c", n2="m")
+
+
+@pytest.mark.parametrize("turned", ["positions", "list", "names"])
+def test_columns_of_the_data_fit_after_a_row_was_left_out(events: pd.DataFrame, table: Any, turned: str) -> None:
+    """After a trial without events of dat.nielweise2007 in MAJOR."""
+    want = quiet(vf.subgroups, table, by="g")
+    by = {"positions": events.g, "list": events.g.tolist(), "names": events.set_index("s").g[::-1]}[turned]
+    got = quiet(vf.subgroups, table, by=by)
+    assert got.terms == want.terms
+    assert got.estimate.tolist() == want.estimate.tolist()
+    weights = {"positions": events.dose, "list": events.dose.tolist(), "names": events.set_index("s").dose[::-1]}[turned]
+    assert quiet(vf.random_effects, table, weights=weights).estimate == pytest.approx(
+        np.average(table.y, weights=[1.0, 2.0, 4.0, 5.0]), rel=1e-12
+    )
+    slope = quiet(vf.meta_regression, table, x=np.column_stack([np.ones(5), events.dose])).estimate
+    assert slope == pytest.approx(quiet(vf.meta_regression, table, "~ dose").estimate, rel=1e-10)
+
+
+def test_part_of_a_table_still_knows_its_rows(events: pd.DataFrame, table: Any) -> None:
+    part = table.without("A")
+    got = quiet(vf.random_effects, part, weights=events.dose)
+    assert got.estimate == pytest.approx(np.average(part.y, weights=[2.0, 4.0, 5.0]), rel=1e-12)
+
+
+def test_other_lengths_name_the_trial_that_was_left_out(table: Any) -> None:
+    with pytest.raises(vf.InputError, match=r"by has 3 values for 4 rows.*left out C"):
+        vf.subgroups(table, by=["x", "y", "y"])
+
+
+@pytest.mark.parametrize("unknown", ["", "  ", None, np.nan, pd.NA])
+@pytest.mark.parametrize("engine", GROUPED)
+def test_unknown_is_no_group(engine: str, unknown: Any) -> None:
+    data = frame(g=["a", "a", unknown, "b", "b", "b"])
+    with pytest.raises(vf.InputError, match=r"row 3 .*column (g|cluster): missing value"):
+        quiet(GROUPED[engine], data)
+
+
+@pytest.mark.parametrize("engine", GROUPED)
+@pytest.mark.parametrize("kind", ["object", "category", "string"])
+def test_labels_that_differ_only_in_space_are_one_and_are_named(engine: str, kind: str) -> None:
+    kinds: Any = pd.CategoricalDtype(["a", "a ", "b", " b"]) if kind == "category" else kind
+    dirty = frame(g=pd.Series(["a", "a ", "a", "b", " b", "b"]).astype(kinds))
+    with pytest.warns(vf.VfmetaWarning, match=r"'a' and 'a ' differ only in the space"):
+        got = GROUPED[engine](dirty)
+    assert got == quiet(GROUPED[engine], frame(g=list("aaabbb")))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_numbers_written_as_text_are_refused_in_every_engine(engine: str) -> None:
+    data = frame(x=["1", "2", "3", "1", "2", "3"])
+    with pytest.raises(vf.InputError, match=r"column x holds numbers as text \('1', '2', '3'\)"):
+        ENGINES[engine](data, "~ x")
+    assert len(quiet(ENGINES[engine], data, "~ C(x)").terms) == 3
+    with pytest.raises(vf.InputError, match="x holds text in row 1, 2"):
+        vf.meta_regression(data, x=data.x)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_dates_are_neither_groups_nor_numbers(engine: str) -> None:
+    for days in (pd.date_range("2020-01-01", periods=6), [datetime.date(2020, 1, d) for d in range(1, 7)]):
+        with pytest.raises(vf.InputError, match="column when holds dates"):
+            ENGINES[engine](frame(when=days), "~ when")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_formulas_name_any_column(engine: str) -> None:
+    odd = frame(**{"my.dose": [1.0, 2, 3, 4, 6, 5], "my dose": [1.0, 2, 3, 4, 6, 5], "dose": [1.0, 2, 3, 4, 6, 5]})
+    want = quiet(ENGINES[engine], odd, "~ dose").estimate
+    for name in ("my.dose", "my dose"):
+        np.testing.assert_array_equal(quiet(ENGINES[engine], odd, f"~ `{name}`").estimate, want)
+    with pytest.raises(vf.InputError, match=r"Write `my\.dose`, with the backticks"):
+        ENGINES[engine](odd.drop(columns="dose"), "~ my.dose")
+
+
+@pytest.mark.parametrize("value", ["3", "high", True, datetime.date(2020, 1, 1), None, np.inf])
+def test_predictions_of_another_kind_of_value_are_refused(value: Any) -> None:
+    fit = quiet(vf.meta_regression, frame(dose=[1.0, 2, 3, 4, 6, 5]), "~ dose")
+    with pytest.raises(vf.InputError, match="row 1, column dose"):
+        fit.predict({"dose": [value]})
+
+
+def test_predictions_know_groups_by_their_name() -> None:
+    fit = quiet(vf.meta_regression, frame(g=list("aabbcc")), "~ g")
+    assert quiet(fit.predict, {"g": ["b "]}).estimate.tolist() == fit.predict({"g": ["b"]}).estimate.tolist()
+    with pytest.raises(vf.InputError, match=r"column g: 1 is not one of the values of the fit \(a, b, c\)"):
+        fit.predict({"g": [1]})
+
+
+def test_columns_of_the_data_never_vanish_under_ours() -> None:
+    """`y`, `v` and `study` of the data that are something else stand beside the table's own."""
+    data = pd.DataFrame({"d": Y, "s2": V, "y": list("uvwxyz"), "v": range(6), "name": list("ABCDEF"), "outcome": 1})
+    table = vf.effect_table(data, y="d", v="s2", study="name")
+    assert table.frame["y"].tolist() == Y
+    assert table.frame["y (data)"].tolist() == list("uvwxyz")
+    assert table.frame["v (data)"].tolist() == list(range(6))
+    assert table.frame["outcome"].tolist() == [1] * 6
+    assert "study (data)" not in table.frame
+    assert not [c for c in vf.effect_table(frame(study=list("ABCDEF"))).frame if "(data)" in c]
+
+
+def test_a_column_called_effect_or_cluster_is_what_the_formula_reads() -> None:
+    data = frame(trial=list("abccde"), effect=[5.0, 4, 3, 2, 1, 0], cluster=[1.0, 0, 1, 0, 1, 1])
+    other = data.rename(columns={"effect": "z", "cluster": "w"})
+    got = quiet(vf.che, data, cluster="trial", formula="~ effect + cluster")
+    np.testing.assert_allclose(got.estimate, quiet(vf.che, other, cluster="trial", formula="~ z + w").estimate, rtol=1e-12)
+
+
+def test_what_is_no_count_is_named() -> None:
+    counts = {"n1": [10, 10], "events2": [1, 2], "n2": [10, 10]}
+    with pytest.raises(vf.InputError, match=r"row 1 .*events1: True is not a number"):
+        vf.mantel_haenszel("OR", events1=[True, False], **counts)
+    with pytest.raises(vf.InputError, match=r"row 2 .*events1: '<5' is a bound, not a number"):
+        vf.mantel_haenszel("OR", events1=[1, "<5"], **counts)
+    with pytest.raises(vf.InputError, match=r"row 2, column p: '<0.001' is a bound"):
+        vf.effect_size("SMD", data=pd.DataFrame({"p": [0.03, "<0.001"], "n1": 9, "n2": 9}), p="p", n1="n1", n2="n2")
