@@ -165,3 +165,33 @@ def test_what_is_no_count_is_named() -> None:
         vf.mantel_haenszel("OR", events1=[1, "<5"], **counts)
     with pytest.raises(vf.InputError, match=r"row 2, column p: '<0.001' is a bound"):
         vf.effect_size("SMD", data=pd.DataFrame({"p": [0.03, "<0.001"], "n1": 9, "n2": 9}), p="p", n1="n1", n2="n2")
+
+
+MANY = {
+    "frequentist": lambda frame, **k: vf.random_effects_many(frame, **k),
+    "Bayesian": lambda frame, **k: vf.bayes.random_effects_many(frame, tau=TAU, **k),
+}
+
+
+@pytest.mark.parametrize("engine", MANY)
+def test_a_group_never_vanishes_under_a_statistic(engine: str) -> None:
+    for name in MANY[engine](frame(g=list("aabbcc")), by="g").columns.drop("g"):
+        with pytest.raises(vf.InputError, match=f"by='{name}': the answer has a column '{name}' of its own"):
+            MANY[engine](pd.DataFrame({"yi": Y, "vi": V, name: list("aabbcc")}), by=name, y="yi", v="vi")
+
+
+@pytest.mark.parametrize("engine", MANY)
+@pytest.mark.parametrize("unknown", ["", "  ", None, np.nan, pd.NA])
+def test_unknown_is_no_meta_analysis(engine: str, unknown: Any) -> None:
+    with pytest.raises(vf.InputError, match="row 3, column g: missing value"):
+        MANY[engine](frame(g=["a", "a", unknown, "b", "b", "b"]), by="g")
+    with pytest.raises(vf.InputError, match="row 3, column g: missing value"):
+        MANY[engine](frame(g=["a", "a", unknown, "b", "b", "b"], h=1), by=["h", "g"])
+
+
+@pytest.mark.parametrize("engine", MANY)
+def test_meta_analyses_have_one_spelling(engine: str) -> None:
+    with pytest.warns(vf.VfmetaWarning, match="'a' and 'a ' differ only in the space"):
+        got = MANY[engine](frame(g=["a", "a ", "a", "b", "b", "b"]), by="g")
+    assert got["g"].tolist() == ["a", "b"]
+    assert got["k"].tolist() == [3, 3]

@@ -14,6 +14,7 @@ from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, Missing, choice, confidence
 from vfmeta.core.question import Question
+from vfmeta.effects.columns import refuse_clash, with_groups
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
 
@@ -81,7 +82,8 @@ def random_effects_many(
         )
     if len(data) == 0:
         raise InputError("The frame has no rows: nothing can be pooled.")
-    groups = data.groupby(keys, sort=False, dropna=False)
+    data = with_groups(data, keys)
+    groups = data.groupby(keys, sort=False, observed=True)
     group = groups.ngroup().to_numpy()
     order = np.argsort(group, kind="stable")
     ys, vs = (_numbers(data[c], c) for c in (y, v))
@@ -111,17 +113,15 @@ def random_effects_many(
         out = rows[keys].reset_index(drop=True)
         names = rows[study].to_list() if study else [f"study {i + 1}" for c in counts for i in range(c)]
         share, mean, sd, low, high, _ = found.study
-        return out.assign(
-            study=names,
-            estimate=yy,
-            se=np.sqrt(vv),
-            weight=100 * share,
-            shrunken_mean=mean,
-            shrunken_sd=sd,
-            shrunken_low=low,
-            shrunken_high=high,
-        )
-    return pd.concat([heads.assign(k=counts), _frame(found, counts, asked, at, tau, mu)], axis=1)
+        made = {
+            "study": names, "estimate": yy, "se": np.sqrt(vv), "weight": 100 * share, "shrunken_mean": mean, "shrunken_sd": sd,
+            "shrunken_low": low, "shrunken_high": high,
+        }  # fmt: skip
+        refuse_clash(keys, made)
+        return out.assign(**made)
+    answer = _frame(found, counts, asked, at, tau, mu)
+    refuse_clash(keys, ["k", *answer])
+    return pd.concat([heads.assign(k=counts), answer], axis=1)
 
 
 def prior_sensitivity(

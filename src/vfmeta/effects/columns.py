@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from vfmeta.effects import cells
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_LISTED = 20  # faults of one column that are spelled out
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,46 @@ def aligned(columns: Mapping[str, Column], frame: pd.DataFrame | None) -> tuple[
     if problems:
         raise InputError(problems)
     return out, k, index
+
+
+def with_groups(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """The frame with one spelling of every label of the columns ``keys``, which say what group a row belongs to.
+
+    Raises
+    ------
+    InputError
+        A cell of them is empty: unknown is no group.
+    """
+    import pandas as pd
+
+    problems: list[str] = []
+    for key in keys:
+        column = frame[key]
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
+            gaps = column.isna().to_numpy()
+        else:
+            codes, labels = pd.factorize(column)
+            listed = list(labels)
+            gaps = np.append(cells.empty(listed), True)[codes]
+            spelled = cells.one_spelling(listed, key)
+            if spelled is not listed and not gaps.any():
+                frame = frame.assign(**{key: np.array(spelled, dtype=object)[codes]})
+        problems += [
+            f"row {i + 1}, column {key}: missing value; say which meta-analysis the row belongs to, or remove the row."
+            for i in np.flatnonzero(gaps)[:_LISTED].tolist()
+        ]
+    if problems:
+        raise InputError(problems)
+    return frame
+
+
+def refuse_clash(keys: Sequence[str], made: Iterable[str]) -> None:
+    """Columns that name the groups must not be called as columns of the answer are."""
+    both = sorted(set(keys) & set(made))
+    if both:
+        raise InputError(
+            f"by={both[0]!r}: the answer has a column {both[0]!r} of its own; rename that column of the data first."
+        )
 
 
 def _matched(

@@ -11,6 +11,7 @@ import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
+from vfmeta.effects.columns import refuse_clash, with_groups
 from vfmeta.frequentist.choices import check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
@@ -105,6 +106,7 @@ def random_effects_many(
     keep, columns = _numbers(data, {"y": y, "v": v} | ({"weights": weights} if weights is not None else {}), missing)
     if keep is not None:
         data = data.iloc[keep]
+    data = with_groups(data, keys)
     order, start, heads = _groups(data, keys)
     k = start[1:] - start[:-1]
     wants = estimators.PROFILE if tau2_interval else 0
@@ -123,6 +125,7 @@ def random_effects_many(
         prediction=prediction if model == "random" else None, estimated=isinstance(estimator, str),
         room=block[width:],
     )  # fmt: skip
+    refuse_clash(keys, [*values, "tau2_low", "tau2_high"])
     table: dict[str, Any] = {key: data[key].take(heads).to_numpy() for key in keys} | values
     if tau2_interval:
         table |= {"tau2_low": out[:, 7], "tau2_high": out[:, 8]}
@@ -191,13 +194,6 @@ def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray | None, np
     """Rows in order of their groups (None: as they stand), where each group begins, and the first row of each group."""
     import pandas as pd
 
-    absent = [
-        f"row {i + 1}, column {key}: missing value; say which meta-analysis the row belongs to, or remove the row."
-        for key in keys
-        for i in np.flatnonzero(frame[key].isna().to_numpy())[:_LISTED]
-    ]
-    if absent:
-        raise InputError(absent)
     codes = None
     if len(keys) == 1 and isinstance(frame[keys[0]].dtype, np.dtype) and frame[keys[0]].dtype.kind in "iuf":
         key = frame[keys[0]].to_numpy()
