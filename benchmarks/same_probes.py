@@ -515,7 +515,7 @@ def exact(h: House) -> None:
     h.ask("two", "bayes.map_prior", post, components=2)
     mixture = h.prior("Mixture", (0.7, 0.3), (0.0, 0.5), (1.0, 0.3))
     for method in ("ELIR", "variance"):
-        h.ask(method, "bayes.effective_sample_size", mixture, 2.0, method=method)
+        h.ask(method, "bayes.effective_sample_size", mixture, 2.0, method)
     h.keep("priors.Mixture.robust", "0.2", lambda: mixture.robust(0.2, 2.0))
     x = pd.DataFrame({"dose": np.linspace(-1, 1, 8)})
     old = "covariates" in inspect.signature(h.find("bayes.meta_regression")).parameters

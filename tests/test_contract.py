@@ -189,6 +189,21 @@ def test_methods_that_reach_up_are_there(method: str, kind: str) -> None:
     assert callable(getattr(Recorded, method))
 
 
+def test_models_keep_their_priors_themselves() -> None:
+    tau, mu, sd = vf.priors.HalfNormal(0.5), vf.priors.Normal(0, 2), vf.priors.HalfNormal(0.3)
+    models, own = vf.bayes.models, {"y": Y, "v": V, "tau": tau}
+    for model, known in (
+        (models.normal_normal(**own, mu=mu), {"tau": tau, "mu": mu}),
+        (models.robust(**own, mu=mu), {"tau": tau, "mu": mu}),
+        (models.meta_regression(**own, data={"dose": DOSE}, formula="~ dose", beta={"dose": mu}),
+         {"tau": tau, "dose": mu, "Intercept": vf.priors.Flat()}),
+        (models.binomial(**COUNTS, tau=tau, mu=mu, baseline="random", baseline_sd=sd), {"tau": tau, "baseline_sd": sd}),
+        (models.classes(**own, mu=mu, class_sd=sd, intervention=list("abcabca"), klass=dict(zip("abc", "XXY", strict=True))),
+         {"tau": tau, "class_mean": mu, "class_sd": sd}),
+    ):  # fmt: skip
+        assert {name: model.prior_objects[name] for name in known} == known
+
+
 def table_of_results() -> str:
     names, every = (", ".join(f"`{n}`" for n in part) for part in (RESULTS, CONTRACT))
     lines = [

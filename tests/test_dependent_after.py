@@ -144,7 +144,7 @@ class TestRandomEffects:
         frame, V = example(5)
         with pytest.raises(vf.InputError, match="no random effects"):
             vf.multivariate(y=frame.y, V=V, data=frame).random_effects()
-        weighted = vf.multivariate(y=frame.y, V=V, data=frame, random=THREE, W=np.ones(len(frame)))
+        weighted = vf.multivariate(y=frame.y, V=V, data=frame, random=THREE, weights=np.ones(len(frame)))
         for verb in (weighted.random_effects, weighted.blups, lambda: vf.robust(weighted, "trial")):
             with pytest.raises(vf.InputError, match="inverse-variance weights"):
                 verb()
@@ -263,10 +263,10 @@ class TestHeld:
             ({"R": {"trial": (np.eye(7), range(7))}}, "lacks the groups 7"),
             ({"R": {"trial": (2 * np.eye(8), range(8))}}, "its diagonal must be 1"),
             ({"R": {"trial": (np.eye(8) - 0.5 * (1 - np.eye(8)), range(8))}}, "negative eigenvalue"),
-            ({"W": [1.0]}, "W has shape"),
-            ({"W": [-1.0, *[1.0] * 23]}, "row 1, column W: -1.0 is not a weight"),
-            ({"W": np.triu(np.ones((24, 24)))}, "W is not symmetric"),
-            ({"W": -np.eye(24)}, "does not weigh enough"),
+            ({"weights": [1.0]}, "weights has shape"),
+            ({"weights": [-1.0, *[1.0] * 23]}, "row 1, column weights: -1.0 is not a weight"),
+            ({"weights": np.triu(np.ones((24, 24)))}, "weights is not symmetric"),
+            ({"weights": -np.eye(24)}, "does not weigh enough"),
         ):
             with pytest.raises(vf.InputError, match=match.replace("|", r"\|").replace("(", r"\(")):
                 self.fit(**{"random": THREE} | given)
@@ -280,7 +280,7 @@ def test_user_weights(square):
     y = frame.y.tolist()
     y[3] = None
     keep = np.arange(len(y)) != 3
-    fit = vf.multivariate(y=y, V=V, data=frame, random=THREE, formula="~ x", W=W, missing="drop")
+    fit = vf.multivariate(y=y, V=V, data=frame, random=THREE, formula="~ x", weights=W, missing="drop")
     plain = vf.multivariate(y=y, V=V, data=frame, random=THREE, formula="~ x", missing="drop")
     A = W[np.ix_(keep, keep)] if square else np.diag(w[keep])
     X, M = fit.X, plain.marginal_covariance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import warnings
 from collections.abc import Callable
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow
 import pytest
 from scipy.special import ndtri
 
@@ -21,15 +22,15 @@ V = np.array([0.04, 0.09, 0.0625, 0.16, 0.04, 0.25])
 HALF = float(-ndtri(0.025)) * np.sqrt(V)
 FRAME = pd.DataFrame({
     "trial": list("ABCDEF"), "yi": Y, "vi": V, "sei": np.sqrt(V), "low": Y - HALF, "high": Y + HALF,
-    "dose": [1.0, 2.0, 3.0, 1.5, 2.5, 4.0], "arm": list("ababab"), "lab": list("uuvvww"),
+    "dose": [1.0, 2.0, 3.0, 1.5, 2.5, 4.0], "arm": list("ababab"), "lab": list("uuvvww"), "class": list("XYXYXY"),
+    "week": [4, 12] * 3,
+    "e1": [4, 6, 3, 7, 5, 2], "n1": [40, 55, 38, 60, 50, 35], "e2": [9, 8, 6, 12, 6, 5], "n2": [41, 50, 40, 61, 49, 36],
 })  # fmt: skip
 TAU, MU = vf.priors.HalfNormal(0.5), vf.priors.Normal(0, 2)
 BAYES: dict[str, Any] = {"tau": TAU, "mu": MU}
 
-# effects that need more than one column of theirs to say what they are: weeks, classes; and long tables of many meta-analyses
-OTHERWISE = {"bayes.models.multilevel", "bayes.models.classes", "random_effects_many", "bayes.random_effects_many",
-             "effect_table", "study_intervals", "bayes.prior_sensitivity", "bayes.sample", "bayes.sample_posterior",
-             "bayes.posterior", "bayes.calibrate_model"}  # fmt: skip
+# read as `bayes.random_effects` reads, and then sampled; or no door (checked arrays, single intervals, the table itself)
+OTHERWISE = {"effect_table", "study_intervals", "bayes.sample", "bayes.sample_posterior", "bayes.posterior"}
 
 # every public verb that takes effects, and a number of its answer
 VERBS: dict[str, Callable[..., float]] = {
@@ -38,6 +39,9 @@ VERBS: dict[str, Callable[..., float]] = {
     "multivariate": lambda *a, **k: vf.multivariate(*a, **k).estimate[0],
     "bayes.random_effects": lambda *a, **k: vf.bayes.random_effects(*a, **k, **BAYES).estimate,
     "bayes.meta_regression": lambda *a, **k: vf.bayes.meta_regression(*a, **k, formula="~ 1", tau=TAU).estimate[0],
+    "bayes.prior_sensitivity": lambda *a, **k: vf.bayes.prior_sensitivity(*a, **k, tau_scales=[0.5], mu_sds=[2.0])[
+        "estimate"
+    ].iloc[0],
     "bayes.models.normal_normal": lambda *a, **k: vf.bayes.models.normal_normal(*a, **k, **BAYES).data["y"].sum(),
     "bayes.models.robust": lambda *a, **k: vf.bayes.models.robust(*a, **k, **BAYES).data["v"].sum(),
 }
@@ -50,7 +54,28 @@ WITH_COLUMNS: dict[str, Callable[..., float]] = {
     "bayes.models.meta_regression": lambda *a, **k: vf.bayes.models.meta_regression(
         *a, formula="~ dose + arm", tau=TAU, **k
     ).data["x"].sum(),
+    "bayes.models.classes": lambda *a, **k: everything(vf.bayes.models.classes(
+        *a, intervention="arm", klass="class", class_sd=TAU, **BAYES, **k
+    )),
 }  # fmt: skip
+# a frame only: effects of one trial at several weeks, and many meta-analyses
+LONG: dict[str, Callable[..., float]] = {
+    "bayes.models.multilevel": lambda data, **k: everything(vf.bayes.models.multilevel(
+        data, time="week", correlation=0.5, **BAYES, **{**k, "study": "lab"}
+    )),
+    "random_effects_many": lambda data, *, y, v, study: vf.random_effects_many(data, "arm", y=y, v=v)["estimate"].sum(),
+    "bayes.random_effects_many": lambda data, *, y, v, study: vf.bayes.random_effects_many(
+        data, "arm", y=y, v=v, study=study, **BAYES
+    )["estimate"].sum(),
+}  # fmt: skip
+
+
+def everything(model: Any) -> float:
+    """A number that hangs on all the data of a model and on where each value stands."""
+    parts = (np.asarray(x, dtype=float).ravel() for _, x in sorted(model.data.items()))
+    return float(sum((x * np.arange(1, len(x) + 1)).sum() for x in parts))
+
+
 DECIMALS = FRAME.assign(**{c: [Decimal(repr(float(x))) for x in FRAME[c]] for c in ("yi", "vi", "sei", "low", "high", "dose")})
 FRAMES: dict[str, Callable[[], Any]] = {
     "pandas": lambda: FRAME,
@@ -61,11 +86,19 @@ FRAMES: dict[str, Callable[[], Any]] = {
     "Decimal": lambda: DECIMALS,
     "mapping of lists": lambda: FRAME.to_dict("list"),
     "list of rows": lambda: FRAME.to_dict("records"),
+    "pyarrow": lambda: pyarrow.Table.from_pandas(FRAME),
+    "polars": lambda: polars.DataFrame(FRAME.to_dict("list")),
 }
-if importlib.util.find_spec("pyarrow"):
-    FRAMES["pyarrow"] = lambda: __import__("pyarrow").Table.from_pandas(FRAME)
-if importlib.util.find_spec("polars"):
-    FRAMES["polars"] = lambda: __import__("polars").DataFrame(FRAME.to_dict("list"))
+SIDES = {"events1": "e1", "n1": "n1", "events2": "e2", "n2": "n2"}
+# every public verb that takes counts of two arms, and a number of its answer
+COUNTS: dict[str, Callable[..., float]] = {
+    "mantel_haenszel": lambda **k: vf.mantel_haenszel("OR", **k).estimate,
+    "peto": lambda **k: vf.peto(**k).estimate,
+    "glmm": lambda **k: vf.glmm("OR", **k, model="CM.AL").estimate,
+    "beta_binomial": lambda **k: vf.beta_binomial("OR", **k).estimate,
+    "bayes.models.binomial": lambda **k: everything(vf.bayes.models.binomial(**k, **BAYES)),
+    "bayes.models.poisson": lambda n1, n2, **k: everything(vf.bayes.models.poisson(time1=n1, time2=n2, **k, **BAYES)),
+}
 ERRORS: dict[str, dict[str, Any]] = {"v": {"v": "vi"}, "se": {"se": "sei"}, "ci": {"ci": ("low", "high")}}
 
 
@@ -76,10 +109,53 @@ def test_every_verb_that_takes_effects_is_known_here() -> None:
             verb = getattr(module, name)
             if inspect.isfunction(verb) and "y" in (arguments := list(inspect.signature(verb).parameters)):
                 found.add(where + name)
-                if where + name not in OTHERWISE:
+                if where + name not in {*OTHERWISE, *LONG}:
                     assert arguments[0] == "data", name
                     assert {"v", "se", "ci", "study"} < set(arguments), name
-    assert found - OTHERWISE == {*VERBS, *WITH_COLUMNS}
+    assert found - OTHERWISE == {*VERBS, *WITH_COLUMNS, *LONG}
+
+
+def test_every_verb_that_takes_counts_is_known_here() -> None:
+    found = set()
+    for where, module in (("", vf), ("bayes.models.", vf.bayes.models)):
+        for name in module.__all__:
+            verb = getattr(module, name)
+            if inspect.isfunction(verb) and {"events1", "data", "study", "question", "missing"} <= set(
+                inspect.signature(verb).parameters
+            ):
+                found.add(where + name)
+    assert found == set(COUNTS)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("verb", LONG)
+def test_long_frames_of_any_kind_give_one_number(verb: str, frame: str) -> None:
+    named = {"y": "yi", "v": "vi", "study": "trial"}
+    assert quiet(LONG[verb], FRAMES[frame](), **named) == pytest.approx(quiet(LONG[verb], FRAME, **named), rel=1e-8)
+
+
+@pytest.mark.parametrize("verb", COUNTS)
+def test_counts_in_every_form_give_one_number(verb: str) -> None:
+    call = COUNTS[verb]
+    arrays = {name: FRAME[column].to_numpy() for name, column in SIDES.items()}
+    known = quiet(call, **arrays)
+    forms: list[dict[str, Any]] = [
+        {name: x.tolist() for name, x in arrays.items()},
+        {name: x.astype(float) for name, x in arrays.items()},
+        {name: np.ma.masked_array(x) for name, x in arrays.items()},
+        {name: [Decimal(int(i)) for i in x] for name, x in arrays.items()},
+        {name: pd.array(x, dtype="Int64") for name, x in arrays.items()},
+        # matched by name, not by place
+        {name: pd.Series(x, list("uvwxyz"))[:: -1 if name == "n1" else 1] for name, x in arrays.items()},
+        {**arrays, "study": FRAME["trial"].astype("category")},
+    ]
+    for form in forms:
+        assert quiet(call, **form) == pytest.approx(known, rel=1e-9), form
+    for make in FRAMES.values():
+        assert quiet(call, data=make(), study="trial", **SIDES) == pytest.approx(known, rel=1e-9)
+    if verb != "bayes.models.poisson":  # it takes person-time, which an effect table does not hold
+        table = vf.effect_size("OR", data=FRAME, study="trial", **SIDES)
+        assert quiet(call, data=table) == pytest.approx(known, rel=1e-9)
 
 
 def quiet(function: Callable[..., float], *args: Any, **given: Any) -> float:

@@ -41,7 +41,7 @@ RESULTS = {
     "UN": lambda: vf.multivariate(random="outcome | trial", structure="UN", **MANY),
     "GEN": lambda: vf.multivariate(random="x | trial", structure="GEN", **MANY),
     "held, related, weighted": lambda: vf.multivariate(
-        random="1 | trial/effect", R={"trial": RELATED}, variances={"1 | trial": 0.1}, W=np.ones(len(FRAME)), **MANY
+        random="1 | trial/effect", R={"trial": RELATED}, variances={"1 | trial": 0.1}, weights=np.ones(len(FRAME)), **MANY
     ),
     "plain": lambda: vf.multivariate(**MANY),
     "robust": lambda: vf.che(y=FRAME.y, v=FRAME.v, cluster="trial", formula="~ x", data=FRAME),

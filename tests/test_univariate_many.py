@@ -130,7 +130,7 @@ def test_bad_tables(frame: pd.DataFrame, column: dict[str, Any], choice: dict[st
         vf.random_effects_many(frame.assign(**column), **choice)
     with pytest.raises(vf.InputError, match="no rows"):
         vf.random_effects_many(frame.iloc[:0])
-    with pytest.raises(vf.InputError, match="must be a pandas DataFrame"):
+    with pytest.raises(vf.InputError, match="it must be an effect table, a data frame"):
         vf.random_effects_many([1, 2])
 
 
@@ -209,7 +209,7 @@ def test_thin_and_bad_subsets() -> None:
         vf.cumulative(pair, ["A", "Z"])
     with pytest.raises(vf.InputError, match="positions counted from 0"):
         vf.cumulative(pair, [0.5, 1])
-    with pytest.raises(vf.InputError, match="must be what random_effects"):
+    with pytest.raises(vf.InputError, match="A list is not fitted again"):
         vf.leave_one_out([1, 2])
     rng = np.random.default_rng(1)
     with pytest.raises(vf.InputError, match="pass draws="):

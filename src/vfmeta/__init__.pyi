@@ -3,6 +3,8 @@ from . import convert as convert
 from . import evidence as evidence
 from . import plots as plots
 from . import priors as priors
+from .appraisal.influence import cumulative as cumulative
+from .appraisal.influence import leave_one_out as leave_one_out
 from .core.messages import ConvergenceError as ConvergenceError
 from .core.messages import InputError as InputError
 from .core.messages import NotDefined as NotDefined
@@ -21,8 +23,6 @@ from .frequentist.after.influence import profile_likelihood as profile_likelihoo
 from .frequentist.after.influence import residuals as residuals
 from .frequentist.after.likelihood_ratio import likelihood_ratio as likelihood_ratio
 from .frequentist.after.omitting import all_subsets as all_subsets
-from .frequentist.after.omitting import cumulative as cumulative
-from .frequentist.after.omitting import leave_one_out as leave_one_out
 from .frequentist.after.permutation import permutation_test as permutation_test
 from .frequentist.beta_binomial import beta_binomial as beta_binomial
 from .frequentist.glmm.glmm import glmm as glmm

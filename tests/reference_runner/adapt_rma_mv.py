@@ -57,7 +57,7 @@ def fit(case: dict[str, Any], **extra: Any) -> Any:
         y=columns["yi"], **({"v": columns["vi"]} if V is None else {"V": V}), data=columns, formula=formula(case),
         random=o.get("random"), structure=structure, method=o.get("method", "REML"),
         test="t" if o.get("test") == "t" else "Wald", df="containment" if o.get("dfs") == "contain" else "residual",
-        level=o.get("level", 95) / 100, missing="drop", W=weights, **held(o), **extra,
+        level=o.get("level", 95) / 100, missing="drop", weights=weights, **held(o), **extra,
     )  # fmt: skip
 
 

@@ -145,10 +145,10 @@ class ModelAverage(Recorded):
 def model_average(
     post: BayesianResult | ExactPosterior,
     *,
+    level: float = 0.95,
     null: float = 0.0,
     p_effect: float = 0.5,
     p_heterogeneity: float = 0.5,
-    level: float = 0.95,
 ) -> ModelAverage:
     """Bayes factors and the effect averaged over effect/no effect and heterogeneity/none.
 

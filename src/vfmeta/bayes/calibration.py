@@ -55,9 +55,10 @@ def calibrate(
     k: int = 4,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
+    *,
+    v: np.ndarray | None = None,
     runs: int = 1000,
     seed: int = 1,
-    v: np.ndarray | None = None,
 ) -> Calibration:
     """Simulate ``runs`` meta-analyses of ``k`` studies from the priors and solve each exactly.
 
@@ -67,6 +68,13 @@ def calibrate(
         Half-normal(1) and N(0, 4) when left out; both must be proper and must not look at the data.
     v : array-like of shape (k,), optional
         Sampling variances; drawn for each run around the prior median of tau when left out.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> ranks = vf.bayes.calibrate(k=3, runs=20)
+    >>> len(ranks.mu)
+    20
     """
     tau, mu = tau or HalfNormal(1.0), mu or Normal(0.0, 4.0)
     for name, value, least in (("k", k, 1), ("runs", runs, 20), ("seed", seed, 0)):

@@ -189,7 +189,7 @@ def _without(i: int, name: str, post: ExactPosterior) -> tuple[float, float, flo
     y, v, tau = post.y, post.v, post.tau_prior
     others = np.arange(len(y)) != i
     try:
-        rest = ExactPosterior(y[others], v[others], _AsOfAll(tau, v) if tau.uses_v else tau, post.mu_prior)
+        rest = ExactPosterior(y[others], v[others], AsOfAll(tau, v) if tau.uses_v else tau, post.mu_prior)
     except InputError as error:
         raise InputError(f"Without {name}: {error}") from error
     # p(y_i | others) as a ratio of two normalising totals, which keeps its digits however far out the trial lies
@@ -222,6 +222,14 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
     ------
     InputError
         A single trial, which has no scatter, or an improper posterior.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.random_effects(y=[-1.0, -0.4, -0.8], v=[0.2, 0.1, 0.3], tau=vf.priors.HalfNormal(1.0))
+    >>> check = vf.bayes.predictive_check(post, draws=200)
+    >>> check.to_frame()["term"].tolist()
+    ['q', 'range', 'largest_z']
     """
     from scipy.special import ndtr
 
@@ -287,7 +295,7 @@ def _sized(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.{3 if p < 0.01 or p > 0.99 else 2}f}"
 
 
-class _AsOfAll(TauPrior):
+class AsOfAll(TauPrior):
     """A prior that rests on the sampling variances, as all trials make it."""
 
     def __init__(self, prior: TauPrior, v: np.ndarray) -> None:

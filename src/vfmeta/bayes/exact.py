@@ -54,6 +54,13 @@ class ExactPosterior:
         Log density of the data; None when a prior is improper.
     y, v, tau_prior, mu_prior
         What it was made from.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.posterior([-0.5, -0.3, -0.8], [0.04, 0.02, 0.09], vf.priors.HalfNormal(0.5))
+    >>> bool(post.mu.cdf(0.0) > 0.9), post.draws(100)["mu"].shape
+    (True, (100,))
     """
 
     def __init__(self, y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior) -> None:
@@ -314,7 +321,15 @@ def random_effects(
 
 
 def posterior(y: Any, v: Any, tau: TauPrior, mu: MuPrior | None = None) -> ExactPosterior:
-    """Exact posterior with its densities, distribution functions and quantiles; ``mu`` is flat when left out."""
+    """Exact posterior with its densities, distribution functions and quantiles; ``mu`` is flat when left out.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.posterior([-0.5, -0.3, -0.8], [0.04, 0.02, 0.09], vf.priors.HalfNormal(0.5))
+    >>> bool(post.mu.cdf(0.0) > 0.9)
+    True
+    """
     studies = read(None, y=y, v=v)
     tau, mu = choose_priors(studies.question, tau, mu)
     return ExactPosterior(studies.y, studies.v, tau, mu)
@@ -324,6 +339,11 @@ def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple
     """The exact posterior of the data and priors that a posterior keeps, the names of its studies, and its question."""
     if isinstance(post, ExactPosterior):
         return post, tuple(f"study {i + 1}" for i in range(len(post.y))), Question()
+    if hasattr(post, "psense"):
+        raise InputError(
+            f"These are draws of the {post.model.name} model, which have checks of their own: psense() tells how the prior "
+            "weighs and loo() how each observation is predicted; draws of a normal-normal model are taken as post.result()."
+        )
     if not isinstance(post, BayesianResult):
         raise InputError(
             f"This takes a posterior, which keeps its data and priors, and not {type(post).__name__}; pass what "

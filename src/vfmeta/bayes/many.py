@@ -14,7 +14,7 @@ from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, Missing, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.columns import refuse_clash, with_groups
+from vfmeta.effects.columns import as_frame, refuse_clash, with_groups
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 def random_effects_many(
-    data: pd.DataFrame,
+    data: Any,
     by: str | Sequence[str],
     *,
+    y: str = "y",
+    v: str = "v",
+    study: str | None = None,
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     level: float = 0.95,
     interval: IntervalKind = "central",
-    y: str = "y",
-    v: str = "v",
-    study: str | None = None,
     question: Question | None = None,
     studies: bool = False,
 ) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def random_effects_many(
 
     Parameters
     ----------
-    data : DataFrame
+    data : data frame (pandas, polars, pyarrow, ...) or mapping of columns
         One row a study.
     by : str or list of str
         Column(s) that tell the meta-analyses apart; their order of first appearance is kept.
@@ -68,6 +68,13 @@ def random_effects_many(
     ------
     InputError
         A column is missing, a cell is no number (every fault is listed), or a group's posterior is improper (the group named).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"question": ["a", "a", "b", "b"], "y": [-0.5, -0.3, 0.1, 0.2], "v": [0.04, 0.02, 0.05, 0.04]}
+    >>> vf.bayes.random_effects_many(frame, "question", tau=vf.priors.HalfNormal(0.5))["k"].tolist()
+    [2, 2]
     """
     import pandas as pd
 
@@ -75,7 +82,8 @@ def random_effects_many(
     interval = choice("interval", interval, IntervalKind)
     keys = [by] if isinstance(by, str) else list(by)
     wanted = [*keys, y, v, *([study] if study else [])]
-    lacking = [c for c in wanted if c not in getattr(data, "columns", ())]
+    data = as_frame(data)
+    lacking = [c for c in wanted if c not in data.columns]
     if lacking or not keys:
         raise InputError(
             f"The frame has no column {', '.join(map(repr, lacking)) or 'named in by'}; it needs {', '.join(wanted)}."
@@ -160,6 +168,13 @@ def prior_sensitivity(
     -------
     DataFrame
         a times b rows: tau_scale, mu_sd and the columns of `random_effects_many`.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> found = vf.bayes.prior_sensitivity(y=[-0.5, -0.3, -0.8], v=[0.04, 0.02, 0.09], tau_scales=[0.3, 1.0], mu_sds=[1.0, 3.0])
+    >>> len(found)
+    4
     """
     s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     a, b = (_positive_column(x, name) for x, name in ((tau_scales, "tau_scales"), (mu_sds, "mu_sds")))

@@ -70,11 +70,11 @@ def calibrate_model(
     model: Model,
     *,
     runs: int = 100,
-    seed: int = 1,
     draws: int = 200,
     tune: int = 400,
     chains: int = 2,
     thin: int = 4,
+    seed: int = 1,
     parameters: Sequence[str] | None = None,
     done: Callable[[], None] | None = None,
 ) -> RankCalibration:
@@ -105,6 +105,13 @@ def calibrate_model(
     ------
     InputError
         A prior is improper, a parameter is unknown, or the observed variables do not stand in the model's data as they are.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> priors = {"tau": vf.priors.HalfNormal(1.0), "mu": vf.priors.Normal(0, 1)}
+    >>> model = vf.bayes.models.normal_normal(y=[0.1, 0.3], v=[0.1, 0.1], **priors)
+    >>> vf.bayes.calibrate_model(model, runs=20)  # doctest: +SKIP
     """
     least = {"runs": (runs, 10), "seed": (seed, 0), "thin": (thin, 1)}
     for name, (value, smallest) in least.items():

@@ -29,6 +29,13 @@ def map_prior(post: ExactPosterior | NormalMixture, components: int = 3, note: s
         From ``bayes.posterior``, or its ``next_trial``.
     components : int
         How many normals, 1 to 6.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.posterior([-0.5, -0.3, -0.8], [0.04, 0.02, 0.09], vf.priors.HalfNormal(0.5))
+    >>> len(vf.bayes.map_prior(post, components=2).weights)
+    2
     """
     target = post.next_trial if isinstance(post, ExactPosterior) else post
     if not isinstance(target, NormalMixture):
@@ -60,7 +67,7 @@ def map_prior(post: ExactPosterior | NormalMixture, components: int = 3, note: s
     return Mixture(tuple(w[order]), tuple(centre + unit * m[order]), tuple(unit * sds[order]), note)
 
 
-def effective_sample_size(prior: Any, unit_sd: float, method: SampleSize = "ELIR") -> float:
+def effective_sample_size(prior: Any, unit_sd: float, kind: SampleSize = "ELIR") -> float:
     """How many patients' worth of information a prior of the effect holds.
 
     Parameters
@@ -70,13 +77,20 @@ def effective_sample_size(prior: Any, unit_sd: float, method: SampleSize = "ELIR
     unit_sd : float
         Standard deviation of the information of one patient: the effect estimated from n patients has variance
         unit_sd^2 / n. For a mean difference of two equal arms, n in all, it is twice the SD between patients.
-    method : {"ELIR", "variance"}
+    kind : {"ELIR", "variance"}
         "ELIR": unit_sd^2 times the prior's expected local information, the integral of p'(x)^2 / p(x) (Neuenschwander et al.
         2020; consistent when patients are added). "variance": unit_sd^2 over the prior's variance.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> # patients with SD 5 whose mean has a standard error of 0.5
+    >>> round(vf.bayes.effective_sample_size(vf.priors.Normal(0, 0.5), 5.0))
+    100
     """
     if isinstance(unit_sd, bool) or not isinstance(unit_sd, (int, float, np.number)) or not 0 < unit_sd < math.inf:
         raise InputError(f"unit_sd={unit_sd!r} must be a positive, finite number.")
-    method = choice("method", method, SampleSize)
+    kind = choice("kind", kind, SampleSize)
     if isinstance(prior, MuPrior):
         if prior.normal is not None:
             return float(unit_sd**2 * prior.normal[1])
@@ -84,7 +98,7 @@ def effective_sample_size(prior: Any, unit_sd: float, method: SampleSize = "ELIR
         prior = NormalMixture(np.exp(logw) / np.exp(logw).sum(), mean, precision**-0.5)
     if not isinstance(prior, NormalMixture):
         raise InputError("effective_sample_size takes a prior of mu or a marginal such as post.mu.")
-    if method == "variance":
+    if kind == "variance":
         return float(unit_sd**2 / prior.sd**2)
     # E[(p'/p)^2] over the logit of the cdf's argument: equal steps, exact for what dies at both ends
     step = 0.05

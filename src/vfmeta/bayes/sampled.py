@@ -62,10 +62,10 @@ def sample(
     interval: IntervalKind = "central",
     question: Any = None,
     missing: Missing = "raise",
-    seed: int = 1,
     draws: int = 2000,
     tune: int = 1000,
     chains: int = 4,
+    seed: int = 1,
 ) -> BayesianResult:
     """Bayesian random-effects meta-analysis by NUTS; input, priors and result are those of `exact.random_effects`.
 
@@ -78,6 +78,11 @@ def sample(
         Same seed, same draws.
     draws, tune, chains : int
         Draws kept and tuning steps per chain, and number of chains.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.sample(y=[-0.5, -0.3], v=[0.1, 0.1], tau=vf.priors.HalfNormal(1.0))  # doctest: +SKIP
     """
     interval = choice("interval", interval, IntervalKind)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
@@ -107,15 +112,20 @@ def sample_posterior(
     mu: priors.MuPrior | None = None,
     question: Any = None,
     missing: Missing = "raise",
-    seed: int = 1,
     draws: int = 2000,
     tune: int = 1000,
     chains: int = 4,
+    seed: int = 1,
 ) -> Any:
     """The draws behind `sample` as ArviZ's container (DataTree with ArviZ 1, InferenceData before).
 
     Group ``posterior``: mu, tau, next_trial (chain, draw) and theta (chain, draw, study), the studies named by their labels;
     ``sample_stats``: energy, diverging; ``observed_data``: y and v by study.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> draws = vf.bayes.sample_posterior(y=[-0.5, -0.3], v=[0.1, 0.1], tau=vf.priors.HalfNormal(1.0))  # doctest: +SKIP
     """
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
     tau, mu = choose_priors(studies.question, tau, mu)

@@ -22,6 +22,13 @@ def combine_groups(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float,
     Returns
     -------
     n, mean, sd : float
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> n, mean, sd = vf.convert.combine_groups([10, 30], [1.0, 3.0], [2.0, 2.0])
+    >>> n, mean, sd > 2
+    (40.0, 2.5, True)
     """
     sizes, means, sds = positive("n", n), numbers("mean", mean), numbers("sd", sd)
     if not sizes.shape == means.shape == sds.shape or sizes.ndim != 1:
@@ -41,7 +48,14 @@ def combine_groups(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float,
 
 
 def combine_events(events: ArrayLike, n: ArrayLike) -> tuple[float, float]:
-    """Events and patients of several groups taken as one: their sums."""
+    """Events and patients of several groups taken as one: their sums.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.convert.combine_events([3, 4], [20, 30])
+    (7.0, 50.0)
+    """
     x, sizes = numbers("events", events), positive("n", n)
     if x.shape != sizes.shape:
         raise InputError(f"events and n have shapes {x.shape} and {sizes.shape}; give one value per group in each.")
@@ -83,6 +97,12 @@ def combine_effects(
     -----
     With a large ``rho`` and unequal variances the least-squares weights may be negative and the composite lie outside its
     effects; plain averages cannot.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> [x.round(9).tolist() for x in vf.convert.combine_effects([0.2, 0.4], [0.1, 0.1])[1:]]
+    [[0.3], [0.05]]
     """
     y, v = numbers("y", y), positive("v", v)
     names = np.zeros(len(y), int) if cluster is None else np.asarray(cluster)

@@ -36,13 +36,30 @@ def log_odds_ratio_to_d(y: ArrayLike, v: ArrayLike | None = None, *, distributio
     -------
     d, v : numpy.ndarray
         ``v`` is None where none was given.
+
+    Examples
+    --------
+    >>> import math
+    >>> import vfmeta as vf
+    >>> d, v = vf.convert.log_odds_ratio_to_d(math.pi / math.sqrt(3))
+    >>> round(float(d), 9)
+    1.0
     """
     f = _factor(distribution)
     return numbers("y", y) / f, None if v is None else numbers("v", v) / f**2
 
 
 def d_to_log_odds_ratio(d: ArrayLike, v: ArrayLike | None = None, *, distribution: Latent = "logistic") -> Converted:
-    """Log odds ratio for a standardised mean difference; the inverse of `log_odds_ratio_to_d`."""
+    """Log odds ratio for a standardised mean difference; the inverse of `log_odds_ratio_to_d`.
+
+    Examples
+    --------
+    >>> import math
+    >>> import vfmeta as vf
+    >>> y, v = vf.convert.d_to_log_odds_ratio(1.0)
+    >>> math.isclose(y, math.pi / math.sqrt(3))
+    True
+    """
     f = _factor(distribution)
     return numbers("d", d) * f, None if v is None else numbers("v", v) * f**2
 
@@ -61,6 +78,15 @@ def log_odds_ratio_to_log_risk_ratio(y: ArrayLike, baseline_risk: ArrayLike, v: 
         Risk of the control group, between 0 and 1.
     v : array-like, optional
         Variances of ``y``.
+
+    Examples
+    --------
+    >>> import math
+    >>> import vfmeta as vf
+    >>> # a risk of 1/2 is an odds of 1; with an odds ratio of 1/3 that is a risk of 1/4, half of it
+    >>> y, _ = vf.convert.log_odds_ratio_to_log_risk_ratio(math.log(1 / 3), 0.5)
+    >>> round(math.exp(y), 9)
+    0.5
     """
     p0, y = between("baseline_risk", baseline_risk, 0, 1, ends=False), numbers("y", y)
     below = 1 - p0 + p0 * np.exp(y)
@@ -74,6 +100,14 @@ def log_risk_ratio_to_log_odds_ratio(y: ArrayLike, baseline_risk: ArrayLike, v: 
     ------
     InputError
         Where the risk ratio and the baseline risk together make a risk of 1 or more.
+
+    Examples
+    --------
+    >>> import math
+    >>> import vfmeta as vf
+    >>> y, _ = vf.convert.log_risk_ratio_to_log_odds_ratio(math.log(0.5), 0.5)
+    >>> round(1 / math.exp(y), 9)
+    3.0
     """
     p0, y = between("baseline_risk", baseline_risk, 0, 1, ends=False), numbers("y", y)
     rest = 1 - p0 * np.exp(y)
@@ -92,6 +126,13 @@ def risk_from_ratio(y: ArrayLike, baseline_risk: ArrayLike, *, measure: str) -> 
         Risk without the treatment, between 0 and 1.
     measure : {"RR", "OR"}
         Which of the two ``y`` is.
+
+    Examples
+    --------
+    >>> import math
+    >>> import vfmeta as vf
+    >>> [round(float(vf.convert.risk_from_ratio(y, 0.5, measure="RR")), 9) for y in (0.0, math.log(0.5))]
+    [0.5, 0.25]
     """
     if measure not in ("RR", "OR"):
         raise InputError(f'measure={measure!r}: only "RR" and "OR" say what a risk becomes.')
@@ -107,6 +148,13 @@ def d_to_r(d: ArrayLike, n1: ArrayLike | None = None, n2: ArrayLike | None = Non
 
     ``r = d / sqrt(d^2 + a)`` with ``a = (n1 + n2)^2 / (n1 n2)``, 4 for groups of one size (Borenstein et al. 2009, chapter 7).
     Without sizes, or with that of one group only, the groups are taken to be of one size.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> r, _ = vf.convert.d_to_r(0.0, 20, 20)
+    >>> float(r)
+    0.0
     """
     n1, n2 = n2 if n1 is None else n1, n1 if n2 is None else n2
     d, n1, n2 = numbers("d", d), positive("n1", 1 if n1 is None else n1), positive("n2", 1 if n2 is None else n2)
@@ -115,7 +163,15 @@ def d_to_r(d: ArrayLike, n1: ArrayLike | None = None, n2: ArrayLike | None = Non
 
 
 def r_to_d(r: ArrayLike, v: ArrayLike | None = None) -> Converted:
-    """Standardised mean difference of a correlation, ``2 r / sqrt(1 - r^2)``, for a split in half (Borenstein et al. 2009)."""
+    """Standardised mean difference of a correlation, ``2 r / sqrt(1 - r^2)``, for a split in half (Borenstein et al. 2009).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> d, _ = vf.convert.r_to_d(0.6)
+    >>> round(float(d), 9)
+    1.5
+    """
     r = between("r", r, -1, 1, ends=False)
     return 2 * r / np.sqrt(1 - r**2), None if v is None else 4 * numbers("v", v) / (1 - r**2) ** 3
 
@@ -129,6 +185,12 @@ def log_odds_ratio_to_tetrachoric(y: ArrayLike, *, method: Tetrachoric = "pearso
         Log odds ratios.
     method : {"pearson", "digby"}
         ``cos(pi / (1 + sqrt(OR)))`` (Pearson 1900) or ``(OR^(3/4) - 1) / (OR^(3/4) + 1)`` (Digby, Biometrics 1983;39:753).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> float(vf.convert.log_odds_ratio_to_tetrachoric(0.0).round(9))
+    0.0
     """
     y, method = numbers("y", y), choice("method", method, Tetrachoric)
     if method == "pearson":
@@ -149,6 +211,12 @@ def d_to_overlap(d: ArrayLike, *, index: Overlap = "superiority") -> np.ndarray:
         twice that less 1. "U1": share of both groups that does not overlap; "U2": share of group 1 above the same share of
         group 2; "U3": share of group 1 above the median of group 2 (Cohen 1988). "BESD": success rate of group 1 in Rosenthal
         and Rubin's (1982) binomial effect size display.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> float(vf.convert.d_to_overlap(0.0, index="superiority"))
+    0.5
     """
     d, index = numbers("d", d), choice("index", index, Overlap)
     if index == "superiority":

@@ -54,6 +54,13 @@ def wald(
         No source given, or none in a row; limits in the wrong order, an estimate outside its interval, an infinite limit, a
         ratio <= 0, a p value outside 0 to 1 or so small that no test statistic belongs to it, or an effect of exactly 0, whose
         p value says nothing on its variance.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> y, v = vf.convert.wald(0.5, z=2.0)
+    >>> float(y), float(v)
+    (0.5, 0.0625)
     """
     y = positive("estimate", estimate) if log else numbers("estimate", estimate)
     y = np.log(y) if log else y
@@ -107,19 +114,40 @@ def _squared_ratio(y: np.ndarray, statistic: np.ndarray) -> np.ndarray:
 
 
 def d_from_t(t: ArrayLike, n1: ArrayLike, n2: ArrayLike) -> np.ndarray:
-    """Cohen's d from Student's t of two independent groups: ``t sqrt(1/n1 + 1/n2)``."""
+    """Cohen's d from Student's t of two independent groups: ``t sqrt(1/n1 + 1/n2)``.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.convert.d_from_t(2.0, 8, 8)), 9)
+    1.0
+    """
     return numbers("t", t) * np.sqrt(1 / positive("n1", n1) + 1 / positive("n2", n2))
 
 
 def d_from_f(f: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) -> np.ndarray:
-    """Cohen's d from F of a comparison of two groups (1 numerator degree of freedom); ``sign`` is that of the difference."""
+    """Cohen's d from F of a comparison of two groups (1 numerator degree of freedom); ``sign`` is that of the difference.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.convert.d_from_f(4.0, 8, 8)), 9)
+    1.0
+    """
     f = numbers("f", f)
     require("f", f, f >= 0, "an F statistic cannot be negative")
     return np.sign(numbers("sign", sign)) * d_from_t(np.sqrt(f), n1, n2)
 
 
 def d_from_p(p: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) -> np.ndarray:
-    """Cohen's d from the two-sided p value of Student's t test; ``sign`` is that of the difference."""
+    """Cohen's d from the two-sided p value of Student's t test; ``sign`` is that of the difference.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> abs(float(vf.convert.d_from_p(1.0, 10, 10)))
+    0.0
+    """
     n1, n2 = positive("n1", n1), positive("n2", n2)
     p = between("p", p, 0, 1)
     t = -stdtrit(n1 + n2 - 2, p / 2)
@@ -128,7 +156,14 @@ def d_from_p(p: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) ->
 
 
 def r_from_t(t: ArrayLike, df: ArrayLike) -> np.ndarray:
-    """Correlation from its t statistic, ``t / sqrt(t^2 + df)``; for two variables ``df = n - 2``."""
+    """Correlation from its t statistic, ``t / sqrt(t^2 + df)``; for two variables ``df = n - 2``.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.convert.r_from_t(2.0, 12)), 9)
+    0.5
+    """
     t = numbers("t", t)
     return t / np.sqrt(t**2 + positive("df", df))
 
@@ -140,6 +175,12 @@ def correlation_of_change(sd_pre: ArrayLike, sd_post: ArrayLike, sd_change: Arra
     ------
     InputError
         Where no correlation between -1 and 1 fits the three SDs.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> float(vf.convert.correlation_of_change(2.0, 2.0, 2.0))
+    0.5
     """
     pre, post, change = positive("sd_pre", sd_pre), positive("sd_post", sd_post), positive("sd_change", sd_change)
     r = (pre**2 + post**2 - change**2) / (2 * pre * post)
@@ -182,6 +223,12 @@ def two_by_two(
     ------
     InputError
         Margins above the total, none or several measures given, or no table that fits.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> [float(x) for x in vf.convert.two_by_two(40, 20, 10, odds_ratio=1.0)]
+    [5.0, 15.0, 5.0, 15.0]
     """
     n, m, s = positive("total", total), positive("row", row), positive("column", column)
     require("row", m, m < n, "the margin must be smaller than the total")

@@ -13,37 +13,87 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(120)
 
 
 def r_to_z(r: ArrayLike) -> np.ndarray:
-    """Fisher's z of a correlation, ``artanh(r)``."""
+    """Fisher's z of a correlation, ``artanh(r)``.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> float(vf.convert.r_to_z(0.0))
+    0.0
+    """
     return scale.FISHER_Z.to_analysis(between("r", r, -1, 1, ends=False))
 
 
 def z_to_r(z: ArrayLike) -> np.ndarray:
-    """Correlation of a Fisher's z, ``tanh(z)``."""
+    """Correlation of a Fisher's z, ``tanh(z)``.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.convert.z_to_r(vf.convert.r_to_z(0.3))), 9)
+    0.3
+    """
     return scale.FISHER_Z.to_read(numbers("z", z, infinite=True))
 
 
 def logit(p: ArrayLike) -> np.ndarray:
-    """Log odds of a proportion."""
+    """Log odds of a proportion.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> float(vf.convert.logit(0.5))
+    0.0
+    """
     return scale.LOGIT.to_analysis(between("p", p, 0, 1, ends=False))
 
 
 def expit(x: ArrayLike) -> np.ndarray:
-    """Proportion of a log odds."""
+    """Proportion of a log odds.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> float(vf.convert.expit(0.0))
+    0.5
+    """
     return scale.LOGIT.to_read(numbers("x", x, infinite=True))
 
 
 def arcsine(p: ArrayLike) -> np.ndarray:
-    """Arcsine of the root of a proportion, in radians (0 to pi/2)."""
+    """Arcsine of the root of a proportion, in radians (0 to pi/2).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> import math
+    >>> float(vf.convert.arcsine(1.0)) == math.pi / 2
+    True
+    """
     return scale.ARCSINE.to_analysis(between("p", p, 0, 1))
 
 
 def inverse_arcsine(x: ArrayLike) -> np.ndarray:
-    """Proportion of an arcsine; what lies outside 0 to pi/2 stands for 0 or 1."""
+    """Proportion of an arcsine; what lies outside 0 to pi/2 stands for 0 or 1.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.convert.inverse_arcsine(vf.convert.arcsine(0.3))), 9)
+    0.3
+    """
     return scale.ARCSINE.to_read(numbers("x", x, infinite=True))
 
 
 def double_arcsine(p: ArrayLike, n: ArrayLike) -> np.ndarray:
-    """Freeman and Tukey's double arcsine of a proportion among n, halved, in radians (measure PFT)."""
+    """Freeman and Tukey's double arcsine of a proportion among n, halved, in radians (measure PFT).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> bool(vf.convert.double_arcsine(0.5, 20) > vf.convert.double_arcsine(0.4, 20))
+    True
+    """
     return scale.DOUBLE_ARCSINE.to_analysis(between("p", p, 0, 1), positive("n", n))
 
 
@@ -61,6 +111,12 @@ def inverse_double_arcsine(x: ArrayLike, n: ArrayLike) -> np.ndarray:
     Notes
     -----
     Values below that of no events, or above that of events in everybody, stand for 0 and 1, which is warned of.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.convert.inverse_double_arcsine(vf.convert.double_arcsine(0.3, 20), 20)), 9)
+    0.3
     """
     return back_transform("PFT", x, n)
 
@@ -130,6 +186,12 @@ def mean_back_transform(measure: str, value: ArrayLike, tau2: ArrayLike) -> np.n
         A measure on a log, logit or Fisher's z scale.
     value, tau2 : array-like
         Mean on the analysis scale, and heterogeneity variance (at least 0).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.convert.mean_back_transform("PLO", 0.0, 0.2)), 6)
+    0.5
     """
     x, t = np.broadcast_arrays(numbers("value", value), numbers("tau2", tau2))
     require("tau2", t, t >= 0, "a variance cannot be negative")

@@ -36,6 +36,13 @@ class Question:
         The value that means "no difference", on the scale people read. When left out that of the measure: 1 for ratios, 0.5
         for CLES and AUC, 0 for other comparisons; what is measured in one group (a proportion, a mean) has none, so that no p
         value is shown and no side is favoured.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> question = vf.Question(measure="RR", experimental="drug", control="placebo", higher_is_worse=True)
+    >>> float(question.display(0.0))
+    1.0
     """
 
     measure: str = "GEN"

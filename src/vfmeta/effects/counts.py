@@ -59,6 +59,16 @@ class Counts:
             (name, x.sum() > 0) for name, x, size in self.arms if x.sum() == 0 or (not self.rates and bool((x == size).all()))
         )
 
+    @property
+    def details(self) -> tuple[dict[str, Any], ...]:
+        """The counts of each study by name, as a result keeps them for tables, figures and fits of part of the studies."""
+        size = "time" if self.rates else "n"
+        named: dict[str, np.ndarray] = {}
+        for name, x, total in self.arms:
+            arm = "" if name == "only" else f"_{name}"
+            named |= {f"events{arm}": x, f"{size}{arm}": total}
+        return tuple({name: _plain(x[i]) for name, x in named.items()} for i in range(self.k))
+
     def keep(self, mask: np.ndarray, note: str = "") -> Counts:
         """The studies where ``mask`` is True, and why the others are left out."""
         labels = tuple(label for label, use in zip(self.labels, mask, strict=True) if use)
@@ -135,6 +145,10 @@ def read_counts(
         needed, tuple(columns[name] for name in needed), labels, told, np.arange(k), rows, getattr(table, "question", None)
     )
     return counts.keep(~gone, cells.left_out(empty, labels)) if gone.any() else counts
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)
 
 
 EFFECT_TABLE = {"events1": "events_experimental", "n1": "n_experimental", "events2": "events_control", "n2": "n_control"}

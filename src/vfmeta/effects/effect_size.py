@@ -32,8 +32,8 @@ def effect_size(
     add_to_estimate: bool | None = None,
     vtype: str | None = None,
     correct: bool = True,
-    missing: Missing = "raise",
     question: Question | None = None,
+    missing: Missing = "raise",
     **columns: Any,
 ) -> EffectTable:
     """Effects of studies from the columns of a data frame; of two groups, the first is the experimental one.

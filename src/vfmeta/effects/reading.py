@@ -109,14 +109,14 @@ def read(
 def effect_table(
     data: Any = None,
     *,
+    measure: str | None = None,
     y: Any = None,
     v: Any = None,
     se: Any = None,
     V: Any = None,
     ci: Any = None,
-    level: float = 0.95,
     study: Any = None,
-    measure: str | None = None,
+    level: float = 0.95,
     question: Question | None = None,
     missing: Missing = "raise",
 ) -> EffectTable:

@@ -167,8 +167,10 @@ def _matrix(V: np.ndarray, where: np.ndarray, study: Sequence[str]) -> np.ndarra
 
 def _holds_tables(data: Any) -> bool:
     """Whether there are effect tables in it, under their weeks, in pairs with them, or one alone."""
-    if is_table(data) or isinstance(data, (list, tuple)):
+    if is_table(data):
         return True
+    if isinstance(data, (list, tuple)):
+        return not all(isinstance(row, Mapping) for row in data)  # a list of rows is a frame
     return isinstance(data, Mapping) and any(is_table(x) for x in data.values())
 
 

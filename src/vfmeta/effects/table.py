@@ -40,6 +40,13 @@ class EffectTable:
     until `correlated` is told how these correlate. ``extra`` holds further columns, a row an effect: those of the data that the
     table was made from, and what `joined_with` brought. ``places`` (k,) says which of the ``rows_read`` rows of the data each
     effect came from, so that further columns of the same data still fit after rows were left out.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> table = vf.effect_table(y=[-0.5, -0.2], se=[0.2, 0.3], study=["A", "B"])
+    >>> table.without("B").labels
+    ('A',)
     """
 
     question: Question

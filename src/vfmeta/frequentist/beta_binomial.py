@@ -58,17 +58,17 @@ def beta_binomial(
     measure: str = "OR",
     *,
     data: Any = None,
+    events: Count = None,
+    n: Count = None,
     events1: Count = None,
     n1: Count = None,
     events2: Count = None,
     n2: Count = None,
-    events: Count = None,
-    n: Count = None,
     study: Any = None,
     test: WaldTest = "Wald",
     level: float = 0.95,
-    missing: Missing = "raise",
     question: Question | None = None,
+    missing: Missing = "raise",
 ) -> BetaBinomialResult:
     """Beta-binomial meta-analysis of risks (Kuss 2015, Stat Med 34:1097-1116).
 
@@ -106,6 +106,14 @@ def beta_binomial(
     ConvergenceError
         No event, or nothing but events, in one arm of all studies: the mean risk is at the end of its range and has no
         standard error.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> counts = {"events1": [4, 6, 3], "n1": [40, 55, 38], "events2": [9, 8, 6], "n2": [41, 50, 40]}
+    >>> fit = vf.beta_binomial("OR", data=counts, events1="events1", n1="n1", events2="events2", n2="n2")
+    >>> fit.k, fit.estimate < 0
+    (3, True)
     """
     if measure not in MEASURES:
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
@@ -201,8 +209,8 @@ def _result(
     return BetaBinomialResult(
         question=counts.question(question, measure), model="beta-binomial", k=counts.k, estimate=estimate, se=se,
         interval=(estimate - reach * se, estimate + reach * se), level=level, prediction=None, tau2=None,
-        labels=counts.labels, y=y, v=v, weights=100 / v / (1 / v).sum(), warnings=tuple(notes), call=call, statistic=statistic,
-        p_value=float(two_sided(np.asarray(statistic), df)), df=df,
+        labels=counts.labels, details=counts.details, y=y, v=v, weights=100 / v / (1 / v).sum(),
+        warnings=tuple(notes), call=call, statistic=statistic, p_value=float(two_sided(np.asarray(statistic), df)), df=df,
         q=TestResult(q, 1, None, chi2_above(q, 1) / 2 if q > 0 else 1.0), i2=None, tau2_interval=None, method="beta-binomial",
         test=interval, icc=icc, icc_se=None if fit.se_log_gamma is None else icc * (1 - icc) * fit.se_log_gamma,
         risks=tuple(map(float, risk)), risk_intervals=tuple((float(a), float(b)) for a, b in zip(lows, highs, strict=True)),

@@ -66,15 +66,15 @@ def mantel_haenszel(
     time1: Count = None,
     time2: Count = None,
     study: Any = None,
-    level: float = 0.95,
-    correct: bool = True,
-    add: float = 0.5,
     to: ZeroCells = "only0",
-    add_to_estimate: bool | None = None,
+    add: float = 0.5,
     drop00: bool | None = None,
+    add_to_estimate: bool | None = None,
+    correct: bool = True,
     pool_add: float = 0.0,
-    missing: Missing = "raise",
+    level: float = 0.95,
     question: Question | None = None,
+    missing: Missing = "raise",
 ) -> TablesResult:
     """Mantel-Haenszel pool of odds ratios, risk ratios, risk differences, rate ratios or rate differences.
 
@@ -128,6 +128,14 @@ def mantel_haenszel(
     InputError
         Input that cannot be pooled, every fault with row and column; or a pool that is not defined, such as an odds ratio when
         one arm has no event in any study.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> # of one study: its own odds ratio, 4 * 32 / (36 * 9)
+    >>> fit = vf.mantel_haenszel("OR", events1=[4], n1=[40], events2=[9], n2=[41])
+    >>> round(float(fit.question.display(fit.estimate)), 3)
+    0.395
     """
     if measure not in POOLS:
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, POOLS))}.")
@@ -136,12 +144,12 @@ def mantel_haenszel(
     counts = read_counts(measure, facts.columns, given, data=data, study=study, missing=missing, level=level)
     inside = facts.in_estimate if add_to_estimate is None else add_to_estimate
     shown, pooled = ZeroRule(add, to, inside), ZeroRule(pool_add, to, name="pool_add")
+    drop = facts.drop00 if drop00 is None else drop00
     call = {"function": "mantel_haenszel", "measure": measure, "level": level, "add": add, "to": to, "pool_add": pool_add,
-            "correct": correct}  # fmt: skip
+            "correct": correct, "drop00": drop, "add_to_estimate": inside}  # fmt: skip
     cells = pooled.counts(counts.columns, counts.rates)
     pool = POOLS[measure](*cells)
     _require_defined(measure, pool, counts)
-    drop = facts.drop00 if drop00 is None else drop00
     y, v = each_study(measure, counts.columns, shown)
     use = np.isfinite(y) & np.isfinite(v) & (v > 0)
     if drop:
@@ -162,8 +170,8 @@ def peto(
     n2: Count = None,
     study: Any = None,
     level: float = 0.95,
-    missing: Missing = "raise",
     question: Question | None = None,
+    missing: Missing = "raise",
 ) -> TablesResult:
     """Peto's one-step pool of odds ratios (Yusuf et al. 1985, Prog Cardiovasc Dis 27:335-371).
 
@@ -176,6 +184,13 @@ def peto(
     Returns
     -------
     TablesResult
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.peto(events1=[4, 6], n1=[40, 55], events2=[9, 8], n2=[41, 50])
+    >>> fit.k, fit.estimate < 0
+    (2, True)
     """
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2}
     counts = read_counts("Peto", row("PETO").columns, given, data=data, study=study, missing=missing, level=level)
@@ -258,23 +273,11 @@ def _result(
         question=counts.question(question, measure), model="common", k=k, k_pooled=counts.k, estimate=estimate, se=se,
         interval=(estimate - half, estimate + half), level=float(level), prediction=None, tau2=0.0,
         labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
-        weights=100 * pool.weights[use] / pool.weights.sum(), details=_details(counts, use), warnings=tuple(notes), call=call,
-        statistic=estimate / se, p_value=float(two_sided(np.asarray(estimate / se), None)), df=None,
+        weights=100 * pool.weights[use] / pool.weights.sum(), details=counts.keep(use).details,
+        warnings=tuple(notes), call=call, statistic=estimate / se, df=None,
+        p_value=float(two_sided(np.asarray(estimate / se), None)),
         q=TestResult(q, k - 1, None, chi2_above(q, k - 1)),
         i2=100 * max(0.0, (q - (k - 1)) / q) if k > 1 and q > 0 else 0.0,
         typical_variance=typical_variance(v[use]),
         tau2_interval=None, method=method, test="Wald", **tests,
     )  # fmt: skip
-
-
-def _details(counts: Counts, use: np.ndarray) -> tuple[dict[str, Any], ...]:
-    a, m1, c, m2 = counts.columns
-    sizes = ("n_experimental", "n_control") if not counts.rates else ("time_experimental", "time_control")
-    return tuple(
-        {"events_experimental": _plain(a[i]), sizes[0]: _plain(m1[i]), "events_control": _plain(c[i]), sizes[1]: _plain(m2[i])}
-        for i in np.flatnonzero(use)
-    )
-
-
-def _plain(value: float) -> float | int:
-    return int(value) if float(value).is_integer() else float(value)

@@ -11,7 +11,7 @@ import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
-from vfmeta.effects.columns import refuse_clash, with_groups
+from vfmeta.effects.columns import as_frame, refuse_clash, with_groups
 from vfmeta.frequentist.choices import check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
@@ -24,19 +24,19 @@ _LISTED = 20  # faults of one table that are spelled out
 
 
 def random_effects_many(
-    data: pd.DataFrame,
+    data: Any,
     by: str | Sequence[str] = "question",
     *,
     y: str = "y",
     v: str = "v",
-    weights: str | None = None,
     method: MethodOrCommon = "REML",
     tau2: float | None = None,
     test: Test = "HKSJ",
     level: float = 0.95,
+    weights: str | None = None,
+    missing: Missing = "raise",
     prediction: ClosedPrediction = "auto",
     tau2_interval: bool = False,
-    missing: Missing = "raise",
     backend: str | None = None,
     jobs: int | None = None,
 ) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def random_effects_many(
 
     Parameters
     ----------
-    data : DataFrame
+    data : data frame (pandas, polars, pyarrow, ...) or mapping of columns
         One row a study.
     by : str or sequence of str
         Column, or columns, that say which meta-analysis a row belongs to.
@@ -84,6 +84,13 @@ def random_effects_many(
         Every fault with its row (counted from 1) and column; a backend that is unknown, or "dask" without a client.
     ConvergenceError
         When tau2 of some group did not settle; the groups are named.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"question": ["a", "a", "b", "b"], "y": [-0.5, -0.3, 0.1, 0.2], "v": [0.04, 0.02, 0.05, 0.04]}
+    >>> vf.random_effects_many(frame, by="question")["k"].tolist()
+    [2, 2]
     """
     import pandas as pd
 
@@ -93,8 +100,7 @@ def random_effects_many(
     estimator, test, prediction = asked.method, asked.test, asked.prediction
     missing = choice("missing", missing, Missing)
     keys = [by] if isinstance(by, str) else list(by)
-    if not isinstance(data, pd.DataFrame):
-        raise InputError(f"data is a {type(data).__name__}; it must be a pandas DataFrame with a row per study.")
+    data = as_frame(data)
     wanted = [*keys, y, v, *([weights] if weights is not None else [])]
     absent = [c for c in wanted if c not in data.columns]
     if absent:

@@ -27,12 +27,12 @@ def random_effects(
     tau2: float | None = None,
     test: Test = "HKSJ",
     level: float = 0.95,
+    weights: Any = None,
     question: Question | None = None,
     missing: Missing = "raise",
-    weights: Any = None,
     prediction: Prediction = "auto",
     tau2_interval: Tau2Interval = "auto",
-    draws: int = 25_000,
+    draws: int = 25000,
     seed: int = 1,
 ) -> FrequentistResult:
     """Random-effects meta-analysis.
@@ -120,9 +120,9 @@ def common_effect(
     study: Any = None,
     test: Test = "Wald",
     level: float = 0.95,
+    weights: Any = None,
     question: Question | None = None,
     missing: Missing = "raise",
-    weights: Any = None,
 ) -> FrequentistResult:
     """Common-effect (fixed-effect) meta-analysis: every study estimates the same effect, tau2 = 0.
 

@@ -33,6 +33,13 @@ def alt_text(
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> vf.plots.alt_text(fit).endswith(".")
+    True
     """
     blocks = checked_sections(fit, posterior, sections)
     lead = next(b.lead for b in blocks if b.lead is not None)

@@ -35,6 +35,12 @@ def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, pr
     -----
     The line holds the other columns of the design at their means, so it must not be read where the moderator enters the
     formula twice (splines, squares, interactions): such a fit is refused. Effects are shown on the analysis scale.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.meta_regression({"y": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}, "~ dose")
+    >>> axes = vf.plots.bubble(fit, "dose")
     """
     if not all(hasattr(fit, name) for name in ("design", "terms", "weights", "predict")):
         raise InputError(f"bubble: a {type(fit).__name__} was given; give what vf.meta_regression returned.")

@@ -33,6 +33,13 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
     ------
     InputError
         The two tables differ in rows or columns, are empty, or a trial is usable that is not known.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> import pandas as pd
+    >>> usable = pd.DataFrame({"pain": [2, 0]}, index=["drug v placebo", "exercise v none"])
+    >>> axes = vf.plots.gap_map(usable, usable + 1)
     """
     if usable.empty or not (usable.index.equals(known.index) and usable.columns.equals(known.columns)):
         raise InputError("gap_map takes two tables with the same rows and columns, at least one of each.")

@@ -81,6 +81,12 @@ def forest(
     ------
     InputError
         Not results, no studies, or lengths, measures, levels or arms that do not match.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> axes = vf.plots.forest(fit)
     """
     blocks = rw.checked_sections(fit, posterior, sections)
     question = next(b.lead.question for b in blocks if b.lead is not None)

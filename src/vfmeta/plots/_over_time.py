@@ -44,6 +44,12 @@ def over_time(
     ------
     InputError
         As `forest`, and for weeks that are no numbers or come twice.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> axes = vf.plots.over_time([(4.0, fit, None), (52.0, fit, None)])
     """
     weeks, blocks = _checked(results_by_week)
     with applied():

@@ -38,6 +38,12 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
     ------
     InputError
         Not a Bayesian result, or one without a density.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> post = vf.bayes.random_effects(y=[-1.0, -0.4, -0.8], v=[0.2, 0.1, 0.3], tau=vf.priors.HalfNormal(1.0))
+    >>> axes = vf.plots.posterior(post)
     """
     problems = checked_result(post, BayesianResult, "posterior")
     if not problems and not (np.size(post.grid) == np.size(post.density) >= 3):

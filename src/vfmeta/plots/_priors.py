@@ -41,6 +41,11 @@ def prior_densities(priors: Any, ax: Axes | None = None, *, v: Any = None, top: 
     ------
     InputError
         No prior, priors of different quantities, an improper prior, or a prior that needs ``v``.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> axes = vf.plots.prior_densities([vf.priors.HalfNormal(0.5), vf.priors.HalfCauchy(0.5)])
     """
     named = _named(priors)
     kinds = {"mu" if isinstance(p, MuPrior) else "tau" if isinstance(p, TauPrior) else "?" for p in named.values()}

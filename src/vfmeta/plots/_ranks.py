@@ -27,6 +27,11 @@ def ranks(values: Any, ax: Axes | None = None, *, bins: int = 20, title: str = "
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> axes = vf.plots.ranks([(i + 0.5) / 100 for i in range(100)])
     """
     u = np.asarray(values, dtype=float).ravel()
     if len(u) < bins or not np.all((u >= 0) & (u <= 1)):

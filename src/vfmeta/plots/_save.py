@@ -58,6 +58,17 @@ def save(
     ------
     InputError
         Not a figure, or an unknown format; nothing is written then.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> import tempfile
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> axes = vf.plots.forest(fit)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = vf.plots.save(axes, f"{folder}/forest", ["svg"], close=True)
+    >>> [file.suffix for file in files]
+    ['.svg']
     """
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase

@@ -18,6 +18,12 @@ class Conventional(TauPrior):
 
     The prior of Berger & Deely 1988, JASA 83:364-373, made proper; with equal variances tau / (v + tau2)^(3/2) integrates to
     1 / sqrt(v).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.Conventional().uses_v
+    True
     """
 
     note: str = ""

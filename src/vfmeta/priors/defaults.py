@@ -25,6 +25,12 @@ def default_tau(question: Question) -> TauPrior:
     Half-normal(1) for an MD on a 0-10 scale and proportionally on another; half-normal(0.5) for log ratios and SMD. For a
     risk difference half-normal(0.1): at event risks of 20 to 50% a log odds ratio that varies with SD 0.5 moves the risk
     difference by about 0.08 to 0.12, so the prior says of RD what the other says of log OR. Anything else must be named.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.default_tau(vf.Question(measure="OR")).proper
+    True
     """
     measure = question.facts
     if measure.on_scale:
@@ -43,6 +49,12 @@ def default_mu(question: Question) -> MuPrior:
     """Default prior of mu: N(0, 10) on 0-10 pain (proportionally on another scale), N(0, 2.82) on log ratios, N(0, 2) on SMD.
 
     For a risk difference N(0, 0.5), whose two SDs span all that a risk difference can be. Flat for raw arrays ("GEN").
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.default_mu(vf.Question(measure="GEN")).proper
+    False
     """
     measure = question.facts
     if measure.on_scale:
@@ -62,7 +74,7 @@ def _width(question: Question) -> float:
     if question.points is None:
         raise InputError(
             "The default priors of an MD follow its scale, and this question names none; "
-            "set scale=(low, high) in the question or name tau= and mu=."
+            "set points=(low, high) in the question or name tau= and mu=."
         )
     low, high = question.points
     if not (math.isfinite(low) and math.isfinite(high) and high > low):

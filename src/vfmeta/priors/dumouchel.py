@@ -16,6 +16,13 @@ class DuMouchel(TauPrior):
     """s / (s + tau) uniform on (0, 1), s2 the harmonic mean of the variances.
 
     Spiegelhalter, Abrams & Myles 2004, Bayesian Approaches to Clinical Trials and Health-Care Evaluation, 5.7.3.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> # its median is the harmonic mean of the standard errors
+    >>> round(vf.priors.DuMouchel().median([0.25, 0.25]), 6)
+    0.5
     """
 
     note: str = ""

@@ -29,6 +29,12 @@ def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior]
         Between 0 and 1.
     family : callable
         A prior of tau with a ``scale``; further parameters (``df`` of HalfT) by name.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> bool(vf.priors.trials_within(1.0).scale < 1)
+    True
     """
     from scipy.optimize import brentq
     from scipy.special import expit, ndtr
@@ -51,7 +57,15 @@ def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior]
 
 
 def tau_below(x: float, probability: float = 0.95, family: Callable[..., TauPrior] = HalfNormal, **fixed: Any) -> TauPrior:
-    """The prior under which tau lies below ``x`` with the probability given; parameters as in `trials_within`."""
+    """The prior under which tau lies below ``x`` with the probability given; parameters as in `trials_within`.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> prior = vf.priors.tau_below(1.0, 0.95)
+    >>> round(float(prior.cdf(1.0)), 6)
+    0.95
+    """
     positive("x", x, "tau_below")
     _probability("probability", probability)
     scale = x / float(_unit(family, fixed).quantile(probability))
@@ -59,7 +73,16 @@ def tau_below(x: float, probability: float = 0.95, family: Callable[..., TauPrio
 
 
 def mu_within(x: float, probability: float = 0.95, centre: float = 0.0, df: float | None = None) -> Normal | StudentT:
-    """The prior under which the mean effect lies within ``x`` of ``centre``; normal, or a t where ``df`` is given."""
+    """The prior under which the mean effect lies within ``x`` of ``centre``; normal, or a t where ``df`` is given.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> # 95% within 1.96 is the standard normal
+    >>> prior = vf.priors.mu_within(1.96)
+    >>> round(prior.sd, 3)
+    1.0
+    """
     from scipy.special import ndtri, stdtrit
 
     positive("x", x, "mu_within")

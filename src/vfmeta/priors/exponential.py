@@ -13,7 +13,14 @@ from vfmeta.priors.family import TauPrior, positive
 
 @dataclass(frozen=True)
 class Exponential(TauPrior):
-    """Exponential with a mean of ``scale`` (rate 1 / scale)."""
+    """Exponential with a mean of ``scale`` (rate 1 / scale).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.priors.Exponential(0.5).cdf(0.5)), 3)
+    0.632
+    """
 
     scale: float
     note: str = ""

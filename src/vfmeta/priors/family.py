@@ -49,12 +49,27 @@ def harmonic(v: np.ndarray) -> float:
 
 
 def families() -> dict[str, type[Prior]]:
-    """Every family by name, those made at run time included."""
+    """Every family by name, those made at run time included.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> "HalfNormal" in vf.priors.families()
+    True
+    """
     return {name: kind for name, kind in _made.items() if not inspect.isabstract(kind)}
 
 
 def from_dict(data: Mapping[str, Any]) -> Prior:
-    """The prior that `Prior.to_dict` wrote."""
+    """The prior that `Prior.to_dict` wrote.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> prior = vf.priors.HalfNormal(0.5)
+    >>> vf.priors.from_dict(prior.to_dict()) == prior
+    True
+    """
     given = dict(data)
     family = given.pop("family", None)
     if family not in families():
@@ -188,6 +203,12 @@ class TauPrior(Prior):
     tau^(-1-a): it decides which posteriors and moments exist. ``high`` is the end of the support, ``size`` a typical value
     where the search for the posterior may start. A published prior is refused on any effect measure but its own. A family
     that overrides `log_density` instead of stating a formula is solved by panels in numpy.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> isinstance(vf.priors.HalfNormal(1), vf.priors.TauPrior)
+    True
     """
 
     measure: str = ""  # the effect measure a published prior is for; empty for any
@@ -287,6 +308,12 @@ class MuPrior(Prior):
     """A prior of the mean effect: a mixture of normals, finite or fine, or flat.
 
     ``light`` says that every moment exists.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> isinstance(vf.priors.Normal(0, 1), vf.priors.MuPrior)
+    True
     """
 
     uses_y: ClassVar[bool] = False

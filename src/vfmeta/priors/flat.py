@@ -12,7 +12,14 @@ from vfmeta.priors.family import Components, MuPrior
 
 @dataclass(frozen=True)
 class Flat(MuPrior):
-    """mu uniform on the whole line, improper."""
+    """mu uniform on the whole line, improper.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.Flat().proper
+    False
+    """
 
     proper: ClassVar[bool] = False
     light: ClassVar[bool] = False

@@ -13,7 +13,14 @@ from vfmeta.priors.family import TauPrior, positive
 
 @dataclass(frozen=True)
 class HalfCauchy(TauPrior):
-    """Half-t with one degree of freedom (Polson & Scott 2012, Bayesian Analysis 7)."""
+    """Half-t with one degree of freedom (Polson & Scott 2012, Bayesian Analysis 7).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(vf.priors.HalfCauchy(0.5).median(), 9)
+    0.5
+    """
 
     scale: float
     note: str = ""

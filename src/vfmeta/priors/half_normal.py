@@ -13,7 +13,16 @@ from vfmeta.priors.family import TauPrior, positive
 
 @dataclass(frozen=True)
 class HalfNormal(TauPrior):
-    """|N(0, scale^2)|, the weakly informative choice of Röver et al. 2021, Res Synth Methods 12:448-474."""
+    """|N(0, scale^2)|, the weakly informative choice of Röver et al. 2021, Res Synth Methods 12:448-474.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> print(vf.priors.HalfNormal(0.5))
+    tau ~ half-normal(0.5)
+    >>> round(float(vf.priors.HalfNormal(0.5).cdf(0.98)), 2)
+    0.95
+    """
 
     scale: float
     note: str = ""

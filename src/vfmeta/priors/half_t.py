@@ -13,7 +13,15 @@ from vfmeta.priors.family import TauPrior, positive
 
 @dataclass(frozen=True)
 class HalfT(TauPrior):
-    """|t(df)| times a scale (Gelman 2006, Bayesian Analysis 1:515-534)."""
+    """|t(df)| times a scale (Gelman 2006, Bayesian Analysis 1:515-534).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> # with one degree of freedom it is a half-Cauchy
+    >>> round(vf.priors.HalfT(1, 0.5).median(), 6)
+    0.5
+    """
 
     df: float
     scale: float

@@ -17,6 +17,12 @@ class InverseGamma(TauPrior):
 
     Once customary on tau2 with tiny parameters; it then forbids tau near zero and decides thin data, so it serves as a
     sensitivity analysis rather than a default (Gelman 2006, Bayesian Analysis 1:515-534).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> bool(vf.priors.InverseGamma(2.0, 0.5).median() > 0)
+    True
     """
 
     shape: float

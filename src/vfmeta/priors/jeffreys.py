@@ -15,6 +15,12 @@ class Jeffreys(TauPrior):
     """Square root of the Fisher information of tau, improper: p(tau) = tau sqrt(sum 1 / (v + tau^2)^2).
 
     Bodnar, Link & Elster 2016, Bayesian Analysis 11:25-45 (as reference prior of the same model).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.Jeffreys().proper
+    False
     """
 
     note: str = ""

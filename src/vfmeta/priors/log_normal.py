@@ -13,7 +13,14 @@ from vfmeta.priors.family import TauPrior, finite, positive
 
 @dataclass(frozen=True)
 class LogNormal(TauPrior):
-    """log tau ~ N(meanlog, sdlog^2), the form of empirical priors (Turner et al. 2015, Stat Med 34:984-998)."""
+    """log tau ~ N(meanlog, sdlog^2), the form of empirical priors (Turner et al. 2015, Stat Med 34:984-998).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(vf.priors.LogNormal(0.0, 1.0).median(), 6)
+    1.0
+    """
 
     meanlog: float
     sdlog: float

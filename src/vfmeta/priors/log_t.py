@@ -14,7 +14,14 @@ from vfmeta.priors.half_t import log_peak_of_t
 
 @dataclass(frozen=True)
 class LogT(TauPrior):
-    """log tau ~ location + scale * t(df), the form of the empirical priors of Rhodes et al. 2015, J Clin Epidemiol 68:52-60."""
+    """log tau ~ location + scale * t(df), the form of the empirical priors of Rhodes et al. 2015, J Clin Epidemiol 68:52-60.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(vf.priors.LogT(0.0, 1.0).median(), 6)
+    1.0
+    """
 
     location: float
     scale: float

@@ -20,6 +20,13 @@ class Mixture(MuPrior):
     ----------
     weights, means, sds : sequences of one length
         Weights are positive and sum to one.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> prior = vf.priors.Mixture((0.5, 0.5), (-1.0, 1.0), (0.5, 0.5))
+    >>> round(float(prior.cdf(0.0)), 9)
+    0.5
     """
 
     weights: tuple[float, ...]

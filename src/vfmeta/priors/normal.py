@@ -12,7 +12,16 @@ from vfmeta.priors.family import Components, MuPrior, finite, positive
 
 @dataclass(frozen=True)
 class Normal(MuPrior):
-    """mu ~ N(mean, sd^2)."""
+    """mu ~ N(mean, sd^2).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> print(vf.priors.Normal(0, 2))
+    mu ~ N(0, 2)
+    >>> float(vf.priors.Normal(0, 2).cdf(0.0))
+    0.5
+    """
 
     mean: float
     sd: float

@@ -76,6 +76,12 @@ def turner2015(outcome: str | None = None, comparison: str | None = None, *, mea
     ------
     InputError
         Another measure, or an unknown or incomplete setting.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.turner2015().measure
+    'OR'
     """
     if measure != "OR":
         raise InputError(
@@ -106,6 +112,12 @@ def rhodes2015(
     ------
     InputError
         Another measure, an MD without its SD, or a setting that is unknown, incomplete or not safely known.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.rhodes2015().measure
+    'SMD'
     """
     if measure not in ("SMD", "MD"):
         raise InputError(

@@ -16,6 +16,12 @@ class Shrinkage(TauPrior):
     """Uniform shrinkage: s2 / (s2 + tau2) uniform on (0, 1), s2 the harmonic mean of the variances.
 
     Spiegelhalter, Abrams & Myles 2004, Bayesian Approaches to Clinical Trials and Health-Care Evaluation, 5.7.3.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.priors.Shrinkage().uses_v
+    True
     """
 
     note: str = ""

@@ -19,6 +19,12 @@ class StudentT(MuPrior):
     O'Hagan & Pericchi 2012, Braz J Probab Stat 26:372-401.
     Solved as N(location, scale^2 / lambda) with lambda ~ gamma(df / 2, df / 2), by equal steps of log lambda; the steps
     of an analytic, fast falling function are exact to about 1e-10 (Trefethen & Weideman 2014, SIAM Review 56:385-458).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> round(float(vf.priors.StudentT(4, 0, 1).cdf(0.0)), 9)
+    0.5
     """
 
     df: float

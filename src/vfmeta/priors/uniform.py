@@ -16,6 +16,12 @@ class Uniform(TauPrior):
     """Uniform on (0, end); improper on the half-line when ``end`` is left out.
 
     With ``on="tau2"`` tau2 is uniform up to ``end`` squared (``end`` is always an end of tau), which favours large tau.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> float(vf.priors.Uniform(2.0).cdf(1.0))
+    0.5
     """
 
     end: float = math.inf

@@ -25,7 +25,6 @@ class Verb:
 
 
 _FOREST, _POSTERIOR = Verb("vfmeta.plots:forest"), Verb("vfmeta.plots:forest", "posterior", keyword=True)
-_OMIT = Verb("vfmeta.frequentist.after.omitting:leave_one_out")
 # method -> class (or a class above it) -> function
 VERBS: dict[str, dict[str, Verb]] = {
     "plot": {
@@ -34,9 +33,10 @@ VERBS: dict[str, dict[str, Verb]] = {
         "RegressionResult": Verb("vfmeta.plots:bubble"),
     },
     "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},
-    "leave_one_out": {"FrequentistResult": _OMIT, "MultivariateResult": _OMIT},
+    # any answer: the function says which are not fitted again, and why
+    "leave_one_out": {"Recorded": Verb("vfmeta.appraisal.influence:leave_one_out")},
 }
-_WHAT = {"plot": "figure", "forest": "forest plot", "leave_one_out": "leave-one-out analysis"}
+_WHAT = {"plot": "figure", "forest": "forest plot"}
 
 
 def call(result: Any, method: str, *args: Any, **choices: Any) -> Any:

@@ -63,6 +63,14 @@ def meta_regression(
     ------
     InputError
         Faulty input, moderators that cannot be told apart, an improper posterior, or a prior that PyMC does not know.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> data = {"y": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}
+    >>> model = vf.bayes.models.meta_regression(data, "~ dose", tau=vf.priors.HalfNormal(0.5))
+    >>> model.coords["coefficient"]
+    ['Intercept', 'dose']
     """
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
     studies, design = designs.prepared(studies, [designs.part(formula, x, names, studies)], missing)
@@ -95,7 +103,7 @@ def meta_regression(
     return Model(
         "meta_regression", (len(chosen), tau.graph), make, values,
         {"study": list(studies.labels), "coefficient": list(design.names)}, ("beta", "tau"), question=studies.question,
-        priors=said(design.names, tau, chosen),
+        priors=said(design.names, tau, chosen), prior_objects={"tau": tau, **dict(zip(design.names, chosen, strict=True))},
         notes=tuple(studies.notes), elastic=True, extend=extend, dims={"theta": ("study",)},
     )  # fmt: skip
 

@@ -23,12 +23,12 @@ from vfmeta.priors import HalfNormal, MuPrior, TauPrior
 def missing_sd(
     data: Any,
     *,
-    reference: Any,
-    study: str = "study",
     arm: str = "arm",
     mean: str = "mean",
-    n: str = "n",
     sd: str = "sd",
+    n: str = "n",
+    reference: Any,
+    study: str = "study",
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
     between_trials: TauPrior | None = None,
@@ -72,6 +72,15 @@ def missing_sd(
     InputError
         Faulty rows, trials without exactly two arms, no SD reported at all, or another measure: a standardised difference
         divides by the very SD that is missing.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> arms = {"study": ["A", "A", "B", "B", "C", "C"], "arm": ["drug", "placebo"] * 3, "mean": [3.1, 4.0, 2.8, 3.9, 3.0, 3.6],
+    ...      "n": [30, 31, 40, 42, 25, 25], "sd": [2.1, 2.0, None, None, 1.9, 2.2]}
+    >>> model = vf.bayes.models.missing_sd(arms, reference="placebo", tau=vf.priors.HalfNormal(1.0), mu=vf.priors.Normal(0, 5))
+    >>> model.question.measure
+    'MD'
     """
     if question is not None and question.measure != "MD":
         raise InputError(
@@ -128,6 +137,7 @@ def missing_sd(
             str(omega).replace("tau", "log SD between trials", 1), str(kappa).replace("tau", "log SD between arms", 1),
         ),
         dims={"theta": ("study",), "weight": ("study",)}, studies=studies, tails=tails_of(tau, mu, studies.k),
+        prior_objects={"tau": tau, "mu": mu, "sd_between_trials": omega, "sd_between_arms": kappa},
     )  # fmt: skip
 
 

@@ -29,15 +29,15 @@ def multilevel(
     v: Any = None,
     se: Any = None,
     V: Any = None,
+    time: Any = None,
     study: Any = None,
     outcome: Any = None,
-    time: Any = None,
     period: Any = None,
     correlation: float | tuple[float, float] | None = None,
     curve: Curve = "category",
     at: Sequence[float] = (),
-    mu: MuPrior | Mapping[str, MuPrior] | None = None,
     tau: TauPrior | Mapping[str, TauPrior] | None = None,
+    mu: MuPrior | Mapping[str, MuPrior] | None = None,
     memory: TauPrior = MEMORY,
     lasting: tuple[float, float] = (1.0, 1.0),
     curve_sd: TauPrior | Mapping[str, TauPrior] | None = None,
@@ -154,8 +154,14 @@ def multilevel(
 
     watch = ("curve", "tau", *(("lasting", "memory") if curved else ()), *(("between",) if several else ()),
              *(("correlation",) if "low" in values else ()), *(("curve_memory",) if smooth else ()))  # fmt: skip
+    own = {f"tau[{x}]": p for x, p in zip(found.outcomes, spreads, strict=True)}
+    own |= {f"curve[{x}]": p for x, p in zip(found.outcomes, levels, strict=True)}
+    if smooth:
+        own |= {f"curve_sd[{x}]": p for x, p in zip(found.outcomes, wiggles, strict=True)}
+    if curved or smooth:
+        own["memory"] = memory
     return Model(
-        name="multilevel",
+        name="multilevel", prior_objects=own,
         key=(curve, curved, several, held is None, "low" in values, "V" in values, memory.graph if curved or smooth else None,
              tuple(p.graph for p in spreads), tuple(p.graph for p in wiggles) if smooth else None),
         make=make, data=values,

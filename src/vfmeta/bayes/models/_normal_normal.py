@@ -26,9 +26,9 @@ def normal_normal(
     V: Any = None,
     ci: Any = None,
     study: Any = None,
+    study_effects: StudyEffects = "integrated",
     tau: TauPrior | None = None,
     mu: MuPrior | None = None,
-    study_effects: StudyEffects = "integrated",
     question: Question | None = None,
     missing: Missing = "raise",
 ) -> Model:
@@ -57,6 +57,13 @@ def normal_normal(
     ------
     InputError
         Faulty input, priors that leave the posterior improper, or that PyMC does not know.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> model = vf.bayes.models.normal_normal(y=[-0.5, -0.3], v=[0.1, 0.1], tau=vf.priors.HalfNormal(1.0))
+    >>> model.watch
+    ('mu', 'tau')
     """
     study_effects = choice("study_effects", study_effects, StudyEffects)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
@@ -82,6 +89,7 @@ def normal_normal(
         "normal_normal", (study_effects, tau.graph, mu.graph), make, values, {"study": list(studies.labels)}, ("mu", "tau"),
         question=studies.question, priors=(str(tau), str(mu)), notes=tuple(study_notes(studies, tau, mu)), elastic=integrated,
         extend=extend, dims={"theta": ("study",)}, studies=studies, tails=tails_of(tau, mu, studies.k),
+        prior_objects={"tau": tau, "mu": mu},
     )  # fmt: skip
 
 

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 def poisson(
     data: Any = None,
     *,
-    study: Any = None,
     arm: Any = None,
     events: Any = None,
     time: Any = None,
     reference: Any = None,
     events1: Any = None,
-    time1: Any = None,
     events2: Any = None,
+    time1: Any = None,
     time2: Any = None,
+    study: Any = None,
     baseline: Baseline = "fixed",
     coding: Coding = "half",
-    mu: MuPrior | None = None,
     tau: TauPrior | None = None,
+    mu: MuPrior | None = None,
     baseline_prior: Normal | None = None,
     baseline_sd: TauPrior | None = None,
     question: Question | None = None,
@@ -81,6 +81,13 @@ def poisson(
     ------
     InputError
         As in `binomial`.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> model = vf.bayes.models.poisson(events1=[4, 2], time1=[100, 80], events2=[7, 5], time2=[90, 85])
+    >>> model.question.measure
+    'IRR'
     """
     rows = {"study": study, "arm": arm, "events": events, "time": time}
     sides = {"events1": events1, "time1": time1, "events2": events2, "time2": time2}

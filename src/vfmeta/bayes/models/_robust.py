@@ -71,6 +71,13 @@ def robust(
     ------
     InputError
         Faulty input, priors that leave the posterior improper, or that PyMC does not know.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> model = vf.bayes.models.robust(y=[-0.5, -0.3, 2.0], v=[0.1, 0.1, 0.1], tau=vf.priors.HalfNormal(1.0))
+    >>> model.watch[0]
+    'mu'
     """
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing)
     tau, mu = effect_priors(studies, tau, mu)
@@ -92,7 +99,7 @@ def robust(
 
     return Model(
         "robust", (free, tau.graph, mu.graph), make, values, {"study": list(studies.labels)},
-        ("mu", "tau", *(("df",) if free else ())), question=studies.question,
+        ("mu", "tau", *(("df",) if free else ())), question=studies.question, prior_objects={"tau": tau, "mu": mu},
         priors=(f"{tau}, the scale of a t between the studies (its SD is larger)", str(mu), said),
         notes=tuple(study_notes(studies, tau, mu)), elastic=True, extend=extend,
         dims=dict.fromkeys(("theta", "weight", "relative_precision"), ("study",)), studies=studies,

@@ -44,6 +44,9 @@ class Described(Protocol):
     @property
     def studies(self) -> Any: ...
 
+    @property
+    def prior_objects(self) -> Mapping[str, Any]: ...
+
 
 @dataclass(frozen=True)
 class LeaveOneOut:
@@ -72,7 +75,7 @@ class Sampled:
     Attributes
     ----------
     model : Model
-        The model with its data.
+        The model with its data and its priors (``model.data``, ``model.prior_objects``).
     arviz : DataTree or InferenceData
         Groups posterior, sample_stats, log_likelihood (pointwise), log_prior, posterior_predictive, prior and prior_predictive
         (where the priors are proper), observed_data and constant_data, with the model's coordinates.
@@ -82,6 +85,13 @@ class Sampled:
         Everything to know before using the draws, in words.
     settings : dict
         seed, draws, tune, chains, target_accept, and the sampler that was used.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> model = vf.bayes.models.normal_normal(y=[-0.5, -0.3], v=[0.1, 0.1], tau=vf.priors.HalfNormal(1.0))
+    >>> post = model.sample(seed=1)  # doctest: +SKIP
+    >>> post.to_frame()  # doctest: +SKIP
     """
 
     model: Described
@@ -191,10 +201,12 @@ class Sampled:
         }  # fmt: skip
         if m.tails:
             call["mcse"] = monte_carlo_errors({n: posterior[n] for n in ("mu", "tau")}, m.tails, float(level))
+        # only of this model are tau and mu what the checks of a normal-normal posterior take
+        own = m.prior_objects if m.name == "normal_normal" else {}
         return drawn.result(
             m.studies, {n: posterior[n] for n in ("mu", "tau", "theta", "next_trial", "weight") if n in posterior},
             level=level, kind=interval, priors=m.priors, warnings=self.warnings, call=call,
-            method=f"PyMC, NUTS, {m.name} model",
+            method=f"PyMC, NUTS, {m.name} model", tau_prior=own.get("tau"), mu_prior=own.get("mu"),
         )  # fmt: skip
 
     def _labels(self, name: str, x: np.ndarray) -> list[str]:

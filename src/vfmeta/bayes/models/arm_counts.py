@@ -183,6 +183,7 @@ def assemble(
         watch=("mu", "tau", *(() if spread is None else ("baseline_mean", "baseline_sd"))),
         question=arms.question, priors=(str(tau), str(mu), *told),
         notes=(*arms.notes, *_alone(arms), *said_of_silence(arms, baseline), *notes), extend=_next_trial, studies=studies,
+        prior_objects={"tau": tau, "mu": mu, "baseline": level} | ({} if spread is None else {"baseline_sd": spread}),
     )  # fmt: skip
 
 

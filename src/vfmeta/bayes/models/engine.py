@@ -23,6 +23,7 @@ from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import Sampler, choice, whole
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies
+from vfmeta.priors.family import Prior
 
 Numpy = Callable[[Draws, Mapping[str, np.ndarray], np.random.Generator], Draws]
 
@@ -50,6 +51,8 @@ class Model:
         Parameters that the gate looks at and the table shows.
     question, priors, notes
         What is asked, the priors in words, and warnings in words that follow from the input.
+    prior_objects : mapping of str to prior
+        The priors themselves, by the parameter each is of.
     elastic : bool
         No parameter has a length that follows from the data: a compiled graph then serves any number of studies.
     extend : callable, optional
@@ -63,6 +66,12 @@ class Model:
         Effects with variances, for a model that has mu, tau, theta and next_trial on an effect scale (`Sampled.result`).
     tails : mapping of str to float, optional
         How the posteriors of mu and tau fall off (`monte_carlo.tails_of`), for Monte Carlo errors in that result.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> model = vf.bayes.models.poisson(events1=[4, 2], time1=[100, 80], events2=[7, 5], time2=[90, 85])
+    >>> post = model.sample(seed=1)  # doctest: +SKIP
     """
 
     name: str
@@ -80,6 +89,7 @@ class Model:
     dims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     studies: Studies | None = None
     tails: Mapping[str, float] = field(default_factory=dict)
+    prior_objects: Mapping[str, Prior] = field(default_factory=dict)
 
     def pymc(self) -> Any:
         """A fresh PyMC model, for people who want to go on with it."""

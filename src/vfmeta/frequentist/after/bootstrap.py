@@ -101,7 +101,12 @@ class BootstrapResult(Recorded):
 
 
 def bootstrap(
-    fit: Any, *, kind: Bootstrap = "parametric", draws: int = 1000, level: float | None = None, seed: int | None = 1
+    fit: Any,
+    *,
+    kind: Bootstrap = "parametric",
+    level: float | None = None,
+    draws: int = 1000,
+    seed: int | None = 1,
 ) -> BootstrapResult:
     """Bootstrap the coefficients and tau2.
 
@@ -119,6 +124,13 @@ def bootstrap(
         That of the fit when left out.
     seed : int, optional
         None for other draws each time.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.meta_regression({"y": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}, "~ dose")
+    >>> vf.bootstrap(fit, draws=100).draws.shape
+    (100, 2)
     """
     r = as_regression(fit)
     level = r.level if level is None else level

@@ -55,6 +55,13 @@ def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
     -----
     Viechtbauer & Cheung 2010, Res Synth Methods 1:112-125. With Hartung-Knapp the factor of the fit without the study scales
     the deleted standard errors, as an estimate of residual spread must not contain the study that it judges.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.common_effect(y=[-0.5, -0.3, -0.1], v=[0.04, 0.04, 0.04])
+    >>> vf.residuals(fit)["residual"].round(6).tolist()
+    [-0.2, 0.0, 0.2]
     """
     import pandas as pd
 
@@ -110,6 +117,13 @@ def influence(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
     called influential where DFFITS in size exceeds 3 sqrt(p / (k - p)), the lower tail of chi-squared with p df at Cook's
     distance exceeds one half, the leverage exceeds 3 p / k, or any DFBETAS in size exceeds 1. Values are NaN, and the study
     named in a warning, where the model cannot be fitted without the study, or fits the others exactly.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> vf.influence(fit)["study"].tolist()
+    ['A', 'B', 'C']
     """
     import pandas as pd
     from scipy.special import chdtr
@@ -139,6 +153,13 @@ def baujat(fit: Any) -> pd.DataFrame:
 
     Baujat, Mahe, Pignon & Hill 2002, Stat Med 21:2641-2652: the squared Pearson residual of the study, and the squared shift of
     its fitted value when it is left out, over the variance of that value without it.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> vf.baujat(fit)["study"].tolist()
+    ['A', 'B', 'C']
     """
     import pandas as pd
 
@@ -163,6 +184,13 @@ def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
     the deviation is (1 - lambda)(y - x'b) with variance lambda tau2 + (1 - lambda)^2 Var(x'b) (Raudenbush & Bryk 1985, J Educ
     Stat 10:75-98; Harville 1976, Ann Stat 4:384-395). tau2 is taken as known; intervals use the distribution of the fitted
     test.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> vf.blups(fit)["study"].tolist()
+    ['A', 'B', 'C']
     """
     import pandas as pd
 
@@ -188,32 +216,39 @@ def blups(fit: Any, *, level: float | None = None) -> pd.DataFrame:
     return scaled(frame, r.question)
 
 
-def profile_likelihood(fit: Any, tau2: Any = None) -> pd.DataFrame:
+def profile_likelihood(fit: Any, at: Any = None) -> pd.DataFrame:
     """Log-likelihood of tau2, the coefficients at their best for each value.
 
     Parameters
     ----------
     fit : result
         Of ``method="ML"`` or ``"REML"``.
-    tau2 : array-like, optional
-        Values at which it is wanted; 101 from zero to the upper Q-profile limit when left out.
+    at : array-like, optional
+        Values of tau2 at which it is wanted; 101 from zero to the upper Q-profile limit when left out.
 
     Returns
     -------
     DataFrame
         tau2, log_likelihood. The restricted one keeps its constants with orthonormal error contrasts (Harville 1974).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"])
+    >>> len(vf.profile_likelihood(fit, [0.0, 0.1]))
+    2
     """
     import pandas as pd
 
     r = as_regression(fit)
     if r.method not in ("ML", "REML"):
         raise InputError('A likelihood profile needs a fit by method="ML" or "REML".')
-    if tau2 is None:
+    if at is None:
         span = r.tau2_interval
-        tau2 = np.linspace(0, max(span[1] if span else 0.0, 2 * r.tau2, float(r.v.min())), 101)
-    grid = np.atleast_1d(np.asarray(tau2, dtype=float))
+        at = np.linspace(0, max(span[1] if span else 0.0, 2 * r.tau2, float(r.v.min())), 101)
+    grid = np.atleast_1d(np.asarray(at, dtype=float))
     if grid.ndim != 1 or not np.all(np.isfinite(grid) & (grid >= 0)):
-        raise InputError("tau2 must hold finite values of at least 0.")
+        raise InputError("at must hold finite values of tau2, at least 0.")
     ll = regressions.log_likelihood(r.fit.model, grid, r.method == "REML")
     return pd.DataFrame({"tau2": grid, "log_likelihood": ll})
 

@@ -102,6 +102,14 @@ def likelihood_ratio(fuller: Any, simpler: Any) -> Comparison:
         With ``ratio`` (chi-squared with the difference in parameters), a row per model in `to_frame`, and a warning where
         tau2 = 0 is the simpler model: zero lies on the edge of what tau2 can be, so the p value is too large, about twofold
         for one parameter (Self & Liang 1987, JASA 82:605-610).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> data = {"y": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}
+    >>> fuller = vf.meta_regression(data, "~ dose", method="ML")
+    >>> vf.likelihood_ratio(fuller, vf.random_effects(data, method="ML")).df
+    1
     """
     big, small = _model(fuller), _model(simpler)
     if big.y.shape != small.y.shape or np.any(big.y != small.y) or np.any(big.v != small.v):

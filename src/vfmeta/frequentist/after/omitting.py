@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import OnScale, whole
-from vfmeta.frequentist.multivariate import deletion
-from vfmeta.frequentist.multivariate.result import MultivariateResult
+from vfmeta.core.params import whole
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.frames import scaled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,63 +19,27 @@ _MOST_STUDIES = 62  # bits of a mask
 _MOST_SUBSETS = 1 << 24
 
 
-def leave_one_out(
-    fit: FrequentistResult | MultivariateResult, cluster: Any = None, *, on: OnScale = "analysis"
-) -> pd.DataFrame:
-    """The pool without each study in turn.
+def serves(fit: Any) -> bool:
+    """Whether this is a pool of effects, which the compiled kernels fit on parts of its studies."""
+    return isinstance(fit, FrequentistResult) and fit.call.get("function") in ("random_effects", "common_effect")
 
-    Parameters
-    ----------
-    fit : FrequentistResult or MultivariateResult
-        From `random_effects` or `common_effect`, of at least two studies, or from `multivariate`. Its choices (tau2, interval,
-        level, weights) are kept.
-    cluster : column name or sequence of k values, optional
-        For `multivariate`: what is left out together, such as a trial with all its effects; single effects when left out.
-    on : {"analysis", "read"}
-        Scale of the effects: that of the analysis, or the one people read (ratios as ratios).
 
-    Returns
-    -------
-    DataFrame
-        One row a study, in the order of the fit: ``study`` (the one left out), k, estimate, se, ci_low, ci_high, statistic, df,
-        p_value, tau2, i2, h2, q, q_df, q_p_value, as in `random_effects_many`, and scale. From `multivariate` a row a
-        coefficient: study, term, k, estimate, se, ci_low, ci_high, statistic, p_value, every variance and correlation, scale.
-    """
-    if isinstance(fit, MultivariateResult):
-        found = deletion.leave_out(fit, cluster)
-        return scaled(found, fit.question, on, slopes=fit.terms != ("Intercept",))
-    if cluster is not None:
-        raise InputError("cluster= is for fits of vf.multivariate; a study here is one effect.")
+def leave_out(fit: FrequentistResult) -> pd.DataFrame:
+    """The pool without each study in turn; see `vfmeta.leave_one_out`."""
+    import pandas as pd
+
     tau2, weights = _choices(fit)
-    if fit.k < 2:
-        raise InputError("One study only: leaving it out leaves nothing to pool.")
     out = estimators.fit_leaving_one_out(fit.y, fit.v, tau2, weights=weights)
-    columns = _columns(fit, out, np.full(fit.k, fit.k - 1))
-    return scaled({"study": list(fit.labels), **columns}, fit.question, on)
+    return pd.DataFrame({"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))})
 
 
-def cumulative(fit: FrequentistResult, order: Sequence[Any] | None = None, *, on: OnScale = "analysis") -> pd.DataFrame:
-    """The pool of the first study, the first two, ... (Lau et al. 1992, NEJM 327:248-254).
+def cumulate(fit: FrequentistResult, steps: np.ndarray) -> pd.DataFrame:
+    """The pool of the first study of ``steps`` (k,), of the first two, ...; see `vfmeta.cumulative`."""
+    import pandas as pd
 
-    Parameters
-    ----------
-    fit : FrequentistResult
-        From `random_effects` or `common_effect`; its choices are kept.
-    order : sequence of k labels or of k positions (from 0), optional
-        Every study once, in the order they are added, as ``np.argsort(year)`` gives it; the order of the fit when left out.
-    on : {"analysis", "read"}
-        Scale of the effects, as of `leave_one_out`.
-
-    Returns
-    -------
-    DataFrame
-        ``study`` (the one added) and the columns of `leave_one_out`. The first row is the first study itself.
-    """
     tau2, weights = _choices(fit)
-    steps = _order(fit, order)
     out = estimators.fit_cumulating(fit.y, fit.v, steps, tau2, weights=weights)
-    columns = _columns(fit, out, np.arange(1, fit.k + 1))
-    return scaled({"study": [fit.labels[i] for i in steps], **columns}, fit.question, on)
+    return pd.DataFrame({"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))})
 
 
 def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int = 1) -> pd.DataFrame:
@@ -100,6 +59,13 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
     DataFrame
         One row a subset: ``mask`` (bit i set: study i takes part), k, estimate, se (1 / sqrt(sum w), or that of user weights),
         tau2, i2, q. tau2 and i2 of a single study are NaN.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.common_effect(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3])
+    >>> vf.all_subsets(fit)["k"].tolist()
+    [1, 1, 2, 1, 2, 2, 3]
     """
     import pandas as pd
 
@@ -132,7 +98,7 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
 
 def _choices(fit: Any) -> tuple[str | float, np.ndarray | None]:
     """Estimator and user weights of a fit."""
-    if not isinstance(fit, FrequentistResult) or fit.call.get("function") not in ("random_effects", "common_effect"):
+    if not serves(fit):
         raise InputError(f"fit is a {type(fit).__name__}; it must be what random_effects or common_effect returned.")
     return fit.call.get("tau2", fit.call.get("method", "common")), fit.weights if "weights" in fit.call else None
 
@@ -143,23 +109,3 @@ def _model(fit: FrequentistResult) -> str:
 
 def _columns(fit: FrequentistResult, out: np.ndarray, k: np.ndarray) -> dict[str, np.ndarray]:
     return fit_columns(out, k, _model(fit), fit.call["test"], fit.level, fit.question.null_effect or 0.0)
-
-
-def _order(fit: FrequentistResult, order: Sequence[Any] | None) -> np.ndarray:
-    if order is None:
-        return np.arange(fit.k)
-    given = list(order)
-    if given and all(isinstance(x, str) for x in given):
-        unknown = sorted({x for x in given if x not in fit.labels})
-        if unknown:
-            raise InputError(
-                f"order names {', '.join(unknown)}, which the fit does not hold; its studies are {', '.join(fit.labels)}."
-            )
-        given = [fit.labels.index(x) for x in given]
-    try:
-        steps = [operator.index(x) for x in given]
-    except TypeError:
-        raise InputError("order must hold study labels, or positions counted from 0.") from None
-    if sorted(steps) != list(range(fit.k)):
-        raise InputError(f"order must hold each of the {fit.k} studies once (positions 0 to {fit.k - 1}, or labels).")
-    return np.array(steps)

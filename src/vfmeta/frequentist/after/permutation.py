@@ -69,7 +69,13 @@ class PermutationResult(Recorded):
         return "\n".join([f"permutation test, {self.draws} ({every})", *lines, f"omnibus: p = {self.omnibus_p_value:.3g}"])
 
 
-def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, seed: int | None = 1) -> PermutationResult:
+def permutation_test(
+    fit: Any,
+    *,
+    exact: bool | None = None,
+    draws: int = 1000,
+    seed: int | None = 1,
+) -> PermutationResult:
     """Test the coefficients without trusting their distribution.
 
     With moderators the rows of the design are dealt out anew among the studies; with an intercept alone the signs of the
@@ -92,6 +98,13 @@ def permutation_test(fit: Any, *, draws: int = 1000, exact: bool | None = None, 
     Notes
     -----
     Higgins & Thompson 2004, Stat Med 23:1663-1682; Follmann & Proschan 1999, Biometrics 55:732-737.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> fit = vf.meta_regression({"y": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}, "~ dose")
+    >>> bool(0 < vf.permutation_test(fit).omnibus_p_value <= 1)
+    True
     """
     r = as_regression(fit)
     whole("draws", draws, 20)

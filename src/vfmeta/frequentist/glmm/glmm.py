@@ -30,27 +30,27 @@ Count = Any  # a column name (with data=) or an array-like of shape (k,)
 def glmm(
     measure: str = "OR",
     *,
-    model: CountModel | None = None,
     data: Any = None,
+    formula: str | None = None,
+    events: Count = None,
+    n: Count = None,
+    time: Count = None,
     events1: Count = None,
     n1: Count = None,
     events2: Count = None,
     n2: Count = None,
     time1: Count = None,
     time2: Count = None,
-    events: Count = None,
-    n: Count = None,
-    time: Count = None,
     study: Any = None,
-    formula: str | None = None,
-    omnibus: Any = None,
+    drop00: bool | None = None,
+    model: CountModel | None = None,
     heterogeneity: Heterogeneity = "random",
     nAGQ: int | None = None,
     test: WaldTest = "Wald",
     level: float = 0.95,
-    drop00: bool | None = None,
-    missing: Missing = "raise",
+    omnibus: Any = None,
     question: Question | None = None,
+    missing: Missing = "raise",
 ) -> CountResult | CountRegressionResult:
     """Meta-analysis of counts by a generalised linear mixed model (Stijnen, Hamza & Ozdemir 2010, Stat Med 29:3046-3067).
 
@@ -112,6 +112,14 @@ def glmm(
         informative studies than it needs.
     ConvergenceError
         The likelihood has no finite maximum (such as no event in one arm of any study), or it was not found.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> counts = {"events1": [4, 6, 3], "n1": [40, 55, 38], "events2": [9, 8, 6], "n2": [41, 50, 40]}
+    >>> fit = vf.glmm("OR", data=counts, events1="events1", n1="n1", events2="events2", n2="n2", model="CM.EL")
+    >>> fit.k, fit.estimate < 0
+    (3, True)
     """
     if measure not in MEASURES:
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")

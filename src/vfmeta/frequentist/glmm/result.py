@@ -109,6 +109,7 @@ class CountRegressionResult(Coefficients):
     parameters: int
     nodes: int
     labels: tuple[str, ...]
+    details: tuple[dict[str, Any], ...]
     y: np.ndarray
     v: np.ndarray
     study_effects: np.ndarray
@@ -230,7 +231,7 @@ class Answer:
             self.notes.append("tau2 is estimated as 0: the fit is that of a common effect.")
         y, v = each_study(self.measure, c.columns)
         return {
-            "question": self.question, "level": self.level, "labels": c.labels, "y": y, "v": v,
+            "question": self.question, "level": self.level, "labels": c.labels, "details": c.details, "y": y, "v": v,
             "df": float(self.df) if self.interval == "t" else None, "tau2": fit.tau**2,
             "tau2_se": 2 * fit.tau * fit.se_tau if fit.se_tau is not None and fit.tau > 0 else None,
             "tau2_interval": self.tau2_interval, "sigma2": None if fit.sigma is None else fit.sigma**2,

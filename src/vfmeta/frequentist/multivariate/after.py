@@ -147,4 +147,4 @@ def _limits(fit: MultivariateFit, estimate: np.ndarray, variance: np.ndarray, le
 
 def _check_weights(fit: MultivariateFit) -> None:
     if fit.problem.weights is not None:
-        raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without W=.")
+        raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without weights=.")

@@ -24,25 +24,25 @@ from vfmeta.results.wald import TestResult, two_sided, wald
 def multivariate(
     data: Any = None,
     *,
+    formula: str | None = None,
     y: Any = None,
     v: Any = None,
     se: Any = None,
     V: Any = None,
     ci: Any = None,
     study: Any = None,
-    random: str | Sequence[str] | None = None,
-    structure: str | Sequence[str] = "CS",
-    formula: str | None = None,
     x: Any = None,
     names: Sequence[str] | None = None,
-    method: Likelihood = "REML",
-    test: WaldTest = "Wald",
-    df: ResidualDf = "residual",
+    random: str | Sequence[str] | None = None,
+    structure: str | Sequence[str] = "CS",
     variances: Mapping[str, Any] | None = None,
     correlations: Mapping[str, Any] | None = None,
     R: Mapping[str, Any] | None = None,
-    W: Any = None,
+    method: Likelihood = "REML",
+    test: WaldTest = "Wald",
+    df: ResidualDf = "residual",
     level: float = 0.95,
+    weights: Any = None,
     question: Question | None = None,
     missing: Missing = "raise",
 ) -> MultivariateResult:
@@ -87,10 +87,10 @@ def multivariate(
     R : dict, optional
         Known correlations of the groups of a random intercept (relatedness of species, places or drugs), by grouping column:
         a data frame with the groups as its index and columns, or a pair of matrix and names.
-    W : array-like of shape (k,) or (k, k), optional
+    weights : array-like of shape (k,) or (k, k), optional
         Weights of the coefficients in place of the inverse of the marginal covariance M: (X'WX)^-1 X'Wy, with the covariance
-        (X'WX)^-1 X'W M W X (X'WX)^-1. The variances are those of the (restricted) likelihood, which knows nothing of W, as in
-        the univariate model.
+        (X'WX)^-1 X'W M W X (X'WX)^-1. The variances are those of the (restricted) likelihood, which knows nothing of the
+        weights W, as in the univariate model.
     level : float
         Confidence level.
     question : Question, optional
@@ -140,8 +140,8 @@ def multivariate(
             f"{k} effects and {p} coefficients leave nothing to estimate the random effects or degrees of freedom from."
         )
     positive_definite(rows.V, rows.labels, rows.numbers)
-    weights = None if W is None else user_weights(W, rows)
-    problem = Problem(rows.y, rows.design.x, rows.V, terms, method == "REML", given, weights)
+    own = None if weights is None else user_weights(weights, rows)
+    problem = Problem(rows.y, rows.design.x, rows.V, terms, method == "REML", given, own)
     try:
         problem.check_identified()
         u = problem.solve()[0] if terms else np.empty(0)
@@ -155,7 +155,7 @@ def multivariate(
     }  # fmt: skip
     call |= {name: dict(x) for name, x in (("variances", variances), ("correlations", correlations)) if x}
     call |= {"R": sorted(R)} if R else {}
-    call |= {"W": "given"} if W is not None else {}
+    call |= {"weights": "given"} if weights is not None else {}
     result = summarise(problem, u, rows, test, df, float(level), call)
     for note in result.warnings:
         warn(note)

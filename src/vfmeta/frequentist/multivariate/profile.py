@@ -48,6 +48,14 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     References
     ----------
     Hardy & Thompson 1996, Stat Med 15:619-629; Venzon & Moolgavkar 1988, Appl Stat 37:87-94.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"trial": ["A", "A", "B", "C", "D"], "y": [-0.5, -0.3, -0.8, -0.1, 0.2], "v": [0.04, 0.05, 0.09, 0.04, 0.06]}
+    >>> fit = vf.multivariate(frame, random="1 | trial")
+    >>> len(vf.component_intervals(fit))
+    1
     """
     import pandas as pd
 

@@ -213,6 +213,14 @@ def robust(
     ------
     InputError
         Clusters that cut through dependent effects, missing clusters (named), fewer clusters than coefficients.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"trial": ["A", "A", "B", "C", "D"], "y": [-0.5, -0.3, -0.8, -0.1, 0.2], "v": [0.04, 0.05, 0.09, 0.04, 0.06]}
+    >>> fit = vf.multivariate(frame, random="1 | trial")
+    >>> vf.robust(fit, "trial").clusters
+    4
     """
     kind = choice("kind", kind, Robust)
     df = choice("df", df, RobustDf)
@@ -269,7 +277,9 @@ def _working_model(
     """Design, effects, names and covariance blocks of any fitted model."""
     if hasattr(fit, "blocks") and hasattr(fit, "X"):
         if fit.problem.weights is not None:
-            raise InputError("The fit has weights of its own (W=); robust inference is offered for inverse-variance weights.")
+            raise InputError(
+                "The fit has weights of its own (weights=); robust inference is offered for inverse-variance weights."
+            )
         return fit.X, fit.y, tuple(fit.terms), fit.blocks, fit.labels
     if not (hasattr(fit, "y") and hasattr(fit, "v")):
         raise InputError(

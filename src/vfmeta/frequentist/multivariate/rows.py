@@ -107,32 +107,34 @@ def _matrix(g: Given, x: Any, names: Sequence[str] | None) -> tuple[np.ndarray, 
     return block, designs.column_names(block, x, names)
 
 
-def user_weights(W: Any, rows: Rows) -> Any:
+def user_weights(weights: Any, rows: Rows) -> Any:
     """Weights of the rows in use, (k,) or sparse (k, k), from those of all rows that were given."""
     total = rows.rows.total
     try:
-        found = W.astype(float) if hasattr(W, "tocsr") else np.asarray(W, dtype=float)
+        found = weights.astype(float) if hasattr(weights, "tocsr") else np.asarray(weights, dtype=float)
     except (TypeError, ValueError) as error:
-        raise InputError(f"W must hold numbers ({error}).") from error
+        raise InputError(f"weights must hold numbers ({error}).") from error
     if found.shape not in ((total,), (total, total)):
-        raise InputError(f"W has shape {found.shape}; for {total} effects it must be ({total},) or ({total}, {total}).")
+        raise InputError(f"weights has shape {found.shape}; for {total} effects it must be ({total},) or ({total}, {total}).")
     keep = rows.numbers - 1
     if len(found.shape) == 1:
         bad = [i for i in keep.tolist() if not (math.isfinite(found[i]) and found[i] > 0)]
         if bad:
             raise InputError(
-                [f"row {i + 1}, column W: {found[i]} is not a weight; it must be finite and greater than 0." for i in bad]
+                [f"row {i + 1}, column weights: {found[i]} is not a weight; it must be finite and greater than 0." for i in bad]
             )
         return found[keep]
     cut = sparse(found)[keep][:, keep]
     if not np.isfinite(cut.data).all():
-        raise InputError("W holds values that are missing or infinite.")
+        raise InputError("weights holds values that are missing or infinite.")
     if abs(cut - cut.T).max() > 1e-8 * abs(cut).max():
-        raise InputError("W is not symmetric.")
+        raise InputError("weights is not symmetric.")
     x = rows.design.x / np.linalg.norm(rows.design.x, axis=0)
     values = np.linalg.eigvalsh(x.T @ (cut @ x))
     if not values[0] > 1e-12 * values[-1]:
-        raise InputError("W does not weigh enough: X'WX is not positive definite, so the coefficients are not determined.")
+        raise InputError(
+            "weights does not weigh enough: X'WX is not positive definite, so the coefficients are not determined."
+        )
     return cut
 
 

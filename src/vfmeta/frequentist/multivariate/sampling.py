@@ -18,17 +18,17 @@ def sampling_covariance(
     v: Any,
     cluster: Any,
     *,
-    outcome: Any = None,
-    domain: Any = None,
-    rho: float | Sequence[float] | Mapping[tuple[Any, Any], float] | None = None,
+    data: Any = None,
     time: Any = None,
-    time_control: Any = None,
-    phi: float | None = None,
     experimental: Any = None,
     control: Any = None,
+    outcome: Any = None,
+    domain: Any = None,
+    time_control: Any = None,
     n_experimental: Any = None,
     n_control: Any = None,
-    data: Any = None,
+    rho: float | Sequence[float] | Mapping[tuple[Any, Any], float] | None = None,
+    phi: float | None = None,
     check: bool = True,
 ) -> np.ndarray:
     """Covariance matrix V of effects, from their variances and the correlations within trials.
@@ -78,6 +78,12 @@ def sampling_covariance(
     ----------
     Gleser & Olkin 2009, in Cooper, Hedges & Valentine, The Handbook of Research Synthesis, ch. 19 (shared arms);
     Ishak et al 2007, Clin Trials 4:525-539 (times); Wei & Higgins 2013, Stat Med 32:1191-1205 (outcomes).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> vf.sampling_covariance([0.04, 0.09], ["A", "A"], rho=0.5).round(2).tolist()
+    [[0.04, 0.03], [0.03, 0.09]]
     """
     given = {
         "v": v, "cluster": cluster, "outcome": outcome, "domain": domain, "time": time, "time_control": time_control,

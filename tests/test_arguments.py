@@ -1,0 +1,121 @@
+"""Arguments of every public verb: one name, one meaning, one order, annotated; and every verb shows itself at work."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any, Literal, get_origin
+
+import pytest
+
+from vfmeta.core import params
+
+# every argument of `vf`, `vf.bayes` and `vf.bayes.models`, in the order in which verbs take them
+IN_ORDER = """
+    fit post sampled fuller simpler prior unit_sd trials source folder measure data formula scale by k y v se V ci arm
+    mean sd events n time reference events1 n1 events2 n2 time1 time2 study intervention klass experimental control
+    cluster outcome domain period week weeks sides higher_is_worse mid_from time_control n_experimental n_control x z
+    names random structure variances correlations R rho phi zero to add drop00 add_to_estimate vtype correct pool_add
+    model heterogeneity nAGQ baseline coding study_effects correlation curve at order tau mu beta class_sd baseline_prior
+    baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean method tau2
+    common_tau2 kind test df level interval omnibus weights null p_effect p_heterogeneity question missing prediction
+    tau2_interval studies on reestimate check components note exact runs draws tune chains thin seed parameters backend
+    jobs done
+"""
+ORDER = tuple(IN_ORDER.split())
+# arguments of conversions, figures and priors, which follow the formula or the figure
+FOLLOWING = """
+    ax ax_or_fig alt baseline_risk bins centre chi2 close column comparison continuity cluster data dpi d df distribution
+    events f failed fit flag_note formats high index known log low maximum mean measure median method minimum moderator n
+    n1 n2 note notes odds_ratio outcome p phi post posterior prediction priors probability q1 q3 question r
+    results_by_week rho row sd sd_change sd_post sd_pre sections share sign skew_test stem t tau2 title top total unit
+    usable v value values weighted width x xlim y z level family
+"""
+ELSEWHERE = set(FOLLOWING.split())
+# what a name is, wherever it stands
+MEANS: dict[str, set[str]] = {
+    "level": {"float", "float | None"},
+    "seed": {"int", "int | None"},
+    "draws": {"int", "int | None"},
+    "question": {"Question | None"},
+    "missing": {"Missing"},
+    "method": {"Method", "MethodOrCommon", "Likelihood"},
+    "tau2": {"float | None"},
+    "test": {"Test", "RegressionTest", "WaldTest"},
+    "kind": {"Robust", "Bootstrap", "SampleSize"},
+    "interval": {"IntervalKind"},
+    "heterogeneity": {"Heterogeneity"},
+    "on": {"OnScale"},
+    "formula": {"str | None"},
+    "study": {"Any", "str", "str | None"},
+    "data": {"Any", "Mapping[str, EffectTable] | EffectTable | Any",
+             "Mapping[float, EffectTable] | Sequence[tuple[float, EffectTable]] | EffectTable | Any"},
+}  # fmt: skip
+OPTIONS = {name for name, x in vars(params).items() if get_origin(x) is Literal}
+MODELS, OTHERS = ("vfmeta", "vfmeta.bayes", "vfmeta.bayes.models"), ("vfmeta.plots", "vfmeta.convert", "vfmeta.priors")
+# they sample with PyMC, or only describe what is sampled: compiling takes seconds
+SAMPLED = {"sample", "sample_posterior", "agreement", "calibrate_model", "Model", "Sampled"}
+
+
+def public(*packages: str) -> list[Any]:
+    found = []
+    for package in packages:
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            verb = getattr(module, name)
+            if inspect.isfunction(verb) or (isinstance(verb, type) and not issubclass(verb, (Exception, Warning))):
+                found.append(pytest.param(verb, id=f"{package}.{name}"))
+    return found
+
+
+def functions(*packages: str) -> list[Any]:
+    return [x for x in public(*packages) if inspect.isfunction(x.values[0])]
+
+
+@pytest.mark.parametrize("verb", functions(*MODELS))
+def test_arguments_stand_in_one_order(verb: Any) -> None:
+    taken = inspect.signature(verb).parameters.values()
+    for kinds in ((inspect.Parameter.POSITIONAL_OR_KEYWORD,), (inspect.Parameter.KEYWORD_ONLY,)):
+        names = [p.name for p in taken if p.kind in kinds]
+        assert not set(names) - set(ORDER), "a name that no other verb has: is there one that says the same?"
+        assert names == sorted(names, key=ORDER.index)
+
+
+def test_the_order_names_what_verbs_take_and_nothing_twice() -> None:
+    taken = {p for verb in functions(*MODELS) for p in inspect.signature(verb.values[0]).parameters}
+    assert taken - {"options", "columns"} == set(ORDER)
+    assert len(ORDER) == len(set(ORDER))
+
+
+@pytest.mark.parametrize("verb", functions(*OTHERS))
+def test_arguments_of_conversions_and_figures_are_declared(verb: Any) -> None:
+    taken = {p.name for p in inspect.signature(verb).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD}
+    assert taken <= ELSEWHERE
+
+
+@pytest.mark.parametrize("verb", functions(*MODELS, *OTHERS))
+def test_every_argument_is_annotated_and_options_by_their_alias(verb: Any) -> None:
+    hints, taken = verb.__annotations__, inspect.signature(verb).parameters
+    assert set(taken) | {"return"} == set(hints)
+    for name, hint in hints.items():
+        assert "Literal" not in str(hint)
+        if name == "return":
+            continue
+        if verb.__module__.startswith(("vfmeta.plots", "vfmeta.convert", "vfmeta.priors")):
+            continue
+        if name in MEANS:
+            assert str(hint) in MEANS[name], name
+        usual = taken[name].default
+        if isinstance(usual, str) and str(hint) == "str":  # a text by default, and no option: a name or a formula
+            assert name in ("measure", "by", "y", "v", "study", "arm", "mean", "n", "sd", "scale", "note"), name
+
+
+@pytest.mark.parametrize("verb", public(*MODELS, *OTHERS))
+def test_every_verb_and_class_has_an_example_that_runs(verb: Any) -> None:
+    """`test_docstrings` runs them; none is skipped but those that sample."""
+    doc = inspect.getdoc(verb) or ""
+    assert ">>>" in doc
+    if verb.__name__ not in SAMPLED:
+        assert "+SKIP" not in doc
+    else:
+        assert any(">>>" in line and "+SKIP" not in line for line in doc.splitlines())
