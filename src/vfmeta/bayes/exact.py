@@ -341,8 +341,9 @@ def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple
         return post, tuple(f"study {i + 1}" for i in range(len(post.y))), Question()
     if hasattr(post, "psense"):
         raise InputError(
-            f"These are draws of the {post.model.name} model, which have checks of their own: psense() tells how the prior "
-            "weighs and loo() how each observation is predicted; draws of a normal-normal model are taken as post.result()."
+            f"These are draws of the {getattr(post.model, 'name', '')} model, which have checks of their own: psense() tells "
+            "how the prior weighs and loo() how each observation is predicted; draws of a normal-normal model are taken as "
+            "post.result()."
         )
     if not isinstance(post, BayesianResult):
         raise InputError(

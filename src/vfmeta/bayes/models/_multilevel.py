@@ -15,6 +15,7 @@ from vfmeta.core.params import Curve, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.repeated import Occasions, read_occasions
 from vfmeta.priors import LogNormal, MuPrior, Normal, TauPrior
+from vfmeta.priors.family import Prior
 
 if TYPE_CHECKING:
     from vfmeta.effects.table import EffectTable
@@ -154,7 +155,7 @@ def multilevel(
 
     watch = ("curve", "tau", *(("lasting", "memory") if curved else ()), *(("between",) if several else ()),
              *(("correlation",) if "low" in values else ()), *(("curve_memory",) if smooth else ()))  # fmt: skip
-    own = {f"tau[{x}]": p for x, p in zip(found.outcomes, spreads, strict=True)}
+    own: dict[str, Prior] = {f"tau[{x}]": p for x, p in zip(found.outcomes, spreads, strict=True)}
     own |= {f"curve[{x}]": p for x, p in zip(found.outcomes, levels, strict=True)}
     if smooth:
         own |= {f"curve_sd[{x}]": p for x, p in zip(found.outcomes, wiggles, strict=True)}
