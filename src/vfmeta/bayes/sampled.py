@@ -28,6 +28,7 @@ from vfmeta.bayes.models.engine import check_sampling
 from vfmeta.bayes.monte_carlo import monte_carlo_errors, tails_of
 from vfmeta.core.messages import VfmetaWarning, warn
 from vfmeta.core.params import IntervalKind, Missing, choice
+from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.results.posterior import BayesianResult
 
@@ -60,7 +61,7 @@ def sample(
     mu: priors.MuPrior | None = None,
     level: float = 0.95,
     interval: IntervalKind = "central",
-    question: Any = None,
+    question: Question | None = None,
     missing: Missing = "raise",
     draws: int = 2000,
     tune: int = 1000,
@@ -110,7 +111,7 @@ def sample_posterior(
     study: Any = None,
     tau: priors.TauPrior | None = None,
     mu: priors.MuPrior | None = None,
-    question: Any = None,
+    question: Question | None = None,
     missing: Missing = "raise",
     draws: int = 2000,
     tune: int = 1000,
