@@ -19,9 +19,10 @@ from scipy import stats
 
 import evidence_world as ew
 import vfmeta as vf
+from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.plan import load_plan
-from vfmeta.evidence.records import Record, load_records, sections, write
+from vfmeta.evidence.records import Record, load_records, sections
 from vfmeta.evidence.run import run
 from vfmeta.results.codec import dumps
 

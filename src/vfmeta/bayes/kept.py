@@ -9,10 +9,8 @@ machine code that does not fit ends its process at once, so it is run where some
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.bayes import versions as compat
+from vfmeta.core.files import write
 
 _MAKERS = ("numpy", "numba", "llvmlite", "pymc", "pytensor", "nutpie")
 _CODE = ("compiled_logp_func", "compiled_expand_func")
@@ -85,7 +84,8 @@ def compiled(name: str, sources: Sequence[Path] | None, build: Callable[[Any], A
     model = replace(model, initial_point_func=_start(model.n_dim))
     if file is not None:
         with suppress(Exception):  # a folder that cannot be written to, code that cannot be moved: made anew next time
-            _write(file, _dump(model))
+            body = _dump(model)
+            write(file, hashlib.sha256(body).digest() + body)
     return model
 
 
@@ -141,12 +141,3 @@ def _load(body: bytes) -> Any:
         **dict(zip(_CODE, functions, strict=True)), **kept, initial_point_func=_start(kept["_n_dim"]), shared_data=values,
         shared_var_keys=keys, user_data=make_user_data(keys, values), logp_func=None, expand_func=None,
     )  # fmt: skip
-
-
-def _write(file: Path, body: bytes) -> None:
-    """Whole or not at all, with a digest in front."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".part-")
-    with os.fdopen(handle, "wb") as out:
-        out.write(hashlib.sha256(body).digest() + body)
-    os.replace(temporary, file)

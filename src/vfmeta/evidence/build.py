@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.cache import HOME, Cache, digest
+from vfmeta.evidence.folder import DAMAGE, STATE, sweep, tidy
 from vfmeta.trials.schema import packaged_folder
 
 STAGES = ("analyses", "figures", "report")
@@ -57,7 +59,9 @@ def build(
     tables = Path(trials) if trials is not None else packaged_folder()
     plan_folder = Path(plans) if plans is not None else packaged_folder("analyses")
     goal = {"analyses": out / "results", "figures": out / "figures", "report": site / "index.html"}[stage]
-    state, inputs = out / "state.json", _digest_of_inputs(tables, plan_folder)
+    tidy(out)
+    sweep(site)
+    state, inputs = out / STATE, _digest_of_inputs(tables, plan_folder)
     if _unchanged(state, stage, inputs, [out / "results", out / "figures", site]):
         say(f"nothing has changed since the last build: {goal}")
         return goal
@@ -149,13 +153,12 @@ def _unchanged(state: Path, stage: str, inputs: str, folders: list[Path]) -> boo
     """Whether this stage was built from these inputs and nobody touched what it wrote."""
     try:
         known = json.loads(state.read_text(encoding="utf-8"))[stage]
-    except (OSError, ValueError, KeyError):
+        return known["inputs"] == inputs and known["outputs"] == _outputs(folders[: 1 + STAGES.index(stage)])
+    except DAMAGE:
         return False
-    return known["inputs"] == inputs and known["outputs"] == _outputs(folders[: 1 + STAGES.index(stage)])
 
 
 def _remember(state: Path, stage: str, inputs: str, made: list[Path]) -> None:
-    from vfmeta.evidence.records import write
     from vfmeta.results.codec import dumps
 
     known = {}

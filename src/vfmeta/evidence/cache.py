@@ -1,5 +1,8 @@
 """The one memory of a build: what was made from the same inputs by the same code is read, not made again.
 
+It is a folder of JSON files, each named by the digest of its inputs and holding that of its content: a build folder from
+elsewhere is data and never code, and what was altered or damaged is made anew without a word.
+
 What takes long and is not waited for, the checks by other engines, is made beside the build by one process of its own, which
 loads them (PyMC is 8 s of import and compilation) only when there is something to check. Should that process die, the
 checks are made in the caller's, and a warning says so.
@@ -8,17 +11,17 @@ checks are made in the caller's, and a warning says so.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from vfmeta.core.messages import warn
-from vfmeta.evidence.records import write
+from vfmeta.evidence.folder import recall, remember
 
-_PASSED = "passed.txt"
+_PASSED = "passed"
 HOME = Path(__file__).resolve().parents[1]
 
 
@@ -45,7 +48,7 @@ def _begin_beside() -> None:
 
 
 class Cache:
-    """Remembers pure functions of strings below ``out/cache``, and counts what it did not have to make.
+    """Remembers below ``out/cache`` what pure functions of strings return, plain data, and counts what it did not have to make.
 
     Parameters
     ----------
@@ -62,41 +65,35 @@ class Cache:
         self._warned = False
         self.asked = self.reused = 0
 
-    @cached_property
-    def _memory(self) -> Any:
-        """Made when it is first used: a build that is refused writes nothing."""
-        from joblib import Memory
-
-        return Memory(self._folder, verbose=0)
-
     def get(self, function: Callable[..., Any], *given: str) -> Any:
         """``function(*given)``, made or remembered; a digest of the code it runs is one of what is given."""
-        return self._remembered(function, given)[0](*given)
+        key, known = self._known(function, given)
+        return _made(self._folder, key, function, given) if known is None else known
 
     def ahead(self, function: Callable[..., Any], *given: str) -> Callable[[], Any]:
         """The same, begun now and waited for when the returned function is called."""
-        remembered, known = self._remembered(function, given)
-        if known or not self._beside:
-            value = remembered(*given)
+        key, known = self._known(function, given)
+        if known is not None or not self._beside:
+            value = _made(self._folder, key, function, given) if known is None else known
             return lambda: value
         if self._pool is None:
             from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it leaves the caller's script alone
 
             self._pool = ProcessPoolExecutor(max_workers=1, timeout=3600, initializer=_begin_beside)  # kept until `close`
         try:
-            promised = self._pool.submit(remembered, *given)
+            promised = self._pool.submit(_made, self._folder, key, function, given)
         except BrokenExecutor:
-            return lambda: self._taken_over(remembered, given)
+            return lambda: self._taken_over(key, function, given)
 
         def wait() -> Any:
             try:
                 return promised.result()
             except BrokenExecutor:
-                return self._taken_over(remembered, given)
+                return self._taken_over(key, function, given)
 
         return wait
 
-    def _taken_over(self, remembered: Any, given: tuple[str, ...]) -> Any:
+    def _taken_over(self, key: str, function: Callable[..., Any], given: tuple[str, ...]) -> Any:
         """What the process beside did not live to make."""
         if not self._warned:
             from vfmeta.bayes import kept, sampled
@@ -104,16 +101,16 @@ class Cache:
             kept.forget(Path(sampled.__file__))  # if one of them was the cause, it will not be twice
             warn("The process that makes the checks beside the build died; this one makes them, with models compiled anew.")
             self._warned = True
-        return remembered(*given)
+        return _made(self._folder, key, function, given)
 
     def passed(self) -> set[str]:
         """Digests of what passed a check in the last build, from `pass_on`; nothing is written by asking."""
-        file = self._folder / _PASSED
-        return set(file.read_text(encoding="utf-8").split()) if file.is_file() else set()
+        found = recall(_file(self._folder, _PASSED), _PASSED)
+        return {x for x in found if isinstance(x, str)} if isinstance(found, list) else set()
 
     def pass_on(self, digests: Iterable[str]) -> None:
         """Remember the digests of what passed, in place of those of the last build."""
-        write(self._folder / _PASSED, "".join(f"{x}\n" for x in sorted(digests)))
+        remember(_file(self._folder, _PASSED), _PASSED, sorted(digests))
 
     def close(self) -> None:
         """End the process beside."""
@@ -125,8 +122,18 @@ class Cache:
         """How much was reused, in words."""
         return f"reused {self.reused} of {self.asked} results"
 
-    def _remembered(self, function: Callable[..., Any], given: tuple[str, ...]) -> tuple[Any, bool]:
-        remembered = self._memory.cache(function)
-        known = remembered.check_call_in_cache(*given)
-        self.asked, self.reused = self.asked + 1, self.reused + known
-        return remembered, known
+    def _known(self, function: Callable[..., Any], given: tuple[str, ...]) -> tuple[str, Any]:
+        """What a call is kept by, and what it returned, or None."""
+        named = (function.__module__, function.__qualname__, *given)
+        key = hashlib.sha256(json.dumps(named).encode()).hexdigest()
+        known = recall(_file(self._folder, key), key)
+        self.asked, self.reused = self.asked + 1, self.reused + (known is not None)
+        return key, known
+
+
+def _file(folder: Path, key: str) -> Path:
+    return folder / f"{key}.json"
+
+
+def _made(folder: Path, key: str, function: Callable[..., Any], given: tuple[str, ...]) -> Any:
+    return remember(_file(folder, key), key, function(*given))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core.files import write
 from vfmeta.evidence.cache import Cache, digest_of
+from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES
-from vfmeta.evidence.records import Record, keep_only, sections, write
+from vfmeta.evidence.records import Record, sections
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.posterior import BayesianResult
 
@@ -42,9 +45,7 @@ def draw_all(
         for name, group in sections(members):
             if tick:
                 tick(name)
-            svg, png, alt = cache.get(_drawn, _inputs(group), code)
-            write(out / "figures" / f"{name}.svg", svg)
-            write(out / "figures" / f"{name}.png", png)
+            alt = _write(out, name, cache.get(_drawn, _inputs(group), code))
             made[plan].append({"name": name, "title": _title(group), "alt": alt})
     kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map"}
     keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
@@ -70,9 +71,7 @@ def draw_map(records: list[Record], trials: Trials, out: Path, *, cache: Cache |
         known.setdefault(key, set()).update(figures | others)
     cells = [[*key, len(used[key]), len(known[key])] for key in known]
     code = digest_of(_DRAWING, ("matplotlib", "seaborn"))
-    svg, png, alt = (cache or Cache(out)).get(_drawn_map, json.dumps(cells), code)
-    write(out / "figures" / "evidence_map.svg", svg)
-    write(out / "figures" / "evidence_map.png", png)
+    alt = _write(out, "evidence_map", (cache or Cache(out)).get(_drawn_map, json.dumps(cells), code))
     return {
         "name": "evidence_map",
         "title": "Trials with a usable figure, of the trials known, by question and domain",
@@ -80,7 +79,14 @@ def draw_map(records: list[Record], trials: Trials, out: Path, *, cache: Cache |
     }
 
 
-def _drawn_map(cells: str, code: str) -> tuple[bytes, bytes, str]:
+def _write(out: Path, name: str, drawn: dict[str, str]) -> str:
+    """Put a figure where it belongs and return its alt text."""
+    write(out / "figures" / f"{name}.svg", drawn["svg"])
+    write(out / "figures" / f"{name}.png", base64.b64decode(drawn["png"]))
+    return drawn["alt"]
+
+
+def _drawn_map(cells: str, code: str) -> dict[str, str]:
     import pandas as pd
 
     from vfmeta import plots
@@ -92,7 +98,7 @@ def _drawn_map(cells: str, code: str) -> tuple[bytes, bytes, str]:
     tables = [frame.pivot(index="question", columns="domain", values=v).loc[rows, columns] for v in ("usable", "known")]
     said = "; ".join(f"{q}, {d}: {u} of {k}" for q, d, u, k in json.loads(cells))
     alt = f"Map of the evidence: trials with a usable figure of the trials known. {said}."
-    return (*_saved(plots.gap_map(*tables), alt), alt)
+    return _saved(plots.gap_map(*tables), alt)
 
 
 def _inputs(group: list[Record]) -> str:
@@ -100,8 +106,8 @@ def _inputs(group: list[Record]) -> str:
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 
-def _drawn(inputs: str, code: str) -> tuple[bytes, bytes, str]:
-    """SVG, PNG and alt text; ``code`` takes no part in the drawing, only in what is remembered."""
+def _drawn(inputs: str, code: str) -> dict[str, str]:
+    """SVG, PNG (in base64) and alt text; ``code`` takes no part in the drawing, only in what is remembered."""
     from vfmeta import plots
 
     parts = [
@@ -110,13 +116,13 @@ def _drawn(inputs: str, code: str) -> tuple[bytes, bytes, str]:
     ]
     ax = plots.forest(sections=parts)
     alt = plots.alt_text(sections=parts)
-    return (*_saved(ax, alt), alt)
+    return _saved(ax, alt)
 
 
-def _saved(ax: Any, alt: str) -> tuple[bytes, bytes]:
+def _saved(ax: Any, alt: str) -> dict[str, str]:
     from vfmeta import plots
 
     with tempfile.TemporaryDirectory() as folder:
         paths = plots.save(ax, Path(folder) / "figure", formats=("svg", "png"), alt=alt, close=True)
         svg, png = (path.read_bytes() for path in paths)
-    return svg, png
+    return {"svg": svg.decode(), "png": base64.b64encode(png).decode(), "alt": alt}

@@ -9,10 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from vfmeta.core.messages import InputError
 from vfmeta.evidence import summary
 from vfmeta.evidence.build import build as build_all
 from vfmeta.evidence.figures import draw_all, draw_map
+from vfmeta.evidence.folder import tidy
 from vfmeta.evidence.plan import Plan
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.trials.schema import packaged_folder
@@ -69,6 +72,7 @@ def show(
     """
     tables = Path(trials or os.environ.get("VFMETA_TRIALS") or packaged_folder())
     folder = _built(build, tables)
+    tidy(folder)
     records = load_records(folder)
     loaded = _trials(tables, _stamp(tables))
     _same_tables(records, loaded, folder, tables)
@@ -128,7 +132,10 @@ def _plans(records: list[Record]) -> list[Plan]:
     for record in records:
         stated[record.plan] = record.data["plan"]
         analyses.setdefault(record.plan, []).append(record.data["analysis"])
-    return [Plan.model_validate({**data, "analysis": analyses[name]}) for name, data in stated.items()]
+    try:
+        return [Plan.model_validate({**data, "analysis": analyses[name]}) for name, data in stated.items()]
+    except ValidationError as error:
+        raise InputError(f"The plans of these results are damaged ({error}). Run 'vfmeta run' again.") from error
 
 
 def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, folder: Path) -> Fragment:

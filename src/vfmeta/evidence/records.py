@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
+from vfmeta.evidence.folder import DAMAGE, inside
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.posterior import BayesianResult
 
@@ -117,46 +117,45 @@ def load_records(folder: str | Path = "build") -> list[Record]:
         Nothing was built there yet.
     """
     index = Path(folder) / "results" / "index.json"
-    if not index.is_file():
+    if not index.exists():
         raise InputError(f"{folder}: no results yet. Run 'make analyses' or 'vfmeta run' first.")
     try:
         names = json.loads(index.read_text(encoding="utf-8"))["records"]
-        records = [Record(json.loads((index.parent / name).read_text(encoding="utf-8"))) for name in names]
-    except (FileNotFoundError, ValueError, KeyError) as error:
+        records = [Record(_read(index.parent, name)) for name in names]
+        versions = {str(r.data["record_version"]) for r in records}
+    except DAMAGE as error:
         raise InputError(f"{folder}: its results are damaged ({error}). Run 'vfmeta run' again.") from error
-    if any(r.data["record_version"] != RECORD_VERSION for r in records):
+    if versions - {str(RECORD_VERSION)}:
         raise InputError(
             f"{folder}: its results were written by another version of vfmeta (record version "
-            f"{', '.join(sorted({str(r.data['record_version']) for r in records}))}; this one reads {RECORD_VERSION}). "
+            f"{', '.join(sorted(versions))}; this one reads {RECORD_VERSION}). "
             "Run 'vfmeta run' again; an old snapshot is read by the version that wrote it."
         )
+    for name, record in zip(names, records, strict=True):
+        try:
+            _check(record)
+        except (*DAMAGE, AttributeError) as error:
+            said = f"its results are damaged ({name}: {type(error).__name__}, {error})"
+            raise InputError(f"{folder}: {said}. Run 'vfmeta run' again.") from error
     return records
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Write whole or not at all: to a temporary file beside it, then moved; an equal file is left alone."""
-    body = content.encode() if isinstance(content, str) else content
-    if path.is_file() and path.read_bytes() == body:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    path = inside(folder, name)
+    if path is None or path.is_symlink():
+        raise ValueError(f"{name!r} is no file of this folder")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def keep_only(folder: Path, names: set[str]) -> None:
-    """Remove what an earlier run wrote to a folder and this one did not; a file that is not ours is never touched."""
-    listing = folder / ".vfmeta"
-    earlier = set(listing.read_text(encoding="utf-8").splitlines()) if listing.is_file() else set()
-    for name in earlier - names:
-        (folder / name).unlink(missing_ok=True)
-    write(listing, "\n".join(sorted(names)) + "\n")
+def _check(record: Record) -> None:
+    """Take out once everything that figures, pages and comparisons take from a record."""
+    for part in (record, *record.sensitivity):
+        for name in ("question", "frequentist", "posterior", "second", "power_scaling", "leave_one_out", "predictive_check"):
+            getattr(part, name)
+        if not all(math.isfinite(study["estimate"] + study["se"]) for study in part.data["studies"]):
+            raise ValueError("a figure is no number")
+    if any(not isinstance(x, str) for x in (record.plan, record.id, record.title, record.data["answer"], record.data["why"])):
+        raise ValueError("its texts are none")
 
 
 def sections(records: list[Record]) -> Iterator[tuple[str, list[Record]]]:

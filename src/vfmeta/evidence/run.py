@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable
@@ -12,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from vfmeta.appraisal.agreement import Case
+from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit
 from vfmeta.evidence.cache import Cache, digest_of
+from vfmeta.evidence.folder import keep_only, tidy
 from vfmeta.evidence.plan import Analysis, Plan
-from vfmeta.evidence.records import RECORD_VERSION, Record, keep_only, write
+from vfmeta.evidence.records import RECORD_VERSION, Record
 from vfmeta.evidence.sentences import answer, why
 from vfmeta.results.codec import dumps
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.text.csv_cells import as_csv
 from vfmeta.trials import Trials
 
 _MODELS = (
@@ -57,7 +58,9 @@ def run(plans: list[Plan], trials: Trials, out: str | Path = "build", *, tick: T
     InputError
         A plan asks for something the tables do not know. Nothing is written then.
     """
-    return begin(plans, trials, Cache(out), tick=tick).finish(out)
+    begun = begin(plans, trials, Cache(out), tick=tick)
+    tidy(Path(out))
+    return begun.finish(out)
 
 
 @dataclass
@@ -242,6 +245,9 @@ def _part(
 def _write_all(records: list[Record], out: Path) -> None:
     results = out / "results"
     index = []
+    for plan in {r.plan for r in records}:
+        if (results / plan).is_file():  # it stands in the way of a folder
+            (results / plan).unlink()
     for record in records:
         name = f"{record.plan}/{record.id}.json"
         write(results / name, dumps(record.data))
@@ -254,9 +260,5 @@ def _write_all(records: list[Record], out: Path) -> None:
 def study_csv(record: Record) -> str:
     """The study table of an analysis: study, y, se, weight (percent), on the analysis scale."""
     weights = record.frequentist.weights.tolist() if record.frequentist else []
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["study", "estimate", "se", "weight"])
-    for study, weight in zip(record.data["studies"], weights, strict=True):
-        writer.writerow([study["label"], f"{study['estimate']:.10g}", f"{study['se']:.10g}", f"{weight:.10g}"])
-    return text.getvalue()
+    rows = [(s["label"], s["estimate"], s["se"], weight) for s, weight in zip(record.data["studies"], weights, strict=True)]
+    return as_csv(["study", "estimate", "se", "weight"], rows)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from vfmeta.core.files import write
+from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES, Plan
-from vfmeta.evidence.records import Record, keep_only, write
+from vfmeta.evidence.records import Record
 from vfmeta.evidence.sentences import sampler, second_alarms
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count

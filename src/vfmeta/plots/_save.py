@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core.files import whole
 from vfmeta.core.messages import InputError
 from vfmeta.plots.style import applied
 
@@ -96,14 +96,6 @@ def save(
 
 
 def _write(figure: Figure, path: Path, fmt: str, dpi: int, metadata: dict[str, Any]) -> Path:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        with applied():
-            figure.savefig(temporary, format=fmt, dpi=dpi, metadata=metadata, facecolor="white")
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner reads
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole(path) as temporary, applied():
+        figure.savefig(temporary, format=fmt, dpi=dpi, metadata=metadata, facecolor="white")
     return path
