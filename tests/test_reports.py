@@ -16,6 +16,7 @@ import jupytext
 import nbformat
 import pytest
 import yaml
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 import evidence_world as ew
@@ -87,19 +88,24 @@ def test_panache_finds_nothing_to_lint() -> None:
 # the cells
 
 
-def execute(name: str) -> Any:
-    """A report carried out in a kernel of its own, in its own folder, as Quarto does."""
+def execute(name: str, kernel: KernelManager) -> Any:
+    """A report carried out in its own folder, as Quarto does, by a kernel that holds no name of an earlier one."""
     book = jupytext.reads(source(name), fmt="Rmd")
-    return NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(REPORTS)}}).execute()
+    for cells in (nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")]), book):
+        NotebookClient(cells, km=kernel, timeout=120).execute()
+    return book
 
 
 @pytest.fixture(scope="module")
 def executed(real_build: Any) -> Any:
-    """A report to its executed notebook, or to the error that stopped it; two at a time."""
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+    """A report to its executed notebook, or to the error that stopped it; libraries are loaded once for all."""
+    kernel = KernelManager(kernel_name="python3")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
         patch.setenv("VFMETA_BUILD", str(real_build.out))
-        running = {name: pool.submit(execute, name) for name in NAMES}
+        kernel.start_kernel(cwd=str(REPORTS))
+        running = {name: pool.submit(execute, name, kernel) for name in NAMES}
         wait(running.values())
+        kernel.shutdown_kernel(now=True)
     return lambda name: running[name].result()
 
 
