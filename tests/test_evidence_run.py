@@ -72,6 +72,10 @@ def shown(estimate: float, low: float, high: float) -> str:
 # the numbers
 
 
+def test_the_made_up_tables_are_sound(toy_build: Any) -> None:
+    assert vf.validate(toy_build.trials) == []
+
+
 def test_effects_are_the_printed_ones(toy_build: Any) -> None:
     for month, at in ew.PAIN.items():
         studies = toy_build.records[f"cement/pain_{month}m"].data["studies"]
