@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,15 +183,32 @@ def packaged() -> vf.Trials:
     return vf.load_trials()
 
 
-# files that look at the same builds; what is longest goes first, so that no worker is left alone with it at the end
-BUILDS = {f"test_{name}.py" for name in ("evidence_build", "evidence_run", "evidence_checks", "reports", "cli")}
-FIRST = ("builds", "test_models_normal.py", "test_models_counts.py", "test_models_levels.py")
+@pytest.fixture(scope="module")
+def kept_models() -> Iterator[None]:
+    """Compiled PyMC models of `vf.bayes.sample` kept from earlier runs, as kernels are: what is drawn is the same."""
+    from vfmeta.bayes import kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "_used", True)
+        yield
+
+
+# files that meet in one process: they look at the same builds, or load PyMC and compile the same models
+SHARED = {
+    "builds": ("evidence_build", "evidence_run", "evidence_checks", "reports", "cli"),
+    "models": (
+        "bayes_kept", "models_counts", "models_engine", "models_levels", "models_normal", "models_robust", "models_unreported",
+    ),
+}  # fmt: skip
+GROUPS = {f"test_{file}.py": name for name, files in SHARED.items() for file in files}
+# what is longest goes first, so that no worker is left alone with it at the end
+FIRST = ("builds", "models", "test_boundaries.py", "test_bayes_checks.py", "test_bayes_engine.py", "test_agreement.py")
 
 
 def group(nodeid: str) -> str:
     """Tests of one group meet in one process, so that worlds and compiled models are made once."""
     file = nodeid.partition("::")[0].rpartition("/")[2]
-    return "builds" if file in BUILDS else file
+    return GROUPS.get(file, file)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""The PyMC model against the exact one. Alone in its file, so that only it pays for importing and compiling PyMC."""
+"""The PyMC model against the exact one."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ SETS = {
 }
 MU = priors.Normal(0.0, 2.82)
 PAIN = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, points=(0, 10), mid=1.5)
+
+pytestmark = pytest.mark.usefixtures("kept_models")
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from vfmeta.evidence.records import Record, load_records
 from vfmeta.evidence.run import run
 
 pytest_plugins = ("evidence_builds",)
+pytestmark = pytest.mark.usefixtures("kept_models")
 
 
 def text_of(markup: str) -> str:
