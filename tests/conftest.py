@@ -195,7 +195,7 @@ def kept_models() -> Iterator[None]:
 
 # files that meet in one process: they look at the same builds, or load PyMC and compile the same models
 SHARED = {
-    "builds": ("evidence_build", "evidence_run", "evidence_checks", "reports", "cli"),
+    "builds": ("build_folder", "evidence_build", "evidence_run", "evidence_checks", "reports", "second_engine", "cli"),
     "models": (
         "bayes_kept", "models_counts", "models_engine", "models_levels", "models_normal", "models_robust", "models_unreported",
     ),
