@@ -286,7 +286,7 @@ def degrees(fit: Fit, test: str, matrix: np.ndarray) -> np.ndarray | float | Non
             kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.tau2_se**2, row[None])[0] if row.any() else math.inf
             for row in matrix
         ])  # fmt: skip
-    return float(fit.model.df)
+    return float(fit.df)
 
 
 def joint(fit: Fit, test: str, matrix: np.ndarray, offset: np.ndarray | float = 0.0) -> TestResult:
@@ -294,7 +294,7 @@ def joint(fit: Fit, test: str, matrix: np.ndarray, offset: np.ndarray | float = 
     estimate = matrix @ fit.beta - offset
     covariance = matrix @ fit.vb @ matrix.T
     if test != "KR":
-        return wald(estimate, covariance, None if test == "Wald" else float(fit.model.df))
+        return wald(estimate, covariance, None if test == "Wald" else float(fit.df))
     df, factor = kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.tau2_se**2, matrix)
     if not (df > 2 or (df > 0 and len(matrix) == 1)) or not factor > 0:
         raise InputError("Kenward-Roger's approximation breaks down for so few studies; use another interval.")

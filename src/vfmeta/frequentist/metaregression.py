@@ -194,7 +194,7 @@ def _r2(s: Studies, design: Design, f: Fit, method: str | float, weights: np.nda
     if method == "common":
         if s.k <= design.x.shape[1] or empty.q == 0:
             return None
-        return max(0.0, 100 * (1 - f.q / f.model.df / (empty.q / empty.model.df)))
+        return max(0.0, 100 * (1 - f.q / f.df / (empty.q / empty.df)))
     if empty.tau2 == 0:
         return None  # no heterogeneity that anything could explain
     return max(0.0, 100 * (empty.tau2 - f.tau2) / empty.tau2)

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regressions import Fit, fit
+from vfmeta.kernels.regressions import UNSETTLED, Fit, Fits, Fitted, fit_many
+from vfmeta.kernels.roots import ConvergenceError
 
 _CELLS = 4_000_000  # fits * k * p held in memory at once
-
-
-@dataclass(frozen=True)
-class Deleted:
-    """The fits without each study: ``beta`` (k, p), ``vb`` (k, p, p), ``tau2``, ``q``, ``factor`` (k,).
-
-    Rows are NaN where the design without the study is singular or leaves no degree of freedom.
-    """
-
-    beta: np.ndarray
-    vb: np.ndarray
-    tau2: np.ndarray
-    q: np.ndarray
-    factor: np.ndarray
 
 
 def leave_one_out(
@@ -33,22 +19,18 @@ def leave_one_out(
     tau2: str | float,
     test: str,
     weights: np.ndarray | None = None,
-) -> Deleted:
-    """Refit without each study, the between-study variance estimated anew; parameters as of `regressions.fit`."""
-    k, p = x.shape
-    out = Deleted(
-        np.full((k, p), np.nan), np.full((k, p, p), np.nan), np.full(k, np.nan), np.full(k, np.nan), np.full(k, np.nan)
-    )
-    spare = 1 if (isinstance(tau2, str) and tau2 != "common") or test != "Wald" else 0
-    if k - 1 < p + spare:
-        return out
-    for i in range(k):
-        keep = np.arange(k) != i
-        try:
-            f = fit(y[keep], v[keep], x[keep], tau2, test, None if weights is None else weights[keep])
-        except CollinearError:
-            continue
-        out.beta[i], out.vb[i], out.tau2[i], out.q[i], out.factor[i] = f.beta, f.vb, f.tau2, f.q, f.factor
+) -> Fits:
+    """Fits without each study, the between-study variance estimated anew; parameters as of `regressions.fit`.
+
+    They are NaN where the design without the study is singular or leaves no degree of freedom.
+    """
+    (k, p), estimated = x.shape, isinstance(tau2, str) and tau2 != "common"
+    others = np.nonzero(~np.eye(k, dtype=bool))[1].reshape(k, k - 1)
+    out = fit_many(y[others], v[others], x, others, tau2, test, None if weights is None else weights[others])
+    if k - 1 <= p and (estimated or test != "Wald"):
+        return replace(out, **{f.name: np.full_like(getattr(out, f.name), np.nan) for f in fields(Fitted)})
+    if out.unsettled.any():
+        raise ConvergenceError(UNSETTLED)
     return out
 
 
@@ -67,7 +49,7 @@ class Influence:
     baujat_y: np.ndarray
 
 
-def influence(f: Fit, y: np.ndarray, v: np.ndarray, deleted: Deleted) -> Influence:
+def influence(f: Fit, y: np.ndarray, v: np.ndarray, deleted: Fits) -> Influence:
     """Diagnostics of Viechtbauer & Cheung 2010, Res Synth Methods 1:112-125, from a fit and its `leave_one_out`.
 
     Without study i: the studentised residual sets y_i against its prediction, with the variance v_i + tau2(i) + Var(prediction)

@@ -17,7 +17,7 @@ import numpy as np
 
 from vfmeta.kernels.compiled import fits
 from vfmeta.kernels.distributions import chi2_quantile
-from vfmeta.kernels.regression import Regression, regression
+from vfmeta.kernels.regression import CollinearError, regression
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.tau2 import ESTIMATORS, chain
 
@@ -77,14 +77,15 @@ def fit_ragged(
     ConvergenceError
         When an iteration did not settle; ``rows`` of the error holds which.
     """
-    index, start = _ANY if order is None else _own(order, np.int64), _own(start, np.int64)
+    index, start = _ANY if order is None else owned(order, np.int64), owned(start, np.int64)
     k = start[1:] - start[:-1]
     given = None
-    if _outside(tau2):
+    if outside(tau2):
         given = np.zeros((2, len(k)))
         for b in np.flatnonzero(k > 1):
             rows = slice(start[b], start[b + 1]) if order is None else index[start[b] : start[b + 1]]
-            given[:, b] = by_formula(tau2, y[rows], v[rows], None if weights is None else weights[rows])
+            x, own = np.ones((k[b], 1)), None if weights is None else weights[rows]
+            given[:, b] = by_formula(tau2, y[rows], v[rows], x, own)
     return _drive(
         fits.RAGGED, index, k, int(start[-1]), y, v, tau2, weights, wants,
         start=start, given=given, level=level, threads=threads, out=out,
@@ -96,7 +97,7 @@ def fit_leaving_one_out(
 ) -> np.ndarray:
     """Fits without each study in turn, shape (k, 7) or (k, 11); k >= 2, and arguments as in `fit_ragged`."""
     k = len(y)
-    if _outside(tau2):
+    if outside(tau2):
         return fit_each(y, v, [np.delete(np.arange(k), i) for i in range(k)], tau2, weights=weights, wants=wants)
     return _drive(fits.ONE_OUT, _ANY, np.full(k, k - 1), k * k, y, v, tau2, weights, wants)
 
@@ -106,9 +107,9 @@ def fit_cumulating(
 ) -> np.ndarray:
     """Fits of the first, the first two, ... studies of ``order``, shape (k, 7) or (k, 11); arguments as in `fit_ragged`."""
     k = len(y)
-    if _outside(tau2):
+    if outside(tau2):
         return fit_each(y, v, [np.asarray(order)[: i + 1] for i in range(k)], tau2, weights=weights, wants=wants)
-    steps = _own(order, np.int64)
+    steps = owned(order, np.int64)
     return _drive(fits.CUMULATIVE, steps, np.arange(1, k + 1), k * k, y, v, tau2, weights, wants)
 
 
@@ -119,9 +120,9 @@ def fit_subsets(
 
     Bit i of a mask (int64, above 0) says whether study i takes part, i < 62.
     """
-    masks = _own(masks, np.int64)
+    masks = owned(masks, np.int64)
     counts = np.bitwise_count(masks).astype(np.int64)
-    if _outside(tau2):
+    if outside(tau2):
         return fit_each(y, v, [np.flatnonzero(m >> np.arange(len(y)) & 1) for m in masks], tau2, weights=weights, wants=wants)
     return _drive(fits.SUBSETS, masks, counts, len(masks) * len(y), y, v, tau2, weights, wants)
 
@@ -153,7 +154,7 @@ def _drive(
     values = np.full(1, 0.0 if isinstance(tau2, str) else float(tau2)) if given is None else given[0]
     asked = _asked(sizes, tau2, level)
     drop = chi2_quantile(1 - level, 1) / 2 if wants & PROFILE_LIKELIHOOD else 0.0
-    y, v, ws = _own(y), _own(v), _NONE if weights is None else _own(weights)
+    y, v, ws = owned(y), owned(v), _NONE if weights is None else owned(weights)
     found = np.empty((columns(wants), len(counts))) if out is None else out
 
     def run(low: int, high: int) -> None:
@@ -178,26 +179,25 @@ def branch(tau2: str | float) -> int:
     return chain.COMMON if tau2 == "common" else chain.BRANCHES.index(ESTIMATORS[tau2].compiled or "outside")
 
 
-def _outside(tau2: str | float) -> bool:
+def outside(tau2: str | float) -> bool:
     """Whether an estimator is a formula that the compiled loops do not know."""
     return isinstance(tau2, str) and tau2 != "common" and ESTIMATORS[tau2].compiled is None
 
 
-def by_formula(method: Any, y: np.ndarray, v: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
-    """tau2 and its standard error of one mean, by an estimator that is a formula."""
+def by_formula(method: Any, y: np.ndarray, v: np.ndarray, x: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
+    """tau2 and its standard error by an estimator that is a formula; NaN where it cannot be told."""
     if ESTIMATORS[method].weighted and weights is None:
         raise ValueError(f"{method} needs weights.")
-    m = regression(y, v, np.ones((len(y), 1)))
-    return evaluated(ESTIMATORS[method].formula, m, weights) if m.df > 0 else (float("nan"), float("nan"))
-
-
-def evaluated(formula: Any, m: Regression, weights: np.ndarray | None) -> tuple[float, float]:
-    """tau2 and its standard error by a formula, in squared units of the effects; ``weights`` (k,) where it asks for them."""
-    tau2, se = formula(m.effects, m.v, m.basis, weights)
+    formula: Any = ESTIMATORS[method].formula
+    try:
+        m = regression(y, v, x)
+    except CollinearError:
+        return np.nan, np.nan
+    tau2, se = formula(m.whole, m.v, m.basis, weights) if m.df > 0 else (np.nan, np.nan)
     return tau2 * m.scale**2, se * m.scale**2
 
 
-def _own(x: np.ndarray, dtype: type = float) -> np.ndarray:
+def owned(x: np.ndarray, dtype: type = float) -> np.ndarray:
     """As the compiled loops know it: contiguous and writable. Any other kind of array would be compiled for anew."""
     flags = x.flags
     if x.dtype == dtype and flags.c_contiguous and flags.aligned and flags.writeable:

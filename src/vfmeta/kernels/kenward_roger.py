@@ -8,22 +8,22 @@ from __future__ import annotations
 import numpy as np
 
 
-def adjusted_covariance(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float) -> np.ndarray:
-    """Covariance of the coefficients with the uncertainty of tau2 in it, shape (p, p).
+def adjusted_covariance(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: np.ndarray) -> np.ndarray:
+    """Covariance of the coefficients of n fits with the uncertainty of tau2 in it, shape (n, p, p).
 
     Parameters
     ----------
-    x : ndarray of shape (k, p)
+    x : ndarray of shape (n, k, p)
         Design.
-    w : ndarray of shape (k,)
+    w : ndarray of shape (n, k)
         Weights 1 / (v + tau2).
-    phi : ndarray of shape (p, p)
+    phi : ndarray of shape (n, p, p)
         (X'WX)^-1.
-    var_tau2 : float
+    var_tau2 : ndarray of shape (n,)
         Variance of the REML estimate of tau2, 2 / tr(PP).
     """
     p1, q11 = _derivatives(x, w)
-    return phi + 2 * var_tau2 * phi @ (q11 - p1 @ phi @ p1) @ phi
+    return phi + 2 * var_tau2[:, None, None] * phi @ (q11 - p1 @ phi @ p1) @ phi
 
 
 def degrees_of_freedom(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: float, rows: np.ndarray) -> tuple[float, float]:
@@ -51,4 +51,5 @@ def degrees_of_freedom(x: np.ndarray, w: np.ndarray, phi: np.ndarray, var_tau2: 
 
 
 def _derivatives(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return -(x.T * w**2) @ x, (x.T * w**3) @ x
+    turned, w = np.swapaxes(x, -1, -2), w[..., None, :]
+    return -(turned * w**2) @ x, (turned * w**3) @ x

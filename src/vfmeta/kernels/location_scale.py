@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vfmeta.kernels.regression import Regression, regression
-from vfmeta.kernels.regressions import tau2_of
+from vfmeta.kernels.regressions import fit
 from vfmeta.kernels.roots import ConvergenceError
 
 _STEPS = 200
@@ -73,7 +73,7 @@ def fit_location_scale(y: np.ndarray, v: np.ndarray, x: np.ndarray, z: np.ndarra
     failures: list[_Runaway] = []
     # besides levels of tau2, steep slopes: a likelihood that is highest at the edge must not hide behind a lower top inside
     steep = [np.log(np.median(m.v)) + sign * basis[:, j] for j in range(basis.shape[1]) for sign in (-4, 4)]
-    for level in [*_starts(m), *steep]:
+    for level in [*_starts(m, fit(y, v, x, "REML", "Wald").tau2), *steep]:
         slope, *_ = np.linalg.lstsq(basis, level - offset, rcond=None)
         try:
             found = _climb(m, basis, offset, slope, restricted)
@@ -101,12 +101,12 @@ def fit_location_scale(y: np.ndarray, v: np.ndarray, x: np.ndarray, z: np.ndarra
     )  # fmt: skip
 
 
-def _starts(m: Regression) -> list[np.ndarray]:
+def _starts(m: Regression, tau2: float) -> list[np.ndarray]:
     """Logs of tau2 (k,) to set out from: the constant one by REML, a typical variance, and the squared residuals' own size."""
     part = m.at(np.zeros(1))
     square = part.e[0] ** 2 / part.w[0]
     typical = float(np.median(m.v))
-    constant = max(tau2_of(m, "REML")[0] / m.scale**2, 1e-2 * typical)
+    constant = max(tau2 / m.scale**2, 1e-2 * typical)
     return [
         np.full(m.k, np.log(constant)),
         np.full(m.k, np.log(typical)),

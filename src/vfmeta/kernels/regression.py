@@ -1,18 +1,16 @@
-"""Meta-regression on arrays: weighted least squares with an unknown between-study variance, any number of columns.
+"""Weighted least squares with any number of columns, on an orthonormal basis of the design.
 
-Every function of the between-study variance (score, generalised Q, likelihood) is built from `Regression.at`, which works on
-an orthonormal basis of the design and on residuals from a first fit, so that neither badly scaled moderators nor a large
-common effect cost digits. The cost is k p^2 for one value of tau2.
+Every function of the between-study variance (score, generalised Q, likelihood) is built from residuals of a first fit on that
+basis, so that neither badly scaled moderators nor a large common effect cost digits. The arithmetic is compiled
+(`vfmeta.kernels.compiled.regressions`); the cost is k p^2 for one value of tau2.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-_CELLS = 4_000_000  # largest (values of tau2) * k * p held in memory at once
 COLLINEAR = 1e-10  # a column whose part beyond the others is smaller than this share of it adds nothing
 
 
@@ -45,40 +43,27 @@ class Parts:
         return (self.e**2).sum(-1)
 
     @property
-    def ypp(self) -> np.ndarray:
-        """y'PPy, shape (G,)."""
-        return (self.w * self.e**2).sum(-1)
-
-    @property
-    def trace_p(self) -> np.ndarray:
-        """Trace of P, shape (G,)."""
-        return (self.w * self.free).sum(-1)
-
-    @property
     def logdet_xwx(self) -> np.ndarray:
         """Logarithm of det Q'WQ for the orthonormal basis Q of the design, which is log det X'WX - log det X'X, shape (G,)."""
-        return 2 * np.log(np.abs(np.diagonal(self.r, axis1=-2, axis2=-1))).sum(-1)
+        return 2 * np.log(np.diagonal(self.r, axis1=-2, axis2=-1)).sum(-1)
 
 
 @dataclass(frozen=True)
 class Regression:
     """One meta-regression in units that suit the arithmetic.
 
-    ``y`` (k,) are residuals from a first weighted fit ``start`` (p,), divided by ``scale`` (a power of two); ``v`` (k,) is
-    divided by its square; ``basis`` (k, p) is orthonormal and spans the design, which is ``basis @ triangle``.
+    ``whole`` (k,) are the effects divided by ``scale`` (a power of two), ``y`` (k,) their residuals from a first weighted fit
+    ``start`` (p,) on the basis; ``v`` (k,) is divided by the square of ``scale``; ``basis`` (k, p) is orthonormal and spans the
+    design, which is ``basis @ triangle``.
     """
 
+    whole: np.ndarray
     y: np.ndarray
     v: np.ndarray
     basis: np.ndarray
     triangle: np.ndarray
     start: np.ndarray
     scale: float
-
-    @property
-    def effects(self) -> np.ndarray:
-        """The effects themselves, in these units, shape (k,)."""
-        return self.y + self.basis @ (self.triangle @ self.start) / self.scale
 
     @property
     def k(self) -> int:
@@ -92,44 +77,19 @@ class Regression:
     def df(self) -> int:
         return self.k - self.p
 
-    def at(self, tau2: np.ndarray, weights: np.ndarray | None = None) -> Parts:
+    def at(self, tau2: np.ndarray | float, weights: np.ndarray | None = None) -> Parts:
         """Weighted least squares at tau2 of shape (G,), in the units of ``v``, or with given ``weights`` (G, k)."""
-        w = 1 / (self.v + np.asarray(tau2, dtype=float)[..., None]) if weights is None else weights
-        root = np.sqrt(w)
-        q, r = np.linalg.qr(root[..., None] * self.basis)
-        target = root * self.y
-        coef, e = _project(q, target)
-        # a second pass takes out what rounding left of the columns in the residuals
-        more, e = _project(q, e)
-        free = 1 - (q**2).sum(-1)
-        self._refine(free, w)
-        return Parts(w, e, np.maximum(free, 0.0), q, r, np.linalg.solve(r, (coef + more)[..., None])[..., 0])
+        from vfmeta.kernels.compiled import regressions as loops
 
-    def many(self, tau2: np.ndarray) -> tuple[np.ndarray, ...]:
-        """rss, y'PPy, tr P, log det of the weighted basis, sum log w and sum w for tau2 (G,), in bounded memory."""
-        step = max(1, _CELLS // (self.k * max(self.p, 1)))
-        found = []
-        for s in range(0, len(tau2), step):
-            part = self.at(tau2[s : s + step])
-            found.append((part.rss, part.ypp, part.trace_p, part.logdet_xwx, np.log(part.w).sum(-1), part.w.sum(-1)))
-        return tuple(np.concatenate(x) for x in zip(*found, strict=True))
-
-    def _refine(self, free: np.ndarray, w: np.ndarray) -> None:
-        """One minus a leverage near one, without its cancellation: 1 / (1 + w_i x_i' (X'W X without i)^-1 x_i)."""
-        for i in zip(*np.nonzero(free < 1e-3), strict=True):
-            keep = np.arange(self.k) != i[-1]
-            others = np.sqrt(w[i[:-1]][keep])[:, None] * self.basis[keep]
-            r = np.linalg.qr(others, mode="r")
-            d = np.abs(np.diagonal(r))
-            if len(d) < self.p or d.min() <= 1e-13 * d.max():
-                free[i] = 0.0  # the study alone carries a coefficient
-                continue
-            z = np.linalg.solve(r.T, self.basis[i[-1]])
-            free[i] = 1 / (1 + w[i] * (z @ z))
+        w = np.ascontiguousarray(1 / (self.v + np.atleast_1d(tau2)[:, None]) if weights is None else weights, dtype=float)
+        (g, k), p = w.shape, self.p
+        parts = Parts(w, *(np.empty((g, *size)) for size in ((k,), (k,), (k, p), (p, p), (p,))))
+        loops.solve(self.y, w, self.basis, parts.e, parts.free, parts.q, parts.r, parts.coef, loops.scratch(k, p))
+        return parts
 
     def beta(self, part: Parts) -> np.ndarray:
         """Coefficients on the columns of the design in the units of the data, shape (G, p)."""
-        return self.start + self.scale * np.linalg.solve(self.triangle, part.coef[..., None])[..., 0]
+        return self.scale * np.linalg.solve(self.triangle, (self.start + part.coef)[..., None])[..., 0]
 
     def covariance(self, part: Parts) -> np.ndarray:
         """(X'WX)^-1 in the units of the data, shape (G, p, p)."""
@@ -152,28 +112,29 @@ def regression(y: np.ndarray, v: np.ndarray, x: np.ndarray) -> Regression:
     CollinearError
         When columns are combinations of others; it carries their numbers.
     """
+    from vfmeta.kernels.compiled import regressions as loops
+
     y, v, x = (np.asarray(a, dtype=float) for a in (y, v, x))
+    check(y, v, x)
+    scale = float(unit(v))
+    k, p = x.shape
+    m = Regression(y / scale, np.empty(k), v / scale**2, x.copy(order="C"), np.zeros((p, p)), np.empty(p), scale)
+    if not loops.prepare(m.whole, m.v, loops.scratch(k, p)[0], m.y, m.basis, m.triangle, m.start):
+        raise CollinearError(redundant(x))
+    return m
+
+
+def check(y: np.ndarray, v: np.ndarray, x: np.ndarray) -> None:
+    """Refuse what is no regression, or one without a row or a column."""
     if x.ndim != 2 or y.shape != v.shape or y.shape != (len(x),) or len(x) == 0:
         raise ValueError(f"y {y.shape} and v {v.shape} must have shape (k,), x {x.shape} shape (k, p), with k of at least 1.")
     if not (np.all(np.isfinite(y)) and np.all(np.isfinite(x)) and np.all(np.isfinite(v)) and np.all(v > 0)):
         raise ValueError("y and x must be finite and v positive and finite.")
-    length = np.sqrt((x**2).sum(0))
-    if x.shape[1] == 0 or len(x) < x.shape[1] or np.any(length == 0):
-        raise CollinearError(redundant(x))
-    basis, triangle = np.linalg.qr(x)
-    if np.any(np.abs(np.diagonal(triangle)) <= COLLINEAR * length):
-        raise CollinearError(redundant(x))
-    scale = math.ldexp(1.0, int(np.frexp(v.min())[1]) // 2)
-    raw = Regression(y / scale, v / scale**2, basis, triangle, np.zeros(x.shape[1]), scale)
-    # the first fit, made twice: residuals of the second are free of the magnitude of y
-    start = np.linalg.solve(triangle, raw.at(np.zeros(1)).coef[0]) * scale
-    rest = Regression((y - x @ start) / scale, raw.v, basis, triangle, start, scale)
-    return rest
 
 
-def _project(q: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    coef = np.einsum("...kp,...k->...p", q, target)
-    return coef, target - np.einsum("...kp,...p->...k", q, coef)
+def unit(v: np.ndarray) -> np.ndarray:
+    """The power of two whose square brings the smallest of each row of ``v`` (..., k) near one, shape (...)."""
+    return np.ldexp(1.0, np.frexp(v.min(-1))[1] // 2)
 
 
 def redundant(x: np.ndarray) -> list[list[int]]:

@@ -1,45 +1,79 @@
-"""Meta-regressions on arrays: one with all that is told of it, or many of one size at once, on all cores; and their tau2."""
+"""Meta-regressions on arrays, one or many of one size, and the intervals of their tau2."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from vfmeta.kernels import kenward_roger
-from vfmeta.kernels.estimators import branch, cores, evaluated
+from vfmeta.kernels.estimators import branch, by_formula, cores, outside, owned
 from vfmeta.kernels.quadratic_form import tau2_at
-from vfmeta.kernels.regression import Regression, regression
+from vfmeta.kernels.regression import CollinearError, Regression, check, redundant, regression, unit
 from vfmeta.kernels.roots import ConvergenceError
+from vfmeta.kernels.tau2 import ESTIMATORS
 
+UNSETTLED = "The iteration for tau2 did not settle; do the effects span too many orders of magnitude?"
 _CELLS = 1_000_000  # n * k * p that one call of the compiled loop holds
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A fitted meta-regression, in the units of the data.
+class Fitted:
+    """What is found of a meta-regression, in the units of the data; of many each array has one axis more, in front.
 
     ``beta`` (p,), ``vb`` (p, p) their covariance as the test wants it, ``phi`` (p, p) the model-based one, ``w`` (k,) the
-    weights 1 / (v + tau2), ``fitted`` (k,), ``hat`` (k,) leverages, ``factor`` the Hartung-Knapp factor (1 where not used),
-    ``q`` the residual heterogeneity statistic at tau2 = 0 and ``trace`` tr P there.
+    weights 1 / (v + tau2), ``hat`` (k,) leverages, ``factor`` the Hartung-Knapp factor (1 where not used), ``q`` the residual
+    heterogeneity statistic at tau2 = 0 and ``trace`` tr P there.
     """
 
-    model: Regression
-    x: np.ndarray
-    tau2: float
-    tau2_se: float
+    tau2: Any
+    tau2_se: Any
     beta: np.ndarray
     vb: np.ndarray
     phi: np.ndarray
     w: np.ndarray
-    fitted: np.ndarray
     hat: np.ndarray
-    factor: float
-    q: float
-    trace: float
+    factor: Any
+    q: Any
+    trace: Any
+
+
+@dataclass(frozen=True)
+class Fits(Fitted):
+    """Many fits; those ``collinear`` or ``unsettled`` (n,) are NaN."""
+
+    collinear: np.ndarray
+    unsettled: np.ndarray
+
+    def one(self, b: int, y: np.ndarray, v: np.ndarray, x: np.ndarray) -> Fit:
+        """The fit numbered ``b``, which was made of these effects, variances and design."""
+        found = {f.name: getattr(self, f.name)[b] for f in fields(Fitted)}
+        return Fit(**{name: a if a.ndim else a.item() for name, a in found.items()}, y=y, v=v, x=x)
+
+
+@dataclass(frozen=True)
+class Fit(Fitted):
+    """One fit, with effects ``y`` and variances ``v`` (k,) and design ``x`` (k, p)."""
+
+    y: np.ndarray
+    v: np.ndarray
+    x: np.ndarray
+
+    @property
+    def fitted(self) -> np.ndarray:
+        return self.x @ self.beta
+
+    @property
+    def df(self) -> int:
+        return self.x.shape[0] - self.x.shape[1]
+
+    @cached_property
+    def model(self) -> Regression:
+        """What likelihoods and intervals of tau2 are made from."""
+        return regression(self.y, self.v, self.x)
 
 
 def fit(
@@ -50,7 +84,7 @@ def fit(
     test: str = "HKSJ",
     weights: np.ndarray | None = None,
 ) -> Fit:
-    """Fit by a named estimator of tau2 or at a given value.
+    """One meta-regression, a batch of one.
 
     Parameters
     ----------
@@ -58,66 +92,26 @@ def fit(
         Effects and sampling variances.
     x : ndarray of shape (k, p)
         Design.
-    tau2 : str or float
-        A name of `vfmeta.kernels.tau2.ESTIMATORS`, "common", or a value in squared units of ``y``.
-    test : str
-        One of `vfmeta.core.params.RegressionTest`. The Hartung-Knapp factor is y'Py / (k - p) (Knapp & Hartung 2003, Stat Med
-        22:2693-2710); with user weights, the mean square of the residuals about that fit, weighted by 1 / (v + tau2).
+    tau2, test : as for `fit_many`
     weights : ndarray of shape (k,), optional
-        User weights of the coefficients (and of an estimator that needs them) in place of 1 / (v + tau2).
+        User weights.
 
     Raises
     ------
     CollinearError
         When the design is singular.
+    ConvergenceError
+        When tau2 does not settle.
     """
-    m, x = regression(y, v, x), np.asarray(x, dtype=float)
-    value, se = (float(tau2), 0.0) if not isinstance(tau2, str) else tau2_of(m, tau2, weights)
-    part = m.at(np.array([value / m.scale**2]))
-    zero = part if value == 0 else m.at(np.zeros(1))
-    w = part.w[0] / m.scale**2
-    phi, hat = m.covariance(part)[0], 1 - part.free[0]
-    beta = m.beta(part)[0]
-    if weights is not None:
-        own = m.at(np.zeros(1), np.asarray(weights, dtype=float)[None])
-        beta, phi = m.beta(own)[0], _sandwich(m, own.q[0], own.r[0], own.w[0] * (m.v + value / m.scale**2))
-        hat = 1 - own.free[0]
-    q = 1.0
-    if test in ("HKSJ", "HKSJ-adhoc"):
-        rss = float(part.rss[0]) if weights is None else float((w * (y - x @ beta) ** 2).sum())
-        q = rss / m.df if m.df else float("nan")
-        q = max(1.0, q) if test == "HKSJ-adhoc" else q
-    vb = q * phi
-    if test == "KR":
-        vb = kenward_roger.adjusted_covariance(x, w, phi, se**2)
-    return Fit(
-        m, x, value, se, beta, vb, phi, w, x @ beta, hat, q,
-        float(zero.rss[0]), float(zero.trace_p[0]) / m.scale**2,
-    )  # fmt: skip
-
-
-def _sandwich(m: Regression, q: np.ndarray, r: np.ndarray, relative: np.ndarray) -> np.ndarray:
-    """(X'AX)^-1 X'A M A X (X'AX)^-1 from the QR of the weighted basis; ``relative`` is a_i m_i, shape (k,)."""
-    inverse = np.linalg.inv(r @ m.triangle)
-    return m.scale**2 * inverse @ ((q.T * relative) @ q) @ inverse.T
-
-
-@dataclass(frozen=True)
-class Fits:
-    """``beta`` (n, p), ``cov`` (n, p, p) as the test wants it, ``tau2`` (n,); NaN where ``collinear`` or ``unsettled`` (n,)."""
-
-    beta: np.ndarray
-    cov: np.ndarray
-    tau2: np.ndarray
-    collinear: np.ndarray
-    unsettled: np.ndarray
-
-
-def offered(tau2: str | float, test: str) -> bool:
-    """Whether `fit_many` knows the estimator and the test; the single fit knows all."""
-    from vfmeta.kernels.tau2.chain import OUTSIDE
-
-    return test != "KR" and branch(tau2) != OUTSIDE
+    y, v, x = (np.asarray(a, dtype=float) for a in (y, v, x))
+    check(y, v, x)
+    batch = None if weights is None else np.asarray(weights, dtype=float)[None]
+    out = fit_many(y[None], v[None], x, np.arange(len(y))[None], tau2, test, batch, errors=True)
+    if out.collinear[0]:
+        raise CollinearError(redundant(x))
+    if out.unsettled[0]:
+        raise ConvergenceError(UNSETTLED)
+    return out.one(0, y, v, x)
 
 
 def fit_many(
@@ -128,8 +122,10 @@ def fit_many(
     tau2: str | float,
     test: str,
     weights: np.ndarray | None = None,
+    *,
+    errors: bool = False,
 ) -> Fits:
-    """Fit n regressions by one estimator, as `fit` fits each.
+    """Many meta-regressions of one size, on all cores.
 
     Parameters
     ----------
@@ -139,33 +135,36 @@ def fit_many(
         Design rows that the regressions draw from.
     rows : ndarray of int, shape (n, k)
         Which design row each effect has.
-    tau2, test : as for `fit`
+    tau2 : str or float
+        A name of `vfmeta.kernels.tau2.ESTIMATORS`, "common", or a value in squared units of ``y``.
+    test : str
+        One of `vfmeta.core.params.RegressionTest`. The Hartung-Knapp factor is y'Py / (k - p) (Knapp & Hartung 2003, Stat Med
+        22:2693-2710); with user weights, the mean square of the residuals about that fit, weighted by 1 / (v + tau2).
     weights : ndarray of shape (n, k), optional
-        User weights.
+        User weights of the coefficients (and of an estimator that needs them) in place of 1 / (v + tau2).
+    errors : bool
+        Whether the standard error of tau2 is wanted; it is NaN or 0 otherwise.
     """
-    from vfmeta.kernels.compiled import regressions
+    from vfmeta.kernels.compiled import regressions as loops
 
     (n, k), p = rows.shape, x.shape[1]
-    method, given, target = branch(tau2), 0.0 if isinstance(tau2, str) else float(tau2), _target(tau2, k - p)
-    knapp = {"HKSJ": 1, "HKSJ-adhoc": 2}.get(test, 0)
-    own = 1 / v if weights is None else weights
-    out = Fits(
-        np.full((n, p), np.nan),
-        np.full((n, p, p), np.nan),
-        np.full(n, np.nan),
-        np.zeros(n, dtype=bool),
-        np.zeros(n, dtype=bool),
-    )
+    scale = unit(v)
+    y, v, x, rows = owned(y / scale[:, None]), owned(v / scale[:, None] ** 2), owned(x), owned(rows, np.int64)
+    own = 1 / v if weights is None else owned(weights)
+    asked = np.full((2, n), 0.0 if isinstance(tau2, str) else tau2) / scale**2
+    if outside(tau2):
+        for b in range(n):
+            asked[:, b] = by_formula(tau2, y[b], v[b], x[rows[b]], None if weights is None else own[b])
+    elif isinstance(tau2, str) and tau2 != "common" and ESTIMATORS[tau2].weighted and weights is None:
+        raise ValueError(f"{tau2} needs weights.")
+    method, target, wants = branch(tau2), _target(tau2, k - p), errors or test == "KR"
+    out = loops.room(n, k, p)
 
     def part(at: slice) -> None:
-        status = np.empty(at.stop - at.start, dtype=np.int64)
-        regressions.fit_many(
-            np.ascontiguousarray(y[at]), np.ascontiguousarray(v[at]), x[rows[at]],
-            np.ascontiguousarray(own[at]), weights is not None, method, given, target, knapp,
-            regressions.scratch(k, p), out.tau2[at], out.beta[at], out.cov[at],
-            status,
+        given, room = asked[0, at], tuple(a[at] for a in out)
+        loops.fit_many(
+            y[at], v[at], x, rows[at], own[at], weights is not None, method, given, target, wants, loops.scratch(k, p), room
         )  # fmt: skip
-        out.collinear[at], out.unsettled[at] = status == regressions.COLLINEAR, status == regressions.RUNAWAY
 
     step = max(1, min(_CELLS // (k * p), -(-n // cores())))
     slices = [slice(s, min(s + step, n)) for s in range(0, n, step)]
@@ -174,46 +173,28 @@ def fit_many(
     else:
         with ThreadPoolExecutor(cores()) as pool:
             list(pool.map(part, slices))
-    return out
-
-
-def tau2_of(m: Regression, method: str, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """Estimate and its standard error, in squared units of the effects.
-
-    Parameters
-    ----------
-    m : Regression
-        With k > p.
-    method : str
-        A name of `vfmeta.kernels.tau2.ESTIMATORS`, or "common".
-    weights : ndarray of shape (k,), optional
-        For the estimators that need them.
-    """
-    from vfmeta.kernels.compiled import regressions as loops
-    from vfmeta.kernels.tau2 import ESTIMATORS
-
-    if method == "common":
-        return 0.0, 0.0
-    if m.df < 1:
-        return float("nan"), float("nan")
-    if ESTIMATORS[method].weighted and weights is None:
-        raise ValueError(f"{method} needs weights.")
-    a = np.ones(m.k) if weights is None else np.array(weights, dtype=float)
-    formula = ESTIMATORS[method].formula
-    if formula is not None:
-        return evaluated(formula, m, None if weights is None else a)
-    target = _target(method, m.df)
-    tau2, se = loops.estimate(m.y, m.effects, m.v, m.basis, a, branch(method), target, loops.scratch(m.k, m.p))
-    if not np.isfinite(tau2):
-        raise ConvergenceError("The iteration for tau2 did not settle; do the effects span too many orders of magnitude?")
-    return tau2 * m.scale**2, se * m.scale**2
+    found, se, beta, phi, w, hat, rss, q, trace, status = out
+    if outside(tau2):
+        se = asked[1]
+    factor = np.ones(n)
+    if test in ("HKSJ", "HKSJ-adhoc"):
+        factor = rss / (k - p) if k > p else np.full(n, np.nan)
+        factor = np.maximum(factor, 1.0) if test == "HKSJ-adhoc" else factor
+    vb = factor[:, None, None] * phi
+    if test == "KR":
+        vb = kenward_roger.adjusted_covariance(x[rows], w, phi, se**2)
+    row, square = scale[:, None], scale**2
+    return Fits(
+        found * square, se * square, beta * row, vb * square[:, None, None], phi * square[:, None, None], w / row**2, hat,
+        factor, q, trace / square, status == loops.SINGULAR, status == loops.RUNAWAY,
+    )  # fmt: skip
 
 
 def compiled_error(m: Regression, method: str, tau2: float, a: np.ndarray) -> float:
     """Standard error that an estimator has at ``tau2``; both in the units of ``m.v``."""
     from vfmeta.kernels.compiled import regressions as loops
 
-    return float(loops.error(m.y, m.effects, m.v, m.basis, a, branch(method), tau2, loops.scratch(m.k, m.p)))
+    return float(loops.error(m.y, m.whole, m.v, m.basis, a, branch(method), tau2, loops.scratch(m.k, m.p)))
 
 
 @lru_cache(maxsize=4096)
@@ -249,14 +230,11 @@ def log_likelihood(m: Regression, tau2: np.ndarray, restricted: bool) -> np.ndar
     The restricted one is that of k - p error contrasts of orthonormal columns (Harville 1974, Biometrika 61:383-385), so that
     it does not hang on how the moderators are coded.
     """
-    return _likelihood(m, np.asarray(tau2, dtype=float) / m.scale**2, restricted)
+    from vfmeta.kernels.compiled import regressions as loops
 
-
-def _likelihood(m: Regression, tau2: np.ndarray, restricted: bool) -> np.ndarray:
-    rss, _, _, logdet, logw, _ = m.many(tau2)
-    free = m.df if restricted else m.k
-    constant = -0.5 * free * np.log(2 * np.pi) - free * np.log(m.scale)
-    return constant + 0.5 * (logw - rss - (logdet if restricted else 0.0))
+    out = np.empty(len(tau2))
+    loops.log_likelihoods(m.y, m.v, m.basis, owned(tau2) / m.scale**2, restricted, loops.scratch(m.k, m.p), out)
+    return out - (m.df if restricted else m.k) * (0.5 * np.log(2 * np.pi) + np.log(m.scale))
 
 
 def profile_interval(m: Regression, tau2: float, level: float, restricted: bool) -> tuple[float, float]:

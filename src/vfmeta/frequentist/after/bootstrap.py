@@ -11,10 +11,7 @@ from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.params import Bootstrap, OnScale, choice, confidence, whole
 from vfmeta.core.question import Pair, Question
 from vfmeta.frequentist.after.influence import as_regression
-from vfmeta.frequentist.meta_regression import RegressionResult
-from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regressions import fit as fit_arrays
-from vfmeta.kernels.regressions import fit_many, offered
+from vfmeta.kernels.regressions import fit_many
 from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 
@@ -149,35 +146,19 @@ def bootstrap(
         else:
             rows = np.stack([rng.integers(r.k, size=r.k) for _ in range(wanted)])
             y = r.y[rows]
-        b, t, collinear = _fits(r, y, rows, method)
-        redrawn += int(collinear.sum())
+        weights = None if r.user_weights is None else r.user_weights[rows]
+        fits = fit_many(y, r.v[rows], r.design.x, rows, method, "Wald", weights)
+        if fits.unsettled.any():
+            raise ConvergenceError("tau2 was not found for some draw; use another estimator.")
+        redrawn += int(fits.collinear.sum())
         if redrawn > 10 * draws:
             raise InputError("Most draws of studies cannot carry the model; use kind='parametric'.")
-        kept = int((~collinear).sum())
-        beta[done : done + kept], tau2[done : done + kept] = b[~collinear], t[~collinear]
+        sound = ~fits.collinear
+        kept = int(sound.sum())
+        beta[done : done + kept], tau2[done : done + kept] = fits.beta[sound], fits.tau2[sound]
         done += kept
     return BootstrapResult(
         question=r.question, terms=r.terms, estimate=r.estimate, tau2=r.tau2, draws=beta, tau2_draws=tau2, kind=kind,
         level=level, k=r.k, method=r.method, redrawn=redrawn,
         call={"function": "bootstrap", "kind": kind, "draws": draws, "seed": seed, "level": level},
     )  # fmt: skip
-
-
-def _fits(
-    r: RegressionResult, y: np.ndarray, rows: np.ndarray, method: str | float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coefficients (n, p), tau2 (n,) and whether the design was singular (n,), for effects and design rows (n, k)."""
-    weights = None if r.user_weights is None else r.user_weights[rows]
-    if offered(method, "Wald"):
-        fits = fit_many(y, r.v[rows], r.design.x, rows, method, "Wald", weights)
-        if fits.unsettled.any():
-            raise ConvergenceError("tau2 was not found for some draw; use another estimator.")
-        return fits.beta, fits.tau2, fits.collinear
-    beta, tau2 = np.full((len(rows), r.p), np.nan), np.full(len(rows), np.nan)
-    for i, own in enumerate(rows):
-        try:
-            f = fit_arrays(y[i], r.v[own], r.design.x[own], method, "Wald", None if weights is None else weights[i])
-        except CollinearError:
-            continue
-        beta[i], tau2[i] = f.beta, f.tau2
-    return beta, tau2, np.isnan(tau2)

@@ -18,9 +18,10 @@ from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.metaregression import fitted
 from vfmeta.frequentist.multivariate import deletion
 from vfmeta.frequentist.multivariate.result import MultivariateResult
-from vfmeta.kernels import estimators, regressions
-from vfmeta.kernels.deletion import Deleted, Influence, leave_one_out
+from vfmeta.kernels import regressions
+from vfmeta.kernels.deletion import Influence, leave_one_out
 from vfmeta.kernels.deletion import influence as _influence
+from vfmeta.kernels.regressions import Fits
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
@@ -280,9 +281,10 @@ def _univariate_only(cluster: Any, reestimate: bool) -> None:
         raise InputError("cluster= and reestimate= are for fits of vf.multivariate; a study here is one effect.")
 
 
-def _cases(r: RegressionResult) -> tuple[Deleted, Influence]:
+def _cases(r: RegressionResult) -> tuple[Fits, Influence]:
     """The fits without each study and what they say of it; studies of which they say nothing are named in a warning."""
-    without = _deleted(r)
+    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
+    without = leave_one_out(r.y, r.v, r.fit.x, method, r.test, r.user_weights)
     case = _influence(r.fit, r.y, r.v, without)
     gone = np.isnan(without.q)
     if gone.any():
@@ -296,17 +298,3 @@ def _cases(r: RegressionResult) -> tuple[Deleted, Influence]:
             'diagnostics are undefined there. test="HKSJ-adhoc" or "Wald" has them.'
         )
     return without, case
-
-
-def _deleted(r: RegressionResult) -> Deleted:
-    method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
-    if r.p == 1 and r.design.intercept == 0 and r.k > 2 and r.test != "KR":
-        # a pool: the compiled loops fit it without each study in no time
-        out = estimators.fit_leaving_one_out(r.y, r.v, method, weights=r.user_weights)
-        tau2, _, estimate, se, factor, q = out[:, :6].T
-        if not r.test.startswith("HKSJ"):
-            factor = np.ones(r.k)
-        elif r.test == "HKSJ-adhoc":
-            factor = np.maximum(factor, 1)
-        return Deleted(estimate[:, None], (factor * se**2)[:, None, None], tau2, q, factor)
-    return leave_one_out(r.y, r.v, r.fit.x, method, r.test, r.user_weights)

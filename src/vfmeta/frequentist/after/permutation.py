@@ -15,9 +15,7 @@ from vfmeta.core.params import whole
 from vfmeta.core.question import Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.meta_regression import RegressionResult, joint, selected
-from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regressions import fit as fit_arrays
-from vfmeta.kernels.regressions import fit_many, offered
+from vfmeta.kernels.regressions import fit_many
 from vfmeta.results.codec import Recorded
 from vfmeta.results.wald import ratio
 
@@ -145,18 +143,23 @@ def _statistics(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Statistics of the coefficients (n, p) and of the omnibus test (n,) for effects (k,) or (n, k) and design rows (n, k)."""
     method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
-    if not offered(method, r.test):
-        found = [_one(r, chosen, e, x[own]) for e, own in zip(np.broadcast_to(y, rows.shape), rows, strict=True)]
-        return np.array([t for t, _ in found]), np.array([q for _, q in found])
+    y, v = np.broadcast_to(y, rows.shape), np.broadcast_to(r.v, rows.shape)
     weights = None if r.user_weights is None else np.broadcast_to(r.user_weights, rows.shape)
-    fits = fit_many(np.broadcast_to(y, rows.shape), np.broadcast_to(r.v, rows.shape), x, rows, method, r.test, weights)
+    fits = fit_many(y, v, x, rows, method, r.test, weights)
     if fits.collinear.any():  # rows in another order keep their rank
         raise InputError("The design is too close to singular for a permutation test.")
     if fits.unsettled.any():
         raise ConvergenceError("tau2 was not found for some arrangement of the studies; use another estimator.")
-    se = np.sqrt(np.diagonal(fits.cov, axis1=1, axis2=2))
-    t, own = ratio(fits.beta, se), fits.cov[:, chosen][:, :, chosen]
-    z, part = t[:, chosen], se[:, chosen]
+    variance = np.diagonal(fits.vb, axis1=1, axis2=2)
+    if (variance < 0).any():
+        raise InputError("Kenward-Roger's approximation breaks down for some arrangement of the studies; use another interval.")
+    se = np.sqrt(variance)
+    t = ratio(fits.beta, se)
+    if r.test == "KR":  # whose F has a scale of its own
+        matrix = np.eye(r.p)[chosen]
+        one = (fits.one(b, y[b], r.v, x[own]) for b, own in enumerate(rows))
+        return t, np.array([joint(f, r.test, matrix).statistic for f in one])
+    own, z, part = fits.vb[:, chosen][:, :, chosen], t[:, chosen], se[:, chosen]
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = own / (part[:, :, None] * part[:, None, :])
     flat = (part == 0).any(axis=1)  # no residual is left: infinite, unless the coefficients are zero as well
@@ -164,17 +167,6 @@ def _statistics(
     q = np.einsum("np,np->n", z, np.linalg.solve(scaled, z[..., None])[..., 0])
     q = np.where(flat, np.where((fits.beta[:, chosen] != 0).any(axis=1), np.inf, 0.0), q)
     return t, q if r.test == "Wald" else q / len(chosen)
-
-
-def _one(r: RegressionResult, chosen: list[int], y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """The same for one arrangement and the tests that are not offered in bulk."""
-    try:
-        f = fit_arrays(y, r.v, x, r.method, r.test, r.user_weights)
-    except CollinearError as error:
-        raise InputError("The design is too close to singular for a permutation test.") from error
-    if (np.diag(f.vb) < 0).any():
-        raise InputError("Kenward-Roger's approximation breaks down for some arrangement of the studies; use another interval.")
-    return ratio(f.beta, np.sqrt(np.diag(f.vb))), joint(f, r.test, np.eye(r.p)[chosen]).statistic
 
 
 def _distinct(x: np.ndarray) -> int:
