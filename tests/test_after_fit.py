@@ -20,7 +20,7 @@ import vfmeta as vf
 from vfmeta.kernels import location_scale as kernel
 from vfmeta.kernels.deletion import leave_one_out
 from vfmeta.kernels.estimators import fit_leaving_one_out
-from vfmeta.kernels.regression import regression
+from vfmeta.kernels.least_squares import regression
 from vfmeta.results.wald import welch
 
 CASES = [

@@ -16,10 +16,10 @@ from tests.reference_runner.common import check
 from tests.regression_data import fit, quiet, table
 
 import vfmeta as vf
+from vfmeta.kernels.least_squares import regression
 from vfmeta.kernels.quadratic_form import q_distribution
-from vfmeta.kernels.regression import regression
-from vfmeta.kernels.regressions import compiled_error, log_likelihood
-from vfmeta.kernels.regressions import fit as fit_arrays
+from vfmeta.kernels.regression import compiled_error, log_likelihood
+from vfmeta.kernels.regression import fit as fit_arrays
 from vfmeta.kernels.tau2 import ESTIMATORS
 
 METHODS = ["common", *(name for name, e in ESTIMATORS.items() if not e.weighted)]

@@ -12,7 +12,7 @@ from tests.regression_data import quiet
 
 import vfmeta as vf
 from vfmeta.kernels import estimators
-from vfmeta.kernels.regressions import fit
+from vfmeta.kernels.regression import fit
 from vfmeta.kernels.tau2 import ESTIMATORS
 
 METHODS = ["common", *(name for name, e in ESTIMATORS.items() if not e.weighted)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta.frequentist.meta_regression import RegressionResult
+from vfmeta.frequentist.regression_result import RegressionResult
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 

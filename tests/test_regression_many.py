@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta.kernels.regression import CollinearError
-from vfmeta.kernels.regressions import fit, fit_many
+from vfmeta.kernels.least_squares import CollinearError
+from vfmeta.kernels.regression import fit, fit_many
 
 METHODS = ["REML", "ML", "DL", "DL2", "PM", "PMM", "EB", "HE", "HS", "HSk", "SJ", "SJIT", "DLIT", "common", "GENQ", "GENQM"]
 

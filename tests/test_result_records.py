@@ -11,9 +11,9 @@ from tests.test_dependent_effects import example
 
 import vfmeta as vf
 from vfmeta.frequentist.location_scale import LocationScaleResult
-from vfmeta.frequentist.meta_regression import RegressionResult
 from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.multivariate.robust import RobustResult
+from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.frequentist.subgroups import SubgroupResult
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vfmeta as vf
+from vfmeta.kernels.least_squares import regression
 from vfmeta.kernels.quadratic_form import q_distribution, tau2_at
-from vfmeta.kernels.regression import regression
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 

@@ -30,7 +30,7 @@ from .frequentist.location_scale import location_scale as location_scale
 from .frequentist.mantel_haenszel import mantel_haenszel as mantel_haenszel
 from .frequentist.mantel_haenszel import peto as peto
 from .frequentist.many import random_effects_many as random_effects_many
-from .frequentist.metaregression import meta_regression as meta_regression
+from .frequentist.meta_regression import meta_regression as meta_regression
 from .frequentist.multivariate.che import che as che
 from .frequentist.multivariate.model import multivariate as multivariate
 from .frequentist.multivariate.profile import component_intervals as component_intervals

@@ -10,7 +10,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
-from vfmeta.kernels.regression import redundant
+from vfmeta.kernels.least_squares import redundant
 
 if TYPE_CHECKING:
     pass

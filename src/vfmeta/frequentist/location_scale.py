@@ -15,10 +15,10 @@ from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import read
-from vfmeta.frequentist.meta_regression import selected
+from vfmeta.frequentist.regression_result import selected
 from vfmeta.kernels.distributions import chi2_above
+from vfmeta.kernels.least_squares import CollinearError, redundant
 from vfmeta.kernels.location_scale import LocationScale, fit_location_scale
-from vfmeta.kernels.regression import CollinearError, redundant
 from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.frames import scaled
 from vfmeta.results.information import Information, information, saturated

@@ -1,319 +1,216 @@
-"""What a meta-regression answers with, and the questions one may put to it afterwards."""
+"""Meta-regression: how the effect depends on what the studies differ in."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
-from vfmeta.core.params import HeterogeneityInterval, Likelihood, OnScale, choice, confidence
-from vfmeta.core.question import Pair, Question
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import MethodOrCommon, Missing, RegressionTest, choice
+from vfmeta.core.question import Question
+from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
-from vfmeta.kernels import kenward_roger, regressions
-from vfmeta.kernels.regressions import Fit
-from vfmeta.kernels.regressions import fit as fit_arrays
-from vfmeta.results.coefficients import Coefficients, predictions
-from vfmeta.results.frames import scaled
-from vfmeta.results.heterogeneity import at_limits
-from vfmeta.results.information import Information, information, saturated
-from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided, wald
-from vfmeta.text import numbers as tx
-
-if TYPE_CHECKING:
-    import pandas as pd
+from vfmeta.effects.reading import Studies, read
+from vfmeta.frequentist.choices import asked_for, check_method, row_weights
+from vfmeta.frequentist.regression_result import RegressionResult, degrees, joint, selected
+from vfmeta.kernels.distributions import chi2_above
+from vfmeta.kernels.least_squares import CollinearError
+from vfmeta.kernels.regression import Fit, fit
+from vfmeta.kernels.tau2 import ESTIMATORS
+from vfmeta.results.wald import TestResult, quantile, ratio, two_sided
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RegressionResult(Coefficients):
-    """A fitted meta-regression. Arrays run over coefficients (p,) or studies (k,); units are those of the effects.
+def meta_regression(
+    data: Any = None,
+    formula: str | None = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
+    x: Any = None,
+    names: Sequence[str] | None = None,
+    method: MethodOrCommon = "REML",
+    tau2: float | None = None,
+    test: RegressionTest = "HKSJ",
+    level: float = 0.95,
+    omnibus: Any = None,
+    weights: Any = None,
+    question: Question | None = None,
+    missing: Missing = "raise",
+) -> RegressionResult:
+    """Mixed-effects meta-regression y_i = x_i b + u_i + e_i with Var(u_i) = tau2 and Var(e_i) = v_i.
 
-    ``statistic``, ``p_value`` and ``interval`` (p, 2) belong to the single coefficients, ``df`` (p,) is None for the normal
-    test. ``tau2`` is the residual between-study variance, ``i2`` (percent) and ``h2`` are residual too, ``r2`` (percent) is the
-    share of the between-study variance that the moderators explain (None where it is undefined), ``q`` the test of residual
-    heterogeneity and ``omnibus`` the test of the moderators (``omnibus_of`` names them).
+    Parameters
+    ----------
+    data : effect table, data frame or mapping of columns, optional
+        Effects, as in `random_effects`, and moderators: the formula reads the columns of the table (`EffectTable.frame`, with
+        those that ride along) or of the frame. Beside arrays ``y`` and ``v`` a frame may hold the moderators alone.
+    formula : str, optional
+        Right side of a formula, such as ``"~ dose + blinding"``, ``"~ dose * blinding"`` (interaction), ``"~ bs(dose, df=4)"``
+        or ``"~ cr(dose, df=3, constraints='center')"`` (splines), ``"~ center(year)"``, ``"~ 0 + blinding"`` (a mean per
+        group). Text, true/false and categorical columns are factors, their first level the reference. The intercept is
+        called ``Intercept``.
+    y, v, se, V, ci, study : array-like of shape (k,), or column name
+        As in `random_effects`.
+    x : array-like of shape (k, p), optional
+        Instead of a formula: the design itself, its column of ones included; ``names`` names the columns.
+    method : str
+        Estimator of the residual between-study variance: REML, ML, DL, DL2 (two-step), DLIT (iterated), PM, PMM (median), EB,
+        HE, HS, HSk, SJ, SJIT, GENQ and GENQM (with ``weights``), or common (effects without tau2).
+    tau2 : float, optional
+        A value that holds the residual between-study variance, in squared units of ``y``.
+    test : {"HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"}
+        Knapp & Hartung 2003 (Stat Med 22:2693-2710) with k - p df, the same with its factor at least 1, normal, t with k - p
+        df, or Kenward & Roger 1997 (Biometrics 53:983-997), which is defined for REML.
+    level : float
+        Confidence level of every interval.
+    omnibus : str, int or sequence of them, optional
+        Coefficients of the omnibus test, by name or number from 0; all but the intercept when left out.
+    weights : array-like of shape (k,) or column name, optional
+        User weights instead of 1 / (v + tau2), with the variance that follows (not with Kenward-Roger).
+    question : Question, optional
+        What is compared; taken from the table when there is one.
+    missing : {"raise", "drop"}
+        What to do about rows in which ``y``, ``v`` or a moderator is missing.
+
+    Returns
+    -------
+    RegressionResult
+        R2 is the share of the total between-study variance (the same estimator without moderators) that the moderators explain
+        (Raudenbush 2009); for ``method="common"`` the adjusted R2 of weighted least squares. It is None where the design does
+        not contain the model without moderators, or where tau2 was given.
+
+    Raises
+    ------
+    InputError
+        For input that cannot be used, collinear moderators (named), or too few studies.
+    ConvergenceError
+        When an estimator of tau2 does not settle.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"trial": list("ABCD"), "d": [-0.5, -0.3, -0.8, -0.1], "se": [0.2, 0.15, 0.3, 0.2], "dose": [2, 1, 3, 1]}
+    >>> fit = vf.meta_regression(frame, "~ dose", y="d", se="se", study="trial", test="Wald")
+    >>> fit.terms
+    ('Intercept', 'dose')
     """
+    estimator = _check(method, tau2, test, weights)
+    studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
+    part = designs.part(formula, x, names, studies)
+    gone = {name: part.gone[:, j] for j, name in enumerate(part.columns)}
+    given = None
+    if weights is not None:
+        problems: list[str] = []
+        given = row_weights(weights, "weights", studies, problems)
+        if problems:
+            raise InputError(problems)
+    studies, keep = designs.complete(studies, gone, missing)
+    given = None if given is None else given[keep]
+    design = part.design(keep, studies.labels, studies.kept.tolist())
+    result = fitted(studies, design, estimator, test, float(level), omnibus, given)
+    for note in result.warnings:
+        warn(note)
+    return result
 
-    engine: ClassVar[str] = "meta_regression"
-    packed: ClassVar[frozenset[str]] = frozenset({"design", "fit"})
-    absent: ClassVar[dict[str, str]] = {"prediction": "it predicts at given values of its moderators: use predict."}
 
-    question: Question
-    terms: tuple[str, ...]
-    estimate: np.ndarray
-    se: np.ndarray
-    statistic: np.ndarray
-    p_value: np.ndarray
-    interval: np.ndarray
-    level: float
-    df: np.ndarray | None
-    vb: np.ndarray
-    tau2: float
-    tau2_se: float | None
-    i2: float
-    h2: float
-    r2: float | None
-    q: TestResult
-    omnibus: TestResult
-    omnibus_of: tuple[str, ...]
-    method: str
-    test: str
-    labels: tuple[str, ...]
-    y: np.ndarray
-    v: np.ndarray
-    weights: np.ndarray
-    details: tuple[dict[str, Any], ...] = ()
-    warnings: tuple[str, ...] = ()
-    call: dict[str, Any] = field(default_factory=dict)
-    design: Design = field(repr=False)
-    fit: Fit = field(repr=False)
-    user_weights: np.ndarray | None = field(default=None, repr=False)
-    fixed_tau2: float | None = None
-
-    @property
-    def k(self) -> int:
-        return len(self.y)
-
-    @property
-    def p(self) -> int:
-        return len(self.terms)
-
-    @property
-    def studies(self) -> pd.DataFrame:
-        """One row per study: study, estimate, se, ci_low, ci_high, weight (percent), fitted, residual, hat, scale."""
-        import pandas as pd
-
-        se = np.sqrt(self.v)
-        half = quantile(self.level, None) * se
-        frame = pd.DataFrame({
-            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
-            "weight": self.weights, "fitted": self.fit.fitted, "residual": self.y - self.fit.fitted, "hat": self.fit.hat,
-        })  # fmt: skip
-        return scaled(frame, self.question)
-
-    @property
-    def prediction(self) -> Pair | None:
-        """Prediction interval of a model with an intercept only; None where there is no degree of freedom for it."""
-        if self.p > 1:
-            raise AttributeError("prediction")  # `absent` says why
-        low, high = self.predict()[["prediction_low", "prediction_high"]].iloc[0]
-        return None if math.isnan(low) else (float(low), float(high))
-
-    @property
-    def coefficient_weights(self) -> np.ndarray:
-        """How much each effect counts in each coefficient, shape (p, k): ``coefficient_weights @ y`` is ``estimate``."""
-        a = self.fit.w if self.user_weights is None else self.user_weights
-        root = np.sqrt(a)
-        q, r = np.linalg.qr(root[:, None] * self.design.x)
-        return np.linalg.solve(r, q.T) * root
-
-    def information(self, kind: str | None = None) -> Information:
-        """Log-likelihood, deviance, AIC, AICc and BIC of the fit.
-
-        Parameters
-        ----------
-        kind : {"ML", "REML"}, optional
-            Which likelihood; REML for a fit by REML and ML otherwise. Both are evaluated at the tau2 of this fit.
-
-        Notes
-        -----
-        REML likelihoods compare only models with the same moderators. The number of observations in AICc and BIC is k for ML
-        and k - p for REML; the AICc correction is that of Hurvich & Tsai 1989, Biometrika 76:297-307. The deviance of ML is
-        against the model with a mean of its own for every study.
-        """
-        kind = kind or ("REML" if self.method == "REML" else "ML")
-        kind = choice("kind", kind, Likelihood)
-        restricted = kind == "REML"
-        n = self.k - self.p if restricted else self.k
-        ll = float(regressions.log_likelihood(self.fit.model, np.array([self.tau2]), restricted)[0])
-        count = self.p + (0 if self.method == "common" or self.fixed_tau2 is not None else 1)
-        return information(kind, ll, count, n, 0.0 if restricted else saturated(self.v))
-
-    @cached_property
-    def tau2_interval(self) -> Pair | None:
-        """Q-profile interval of the residual tau2; None where it is empty or no degree of freedom is left."""
-        return None if self.k <= self.p else regressions.q_profile(self.fit.model, self.level)
-
-    def heterogeneity_interval(
-        self, kind: HeterogeneityInterval = "Q-profile", level: float | None = None
-    ) -> dict[str, Pair] | None:
-        """Intervals of the residual tau2, I2 (percent) and H2 by name; None where that of tau2 is empty.
-
-        Parameters
-        ----------
-        kind : {"Q-profile", "generalised-Q", "profile-likelihood"}
-            Viechtbauer 2007, Stat Med 26:37-52; Jackson et al. 2014, BMC Med Res Methodol 14:103 (with the weights of GENQ, or
-            else 1 / v); or Hardy & Thompson 1996, Stat Med 15:619-629 (for ML and REML fits).
-        level : float, optional
-            Confidence level; that of the fit when left out.
-        """
-        level = self.level if level is None else level
-        confidence(level)
-        kind = choice("kind", kind, HeterogeneityInterval)
-        if self.k <= self.p:
-            raise InputError("No degree of freedom is left to tell the residual heterogeneity.")
-        if kind == "Q-profile":
-            pair = regressions.q_profile(self.fit.model, level)
-        elif kind == "generalised-Q":
-            pair = regressions.generalised_q(self.fit.model, level, self.user_weights)
-        elif self.method not in ("ML", "REML"):
-            raise InputError('A profile-likelihood interval needs a fit by "ML" or "REML".')
-        else:
-            pair = regressions.profile_interval(self.fit.model, self.tau2, level, self.method == "REML")
-        return None if pair is None else at_limits(pair, (self.k - self.p) / self.fit.trace)
-
-    def contrast(self, rows: Any, value: Any = 0.0) -> tuple[pd.DataFrame, TestResult]:
-        """Linear combinations of the coefficients, each with its test and interval, and the joint test of all.
-
-        Parameters
-        ----------
-        rows : array-like of shape (m, p) or (p,), or dict or list of dicts
-            Weights of the coefficients; a dict names those that are not zero, such as ``{"dose": 10}``.
-        value : float or array-like of shape (m,)
-            What the combinations are tested against.
-
-        Returns
-        -------
-        DataFrame, TestResult
-            Columns estimate, se, statistic, df, p_value, ci_low, ci_high; and the Wald (z) or F (t, HKSJ, KR) test.
-        """
-        import pandas as pd
-
-        matrix = self._rows(rows)
-        estimate = matrix @ self.estimate
-        offset = np.broadcast_to(np.asarray(value, dtype=float), estimate.shape)
-        se, df = self._spread(matrix), self._df(matrix)
-        t, half = ratio(estimate - offset, se), quantile(self.level, df) * se
-        frame = pd.DataFrame({
-            "estimate": estimate, "se": se, "statistic": t, "df": math.inf if df is None else df,
-            "p_value": two_sided(t, df), "ci_low": estimate - half, "ci_high": estimate + half,
-        })  # fmt: skip
-        if np.linalg.matrix_rank(matrix) < len(matrix):
-            raise InputError("The contrasts depend on each other; drop those that follow from the rest.")
-        return frame, self._joint(matrix, offset)
-
-    def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
-        """Mean effect, confidence interval and prediction interval at the studies' or at new values of the moderators.
-
-        Parameters
-        ----------
-        new : data frame, dict or array-like, optional
-            Moderators by name (as the formula reads them), or design rows of shape (m, p); the studies themselves when left
-            out.
-        level : float, optional
-            That of the fit when left out.
-        on : {"analysis", "read"}
-            Scale of the effects: that of the analysis, or the one people read (ratios as ratios).
-
-        Returns
-        -------
-        DataFrame
-            estimate, se, ci_low, ci_high, prediction_low, prediction_high, scale. The prediction interval adds tau2 to the
-            variance and uses the distribution of the fitted test; NaN where no degree of freedom is left, and for
-            ``method="common"``.
-        """
-        level = self.level if level is None else level
-        confidence(level)
-        matrix = self.design.x if new is None else self.design.rows(new)
-        estimate, se = matrix @ self.estimate, self._spread(matrix)
-        multiplier = quantile(level, self._df(matrix))
-        wide = multiplier * np.hypot(se, math.sqrt(self.tau2))
-        if self.method == "common" or self.k <= self.p:
-            wide = np.full(len(matrix), math.nan)
-        return predictions(self.question, estimate, se, multiplier, wide, on, list(self.labels) if new is None else None)
-
-    def vif(self) -> dict[str, float]:
-        """Variance inflation factors of the coefficients without the intercept: how far each is blurred by the others.
-
-        They are the diagonal of the inverse correlation matrix of the estimates (Fox & Monette 1992, JASA 87:178-183).
-        """
-        keep = [j for j in range(self.p) if j != self.design.intercept]
-        block = self.vb[np.ix_(keep, keep)]
-        sd = np.sqrt(np.diag(block))
-        found = np.diag(np.linalg.inv(block / np.outer(sd, sd)))
-        return {self.terms[j]: float(f) for j, f in zip(keep, found, strict=True)}
-
-    def _rows(self, rows: Any) -> np.ndarray:
-        if isinstance(rows, dict):
-            rows = [rows]
-        if isinstance(rows, (list, tuple)) and rows and all(isinstance(r, dict) for r in rows):
-            unknown = sorted({n for r in rows for n in r} - set(self.terms))
-            if unknown:
-                raise InputError(f"No coefficient is called {', '.join(unknown)}; they are {', '.join(self.terms)}.")
-            rows = [[r.get(n, 0.0) for n in self.terms] for r in rows]
-        matrix = np.atleast_2d(np.asarray(rows, dtype=float))
-        if matrix.ndim != 2 or matrix.shape[1] != self.p or not np.all(np.isfinite(matrix)):
-            raise InputError(f"A contrast needs one finite weight for each of {', '.join(self.terms)}.")
-        return matrix
-
-    def _spread(self, matrix: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", matrix, self.vb, matrix), 0.0))
-
-    def _df(self, matrix: np.ndarray) -> np.ndarray | float | None:
-        return degrees(self.fit, self.test, matrix)
-
-    def _joint(self, matrix: np.ndarray, offset: np.ndarray | float = 0.0) -> TestResult:
-        return joint(self.fit, self.test, matrix, offset)
-
-    def _pack(self) -> dict[str, Any]:
-        return {"design": self.design.to_dict()}
-
-    @classmethod
-    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        design = Design.from_dict(data["design"])
-        found = fit_arrays(own["y"], own["v"], design.x, own["tau2"], own["test"], own["user_weights"])
-        return {"design": design, "fit": replace(found, beta=own["estimate"], vb=own["vb"], tau2_se=own["tau2_se"] or 0.0)}
-
-    def __str__(self) -> str:
-        explained = "" if self.r2 is None else f", R2 = {tx.fixed(self.r2, 0)}%"
-        return self._text(
-            f"Meta-regression, k = {self.k}, {self.question.measure} ({self.method}, {self.test})",
-            f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
-            f"residual tau2 {tx.short(self.tau2)}, I2 = {tx.fixed(self.i2, 0)}%{explained}; {self.q}",
+def fitted(
+    studies: Studies,
+    design: Design,
+    method: str | float,
+    test: str,
+    level: float,
+    omnibus: Any = None,
+    weights: np.ndarray | None = None,
+) -> RegressionResult:
+    """The result for checked studies and their design."""
+    s, k, p = studies, studies.k, design.x.shape[1]
+    estimated = isinstance(method, str) and method != "common"
+    if k <= p and (estimated or test != "Wald") and k >= 1:
+        raise InputError(
+            f"{k} {'study' if k == 1 else 'studies'} cannot estimate {p} coefficients ({', '.join(design.names)}) and the "
+            'heterogeneity beside them; leave moderators out (or use method="common" with test="Wald" where k = p).'
         )
+    try:
+        f = fit(s.y, s.v, design.x, method, test, weights)
+    except CollinearError as error:
+        raise designs.name_collinear(error.groups, design, s.labels) from error
+    notes = list(s.notes)
+    df = degrees(f, test, np.eye(p))
+    se = np.sqrt(np.diag(f.vb))
+    t = ratio(f.beta, se)
+    half = quantile(level, df) * se
+    chosen = selected(design.names, design.intercept, omnibus)
+    residual_df = k - p
+    typical = residual_df / f.trace if residual_df and f.trace > 0 else math.nan
+    if method == "common":
+        h2 = f.q / residual_df if residual_df else 1.0
+        i2 = max(0.0, 100 * (f.q - residual_df) / f.q) if residual_df and f.q > 0 else 0.0
+    else:
+        h2, i2 = (1 + f.tau2 / typical, 100 * f.tau2 / (f.tau2 + typical)) if residual_df else (1.0, 0.0)
+    if test == "HKSJ" and f.factor < 1 - 1e-9:
+        notes.append(
+            f"The Hartung-Knapp factor q = {f.factor:.6g} is below 1, so the intervals are narrower than the studies' own "
+            'precision supports; test="HKSJ-adhoc" keeps it at 1.'
+        )
+    if test.startswith("HKSJ") and f.factor == 0:
+        notes.append("The studies fit the model without any residual: the interval has width zero and is no certainty.")
+    if residual_df == 1:
+        notes.append("One degree of freedom is left: the residual heterogeneity is all but unknown.")
+    alone = np.flatnonzero(f.hat > 1 - 1e-9)
+    if len(alone) and residual_df:
+        notes.append(f"A coefficient rests on one study alone: {', '.join(s.labels[i] for i in alone)}.")
+    result = RegressionResult(
+        question=s.question, terms=design.names, estimate=f.beta, se=se, statistic=t, p_value=two_sided(t, df),
+        interval=np.column_stack([f.beta - half, f.beta + half]), level=level,
+        df=None if df is None else np.broadcast_to(np.asarray(df, dtype=float), (p,)).copy(), vb=f.vb, tau2=f.tau2,
+        tau2_se=f.tau2_se if estimated else None, i2=i2, h2=h2, r2=_r2(s, design, f, method, weights),
+        q=TestResult(f.q if residual_df else 0.0, residual_df, None, chi2_above(f.q, residual_df)),
+        omnibus=joint(f, test, np.eye(p)[chosen]), omnibus_of=tuple(design.names[j] for j in chosen),
+        method=method if isinstance(method, str) else "given", test=test, labels=s.labels, y=s.y, v=s.v,
+        weights=_percent(f.w if weights is None else weights), details=s.details, warnings=tuple(notes),
+        call={
+            "function": "meta_regression", "formula": design.formula, **asked_for(method), "test": test, "level": level,
+        },
+        design=design, fit=f, user_weights=weights, fixed_tau2=None if isinstance(method, str) else method,
+    )  # fmt: skip
+    scalars = [result.tau2, f.tau2_se, f.q, i2, h2]
+    numbers = np.concatenate([result.estimate, result.se, result.p_value, result.interval.ravel(), scalars])
+    if not np.all(np.isfinite(numbers)):
+        raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
+    return result
 
 
-def degrees(fit: Fit, test: str, matrix: np.ndarray) -> np.ndarray | float | None:
-    """Degrees of freedom of each row of ``matrix`` (m, p): None for the normal test, k - p, or Kenward-Roger's own (m,)."""
-    if test == "Wald":
+def _r2(s: Studies, design: Design, f: Fit, method: str | float, weights: np.ndarray | None) -> float | None:
+    if not isinstance(method, str) or not design.spans_constant or design.x.shape[1] < 2:
         return None
-    if test == "KR":
-        return np.array([
-            kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.tau2_se**2, row[None])[0] if row.any() else math.inf
-            for row in matrix
-        ])  # fmt: skip
-    return float(fit.df)
+    empty = fit(s.y, s.v, np.ones((s.k, 1)), method, "Wald", weights)
+    if method == "common":
+        if s.k <= design.x.shape[1] or empty.q == 0:
+            return None
+        return max(0.0, 100 * (1 - f.q / f.df / (empty.q / empty.df)))
+    if empty.tau2 == 0:
+        return None  # no heterogeneity that anything could explain
+    return max(0.0, 100 * (empty.tau2 - f.tau2) / empty.tau2)
 
 
-def joint(fit: Fit, test: str, matrix: np.ndarray, offset: np.ndarray | float = 0.0) -> TestResult:
-    """Wald or F test of ``matrix @ beta = offset``."""
-    estimate = matrix @ fit.beta - offset
-    covariance = matrix @ fit.vb @ matrix.T
-    if test != "KR":
-        return wald(estimate, covariance, None if test == "Wald" else float(fit.df))
-    df, factor = kenward_roger.degrees_of_freedom(fit.x, fit.w, fit.phi, fit.tau2_se**2, matrix)
-    if not (df > 2 or (df > 0 and len(matrix) == 1)) or not factor > 0:
-        raise InputError("Kenward-Roger's approximation breaks down for so few studies; use another interval.")
-    found = wald(estimate, covariance, df)
-    return tail(found.statistic * factor, len(matrix), df)
+def _percent(w: np.ndarray) -> np.ndarray:
+    return 100 * w / w.sum()
 
 
-def selected(names: Sequence[str], intercept: int | None, chosen: Any) -> list[int]:
-    """Numbers of the coefficients of the omnibus test: those named, or all but the intercept (all when it stands alone)."""
-    if chosen is None:
-        return [j for j in range(len(names)) if j != intercept] or list(range(len(names)))
-    found = []
-    for item in [chosen] if isinstance(chosen, (str, int)) else list(chosen):
-        if isinstance(item, str) and item in names:
-            found.append(list(names).index(item))
-        elif isinstance(item, (int, np.integer)) and not isinstance(item, bool) and 0 <= item < len(names):
-            found.append(int(item))
-        else:
-            raise InputError(f"omnibus: no coefficient {item!r}; name some of {', '.join(names)} or number them from 0.")
-    if not found or len(set(found)) < len(found):
-        raise InputError("omnibus: name at least one coefficient, none twice.")
+def _check(method: Any, tau2: Any, test: Any, weights: Any) -> str | float:
+    found = check_method(method, tau2)
+    test = choice("test", test, RegressionTest)
+    if test == "KR" and found != "REML":
+        raise InputError('Kenward-Roger intervals are defined for method="REML" only.')
+    if isinstance(found, str) and found in ESTIMATORS and ESTIMATORS[found].weighted and weights is None:
+        raise InputError(f"method={found!r} needs weights=, one per study.")
+    if weights is not None and test == "KR":
+        raise InputError('test="KR" is defined for inverse-variance weights; leave weights= out or use another test.')
     return found

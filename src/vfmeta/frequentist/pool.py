@@ -14,8 +14,8 @@ from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import Choices
 from vfmeta.kernels import estimators
 from vfmeta.kernels.distributions import chi2_above, quantile, t_outside
-from vfmeta.kernels.regression import regression
-from vfmeta.kernels.regressions import generalised_q
+from vfmeta.kernels.least_squares import regression
+from vfmeta.kernels.regression import generalised_q
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult

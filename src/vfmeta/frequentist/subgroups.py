@@ -16,8 +16,8 @@ from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import check_method
-from vfmeta.frequentist.meta_regression import RegressionResult
-from vfmeta.frequentist.metaregression import fitted
+from vfmeta.frequentist.meta_regression import fitted
+from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.frequentist.univariate import common_effect, random_effects
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from vfmeta.kernels.regressions import UNSETTLED, Fit, Fits, Fitted, fit_many
+from vfmeta.kernels.regression import UNSETTLED, Fit, Fits, Fitted, fit_many
 from vfmeta.kernels.roots import ConvergenceError
 
 _CELLS = 4_000_000  # fits * k * p held in memory at once
@@ -20,7 +20,7 @@ def leave_one_out(
     test: str,
     weights: np.ndarray | None = None,
 ) -> Fits:
-    """Fits without each study, the between-study variance estimated anew; parameters as of `regressions.fit`.
+    """Fits without each study, the between-study variance estimated anew; parameters as of `vfmeta.kernels.regression.fit`.
 
     They are NaN where the design without the study is singular or leaves no degree of freedom.
     """

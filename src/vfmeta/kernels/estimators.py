@@ -17,7 +17,7 @@ import numpy as np
 
 from vfmeta.kernels.compiled import fits
 from vfmeta.kernels.distributions import chi2_quantile
-from vfmeta.kernels.regression import CollinearError, regression
+from vfmeta.kernels.least_squares import CollinearError, regression
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.tau2 import ESTIMATORS, chain
 

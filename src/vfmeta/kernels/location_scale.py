@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vfmeta.kernels.regression import Regression, regression
-from vfmeta.kernels.regressions import fit
+from vfmeta.kernels.least_squares import Regression, regression
+from vfmeta.kernels.regression import fit
 from vfmeta.kernels.roots import ConvergenceError
 
 _STEPS = 200

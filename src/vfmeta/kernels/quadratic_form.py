@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfmeta.kernels.regression import Regression
+from vfmeta.kernels.least_squares import Regression
 from vfmeta.kernels.roots import ConvergenceError, bracketed_roots
 
 _NODES = 24

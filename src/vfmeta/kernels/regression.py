@@ -1,157 +1,258 @@
-"""Weighted least squares with any number of columns, on an orthonormal basis of the design.
-
-Every function of the between-study variance (score, generalised Q, likelihood) is built from residuals of a first fit on that
-basis, so that neither badly scaled moderators nor a large common effect cost digits. The arithmetic is compiled
-(`vfmeta.kernels.compiled.regressions`); the cost is k p^2 for one value of tau2.
-"""
+"""Meta-regressions on arrays, one or many of one size, and the intervals of their tau2."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
-COLLINEAR = 1e-10  # a column whose part beyond the others is smaller than this share of it adds nothing
+from vfmeta.kernels import kenward_roger
+from vfmeta.kernels.estimators import branch, by_formula, cores, outside, owned
+from vfmeta.kernels.least_squares import CollinearError, Regression, check, redundant, regression, unit
+from vfmeta.kernels.quadratic_form import tau2_at
+from vfmeta.kernels.roots import ConvergenceError
+from vfmeta.kernels.tau2 import ESTIMATORS
 
-
-class CollinearError(ArithmeticError):
-    """Columns of the design that are combinations of others; ``groups`` holds, per redundant column, it and its partners."""
-
-    def __init__(self, groups: list[list[int]]) -> None:
-        self.groups = groups
-        super().__init__(f"The design is singular: columns {groups}.")
+UNSETTLED = "The iteration for tau2 did not settle; do the effects span too many orders of magnitude?"
+_CELLS = 1_000_000  # n * k * p that one call of the compiled loop holds
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What the likelihood of G values of tau2 is made of.
+class Fitted:
+    """What is found of a meta-regression, in the units of the data; of many each array has one axis more, in front.
 
-    ``w`` (G, k) weights, ``e`` (G, k) residuals times the root of their weight, ``free`` (G, k) one minus the leverage, ``q``
-    (G, k, p) orthonormal basis of the weighted design, ``r`` (G, p, p) its triangle, ``coef`` (G, p) coefficients on the basis.
+    ``beta`` (p,), ``vb`` (p, p) their covariance as the test wants it, ``phi`` (p, p) the model-based one, ``w`` (k,) the
+    weights 1 / (v + tau2), ``hat`` (k,) leverages, ``factor`` the Hartung-Knapp factor (1 where not used), ``q`` the residual
+    heterogeneity statistic at tau2 = 0 and ``trace`` tr P there.
     """
 
+    tau2: Any
+    tau2_se: Any
+    beta: np.ndarray
+    vb: np.ndarray
+    phi: np.ndarray
     w: np.ndarray
-    e: np.ndarray
-    free: np.ndarray
-    q: np.ndarray
-    r: np.ndarray
-    coef: np.ndarray
-
-    @property
-    def rss(self) -> np.ndarray:
-        """y'Py, the generalised Q, shape (G,)."""
-        return (self.e**2).sum(-1)
-
-    @property
-    def logdet_xwx(self) -> np.ndarray:
-        """Logarithm of det Q'WQ for the orthonormal basis Q of the design, which is log det X'WX - log det X'X, shape (G,)."""
-        return 2 * np.log(np.diagonal(self.r, axis1=-2, axis2=-1)).sum(-1)
+    hat: np.ndarray
+    factor: Any
+    q: Any
+    trace: Any
 
 
 @dataclass(frozen=True)
-class Regression:
-    """One meta-regression in units that suit the arithmetic.
+class Fits(Fitted):
+    """Many fits; those ``collinear`` or ``unsettled`` (n,) are NaN."""
 
-    ``whole`` (k,) are the effects divided by ``scale`` (a power of two), ``y`` (k,) their residuals from a first weighted fit
-    ``start`` (p,) on the basis; ``v`` (k,) is divided by the square of ``scale``; ``basis`` (k, p) is orthonormal and spans the
-    design, which is ``basis @ triangle``.
-    """
+    collinear: np.ndarray
+    unsettled: np.ndarray
 
-    whole: np.ndarray
+    def one(self, b: int, y: np.ndarray, v: np.ndarray, x: np.ndarray) -> Fit:
+        """The fit numbered ``b``, which was made of these effects, variances and design."""
+        found = {f.name: getattr(self, f.name)[b] for f in fields(Fitted)}
+        return Fit(**{name: a if a.ndim else a.item() for name, a in found.items()}, y=y, v=v, x=x)
+
+
+@dataclass(frozen=True)
+class Fit(Fitted):
+    """One fit, with effects ``y`` and variances ``v`` (k,) and design ``x`` (k, p)."""
+
     y: np.ndarray
     v: np.ndarray
-    basis: np.ndarray
-    triangle: np.ndarray
-    start: np.ndarray
-    scale: float
+    x: np.ndarray
 
     @property
-    def k(self) -> int:
-        return len(self.y)
-
-    @property
-    def p(self) -> int:
-        return self.basis.shape[1]
+    def fitted(self) -> np.ndarray:
+        return self.x @ self.beta
 
     @property
     def df(self) -> int:
-        return self.k - self.p
+        return self.x.shape[0] - self.x.shape[1]
 
-    def at(self, tau2: np.ndarray | float, weights: np.ndarray | None = None) -> Parts:
-        """Weighted least squares at tau2 of shape (G,), in the units of ``v``, or with given ``weights`` (G, k)."""
-        from vfmeta.kernels.compiled import regressions as loops
-
-        w = np.ascontiguousarray(1 / (self.v + np.atleast_1d(tau2)[:, None]) if weights is None else weights, dtype=float)
-        (g, k), p = w.shape, self.p
-        parts = Parts(w, *(np.empty((g, *size)) for size in ((k,), (k,), (k, p), (p, p), (p,))))
-        loops.solve(self.y, w, self.basis, parts.e, parts.free, parts.q, parts.r, parts.coef, loops.scratch(k, p))
-        return parts
-
-    def beta(self, part: Parts) -> np.ndarray:
-        """Coefficients on the columns of the design in the units of the data, shape (G, p)."""
-        return self.scale * np.linalg.solve(self.triangle, (self.start + part.coef)[..., None])[..., 0]
-
-    def covariance(self, part: Parts) -> np.ndarray:
-        """(X'WX)^-1 in the units of the data, shape (G, p, p)."""
-        inverse = np.linalg.inv(part.r @ self.triangle)
-        return self.scale**2 * inverse @ np.swapaxes(inverse, -1, -2)
+    @cached_property
+    def model(self) -> Regression:
+        """What likelihoods and intervals of tau2 are made from."""
+        return regression(self.y, self.v, self.x)
 
 
-def regression(y: np.ndarray, v: np.ndarray, x: np.ndarray) -> Regression:
-    """Check and normalise a meta-regression.
+def fit(
+    y: np.ndarray,
+    v: np.ndarray,
+    x: np.ndarray,
+    tau2: str | float = "REML",
+    test: str = "HKSJ",
+    weights: np.ndarray | None = None,
+) -> Fit:
+    """One meta-regression, a batch of one.
 
     Parameters
     ----------
     y, v : ndarray of shape (k,)
-        Effects and their sampling variances (> 0), finite.
+        Effects and sampling variances.
     x : ndarray of shape (k, p)
-        Design, of full column rank.
+        Design.
+    tau2, test : as for `fit_many`
+    weights : ndarray of shape (k,), optional
+        User weights.
 
     Raises
     ------
     CollinearError
-        When columns are combinations of others; it carries their numbers.
+        When the design is singular.
+    ConvergenceError
+        When tau2 does not settle.
+    """
+    y, v, x = (np.asarray(a, dtype=float) for a in (y, v, x))
+    check(y, v, x)
+    batch = None if weights is None else np.asarray(weights, dtype=float)[None]
+    out = fit_many(y[None], v[None], x, np.arange(len(y))[None], tau2, test, batch, errors=True)
+    if out.collinear[0]:
+        raise CollinearError(redundant(x))
+    if out.unsettled[0]:
+        raise ConvergenceError(UNSETTLED)
+    return out.one(0, y, v, x)
+
+
+def fit_many(
+    y: np.ndarray,
+    v: np.ndarray,
+    x: np.ndarray,
+    rows: np.ndarray,
+    tau2: str | float,
+    test: str,
+    weights: np.ndarray | None = None,
+    *,
+    errors: bool = False,
+) -> Fits:
+    """Many meta-regressions of one size, on all cores.
+
+    Parameters
+    ----------
+    y, v : ndarray of shape (n, k)
+        Effects and sampling variances.
+    x : ndarray of shape (m, p)
+        Design rows that the regressions draw from.
+    rows : ndarray of int, shape (n, k)
+        Which design row each effect has.
+    tau2 : str or float
+        A name of `vfmeta.kernels.tau2.ESTIMATORS`, "common", or a value in squared units of ``y``.
+    test : str
+        One of `vfmeta.core.params.RegressionTest`. The Hartung-Knapp factor is y'Py / (k - p) (Knapp & Hartung 2003, Stat Med
+        22:2693-2710); with user weights, the mean square of the residuals about that fit, weighted by 1 / (v + tau2).
+    weights : ndarray of shape (n, k), optional
+        User weights of the coefficients (and of an estimator that needs them) in place of 1 / (v + tau2).
+    errors : bool
+        Whether the standard error of tau2 is wanted; it is NaN or 0 otherwise.
     """
     from vfmeta.kernels.compiled import regressions as loops
 
-    y, v, x = (np.asarray(a, dtype=float) for a in (y, v, x))
-    check(y, v, x)
-    scale = float(unit(v))
-    k, p = x.shape
-    m = Regression(y / scale, np.empty(k), v / scale**2, x.copy(order="C"), np.zeros((p, p)), np.empty(p), scale)
-    if not loops.prepare(m.whole, m.v, loops.scratch(k, p)[0], m.y, m.basis, m.triangle, m.start):
-        raise CollinearError(redundant(x))
-    return m
+    (n, k), p = rows.shape, x.shape[1]
+    scale = unit(v)
+    y, v, x, rows = owned(y / scale[:, None]), owned(v / scale[:, None] ** 2), owned(x), owned(rows, np.int64)
+    own = 1 / v if weights is None else owned(weights)
+    asked = np.full((2, n), 0.0 if isinstance(tau2, str) else tau2) / scale**2
+    if outside(tau2):
+        for b in range(n):
+            asked[:, b] = by_formula(tau2, y[b], v[b], x[rows[b]], None if weights is None else own[b])
+    elif isinstance(tau2, str) and tau2 != "common" and ESTIMATORS[tau2].weighted and weights is None:
+        raise ValueError(f"{tau2} needs weights.")
+    method, target, wants = branch(tau2), _target(tau2, k - p), errors or test == "KR"
+    out = loops.room(n, k, p)
+
+    def part(at: slice) -> None:
+        given, room = asked[0, at], tuple(a[at] for a in out)
+        loops.fit_many(
+            y[at], v[at], x, rows[at], own[at], weights is not None, method, given, target, wants, loops.scratch(k, p), room
+        )  # fmt: skip
+
+    step = max(1, min(_CELLS // (k * p), -(-n // cores())))
+    slices = [slice(s, min(s + step, n)) for s in range(0, n, step)]
+    if len(slices) == 1:
+        part(slices[0])
+    else:
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(part, slices))
+    found, se, beta, phi, w, hat, rss, q, trace, status = out
+    if outside(tau2):
+        se = asked[1]
+    factor = np.ones(n)
+    if test in ("HKSJ", "HKSJ-adhoc"):
+        factor = rss / (k - p) if k > p else np.full(n, np.nan)
+        factor = np.maximum(factor, 1.0) if test == "HKSJ-adhoc" else factor
+    vb = factor[:, None, None] * phi
+    if test == "KR":
+        vb = kenward_roger.adjusted_covariance(x[rows], w, phi, se**2)
+    row, square = scale[:, None], scale**2
+    return Fits(
+        found * square, se * square, beta * row, vb * square[:, None, None], phi * square[:, None, None], w / row**2, hat,
+        factor, q, trace / square, status == loops.SINGULAR, status == loops.RUNAWAY,
+    )  # fmt: skip
 
 
-def check(y: np.ndarray, v: np.ndarray, x: np.ndarray) -> None:
-    """Refuse what is no regression, or one without a row or a column."""
-    if x.ndim != 2 or y.shape != v.shape or y.shape != (len(x),) or len(x) == 0:
-        raise ValueError(f"y {y.shape} and v {v.shape} must have shape (k,), x {x.shape} shape (k, p), with k of at least 1.")
-    if not (np.all(np.isfinite(y)) and np.all(np.isfinite(x)) and np.all(np.isfinite(v)) and np.all(v > 0)):
-        raise ValueError("y and x must be finite and v positive and finite.")
+def compiled_error(m: Regression, method: str, tau2: float, a: np.ndarray) -> float:
+    """Standard error that an estimator has at ``tau2``; both in the units of ``m.v``."""
+    from vfmeta.kernels.compiled import regressions as loops
+
+    return float(loops.error(m.y, m.whole, m.v, m.basis, a, branch(method), tau2, loops.scratch(m.k, m.p)))
 
 
-def unit(v: np.ndarray) -> np.ndarray:
-    """The power of two whose square brings the smallest of each row of ``v`` (..., k) near one, shape (...)."""
-    return np.ldexp(1.0, np.frexp(v.min(-1))[1] // 2)
+@lru_cache(maxsize=4096)
+def _target(method: str | float, df: int) -> float:
+    """What the generalised Q is to be for Paule and Mandel's equation, or its median form."""
+    from scipy.special import chdtri
+
+    return float(chdtri(max(df, 1), 0.5)) if method == "PMM" else float(df)
 
 
-def redundant(x: np.ndarray) -> list[list[int]]:
-    """Per column of ``x`` (k, p) that adds nothing to the earlier ones, its number and those of the columns it combines."""
-    length = np.sqrt((x**2).sum(0))
-    groups: list[list[int]] = []
-    kept: list[int] = []
-    for j in range(x.shape[1]):
-        if length[j] == 0:
-            groups.append([j])
-            continue
-        column = x[:, j] / length[j]
-        if kept:
-            before = x[:, kept] / length[kept]
-            coef, *_ = np.linalg.lstsq(before, column, rcond=None)
-            if np.linalg.norm(column - before @ coef) <= COLLINEAR:
-                groups.append([j, *(kept[i] for i in np.flatnonzero(np.abs(coef) > 1e-8))])
-                continue
-        kept.append(j)
-    return groups
+def q_profile(m: Regression, level: float) -> tuple[float, float] | None:
+    """Q-profile interval of tau2 (Viechtbauer 2007, Stat Med 26:37-52), in squared units of the effects; None when empty."""
+    from scipy.special import chdtri
+
+    small, large = float(chdtri(m.df, 0.5 + level / 2)), float(chdtri(m.df, 0.5 - level / 2))
+    if float(m.at(np.zeros(1)).rss[0]) < small:
+        return None
+    return _interval(m, 0, 0.0, large, small)
+
+
+def generalised_q(m: Regression, level: float, weights: np.ndarray | None = None) -> tuple[float, float]:
+    """Interval of tau2 from the exact distribution of Q_a, with ``weights`` or else 1 / v (Jackson et al. 2014, BMC Med Res
+    Methodol 14:103), in squared units of the effects.
+    """
+    a = 1 / m.v if weights is None else weights
+    low, high = (tau2_at(m, a, 0.5 + sign * level / 2) * m.scale**2 for sign in (1, -1))
+    return low, high
+
+
+def log_likelihood(m: Regression, tau2: np.ndarray, restricted: bool) -> np.ndarray:
+    """(Restricted) log-likelihood of the effects at tau2 (G,), in squared units of the effects, all constants kept.
+
+    The restricted one is that of k - p error contrasts of orthonormal columns (Harville 1974, Biometrika 61:383-385), so that
+    it does not hang on how the moderators are coded.
+    """
+    from vfmeta.kernels.compiled import regressions as loops
+
+    out = np.empty(len(tau2))
+    loops.log_likelihoods(m.y, m.v, m.basis, owned(tau2) / m.scale**2, restricted, loops.scratch(m.k, m.p), out)
+    return out - (m.df if restricted else m.k) * (0.5 * np.log(2 * np.pi) + np.log(m.scale))
+
+
+def profile_interval(m: Regression, tau2: float, level: float, restricted: bool) -> tuple[float, float]:
+    """Profile-likelihood interval of tau2 about its (restricted) maximum, squared units of the effects.
+
+    Both ends are where the log-likelihood lies half the chi-squared quantile with one degree of freedom below its maximum
+    (Hardy & Thompson 1996, Stat Med 15:619-629); the lower end is zero when the likelihood at zero is within reach.
+    """
+    from scipy.special import chdtri
+
+    return _interval(m, 2 if restricted else 1, tau2 / m.scale**2, 0.5 * float(chdtri(1, 1 - level)), 0.0)
+
+
+def _interval(m: Regression, *asked: Any) -> tuple[float, float]:
+    from vfmeta.kernels.compiled import regressions as loops
+
+    kind, best, first, second = asked
+    low, high = loops.interval(m.y, m.v, m.basis, kind, best, first, second, loops.scratch(m.k, m.p))
+    if not np.isfinite(low + high):
+        raise ConvergenceError("The iteration for the interval of tau2 did not settle.")
+    return low * m.scale**2, high * m.scale**2

@@ -36,7 +36,7 @@ _HOMES = {
     "BetaBinomialResult": "frequentist.beta_binomial",
     "CountResult": "frequentist.glmm.result",
     "CountRegressionResult": "frequentist.glmm.result",
-    "RegressionResult": "frequentist.meta_regression",
+    "RegressionResult": "frequentist.regression_result",
     "LocationScaleResult": "frequentist.location_scale",
     "SubgroupResult": "frequentist.subgroups",
     "MultivariateResult": "frequentist.multivariate.result",

@@ -24,14 +24,15 @@ def tau2_limits(
     y: np.ndarray, v: np.ndarray, method: str | float, kind: str, level: float, weights: np.ndarray | None
 ) -> Pair | None:
     """Interval of tau2 of a pool by one of `HeterogeneityInterval`; None where it is empty."""
-    from vfmeta.kernels import estimators, regressions
-    from vfmeta.kernels.regression import regression
+    from vfmeta.kernels import estimators
+    from vfmeta.kernels.least_squares import regression
+    from vfmeta.kernels.regression import generalised_q
 
     if kind == "profile-likelihood" and method not in ("ML", "REML"):
         raise InputError('A profile-likelihood interval needs a fit by "ML" or "REML".')
     if kind == "generalised-Q":
         a = 1 / v if weights is None else weights
-        return regressions.generalised_q(regression(y, v, np.ones((len(y), 1))), level, a)
+        return generalised_q(regression(y, v, np.ones((len(y), 1))), level, a)
     wants = estimators.PROFILE if kind == "Q-profile" else estimators.PROFILE_LIKELIHOOD
     order, start = np.arange(len(y)), np.array([0, len(y)])
     row = estimators.fit_ragged(y, v, order, start, method, weights=weights, level=level, wants=wants)[0]

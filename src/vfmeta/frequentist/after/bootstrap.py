@@ -11,7 +11,7 @@ from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.params import Bootstrap, OnScale, choice, confidence, whole
 from vfmeta.core.question import Pair, Question
 from vfmeta.frequentist.after.influence import as_regression
-from vfmeta.kernels.regressions import fit_many
+from vfmeta.kernels.regression import fit_many
 from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 

@@ -14,14 +14,13 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import confidence
 from vfmeta.effects.design import INTERCEPT, Design
 from vfmeta.effects.reading import Studies
-from vfmeta.frequentist.meta_regression import RegressionResult
-from vfmeta.frequentist.metaregression import fitted
+from vfmeta.frequentist.meta_regression import fitted
 from vfmeta.frequentist.multivariate import deletion
 from vfmeta.frequentist.multivariate.result import MultivariateResult
-from vfmeta.kernels import regressions
+from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.kernels.deletion import Influence, leave_one_out
 from vfmeta.kernels.deletion import influence as _influence
-from vfmeta.kernels.regressions import Fits
+from vfmeta.kernels.regression import Fits, log_likelihood
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
@@ -250,7 +249,7 @@ def profile_likelihood(fit: Any, at: Any = None) -> pd.DataFrame:
     grid = np.atleast_1d(np.asarray(at, dtype=float))
     if grid.ndim != 1 or not np.all(np.isfinite(grid) & (grid >= 0)):
         raise InputError("at must hold finite values of tau2, at least 0.")
-    ll = regressions.log_likelihood(r.fit.model, grid, r.method == "REML")
+    ll = log_likelihood(r.fit.model, grid, r.method == "REML")
     return pd.DataFrame({"tau2": grid, "log_likelihood": ll})
 
 

@@ -11,8 +11,8 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.location_scale import LocationScaleResult
-from vfmeta.kernels import regressions
 from vfmeta.kernels.distributions import chi2_above
+from vfmeta.kernels.regression import log_likelihood
 from vfmeta.results.codec import Recorded
 from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult
@@ -146,7 +146,7 @@ def _model(fit: Any) -> _Model:
     if r.user_weights is not None:
         raise InputError("A fit with user weights is no maximum of a likelihood; fit without weights=.")
     value = np.array([r.tau2])
-    likelihood = {k: float(regressions.log_likelihood(r.fit.model, value, k == "REML")[0]) for k in ("ML", "REML")}
+    likelihood = {k: float(log_likelihood(r.fit.model, value, k == "REML")[0]) for k in ("ML", "REML")}
     free = r.method != "common" and r.fixed_tau2 is None
     kind = r.method if free else ""
     return _Model(r.design.x, np.ones((r.k, 1)) if free else None, kind, likelihood, r.y, r.v)

@@ -14,8 +14,8 @@ from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.params import whole
 from vfmeta.core.question import Question
 from vfmeta.frequentist.after.influence import as_regression
-from vfmeta.frequentist.meta_regression import RegressionResult, joint, selected
-from vfmeta.kernels.regressions import fit_many
+from vfmeta.frequentist.regression_result import RegressionResult, joint, selected
+from vfmeta.kernels.regression import fit_many
 from vfmeta.results.codec import Recorded
 from vfmeta.results.wald import ratio
 

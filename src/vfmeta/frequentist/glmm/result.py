@@ -15,7 +15,7 @@ from vfmeta.effects.counts import Counts
 from vfmeta.effects.design import Design as Moderators
 from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
-from vfmeta.frequentist.meta_regression import selected
+from vfmeta.frequentist.regression_result import selected
 from vfmeta.frequentist.single_tables import each_study, typical_variance
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.coefficients import Coefficients, predictions

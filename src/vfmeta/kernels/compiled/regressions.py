@@ -13,7 +13,7 @@ import numpy as np
 from vfmeta.kernels.compiled.design import least_squares, orthonormal, weigh_
 from vfmeta.kernels.compiled.jit import lean
 from vfmeta.kernels.compiled.problem import Design, log_likelihood
-from vfmeta.kernels.regression import COLLINEAR
+from vfmeta.kernels.least_squares import COLLINEAR
 from vfmeta.kernels.tau2.chain import COMMON, GIVEN, error_of_tau2, estimate_tau2
 from vfmeta.kernels.tau2.generalised_q import q_root
 from vfmeta.kernels.tau2.likelihood import likelihood_interval
