@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from vfmeta.kernels import kenward_roger
-from vfmeta.kernels.estimators import branch, by_formula, cores, outside, owned
+from vfmeta.kernels.distributions import chi2_quantile
+from vfmeta.kernels.estimators import branch, by_formula, outside, owned, spread
 from vfmeta.kernels.least_squares import CollinearError, Regression, check, redundant, regression, unit
 from vfmeta.kernels.quadratic_form import tau2_at
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.tau2 import ESTIMATORS
 
 UNSETTLED = "The iteration for tau2 did not settle; do the effects span too many orders of magnitude?"
-_CELLS = 1_000_000  # n * k * p that one call of the compiled loop holds
 
 
 @dataclass(frozen=True)
@@ -160,19 +159,14 @@ def fit_many(
     method, target, wants = branch(tau2), _target(tau2, k - p), errors or test == "KR"
     out = loops.room(n, k, p)
 
-    def part(at: slice) -> None:
+    def part(low: int, high: int) -> None:
+        at = slice(low, high)
         given, room = asked[0, at], tuple(a[at] for a in out)
         loops.fit_many(
             y[at], v[at], x, rows[at], own[at], weights is not None, method, given, target, wants, loops.scratch(k, p), room
         )  # fmt: skip
 
-    step = max(1, min(_CELLS // (k * p), -(-n // cores())))
-    slices = [slice(s, min(s + step, n)) for s in range(0, n, step)]
-    if len(slices) == 1:
-        part(slices[0])
-    else:
-        with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(part, slices))
+    spread(part, n, n * k * p)
     found, se, beta, phi, w, hat, rss, q, trace, status = out
     if outside(tau2):
         se = asked[1]
@@ -197,19 +191,14 @@ def compiled_error(m: Regression, method: str, tau2: float, a: np.ndarray) -> fl
     return float(loops.error(m.y, m.whole, m.v, m.basis, a, branch(method), tau2, loops.scratch(m.k, m.p)))
 
 
-@lru_cache(maxsize=4096)
 def _target(method: str | float, df: int) -> float:
     """What the generalised Q is to be for Paule and Mandel's equation, or its median form."""
-    from scipy.special import chdtri
-
-    return float(chdtri(max(df, 1), 0.5)) if method == "PMM" else float(df)
+    return chi2_quantile(0.5, max(df, 1)) if method == "PMM" else float(df)
 
 
 def q_profile(m: Regression, level: float) -> tuple[float, float] | None:
     """Q-profile interval of tau2 (Viechtbauer 2007, Stat Med 26:37-52), in squared units of the effects; None when empty."""
-    from scipy.special import chdtri
-
-    small, large = float(chdtri(m.df, 0.5 + level / 2)), float(chdtri(m.df, 0.5 - level / 2))
+    small, large = chi2_quantile(0.5 + level / 2, m.df), chi2_quantile(0.5 - level / 2, m.df)
     if float(m.at(np.zeros(1)).rss[0]) < small:
         return None
     return _interval(m, 0, 0.0, large, small)
@@ -243,9 +232,7 @@ def profile_interval(m: Regression, tau2: float, level: float, restricted: bool)
     Both ends are where the log-likelihood lies half the chi-squared quantile with one degree of freedom below its maximum
     (Hardy & Thompson 1996, Stat Med 15:619-629); the lower end is zero when the likelihood at zero is within reach.
     """
-    from scipy.special import chdtri
-
-    return _interval(m, 2 if restricted else 1, tau2 / m.scale**2, 0.5 * float(chdtri(1, 1 - level)), 0.0)
+    return _interval(m, 2 if restricted else 1, tau2 / m.scale**2, 0.5 * chi2_quantile(1 - level, 1), 0.0)
 
 
 def _interval(m: Regression, *asked: Any) -> tuple[float, float]:
