@@ -33,7 +33,8 @@ def by_lstsq(y, v, x, tau2, test, weights) -> tuple[np.ndarray, np.ndarray]:
     a = w if weights is None else weights
     map_ = np.linalg.pinv(np.sqrt(a)[:, None] * x, rcond=1e-14) * np.sqrt(a)
     beta = map_ @ y
-    factor = w @ (y - x @ beta) ** 2 / (len(y) - x.shape[1])
+    best = np.linalg.pinv(np.sqrt(w)[:, None] * x, rcond=1e-14) @ (np.sqrt(w) * y)
+    factor = w @ (y - x @ best) ** 2 / (len(y) - x.shape[1])
     factor = {"Wald": 1.0, "HKSJ": factor, "HKSJ-adhoc": max(1.0, factor)}[test]
     return beta, factor * (map_ / w) @ map_.T
 

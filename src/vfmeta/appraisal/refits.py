@@ -106,7 +106,7 @@ def _counts(fit: Any, name: str) -> Refit:
 
 
 def _regression(fit: Any) -> Refit:
-    from vfmeta.frequentist.metaregression import meta_regression
+    from vfmeta.frequentist.meta_regression import meta_regression
 
     own: dict[str, Any] = {"names": fit.terms, "test": fit.test, "level": fit.level, "question": fit.question}
     own |= {"method": fit.method} if fit.fixed_tau2 is None else {"tau2": fit.fixed_tau2}

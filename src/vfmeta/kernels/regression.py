@@ -138,7 +138,7 @@ def fit_many(
         A name of `vfmeta.kernels.tau2.ESTIMATORS`, "common", or a value in squared units of ``y``.
     test : str
         One of `vfmeta.core.params.RegressionTest`. The Hartung-Knapp factor is y'Py / (k - p) (Knapp & Hartung 2003, Stat Med
-        22:2693-2710); with user weights, the mean square of the residuals about that fit, weighted by 1 / (v + tau2).
+        22:2693-2710), with user weights too.
     weights : ndarray of shape (n, k), optional
         User weights of the coefficients (and of an estimator that needs them) in place of 1 / (v + tau2).
     errors : bool
@@ -168,6 +168,10 @@ def fit_many(
 
     spread(part, n, n * k * p)
     found, se, beta, phi, w, hat, rss, q, trace, status = out
+    if weights is not None and test.startswith("HKSJ"):  # as of a pool: about the fit by inverse variance
+        plain = loops.room(n, k, p)
+        loops.fit_many(y, v, x, rows, own, False, branch(0.0), found, target, False, loops.scratch(k, p), plain)
+        rss = plain[6]
     if outside(tau2):
         se = asked[1]
     factor = np.ones(n)
