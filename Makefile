@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 each-version = for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null; then $(MAKE) --no-print-directory $(1) VERSION=$$v || exit 1; fi; done
 
 .DEFAULT_GOAL := help
-.PHONY: agreement bench simulate help report analyses figures validate reference calibrate calibrate-models test test-slow test-all lint quarto lock wheel clean setup setup-all
+.PHONY: agreement bench simulate slips help report analyses figures validate reference calibrate calibrate-models test test-slow test-all lint quarto lock wheel clean setup setup-all
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
@@ -57,6 +57,9 @@ endif
 
 simulate: $(READY) ## coverage of the intervals by simulation, to reports/coverage.md
 	@$(BIN)/python -m benchmarks.simulate
+
+slips: $(READY) ## mistype every figure of the trial tables in turn: how many slips the checks catch
+	@$(BIN)/python -m benchmarks.slips
 
 lint: $(READY) ## style, types and the floors of the house
 	@$(BIN)/ruff check src tests benchmarks

@@ -22,14 +22,19 @@ def validate(
     folder: Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")] = None,
 ) -> int:
     """Check trial tables and list every problem with file, row, column, value and what to do."""
-    from vfmeta.trials import problems_in
+    from vfmeta.trials import checked
     from vfmeta.trials.schema import packaged_folder
 
-    found, _ = problems_in(folder or packaged_folder())
-    for problem in found:
+    found, odd = checked(folder or packaged_folder())
+    for problem in (*found, *odd):
         print(problem)
-    print(f"{len(found)} problem{'' if len(found) == 1 else 's'} found." if found else "The tables are sound.")
-    return 1 if found else 0
+    if found:
+        print(f"{len(found)} problem{'' if len(found) == 1 else 's'} found.")
+    if odd:
+        print(f"{len(odd)} figure{'' if len(odd) == 1 else 's'} out of every pool until corrected or explained.")
+    if not found and not odd:
+        print("The tables are sound.")
+    return 1 if found or odd else 0
 
 
 @app.command

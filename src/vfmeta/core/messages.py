@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class VfmetaWarning(UserWarning):
@@ -36,6 +36,15 @@ class ConvergenceError(ArithmeticError):
     """
 
     rows: Sequence[int] = ()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question that names the nearest known word, with a blank before it; empty where none is near."""
+    from difflib import get_close_matches
+
+    spelled = {x.casefold(): x for x in known}
+    found = get_close_matches(word.casefold(), spelled, n=1, cutoff=0.5)
+    return f" Did you mean {spelled[found[0]]!r}?" if found else ""
 
 
 def warn(message: str, *, above: int = 1) -> str:

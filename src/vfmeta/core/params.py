@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, did_you_mean
 
 #: estimators of the between-study variance
 Method = Literal["REML", "DL", "PM", "ML", "EB", "HE", "HS", "HSk", "SJ", "DL2", "DLIT", "SJIT", "PMM", "GENQ", "GENQM"]
@@ -111,8 +111,7 @@ def choice(name: str, value: object, option: Any, *, also: Iterable[str] = (), h
         meant = {x for x in known if _plain(x) == plain} or {_OTHER_NAMES.get(name, {}).get(plain, "")} & set(known)
         if len(meant) == 1:
             return meant.pop()
-    near = _nearest(value, known) if isinstance(value, str) else None
-    asked = f" Did you mean {near!r}?" if near else ""
+    asked = did_you_mean(value, known) if isinstance(value, str) else ""
     listed = " or ".join(map(repr, known)) if len(known) == 2 else f"one of {', '.join(map(repr, known))}"
     raise InputError(f"{name}={value!r} is unknown; use {listed}{hint}.{asked}")
 
@@ -145,11 +144,3 @@ def variance(name: str, value: object) -> float:
 
 def _plain(word: str) -> str:
     return "".join(c for c in word.casefold() if c.isalnum())
-
-
-def _nearest(word: str, known: list[str]) -> str | None:
-    from difflib import get_close_matches
-
-    spelled = {x.casefold(): x for x in known}
-    found = get_close_matches(word.casefold(), spelled, n=1, cutoff=0.5)
-    return spelled[found[0]] if found else None

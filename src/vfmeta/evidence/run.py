@@ -11,7 +11,7 @@ from typing import Any
 
 from vfmeta.appraisal.agreement import Case
 from vfmeta.core.files import write
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit
@@ -119,7 +119,10 @@ def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
     """Effect tables of every main and sensitivity analysis; faults of all plans are reported together."""
     tables: Tables = {}
     pools = set(trials.published_pools.pool_id)
-    problems = [f"{x.id}.toml, pools: no pool {p!r} in published_pools.csv." for x in plans for p in x.pools if p not in pools]
+    problems = [
+        f"{x.id}.toml, pools: no pool {p!r} in published_pools.csv.{did_you_mean(p, pools)}"
+        for x in plans for p in x.pools if p not in pools
+    ]  # fmt: skip
     for plan in plans:
         for analysis in plan.analysis:
             for variant in ("", *(s.id for s in analysis.sensitivity)):

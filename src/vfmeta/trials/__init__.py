@@ -1,7 +1,7 @@
 """What was measured: the trial tables, read, checked and selected."""
 
-from vfmeta.trials.loading import load_trials, problems_in, validate
+from vfmeta.trials.loading import checked, load_trials, problems_in, validate
 from vfmeta.trials.problem import Problem
 from vfmeta.trials.store import Trials
 
-__all__ = ["Problem", "Trials", "load_trials", "problems_in", "validate"]
+__all__ = ["Problem", "Trials", "checked", "load_trials", "problems_in", "validate"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.trials import schema
 from vfmeta.trials.problem import Problem
 
@@ -25,9 +26,16 @@ _WRITE = {
     "integer": "a whole number in plain digits",
     "number": "a plain number with a decimal point",
 }
-# Frictionless and pandas disagree on what a number is ("NaN", "INF", "1_0"); only what both read alike passes.
-_PLAIN = {"integer": re.compile(r"[+-]?\d+"), "number": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")}
+# Frictionless and pandas disagree on what a number is ("NaN", "INF", "1_0", digits of other scripts); only what both read alike
+# passes.
+_PLAIN = {
+    "integer": re.compile(r"[+-]?[0-9]+"),
+    "number": re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
+}
+_LARGEST, _SMALLEST = 1e12, 1e-100  # no trial prints more or less, and squares and products stay finite
 
+
+_NO_ENTRY = "No such entry in"
 
 Faults = Callable[[Path], list[Problem]]
 
@@ -46,7 +54,10 @@ def problems_in(
     text, found = read_text(path)
     if found:
         return sorted(found), None
-    found = [*(against_schema or faults_of)(path), *_not_plain(text)]
+    cells = _faulty_cells(text)
+    places = {(p.file, p.row, p.column) for p in cells}
+    found = [*(p for p in (against_schema or faults_of)(path) if (p.file, p.row, p.column) not in places), *cells]
+    found = [_with_nearest(p, text) for p in found]
     # A row that already has a fault is not held against the rules: it is reported once, and the rest is still checked.
     faulty = {(p.file, p.row) for p in found}
     readable = _readable(text, found)
@@ -54,8 +65,26 @@ def problems_in(
     return sorted(set(found)), text
 
 
+def checked(folder: str | Path) -> tuple[list[Problem], list[Problem]]:
+    """All problems of a folder, and the figures of sound rows that look like slips: those load, but enter no pool."""
+    found, text = problems_in(folder)
+    if text is None:
+        return found, []
+    faulty = {(p.file, p.row) for p in found}
+    from vfmeta.trials.slips import slips_in
+    from vfmeta.trials.store import Trials, assemble
+
+    text = _readable(text, found)
+    odd = slips_in(Trials(Path(folder), assemble(text)), text).values()
+    return found, sorted(p for p in odd if (p.file, p.row) not in faulty)
+
+
 def validate(folder: str | Path | None = None) -> list[Problem]:
     """Every problem in a folder of trial tables (the packaged ones when left out); an empty list when all is well.
+
+    Slips are among them: figures that do not fit the figures beside them (a limit far from its estimate, an SD ten times the
+    usual one). They do not keep the tables from loading, but their rows stay out of every pool until they are corrected or a
+    flag in ``row_flags.csv`` says that the source prints them so.
 
     Examples
     --------
@@ -63,7 +92,8 @@ def validate(folder: str | Path | None = None) -> list[Problem]:
     >>> vf.validate()
     []
     """
-    return problems_in(folder if folder is not None else schema.packaged_folder())[0]
+    found, odd = checked(folder if folder is not None else schema.packaged_folder())
+    return sorted([*found, *odd])
 
 
 def load_trials(folder: str | Path | None = None) -> Trials:
@@ -82,7 +112,8 @@ def load_trials(folder: str | Path | None = None) -> Trials:
     ------
     InputError
         Anything is wrong with any table. ``problems`` lists every fault with file, row, column, value and what to do; no
-        row is dropped and nothing is loaded.
+        row is dropped and nothing is loaded. A figure that only looks like a slip is loaded and kept out of pools
+        (``trials.slips``; `vfmeta.validate` lists them).
 
     Examples
     --------
@@ -98,9 +129,12 @@ def load_checked(path: Path, against_schema: Faults | None = None) -> Trials:
     problems, text = problems_in(path, against_schema)
     if problems or text is None:
         raise InputError([str(p) for p in problems])
+    from vfmeta.trials.slips import slips_in
     from vfmeta.trials.store import Trials, assemble
 
-    return Trials(path, assemble(text))
+    trials = Trials(path, assemble(text))
+    trials.slips.update({figure: odd.message for figure, odd in slips_in(trials, text).items()})
+    return trials
 
 
 def faults_of(folder: Path, tables: Sequence[str] | None = None) -> list[Problem]:
@@ -131,7 +165,7 @@ def _translated(table: str, file: str, error: Any) -> list[Problem]:
     if error.type == "foreign-key":
         columns, values = ", ".join(error.field_names), ", ".join(map(str, error.field_cells))
         todo = "Correct the identifier or add it to the table it refers to."
-        return [Problem(file, row, columns, values, f"No such entry in {error.reference_name}.csv.", todo)]
+        return [Problem(file, row, columns, values, f"{_NO_ENTRY} {error.reference_name}.csv.", todo)]
     if error.type == "primary-key":
         key = schema.tables()[table]["schema"]["primaryKey"]
         names = list(schema.fields(table))
@@ -156,7 +190,10 @@ def _cell_fault(table: str, column: str, kind: str, cell: str) -> tuple[str, str
         todo = f"Use one of: {', '.join(limits['enum'])}." if "enum" in limits else "Fill in the cell."
         return "A value is required here.", todo
     if "enum" in limits:
-        return "This is not an allowed value.", f"Use one of: {', '.join(limits['enum'])}{empty_too}."
+        return (
+            f"This is not an allowed value.{did_you_mean(cell, limits['enum'])}",
+            f"Use one of: {', '.join(limits['enum'])}{empty_too}.",
+        )
     if "pattern" in limits:
         return "This cannot be an identifier.", f"Use letters, digits and underscores as in {limits['pattern']}."
     low, high = limits.get("minimum"), limits.get("maximum")
@@ -164,19 +201,51 @@ def _cell_fault(table: str, column: str, kind: str, cell: str) -> tuple[str, str
     return f"The value must be {bounds}.", f"Read it again{empty_too}."
 
 
-def _not_plain(text: dict[str, pd.DataFrame]) -> list[Problem]:
-    """Numbers that are not finite, or not written in plain digits."""
+def fault_of_cell(table: str, column: str, cell: str) -> tuple[str, str] | None:
+    """What is wrong with a cell by itself and what to do: blanks, and numbers not plain, not finite or of no size to print."""
+    field = schema.fields(table)[column]
+    kind, bare = field["type"], cell.strip()
+    plain = _PLAIN.get(kind)
+    if cell and not bare:
+        required = field.get("constraints", {}).get("required")
+        return ("A blank is no value.", "Fill in the cell." if required else "Leave the cell empty.")
+    if plain is None or not cell:
+        return None
+    if not plain.fullmatch(bare):
+        return _cell_fault(table, column, "type-error", "")
+    if cell != bare:
+        return "A blank stands beside the number.", f"Write {bare}."
+    size = abs(float(bare))
+    if size > _LARGEST or (float(bare) == 0) != (not re.search("[1-9]", re.split("[eE]", bare)[0])) or 0 < size < _SMALLEST:
+        return "No figure of a trial is that large or that small.", "Read it again."
+    return None
+
+
+def _faulty_cells(text: dict[str, pd.DataFrame]) -> list[Problem]:
     found = []
     for name, frame in text.items():
-        for column, field in schema.fields(name).items():
-            plain = _PLAIN.get(field["type"])
-            if plain is None:
-                continue
-            message, todo = _cell_fault(name, column, "type-error", "")
+        for column in schema.fields(name):
             for i, cell in enumerate(frame[column].tolist()):
-                if cell and not plain.fullmatch(cell.strip()):
-                    found.append(Problem(schema.tables()[name]["path"], i + 2, column, cell, message, todo))
+                fault = fault_of_cell(name, column, cell)
+                if fault is not None:
+                    found.append(Problem(schema.tables()[name]["path"], i + 2, column, cell, *fault))
     return found
+
+
+def _with_nearest(p: Problem, text: dict[str, pd.DataFrame]) -> Problem:
+    """A problem of an unknown identifier with the nearest known one, an arm among those of its study."""
+    if not p.message.startswith(_NO_ENTRY):
+        return p
+    table = next(name for name, resource in schema.tables().items() if resource["path"] == p.file)
+    key = next(k for k in schema.tables()[table]["schema"]["foreignKeys"] if ", ".join(k["fields"]) == p.column)
+    there = text[key["reference"]["resource"] or table]
+    cells = text[table].loc[p.row - 2, key["fields"]].tolist()
+    names = list(key["reference"]["fields"])
+    for i, (name, cell) in enumerate(zip(names, cells, strict=True)):
+        if cell not in set(there[name]):
+            return replace(p, message=p.message + did_you_mean(cell, there[name].unique()))
+        there = there[there[name] == cell] if i + 1 < len(names) else there
+    return p
 
 
 def _readable(text: dict[str, pd.DataFrame], found: list[Problem]) -> dict[str, pd.DataFrame]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vfmeta.core.measures import MEASURES
+from vfmeta.core.messages import did_you_mean
 from vfmeta.trials import schema
 from vfmeta.trials.instruments import scale_ends
 from vfmeta.trials.problem import Problem
@@ -152,8 +153,10 @@ def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str,
         "A denominator must be greater than 0.",
         "Read it again; leave the cell empty if it is not printed.",
     )
+    # A percentage is printed rounded or cut: it lies within one unit of its last place.
+    last = np.array([10.0 ** -len(cell.partition(".")[2]) for cell in r.text.percent])
     gap = np.abs(100 * events / _above_zero(total) - percent)
-    r.where((gap > 1.0) & _settled(b), "percent", "The percentage contradicts events and total.",
+    r.where((gap > last + _SLACK) & _settled(b), "percent", "The percentage contradicts events and total.",
             "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     outcomes = frames["outcomes"]
     disposition = set(outcomes.outcome_id[outcomes.domain == "disposition"])
@@ -266,9 +269,11 @@ def _pools(r: _Reporter) -> None:
 
 
 def _flags(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
-    known = {(t, row) for t in schema.FIGURE_TABLES for row in frames[t].row_id}
-    missing = [(t, row) not in known for t, row in zip(r.frame["table"], r.frame.row_id, strict=True)]
-    r.where(np.array(missing, dtype=bool), "row_id", "No such figure in that table.", "Correct the row id or remove the flag.")
+    known = {t: set(frames[t].row_id) for t in schema.FIGURE_TABLES}
+    for i, (t, row) in enumerate(zip(r.frame["table"], r.frame.row_id, strict=True)):
+        if row not in known.get(t, ()):
+            message = f"No such figure in that table.{did_you_mean(row, known.get(t, ()))}"
+            r.where(np.arange(len(r.frame)) == i, "row_id", message, "Correct the row id or remove the flag.")
 
 
 def _ordered(r: _Reporter, columns: tuple[str, ...]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import namedtuple
 from dataclasses import dataclass
+from dataclasses import field as own
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.trials import schema
 from vfmeta.trials.instruments import directions, scale_ends
 from vfmeta.trials.times import weeks
@@ -38,17 +38,18 @@ class Trials:
 
     folder: Path
     frames: dict[str, pd.DataFrame]
+    #: what is odd about a figure, by table and row id; such a figure stays out of every pool
+    slips: dict[tuple[str, str], str] = own(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
         """What was worked out from the tables stays behind: another process works it out again."""
-        return {"folder": self.folder, "frames": self.frames}
+        return {"folder": self.folder, "frames": self.frames, "slips": self.slips}
 
     def __getattr__(self, name: str) -> pd.DataFrame:
         frames = self.__dict__.get("frames", {})
         if name in frames:
             return frames[name]
-        close = difflib.get_close_matches(name, [*frames, *(n for n in vars(type(self)) if n[0] != "_")], n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, [*frames, *(n for n in vars(type(self)) if n[0] != "_")])
         raise AttributeError(f"Trials has no table or attribute {name!r}.{hint} Its tables are {', '.join(frames)}.")
 
     def __dir__(self) -> list[str]:
@@ -148,7 +149,8 @@ class Trials:
             if not members:
                 either = sorted({*known, *(row.intervention_class for row in known.values())})
                 raise InputError(
-                    f"Unknown intervention {name!r}; name an intervention or class of interventions.csv: {', '.join(either)}."
+                    f"Unknown intervention {name!r}.{did_you_mean(name, either)} Name an intervention or class of "
+                    f"interventions.csv: {', '.join(either)}."
                 )
             found += [m for m in members if m not in found]
         return found

@@ -109,6 +109,8 @@ class Finder:
                 return f"{name.replace('_', ' ')} {value.replace('_', ' ')} is not taken"
         if f.row_id in o.exclude_rows:
             return "excluded by the plan"
+        if odd := self.trials.slips.get((f.table, f.row_id)):
+            return f"not used until it is read again or explained: {odd.rstrip('.')}"
         dropped = sorted(set(f.flags) & set(o.drop_flags))
         return f"flagged {', '.join(dropped).replace('_', ' ')}" if dropped else ""
 
@@ -156,7 +158,7 @@ class Finder:
             if self.binary:
                 made.append(Candidate("final", group, partial(self._from_counts, ex, co), size, absent))
                 continue
-            study = self.figures(table, study_id)
+            study = [f for f in self.figures(table, study_id) if (table, f.row_id) not in self.trials.slips]
             change = group[0].value_type.endswith("change")
             near = self._companions(group, study) if change else []
             make = partial(self._from_means, ex, co, study)

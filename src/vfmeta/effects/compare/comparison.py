@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from vfmeta.core import measures
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.core.question import Question
 from vfmeta.effects.compare.candidates import Finder
 from vfmeta.effects.compare.choice import choose
@@ -192,7 +192,8 @@ def _known_values(trials: Trials, o: Options) -> None:
     """Names the options use stand in the tables, and the measure fits the kind of outcome."""
     outcomes = trials.entries("outcomes")
     if o.outcome not in outcomes:
-        raise InputError(f"Unknown outcome {o.outcome!r}; outcomes.csv has {', '.join(outcomes) or 'none'}.")
+        near = did_you_mean(o.outcome, outcomes)
+        raise InputError(f"Unknown outcome {o.outcome!r}.{near} outcomes.csv has {', '.join(outcomes) or 'none'}.")
     kind = outcomes[o.outcome].kind
     if (kind == "continuous") != (measures.row(o.measure).kind == "means"):
         fitting = "MD or SMD" if kind == "continuous" else "RR, OR, HR or RD"
@@ -206,7 +207,10 @@ def _known_values(trials: Trials, o: Options) -> None:
     ):
         strangers = sorted(set(values) - known)
         if strangers:
-            raise InputError(f"{name} names what does not stand in {where}: {', '.join(strangers)}. Correct or remove it.")
+            near = did_you_mean(strangers[0], known) if len(strangers) == 1 else ""
+            raise InputError(
+                f"{name} names what does not stand in {where}: {', '.join(strangers)}.{near} Correct or remove it."
+            )
 
 
 def _pairs(trials: Trials, experimental: list[str], control: list[str], o: Options) -> dict[str, tuple[list[str], list[str]]]:
@@ -244,8 +248,10 @@ def _question(
             )
         row = trials.entries("instruments").get(mid_from)
         if row is None or row.mid is None:
+            near = "" if row is not None else did_you_mean(mid_from, trials.entries("instruments"))
             raise InputError(
-                f"mid_from={mid_from!r}: no such instrument, or it has no minimal important difference in instruments.csv."
+                f"mid_from={mid_from!r}: no such instrument, or it has no minimal important difference in "
+                f"instruments.csv.{near}"
             )
         scaled = o.points is not None and row.scale_min is not None and row.scale_max is not None
         width = (o.points[1] - o.points[0]) / (row.scale_max - row.scale_min) if o.points and scaled else 1.0
