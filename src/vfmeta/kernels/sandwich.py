@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_ALONE = 1e-9  # how near to all of the information on a direction is all of it
+_ALONE = 1e-9  # how near to all rows of a direction is all of them
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,11 @@ def sandwich(
         {"CR1": m / (m - 1), "CR1p": m / (m - p), "CR1S": m * (k - 1) / ((m - 1) * (k - p))}.get(kind, 1.0) if m > p else 1.0
     )
     score, own, reach, lone = np.empty((m, p)), np.empty((m, p, p)), np.empty((m, p, p)), []
-    root = np.linalg.cholesky(bread)
     for j in range(m):
         rows_j = np.concatenate([rows for rows, _ in members[j]])
         x = white_x[rows_j]
-        share, directions = np.linalg.eigh(root.T @ (x.T @ x) @ root)  # of the information on each direction, this cluster's
-        lone.append((root @ directions[:, share > 1 - _ALONE]).T)
+        share, directions = np.linalg.eigh(q[rows_j].T @ q[rows_j])  # 1 where no other cluster has a row in a direction
+        lone.append(directions[:, share > 1 - _ALONE].T)
         g = math.sqrt(factor) * (_adjust(kind, x, bread, [square for _, square in members[j]]).T @ (x @ bread))
         score[j] = g.T @ e[rows_j]
         own[j] = g.T @ g
@@ -91,12 +90,13 @@ def sandwich(
 def rest_on_one(s: Sandwich, contrasts: np.ndarray) -> np.ndarray:
     """Which contrasts (q, p) rest on one cluster, without which they would not be estimable: shape (q,).
 
-    Nothing between clusters speaks of their error, so that no robust variance of them exists.
+    Nothing between clusters speaks of their error, so that no robust variance of them exists. The design decides, not the
+    weights: one precise cluster among several is not alone.
     """
     if not len(s.lone):
         return np.zeros(len(contrasts), bool)
-    se = np.sqrt(np.einsum("qp,pr,qr->q", contrasts, s.bread, contrasts))
-    return (np.abs(contrasts @ s.lone.T) > 1e-6 * se[:, None]).any(axis=1)
+    size = np.linalg.norm(np.linalg.solve(np.linalg.qr(s.X, mode="r").T, contrasts.T), axis=0)
+    return (np.abs(contrasts @ s.lone.T) > 1e-6 * size[:, None]).any(axis=1)
 
 
 def _adjust(kind: str, x: np.ndarray, bread: np.ndarray, squares: list[np.ndarray]) -> np.ndarray:
