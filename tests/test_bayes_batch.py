@@ -85,10 +85,12 @@ def test_bad_batches_name_what_is_wrong() -> None:
         vf.bayes.random_effects_many(frame, by="z", tau=priors.HalfNormal(1))
     with pytest.raises(vf.InputError, match="q = 1: The posterior is improper"):
         vf.bayes.random_effects_many(frame, by="q", tau=priors.Uniform())
-    with pytest.raises(vf.InputError, match="row 1, column v"):
+    with pytest.raises(vf.InputError, match="row 2, column v: the sampling variance is -1"):
         vf.bayes.random_effects_many(frame.assign(v=[0.1, -1, 0.1]), by="q", tau=priors.HalfNormal(1))
-    with pytest.raises(vf.InputError, match="row 2, column y"):
+    with pytest.raises(vf.InputError, match="row 3, column y: missing value"):
         vf.bayes.random_effects_many(frame.assign(y=[0.1, 0.2, math.nan]), by="q", tau=priors.HalfNormal(1))
+    with pytest.raises(vf.InputError, match="row 2, column q: missing value"):
+        vf.bayes.random_effects_many(frame.assign(q=[1, None, 1]), by="q", tau=priors.HalfNormal(1))
     with pytest.raises(vf.InputError, match="tau_scales must"):
         vf.bayes.prior_sensitivity(y=Y, v=V, tau_scales=[-1.0], mu_sds=[1.0])
 

@@ -14,7 +14,8 @@ from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, Missing, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.columns import as_frame, refuse_clash, with_groups
+from vfmeta.effects.columns import refuse_clash
+from vfmeta.effects.long_table import read_long
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
 
@@ -81,28 +82,14 @@ def random_effects_many(
     confidence(level)
     interval = choice("interval", interval, IntervalKind)
     keys = [by] if isinstance(by, str) else list(by)
-    wanted = [*keys, y, v, *([study] if study else [])]
-    data = as_frame(data)
-    lacking = [c for c in wanted if c not in data.columns]
-    if lacking or not keys:
-        raise InputError(
-            f"The frame has no column {', '.join(map(repr, lacking)) or 'named in by'}; it needs {', '.join(wanted)}."
-        )
-    if len(data) == 0:
-        raise InputError("The frame has no rows: nothing can be pooled.")
-    data = with_groups(data, keys)
-    groups = data.groupby(keys, sort=False, observed=True)
-    group = groups.ngroup().to_numpy()
-    order = np.argsort(group, kind="stable")
-    ys, vs = (_numbers(data[c], c) for c in (y, v))
-    bad = [f"row {i}, column {v}: the sampling variance must be greater than 0." for i in data.index[~(vs > 0)][:50]]
-    if bad:
-        raise InputError(bad)
-    counts = np.bincount(group)
-    start = np.concatenate([[0], np.cumsum(counts)])
+    long = read_long(data, keys, {"y": y, "v": v}, "raise", [study] if study else [])
+    data = long.frame
+    order = np.arange(len(data)) if long.order is None else long.order
+    start, ys, vs = long.start, long.columns["y"], long.columns["v"]
+    counts = np.diff(start)
     asked = question or Question()
     tau, mu = choose_priors(asked, tau, mu)
-    heads = data.iloc[order[start[:-1]]][keys].reset_index(drop=True)
+    heads = data.iloc[long.heads][keys].reset_index(drop=True)
     sizes, first = np.unique(counts, return_index=True)
     for k, i in sorted(zip(sizes, first, strict=True), key=lambda pair: int(pair[1])):
         try:
@@ -249,20 +236,6 @@ def benefit_columns(question: Question, below: Callable[[float], np.ndarray]) ->
         return math.nan, math.nan
     sign = (lambda x: below(null - x)) if question.higher_is_worse else (lambda x: 1 - below(null + x))
     return sign(0.0), math.nan if question.mid is None else sign(abs(question.mid))
-
-
-def _numbers(column: Any, name: str) -> np.ndarray:
-    try:
-        out = np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
-    except (TypeError, ValueError) as fault:
-        raise InputError(f"column {name}: {fault}; convert the column to numbers.") from fault
-    bad = [
-        f"row {i}, column {name}: missing or not finite; fill it in or remove the row."
-        for i in column.index[~np.isfinite(out)][:50]
-    ]
-    if bad:
-        raise InputError(bad)
-    return out
 
 
 def _positive_column(values: Any, name: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import information
 from vfmeta.results.wald import TestResult, quantile, two_sided
 from vfmeta.text import numbers as tx
-
-if TYPE_CHECKING:
-    pass
 
 MEASURES = ("OR", "RR", "RD", "PLO")
 STARTS = (0.02, 0.3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +10,6 @@ from vfmeta.core.messages import InputError
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.kernels.least_squares import redundant
-
-if TYPE_CHECKING:
-    pass
 
 
 def coordinates(x: Design, labels: Sequence[str], residual: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from vfmeta.kernels import tables
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import TestResult, quantile, two_sided
-
-if TYPE_CHECKING:
-    pass
 
 POOLS = {
     "OR": tables.odds_ratio,

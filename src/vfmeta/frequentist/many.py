@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
-from vfmeta.effects.columns import as_frame, refuse_clash, with_groups
+from vfmeta.effects.columns import refuse_clash
+from vfmeta.effects.long_table import LISTED, read_long
 from vfmeta.frequentist.choices import check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
@@ -19,8 +19,6 @@ from vfmeta.kernels.tails import NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_LISTED = 20  # faults of one table that are spelled out
 
 
 def random_effects_many(
@@ -100,20 +98,9 @@ def random_effects_many(
     estimator, test, prediction = asked.method, asked.test, asked.prediction
     missing = choice("missing", missing, Missing)
     keys = [by] if isinstance(by, str) else list(by)
-    data = as_frame(data)
-    wanted = [*keys, y, v, *([weights] if weights is not None else [])]
-    absent = [c for c in wanted if c not in data.columns]
-    if absent:
-        named = ", ".join(map(repr, absent))
-        raise InputError(f"The table has no column {named}; its columns are {list(map(str, data.columns))}.")
-    if data.empty:
-        raise InputError("The table has no rows: nothing can be pooled. Check the selection that made it.")
-
-    keep, columns = _numbers(data, {"y": y, "v": v} | ({"weights": weights} if weights is not None else {}), missing)
-    if keep is not None:
-        data = data.iloc[keep]
-    data = with_groups(data, keys)
-    order, start, heads = _groups(data, keys)
+    roles = {"y": y, "v": v} | ({"weights": weights} if weights is not None else {})
+    long = read_long(data, keys, roles, missing)
+    data, columns, order, start, heads = long.frame, long.columns, long.order, long.start, long.heads
     k = start[1:] - start[:-1]
     wants = estimators.PROFILE if tau2_interval else 0
     arrays = (columns["y"], columns["v"], order, start, estimator, columns.get("weights"), float(level), wants)
@@ -123,7 +110,7 @@ def random_effects_many(
     try:
         out = _fit(*arrays, out=block[:width]) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
     except ConvergenceError as error:
-        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in list(error.rows)[:_LISTED])
+        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in list(error.rows)[:LISTED])
         raise ConvergenceError(f"The iteration for tau2 did not settle for {', '.join(keys)} = {names}.") from error
     model = "common" if estimator == "common" else "random"
     values = fit_columns(
@@ -140,7 +127,7 @@ def random_effects_many(
     for column in checked[1:]:
         broken |= ~np.isfinite(column)
     if broken.any():
-        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in np.flatnonzero(broken)[:_LISTED])
+        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in np.flatnonzero(broken)[:LISTED])
         raise InputError(
             "Effects and variances span more orders of magnitude than double precision holds, for "
             f"{', '.join(keys)} = {names}; rescale y and v."
@@ -194,74 +181,3 @@ def _batch(
     except ConvergenceError as error:
         error.rows = [first + i for i in error.rows]
         raise
-
-
-def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-    """Rows in order of their groups (None: as they stand), where each group begins, and the first row of each group."""
-    import pandas as pd
-
-    codes = None
-    if len(keys) == 1 and isinstance(frame[keys[0]].dtype, np.dtype) and frame[keys[0]].dtype.kind in "iuf":
-        key = frame[keys[0]].to_numpy()
-        start = np.concatenate([[0], np.flatnonzero(key[1:] != key[:-1]) + 1, [len(key)]])
-        firsts = key[start[:-1]]
-        if (firsts[1:] > firsts[:-1]).all() or len(pd.unique(firsts)) == len(firsts):  # every group already stands together
-            return None, start, start[:-1]
-    if len(keys) == 1:
-        codes = pd.factorize(frame[keys[0]])[0]
-    else:
-        codes = frame.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
-    start = np.concatenate([[0], np.cumsum(np.bincount(codes))])
-    if np.all(codes[1:] >= codes[:-1]):
-        return None, start, start[:-1]
-    order = np.argsort(codes, kind="stable")
-    return order.astype(np.int64, copy=False), start, order[start[:-1]]
-
-
-def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
-    """Rows that stay (None: all) and their numbers; every fault is one line of the error."""
-    problems: list[str] = []
-    out: dict[str, np.ndarray] = {}
-    gaps: Any = np.False_
-    for role, name in names.items():
-        column = frame[name]
-        try:
-            if column.dtype == bool:
-                raise TypeError
-            values = column.to_numpy() if column.dtype == float else column.to_numpy(dtype=float, na_value=math.nan)
-        except (TypeError, ValueError):
-            what = f"Column {name!r} holds values that are not numbers ({column.dtype})"
-            raise InputError(f"{what}; convert it to numbers.") from None
-        out[role] = values
-        least, most = values.min(), values.max()
-        if math.isfinite(least) and math.isfinite(most) and (least > 0 or role == "y"):
-            continue
-        gaps = gaps | np.isnan(values)
-        problems += [
-            f"row {i + 1}, column {name}: the value is infinite; give a finite number or remove the row."
-            for i in np.flatnonzero(np.isinf(values))
-        ]
-        if role != "y" and (low := values <= 0).any():
-            what = "sampling variance" if role == "v" else "weight"
-            problems += [
-                f"row {i + 1}, column {name}: the {what} is {values[i]:g}; it must be greater than 0."
-                for i in np.flatnonzero(low)
-            ]
-    if missing == "raise" and gaps.any():
-        problems += [
-            f'row {i + 1}, column {name}: missing value; fill it in, remove the row, or pass missing="drop".'
-            for i in np.flatnonzero(gaps)
-            for role, name in names.items()
-            if np.isnan(out[role][i])
-        ]
-    if problems:
-        more = [f"... and {len(problems) - _LISTED} more."] if len(problems) > _LISTED else []
-        raise InputError(problems[:_LISTED] + more)
-    if not gaps.any():
-        return None, out
-    keep = np.flatnonzero(~gaps)
-    if not len(keep):
-        raise InputError("Every row has a missing value; nothing is left to pool.")
-    first = np.flatnonzero(gaps)[0] + 1
-    warn(f"Left out because a value is missing: {gaps.sum()} of {len(frame)} rows (row {first} the first).")
-    return keep, {role: values[keep] for role, values in out.items()}

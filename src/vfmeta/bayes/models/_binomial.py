@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from vfmeta.core.params import Baseline, Coding, Missing
 from vfmeta.core.question import Question
 from vfmeta.effects.formulas import ZeroRule, two_events
 from vfmeta.priors import MuPrior, Normal, TauPrior
-
-if TYPE_CHECKING:
-    pass
 
 
 def binomial(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from vfmeta.core.question import Question
 from vfmeta.effects.formulas.common import ZeroRule
 from vfmeta.effects.formulas.rates import log_rate_ratio
 from vfmeta.priors import MuPrior, Normal, TauPrior
-
-if TYPE_CHECKING:
-    pass
 
 
 def poisson(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from vfmeta.frequentist.glmm.designs import design
 from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity_tests
 from vfmeta.frequentist.glmm.profile import tau2_interval
 from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountResult
-
-if TYPE_CHECKING:
-    pass
 
 MEASURES = ("OR", "IRR", "PLO", "IRLN")
 HINT = 'Try a simpler model, heterogeneity="common", or a Bayesian model with a prior.'

@@ -1,0 +1,139 @@
+"""A long table of many meta-analyses: its numbers, checked, and where each meta-analysis stands in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError, warn
+from vfmeta.effects.columns import as_frame, with_groups
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LISTED = 20  # faults of one table that are spelled out
+
+
+@dataclass(frozen=True)
+class LongTable:
+    """``frame``: the rows that stay; ``columns``: their numbers by role, (N,).
+
+    ``order[start[b]:start[b + 1]]`` are the rows of meta-analysis ``b``, in order of first appearance (an ``order`` of None:
+    as they stand), and ``heads[b]`` is the first of them.
+    """
+
+    frame: pd.DataFrame
+    columns: dict[str, np.ndarray]
+    order: np.ndarray | None
+    start: np.ndarray
+    heads: np.ndarray
+
+
+def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, also: Sequence[str] = ()) -> LongTable:
+    """Check a table of one row a study.
+
+    Parameters
+    ----------
+    data : data frame, or what `as_frame` makes one of
+    keys : list of str
+        Columns that tell the meta-analyses apart.
+    names : dict of str to str
+        Columns of numbers by role: ``y`` any, other roles above 0.
+    missing : {"raise", "drop"}
+    also : sequence of str
+        Further columns that must be there.
+
+    Raises
+    ------
+    InputError
+        A column that is not there, no row, or every faulty cell with its row (counted from 1) and column.
+    """
+    data = as_frame(data)
+    absent = [c for c in (*keys, *names.values(), *also) if c not in data.columns]
+    if absent:
+        named = ", ".join(map(repr, absent))
+        raise InputError(f"The table has no column {named}; its columns are {list(map(str, data.columns))}.")
+    if not keys:
+        raise InputError("by= names no column; name one, or several, that tell the meta-analyses apart.")
+    if data.empty:
+        raise InputError("The table has no rows: nothing can be pooled. Check the selection that made it.")
+    keep, columns = _numbers(data, names, missing)
+    if keep is not None:
+        data = data.iloc[keep]
+    data = with_groups(data, keys)
+    return LongTable(data, columns, *_groups(data, keys))
+
+
+def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """Rows in order of their groups (None: as they stand), where each group begins, and the first row of each group."""
+    import pandas as pd
+
+    codes = None
+    if len(keys) == 1 and isinstance(frame[keys[0]].dtype, np.dtype) and frame[keys[0]].dtype.kind in "iuf":
+        key = frame[keys[0]].to_numpy()
+        start = np.concatenate([[0], np.flatnonzero(key[1:] != key[:-1]) + 1, [len(key)]])
+        firsts = key[start[:-1]]
+        if (firsts[1:] > firsts[:-1]).all() or len(pd.unique(firsts)) == len(firsts):  # every group already stands together
+            return None, start, start[:-1]
+    if len(keys) == 1:
+        codes = pd.factorize(frame[keys[0]])[0]
+    else:
+        codes = frame.groupby(keys, sort=False, observed=True).ngroup().to_numpy()
+    start = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    if np.all(codes[1:] >= codes[:-1]):
+        return None, start, start[:-1]
+    order = np.argsort(codes, kind="stable")
+    return order.astype(np.int64, copy=False), start, order[start[:-1]]
+
+
+def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+    """Rows that stay (None: all) and their numbers; every fault is one line of the error."""
+    problems: list[str] = []
+    out: dict[str, np.ndarray] = {}
+    gaps: Any = np.False_
+    for role, name in names.items():
+        column = frame[name]
+        try:
+            if column.dtype == bool:
+                raise TypeError
+            values = column.to_numpy() if column.dtype == float else column.to_numpy(dtype=float, na_value=math.nan)
+        except (TypeError, ValueError):
+            what = f"Column {name!r} holds values that are not numbers ({column.dtype})"
+            raise InputError(f"{what}; convert it to numbers.") from None
+        out[role] = values
+        least, most = values.min(), values.max()
+        if math.isfinite(least) and math.isfinite(most) and (least > 0 or role == "y"):
+            continue
+        gaps = gaps | np.isnan(values)
+        problems += [
+            f"row {i + 1}, column {name}: the value is infinite; give a finite number or remove the row."
+            for i in np.flatnonzero(np.isinf(values))
+        ]
+        if role != "y" and (low := values <= 0).any():
+            what = "sampling variance" if role == "v" else "weight"
+            problems += [
+                f"row {i + 1}, column {name}: the {what} is {values[i]:g}; it must be greater than 0."
+                for i in np.flatnonzero(low)
+            ]
+    if missing == "raise" and gaps.any():
+        problems += [
+            f'row {i + 1}, column {name}: missing value; fill it in, remove the row, or pass missing="drop".'
+            for i in np.flatnonzero(gaps)
+            for role, name in names.items()
+            if np.isnan(out[role][i])
+        ]
+    if problems:
+        more = [f"... and {len(problems) - LISTED} more."] if len(problems) > LISTED else []
+        raise InputError(problems[:LISTED] + more)
+    if not gaps.any():
+        return None, out
+    keep = np.flatnonzero(~gaps)
+    if not len(keep):
+        raise InputError("Every row has a missing value; nothing is left to pool.")
+    first = np.flatnonzero(gaps)[0] + 1
+    warn(f"Left out because a value is missing: {gaps.sum()} of {len(frame)} rows (row {first} the first).")
+    return keep, {role: values[keep] for role, values in out.items()}
