@@ -61,7 +61,7 @@ def test_a_process_that_did_not_ask_neither_uses_nor_keeps_a_model(monkeypatch: 
 
 
 def test_half_a_file_is_not_used(tmp_path: Path) -> None:
-    kept._write(tmp_path / "a.model", b"machine code")
+    kept.write(tmp_path / "a.model", b"machine code")
     whole = (tmp_path / "a.model").read_bytes()
     assert whole.endswith(b"machine code")
     with pytest.raises(ValueError, match="half a file"):

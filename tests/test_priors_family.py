@@ -59,7 +59,7 @@ class HalfLogistic(priors.TauPrior):
 
 
 def test_every_family_is_walked() -> None:
-    ours = {name for name, family in priors.families().items() if family.__module__.startswith("vfmeta.")}
+    ours = {name for name, family in priors.families().items() if family.__module__.startswith("vfmeta.priors.")}
     assert {type(p).__name__ for p in EVERY} == ours <= set(vf.priors.__all__)
 
 

@@ -53,7 +53,7 @@ def leave_one_out(fit: Any, cluster: Any = None, *, on: OnScale = "analysis") ->
     >>> import vfmeta as vf
     >>> fit = vf.random_effects(y=[-0.5, -0.3, -0.8], se=[0.2, 0.15, 0.3], study=["A", "B", "C"], test="Wald")
     >>> vf.leave_one_out(fit)["estimate"].round(2).tolist()
-    [-0.46, -0.59, -0.37]
+    [-0.48, -0.59, -0.37]
     """
     if isinstance(fit, MultivariateResult):
         found = deletion.leave_out(fit, cluster)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import MethodOrCommon, Missing, RegressionTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
@@ -142,6 +142,11 @@ def fitted(
     except CollinearError as error:
         raise designs.name_collinear(error.groups, design, s.labels) from error
     notes = list(s.notes)
+    if not (np.diag(f.vb) >= 0).all():
+        raise ConvergenceError(
+            "The adjusted covariance of Kenward and Roger is no covariance here: the variances lie too many orders of "
+            'magnitude apart; use test="HKSJ".'
+        )
     df = degrees(f, test, np.eye(p))
     se = np.sqrt(np.diag(f.vb))
     t = ratio(f.beta, se)
