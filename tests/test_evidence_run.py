@@ -175,9 +175,11 @@ def test_two_to_four_trials_lead_with_the_bayesian_result_and_say_why(toy_build:
     assert {2: "Two", 3: "Three", 4: "Four"}[record.k] in record.data["answer"]
     mean, plain, q, t = knapp(*effects(month), 0.0)  # these sets agree so well that every estimator has tau2 = 0
     assert record.frequentist.tau2 == 0
-    half = t * plain * math.sqrt(q)
+    half, wide = t * plain * math.sqrt(q), t * plain
+    assert q < 1
     assert "Bayesian result leads, because" in record.data["why"]
-    assert span(mean - half, mean + half) in record.data["why"]
+    assert f"{span(mean - half, mean + half)}; {span(mean - wide, mean + wide)} with the ad hoc" in record.data["why"]
+    assert ("rules out" in record.data["why"]) == (mean + wide < 0)
     page = toy_build.page("vertebroplasty")
     assert record.data["why"] in html.unescape(page)
     assert f"<strong>{leads}</strong>" in page
@@ -294,8 +296,10 @@ def test_the_side_in_words_is_the_side_of_the_sign(toy_build: Any, name: str, si
     record = toy_build.records[name]
     result = record.posterior if record.posterior is not None and record.k <= 4 else record.frequentist
     assert math.copysign(1, result.estimate) == sign
-    assert f"in favour of {side}" in record.data["answer"]
     assert result.favours == side
+    told = "in favour of" in record.data["answer"]  # only where the wider interval rules out no difference
+    assert told == (result.wider_interval[1] < result.question.null_effect)
+    assert not told or f"in favour of {side}" in record.data["answer"]
 
 
 def test_a_turned_outcome_or_a_turned_sign_turns_the_words(toy_build: Any, tmp_path: Path) -> None:
@@ -305,7 +309,7 @@ def test_a_turned_outcome_or_a_turned_sign_turns_the_words(toy_build: Any, tmp_p
 
     def favoured() -> tuple[float, str]:
         (record,) = run([load_plan(home / "analyses" / "drug.toml")], vf.load_trials(home / "trials"), tmp_path / "build")
-        return record.frequentist.estimate, record.data["answer"].partition("in favour of ")[2].split(",")[0].split(";")[0]  # type: ignore[union-attr]
+        return record.frequentist.estimate, record.posterior.favours  # type: ignore[union-attr]
 
     estimate, side = favoured()
     assert (estimate < 0, side) == (True, "drug")

@@ -110,8 +110,8 @@ def test_the_forest_plot_stands_on_the_right_line() -> None:
         words = ax.figure.findobj(lambda o: o.get_gid() == "favours")
         assert bool(words) == bool(null)
         low, high = ax.get_xlim()
-        assert low < min(fit.y)
-        assert max(fit.y) < high
+        assert low < fit.question.display(min(fit.y))
+        assert fit.question.display(max(fit.y)) < high
         said = vf.plots.alt_text(fit)
         assert ("below 0.5" in said) == bool(null)
         assert ("No value means no difference" in said) != bool(null)

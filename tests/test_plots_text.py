@@ -47,7 +47,8 @@ def test_number(value: float, digits: int, shown: str) -> None:
     (Question(measure="PETO"), math.log(0.5), (math.log(0.25), 0.0), "0.50 (0.25 to 1.00)"),
     (Question(measure="IRLN"), math.log(4e-5), (math.log(2e-5), math.log(8e-5)), "0.0000400 (0.0000200 to 0.0000800)"),
     (Question(measure="MNLN"), math.log(123456), (0.0, 800.0), "123456 (1.00 to ∞)"),
-    (Question(measure="PLO"), -0.5, (-0.9, -0.1), "−0.50 (−0.90 to −0.10)"),
+    (Question(measure="PLO"), math.log(0.25), (math.log(1 / 9), 0.0), "0.200 (0.100 to 0.500)"),
+        (Question(measure="ZCOR"), math.atanh(0.5), (math.atanh(-0.25), math.atanh(0.8)), "0.500 (−0.250 to 0.800)"),
 ])  # fmt: skip
 def test_effect(question: Question, estimate: float, interval: tuple[float, float], shown: str) -> None:
     assert tx.effect_text(question, estimate, interval) == shown
@@ -92,9 +93,12 @@ def test_minimal_important_difference() -> None:
     assert (tx.mid_text(PAIN), tx.mid_note(PAIN)) == ("−1.5", "MID: minimal important difference, 1.5 (a source).")
     assert tx.mid_text(replace(PAIN, higher_is_worse=False)) == "1.5"
     assert tx.mid_text(replace(PAIN, higher_is_worse=None)) == tx.mid_note(replace(PAIN, mid=None)) == ""
-    ratio = replace(RISK, mid=-math.log(0.8))  # on the analysis scale, as the Bayesian engine takes it
-    assert tx.mid_text(ratio) == "0.80"
-    assert "P(benefit beyond 0.80) = " in bayes_text(post_of(fit_of([-0.5, -0.7], [0.3, 0.4], ratio)))
+    for mid in (0.8, 1.25):  # a ratio either way round
+        ratio = replace(RISK, mid=mid)
+        assert (tx.mid_text(ratio), tx.important_text(ratio)) == ("0.80", "a risk ratio of 0.8")
+        assert tx.important_text(ratio, harm=True) == "a risk ratio of 1.25"
+        assert tx.mid_text(replace(ratio, higher_is_worse=False)) == "1.25"
+        assert "P(benefit beyond 0.80) = " in bayes_text(post_of(fit_of([-0.5, -0.7], [0.3, 0.4], ratio)))
 
 
 def test_sides_follow_the_direction() -> None:
@@ -116,10 +120,10 @@ def test_every_measure_has_words_and_leaves_the_log_scale_exactly_when_it_is_a_l
     assert measure not in words.split()
     assert words[0].isupper()
     assert words[1].islower()  # so that a sentence can write the first letter small
-    assert ("log" in words.lower().split()) == (measure == "PLO")  # the one log that exp does not undo
+    assert "log" not in words.lower().split()
     question = Question(measure=measure)
     assert question.is_ratio == (measure in LOG_RATIOS | LOG_LEVELS)
-    assert question.display(0.0) == (1.0 if question.is_ratio else 0.0)
+    assert question.display(0.0) == (1.0 if question.is_ratio else 0.5 if measure == "PLO" else 0.0)
     columns = MEASURES[measure].columns if MEASURES[measure].inputs else ("y1", "y2")
     one_group = not any(name.endswith(("2", "_pre", "_change", "r")) or name == "d" for name in columns)
     assert question.null == (None if one_group else 0.5 if measure in ("CLES", "AUC") else question.display(0.0))

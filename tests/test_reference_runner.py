@@ -153,3 +153,22 @@ def test_an_explained_difference_stays_narrow() -> None:
     assert not common.explanation(laplace, "se", se, 1.2 * se)
     assert not common.explanation({**laplace, "options": {**laplace["options"], "nAGQ": 7}}, "se", se, 1.01 * se)
     assert not common.explanation({**laplace, "family": "rma_uni"}, "se", se, 1.01 * se)
+
+
+def test_a_set_of_cases_brings_its_family_and_tolerances(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tolerance = {"rel": 1e-3, "abs": 0, "x": {"rel": 0.2}}
+    own = {"id": "a", "inputs": {}, "options": {}, "expect": {"x": 1.0, "y": 1.0, "info_z": 2}, "tolerance": tolerance}
+    done, _ = common.compare(own | {"family": "f"}, {"x": 1.1, "y": 1.01, "info_z": 3})
+    assert [(c.name, c.right) for c in done] == [("x", True), ("y", False)]
+    (tmp_path / "strange.json").write_text(json.dumps({"set": "strange", "cases": [own]}), encoding="utf-8")
+    assert main([str(tmp_path)]) == 0
+    assert "not offered: family strange (1)" in capsys.readouterr().out
+
+
+def test_a_refusal_must_come_and_name_what_it_is_about() -> None:
+    inputs = {"events": [3, 5], "n": [20, 30]}
+    asked = {"id": "a", "family": "scale", "inputs": inputs, "options": {"measure": "PLO", "null": 1.5, "level": 0.95}}
+    told = asked | {"expect": {"refusal": {"must_name": ["1.5"]}}, "tolerance": {}}
+    assert common.run(told).group == "right"
+    assert common.run(told | {"expect": {"refusal": {"must_name": ["network"]}}}).group == "wrong"
+    assert common.run(told | {"options": asked["options"] | {"null": 0.5}}).group == "wrong"

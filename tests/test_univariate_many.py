@@ -225,3 +225,36 @@ def test_threads_change_nothing(longest: int) -> None:
     start = np.concatenate([[0], np.cumsum(rng.integers(10, longest + 1, 60_000 // longest))])  # of one size, or of many
     one, two = (estimators.fit_ragged(y, v, np.arange(60_000), start, threads=n) for n in (1, 2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_a_batch_flags_what_one_pool_warns_of() -> None:
+    """Effects that agree but for rounding, as real tables have them: q is not exactly 0 and p is nearly so."""
+    risks = np.log(np.array([1 / 10, 3 / 30, 12 / 120])) - np.log(np.array([2 / 10, 6 / 30, 24 / 120]))
+    risks += np.array([0, 1e-16, 0])
+    assert 0 < np.ptp(risks) < 1e-15
+    y = np.concatenate([risks, [0.1, 0.5], [0.2], [-0.5, 0.9, 0.1, 0.4]])
+    frame = pd.DataFrame({"question": list("aaabbcdddd"), "y": y, "v": [0.2, 0.3, 0.1, 0.1, 0.1, 0.1, 0.02, 0.03, 0.01, 0.02]})
+    table = vf.random_effects_many(frame, tau2_interval=True).set_index("question")
+    assert table["zero_width"].tolist() == [True, False, False, False]
+    assert table["converged"].all()
+    words = {"two studies": "Only two studies", "below 1": "is below 1"}
+    words |= {x: x for x in ("identical", "nothing was pooled", "interval of tau2 is empty")}
+    for name, group in frame.groupby("question"):
+        fit = vf.random_effects(y=group["y"].to_numpy(), v=group["v"].to_numpy())
+        for short, long in words.items():
+            assert (short in table.loc[name, "notes"]) == any(long in w for w in fit.warnings), (name, short)
+    assert table.loc["d", "notes"] == ""
+    assert not vf.random_effects_many(frame, test="Wald")["zero_width"].any()
+
+
+def test_one_group_that_does_not_settle_leaves_the_others_standing() -> None:
+    frame = pd.DataFrame({
+        "question": list("xxxyyy"), "y": [0, 1e150, 1, 0.1, 0.5, 0.2], "v": [1e-300, 1, 1, 0.1, 0.1, 0.1]
+    })  # fmt: skip
+    with pytest.warns(vf.VfmetaWarning, match="did not settle for question = .*x"):
+        table = vf.random_effects_many(frame)
+    alone = vf.random_effects_many(frame[3:])
+    assert table["converged"].tolist() == [False, True]
+    assert table["notes"][0] == "tau2 did not settle"
+    assert table.loc[0, ["estimate", "se", "ci_low", "p_value", "tau2"]].isna().all()
+    assert table["estimate"][1] == alone["estimate"][0]

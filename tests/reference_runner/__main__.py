@@ -59,6 +59,8 @@ def _read(place: Path) -> list[dict[str, Any]] | None:
             print(f"! {file.name} cannot be read: {error}")
             cases.append({"id": file.name, "family": file.stem})  # counted as wrong: it is no case
             continue
+        if isinstance(found, dict) and isinstance(found.get("cases"), list):  # a set: its name is the family of its cases
+            found = [{"family": found.get("set", file.stem)} | c for c in found["cases"]]
         if not isinstance(found, list) or any(not isinstance(c, dict) or "family" not in c for c in found):
             print(f"{file.name}: not a list of cases, left aside.")
             continue

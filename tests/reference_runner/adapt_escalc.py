@@ -89,6 +89,8 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         options["vtype"] = o["vtype"]
     data["row"] = [str(i) for i in range(len(data))]
     table = vf.effect_size(measure, data=data, study="row", missing="drop", **options, **columns)
-    found = vf.study_intervals(table, level=o.get("level", 95) / 100).set_index("study").reindex(data["row"])
+    # R tests 0 on the analysis scale whatever the measure, which is what y and v of no known measure are tested against
+    alone = vf.study_intervals(y=table.y, v=table.v, level=o.get("level", 95) / 100)
+    found = alone.assign(study=table.labels).set_index("study").reindex(data["row"])
     names = {"yi": "estimate", "sei": "se", "zi": "statistic", "pval": "p_value", "ci_lb": "ci_low", "ci_ub": "ci_high"}
     return {r: np.asarray(found[ours], float) for r, ours in names.items()} | {"vi": np.square(np.asarray(found["se"], float))}

@@ -29,8 +29,10 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     # R integrates the exact conditional likelihood of the OR to a tolerance; nAGQ has no part in it
     nodes = None if (measure, model) == ("OR", "CM.EL") else options.get("nAGQ", 7)
     random = options.get("method", "ML") == "ML"
+    # R tests 0 on the analysis scale, which is a proportion of one half and a rate of 1
+    question = vf.Question(measure=measure, no_difference={"PLO": 0.5, "IRLN": 1.0}.get(measure))
     fit = vf.glmm(
-        measure, model=model, **counts, heterogeneity="random" if random else "common", nAGQ=nodes,
+        measure, question=question, model=model, **counts, heterogeneity="random" if random else "common", nAGQ=nodes,
         test={"z": "Wald", "t": "t"}[options.get("test", "z")], level=options.get("level", 95) / 100, drop00=True,
         missing="drop",
     )  # fmt: skip

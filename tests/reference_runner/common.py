@@ -79,6 +79,8 @@ class Outcome:
 def rtol(case: dict[str, Any], path: str) -> float:
     """The relative tolerance of the reference README for one value; ``path`` is its dotted place in ``expect``."""
     options = case["options"]
+    if "tolerance" in case:
+        return float(_own_tolerance(case, path).get("rel", 0.0))
     if options.get("suggested_rtol") is not None:
         return float(options["suggested_rtol"])
     if "confint" in path.split("."):
@@ -92,6 +94,8 @@ def rtol(case: dict[str, Any], path: str) -> float:
 def atol(case: dict[str, Any], path: str) -> float:
     """The absolute tolerance near zero: 1e-10 times the scale of yi, its square for variances, or 1 for pure numbers."""
     name = path.split(".")[-1].split("[")[0]
+    if "tolerance" in case:
+        return float(_own_tolerance(case, path).get("abs", 0.0))
     if _is_p(path):
         return SMALLEST_P
     scale = _scale(case)
@@ -100,6 +104,12 @@ def atol(case: dict[str, Any], path: str) -> float:
     if name in {"I2", "H2"}:
         return ATOL * max(1.0, _tau2_into(case, path) * scale**2)
     return ATOL if name in PURE or path.startswith("fit_") else ATOL * scale
+
+
+def _own_tolerance(case: dict[str, Any], path: str) -> dict[str, Any]:
+    """Relative and absolute tolerance that a case brings itself, which may name single values."""
+    given = case["tolerance"]
+    return given | given.get(path.split(".")[-1].split("[")[0], {})
 
 
 def _is_p(path: str) -> bool:
@@ -147,7 +157,7 @@ def _walk(
 ) -> None:
     for key, value in want.items():
         path = f"{at}{key}"
-        if key in ("lb_sign", "ub_sign", "error"):
+        if key in ("lb_sign", "ub_sign", "error", "refusal") or key.startswith("info_"):
             continue
         if key not in got:
             if _says_something(value):
@@ -305,11 +315,16 @@ def run(case: dict[str, Any]) -> Outcome:
             return Outcome(name, family, "not offered", note=str(error))
         except Exception as error:
             refused = type(error).__module__.startswith("vfmeta")
+            named = (case["expect"].get("refusal") or {}).get("must_name", ())
+            if "refusal" in case["expect"] and refused and all(x in str(error) for x in named):
+                return Outcome(name, family, "right", note=f"refused, as it should be: {error}")
             if "error" in case["expect"] and refused:
                 return Outcome(name, family, "right", note=f"refused, as R does: {error}")
             return Outcome(name, family, "wrong", note=f"{type(error).__name__}: {error}")
     if "error" in case["expect"]:
         return Outcome(name, family, "right", note="answered where R refuses")
+    if "refusal" in case["expect"]:
+        return Outcome(name, family, "wrong", note="answered where it should be refused")
     compared, absent = compare(case, got)
     vacuous = bool(absent) and not compared  # an answer that shares no name with what is asked is no answer
     for c in compared:

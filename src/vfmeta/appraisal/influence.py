@@ -57,7 +57,7 @@ def leave_one_out(fit: Any, cluster: Any = None, *, on: OnScale = "analysis") ->
     """
     if isinstance(fit, MultivariateResult):
         found = deletion.leave_out(fit, cluster)
-        return scaled(found, fit.question, on, slopes=fit.terms != ("Intercept",))
+        return scaled(found, fit.question, on, slopes=np.tile(fit.slopes, len(found) // len(fit.terms)))
     if cluster is not None:
         raise InputError("cluster= is for fits of vf.multivariate; a study here is one effect.")
     refit = refit_of(fit)

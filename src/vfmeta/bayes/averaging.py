@@ -146,7 +146,7 @@ def model_average(
     post: BayesianResult | ExactPosterior,
     *,
     level: float = 0.95,
-    null: float = 0.0,
+    null: float | None = None,
     p_effect: float = 0.5,
     p_heterogeneity: float = 0.5,
 ) -> ModelAverage:
@@ -157,8 +157,8 @@ def model_average(
     post : BayesianResult or ExactPosterior
         The model with effect and heterogeneity, from ``vf.bayes.random_effects``, ``vf.bayes.sample`` or
         ``vf.bayes.posterior``; both its priors must be proper.
-    null : float
-        The effect under "no effect", on the analysis scale.
+    null : float, optional
+        The effect under "no effect", on the analysis scale; the "no difference" of the question when left out.
     p_effect, p_heterogeneity : float
         Prior probabilities of an effect and of heterogeneity, independent of each other; between 0 and 1.
     level : float
@@ -192,6 +192,11 @@ def model_average(
     for name, p in (("p_effect", p_effect), ("p_heterogeneity", p_heterogeneity)):
         if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 < p < 1:
             raise InputError(f"{name}={p!r} must be a number between 0 and 1.")
+    if null is None:
+        null = question.null_effect
+    if null is None:
+        what = question.facts.words.lower()
+        raise InputError(f"No value of a {what} means no effect; name one in Question(no_difference=...).")
     if not math.isfinite(null):
         raise InputError(f"null={null!r} must be a finite number.")
     fixed, common = _common(full)

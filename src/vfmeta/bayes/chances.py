@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,27 @@ from vfmeta.priors import TauPrior
 def benefit(question: Question, below: Any) -> tuple[float | None, float | None]:
     """P(benefit) and P(benefit beyond the minimal important difference) from ``below(x)`` = P(mu < x).
 
-    A benefit lies below "no difference" where higher is worse and above it where higher is better. ``question.mid`` is taken on
-    the analysis scale.
+    A benefit lies below "no difference" where higher is worse and above it where higher is better.
     """
-    null = question.null_effect
+    null, mid = question.null_effect, question.mid_effect()
     if question.higher_is_worse is None or null is None:
         return None, None
+    return _beyond(null, below, question.higher_is_worse), _beyond(mid, below, question.higher_is_worse)
 
-    def beyond(size: float) -> float:
-        return float(below(null - size)) if question.higher_is_worse else 1 - float(below(null + size))
 
-    return beyond(0.0), None if question.mid is None else beyond(abs(question.mid))
+def _beyond(at: float | None, below: Any, lower: bool | None) -> Any:
+    """P(mu < at), or P(mu > at); None where there is no such place."""
+    if at is None:
+        return None
+    p = below(at)
+    p = float(p) if np.ndim(p) == 0 else p
+    return p if lower else 1 - p
+
+
+def benefit_columns(question: Question, below: Any) -> tuple[Any, Any]:
+    """`benefit` of many rows; NaN where direction or minimal important difference are unknown."""
+    found = benefit(question, below)
+    return tuple(math.nan if x is None else x for x in found)  # type: ignore[return-value]
 
 
 def chance_points(question: Question) -> tuple[float, ...]:
@@ -31,7 +42,8 @@ def chance_points(question: Question) -> tuple[float, ...]:
     null = question.null_effect
     if question.higher_is_worse is None or null is None:
         return ()
-    return (null,) if question.mid is None else (null - abs(question.mid), null, null + abs(question.mid))
+    places = (null, question.mid_effect(), question.mid_effect(harm=True))
+    return tuple(sorted(x for x in places if x is not None))
 
 
 def chances(question: Question, below: Any, next_below: Any) -> dict[str, float | None]:
@@ -41,11 +53,7 @@ def chances(question: Question, below: Any, next_below: Any) -> dict[str, float 
     """
     p, p_mid = benefit(question, below)
     following, following_mid = benefit(question, next_below)
-    harm_mid = None
-    null = question.null_effect
-    if question.higher_is_worse is not None and question.mid is not None and null is not None:
-        size = abs(question.mid)
-        harm_mid = 1 - float(below(null + size)) if question.higher_is_worse else float(below(null - size))
+    harm_mid = _beyond(question.mid_effect(harm=True), below, not question.higher_is_worse)
     return {
         "p_benefit": p, "p_benefit_mid": p_mid, "p_harm_mid": harm_mid, "p_next_benefit": following,
         "p_next_benefit_mid": following_mid,

@@ -101,7 +101,7 @@ class ExactPosterior:
 
     def __str__(self) -> str:
         lines = [f"exact posterior, k = {len(self._y)}: median (95% central interval)"]
-        for name, part in (("mu", self.mu), ("tau", self.tau), ("next trial", self.next_trial)):
+        for name, part in (("mu", self.mu), ("tau", self.tau), ("true effect in a next trial", self.next_trial)):
             low, high = part.interval()
             lines.append(f"{name:<10} {tx.short(part.median)} ({tx.span_text((low, high))})")
         return "\n".join([*lines, f"prior: {self.tau_prior}", f"prior: {self.mu_prior}"])
@@ -367,7 +367,7 @@ def study_notes(s: Studies, tau: TauPrior, mu: MuPrior) -> list[str]:
     if tail <= 2:
         what = "mean and standard deviation" if tail <= 1 else "standard deviation"
         notes.append(
-            f"The posterior {what} of tau and of the next trial{'' if mu.proper else ' and of mu'} do not exist as "
+            f"The posterior {what} of tau and of a next trial's true effect{'' if mu.proper else ' and of mu'} do not exist as "
             "finite numbers with so few studies and so heavy a prior tail; read medians and intervals."
         )
     return notes

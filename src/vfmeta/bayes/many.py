@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.bayes import compiled
-from vfmeta.bayes.chances import chance_points
+from vfmeta.bayes.chances import benefit_columns, chance_points
 from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, Missing, choice, confidence
@@ -227,15 +227,6 @@ def _frame(found: compiled.Solved, k: np.ndarray, question: Question, at: tuple[
         "tau_sd": found["tau_sd"], "tau_low": between[:, 0], "tau_high": between[:, 2], "p_benefit": p, "p_benefit_mid": p_mid,
         "prior_share": found["prior_share"], "log_evidence": evidence,
     })  # fmt: skip
-
-
-def benefit_columns(question: Question, below: Callable[[float], np.ndarray]) -> tuple[Any, Any]:
-    """`benefit` of many rows; NaN where direction or minimal important difference are unknown."""
-    null = question.null_effect
-    if question.higher_is_worse is None or null is None:
-        return math.nan, math.nan
-    sign = (lambda x: below(null - x)) if question.higher_is_worse else (lambda x: 1 - below(null + x))
-    return sign(0.0), math.nan if question.mid is None else sign(abs(question.mid))
 
 
 def _positive_column(values: Any, name: str) -> np.ndarray:

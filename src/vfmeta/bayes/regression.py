@@ -20,9 +20,10 @@ from vfmeta.effects.design import Design
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, MuPrior, Normal, TauPrior
 from vfmeta.results.codec import Recorded
+from vfmeta.results.coefficients import told
 from vfmeta.results.frames import scaled
 from vfmeta.results.posterior import BayesianResult, Marginal
-from vfmeta.results.wald import quantile
+from vfmeta.results.wald import carried, quantile
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class RegressionPosterior(Recorded):
         return len(self.y)
 
     @property
+    def slopes(self) -> np.ndarray:
+        """Whether a coefficient is a slope or a difference and not itself a mean effect, shape (p,)."""
+        return carried(self.design.x) != 1
+
+    @property
     def tau2(self) -> float:
         """Square of the posterior median of tau."""
         return self.tau.median**2
@@ -110,7 +116,7 @@ class RegressionPosterior(Recorded):
             "term": list(self.terms), "estimate": self.estimate, "se": self.se, "ci_low": self.interval[:, 0],
             "ci_high": self.interval[:, 1], "p_above_0": self.p_above_0,
         })  # fmt: skip
-        return scaled(frame, self.question, on, slopes=self.terms != (designs.INTERCEPT,))
+        return scaled(frame, self.question, on, slopes=self.slopes)
 
     @property
     def studies(self) -> pd.DataFrame:
@@ -158,8 +164,11 @@ class RegressionPosterior(Recorded):
         return scaled(frame, self.question, on)
 
     def __str__(self) -> str:
-        head = f"exact meta-regression, k = {self.k}: median ({tx.level_text(self.level)} {self.interval_kind} interval)"
-        parts = [*zip(self.terms, self.estimate, self.interval, strict=True), ("tau", self.tau.median, self.tau.interval)]
+        estimate, interval, what = told(self.question, self.slopes, self.estimate, self.interval)
+        kind = f"{tx.level_text(self.level)} {self.interval_kind} interval"
+        head = f"exact meta-regression, k = {self.k}, {what}: median ({kind})"
+        tau = f"tau {tx.spread_of(self.question)}".rstrip()
+        parts = [*zip(self.terms, estimate, interval, strict=True), (tau, self.tau.median, self.tau.interval)]
         lines = [f"{n:<12} {tx.short(float(x))} ({tx.span_text((float(low), float(high)))})" for n, x, (low, high) in parts]
         return "\n".join([head, *lines, *(f"prior: {p}" for p in self.priors), *(f"note: {w}" for w in self.warnings)])
 

@@ -109,11 +109,6 @@ class Measure:
         return self.scale.name == scale.LOG.name
 
     @property
-    def printed(self) -> Scale:
-        """The way to what print and figures show."""
-        return self.scale if self.scale.printed else scale.READ
-
-    @property
     def read_name(self) -> str:
         """What people read, "RR"."""
         return self.read_as or self.code
@@ -193,17 +188,17 @@ _ALL = (
     _rates("IRSD", "Difference of square root rates", zero=_NO_RULE),
     _correlation("COR", "Correlation", vtypes=("LS", "AV", "H0"), needs=_MORE),
     _correlation("UCOR", "Correlation (bias corrected)", vtypes=("LS", "UB", "AV"), needs="more than 4 patients are needed"),
-    _correlation("ZCOR", "Correlation (Fisher's z)", scale=scale.FISHER_Z, read_as="COR",
+    _correlation("ZCOR", "Correlation", scale=scale.FISHER_Z, read_as="COR", digits=3,
                  needs="more than 3 patients are needed"),
     _proportion("PR", "Proportion", zero="only0", vtypes=("LS", "UB", "AV")),
     _proportion("PLN", "Proportion", scale=scale.LOG, zero="only0", vtypes=("LS", "AV"), needs=_CELLS),
-    _proportion("PLO", "Log odds", scale=scale.LOGIT, zero="only0", vtypes=("LS", "AV"), needs=_CELLS),
-    _proportion("PAS", "Arcsine proportion", scale=scale.ARCSINE, zero=_NO_RULE),
-    _proportion("PFT", "Double arcsine proportion", scale=scale.DOUBLE_ARCSINE, zero=_NO_RULE),
+    _proportion("PLO", "Proportion", scale=scale.LOGIT, zero="only0", vtypes=("LS", "AV"), needs=_CELLS),
+    _proportion("PAS", "Proportion", scale=scale.ARCSINE, zero=_NO_RULE),
+    _proportion("PFT", "Proportion", scale=scale.DOUBLE_ARCSINE, zero=_NO_RULE),
     _rate("IR", "Rate", zero="only0"),
     _rate("IRLN", "Rate", scale=scale.LOG, zero="only0", needs=_CELLS),
-    _rate("IRS", "Square root rate", scale=scale.ROOT, zero=_NO_RULE),
-    _rate("IRFT", "Square root rate (Freeman and Tukey)", scale=scale.FREEMAN_TUKEY_ROOT, zero=_NO_RULE),
+    _rate("IRS", "Rate", scale=scale.ROOT, zero=_NO_RULE),
+    _rate("IRFT", "Rate", scale=scale.FREEMAN_TUKEY_ROOT, zero=_NO_RULE),
     _level("MN", "Mean", vtypes=("LS", "HO")),
     _level("SMN", "Standardised mean", corrected=True, needs=_MORE),
     _level("MNLN", "Mean", scale=scale.LOG, read_as="MN", needs=_ABOVE_0),

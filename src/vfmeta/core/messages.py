@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class VfmetaWarning(UserWarning):
@@ -32,10 +33,11 @@ class NotDefined(InputError, AttributeError):
 class ConvergenceError(ArithmeticError):
     """A fit that did not reach its optimum, or has none. There is no result: a stale number is worse than none.
 
-    ``rows`` says which of many fits failed, where many were made.
+    ``rows`` says which of many fits failed, where many were made, and ``found`` holds those that did not.
     """
 
     rows: Sequence[int] = ()
+    found: Any = None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

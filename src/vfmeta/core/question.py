@@ -10,7 +10,7 @@ import numpy as np
 
 from vfmeta.core import measures
 from vfmeta.core.messages import InputError
-from vfmeta.core.scale import Pair, Way
+from vfmeta.core.scale import READ, Pair, Scale, Way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,16 @@ class Question:
     points : (float, float) or None
         Ends of the common scale of an MD, such as ``(0, 10)``.
     mid : float or None
-        Minimal important difference in units of the effect (positive), with where it was read in ``mid_source``.
+        Minimal important difference on the scale people read, with where it was read in ``mid_source``: a distance from "no
+        difference" (positive), and of a ratio that compares two groups a ratio (0.8 and 1.25 say the same; the benefit lies
+        on the side of ``higher_is_worse``).
     no_difference : float or None
         The value that means "no difference", on the scale people read. When left out that of the measure: 1 for ratios, 0.5
-        for CLES and AUC, 0 for other comparisons; what is measured in one group (a proportion, a mean) has none, so that no p
-        value is shown and no side is favoured.
+        for CLES and AUC, 0 for other comparisons; what is measured in one group (a proportion, a mean) has none, so that
+        nothing is tested and no side is favoured.
+    size : float or None
+        Of measures that are turned back with a sample size (PFT) or person-time (IRFT): the one that a pool is turned back
+        with. An effect table sets it to the harmonic mean of its studies; without it such a pool is shown as analysed.
 
     Examples
     --------
@@ -54,13 +59,49 @@ class Question:
     mid: float | None = None
     mid_source: str = ""
     no_difference: float | None = None
+    size: float | None = None
 
     def __post_init__(self) -> None:
-        x = self.no_difference
-        if x is None:
+        if self.no_difference is None and self.mid is None and self.size is None:
             return
-        if isinstance(x, bool) or not isinstance(x, (int, float)) or not math.isfinite(x) or (self.is_ratio and x <= 0):
-            raise InputError(f"no_difference={x!r} must be a finite number{', above 0 for a ratio' if self.is_ratio else ''}.")
+        for name in ("no_difference", "mid", "size"):
+            x = getattr(self, name)
+            if x is not None and (isinstance(x, bool) or not isinstance(x, (int, float, np.number)) or not math.isfinite(x)):
+                raise InputError(f"{name}={x!r} must be a finite number.")
+        if self.size is not None and self.size <= 0:
+            raise InputError(f"size={self.size!r} must be above 0.")
+        if self.no_difference is not None:
+            self._refuse_outside(f"no_difference={self.no_difference!r}", self.no_difference)
+        if self.mid is not None:
+            self._check_mid(self.mid)
+
+    def _refuse_outside(self, said: str, value: float) -> None:
+        """Refuse what the measure cannot be, as people read it, and what lies at infinity on the analysis scale."""
+        if self._within(value) is not None:
+            return
+        low, high = self.facts.domain or (-math.inf, math.inf)
+        span = f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        raise InputError(f"{said} is no {self.facts.words[:1].lower()}{self.facts.words[1:]}; it must be {span}.")
+
+    def _within(self, value: float) -> float | None:
+        """A value people read, on the analysis scale; None where the measure cannot be it."""
+        low, high = self.facts.domain or (-math.inf, math.inf)
+        if not low <= value <= high:
+            return None
+        with np.errstate(divide="ignore"):
+            effect = self.analysis(value)
+        return effect if math.isfinite(effect) else None
+
+    def _check_mid(self, mid: float) -> None:
+        if self.compares_ratios:
+            if mid <= 0 or mid == 1:
+                raise InputError(f"mid={mid!r} must be a ratio: above 0 and not 1, such as 0.8.")
+            return
+        if mid <= 0:
+            raise InputError(f"mid={mid!r} must be above 0: it is a distance from no difference.")
+        if self.null is not None and self.higher_is_worse is not None:
+            benefit = self.null + (-mid if self.higher_is_worse else mid)
+            self._refuse_outside(f"With mid={mid!r} an important benefit begins at {benefit:g}, which", benefit)
 
     @property
     def facts(self) -> measures.Measure:
@@ -72,13 +113,34 @@ class Question:
         """Whether people read the exponential of what is analysed: ratios, and other logs."""
         return self.facts.is_ratio
 
+    @property
+    def compares_ratios(self) -> bool:
+        """Whether people read a ratio of two groups, so that what is important or not is a ratio as well."""
+        return self.is_ratio and not self.facts.one_group
+
+    @property
+    def scale(self) -> Scale:
+        """The way from the analysis to what print and figures show; none where a sample size is needed and not known."""
+        own = self.facts.scale
+        if not own.sized:
+            return own
+        return READ if self.size is None else own.at(self.size)
+
+    @property
+    def shown(self) -> str:
+        """What print and figures show: "RR", or "double arcsine PR" where that cannot be turned back."""
+        return self.facts.read_name if self.scale.name else self.facts.analysis_name
+
     @overload
     def display(self, value: float) -> float: ...
     @overload
     def display(self, value: np.ndarray) -> np.ndarray: ...
     def display(self, value: Any) -> Any:
-        """Values as people read them: ratios and other logs leave the log scale, everything else stays."""
-        return _turned(self.facts.printed.to_read, value)
+        """Values as people read them, within what the measure can be."""
+        way, domain = self.scale, self.facts.domain
+        if domain is None or domain[0] == -math.inf or (self.facts.scale.name and not way.name):
+            return _turned(way.to_read, value)
+        return _turned(lambda x: np.clip(way.to_read(x), *domain), value)
 
     @overload
     def analysis(self, value: float) -> float: ...
@@ -86,7 +148,7 @@ class Question:
     def analysis(self, value: np.ndarray) -> np.ndarray: ...
     def analysis(self, value: Any) -> Any:
         """The way back of `display`: from what people read to the analysis scale."""
-        return _turned(self.facts.printed.to_analysis, value)
+        return _turned(self.scale.to_analysis, value)
 
     @property
     def null(self) -> float | None:
@@ -98,6 +160,19 @@ class Question:
         """No difference, on the analysis scale; None where nothing means that."""
         return None if self.null is None else self.analysis(self.null)
 
+    def mid_effect(self, *, harm: bool = False) -> float | None:
+        """Where an important benefit (or harm) begins, on the analysis scale.
+
+        None without a minimal important difference, a direction or a "no difference", and for a harm that cannot be.
+        """
+        null = self.null
+        if self.mid is None or self.higher_is_worse is None or null is None:
+            return None
+        sign = -1 if self.higher_is_worse != harm else 1
+        if self.compares_ratios:
+            return self.analysis(null) + sign * abs(math.log(self.mid))
+        return self._within(null + sign * self.mid)
+
     def side(self, value: float) -> str | None:
         """Which side a value on the analysis scale favours, or None when the direction is unknown or there is no difference."""
         null = self.null_effect
@@ -107,8 +182,9 @@ class Question:
 
     def to_dict(self) -> dict[str, Any]:
         own = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        if self.no_difference is None:  # results of before this field stay as they were, byte for byte
-            del own["no_difference"]
+        for name in ("no_difference", "size"):  # results of before these fields stay as they were, byte for byte
+            if own[name] is None:
+                del own[name]
         return own
 
     @classmethod

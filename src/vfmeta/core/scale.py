@@ -21,21 +21,22 @@ class Scale:
     name : str
         What stands before the name of what people read, as in "log RR"; empty where the analysis is on that very scale.
     to_read, to_analysis : callable
-        From the analysis scale to the one people read, and back; both take the sample sizes too where ``sized``.
+        From the analysis scale to the one people read, and back; both take the sample sizes (person-times) too where ``sized``.
     domain : (float, float)
         What values can be, as people read them.
-    printed : bool
-        Whether print and figures show the scale people read; elsewhere they still show the analysis scale.
     sized : bool
-        Whether the way hangs on the sample size.
+        Whether the way hangs on the sample size, or person-time.
     """
 
     name: str
     to_read: Way
     to_analysis: Way
     domain: Pair = (-math.inf, math.inf)
-    printed: bool = False
     sized: bool = False
+
+    def at(self, size: float | np.ndarray) -> Scale:
+        """The same scale for one sample size, or one a value."""
+        return Scale(self.name, lambda x: self.to_read(x, size), lambda x: self.to_analysis(x, size), self.domain)
 
 
 def _same(x: np.ndarray) -> np.ndarray:
@@ -108,8 +109,8 @@ def _from_freeman_tukey_root(x: np.ndarray, time: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(x), np.nan, (inside - 1 / (4 * inside * time)) ** 2)
 
 
-READ = Scale("", _same, _same, printed=True)
-LOG = Scale("log", _exp, _log, (0.0, math.inf), printed=True)
+READ = Scale("", _same, _same)
+LOG = Scale("log", _exp, _log, (0.0, math.inf))
 LOGIT = Scale("logit", _expit, _logit, (0.0, 1.0))
 FISHER_Z = Scale("Fisher's z of", np.tanh, np.arctanh, (-1.0, 1.0))
 ARCSINE = Scale("arcsine", _from_arcsine, _arcsine, (0.0, 1.0))

@@ -12,7 +12,8 @@ class Effect:
     ``rows`` names the figures it was made from, ``steps`` says in words what code did to them, ``unused`` what else the
     study printed for the same question and why it was not taken. ``arms`` are the experimental and control arm ids and
     ``arm_variances`` what each adds to ``v``, where that is known. ``target_week`` is the week that was asked for, in a table
-    of several, and ``outcome`` the outcome, in a table of several (else that of the question).
+    of several, and ``outcome`` the outcome, in a table of several (else that of the question). ``size`` is the sample size or
+    person-time of a measure that is turned back with it.
     """
 
     study_id: str
@@ -37,6 +38,7 @@ class Effect:
     arm_variances: tuple[float | None, float | None] = (None, None)
     target_week: float | None = None
     outcome: str = ""
+    size: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,7 +134,8 @@ def effect_size(
     exists, reason = _existing(chosen, y, v, [where[i] for i in places], missing)
     gone = [labels[i] for i in places[~exists]]
     left += [LeftOut(study_id=x, label=x, reason=reason) for x in gone]
-    made = tuple(_effect(labels[place], y[i], v[i], arrays, i) for i, place in enumerate(places) if exists[i])
+    sized = chosen.scale.sized
+    made = tuple(_effect(labels[place], y[i], v[i], arrays, i, sized=sized) for i, place in enumerate(places) if exists[i])
     extra = None if frame is None else frame.iloc[places[exists]].reset_index(drop=True)
     return EffectTable(asked, made, tuple(left), extra=extra, places=places[exists], rows_read=len(labels))
 
@@ -181,7 +182,7 @@ def _existing(measure: Measure, y: np.ndarray, v: np.ndarray, rows: list[str], m
     return exists, reason
 
 
-def _effect(label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: int) -> Effect:
+def _effect(label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: int, *, sized: bool) -> Effect:
     """One row of the effect table, with the counts people want to see beside it."""
 
     def pair(one: str, two: str, single: str) -> tuple[float | None, float | None]:
@@ -196,4 +197,5 @@ def _effect(label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: in
         v=float(v),
         n=pair("n1", "n2", "n"),
         events=pair("events1", "events2", "events"),
+        size=float(arrays["time" if "time" in arrays else "n"][i]) if sized else None,
     )

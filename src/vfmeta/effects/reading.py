@@ -96,7 +96,7 @@ def read(
         kept = np.arange(len(ys))
         covariance.refuse_shared(vcov, len(ys), kept)
         rows = Rows(len(ys), data, None, None if data is None and study is None else names)
-        return Studies(ys.copy(), vs.copy(), names, question or asked or Question(), details, (), kept, len(ys), rows)
+        return Studies(ys.copy(), vs.copy(), names, _asked(question, asked), details, (), kept, len(ys), rows)
     g = given(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question)
     keep, notes = g.complete({}, missing)
     covariance.refuse_shared(g.V, len(g.y), keep)
@@ -176,7 +176,7 @@ def effect_table(
     if is_table(data) and all(x is None for x in (y, v, se, V, ci, study)):
         if measure is not None and data.question.measure not in (measure, "GEN"):
             raise InputError(f"The table is about a {data.question.measure}, measure= says {measure}; give both the same.")
-        return data if question is None else replace(data, question=question)
+        return data if question is None else replace(data, question=_asked(question, data.question))
     g = given(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, once=False, level=level)
     keep, notes = g.complete({}, missing)
     labels = [g.labels[i] for i in keep.tolist()]
@@ -337,8 +337,17 @@ def _of_table(table: Any, others: dict[str, Any], V: Any, question: Question | N
         cov = covariance.read_matrix(own if V is None else V, k, labels, problems)
         vs = _diagonal(cov, labels, problems)
         empty = {"y": empty["y"], "V": np.isnan(vs)} if V is not None else empty
-    asked = question or getattr(table, "question", None) or Question()
+    asked = _asked(question, getattr(table, "question", None))
     return Given(ys, vs, cov, labels, asked, details, empty, Rows(k, table, None, labels), problems)
+
+
+def _asked(question: Question | None, own: Question | None) -> Question:
+    """The question given, or the table's; with the table's size to turn effects back, if it is of the same measure."""
+    if question is None or own is None:
+        return question or own or Question()
+    if own.size is None or question.size is not None or question.measure != own.measure:
+        return question
+    return replace(question, size=own.size)
 
 
 def _diagonal(cov: Any, labels: Sequence[str], problems: list[str]) -> np.ndarray:

@@ -34,8 +34,8 @@ def study_intervals(
     -------
     pandas.DataFrame
         Columns ``study, estimate, se, ci_low, ci_high, statistic, p_value, scale``; one row a study, on the analysis scale.
-        ``p_value`` is two-sided. Where the variance is 0, ``statistic`` and ``p_value`` are undefined unless the effect
-        differs from 0.
+        ``p_value`` is two-sided, for "no difference", and NaN where the measure has none. Where the variance is 0, both are
+        undefined unless the effect differs from that value.
 
     Raises
     ------
@@ -67,12 +67,13 @@ def study_intervals(
         raise InputError(
             [f"row {i + 1} ({labels[i]}): y = {y[i]:g}, v = {v[i]:g}; both must be numbers and v at least 0." for i in bad]
         )
-    se = np.sqrt(v)
+    se, question = np.sqrt(v), Question() if data is None else data.question
+    null = question.null_effect
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = y / se
+        z = (y - (np.nan if null is None else null)) / se
     half = -ndtri((1 - level) / 2) * se
     p = 2 * ndtr(-np.abs(z))
     frame = pd.DataFrame({
         "study": labels, "estimate": y, "se": se, "ci_low": y - half, "ci_high": y + half, "statistic": z, "p_value": p,
     })  # fmt: skip
-    return scaled(frame, Question() if data is None else data.question)
+    return scaled(frame, question)

@@ -59,6 +59,11 @@ class EffectTable:
     places: np.ndarray | None = field(default=None, repr=False, compare=False)
     rows_read: int = field(default=0, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        sizes = [e.size for e in self.effects if e.size is not None]
+        if self.question.facts.scale.sized and sizes:
+            object.__setattr__(self, "question", replace(self.question, size=len(sizes) / sum(1 / n for n in sizes)))
+
     def __len__(self) -> int:
         return len(self.effects)
 
@@ -256,7 +261,7 @@ class EffectTable:
                 "week": e.week, "reading": e.reading, "flag": "; ".join(f.replace("_", " ") for f in e.flags),
                 "rows": list(e.rows),
                 "sources": list(e.sources), "steps": list(e.steps), "unused": list(e.unused), "printed": list(e.printed),
-            }
+            } | ({} if e.size is None else {"size": e.size})
             for e in self.effects
         )  # fmt: skip
 
@@ -358,7 +363,8 @@ class EffectTable:
         lines: list[str] = []
         for e in hits:
             week = "" if e.week is None else f", week {tx.short(e.week)}"
-            lines.append(f"{e.label}{week}: y = {tx.short(e.y, 6)}, se = {tx.short(np.sqrt(e.v), 6)} ({self.question.measure})")
+            both = f"y = {tx.short(e.y, 6)}, se = {tx.short(np.sqrt(e.v), 6)}"
+            lines.append(f"{e.label}{week}: {both} ({self.question.facts.analysis_name})")
             lines += [f"  printed  {text}" for text in e.printed]
             lines += [f"  step     {text}" for text in e.steps]
             lines += [f"  not used {text}" for text in e.unused]
@@ -373,8 +379,13 @@ class EffectTable:
 
     def __str__(self) -> str:
         q = self.question
-        head = f"{q.experimental} v {q.control}: {q.outcome} ({q.measure}), k = {len(self)}"
-        rows = [f"  {self._name(e)}: {tx.short(q.display(e.y))} (se {tx.short(np.sqrt(e.v))})" for e in self.effects]
+        head = f"{tx.compared(q)} ({q.shown}), k = {len(self)}"
+        of = f"se {tx.spread_of(q)}".rstrip()
+        each = [q if e.size is None else replace(q, size=e.size) for e in self.effects]
+        rows = [
+            f"  {self._name(e)}: {tx.short(own.display(e.y))} ({of} {tx.short(np.sqrt(e.v))})"
+            for e, own in zip(self.effects, each, strict=True)
+        ]
         return "\n".join([head, *rows, *(f"  left out: {x.label} ({x.reason})" for x in self.left_out)])
 
 

@@ -20,12 +20,12 @@ def answer(record: Record) -> str:
     if fit is None:
         return _nothing(record)
     if k == 1:
-        label, found = record.data["studies"][0]["label"], finding(q, fit.estimate, fit.interval)
-        return f"Not enough to pool: one trial, {label}, found {found}; {hedge(fit.interval)}."
+        return f"Not enough to pool: one trial, {record.data['studies'][0]['label']}, found {finding(fit)}{hedge(fit)}."
     if post is not None and k <= 4:
-        return f"{count(k)} trials point to {finding(q, post.estimate, post.interval)}{chances(post)}; {hedge(post.interval)}."
-    wide = "" if fit.prediction is None else f"; in the next trial {tx.interval_text(q, fit.prediction)} is to be expected"
-    return f"{count(k)} trials give {finding(q, fit.estimate, fit.interval)}{wide}; {hedge(fit.interval)}."
+        return f"{count(k)} trials point to {finding(post)}{chances(post)}{hedge(post)}."
+    ahead = fit.shown_prediction
+    wide = "" if ahead is None else f"; a true effect of {tx.interval_text(q, ahead)} in a next trial is to be expected"
+    return f"{count(k)} trials give {finding(fit)}{wide}{hedge(fit)}."
 
 
 def why(record: Record) -> str:
@@ -33,11 +33,14 @@ def why(record: Record) -> str:
     fit, post = record.frequentist, record.posterior
     if fit is None or post is None or not 2 <= record.k <= 4:
         return ""
-    said = "rules out" if fit.excludes_null else "includes"
+    said, q = "rules out" if fit.excludes_null else "includes", record.question
+    shown = tx.interval_text(q, fit.interval)
+    if fit.wider_interval != fit.interval:
+        shown += f"; {tx.interval_text(q, fit.wider_interval)} with the ad hoc correction, which decides"
     return (
         "With so few trials the Bayesian result leads, because it carries how little is known of the differences "
         "between trials; "
-        f"the frequentist interval ({tx.interval_text(record.question, fit.interval)}) {said} “no difference”."
+        f"the frequentist interval ({shown}) {said} “no difference”."
     )
 
 

@@ -151,8 +151,8 @@ def analysis_row(record: Record) -> dict[str, Any]:
     row["leads"] = "Bayesian" if 2 <= record.k <= 4 and post else "frequentist"
     if fit.adhoc_interval is not None:
         row["adhoc"] = tx.interval_text(q, fit.adhoc_interval)
-    if fit.prediction is not None:
-        row["prediction"] = tx.interval_text(q, fit.prediction)
+    if fit.shown_prediction is not None:
+        row["prediction"] = tx.interval_text(q, fit.shown_prediction)
     if record.k > 1:
         row["heterogeneity"] = heterogeneity_text(fit)
     if post is not None:

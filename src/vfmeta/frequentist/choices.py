@@ -13,6 +13,9 @@ from vfmeta.effects import cells
 from vfmeta.effects.reading import Studies
 from vfmeta.kernels.tau2 import ESTIMATORS
 
+#: Hartung-Knapp's q below which effects differ by rounding alone: by 1e-8 of their standard errors
+IDENTICAL = 1e-16
+
 
 @dataclass(frozen=True)
 class Choices:

@@ -156,14 +156,16 @@ class LocationScaleResult(Coefficients):
         return {name: Design.from_dict(data[name]) for name in ("design", "scale_design")}
 
     def __str__(self) -> str:
-        lines = [f"Location-scale model, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
+        lines = [f"Location-scale model, k = {self.k}, {self.question.shown} ({self.method}, {self.test})"]
         lines += [
             f"{row.part:<9} {row.term:<24} {tx.short(row.estimate, 4):>10}  "
             f"({tx.span_text((row.ci_low, row.ci_high))})  p = {tx.short(row.p_value)}"
-            for row in self.coefficients.itertuples()
+            + (f"  {row.scale}" if row.part == "mean" else "")
+            for row in self.to_frame(on="read" if self._read else "analysis").itertuples()
         ]
         lines += [f"moderators of the mean: {self.omnibus}", f"moderators of tau2: {self.scale_omnibus}"]
-        lines.append(f"tau2 from {tx.short(self.tau2.min())} to {tx.short(self.tau2.max())}; residual {self.q}")
+        of = f" {tx.spread_of(self.question)}".rstrip()
+        lines.append(f"tau2{of} from {tx.short(self.tau2.min())} to {tx.short(self.tau2.max())}; residual {self.q}")
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 

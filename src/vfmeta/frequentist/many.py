@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
 from vfmeta.effects.columns import refuse_clash
 from vfmeta.effects.long_table import LISTED, read_long
-from vfmeta.frequentist.choices import check_choices
+from vfmeta.frequentist.choices import IDENTICAL, check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.kernels.tails import NAMES
@@ -74,14 +74,15 @@ def random_effects_many(
     DataFrame
         One row a group, in order of first appearance: ``by``, k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal),
         p_value, prediction_low, prediction_high, tau2, i2 (percent), h2, q, q_df, q_p_value. A group of one study stands for
-        itself (Wald interval; tau2, i2, h2 NaN); NaN in the prediction interval says that it is undefined.
+        itself (Wald interval; tau2, i2, h2 NaN); NaN in the prediction interval says that it is undefined. Last come what
+        `random_effects` would warn of, in short: ``notes`` (a categorical of texts, "" where there is nothing to say),
+        ``zero_width`` (all effects are identical but for rounding, so that the Hartung-Knapp interval has no width and p
+        means nothing) and ``converged`` (False: tau2 did not settle, a warning names the group, and its row is NaN).
 
     Raises
     ------
     InputError
         Every fault with its row (counted from 1) and column; a backend that is unknown, or "dask" without a client.
-    ConvergenceError
-        When tau2 of some group did not settle; the groups are named.
 
     Examples
     --------
@@ -107,18 +108,26 @@ def random_effects_many(
     # one piece: the system hands out memory page by page, which would cost as much as a third of the fits
     width = estimators.columns(wants)
     block = np.empty((width + len(NAMES), len(k)))
-    try:
-        out = _fit(*arrays, out=block[:width]) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
-    except ConvergenceError as error:
-        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in list(error.rows)[:LISTED])
-        raise ConvergenceError(f"The iteration for tau2 did not settle for {', '.join(keys)} = {names}.") from error
+    out = _fit(*arrays, out=block[:width]) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
+
+    def groups(which: np.ndarray) -> str:
+        rows = [str(tuple(data[keys].iloc[heads[i]])) for i in np.flatnonzero(which)[:LISTED].tolist()]
+        return f"{', '.join(keys)} = {', '.join(rows)}" + (" and others" if which.sum() > LISTED else "")
+
+    converged = ~np.isnan(out[:, 0])
+    if not converged.all():
+        converged |= k == 1  # a single study has no tau2
+    lost = None if converged.all() else ~converged
+    if lost is not None:
+        warn(f"The iteration for tau2 did not settle for {groups(lost)}; those rows are NaN.")
+        out[lost, 1:5] = np.nan
     model = "common" if estimator == "common" else "random"
     values = fit_columns(
         out, k, model, test, level,
         prediction=prediction if model == "random" else None, estimated=isinstance(estimator, str),
         room=block[width:],
     )  # fmt: skip
-    refuse_clash(keys, [*values, "tau2_low", "tau2_high"])
+    refuse_clash(keys, [*values, "tau2_low", "tau2_high", "notes", "zero_width", "converged"])
     table: dict[str, Any] = {key: data[key].take(heads).to_numpy() for key in keys} | values
     if tau2_interval:
         table |= {"tau2_low": out[:, 7], "tau2_high": out[:, 8]}
@@ -126,13 +135,42 @@ def random_effects_many(
     broken = ~np.isfinite(checked[0])
     for column in checked[1:]:
         broken |= ~np.isfinite(column)
+    if lost is not None:
+        broken &= converged
     if broken.any():
-        names = ", ".join(str(tuple(data[keys].iloc[heads[i]])) for i in np.flatnonzero(broken)[:LISTED])
         raise InputError(
-            "Effects and variances span more orders of magnitude than double precision holds, for "
-            f"{', '.join(keys)} = {names}; rescale y and v."
+            f"Effects and variances span more orders of magnitude than double precision holds, for {groups(broken)}; rescale "
+            "y and v."
         )
-    return pd.DataFrame(table, copy=False)
+    return pd.DataFrame(table | _flags(out, k, test, converged, tau2_interval), copy=False)
+
+
+_NOTES = (
+    "one study, nothing was pooled", "two studies, the heterogeneity is all but unknown", "Hartung-Knapp q below 1",
+    "all effects are identical, the interval has width zero and is no certainty", "the interval of tau2 is empty",
+    "tau2 did not settle",
+)  # fmt: skip
+
+
+def _flags(out: np.ndarray, k: np.ndarray, test: str, converged: np.ndarray, tau2_interval: bool) -> dict[str, Any]:
+    """What `random_effects` would warn of, of many pools: one bit a note, and one category for each set of bits met."""
+    import pandas as pd
+
+    bits = np.uint8(1) * (k == 1) + np.uint8(2) * (k == 2)
+    zero = np.zeros(len(k), dtype=bool)
+    if test == "HKSJ":
+        factor = out[:, 4]  # NaN of a single study is below nothing
+        zero = factor < IDENTICAL
+        bits += np.uint8(4) * (factor < 1 - 1e-9) + np.uint8(8) * zero
+    if tau2_interval:
+        bits += np.uint8(16) * (np.isnan(out[:, 7]) & (k > 1))
+    bits += np.uint8(32) * ~converged
+    met = np.flatnonzero(np.bincount(bits, minlength=64))
+    place = np.zeros(64, dtype=np.int8)
+    place[met] = np.arange(len(met))
+    texts = ["; ".join(note for j, note in enumerate(_NOTES) if b >> j & 1) for b in met.tolist()]
+    notes = pd.Categorical.from_codes(place[bits], dtype=pd.CategoricalDtype(texts))
+    return {"notes": notes, "zero_width": zero, "converged": converged}
 
 
 def _fit(
@@ -140,9 +178,12 @@ def _fit(
     level: float, wants: int, threads: int | None = None, out: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     with np.errstate(over="ignore", invalid="ignore"):
-        return estimators.fit_ragged(
-            y, v, order, start, tau2, weights=weights, level=level, wants=wants, threads=threads, out=out
-        )
+        try:
+            return estimators.fit_ragged(
+                y, v, order, start, tau2, weights=weights, level=level, wants=wants, threads=threads, out=out
+            )
+        except ConvergenceError as error:  # of some; they are NaN, and said to be
+            return error.found
 
 
 def _through_joblib(arrays: tuple[Any, ...], backend: str | None, jobs: int | None) -> np.ndarray:
@@ -165,19 +206,8 @@ def _through_joblib(arrays: tuple[Any, ...], backend: str | None, jobs: int | No
         tasks = []
         for low, high in pairwise(edges.tolist()):
             rows = slice(start[low], start[high]) if order is None else order[start[low] : start[high]]
-            tasks.append(delayed(_batch)(
-                low, y[rows], v[rows], start[low : high + 1] - start[low], tau2,
-                None if weights is None else weights[rows], level, wants,
+            tasks.append(delayed(_fit)(
+                y[rows], v[rows], None, start[low : high + 1] - start[low], tau2, None if weights is None else weights[rows],
+                level, wants, 1,
             ))  # fmt: skip
         return np.concatenate(Parallel()(tasks))
-
-
-def _batch(
-    first: int, y: np.ndarray, v: np.ndarray, start: np.ndarray, tau2: str | float, weights: np.ndarray | None, level: float,
-    wants: int,
-) -> np.ndarray:  # fmt: skip
-    try:
-        return _fit(y, v, None, start, tau2, weights, level, wants, 1)
-    except ConvergenceError as error:
-        error.rows = [first + i for i in error.rows]
-        raise

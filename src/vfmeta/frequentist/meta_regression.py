@@ -14,7 +14,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies, read
-from vfmeta.frequentist.choices import asked_for, check_method, row_weights
+from vfmeta.frequentist.choices import IDENTICAL, asked_for, check_method, row_weights
 from vfmeta.frequentist.regression_result import RegressionResult, degrees, joint, selected
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.kernels.least_squares import CollinearError
@@ -150,6 +150,7 @@ def fitted(
     df = degrees(f, test, np.eye(p))
     se = np.sqrt(np.diag(f.vb))
     t = ratio(f.beta, se)
+    p_values = two_sided(t, df)
     half = quantile(level, df) * se
     chosen = selected(design.names, design.intercept, omnibus)
     residual_df = k - p
@@ -164,7 +165,7 @@ def fitted(
             f"The Hartung-Knapp factor q = {f.factor:.6g} is below 1, so the intervals are narrower than the studies' own "
             'precision supports; test="HKSJ-adhoc" keeps it at 1.'
         )
-    if test.startswith("HKSJ") and f.factor == 0:
+    if test == "HKSJ" and f.factor < IDENTICAL:
         notes.append("The studies fit the model without any residual: the interval has width zero and is no certainty.")
     if residual_df == 1:
         notes.append("One degree of freedom is left: the residual heterogeneity is all but unknown.")
@@ -172,7 +173,7 @@ def fitted(
     if len(alone) and residual_df:
         notes.append(f"A coefficient rests on one study alone: {', '.join(s.labels[i] for i in alone)}.")
     result = RegressionResult(
-        question=s.question, terms=design.names, estimate=f.beta, se=se, statistic=t, p_value=two_sided(t, df),
+        question=s.question, terms=design.names, estimate=f.beta, se=se, statistic=t, p_value=p_values,
         interval=np.column_stack([f.beta - half, f.beta + half]), level=level,
         df=None if df is None else np.broadcast_to(np.asarray(df, dtype=float), (p,)).copy(), vb=f.vb, tau2=f.tau2,
         tau2_se=f.tau2_se if estimated else None, i2=i2, h2=h2, r2=_r2(s, design, f, method, weights),
@@ -186,7 +187,7 @@ def fitted(
         design=design, fit=f, user_weights=weights, fixed_tau2=None if isinstance(method, str) else method,
     )  # fmt: skip
     scalars = [result.tau2, f.tau2_se, f.q, i2, h2]
-    numbers = np.concatenate([result.estimate, result.se, result.p_value, result.interval.ravel(), scalars])
+    numbers = np.concatenate([result.estimate, result.se, p_values, result.interval.ravel(), scalars])
     if not np.all(np.isfinite(numbers)):
         raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
     return result

@@ -11,7 +11,7 @@ import numpy as np
 from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.question import Pair
 from vfmeta.effects.reading import Studies
-from vfmeta.frequentist.choices import Choices
+from vfmeta.frequentist.choices import IDENTICAL, Choices
 from vfmeta.kernels import estimators
 from vfmeta.kernels.distributions import chi2_above, quantile, t_outside
 from vfmeta.kernels.least_squares import regression
@@ -81,12 +81,19 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
             f"The Hartung-Knapp factor q = {factor:.6g} is below 1, so the interval is narrower than the studies' own "
             "precision supports; the ad hoc interval (q = 1) stands beside it."
         )
-    if knapp and se == 0:
+    ahead = _prediction(s, c, estimate, se, se0, factor, tau2, t)
+    wider = adhoc or _around(estimate, t * se)
+    if ahead is not None and c.prediction not in ("auto", "fitted") and ahead[1] - ahead[0] < wider[1] - wider[0]:
+        notes.append(
+            f"The {c.prediction} prediction interval is narrower than the confidence interval, whose standard error it does "
+            "not use; it is no certainty about a next trial."
+        )
+    if c.test == "HKSJ" and factor < IDENTICAL:
         notes.append("All effects are identical: the Hartung-Knapp interval has width zero and must not be read as certainty.")
     weight = c.weights if c.weights is not None else (s.v.min() + tau2) / (s.v + tau2)
     result = FrequentistResult(
         question=s.question, model=c.model, k=s.k, estimate=estimate, se=se, interval=_around(estimate, t * se), level=c.level,
-        prediction=_prediction(s, c, estimate, se, se0, factor, tau2, t), tau2=tau2, labels=s.labels, y=s.y, v=s.v,
+        prediction=ahead, tau2=tau2, labels=s.labels, y=s.y, v=s.v,
         weights=100 * weight / weight.sum(), details=s.details, warnings=tuple(notes), call=call, statistic=statistic,
         p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf),
         q=TestResult(q, df, None, chi2_above(q, df)), i2=i2, tau2_interval=profile, method=c.method_name, test=c.test,
@@ -151,7 +158,8 @@ def p_value(statistic: float, df: int | None) -> float:
 
 def _finite(result: FrequentistResult) -> FrequentistResult:
     """The last gate: no result leaves with an undefined number in it."""
-    numbers = [result.estimate, result.se, *result.interval, result.p_value, result.q.statistic, result.q.p_value]
+    numbers = [result.estimate, result.se, *result.interval, result.q.statistic, result.q.p_value]
+    numbers += [] if result.question.null is None else [result.p_value]
     for pair in (result.prediction, result.tau2_interval, result.adhoc_interval):
         numbers += pair or ()
     numbers += [x for x in (result.tau2, result.i2, result.tau2_se, result.typical_variance) if x is not None]

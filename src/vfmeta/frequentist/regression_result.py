@@ -259,6 +259,11 @@ class RegressionResult(Coefficients):
     def _joint(self, matrix: np.ndarray, offset: np.ndarray | float = 0.0) -> TestResult:
         return joint(self.fit, self.test, matrix, offset)
 
+    def _omnibus(self, chosen: list[int], against: np.ndarray) -> TestResult:
+        if self.test != "KR" or np.isnan(against[chosen]).any():
+            return super()._omnibus(chosen, against)
+        return self._joint(np.eye(self.p)[chosen], against[chosen])
+
     def _pack(self) -> dict[str, Any]:
         return {"design": self.design.to_dict()}
 
@@ -270,10 +275,11 @@ class RegressionResult(Coefficients):
 
     def __str__(self) -> str:
         explained = "" if self.r2 is None else f", R2 = {tx.fixed(self.r2, 0)}%"
+        of = f" {tx.spread_of(self.question)}".rstrip()
         return self._text(
-            f"Meta-regression, k = {self.k}, {self.question.measure} ({self.method}, {self.test})",
+            f"Meta-regression, k = {self.k}, {self.question.shown} ({self.method}, {self.test})",
             f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
-            f"residual tau2 {tx.short(self.tau2)}, I2 = {tx.fixed(self.i2, 0)}%{explained}; {self.q}",
+            f"residual tau2 {tx.short(self.tau2)}{of}, I2 = {tx.fixed(self.i2, 0)}%{explained}; {self.q}",
         )
 
 

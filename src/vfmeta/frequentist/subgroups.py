@@ -23,6 +23,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import TestResult, tail, welch
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,8 +170,15 @@ class SubgroupResult(Recorded):
         }
 
     def __str__(self) -> str:
-        shown = self.to_frame()[["term", "k", "estimate", "se", "ci_low", "ci_high", "tau2"]]
-        lines = [shown.to_string(index=False), f"difference between groups ({self.between_test}): {self.between}"]
+        q = self.question
+        shown = self.to_frame(on="read" if q.shown == q.facts.read_name else "analysis")
+        shown = shown[["term", "k", "estimate", *([] if shown["se"].isna().all() else ["se"]), "ci_low", "ci_high", "tau2"]]
+        if tx.spread_of(q):
+            shown = shown.rename(columns={"tau2": f"tau2 {tx.spread_of(q)}"})
+        lines = [
+            f"subgroups, k = {self.k}, {q.shown} ({self.method}, {self.test}), {tx.level_text(self.level)} CI",
+            shown.to_string(index=False), f"difference between groups ({self.between_test}): {self.between}",
+        ]  # fmt: skip
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
     @property

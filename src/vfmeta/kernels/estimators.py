@@ -75,7 +75,7 @@ def fit_ragged(
     Raises
     ------
     ConvergenceError
-        When an iteration did not settle; ``rows`` of the error holds which.
+        When an iteration did not settle; ``rows`` of the error holds which, and ``found`` all fits, theirs NaN.
     """
     index, start = _ANY if order is None else owned(order, np.int64), owned(start, np.int64)
     k = start[1:] - start[:-1]
@@ -267,6 +267,6 @@ def _settled(out: np.ndarray, k: np.ndarray, wants: int) -> np.ndarray:
         failed |= np.isnan(out[8]) & (k > 1)
     if failed.any():
         error = ConvergenceError("The iteration for tau2 did not settle; do the effects span too many orders of magnitude?")
-        error.rows = np.flatnonzero(failed).tolist()
+        error.rows, error.found = np.flatnonzero(failed).tolist(), out.T
         raise error
     return out.T

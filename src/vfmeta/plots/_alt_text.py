@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vfmeta.plots.rows import checked_sections, study_rows
@@ -45,7 +46,7 @@ def alt_text(
     lead = next(b.lead for b in blocks if b.lead is not None)
     q = lead.question
     out = [
-        f"Forest plot of {q.experimental} versus {q.control}, {tx.outcome_text(q)}: {_lower(tx.measure_text(q))} "
+        f"Forest plot of {tx.compared(replace(q, outcome=tx.outcome_text(q)), 'versus', ', ')}: {_lower(tx.measure_text(q))} "
         f"with {tx.level_text(lead.level)} intervals."
     ]
     for block in blocks:
@@ -76,8 +77,8 @@ def _section(block: Section) -> list[str]:
         out.append(f"{model_text(fit)}: {tx.effect_text(fit.question, fit.estimate, fit.interval)}.")
         if fit.adhoc_interval is not None:
             out.append(f"With the ad hoc correction the interval is {tx.interval_text(fit.question, fit.adhoc_interval)}.")
-        if fit.prediction is not None:
-            out.append(f"Prediction interval {tx.interval_text(fit.question, fit.prediction)}.")
+        if fit.shown_prediction is not None:
+            out.append(f"Prediction interval {tx.interval_text(fit.question, fit.shown_prediction)}.")
         out.append(f"{heterogeneity_text(fit)}.")
     if post is not None:
         out.append(

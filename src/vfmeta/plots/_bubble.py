@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.plots import axis
 from vfmeta.plots.style import STYLE, applied, plain_axes
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, pr
     Notes
     -----
     The line holds the other columns of the design at their means, so it must not be read where the moderator enters the
-    formula twice (splines, squares, interactions): such a fit is refused. Effects are shown on the analysis scale.
+    formula twice (splines, squares, interactions): such a fit is refused. Effects are shown as people read them, ratios on a
+    logarithmic axis.
 
     Examples
     --------
@@ -56,13 +58,14 @@ def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, pr
     at = names.index(moderator)
     grid = np.tile(x.mean(axis=0), (101, 1))
     grid[:, at] = np.linspace(x[:, at].min(), x[:, at].max(), 101)
-    line = fit.predict(grid)
+    q = fit.question
+    line = {name: q.display(column.to_numpy()) for name, column in fit.predict(grid).drop(columns="scale").items()}
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt
 
             ax = plt.figure(figsize=(4.6, 3.2), facecolor="white").add_axes((0.14, 0.16, 0.83, 0.74))
-        wide = line[["prediction_low", "prediction_high"]].to_numpy()
+        wide = np.column_stack([line["prediction_low"], line["prediction_high"]])
         if prediction and np.isfinite(wide).all():
             ax.plot(grid[:, at], wide, color=STYLE["frequentist"], lw=0.8, ls=(0, (3, 2)), gid="prediction")
         ax.fill_between(
@@ -70,12 +73,19 @@ def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, pr
         )
         ax.plot(grid[:, at], line["estimate"], color=STYLE["frequentist"], lw=1.4, gid="line")
         ax.scatter(
-            x[:, at], fit.y, s=12 + 260 * fit.weights / fit.weights.max(), color=STYLE["frequentist"], alpha=0.45, ec="white",
-            lw=0.5, gid="effects",
+            x[:, at], q.display(fit.y), s=12 + 260 * fit.weights / fit.weights.max(), color=STYLE["frequentist"], alpha=0.45,
+            ec="white", lw=0.5, gid="effects",
         )  # fmt: skip
-        ax.axhline(0, color=STYLE["null"], lw=0.8)
+        if q.null is not None:
+            ax.axhline(q.null, color=STYLE["null"], lw=0.8, gid="null")
         ax.set_xlabel(moderator, fontsize=STYLE["text"])
-        ax.set_ylabel(f"{fit.question.outcome} ({fit.question.measure})", fontsize=STYLE["text"])
+        if q.is_ratio:
+            ax.set_yscale("log")
+            ends = tuple(q.analysis(y) for y in ax.get_ylim())
+            shown = axis.ticks(ends, q, 2.3, lambda _: 0.16)
+            ax.set_yticks([y for y, _ in shown], [label for _, label in shown])
+            ax.set_yticks([], minor=True)
+        ax.set_ylabel(f"{q.outcome} ({q.shown})", fontsize=STYLE["text"])
         ax.set_title(title, fontsize=STYLE["text"], loc="left")
         ax.tick_params(labelsize=STYLE["small"])
         plain_axes(ax, "left", "bottom")

@@ -95,7 +95,7 @@ def forest(
         draft = [r for i, b in enumerate(blocks) for r in rw.section_rows(b, i, lambda s: [s], prediction=prediction)]
         ends = axis.limits(draft, question, xlim, side=0.27)
         zero = question.null_effect
-        null = 0.5 if zero is None else min(max((zero - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)
+        null = 0.5 if zero is None else min(max(axis.share(question, ends, zero), 0.0), 1.0)
         sheet = build(
             blocks, null=null, title=title or "", notes=[*_legend(blocks, draft, ends), *_mark_notes(draft, flag_note), *notes],
             wide=width if ax is None else max(_box(ax)[0], STYLE["width"][0]), prediction=prediction,
@@ -114,7 +114,7 @@ def _legend(blocks: Sequence[Section], rows: Sequence[Row], ends: Pair) -> list[
     if any(r.hollow for r in rows):
         out.append("Hollow square: shown, not pooled.")
     question = next(b.lead.question for b in blocks if b.lead is not None)
-    mid = tx.mid_value(question)
+    mid = question.mid_effect()
     if mid is not None and ends[0] < mid < ends[1]:
         out.append(tx.mid_note(question))
     priors = [priors_text(b.posterior) for b in blocks if b.posterior is not None and b.posterior.k > 1]
@@ -208,12 +208,12 @@ class _Drawing:
         zero = q.null_effect
         if zero is not None and self.ends[0] <= zero <= self.ends[1]:
             ax.axvline(q.display(zero), color=STYLE["null"], lw=0.8 * self.scale, zorder=1, gid="null")
-        mid = tx.mid_value(q)
+        mid = q.mid_effect()
         if mid is not None and self.ends[0] < mid < self.ends[1]:
-            ax.axvline(mid, color=STYLE["mid"], lw=0.8 * self.scale, ls=(0, (4, 3)), zorder=1, gid="mid")
+            ax.axvline(q.display(mid), color=STYLE["mid"], lw=0.8 * self.scale, ls=(0, (4, 3)), zorder=1, gid="mid")
             label = f"MID {tx.mid_text(q)}"
             half = text_width(label, STYLE["small"]) / 2
-            x = sheet.plot[0] + (mid - self.ends[0]) / (self.ends[1] - self.ends[0]) * (sheet.plot[1] - sheet.plot[0])
+            x = sheet.plot[0] + axis.share(q, self.ends, mid) * (sheet.plot[1] - sheet.plot[0])
             x = min(max(x, sheet.plot[0] + half), sheet.plot[1] - half)
             self._text(x, -0.1, label, size=STYLE["small"], color=STYLE["muted"], ha="center", gid="mid-label")
 

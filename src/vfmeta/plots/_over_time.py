@@ -137,7 +137,10 @@ def _draw(weeks: list[float], blocks: list[Section], ax: Axes) -> None:
             colour, where = STYLE[name], shift(points)
             a, b = (q.display(min(max(x, low), high)) for x in result.interval)
             ax.plot([week, week], [a, b], color=colour, lw=1.5, transform=where, zorder=3, gid=f"{name}-interval")
-            for cut, edge, marker in ((result.interval[0] < low, low, 11), (result.interval[1] > high, high, 10)):
+            if result.wider_interval != result.interval:  # with the ad hoc correction
+                a, b = (q.display(min(max(x, low), high)) for x in result.wider_interval)
+                ax.plot([week, week], [a, b], color=colour, lw=0.7, transform=where, zorder=2.5, gid=f"{name}-adhoc")
+            for cut, edge, marker in ((result.wider_interval[0] < low, low, 11), (result.wider_interval[1] > high, high, 10)):
                 if cut:  # 10 and 11 are triangles that stand on the point, upwards and downwards
                     ax.plot([week], [q.display(edge)], marker=marker, ms=6, mew=0, color=colour, transform=where, clip_on=False,
                             zorder=4, gid="arrow")  # fmt: skip
@@ -152,7 +155,7 @@ def _draw(weeks: list[float], blocks: list[Section], ax: Axes) -> None:
 def _as_row(result: Result) -> Row:
     from vfmeta.plots.rows import Row
 
-    return Row("pooled", estimate=result.estimate, interval=result.interval)
+    return Row("pooled", estimate=result.estimate, interval=result.wider_interval)
 
 
 def _dress(weeks: list[float], blocks: list[Section], ax: Axes, ends: tuple[float, float]) -> None:
@@ -161,11 +164,11 @@ def _dress(weeks: list[float], blocks: list[Section], ax: Axes, ends: tuple[floa
     small = STYLE["small"]
     if q.null is not None:
         ax.axhline(q.null, color=STYLE["null"], lw=0.8, zorder=0.5, gid="null")
-    mid = tx.mid_value(q)
+    mid = q.mid_effect()
     if mid is not None and ends[0] < mid < ends[1]:
-        ax.axhline(mid, color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), zorder=0.5, gid="mid")
+        ax.axhline(q.display(mid), color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), zorder=0.5, gid="mid")
         label = f"MID {tx.mid_text(q)}"
-        ax.annotate(label, (1, mid), (-2, 2), ax.get_yaxis_transform(), "offset points", ha="right", va="bottom",
+        ax.annotate(label, (1, q.display(mid)), (-2, 2), ax.get_yaxis_transform(), "offset points", ha="right", va="bottom",
                     fontsize=small, color=STYLE["muted"], gid="mid-label")  # fmt: skip
     labels = [f"{w:g}\n{_size(b)}" for w, b in zip(weeks, blocks, strict=True)]
     ax.set_xticks(weeks, labels, fontsize=STYLE["text"])

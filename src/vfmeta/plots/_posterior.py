@@ -66,8 +66,12 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
     q = post.question
     grid, density = np.asarray(post.grid, dtype=float), np.asarray(post.density, dtype=float) / np.max(post.density)
     x = q.display(grid)
+    if q.scale.name and not q.is_ratio:  # the same probability on an axis that is stretched
+        density = density / np.maximum(np.gradient(x, grid), 1e-300)
+        density = np.where(np.isin(x, np.array(q.facts.domain)), 0.0, density)
+        density = density / density.max()
     span = grid[-1] - grid[0]
-    mid = tx.mid_value(q)
+    mid = q.mid_effect()
     low, high = grid[0], grid[-1]
     if q.null_effect is not None:
         low, high = min(low, q.null_effect - 0.06 * span), max(high, q.null_effect + 0.06 * span)
@@ -98,7 +102,7 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
     if q.null is not None:
         ax.axvline(q.null, color=STYLE["null"], lw=0.8, gid="null")
     if mid is not None and low < mid < high:
-        ax.axvline(mid, color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), gid="mid")
+        ax.axvline(q.display(mid), color=STYLE["mid"], lw=0.8, ls=(0, (4, 3)), gid="mid")
         ax.annotate(f"MID {tx.mid_text(q)}", (q.display(mid), 1), (3, -2), ax.get_xaxis_transform(), "offset points", va="top",
                     fontsize=STYLE["small"], color=STYLE["muted"])  # fmt: skip
     a, b = (q.display(v) for v in post.interval)

@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from vfmeta.core.messages import InputError
-from vfmeta.text.numbers import mid_value, number
+from vfmeta.text.numbers import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,8 +59,8 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
     others = [x for r in rows if r.kind != "study" and r.interval is not None for x in r.interval]
     left = min([left, *(x for x in others if x >= low - 2 * reach)])
     right = max([right, *(x for x in others if x <= high + 2 * reach)])
-    mid = mid_value(question)
-    if mid is not None and abs(mid) <= 0.75 * (right - left):
+    mid = question.mid_effect()
+    if mid is not None and null is not None and abs(mid - null) <= 0.75 * (right - left):
         left, right = min(left, mid), max(right, mid)
     span = right - left
     left, right = left - 0.03 * span, right + 0.03 * span
@@ -79,7 +79,24 @@ def _given(xlim: Pair, question: Question) -> Pair:
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (question.is_ratio and low <= 0):
         above = ", both above 0 because the axis of a ratio is logarithmic" if question.is_ratio else ""
         raise InputError(f"xlim is ({low:g}, {high:g}); give two finite numbers, the smaller first{above}.")
+    domain = question.facts.domain
+    if domain is not None and not question.is_ratio and question.scale.name:  # the ends of some domains lie at infinity
+        edge = 1e-9 * (high - low)
+        low, high = max(low, domain[0] + edge), min(high, domain[1] - edge)
+        if low >= high:
+            raise InputError(f"xlim lies outside what a {question.facts.words.lower()} can be.")
     return question.analysis(low), question.analysis(high)
+
+
+def place(question: Question, value: float) -> float:
+    """Where a value on the analysis scale stands along an axis, which is logarithmic for ratios and even for all else."""
+    return value if question.is_ratio else question.display(value)
+
+
+def share(question: Question, ends: Pair, value: float) -> float:
+    """The same as a share of the axis between its ends, 0 to 1."""
+    low, high = (place(question, x) for x in ends)
+    return (place(question, value) - low) / (high - low)
 
 
 def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], float]) -> list[tuple[float, str]]:
@@ -95,21 +112,25 @@ def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], 
     width : callable
         Width of a label in inches.
     """
-    span = ends[1] - ends[0]
+    low, high = (place(question, x) for x in ends)
+    span = high - low
+
+    def along(x: float) -> float:
+        return math.log(x) if question.is_ratio else x
 
     def fits(shown: list[tuple[float, str]]) -> bool:
-        places = [question.analysis(x) / span * inches for x, _ in shown]
+        places = [along(x) / span * inches for x, _ in shown]
         sizes = [width(label) for _, label in shown]
         return all(
             places[i + 1] - places[i] > (sizes[i] + sizes[i + 1]) / 2 + 0.1 for i in range(len(shown) - 1)
         )  # fmt: skip
 
     def score(shown: list[tuple[float, str]]) -> tuple[bool, int]:
-        return question.analysis(shown[-1][0]) - question.analysis(shown[0][0]) > 0.6 * span, len(shown)
+        return along(shown[-1][0]) - along(shown[0][0]) > 0.6 * span, len(shown)
 
     best: list[tuple[float, str]] = []
-    for candidate in _CANDIDATES if question.is_ratio else _linear(ends):
-        inside = [x for x in candidate if ends[0] <= question.analysis(x) <= ends[1]]
+    for candidate in _CANDIDATES if question.is_ratio else _linear((low, high)):
+        inside = [x for x in candidate if low <= along(x) <= high]
         shown = [(x, _label(x)) for x in inside]
         if 2 <= len(shown) <= 9 and fits(shown) and (not best or score(shown) > score(best)):
             best = shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,13 +148,18 @@ def study_label(result: Result, i: int) -> str:
 
 def study_rows(result: Result, section: int = 0) -> list[Row]:
     """One row for each study, in the order of the result."""
-    frame, digits_by = result.studies, typical_width(result)
+    frame, digits_by, q = result.studies, typical_width(result), result.question
     used, counts = pooled(result), has_counts(result)
     rows = []
     for i in range(len(result.labels)):
         info = detail(result, i)
         interval = (float(frame["ci_low"].iloc[i]), float(frame["ci_high"].iloc[i]))
         estimate = float(frame["estimate"].iloc[i])
+        own = detail(result, i).get("size")
+        if own is not None and q.size is not None:  # each study is turned back with its own size
+            alone = replace(q, size=own)
+            estimate, low, high = (q.analysis(alone.display(x)) for x in (estimate, *interval))
+            interval = (low, high)
         arms = (_arm(info, "experimental", counts), _arm(info, "control", counts))
         flag = info.get("flag")
         flag = "" if flag is None or flag is False or (isinstance(flag, float) and math.isnan(flag)) else str(flag).strip()
@@ -162,7 +167,7 @@ def study_rows(result: Result, section: int = 0) -> list[Row]:
         rows.append(
             Row(
                 kind="study", label=study_label(result, i),
-                effect=tx.effect_text(result.question, estimate, interval, width=digits_by), arms=arms,
+                effect=tx.effect_text(q, estimate, interval, width=digits_by), arms=arms,
                 weight=float(frame["weight"].iloc[i]) if used[i] and result.k > 1 else math.nan,  # alone it weighs nothing
                 estimate=estimate, interval=interval, hollow=not used[i], marks=marks, flag=flag, section=section,
             )
@@ -225,8 +230,8 @@ def _frequentist_rows(fit: FrequentistResult | None, index: int, prediction: boo
     if fit.adhoc_interval is not None:
         label, shown = "with the ad hoc correction (q < 1)", f"({tx.interval_text(q, fit.adhoc_interval, width=digits_by)})"
         rows.append(Row("adhoc", label, shown, estimate=fit.estimate, interval=fit.adhoc_interval, section=index))
-    if prediction and fit.prediction is not None:
-        rows.append(_prediction("prediction", q, fit.prediction, index, digits_by))
+    if prediction and fit.shown_prediction is not None:
+        rows.append(_prediction("prediction", q, fit.shown_prediction, index, digits_by))
     return rows
 
 

@@ -11,6 +11,7 @@ from vfmeta.core.params import OnScale
 from vfmeta.core.question import Question
 from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
+from vfmeta.results.wald import TestResult, carried, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -31,13 +32,64 @@ class Coefficients(Recorded):
     level: float
     warnings: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if self.question.null_effect == 0:  # what the engines test
+            return
+        against = self.against
+        statistic = ratio(self.estimate - against, self.se)
+        object.__setattr__(self, "statistic", statistic)
+        object.__setattr__(self, "p_value", two_sided(statistic, self.df))
+        names = getattr(self, "omnibus_of", self.terms if len(self.terms) == 1 else ())
+        chosen = [i for i, name in enumerate(self.terms) if name in names]
+        if np.any(against[chosen] != 0):
+            object.__setattr__(self, "omnibus", self._omnibus(chosen, against))
+
+    def _design(self) -> np.ndarray:
+        """The design matrix, shape (k, p)."""
+        return self.design.x
+
+    @property
+    def against(self) -> np.ndarray:
+        """What each coefficient is tested against: no difference for mean effects, and 0 for slopes and differences.
+
+        NaN for the mean effect of a measure that has no such value.
+        """
+        null, share = self.question.null_effect, carried(self._design())
+        return np.where(share == 0, 0.0, share * (math.nan if null is None else null))
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Whether a coefficient is a slope or a difference and not itself a mean effect, shape (p,)."""
+        return carried(self._design()) != 1
+
+    def _omnibus(self, chosen: list[int], against: np.ndarray) -> TestResult:
+        old = self.omnibus
+        if np.isnan(against[chosen]).any():
+            return TestResult(math.nan, old.df, old.df_residual, math.nan)
+        vb = self.vb[np.ix_(chosen, chosen)]
+        return wald(self.estimate[chosen] - against[chosen], vb, old.df_residual)
+
+    def _shown(self) -> tuple[np.ndarray, np.ndarray, str]:
+        """Estimates and intervals as print has them, and what they are."""
+        return told(self.question, self.slopes, self.estimate, self.interval)
+
+    @property
+    def _read(self) -> bool:
+        """Whether the coefficients can be told on the scale people read."""
+        return can_be_read(self.question, self.slopes)
+
+    def _foot(self) -> tuple[str, ...]:
+        """What the numbers of slopes are, where that is not what the heading says."""
+        turned = self.question.is_ratio and self.slopes.any() and not self.slopes.all()
+        return (f"beside mean effects, numbers are ratios of {self.question.shown} per unit",) if turned else ()
+
     @property
     def coefficients(self) -> pd.DataFrame:
         """One row per coefficient: term, estimate, se, ci_low, ci_high, statistic, df, p_value, scale."""
         return self.to_frame()
 
     def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
-        """The coefficients; ``on="read"`` turns logs of ratios to ratios."""
+        """The coefficients; ``on="read"`` turns logs of ratios to ratios, and their slopes to ratios per unit."""
         import pandas as pd
 
         frame = pd.DataFrame({
@@ -45,17 +97,36 @@ class Coefficients(Recorded):
             "ci_high": self.interval[:, 1], "statistic": self.statistic, "df": math.inf if self.df is None else self.df,
             "p_value": self.p_value,
         })  # fmt: skip
-        return scaled(frame, self.question, on, slopes=self.terms != ("Intercept",))
+        return scaled(frame, self.question, on, slopes=self.slopes)
 
     def _text(self, head: str, *foot: str) -> str:
         """The coefficients below a heading, what is said of all of them, and the notes."""
         width = max(12, *map(len, self.terms))
+        estimate, interval, what = self._shown()
+        se = f"se {tx.spread_of(self.question)}".rstrip()
+        wide = max(10, len(what)), max(8, len(se))
         rows = [
-            f"{n:<{width}}  {tx.short(b, 4):>10}  {tx.short(s):>8}  {tx.span_text((lo, hi)):>22}  {tx.short(p):>8}"
-            for n, b, s, (lo, hi), p in zip(self.terms, self.estimate, self.se, self.interval, self.p_value, strict=True)
+            f"{n:<{width}}  {tx.short(b, 4):>{wide[0]}}  {tx.short(s):>{wide[1]}}  {tx.span_text(ci):>22}  {tx.short(p):>8}"
+            for n, b, s, ci, p in zip(self.terms, estimate, self.se, interval, self.p_value, strict=True)
         ]
-        columns = f"{'':<{width}}  {'estimate':>10}  {'se':>8}  {f'{tx.level_text(self.level)} CI':>22}  {'p':>8}"
-        return "\n".join([head, columns, *rows, *foot, *(f"note: {w}" for w in self.warnings)])
+        columns = f"{'':<{width}}  {what:>{wide[0]}}  {se:>{wide[1]}}  {f'{tx.level_text(self.level)} CI':>22}  {'p':>8}"
+        return "\n".join([head, columns, *rows, *self._foot(), *foot, *(f"note: {w}" for w in self.warnings)])
+
+
+def can_be_read(question: Question, slopes: np.ndarray) -> bool:
+    """Whether coefficients can be told on the scale people read: exponentials of slopes are ratios, else only mean effects."""
+    turned = question.shown == question.facts.read_name
+    return turned and (question.is_ratio or not question.scale.name or not slopes.any())
+
+
+def told(
+    question: Question, slopes: np.ndarray, estimate: np.ndarray, interval: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Coefficients (p,) and intervals (p, 2) as print has them, and what they are: as people read them where that can be."""
+    if not (question.scale.name and can_be_read(question, slopes)):
+        return estimate, interval, question.facts.analysis_name
+    turn = question.scale.to_read if question.is_ratio else question.display
+    return turn(estimate), turn(interval), f"ratio of {question.shown}" if slopes.all() else question.shown
 
 
 def predictions(

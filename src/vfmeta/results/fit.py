@@ -19,7 +19,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits, tau2_limits
 from vfmeta.results.information import Information
-from vfmeta.results.wald import TestResult
+from vfmeta.results.wald import TestResult, quantile, ratio, two_sided
 from vfmeta.text import fit as fit_text
 from vfmeta.text import numbers as tx
 
@@ -61,10 +61,20 @@ class Result(Recorded):
         return self.question.side(self.estimate)
 
     @property
+    def wider_interval(self) -> Pair:
+        """The interval by which sides and words are judged."""
+        return self.interval
+
+    @property
+    def shown_prediction(self) -> Pair | None:
+        """The prediction interval that stands beside `wider_interval`."""
+        return self.prediction
+
+    @property
     def excludes_null(self) -> bool:
-        """Whether the interval leaves out "no difference"; False where nothing means that."""
-        null = self.question.null_effect
-        return null is not None and (self.interval[0] > null or self.interval[1] < null)
+        """Whether the wider interval leaves out "no difference"; False where nothing means that."""
+        null, (low, high) = self.question.null_effect, self.wider_interval
+        return null is not None and (low > null or high < null)
 
     @property
     def studies(self) -> pd.DataFrame:
@@ -118,13 +128,15 @@ class Result(Recorded):
 class FrequentistResult(Result):
     """A frequentist pool.
 
-    ``statistic`` and ``p_value`` test "no difference" (``question.null``); for a measure that has none they hold 0 on the
-    analysis scale, and are not printed.
+    ``statistic`` and ``p_value`` test "no difference" (``question.null``), on the analysis scale; they are NaN for a measure of
+    one group whose question names no such value.
     ``q`` is Cochran's test of heterogeneity, ``i2`` is in percent, ``tau2_interval`` is the Q-profile interval (None when it is
     empty or undefined; `heterogeneity_interval` has others), ``test`` names how the interval was made and
     ``adhoc_interval`` is the ad hoc Hartung-Knapp interval where the plain one used q < 1. ``tau2_se`` is the standard error of
     tau2, ``typical_variance`` the sampling variance to which I2 and H2 hold tau2. ``likelihoods`` are those of the model, "ML"
-    and "REML", at the estimates shown (none for a single study); `information` hands them out.
+    and "REML", at the estimates shown (none for a single study); `information` hands them out. ``interval`` and ``prediction``
+    are those asked for; print, page and figure add the ad hoc interval where there is one, judge by it (`wider_interval`) and
+    show the prediction interval that goes with it (`shown_prediction`).
     """
 
     engine: ClassVar[str] = "frequentist"
@@ -146,12 +158,28 @@ class FrequentistResult(Result):
 
     def __post_init__(self) -> None:
         null = self.question.null_effect
-        if null and self.se > 0:  # the engines test 0 on the analysis scale
-            from scipy.special import ndtr, stdtr
+        if null == 0:  # what the engines test
+            return
+        z = math.nan if null is None else float(ratio(np.asarray(self.estimate - null), np.asarray(self.se)))
+        object.__setattr__(self, "statistic", z)
+        object.__setattr__(self, "p_value", float(two_sided(np.asarray(z), self.df)))
 
-            z = (self.estimate - null) / self.se
-            object.__setattr__(self, "statistic", z)
-            object.__setattr__(self, "p_value", 2 * float(ndtr(-abs(z)) if self.df is None else stdtr(self.df, -abs(z))))
+    @property
+    def wider_interval(self) -> Pair:
+        """The ad hoc interval where there is one, else the interval: by this sides and words are judged."""
+        return self.interval if self.adhoc_interval is None else self.adhoc_interval
+
+    @property
+    def shown_prediction(self) -> Pair | None:
+        """The prediction interval with the standard error and df of the wider interval, than which it is never narrower.
+
+        Of another kind than "fitted" it is ``prediction`` itself.
+        """
+        if self.prediction is None or self.adhoc_interval is None or self.prediction_method != "fitted":
+            return self.prediction
+        own, ahead = (self.adhoc_interval[1] - self.adhoc_interval[0]) / 2, float(quantile(self.level, self.df))
+        half = math.hypot(own, ahead * math.sqrt(self.tau2 or 0.0))
+        return self.estimate - half, self.estimate + half
 
     @property
     def h2(self) -> float | None:

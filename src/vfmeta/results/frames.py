@@ -17,29 +17,35 @@ EFFECTS = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 
 
 def scaled(
-    frame: pd.DataFrame | dict[str, Any], question: Question, on: OnScale = "analysis", *, slopes: bool = False
+    frame: pd.DataFrame | dict[str, Any], question: Question, on: OnScale = "analysis", *, slopes: bool | np.ndarray = False
 ) -> pd.DataFrame:
     """The table, or table of these columns, with a column ``scale``; ``on="read"`` turns its effects to what people read.
 
-    A standard error belongs to the analysis scale and is missing on another one. ``slopes`` says that the rows are
-    coefficients: exponentials of them are ratios, but on no other turned scale do they stand for themselves.
+    A standard error belongs to the analysis scale and is missing on another one. ``slopes`` says which rows are no mean
+    effects: exponentials of them are ratios per unit, but on no other turned scale do they stand for themselves.
     """
     choice("on", on, OnScale)
     facts = question.facts
-    if on == "analysis" or not facts.scale.name:
-        return _with(frame, {}, facts.analysis_name if on == "analysis" else facts.read_name)
-    if facts.scale.sized:
+    if on == "analysis":
+        return _with(frame, {}, facts.analysis_name)
+    if question.size is None and facts.scale.sized:
         raise InputError(
-            f'on="read": {facts.analysis_name} is turned back with the sample size of each study, which a pool has none of; '
-            'use on="analysis".'
+            f'on="read": {facts.analysis_name} is turned back with a sample size, which effects without their table have none '
+            'of; give one as Question(size=...), or use on="analysis".'
         )
-    if slopes and not question.is_ratio:
+    if np.any(slopes) and facts.scale.name and not question.is_ratio:
         raise InputError(
             f'on="read": a coefficient of {facts.analysis_name} is no {facts.read_name}; use predict(on="read") for the '
             "effects it stands for."
         )
-    turned = {n: facts.scale.to_read(np.asarray(frame[n], dtype=float)) for n in EFFECTS if n in frame}
-    return _with(frame, turned | ({"se": np.nan} if "se" in frame else {}), facts.read_name)
+
+    def turn(name: str) -> np.ndarray:
+        values = np.asarray(frame[name], dtype=float)
+        return np.where(slopes, question.scale.to_read(values), question.display(values))
+
+    turned: dict[str, Any] = {name: turn(name) for name in EFFECTS if name in frame}
+    gone = {"se": np.nan} if "se" in frame and facts.scale.name else {}
+    return _with(frame, turned | gone, facts.read_name)
 
 
 def _with(frame: pd.DataFrame | dict[str, Any], more: dict[str, Any], scale: str) -> pd.DataFrame:

@@ -82,6 +82,19 @@ def welch(estimate: np.ndarray, se: np.ndarray, df: np.ndarray) -> TestResult:
     return tail(statistic, g - 1, (g**2 - 1) / (3 * loose) if loose > 0 else math.inf)
 
 
+def carried(x: np.ndarray) -> np.ndarray:
+    """How much each coefficient of a design ``x`` (k, p) moves when all effects move by 1, shape (p,).
+
+    1 for what is itself a mean effect (an intercept, a mean per group), 0 for slopes and differences, so that a value of "no
+    difference" is met by so much of it in each.
+    """
+    one = np.ones(len(x))
+    found = np.linalg.lstsq(x, one, rcond=None)[0]
+    if np.max(np.abs(x @ found - one)) > 1e-8:
+        return np.zeros(x.shape[1])
+    return np.where(np.abs(found) < 1e-8, 0.0, np.where(np.abs(found - 1) < 1e-8, 1.0, found))
+
+
 def tail(statistic: float, m: int, df: float | None) -> TestResult:
     """A chi-squared (``df`` None) or F statistic with its p value."""
     from scipy.special import chdtrc, fdtrc

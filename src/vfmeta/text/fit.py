@@ -32,6 +32,10 @@ class Pooled(Protocol):
     def warnings(self) -> Sequence[str]: ...
     @property
     def favours(self) -> str | None: ...
+    @property
+    def excludes_null(self) -> bool: ...
+    @property
+    def wider_interval(self) -> Pair: ...
 
 
 class Test(Protocol):
@@ -53,7 +57,7 @@ class Fit(Pooled, Protocol):
     @property
     def adhoc_interval(self) -> Pair | None: ...
     @property
-    def prediction(self) -> Pair | None: ...
+    def shown_prediction(self) -> Pair | None: ...
     @property
     def tau2(self) -> float | None: ...
     @property
@@ -105,7 +109,7 @@ def heterogeneity_text(fit: Fit) -> str:
     if fit.i2 is not None:
         parts.append(f"I² = {tx.fixed(fit.i2, 0)}%")
     parts += [f"Q = {tx.number(fit.q.statistic, 2)} on {fit.q.df} df", tx.p_text(fit.q.p_value)]
-    return "Heterogeneity: " + ", ".join(parts)
+    return f"Heterogeneity {tx.spread_of(fit.question)}".rstrip() + ": " + ", ".join(parts)
 
 
 def few_trials_text(k: int, *, bayesian: bool) -> str:
@@ -134,23 +138,28 @@ def console_text(fit: Fit) -> str:
     """A frequentist pool as the console shows it."""
     q = fit.question
     lines = [
-        f"{fit.model} effects, k = {fit.k}, {q.measure} ({fit.method}, {fit.test})",
-        f"{q.experimental} v {q.control}: {q.outcome}",
+        f"{fit.model} effects, k = {fit.k}, {q.shown} ({fit.method}, {fit.test})",
+        tx.compared(q),
         f"estimate   {tx.short(q.display(fit.estimate))}  ({tx.level_text(fit.level)} CI {read_span(q, fit.interval)})",
     ]
     if q.null is not None:
         lines.append(f"p          {tx.short(fit.p_value)}" + ("" if q.no_difference is None else f" (of {q.null:g})"))
+    else:
+        lines.append("not tested (the question names no value to test: no_difference=)")
     if fit.adhoc_interval is not None:
         lines.append(f"ad hoc HK  {read_span(q, fit.adhoc_interval)}  (q was below 1)")
-    if fit.prediction is not None:
-        lines.append(f"next trial {read_span(q, fit.prediction)}")
+    if fit.shown_prediction is not None:
+        lines.append(f"true effect in a next trial {read_span(q, fit.shown_prediction)}")
     if fit.tau2 is None:
         lines.append("tau2       not estimable")
     else:
         span = f" ({fit.tau2_interval_method} {tx.span_text(fit.tau2_interval)})" if fit.tau2_interval else ""
         i2 = "" if fit.i2 is None else f", I2 = {tx.fixed(fit.i2, 0)}%"
         test = f"Q = {tx.fixed(fit.q.statistic, 2)} on {fit.q.df} df, p = {tx.short(fit.q.p_value)}"
-        lines.append(f"tau2       {tx.short(fit.tau2)}{span}{i2}, {test}")
+        of = f" {tx.spread_of(q)}".rstrip()
+        lines.append(f"tau2       {tx.short(fit.tau2)}{of}{span}{i2}, {test}")
     if fit.favours:
-        lines.append(f"the estimate favours {fit.favours}")
+        side = f"rules out no difference and favours {fit.favours}"
+        which = "ad hoc interval" if fit.adhoc_interval is not None else "interval"
+        lines.append(f"the {which} {side if fit.excludes_null else 'includes no difference: neither side is favoured'}")
     return "\n".join([*lines, *(f"note: {w}" for w in fit.warnings)])

@@ -77,8 +77,10 @@ def value_text(question: Question, value: float, *, width: float = math.nan) -> 
         Half width of its interval; only raw effects (``"GEN"``) choose their digits by it.
     """
     facts, shown = question.facts, question.display(value)
+    if facts.one_group and question.scale.name:
+        return _level(shown)
     if facts.is_ratio:
-        return _level(shown) if facts.one_group else _ratio(shown)
+        return _ratio(shown)
     return number(shown, _general_digits(width) if facts.digits is None else facts.digits)
 
 
@@ -111,8 +113,22 @@ def level_text(level: float) -> str:
 
 
 def measure_text(question: Question) -> str:
-    """The effect measure in words."""
-    return question.facts.words
+    """The effect measure in words, with the scale where it is not the one people read."""
+    facts = question.facts
+    return facts.words if question.scale.name == facts.scale.name else f"{facts.words} ({facts.scale.name})"
+
+
+def spread_of(question: Question) -> str:
+    """``of log RR``: of what tau is the spread, where that is not what people read."""
+    return f"of {question.facts.analysis_name}" if question.facts.scale.name else ""
+
+
+def compared(question: Question, against: str = "v", then: str = ": ") -> str:
+    """``drug v placebo: outcome``; without sides that nobody named where one group is measured."""
+    sides, unnamed = [question.experimental, question.control], [type(question).experimental, type(question).control]
+    if question.facts.one_group:
+        sides = [side for side, name in zip(sides, unnamed, strict=True) if side != name]
+    return f" {against} ".join(sides) + (then if sides else "") + question.outcome
 
 
 def outcome_text(question: Question) -> str:
@@ -184,20 +200,32 @@ def with_span(name: str, value: str, span: str) -> str:
     return f"{head} ({span})" if span else head
 
 
-def mid_value(question: Question) -> float | None:
-    """The minimal important benefit on the analysis scale, with its sign; None without a direction: no side is the benefit."""
-    null = question.null_effect
-    if question.mid is None or question.higher_is_worse is None or null is None:
-        return None
-    return null - abs(question.mid) if question.higher_is_worse else null + abs(question.mid)
-
-
 def mid_text(question: Question) -> str:
     """The minimal important benefit where it stands on the axis; empty when it is unknown."""
-    mid = mid_value(question)
+    mid = question.mid_effect()
     if mid is None:
         return ""
-    return _ratio(question.display(mid)) if question.is_ratio else f"{MINUS if mid < 0 else ''}{abs(mid):g}"
+    shown = question.display(mid)
+    return _ratio(shown) if question.compares_ratios else f"{MINUS if shown < 0 else ''}{abs(shown):g}"
+
+
+def important_text(question: Question, *, harm: bool = False) -> str:
+    """Beyond what a benefit or harm is important: "a risk ratio of 0.8", "1.5 points"; empty when it is unknown."""
+    place, facts = question.mid_effect(harm=harm), question.facts
+    if place is None or question.mid is None:
+        return ""
+    if question.compares_ratios:
+        return f"{a(facts.noun)} of {question.display(place):.3g}"
+    if facts.steps is not None:
+        return f"{facts.steps * question.mid:g} {facts.unit}"
+    if question.null:
+        return f"{question.display(place):.3g}"
+    return f"{question.mid:g}" + (f" {facts.within}" if facts.within else "")
+
+
+def a(noun: str) -> str:
+    """A noun with its article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def mid_note(question: Question) -> str:

@@ -59,7 +59,7 @@ def bayes_text(post: Posterior) -> str:
         return one_trial_text()
     low, high = (tx.spread_text(x, post.question) for x in post.tau.interval)
     tau = tx.with_span("τ", tx.spread_text(post.tau.median, post.question), f"{tx.level_text(post.level)} CrI {low} to {high}")
-    return "Bayesian: " + ", ".join([*benefit_texts(post), tau])
+    return "Bayesian: " + ", ".join([*benefit_texts(post), f"{tau} {tx.spread_of(post.question)}".rstrip()])
 
 
 def benefit_texts(post: Posterior) -> list[str]:
@@ -67,7 +67,7 @@ def benefit_texts(post: Posterior) -> list[str]:
     parts = []
     if post.p_benefit is not None:
         parts.append(f"P(benefit) {tx.probability_text(post.p_benefit)}")
-    if post.p_benefit_mid is not None and tx.mid_value(post.question) is not None:
+    if post.p_benefit_mid is not None and post.question.mid_effect() is not None:
         parts.append(
             f"P(benefit beyond {tx.mid_text(post.question).lstrip(tx.MINUS)}) {tx.probability_text(post.p_benefit_mid)}"
         )
@@ -85,14 +85,15 @@ def console_text(post: Posterior) -> str:
     q = post.question
     kind = f"{tx.level_text(post.level)} {post.interval_kind}"
     lines = [
-        f"Bayesian random effects, k = {post.k}, {q.measure} ({post.method})",
-        f"{q.experimental} v {q.control}: {q.outcome}",
+        f"Bayesian random effects, k = {post.k}, {q.shown} ({post.method})",
+        tx.compared(q),
         f"estimate   {tx.short(q.display(post.estimate))}  ({kind} {read_span(q, post.interval)})",
-        f"next trial {read_span(q, post.next_trial.interval)}",
-        f"tau        {tx.short(post.tau.median)}  ({tx.span_text(post.tau.interval)})",
+        f"true effect in a next trial {read_span(q, post.next_trial.interval)}",
+        f"tau        {tx.short(post.tau.median)}  ({tx.span_text(post.tau.interval)}) {tx.spread_of(q)}".rstrip(),
     ]
     if post.p_benefit is not None:
-        beyond = "" if post.p_benefit_mid is None else f", of a benefit beyond {q.mid:g}: {tx.fixed(post.p_benefit_mid, 3)}"
+        size = tx.important_text(q)
+        beyond = "" if post.p_benefit_mid is None else f", of a benefit beyond {size}: {tx.fixed(post.p_benefit_mid, 3)}"
         lines.append(f"probability of any benefit: {tx.fixed(post.p_benefit, 3)}{beyond}")
     lines += [f"prior: {p}" for p in post.priors]
     return "\n".join([*lines, *(f"note: {w}" for w in post.warnings)])
@@ -110,12 +111,12 @@ def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
     q = post.question
     level = tx.level_text(post.level)
     trials = "1 trial" if post.k == 1 else f"{post.k} trials"
-    side = f", in favour of {post.favours}" if post.favours else ""
-    if not post.excludes_null:
-        side += "; the interval includes “no difference”"
+    side = f", in favour of {post.favours}" if post.favours and post.excludes_null else ""
+    if q.null is not None and not post.excludes_null:
+        side = "; the interval includes “no difference”"
     interval = f"{level} credible interval {_span(q, post.interval)}"
     lines = [
-        f"{_capital(q.experimental)} against {q.control}, {q.outcome}: {trials}.",
+        f"{_capital(tx.compared(q, 'against', ', '))}: {trials}.",
         f"The mean effect is {_effect(q, post.estimate)} ({interval}){_unit(q)}{side}.",
     ]
     ten = _on_ten(q, post)
@@ -123,7 +124,8 @@ def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
         lines.append(ten)
     if post.p_benefit is not None:
         beyond = "" if post.p_benefit_mid is None else f"; of a benefit beyond {_mid(q)}: {_chance(post.p_benefit_mid)}"
-        harm = "" if post.p_harm_mid is None else f", beyond that difference: {_chance(post.p_harm_mid)}"
+        size = tx.important_text(q, harm=True) if q.compares_ratios or q.null else "that difference"
+        harm = "" if post.p_harm_mid is None else f", beyond {size}: {_chance(post.p_harm_mid)}"
         lines.append(
             f"Probability of any benefit from {q.experimental}: {_chance(post.p_benefit)}{beyond}. "
             f"Of harm: {_chance(1 - post.p_benefit)}{harm}."
@@ -133,7 +135,7 @@ def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
     if post.p_next_benefit is not None:
         following += f"; it favours {q.experimental} with a probability of {_chance(post.p_next_benefit)}"
         if post.p_next_benefit_mid is not None:
-            following += f", by more than that difference with {_chance(post.p_next_benefit_mid)}"
+            following += f", and beyond what is important with {_chance(post.p_next_benefit_mid)}"
     lines.append(following + ".")
     lines.append(_prior(post, sensitivity))
     return "\n".join([*lines, *(f"Note: {w}" for w in post.warnings)])
@@ -141,11 +143,11 @@ def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
 
 def _effect(q: Question, value: float) -> str:
     facts = q.facts
-    if facts.is_ratio:
-        return f"{'' if facts.one_group else f'{_a_ratio(q)} of '}{q.display(value):.2f}"
+    if q.compares_ratios:
+        return f"{tx.a(facts.noun)} of {tx.value_text(q, value)}"
     if facts.steps is not None:
         return f"{facts.steps * abs(value):.1f} {facts.unit} {'lower' if value < 0 else 'higher'}"
-    return f"{value:.2f}"
+    return tx.value_text(q, value) if facts.one_group or facts.scale.name else f"{value:.2f}"
 
 
 def _span(q: Question, pair: tuple[float, float]) -> str:
@@ -154,7 +156,8 @@ def _span(q: Question, pair: tuple[float, float]) -> str:
         return f"{low:g} to {high:g}"
     factor, unit = q.facts.steps, q.facts.unit
     if factor is None:
-        return f"{q.display(low):.2f} to {q.display(high):.2f}"
+        turned = q.facts.one_group or q.facts.scale.name
+        return tx.interval_text(q, pair) if turned else f"{low:.2f} to {high:.2f}"
     if (low < 0) == (high < 0):
         small, large = sorted((factor * abs(low), factor * abs(high)))
         return f"{small:.1f} to {large:.1f} {unit} {'lower' if low < 0 else 'higher'}"
@@ -167,11 +170,6 @@ def _unit(q: Question) -> str:
     return f" in {q.facts.within}" if q.facts.within else ""
 
 
-def _a_ratio(q: Question) -> str:
-    noun = q.facts.noun
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
 def _on_ten(q: Question, post: Posterior) -> str:
     """The same on 0-10, where the scale is another."""
     if not q.facts.on_scale or q.points is None or tuple(q.points) == (0, 10):
@@ -182,14 +180,7 @@ def _on_ten(q: Question, post: Posterior) -> str:
 
 
 def _mid(q: Question) -> str:
-    assert q.mid is not None
-    if q.is_ratio:
-        size = f"{_a_ratio(q)} of {q.display(abs(q.mid)):.2g}"
-    elif q.facts.steps is not None:
-        size = f"{q.facts.steps * q.mid:g} {q.facts.unit}"
-    else:
-        size = f"{q.mid:g}"
-    return f"{size} (the minimal important difference)"
+    return f"{tx.important_text(q)} (the minimal important difference)"
 
 
 def _chance(p: float) -> str:
@@ -206,11 +197,16 @@ def _prior(post: Posterior, sensitivity: Any) -> str:
     if post.tau_prior_median is not None:
         few = post.k < 5 and sensitivity is None  # what power-scaling found says the same of these very trials
         said.append(
-            f"The trials moved the median of the spread between them from {post.tau_prior_median:.2g} (prior) "
+            f"The trials moved the median of the spread between them{_of(post)} from {post.tau_prior_median:.2g} (prior) "
             f"to {post.tau.median:.2g}"
             + ("; with so few of them the prior decides much of how wide the intervals are." if few else ".")
         )
     return " ".join([*said, f"Priors: {'; '.join(post.priors)}."])
+
+
+def _of(post: Posterior) -> str:
+    of = tx.spread_of(post.question)
+    return f" ({of})" if of else ""
 
 
 def _capital(text: str) -> str:

@@ -89,7 +89,7 @@ class BootstrapResult(Recorded):
         })  # fmt: skip
         low, high = self.tau2_interval
         last = {"term": "tau2", "estimate": self.tau2, "se": self.tau2_se, "ci_low": low, "ci_high": high, "scale": "tau2"}
-        frame = scaled(frame, self.question, on, slopes=self.terms != ("Intercept",))
+        frame = scaled(frame, self.question, on, slopes=np.array([term != "Intercept" for term in self.terms]))
         return pd.concat([frame, pd.DataFrame([last])], ignore_index=True)
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,4 +109,9 @@ def _model(fit: FrequentistResult) -> str:
 
 
 def _columns(fit: FrequentistResult, out: np.ndarray, k: np.ndarray) -> dict[str, np.ndarray]:
-    return fit_columns(out, k, _model(fit), fit.call["test"], fit.level, fit.question.null_effect or 0.0)
+    return fit_columns(out, k, _model(fit), fit.call["test"], fit.level, _null(fit))
+
+
+def _null(fit: FrequentistResult) -> float:
+    null = fit.question.null_effect
+    return math.nan if null is None else null

@@ -77,9 +77,9 @@ def permutation_test(
     """Test the coefficients without trusting their distribution.
 
     With moderators the rows of the design are dealt out anew among the studies; with an intercept alone the signs of the
-    effects are turned (which takes them as symmetric about zero when there is no effect). Each arrangement is refitted with the
-    same estimator and test, and the p value is the share of arrangements whose statistic is at least as extreme as the one
-    seen.
+    effects are turned (which takes them as symmetric about "no difference" when there is no effect). Each arrangement is
+    refitted with the same estimator and test, and the p value is the share of arrangements whose statistic is at least as
+    extreme as the one seen.
 
     Parameters
     ----------
@@ -122,20 +122,29 @@ def permutation_test(
         drawn = (rng.choice([1.0, -1.0], size=r.k) if alone else rng.permutation(r.k) for _ in range(draws - 1))
     chosen = selected(r.terms, r.design.intercept, list(r.omnibus_of))
     seen, seen_omnibus = np.abs(r.statistic), r.omnibus.statistic
+    y = r.y - _moved(r)
     beyond, beyond_omnibus, count = np.zeros(r.p), 0, 0
     if not everything:
         beyond, beyond_omnibus, count = np.ones(r.p), 1, 1  # the arrangement seen
     while batch := list(itertools.islice(drawn, _BATCH)):
         block, same = np.stack(batch), np.broadcast_to(np.arange(r.k), (len(batch), r.k))
-        t, q = _statistics(r, chosen, r.y * block, x, same) if alone else _statistics(r, chosen, r.y, x, block)
+        t, q = _statistics(r, chosen, y * block, x, same) if alone else _statistics(r, chosen, y, x, block)
         beyond += (np.abs(t) >= seen * (1 - _TIE)).sum(axis=0)
         beyond_omnibus += int((q >= seen_omnibus * (1 - _TIE)).sum())
         count += len(batch)
     return PermutationResult(
-        question=r.question, terms=r.terms, statistic=r.statistic, p_value=beyond / count,
-        omnibus_p_value=beyond_omnibus / count, draws=count, exact=bool(everything), k=r.k, method=r.method, test=r.test,
+        question=r.question, terms=r.terms, statistic=r.statistic,
+        p_value=np.where(np.isnan(seen), np.nan, beyond / count),
+        omnibus_p_value=math.nan if math.isnan(seen_omnibus) else beyond_omnibus / count, draws=count,
+        exact=bool(everything), k=r.k, method=r.method, test=r.test,
         call={"function": "permutation_test", "draws": draws, "exact": exact, "seed": seed},
     )  # fmt: skip
+
+
+def _moved(r: RegressionResult) -> float:
+    """By how much effects are moved so that "no difference" is 0, where the design has a mean effect to test."""
+    null = r.question.null_effect
+    return 0.0 if null is None or r.slopes.all() else null
 
 
 def _statistics(

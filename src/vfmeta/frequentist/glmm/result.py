@@ -189,9 +189,9 @@ class CountRegressionResult(Coefficients):
     def __str__(self) -> str:
         span = "" if self.tau2_interval is None else f" (profile likelihood {tx.span_text(self.tau2_interval)})"
         return self._text(
-            f"Meta-regression of counts, k = {self.k}, {self.question.measure} ({self.model}, {self.test})",
+            f"Meta-regression of counts, k = {self.k}, {self.question.shown} ({self.model}, {self.test})",
             f"moderators ({', '.join(self.omnibus_of)}): {self.omnibus}",
-            f"residual tau2 {tx.short(self.tau2)}{span}; {self.q}",
+            f"residual tau2 {tx.short(self.tau2)} {tx.spread_of(self.question)}{span}; {self.q}",
         )
 
 

@@ -91,7 +91,7 @@ def leave_out(fit: MultivariateResult, cluster: Any) -> pd.DataFrame:
         gone = ", ".join(n for n, k in zip(d.names, sizes, strict=True) if k == p)
         warn(f"Without {gone} no degree of freedom is left: intervals and p values are undefined there.")
         df = np.where(df < 1, np.nan, df)
-    half, statistic = quantile(fit.level, df) * se, d.beta / se
+    half, statistic = quantile(fit.level, df) * se, (d.beta - fit.against) / se
     columns: dict[str, Any] = {
         "study": np.repeat(np.array(d.names, dtype=object), p), "term": list(fit.terms) * m, "k": np.repeat(sizes, p),
         "estimate": d.beta.ravel(), "se": se.ravel(), "ci_low": (d.beta - half).ravel(), "ci_high": (d.beta + half).ravel(),

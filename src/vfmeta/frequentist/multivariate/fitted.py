@@ -118,6 +118,9 @@ class MultivariateFit(Coefficients):
         logs = sum(float(np.linalg.slogdet(matrices)[1].sum()) for _, matrices in blocks)
         return -0.5 * (self.k * math.log(2 * math.pi) + logs)
 
+    def _design(self) -> np.ndarray:
+        return self.X
+
     @property
     def p(self) -> int:
         return len(self.terms)

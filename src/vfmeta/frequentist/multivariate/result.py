@@ -103,11 +103,13 @@ class MultivariateResult(MultivariateFit):
         return unpack(data, own) | {"random": tuple(RandomTerm.from_plain(t) for t in data["random"])}
 
     def __str__(self) -> str:
-        lines = [f"multivariate random effects, k = {self.k}, {self.question.measure} ({self.method}, {self.test})"]
+        estimate, intervals, what = self._shown()
+        lines = [f"multivariate random effects, k = {self.k}, {what} ({self.method}, {self.test})"]
         for i, name in enumerate(self.terms):
-            low, high = self.interval[i]
-            interval = tx.ci_text(self.level, (low, high), 4)
-            lines.append(f"{name}: {tx.short(self.estimate[i], 4)}  ({interval}), p = {tx.short(self.p_value[i])}")
+            interval = tx.ci_text(self.level, tuple(intervals[i]), 4)
+            lines.append(f"{name}: {tx.short(estimate[i], 4)}  ({interval}), p = {tx.short(self.p_value[i])}")
+        lines += self._foot()
+        of = f" {tx.spread_of(self.question)}".rstrip()
         for t in self.random:
             text = ", ".join(tx.short(v, 4) for v in t.variances)
             rho = (
@@ -115,7 +117,7 @@ class MultivariateResult(MultivariateFit):
                 if t.correlations
                 else ""
             )
-            lines.append(f"variance of {t.name} ({t.groups} groups, {t.structure}): {text}{rho}")
+            lines.append(f"variance of {t.name} ({t.groups} groups, {t.structure}){of}: {text}{rho}")
         if self.p > 1:
             lines.append(f"test of {', '.join(self.omnibus_of)}: {self.omnibus}")
         lines.append(f"residual heterogeneity: {self.q}")

@@ -87,6 +87,9 @@ class RobustResult(Coefficients):
         """How the standard errors were asked for."""
         return {"function": "robust", "kind": self.kind, "df": self.df_method, "level": self.level}
 
+    def _design(self) -> np.ndarray:
+        return self.parts.X
+
     def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
         """Mean effects with robust intervals at design rows ``new`` (m, p), those of the studies when left out.
 
@@ -169,17 +172,20 @@ class RobustResult(Coefficients):
         return matrix
 
     def __str__(self) -> str:
-        lines = [f"cluster-robust ({self.kind}, {self.df_method} df), k = {self.k} effects in {self.clusters} clusters"]
+        estimate, interval, what = self._shown()
+        head = f"cluster-robust ({self.kind}, {self.df_method} df), {what}"
+        lines = [f"{head}, k = {self.k} effects in {self.clusters} clusters"]
         lines += [
-            f"{n}: {tx.short(self.estimate[i], 4)}  "
+            f"{n}: {tx.short(estimate[i], 4)}  "
             + (
                 "(interval not estimable: it rests on one cluster)"
                 if math.isnan(self.se[i])
-                else f"({tx.ci_text(self.level, tuple(self.interval[i]), 4)}), df = {tx.fixed(self.df[i], 1)}, "
+                else f"({tx.ci_text(self.level, tuple(interval[i]), 4)}), df = {tx.fixed(self.df[i], 1)}, "
                 f"p = {tx.short(self.p_value[i])}"
             )
             for i, n in enumerate(self.terms)
         ]
+        lines += self._foot()
         return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
 
 
