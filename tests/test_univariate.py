@@ -352,3 +352,28 @@ def test_deviance_of_one_model_is_one_value() -> None:
     for other in others:
         assert other.information("ML").deviance == pytest.approx(by_hand, rel=1e-6)
         assert other.information("REML").deviance == pytest.approx(fit.information("REML").deviance, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["HTS", "Partlett-Riley"])
+def test_undefined_prediction_intervals_say_so(kind: str) -> None:
+    with pytest.warns(vf.VfmetaWarning, match=f"The {kind} prediction interval is undefined: 2 studies leave no degree"):
+        assert vf.random_effects(y=[0.5, 0.2], v=[0.1, 0.2], prediction=kind).prediction is None
+
+
+def test_intervals_of_width_zero_say_so() -> None:
+    with pytest.warns(vf.VfmetaWarning, match="interval and the prediction interval have width zero"):
+        fit = vf.random_effects(y=[0.5] * 3, v=[0.1, 0.2, 0.3])
+    assert fit.prediction == fit.interval == (0.5, 0.5)
+
+
+def test_pooled_double_arcsine_of_very_unequal_sizes_warns_and_offers_the_glmm() -> None:
+    """After metafor-project.org, analyses:miller1978. Sizes of one order pass without a word."""
+    data = {"x": [3, 15, 20, 2, 5], "n": [100000, 500000, 900000, 600, 4000000]}
+    with pytest.warns(vf.VfmetaWarning, match=r"sizes are very unequal.*as a proportion.*vf\.glmm"):
+        vf.random_effects(vf.effect_size("PFT", data=data, events="x", n="n"))
+    with pytest.warns(vf.VfmetaWarning, match=r"sizes are very unequal.*as a rate.*vf\.glmm"):
+        vf.random_effects(vf.effect_size("IRFT", data=data, events="x", time="n"))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        vf.random_effects(vf.effect_size("PFT", data={"x": [3, 6, 10, 9], "n": [11, 17, 21, 40]}, events="x", n="n"))
+    assert not [w for w in said if "unequal" in str(w.message)]
