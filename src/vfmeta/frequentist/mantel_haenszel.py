@@ -210,9 +210,8 @@ def _require_defined(measure: str, pool: tables.Pool, counts: Counts) -> None:
         why = f"no study has an event in {where}"
     else:
         why = "no study tells its arms apart on this measure (empty cells everywhere)"
-    raise InputError(
-        f"The {measure} cannot be pooled: {why}. Use a difference (RD, IRD), the beta-binomial model, or a Bayesian model."
-    )
+    other = "Use a difference (RD, IRD), the" if row(measure).is_ratio else "Use the"
+    raise InputError(f"The {measure} cannot be pooled: {why}. {other} beta-binomial model, or a Bayesian model.")
 
 
 def _tests(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool, correct: bool) -> dict[str, Any]:
