@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import vfmeta as vf
+from vfmeta.core import params
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.plan import Plan, load_plan, load_plans
 from vfmeta.evidence.run import run
@@ -151,7 +152,7 @@ def test_vertebroplasty_against_sham_asks_pain_early_and_late(plans: dict[str, P
             'measure = "WMD"\nweek',
             "analysis 2 (pain_12m), measure: Input should be 'MD'",
         ),
-        ("week = 52", 'week = 52\nmethod = "EB"', "analysis 2 (pain_12m), method: Input should be 'REML'"),
+        ("week = 52", 'week = 52\nmethod = "XB"', "analysis 2 (pain_12m), method: Input should be 'REML'"),
         ("week = 52", 'week = 52\nuse = ["everything"]', "analysis 2 (pain_12m), use 1: Input should be 'pool'"),
         ("week = 52", 'week = 52\ntau_prior = { family = "HalfNormal", sd = 1 }', "tau_prior: HalfNormal takes scale"),
         (
@@ -362,3 +363,26 @@ def test_a_sensitivity_analysis_restates_only_what_it_changes(tmp_path: Path) ->
     assert choices_of(plan, plan.analysis[1], "dl") == {**main, "method": "DL"}
     assert main["window"] == (40.0, 60.0)
     assert "tau2" not in main
+
+
+@pytest.mark.parametrize("name", ["studies", "index", "eligibility", "pain_studies"])
+@pytest.mark.parametrize("key", ['id = "question"', 'page = "vertebroplasty"', 'id = "pain_3m"'])
+def test_names_that_pages_and_results_keep_are_refused(tmp_path: Path, key: str, name: str) -> None:
+    said = fault_of(tmp_path, SOUND.replace(key, f'{key.split(" = ")[0]} = "{name}"'))
+    assert "keep for themselves" in said
+    assert repr(name) in said
+
+
+@pytest.mark.parametrize(("key", "option"), [("method", params.Method), ("test", params.Test), ("multi_arm", params.MultiArm),
+                                             ("zero", params.SingleZero), ("design", params.Design)])  # fmt: skip
+def test_plans_reach_whatever_the_engine_has(tmp_path: Path, key: str, option: Any) -> None:
+    for value in params.choices(option):
+        plan = load_plan(plan_file(tmp_path, SOUND.replace("points", f'{key} = "{value}"\npoints', 1)))
+        assert getattr(plan.analysis[0], key) == value
+
+
+def test_a_plan_forgives_what_the_engine_forgives_and_asks_what_was_meant(tmp_path: Path) -> None:
+    plan = load_plan(plan_file(tmp_path, SOUND.replace("points", 'method = "paule-mandel"\ntest = "knha"\npoints', 1)))
+    assert (plan.analysis[0].method, plan.analysis[0].test) == ("PM", "HKSJ")
+    assert "Did you mean 'REML'?" in fault_of(tmp_path, SOUND.replace("points", 'method = "REM"\npoints', 1))
+    assert "Did you mean 'window'?" in fault_of(tmp_path, SOUND.replace("window", "windov", 1))

@@ -70,6 +70,15 @@ CELLS = [
     ("studies.csv", "year", "20001", "between 1950 and 2100", "Read it again"),
     ("studies.csv", "cohort_id", "A b", "cannot be an identifier", "letters, digits and underscores"),
     ("interventions.csv", "review_intervention", "yes", "not true or false", "Write true or false"),
+    ("outcomes_continuous.csv", "n", " 20", "blank stands beside", "Write 20"),
+    ("outcomes_continuous.csv", "mean", "1e400", "that large", "Read it again"),
+    ("outcomes_continuous.csv", "sd", "1e300", "that large", "Read it again"),
+    ("outcomes_continuous.csv", "mean", "\u0663", "not a plain number", "decimal point"),  # an Arabic three
+    ("outcomes_continuous.csv", "locator", " ", "blank is no value", "Fill in the cell"),
+    ("outcomes_continuous.csv", "arm_id", "drugs", "Did you mean 'drug'?", "add it to the table"),
+    ("outcomes_binary.csv", "events", "\uff13", "not a whole number", "plain digits"),  # a full-width three
+    ("contrasts.csv", "note", "  ", "blank is no value", "Leave the cell empty"),
+    ("contrasts.csv", "contrast_of", "finall", "Did you mean 'final'?", "Use one of"),
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from benchmarks import slips as sweep
+from scipy import stats
 
 import vfmeta as vf
 from conftest import World
@@ -221,6 +222,62 @@ def test_the_control_arm_of_a_contrast_has_the_control_role(trial: World) -> Non
     assert "control role" in named(trial)[row]
     arms["placebo"]["role"] = "control"
     assert named(trial) == {}
+
+
+# intervals that lean to one side as printed
+
+
+@pytest.mark.parametrize(
+    ("printed_as", "limits"), [("experimental_minus_control", (-7.86, 9.27)), ("control_minus_experimental", (-9.27, 7.86))]
+)
+def test_a_trial_alone_keeps_its_printed_interval(trial: World, printed_as: str, limits: tuple[float, float]) -> None:
+    trial.contrast("a", "drug", "placebo", 2.41, -7.86, 9.27, instrument_id="vas100", printed_as=printed_as)
+    table = trial.compare()
+    assert table.frame[["ci_low", "ci_high", "level"]].to_numpy()[0].tolist() == pytest.approx([*limits, 0.95])
+    assert any("stays as printed" in step for step in table.effects[0].steps)
+    fit = vf.random_effects(table)
+    assert fit.interval == pytest.approx(limits)
+    assert fit.se == pytest.approx((9.27 + 7.86) / 2 / stats.t.ppf(0.975, 98))  # 50 and 50 patients
+    assert "as printed" in fit.warnings[-1]
+    assert fit.studies[["ci_low", "ci_high"]].to_numpy()[0].tolist() == pytest.approx(limits)
+    again = vf.read_result(fit.to_json())
+    assert again.interval == fit.interval
+
+
+def test_a_printed_interval_is_converted_to_the_level_that_is_asked_and_rescaled_with_its_effect(trial: World) -> None:
+    trial.contrast("a", "drug", "placebo", -10, -40, 10, instrument_id="vas100", ci_level=90)
+    fit = vf.random_effects(trial.compare(points=(0, 10)))
+    ratio = stats.norm.ppf(0.975) / stats.norm.ppf(0.95)
+    assert fit.interval == pytest.approx((-1 - 3 * ratio, -1 + 2 * ratio))
+    assert "printed 90% interval, each side converted to 95%" in fit.warnings[-1]
+    asked = vf.random_effects(trial.compare(points=(0, 10)), level=0.9)
+    assert asked.interval == pytest.approx((-4, 1))
+
+
+def test_a_ratio_keeps_its_printed_interval_and_a_pool_uses_the_width(trial: World) -> None:
+    """0.41 (0.17 to 0.93): the lower side is the longer one on the log scale."""
+    own = {"outcome_id": "fracture", "instrument_id": "", "measure": "RR"}
+    trial.contrast("a", "drug", "placebo", 0.41, 0.17, 0.93, **own)
+    fit = vf.random_effects(trial.compare(outcome="fracture", measure="RR"))
+    assert [math.exp(x) for x in fit.interval] == pytest.approx([0.17, 0.93])
+    trial.study("b", "drug", "placebo")
+    trial.contrast("b", "drug", "placebo", 0.5, 0.25, 1, **own)
+    table = trial.compare(outcome="fracture", measure="RR")
+    z = stats.norm.ppf(0.975)
+    widths = [math.log(0.93 / 0.17) / 2 / z, math.log(4) / 2 / z]
+    plain = vf.random_effects(y=[math.log(0.41), math.log(0.5)], se=widths, test="Wald")
+    assert vf.random_effects(table, test="Wald").interval == pytest.approx(plain.interval)
+    assert table.frame["level"].isna().tolist() == [False, True]
+
+
+def test_an_interval_that_is_symmetric_but_for_rounding_is_made_from_its_standard_error(trial: World) -> None:
+    """23 (6 to 39): 17 below and 16 above is as close as whole numbers go."""
+    own = {"outcome_id": "fracture", "instrument_id": "", "measure": "RD"}
+    trial.contrast("a", "drug", "placebo", 23, 6, 39, **own)
+    table = trial.compare(outcome="fracture", measure="RD")
+    assert table.effects[0].interval is None
+    assert "level" not in table.frame
+    assert vf.random_effects(table).interval == pytest.approx((0.23 - 0.165, 0.23 + 0.165))
 
 
 # the packaged tables

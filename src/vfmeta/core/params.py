@@ -53,6 +53,18 @@ Sampler = Literal["nutpie", "pymc"]
 SampleSize = Literal["ELIR", "variance"]
 #: which tables of counts are corrected for zero cells; the first set looks at one table alone
 SingleZero = Literal["only0", "none"]
+#: what is done where a trial has several arms on one side
+MultiArm = Literal["combine", "split", "each"]
+#: kinds of trials, never mixed
+Design = Literal["randomised", "quasi_randomised", "non_randomised"]
+#: the size of an arm whose number analysed is not printed
+MissingSize = Literal["leave_out", "randomised"]
+#: how a printed contrast was subtracted
+PrintedAs = Literal["experimental_minus_control", "control_minus_experimental", "benefit_positive"]
+#: what figures of trials may be used for, besides the record
+Use = Literal["pool", "sensitivity"]
+#: measures that the trial tables can answer in
+TableMeasure = Literal["MD", "SMD", "RR", "OR", "HR", "RD"]
 ZeroCells = Literal["only0", "all", "if0all", "none"]
 Tetrachoric = Literal["pearson", "digby"]
 Overlap = Literal["superiority", "cliff", "U1", "U2", "U3", "BESD"]

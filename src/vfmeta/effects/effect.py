@@ -13,7 +13,8 @@ class Effect:
     study printed for the same question and why it was not taken. ``arms`` are the experimental and control arm ids and
     ``arm_variances`` what each adds to ``v``, where that is known. ``target_week`` is the week that was asked for, in a table
     of several, and ``outcome`` the outcome, in a table of several (else that of the question). ``size`` is the sample size or
-    person-time of a measure that is turned back with it.
+    person-time of a measure that is turned back with it. ``interval`` holds the limits and the level (a proportion) of a
+    printed interval that is not symmetric about ``y``: pools use ``v``, from its width.
     """
 
     study_id: str
@@ -36,6 +37,7 @@ class Effect:
     unused: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     arm_variances: tuple[float | None, float | None] = (None, None)
+    interval: tuple[float, float, float] | None = None
     target_week: float | None = None
     outcome: str = ""
     size: float | None = None

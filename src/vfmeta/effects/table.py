@@ -261,7 +261,9 @@ class EffectTable:
                 "week": e.week, "reading": e.reading, "flag": "; ".join(f.replace("_", " ") for f in e.flags),
                 "rows": list(e.rows),
                 "sources": list(e.sources), "steps": list(e.steps), "unused": list(e.unused), "printed": list(e.printed),
-            } | ({} if e.size is None else {"size": e.size})
+            }
+            | ({} if e.size is None else {"size": e.size})
+            | ({} if e.interval is None else {"printed_interval": list(e.interval)})
             for e in self.effects
         )  # fmt: skip
 
@@ -291,6 +293,9 @@ class EffectTable:
                 "rows": [", ".join(e.rows) for e in self.effects], "steps": ["; ".join(e.steps) for e in self.effects],
             }
         )  # fmt: skip
+        if any(e.interval for e in self.effects):  # as printed, where it is not the one of v
+            three = [e.interval or (math.nan,) * 3 for e in self.effects]
+            own[["ci_low", "ci_high", "level"]] = three
         if self.extra is None:
             return own
         # what the user calls study, y, v and se may be something else in the data; the table's own are what was read

@@ -8,6 +8,8 @@ import zlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vfmeta.appraisal.second_engine import second_pool
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.question import Question
@@ -26,6 +28,7 @@ def inputs_of(table: EffectTable, choices: dict[str, Any], *, sample: bool, name
     payload = {
         "question": table.question.to_dict(),
         "effects": [asdict(e) for e in table],
+        "vcov": None if table.vcov is None else table.vcov.tolist(),
         "estimation": estimation,
         "seed": zlib.crc32(name.encode()) if sample else None,
     }
@@ -153,4 +156,5 @@ def _read(inputs: str) -> tuple[EffectTable, dict[str, Any], int | None]:
     for e in data["effects"]:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in e.items()}
         effects.append(Effect(**values))
-    return EffectTable(Question.from_dict(data["question"]), tuple(effects)), data["estimation"], data["seed"]
+    vcov = None if data["vcov"] is None else np.array(data["vcov"])
+    return EffectTable(Question.from_dict(data["question"]), tuple(effects), vcov=vcov), data["estimation"], data["seed"]

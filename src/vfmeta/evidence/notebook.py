@@ -16,14 +16,12 @@ from vfmeta.evidence import summary
 from vfmeta.evidence.build import build as build_all
 from vfmeta.evidence.figures import draw_all, draw_map
 from vfmeta.evidence.folder import tidy
-from vfmeta.evidence.plan import Plan
+from vfmeta.evidence.plan import WHOLE, Plan
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.trials.schema import packaged_folder
 
 if TYPE_CHECKING:
     from vfmeta.trials import Trials
-
-_WHOLE = {"index": "Evidence summary", "eligibility": "Eligibility criteria", "studies": "Studies and sources"}
 
 
 class Fragment:
@@ -77,7 +75,7 @@ def show(
     loaded = _trials(tables, _stamp(tables))
     _same_tables(records, loaded, folder, tables)
     plans = _plans(records)
-    if plan is None and page in _WHOLE:
+    if plan is None and page in WHOLE:
         return _whole(page, plans, records, loaded, folder)
     chosen = [p for p in plans if (p.id == plan if plan is not None else p.page == page)]
     if not chosen:
@@ -146,7 +144,7 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         overview.append({"page": name, "title": title, "questions": questions})
     body = summary._render(
         f"{page}.html",
-        title=_WHOLE[page],
+        title=WHOLE[page],
         nav=summary._pages(plans),
         overview=overview,
         map=draw_map(records, trials, folder),
@@ -155,7 +153,7 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         numbers=summary._numbers(records, trials),
         studies=summary.study_views(trials),
     )
-    text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else _WHOLE[page]
+    text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else WHOLE[page]
     inner = body[body.index("<main") : body.index("</main>")].partition(">")[2]
     html = re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner)  # a report brings its own title
     return Fragment(_with_figures(html, folder / "figures"), text)
@@ -167,7 +165,7 @@ def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:
     if page in summary.PAGES:  # a build of a few plans leaves the other pages of the review empty
         said = f"{summary.PAGES[page]}: this build has no plan for this page."
         return Fragment(f"<p>{said}</p>", said)
-    known = dict.fromkeys([*_WHOLE, *summary.PAGES, *(p.page for p in plans)])
+    known = dict.fromkeys([*WHOLE, *summary.PAGES, *(p.page for p in plans)])
     raise InputError(f"No page {page!r}; show one of {', '.join(known)}.")
 
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, did_you_mean
+from vfmeta.core.params import (
+    Design,
+    Heterogeneity,
+    Method,
+    MissingSize,
+    MultiArm,
+    PrintedAs,
+    SingleZero,
+    TableMeasure,
+    Test,
+    Use,
+    choice,
+)
 from vfmeta.trials.schema import packaged_folder
 
 # Pages of the review in the order they are read; a user's own plans may name others.
@@ -26,7 +40,19 @@ PAGES = {
     "psychological_support": "Psychological support and education",
 }
 
+# Pages that every summary has; no page of a plan may take their names, nor the end of the tables of studies beside the results.
+WHOLE = {"index": "Evidence summary", "eligibility": "Eligibility criteria", "studies": "Studies and sources"}
+
 Identifier = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
+
+
+def _free(name: str) -> str:
+    if name in WHOLE or name.endswith("_studies"):
+        raise ValueError(f"{name!r} is a name that the pages and results keep for themselves; take another")
+    return name
+
+
+Name = Annotated[str, Identifier, AfterValidator(_free)]
 
 
 class _Strict(BaseModel):
@@ -59,35 +85,51 @@ def _say(ask: Callable[[], Any], where: str = "") -> None:
         raise ValueError(where + str(error).rstrip(".")) from error
 
 
+def _forgiven(name: str, value: str, option: Any) -> str:
+    try:
+        return choice(name, value, option)
+    except InputError:
+        return value
+
+
 class Choices(_Strict):
     """What an analysis asks of the tables and of the models; a sensitivity analysis restates only what it changes."""
 
     week: float | None = Field(default=None, ge=0)
     window: tuple[float, float] | None = None
     points: tuple[float, float] | None = None
-    design: Literal["randomised", "quasi_randomised", "non_randomised"] | None = None
+    design: Design | None = None
     prefer: tuple[str, ...] | None = None
     background: tuple[str, ...] | None = None
     unit: tuple[str, ...] | None = None
     analysis_set: tuple[str, ...] | None = None
     time_kind: tuple[str, ...] | None = None
-    use: tuple[Literal["pool", "sensitivity"], ...] | None = None
-    multi_arm: Literal["combine", "split"] | None = None
-    zero: Literal["only0", "none"] | None = None
-    n_missing: Literal["leave_out", "randomised"] | None = None
+    use: tuple[Use, ...] | None = None
+    multi_arm: MultiArm | None = None
+    zero: SingleZero | None = None
+    n_missing: MissingSize | None = None
     counts_from_percent: bool | None = None
     correlation: float | None = Field(default=None, gt=-1, lt=1)
     p_bound: bool | None = None
-    assume_direction: Literal["experimental_minus_control", "control_minus_experimental", "benefit_positive"] | None = None
+    assume_direction: PrintedAs | None = None
     assume_points: tuple[float, float] | None = None
     drop_flags: tuple[str, ...] | None = None
     exclude_studies: tuple[str, ...] | None = None
     exclude_rows: tuple[str, ...] | None = None
-    method: Literal["REML", "DL", "PM"] | None = None
-    test: Literal["HKSJ", "HKSJ-adhoc", "Wald"] | None = None
-    model: Literal["random", "common"] | None = None
+    method: Method | None = None
+    test: Test | None = None
+    model: Heterogeneity | None = None
     tau_prior: Prior | None = None
     mu_prior: Prior | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelling(cls, data: Any) -> Any:
+        """What the engines forgive is forgiven here; what they refuse is left for the message."""
+        if not isinstance(data, dict):
+            return data
+        known = {"method": Method, "test": Test}
+        return data | {k: _forgiven(k, data[k], option) for k, option in known.items() if isinstance(data.get(k), str)}
 
     @model_validator(mode="after")
     def _priors(self) -> Self:
@@ -114,10 +156,10 @@ class Sensitivity(Choices):
 class Analysis(Choices):
     """One pool: an outcome, a time window, a measure."""
 
-    id: str = Identifier
+    id: Name
     title: str
     outcome: str
-    measure: Literal["MD", "SMD", "RR", "OR", "HR", "RD"]
+    measure: TableMeasure
     figure: str = Field(default="main", pattern=r"^[a-z0-9][a-z0-9_]*$")
     lead: bool = False
     higher_is_worse: bool | None = None
@@ -148,16 +190,16 @@ class Analysis(Choices):
 class Plan(_Strict):
     """One question: population, interventions, comparators and its analyses."""
 
-    id: str = Identifier
+    id: Name
     title: str
-    page: str = Identifier
+    page: Name
     question: str
     population: str
     experimental: tuple[str, ...] = Field(min_length=1)
     control: tuple[str, ...] = Field(min_length=1)
     names: tuple[str, str]
     background: tuple[str, ...] | None = None
-    design: Literal["randomised", "quasi_randomised", "non_randomised"] = "randomised"
+    design: Design = "randomised"
     rank: int = Field(default=9, ge=1)
     exclude: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
@@ -192,7 +234,10 @@ def load_plan(path: str | Path) -> Plan:
     except ValidationError as error:
         # an item at fault is not a missing one, though pydantic says both
         faults = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]]
-        said = [f"{path.name}, {_place(e['loc'], data)}: {e['msg'].removeprefix('Value error, ')}{_given(e)}." for e in faults]
+        said = [
+            f"{path.name}, {_place(e['loc'], data)}: {e['msg'].removeprefix('Value error, ')}{_given(e)}.{_nearest(e)}"
+            for e in faults
+        ]
         raise InputError(said) from error
     if plan.id != path.stem:
         raise InputError(f"{path.name}, id: {plan.id!r} must equal the file name; rename one of them.")
@@ -234,6 +279,15 @@ def _place(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:
         else:
             parts.append(str(step))
     return ", ".join(parts) or "plan"
+
+
+def _nearest(error: Any) -> str:
+    """The word that was probably meant, where a plan has one that is not known."""
+    if error["type"] == "literal_error" and isinstance(error["input"], str):
+        return did_you_mean(error["input"], re.findall(r"'([^']+)'", error["ctx"]["expected"]))
+    if error["type"] == "extra_forbidden":
+        return did_you_mean(str(error["loc"][-1]), {*Plan.model_fields, *Analysis.model_fields})
+    return ""
 
 
 def _given(error: Any) -> str:

@@ -20,7 +20,7 @@ from vfmeta.kernels.least_squares import regression
 from vfmeta.kernels.regression import generalised_q
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import Information, information, saturated
-from vfmeta.results.wald import TestResult
+from vfmeta.results.wald import TestResult, printed_at
 from vfmeta.text import numbers as tx
 
 UNEQUAL = 0.25  # of the interval, by which a pool turned back with the smallest and the largest size may differ
@@ -162,13 +162,18 @@ def _likelihoods(s: Studies, ll_ml: float, ll_reml: float, parameters: int) -> t
 
 
 def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult:
-    """The one trial as it stands, with its normal interval."""
+    """The one trial as it stands, with its normal interval, or the printed one where that leans to one side."""
     estimate, se = float(s.y[0]), math.sqrt(s.v[0])
     statistic = estimate / se
-    note = f"One study only ({s.labels[0]}): nothing was pooled; the numbers are that trial's own, with its Wald interval."
+    interval, named = _around(estimate, quantile(level, None) * se), "with its Wald interval"
+    if printed := (s.details[0] if s.details else {}).get("printed_interval"):
+        interval, named = printed_at(estimate, printed, level), "with its interval as printed"
+        if printed[2] != level:
+            named = f"with its printed {tx.level_text(printed[2])} interval, each side converted to {tx.level_text(level)}"
+    note = f"One study only ({s.labels[0]}): nothing was pooled; the numbers are that trial's own, {named}."
     return _finite(FrequentistResult(
         question=s.question, model="single trial", k=1, estimate=estimate, se=se,
-        interval=_around(estimate, quantile(level, None) * se), level=level, prediction=None, tau2=None, labels=s.labels,
+        interval=interval, level=level, prediction=None, tau2=None, labels=s.labels,
         y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, warnings=(*s.notes, note), call=call,
         statistic=statistic, p_value=p_value(statistic, None), df=None, q=TestResult(0.0, 0, None, 1.0), i2=None,
         tau2_interval=None, method="not estimable", test="Wald",

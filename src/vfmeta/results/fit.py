@@ -19,7 +19,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits, tau2_limits
 from vfmeta.results.information import Information
-from vfmeta.results.wald import TestResult, quantile, ratio, two_sided
+from vfmeta.results.wald import TestResult, printed_at, quantile, ratio, two_sided
 from vfmeta.text import fit as fit_text
 from vfmeta.text import numbers as tx
 
@@ -83,9 +83,12 @@ class Result(Recorded):
 
         se = np.sqrt(self.v)
         half = _z(self.level) * se
+        low, high = self.y - half, self.y + half
+        for i, detail in enumerate(self.details):
+            if "printed_interval" in detail:
+                low[i], high[i] = printed_at(float(self.y[i]), detail["printed_interval"], self.level)
         frame = pd.DataFrame({
-            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
-            "weight": self.weights,
+            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": low, "ci_high": high, "weight": self.weights,
         })  # fmt: skip
         return scaled(frame, self.question)
 

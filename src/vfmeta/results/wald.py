@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,15 @@ def quantile(level: float, df: np.ndarray | float | None) -> np.ndarray | float:
     with np.errstate(invalid="ignore"):
         found = np.where(np.isinf(df), -ndtri(upper), -stdtrit(np.where(np.isinf(df), 1.0, df), upper))
     return float(found) if np.ndim(found) == 0 else found
+
+
+def printed_at(estimate: float, printed: Sequence[float], level: float) -> tuple[float, float]:
+    """A printed interval (low, high, its level) at another level: each side by the ratio of the normal quantiles."""
+    low, high, own = printed
+    if own == level:
+        return low, high
+    factor = float(quantile(level, None)) / float(quantile(own, None))
+    return estimate - factor * (estimate - low), estimate + factor * (high - estimate)
 
 
 def two_sided(statistic: np.ndarray, df: np.ndarray | float | None) -> np.ndarray:

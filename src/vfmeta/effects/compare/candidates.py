@@ -16,6 +16,7 @@ from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Published, Unusable
 from vfmeta.text import numbers as tx
 from vfmeta.trials import Trials, schema
+from vfmeta.trials.slips.book import leans
 
 _SAME = ("definition", "time_kind", "analysis_set")
 
@@ -32,6 +33,7 @@ class Made:
     arms: tuple[str, str]
     value_type: str
     arm_variances: tuple[float | None, float | None] = (None, None)
+    interval: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,15 @@ class Finder:
         y, v, more = published.effect_of(row, f.worse, df, p_bound=o.p_bound)
         steps += more
         if backward:
-            y, steps = -y, [*steps, "arms exchanged: the row prints the comparison the other way round"]
-        y, v, steps = self._harmonise([f], y, v, steps)
-        return Made(y, v, n, (None, None), tuple(steps), arms, f.contrast_of)
+            steps = [*steps, "arms exchanged: the row prints the comparison the other way round"]
+        factor, steps = self._harmonise([f], steps)
+        factor *= -1 if backward else 1
+        interval = None
+        if leans(f):
+            low, high = sorted(factor * x for x in published.limits_of(row, f.worse))
+            interval = (low, high, (f.ci_level or 95) / 100)
+            steps.append("the interval stays as printed where the trial stands alone; pools use the standard error")
+        return Made(factor * y, factor**2 * v, n, (None, None), tuple(steps), arms, f.contrast_of, interval=interval)
 
     def _from_means(self, ex: list[Any], co: list[Any], study: list[Any], derived: bool = False) -> list[Made]:
         o = self.options
@@ -242,7 +250,8 @@ class Finder:
         made = []
         for e, c, steps in armlevel.arms_against(sides[0], sides[1], o.multi_arm):
             y, raw = armlevel.difference(e, c, o.measure)
-            y, v, notes = self._harmonise([*ex, *co], y, raw, list(steps))
+            factor, notes = self._harmonise([*ex, *co], list(steps))
+            y, v = factor * y, factor**2 * raw
             one, two = armlevel.variances(e, c, o.measure)
             kind = "change" if derived else ex[0].value_type
             parts = (one * v / raw, two * v / raw) if raw > 0 else (None, None)
@@ -261,18 +270,18 @@ class Finder:
             made.append(Made(y, v, (e.n, c.n), (e.events, c.events), done, (e.arm, c.arm), "count", parts))
         return made
 
-    def _harmonise(self, rows: list[Any], y: float, v: float, steps: list[str]) -> tuple[float, float, list[str]]:
-        """To the direction of the question and, for an MD, its common scale."""
-        o, worse = self.options, rows[0].worse
+    def _harmonise(self, rows: list[Any], steps: list[str]) -> tuple[float, list[str]]:
+        """What turns an effect to the direction of the question and, for an MD, its common scale, with the steps."""
+        o, worse, sign = self.options, rows[0].worse, 1.0
         if measures.row(o.measure).kind == "means" and self.worse is not None:
             if worse is None:
                 raise Unusable(
                     "nothing says whether a higher score is worse on its instrument; fill in higher_is_worse in instruments.csv"
                 )
             if worse != self.worse:
-                y, steps = -y, [*steps, "sign turned: this instrument runs the other way"]
+                sign, steps = -1.0, [*steps, "sign turned: this instrument runs the other way"]
         if not measures.row(o.measure).on_scale or o.points is None:
-            return y, v, steps
+            return sign, steps
         ends = {(f.low_end, f.high_end) for f in rows if f.low_end is not None}
         if len(ends) > 1:
             raise Unusable("its arms print different scale ends")
@@ -288,7 +297,7 @@ class Finder:
         factor = (o.points[1] - o.points[0]) / (high - low)
         if factor != 1:
             steps = [*steps, f"rescaled from {low:g}-{high:g} to {o.points[0]:g}-{o.points[1]:g} (times {tx.short(factor, 4)})"]
-        return y * factor, v * factor**2, steps
+        return sign * factor, steps
 
 
 def _both_sides(ex: list[Any], co: list[Any]) -> None:

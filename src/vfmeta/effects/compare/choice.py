@@ -140,6 +140,7 @@ def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[s
         unused=tuple(unused),
         printed=tuple(_printed(f) for f in c.figures),
         arm_variances=m.arm_variances,
+        interval=m.interval,
     )
 
 

@@ -8,17 +8,19 @@ from numbers import Real
 from typing import Any
 
 from vfmeta.core import measures
-from vfmeta.core.messages import InputError
-from vfmeta.effects.compare.published import PRINTED_AS
-from vfmeta.effects.formulas.common import SINGLE_RULES
+from vfmeta.core.messages import InputError, did_you_mean
+from vfmeta.core.params import Design, MissingSize, MultiArm, PrintedAs, SingleZero, TableMeasure, Use, choices
 from vfmeta.trials.schema import allowed
 
-MEASURES = ("MD", "SMD", "RR", "OR", "HR", "RD")
-DESIGN_CLASSES = {
+DESIGN_CLASSES: dict[Design, tuple[str, ...]] = {
     "randomised": ("parallel_rct", "crossover_rct", "cluster_rct"),
     "quasi_randomised": ("quasi_rct",),
     "non_randomised": ("nonrandomised",),
 }
+_ONE_OF: dict[str, Any] = {
+    "measure": TableMeasure, "design": Design, "multi_arm": MultiArm, "zero": SingleZero, "n_missing": MissingSize,
+    "assume_direction": PrintedAs,
+}  # fmt: skip
 PREFERENCES = ("adjusted_contrast", "contrast", "change", "final")
 
 
@@ -27,24 +29,24 @@ class Options:
     """See `vfmeta.compare` for what each means."""
 
     outcome: str
-    measure: str = "MD"
+    measure: TableMeasure = "MD"
     week: float | None = None
     window: tuple[float, float] | None = None
     points: tuple[float, float] | None = None
-    design: str = "randomised"
+    design: Design = "randomised"
     prefer: tuple[str, ...] = PREFERENCES
     background: tuple[str, ...] | None = None
     unit: tuple[str, ...] = ("patient",)
     analysis_set: tuple[str, ...] = ("itt", "not_stated")
     time_kind: tuple[str, ...] = ("visit", "not_stated")
     use: tuple[str, ...] = ("pool",)
-    multi_arm: str = "combine"
-    zero: str = "only0"
-    n_missing: str = "leave_out"
+    multi_arm: MultiArm = "combine"
+    zero: SingleZero = "only0"
+    n_missing: MissingSize = "leave_out"
     counts_from_percent: bool = False
     p_bound: bool = False
     correlation: float | None = None
-    assume_direction: str | None = None
+    assume_direction: PrintedAs | None = None
     assume_points: tuple[float, float] | None = None
     drop_flags: tuple[str, ...] = ()
     exclude_studies: tuple[str, ...] = ()
@@ -58,16 +60,12 @@ class Options:
             elif isinstance(value, str) and "tuple[str" in str(f.type):
                 object.__setattr__(self, f.name, (value,))
         self._check_types()
-        self._one_of("measure", self.measure, MEASURES)
-        self._one_of("design", self.design, tuple(DESIGN_CLASSES))
-        self._one_of("multi_arm", self.multi_arm, ("combine", "split", "each"))
-        self._one_of("zero", self.zero, SINGLE_RULES)
-        self._one_of("n_missing", self.n_missing, ("leave_out", "randomised"))
-        if self.assume_direction is not None:
-            self._one_of("assume_direction", self.assume_direction, PRINTED_AS)
+        for name, option in _ONE_OF.items():
+            if getattr(self, name) is not None:
+                self._one_of(name, getattr(self, name), choices(option))
         for name, known in (
             ("prefer", PREFERENCES),
-            ("use", ("pool", "sensitivity")),
+            ("use", choices(Use)),
             ("unit", allowed("outcomes_binary", "unit")),
             ("analysis_set", allowed("contrasts", "analysis_set")),
             ("time_kind", allowed("contrasts", "time_kind")),
@@ -108,7 +106,8 @@ class Options:
     @staticmethod
     def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
         if not isinstance(value, str) or value not in known:
-            raise InputError(f"{name} is one of {', '.join(known)}, not {value!r}.")
+            near = did_you_mean(value, known) if isinstance(value, str) else ""
+            raise InputError(f"{name} is one of {', '.join(known)}, not {value!r}.{near}")
 
 
 def _finite(value: Any) -> bool:

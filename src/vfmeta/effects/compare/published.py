@@ -11,7 +11,6 @@ from vfmeta.text import numbers as tx
 
 MEASURE_OF = {"adjusted_MD": "MD", "RRR_percent": "RR"}  # what is printed under another name
 NO_DIRECTION = "the direction is not stated in any readable source"
-PRINTED_AS = ("experimental_minus_control", "control_minus_experimental", "benefit_positive")
 
 
 class Unusable(Exception):
@@ -66,21 +65,7 @@ def effect_of(
         The direction is not stated, or no standard error follows from what is printed.
     """
     steps: list[str] = []
-    estimate, low, high = row.estimate, row.low, row.high
-    facts = facts_of(row.measure)
-    reduction = row.measure == "RRR_percent"
-    if reduction:
-        estimate, low, high = _risk_ratio(row, steps)
-    se = row.se
-    if facts.steps not in (None, 1.0):
-        estimate, low, high, se = (x / facts.steps for x in (estimate, low, high, se))
-        steps.append(f"{facts.unit} to a proportion")
-    if facts.is_ratio:
-        estimate, low, high = (math.log(x) if x > 0 else math.nan for x in (estimate, low, high))
-        steps.append("logarithm of the ratio and its limits")
-        if not math.isnan(se):
-            steps.append("the printed standard error is not used: nothing says whether it is of the ratio or of its logarithm")
-            se = math.nan
+    estimate, low, high, se = _on_analysis(row, steps)
     interval = not (math.isnan(low) or math.isnan(high))
     if math.isnan(estimate) and interval:
         estimate = (low + high) / 2
@@ -106,10 +91,39 @@ def effect_of(
         steps.append(f"standard error {tx.short(se, 4)} from p = {row.p:g} ({kind})")
     else:
         raise Unusable("no interval, standard error or exact p value is printed")
-    sign = 1 if reduction else _sign(row.printed_as, higher_is_worse)
+    sign = _turn(row, higher_is_worse)
     if sign < 0:
         steps.append(f"sign turned to experimental minus control (printed as {row.printed_as.replace('_', ' ')})")
     return sign * estimate, se**2, steps
+
+
+def limits_of(row: Published, higher_is_worse: bool | None) -> tuple[float, float]:
+    """The printed limits as `effect_of` has its effect, lower first."""
+    _, low, high, _ = _on_analysis(row, [])
+    sign = _turn(row, higher_is_worse)
+    return (low, high) if sign > 0 else (-high, -low)
+
+
+def _on_analysis(row: Published, steps: list[str]) -> tuple[float, float, float, float]:
+    """Estimate, limits and standard error on the scale of the measure, in the printed direction."""
+    estimate, low, high, se = row.estimate, row.low, row.high, row.se
+    facts = facts_of(row.measure)
+    if row.measure == "RRR_percent":
+        estimate, low, high = _risk_ratio(row, steps)
+    if facts.steps not in (None, 1.0):
+        estimate, low, high, se = (x / facts.steps for x in (estimate, low, high, se))
+        steps.append(f"{facts.unit} to a proportion")
+    if facts.is_ratio:
+        estimate, low, high = (math.log(x) if x > 0 else math.nan for x in (estimate, low, high))
+        steps.append("logarithm of the ratio and its limits")
+        if not math.isnan(se):
+            steps.append("the printed standard error is not used: nothing says whether it is of the ratio or of its logarithm")
+            se = math.nan
+    return estimate, low, high, se
+
+
+def _turn(row: Published, higher_is_worse: bool | None) -> int:
+    return 1 if row.measure == "RRR_percent" else _sign(row.printed_as, higher_is_worse)
 
 
 def _gives_se(row: Published, estimate: float, p_bound: bool) -> bool:

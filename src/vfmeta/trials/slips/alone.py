@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator
 from statistics import NormalDist
 from typing import Any
 
-from vfmeta.trials.slips.book import FACTOR, Book, Slip, far, onto, with_interval
+from vfmeta.core.question import Pair
+from vfmeta.trials.slips.book import FACTOR, Book, Slip, centred, far, onto, with_interval
 
 
-def _centred(book: Book, row: Any, centre: str, **instead: tuple[float, float]) -> bool:
-    """Whether some estimate and limits that would be printed so are symmetric on the analysis scale."""
-    f = onto(row)
-    boxes = [instead.get(c) or book.box(row, c) for c in (centre, "ci_low", "ci_high")]
-    (e1, e2), (l1, l2), (h1, h2) = (sorted(map(f, box)) for box in boxes)
-    return l1 + h1 <= 2 * e2 + 1e-9 and l2 + h2 >= 2 * e1 - 1e-9
+def _centred(book: Book, row: Any, centre: str, **instead: Pair) -> bool:
+    estimate, low, high = (instead.get(c) or book.box(row, c) for c in (centre, "ci_low", "ci_high"))
+    return centred(onto(row), estimate, low, high)
 
 
 def _lopsided(book: Book) -> Iterator[Slip]:
@@ -31,9 +29,9 @@ def _lopsided(book: Book) -> Iterator[Slip]:
             "one of the three may be mistyped."
         )
         # a bootstrap or an exact interval leans to one side; none is many times longer there
-        leans = max(below, above) <= FACTOR * min(below, above)
+        little = max(below, above) <= FACTOR * min(below, above)
         column = "ci_high" if above > below else "ci_low"
-        yield Slip(((row.table, row.row_id, column),), message, ("asymmetric_as_printed",) if leans else ())
+        yield Slip(((row.table, row.row_id, column),), message, ("asymmetric_as_printed",) if little else ())
 
 
 def _finer_limit(book: Book) -> Iterator[Slip]:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from vfmeta.core.measures import MEASURES
+from vfmeta.core.question import Pair
 from vfmeta.trials import schema
 from vfmeta.trials.problem import Problem
 from vfmeta.trials.store import Trials
@@ -55,13 +56,11 @@ class Book:
 
     def unit(self, row: Any, column: str) -> float:
         """One unit in the last place that is printed."""
-        exponent = Decimal(self.text[row.table][column][self.at[row.table, row.row_id]].strip() or "0").as_tuple().exponent
-        return 10.0 ** min(int(exponent), 0)
+        return last_place(self.text[row.table][column][self.at[row.table, row.row_id]].strip() or "0")
 
-    def box(self, row: Any, column: str) -> tuple[float, float]:
+    def box(self, row: Any, column: str) -> Pair:
         """The values that are printed so when they are rounded."""
-        half, x = self.unit(row, column) / 2, float(getattr(row, column))
-        return x - half, x + half
+        return rounded(float(getattr(row, column)), self.unit(row, column))
 
     def usual_spread(self, row: Any, *, own: bool) -> float | None:
         """Median SD on the instrument: of three other trials or more, or (``own``) of the outcome elsewhere in the trial."""
@@ -81,6 +80,33 @@ class Book:
         flags = " or ".join((*slip.explained_by, AS_PRINTED))
         todo = f"Read it again; if the source prints it so, flag the row {flags} in row_flags.csv."
         return Problem(schema.tables()[table]["path"], i + 2, column, self.text[table][column][i], slip.message, todo)
+
+
+def last_place(typed: str) -> float:
+    """One unit in the last place of a number."""
+    return 10.0 ** min(int(Decimal(typed).as_tuple().exponent), 0)
+
+
+def _last_place(x: float) -> float:
+    """The same of a number whose print is lost: that of its last digit which is not 0."""
+    return last_place(str(Decimal(repr(float(x))).normalize()))
+
+
+def rounded(x: float, unit: float) -> Pair:
+    """The values that are printed as ``x`` when they are rounded to a unit."""
+    return x - unit / 2, x + unit / 2
+
+
+def centred(f: Callable[[float], float], estimate: Pair, low: Pair, high: Pair) -> bool:
+    """Whether some estimate and limits that would be printed so are symmetric on the analysis scale."""
+    (e1, e2), (l1, l2), (h1, h2) = (sorted(map(f, box)) for box in (estimate, low, high))
+    return l1 + h1 <= 2 * e2 + 1e-9 and l2 + h2 >= 2 * e1 - 1e-9
+
+
+def leans(row: Any) -> bool:
+    """Whether the interval of a contrast is not symmetric about its estimate on the analysis scale, within rounding."""
+    three = row.estimate, row.ci_low, row.ci_high
+    return None not in three and not centred(onto(row), *(rounded(x, _last_place(x)) for x in three))
 
 
 def far(x: float, usual: float) -> bool:
