@@ -258,10 +258,10 @@ def test_a_published_prior_is_refused_where_a_sensitivity_analysis_states_it(tmp
 
 
 def test_priors_without_a_posterior_are_named_with_their_place(trials: vf.Trials, tmp_path: Path) -> None:
-    """Three trials carry an improper uniform prior; two under a flat mu do not."""
+    """Four trials carry an improper uniform prior; two under a flat mu do not."""
     flat = 'tau_prior = { family = "Uniform" }\nmu_prior = { family = "Flat" }\n'
     text = SOUND.replace("week = 52", "week = 52\n" + flat)
-    plan = load_plan(plan_file(tmp_path, text + 'exclude_studies = ["carli2023"]\n'))
+    plan = load_plan(plan_file(tmp_path, text + 'exclude_studies = ["carli2023", "firanescu2018"]\n'))
     with pytest.raises(InputError, match=r"question\.toml, analysis pain_12m: The posterior is improper: with 2 studies"):
         run([plan], trials, tmp_path / "build")
     assert not (tmp_path / "build" / "results").exists()

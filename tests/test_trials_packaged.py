@@ -214,3 +214,33 @@ def test_a_trial_turned_into_another_design_leaves_the_pool_and_is_listed(copy: 
     after = ask(copy)
     assert len(after) == len(before) - 1
     assert any(x.study_id == mover and "not mixed with randomised" in x.reason for x in after.left_out)
+
+
+# BMJ 2018;361:k1551, abstract: differences by week of the visit
+VERTOS4 = {1.0: -0.11, 4.348: 0.41, 13.045: 0.21, 26.089: 0.39, 52.179: 0.45}
+
+
+@pytest.mark.parametrize(("week", "printed"), VERTOS4.items())
+def test_vertos_iv_is_turned_to_vertebroplasty_minus_sham(packaged: vf.Trials, week: float, printed: float) -> None:
+    window = (week * 0.99, week * 1.01)
+    table = vf.compare(packaged, "vertebroplasty", "sham", outcome="pain_overall", week=week, window=window, points=(0, 10))
+    (effect,) = [e for e in table if e.study_id == "firanescu2018"]
+    assert effect.y == -printed
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_sham_pain_at_twelve_months_is_the_pool_of_other_software(packaged: vf.Trials) -> None:
+    """REML with Hartung-Knapp, run elsewhere: k = 4, -0.71 (-1.40 to -0.03)."""
+    table = vf.compare(
+        packaged, "vertebroplasty", "sham", outcome="pain_overall", week=52.2, window=(39.01, 78), points=(0, 10)
+    )
+    fit = vf.random_effects(table)
+    assert fit.k == 4
+    assert (fit.estimate, *fit.interval) == pytest.approx((-0.71, -1.40, -0.03), abs=0.005)
+
+
+def test_invest_at_one_month_favours_vertebroplasty(packaged: vf.Trials) -> None:
+    for outcome, ends in (("pain_overall", (0, 10)), ("disability", (0, 23))):
+        table = vf.compare(packaged, "vertebroplasty", "sham", outcome=outcome, week=4.35, window=(2, 8), points=ends)
+        (effect,) = [e for e in table if e.study_id == "kallmes2009"]
+        assert effect.y == pytest.approx(-0.7)
