@@ -348,7 +348,8 @@ class _Drawing:
         sheet, y = self.sheet, self.sheet.body + 0.3
         left, right = sheet.plot
         if sheet.favours is not None:
-            middle = left + min(max(-self.ends[0] / (self.ends[1] - self.ends[0]), 0.0), 1.0) * (right - left)
+            null = axis.share(self.question, self.ends, self.question.null_effect or 0.0)
+            middle = left + min(max(null, 0.0), 1.0) * (right - left)
             for end, start in ((left, middle - 0.06), (right, middle + 0.06)):
                 if (start - end) * (middle - end) > 0 and abs(start - end) > 0.1:
                     self._arrow(start, end, y)

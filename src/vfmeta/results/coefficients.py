@@ -41,7 +41,7 @@ class Coefficients(Recorded):
         object.__setattr__(self, "p_value", two_sided(statistic, self.df))
         names = getattr(self, "omnibus_of", self.terms if len(self.terms) == 1 else ())
         chosen = [i for i, name in enumerate(self.terms) if name in names]
-        if np.any(against[chosen] != 0):
+        if hasattr(self, "omnibus") and np.any(against[chosen] != 0):
             object.__setattr__(self, "omnibus", self._omnibus(chosen, against))
 
     def _design(self) -> np.ndarray:

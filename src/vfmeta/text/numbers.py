@@ -230,9 +230,12 @@ def a(noun: str) -> str:
 
 def mid_note(question: Question) -> str:
     """What MID means, and where it was read."""
-    shown = mid_text(question)
+    place = mid_text(question)
+    if not place:
+        return ""
+    size = place if question.compares_ratios else f"{question.mid:g}"
     source = f" ({question.mid_source})" if question.mid_source else ""
-    return f"MID: minimal important difference, {shown.lstrip(MINUS)}{source}." if shown else ""
+    return f"MID: minimal important difference, {size}{source}."
 
 
 def favours_text(question: Question) -> tuple[str, str] | None:
