@@ -12,6 +12,7 @@ import vfmeta as vf
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.formulas.two_means import standardised_mean_difference
 from vfmeta.effects.table import EffectTable
+from vfmeta.evidence import fit
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 SCALED = {"measure": "MD", "points": (0, 10)}
@@ -29,6 +30,17 @@ def trials(world: World) -> World:
         for arm, week, sd, n in rows:
             world.mean(study, arm, 5.0 if arm == "placebo" else 4.0, sd, n=n, week=week)
     return world
+
+
+def test_a_plan_that_keeps_shared_arms_apart_is_not_pooled_as_if_they_were_not(world: World) -> None:
+    world.study("a", "low=drug", "high=drug", "placebo")
+    for arm, mean in (("low", 3), ("high", 4), ("placebo", 5)):
+        world.mean("a", arm, mean, 2)
+    table = world.compare(multi_arm="each")
+    assert len(table) == 2
+    inputs = fit.inputs_of(table, {}, sample=False, name="")
+    with pytest.raises(vf.InputError, match="share patients"):
+        fit.answers(inputs, "")
 
 
 def test_shared_arms_and_times_as_vcalc_has_them(world: World) -> None:

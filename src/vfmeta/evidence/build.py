@@ -72,6 +72,8 @@ def build(
 
         cache = Cache(out, beside=True)
         loaded_plans, (loaded, passed) = load_plans(plan_folder), load(tables, cache)
+    if loaded.slips:
+        say(f"{len(loaded.slips)} of the figures may hold a slip and enter no pool; vfmeta validate says which and why")
     from vfmeta.evidence.run import begin
 
     total = sum(len(p.analysis) for p in loaded_plans)

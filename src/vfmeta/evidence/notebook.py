@@ -151,6 +151,7 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         plans=plans,
         trials=trials,
         numbers=summary._numbers(records, trials),
+        slips=summary.slip_views(trials),
         studies=summary.study_views(trials),
     )
     text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else WHOLE[page]

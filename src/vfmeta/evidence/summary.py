@@ -18,6 +18,7 @@ from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count
 from vfmeta.text.fit import heterogeneity_text
 from vfmeta.text.posterior import benefit_texts, priors_text
+from vfmeta.trials.schema import FIGURE_TABLES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,14 +44,7 @@ def write_site(
         questions = [question_view(p, records, figures, trials) for p in plans if p.page == page]
         sections.append({"page": page, "title": title, "questions": questions})
         pages[f"{page}.html"] = _render("page.html", title=title, page=page, questions=questions, nav=_pages(plans))
-    pages["index.html"] = _render(
-        "index.html",
-        title="Evidence summary",
-        overview=sections,
-        map=overview,
-        nav=_pages(plans),
-        numbers=_numbers(records, trials),
-    )
+    pages["index.html"] = overview_page(plans, records, trials, sections, overview)
     pages["eligibility.html"] = _render(
         "eligibility.html", title="Eligibility criteria", nav=_pages(plans), plans=plans, trials=trials
     )
@@ -317,6 +311,27 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
             }
         )
     return sorted(views, key=lambda v: (v["label"].startswith("["), v["label"]))
+
+
+def overview_page(
+    plans: list[Plan], records: list[Record], trials: Trials, sections: list[dict[str, Any]], overview: dict[str, str]
+) -> str:
+    """The first page: what was asked and answered, and what is to be read again."""
+    return _render(
+        "index.html",
+        title="Evidence summary",
+        overview=sections,
+        map=overview,
+        nav=_pages(plans),
+        numbers=_numbers(records, trials),
+        slips=slip_views(trials),
+    )
+
+
+def slip_views(trials: Trials) -> list[dict[str, str]]:
+    """Figures that look like slips, with the study and what is odd."""
+    home = {(t, r): s for t in FIGURE_TABLES for r, s in zip(trials.frames[t].row_id, trials.frames[t].study_id, strict=True)}
+    return [{"study": trials.labels[home[f]], "row": f[1], "said": said} for f, said in sorted(trials.slips.items())]
 
 
 def _numbers(records: list[Record], trials: Trials) -> dict[str, Any]:
