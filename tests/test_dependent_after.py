@@ -102,7 +102,7 @@ class TestInfluence:
         fit = self.model(self.frame, self.V)
         with pytest.raises(vf.InputError, match="no column"):
             vf.residuals(fit, cluster="site")
-        with pytest.raises(vf.InputError, match="2 clusters for"):
+        with pytest.raises(vf.InputError, match="cluster has 2 values for"):
             vf.influence(fit, cluster=[1, 2])
 
 

@@ -219,7 +219,8 @@ def test_an_effect_table_brings_its_counts() -> None:
     assert fit.estimate == pytest.approx(vf.mantel_haenszel("RR", data=frame, study="t", **names).estimate)
     assert (fit.question.experimental, fit.question.measure) == ("cement", "RR")
     assert fit.favours == "cement"
-    assert any("leaves out: C" in w for w in fit.warnings)
+    assert [x.label for x in fit.left_out] == ["C"]
+    assert f"left out: C ({table.left_out[0].reason})" in str(fit).splitlines()
     assert vf.peto(data=table).question.measure == "OR"
     assert vf.glmm("OR", data=table, heterogeneity="common").labels == ("A", "B")
     with pytest.raises(vf.InputError, match="give it alone"):

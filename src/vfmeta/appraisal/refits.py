@@ -154,7 +154,7 @@ def _posterior(fit: Any) -> Refit:
     from vfmeta.bayes.checks import AsOfAll
     from vfmeta.bayes.exact import ExactPosterior, behind, random_effects
 
-    post, labels, question = behind(fit)
+    post, labels, question, _ = behind(fit)
     # a prior that rests on the sampling variances is part of the model: it keeps all of them
     tau = AsOfAll(post.tau_prior, post.v) if post.tau_prior.uses_v else post.tau_prior
     own: dict[str, Any] = {"tau": tau, "mu": post.mu_prior, "question": question}

@@ -180,7 +180,7 @@ def model_average(
     (True, True)
     """
     confidence(level)
-    full, _, question = behind(post)
+    full, _, question, origin = behind(post)
     tau, mu = full.tau_prior, full.mu_prior
     for prior, name, what in ((mu, "mu", "effect"), (tau, "tau", "heterogeneity")):
         if not prior.proper:
@@ -222,7 +222,7 @@ def model_average(
         question=question, k=len(full.y), models=MODELS, prior_probabilities=before, probabilities=after, log_evidence=evidence,
         bf_effect=_factor(log_after, [1, 3], p_effect), bf_heterogeneity=_factor(log_after, [2, 3], p_heterogeneity),
         estimate=float(averaged.quantile(0.5)), se=averaged.sd, interval=averaged.interval(level), level=float(level),
-        mu=averaged, priors=(str(tau), str(mu)),
+        mu=averaged, priors=(str(tau), str(mu)), origin=origin,
         call={
             "function": "bayes.model_average", "null": float(null), "p_effect": float(p_effect),
             "p_heterogeneity": float(p_heterogeneity), "level": float(level), "tau": str(tau), "mu": str(mu),

@@ -19,6 +19,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ class LeaveOneOut(Recorded):
 
     def __str__(self) -> str:
         head = f"leave-one-out: elpd {tx.fixed(self.elpd, 2)} (SE {tx.fixed(self.elpd_se, 2)}), k = {self.k}"
-        return "\n".join([head, self.verdict, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([head, self.verdict, *closing_lines(self)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -125,7 +126,7 @@ class PredictiveCheck(Recorded):
 
     def __str__(self) -> str:
         head = f"posterior predictive check, k = {self.k}, {self.draws} replicates"
-        return "\n".join([head, self.verdict, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([head, self.verdict, *closing_lines(self)])
 
 
 _NAMES = {"q": "Cochran's Q", "range": "range", "largest_z": "largest deviation"}
@@ -162,7 +163,7 @@ def leave_one_out(post: BayesianResult | ExactPosterior) -> LeaveOneOut:
     >>> loo.verdict
     'Every trial lies where the others expect it (smallest of 3 predictive p values = 0.50).'
     """
-    post, names, question = behind(post)
+    post, names, question, origin = behind(post)
     k = len(post.y)
     if k < 2:
         raise InputError(f"Leaving a trial out takes two trials at least; there is one only ({names[0]}).")
@@ -179,7 +180,7 @@ def leave_one_out(post: BayesianResult | ExactPosterior) -> LeaveOneOut:
     se = math.sqrt(k * float(rows[:, 0].var(ddof=1)))
     return LeaveOneOut(
         question=question, k=k, labels=names, log_density=density, pit=pit, prediction_low=low, prediction_high=high,
-        elpd=float(rows[:, 0].sum()), elpd_se=se, warnings=tuple(notes),
+        elpd=float(rows[:, 0].sum()), elpd_se=se, origin=origin, warnings=tuple(notes),
         call={"function": "bayes.leave_one_out", "tau": str(post.tau_prior), "mu": str(post.mu_prior)},
     )  # fmt: skip
 
@@ -235,7 +236,7 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
 
     for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
         whole(name, value, least)
-    post, names, question = behind(post)
+    post, names, question, origin = behind(post)
     y, v, k = post.y, post.v, len(post.y)
     if k < 2:
         raise InputError(f"One trial only ({names[0]}): it has no scatter to check.")
@@ -263,7 +264,8 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
     for note in notes:
         warn(note)
     return PredictiveCheck(
-        question=question, k=k, observed=seen, replicated=limits, p_value=chance, draws=int(draws), warnings=tuple(notes),
+        question=question, k=k, observed=seen, replicated=limits, p_value=chance, draws=int(draws), origin=origin,
+        warnings=tuple(notes),
         call={
             "function": "bayes.predictive_check", "tau": str(post.tau_prior), "mu": str(post.mu_prior), "draws": int(draws),
             "seed": int(seed),

@@ -82,7 +82,8 @@ def result(
     return BayesianResult(
         question=s.question, model="random", k=s.k, estimate=mean_effect.median, se=mean_effect.sd,
         interval=mean_effect.interval, level=float(level), prediction=further.interval, tau2=between.median**2, labels=s.labels,
-        y=s.y, v=s.v, weights=100 * (w / w.sum(1, keepdims=True)).mean(0), details=s.details, warnings=warnings, call=call,
+        y=s.y, v=s.v, weights=100 * (w / w.sum(1, keepdims=True)).mean(0), details=s.details,
+        origin=s.origin, warnings=warnings, call=call,
         mu=mean_effect, tau=between, next_trial=further, shrunken_mean=theta.mean(0), shrunken_sd=theta.std(0, ddof=1),
         shrunken_low=limits[:, 0], shrunken_high=limits[:, 1], **odds, priors=priors, method=method, interval_kind=kind,
         grid=grid, density=density(grid), prior_share=prior_share, tau_prior=tau_prior,

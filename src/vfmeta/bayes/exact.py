@@ -21,6 +21,7 @@ from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import benefit, chance_points, chances, prior_median
 from vfmeta.bayes.marginals import NormalMixture, check_draws, solve_tau
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.origin import Origin
 from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
@@ -335,10 +336,10 @@ def posterior(y: Any, v: Any, tau: TauPrior, mu: MuPrior | None = None) -> Exact
     return ExactPosterior(studies.y, studies.v, tau, mu)
 
 
-def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple[str, ...], Question]:
-    """The exact posterior of the data and priors that a posterior keeps, the names of its studies, and its question."""
+def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple[str, ...], Question, Origin]:
+    """The exact posterior of the data and priors that a posterior keeps, its studies' names, its question and its origin."""
     if isinstance(post, ExactPosterior):
-        return post, tuple(f"study {i + 1}" for i in range(len(post.y))), Question()
+        return post, tuple(f"study {i + 1}" for i in range(len(post.y))), Question(), Origin()
     if hasattr(post, "psense"):
         raise InputError(
             f"These are draws of the {getattr(post.model, 'name', '')} model, which have checks of their own: psense() tells "
@@ -355,7 +356,7 @@ def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple
             f"This posterior ({post.method}) is of another model than the normal-normal one, to which this check belongs; "
             "what vf.bayes.models sampled has its own verbs, such as loo() and psense()."
         )
-    return ExactPosterior(post.y, post.v, post.tau_prior, post.mu_prior), post.labels, post.question
+    return ExactPosterior(post.y, post.v, post.tau_prior, post.mu_prior), post.labels, post.question, post.origin
 
 
 def study_notes(s: Studies, tau: TauPrior, mu: MuPrior) -> list[str]:
@@ -424,7 +425,7 @@ def _answer(
     return BayesianResult(
         question=s.question, model="random", k=s.k, estimate=mean_effect.median, se=mean_effect.sd,
         interval=mean_effect.interval, level=level, prediction=further.interval, tau2=between.median**2, labels=s.labels,
-        y=s.y, v=s.v, weights=weights, details=s.details, warnings=tuple(study_notes(s, tau, mu)),
+        y=s.y, v=s.v, weights=weights, details=s.details, origin=s.origin, warnings=tuple(study_notes(s, tau, mu)),
         call={"function": "bayes.random_effects", "tau": str(tau), "mu": str(mu), "level": level, "interval": kind},
         mu=mean_effect, tau=between, next_trial=further, shrunken_mean=shrunken[0], shrunken_sd=shrunken[1],
         shrunken_low=shrunken[2], shrunken_high=shrunken[3], **odds, priors=(str(tau), str(mu)), tau_prior=tau,

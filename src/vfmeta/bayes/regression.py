@@ -25,6 +25,7 @@ from vfmeta.results.frames import scaled
 from vfmeta.results.posterior import BayesianResult, Marginal
 from vfmeta.results.wald import carried, quantile
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +171,7 @@ class RegressionPosterior(Recorded):
         tau = f"tau {tx.spread_of(self.question)}".rstrip()
         parts = [*zip(self.terms, estimate, interval, strict=True), (tau, self.tau.median, self.tau.interval)]
         lines = [f"{n:<12} {tx.short(float(x))} ({tx.span_text((float(low), float(high)))})" for n, x, (low, high) in parts]
-        return "\n".join([head, *lines, *(f"prior: {p}" for p in self.priors), *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([head, *lines, *(f"prior: {p}" for p in self.priors), *closing_lines(self)])
 
     def _pack(self) -> dict[str, Any]:
         return {"design": self.design.to_dict()}
@@ -240,7 +241,7 @@ def meta_regression(
         p_above_0=np.array([1 - float(p.cdf(0.0)) for p in parts]), level=float(level), interval_kind=interval,
         tau=post.tau.summary(level, interval), labels=s.labels, y=s.y, v=s.v, weights=post.weights, design=design,
         tau_prior=tau, beta_priors=tuple(chosen), priors=said(design.names, tau, chosen),
-        log_evidence=post.log_marginal_likelihood, warnings=tuple(s.notes),
+        log_evidence=post.log_marginal_likelihood, origin=s.origin, warnings=tuple(s.notes),
         call={
             "function": "bayes.meta_regression", "formula": design.formula, "tau": str(tau), "level": float(level),
             "interval": interval,

@@ -103,7 +103,7 @@ def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
     >>> vf.bayes.power_scaling(post).diagnosis("mu")
     ''
     """
-    post, _, question = behind(post)
+    post, _, question, origin = behind(post)
     y, v, tau, mu = post.y, post.v, post.tau_prior, post.mu_prior
     t, x, base, log_prior, log_likelihood = _grid(post, y, v, tau, mu)
     order = np.argsort(x, axis=None)
@@ -122,7 +122,7 @@ def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
         found.append({n: float(m) for n, m in zip(("mu", "tau"), moved / (2 * math.log2(_STEP)), strict=True)})
     conflict = {"mu": _conflict(post, y, v, mu) if mu.proper else None, "tau": _scatter(y, v, tau)}
     return PowerScaling(
-        question=question, k=len(y), prior=found[0], likelihood=found[1], conflict=conflict,
+        question=question, k=len(y), prior=found[0], likelihood=found[1], conflict=conflict, origin=origin,
         call={"function": "bayes.power_scaling", "tau": str(tau), "mu": str(mu)},
     )  # fmt: skip
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
+from vfmeta.text.notes import MISSING
 
 DROP = 'missing value; fill it in, remove the row, or pass missing="drop" to leave the row out with a warning.'
 INFINITE = "the value is infinite; give a finite number or remove the row."
@@ -225,7 +227,18 @@ def left_out(columns: dict[str, np.ndarray], labels: Sequence[str]) -> str:
     )
     if gone.all():
         raise InputError(f"Every row has a missing value ({left}); nothing is left to pool.")
-    return f"Left out because a value is missing: {left}."
+    return f"{MISSING} a value is missing: {left}."
+
+
+def lost(columns: Mapping[str, np.ndarray], labels: Sequence[str]) -> tuple[LeftOut, ...]:
+    """The rows that are left out for the cells that are empty."""
+    return tuple(
+        LeftOut(
+            study_id=labels[i], label=labels[i],
+            reason="missing value of " + ", ".join(name for name, is_gap in columns.items() if is_gap[i]),
+        )
+        for i in np.flatnonzero(np.any(list(columns.values()), axis=0)).tolist()
+    )  # fmt: skip
 
 
 def names(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.effects import cells
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ def look_up(given: Mapping[str, Any], frame: pd.DataFrame | None) -> dict[str, C
 class Rows:
     """All rows that a model was given, where its further columns are found.
 
-    ``source`` is the effect table or data frame, None beside arrays; ``index`` the names of the rows and ``names`` those of the
-    studies, None where there are none.
+    ``source`` is the effect table or data frame (or the origin of a fit, to which columns of the data are brought later), None
+    beside arrays; ``index`` the names of the rows and ``names`` those of the studies, None where there are none.
     """
 
     total: int
@@ -108,15 +109,27 @@ class Rows:
     names: tuple[str, ...] | None = None
 
     @property
-    def _cut(self) -> tuple[int, np.ndarray] | None:
+    def _table(self) -> Any:
+        """The source where it is no frame, whose columns might be called as what a table has."""
+        return None if hasattr(self.source, "columns") else self.source
+
+    @property
+    def cut(self) -> tuple[int, np.ndarray] | None:
         """Of a table that left rows out: how many rows it was made from, and the places of its own among them."""
-        places = getattr(self.source, "places", None)
+        places = getattr(self._table, "places", None)
         return None if places is None or self.source.rows_read == self.total else (self.source.rows_read, places)
 
     @property
     def _spare(self) -> tuple[str, ...]:
         """Names of the studies that a table left out."""
-        return tuple(x.label for x in getattr(self.source, "left_out", ()))
+        return tuple(x.label for x in getattr(self._table, "left_out", ()))
+
+    def origin(self, kept: np.ndarray, lost: tuple[LeftOut, ...]) -> Origin:
+        """Where the rows ``kept`` stood in the data that their table was made from, and what was left out on the way."""
+        places, spare = getattr(self._table, "places", None), getattr(self._table, "left_out", ())
+        if places is None:
+            return Origin((*spare, *lost), kept, self.total)
+        return Origin((*spare, *lost), places[kept], self.source.rows_read)
 
     def _not_alike(self, name: str, n: int) -> InputError:
         lost = f" The table left out {', '.join(self._spare)}." if self._spare else ""
@@ -127,7 +140,7 @@ class Rows:
         """The rows with their columns; None where arrays alone were given."""
         if self.source is None:
             return None
-        return as_frame(self.source) if hasattr(self.source, "columns") else self.source.frame
+        return as_frame(self.source) if hasattr(self.source, "columns") else getattr(self.source, "frame", None)
 
     def column(self, value: Any, name: str, kept: np.ndarray) -> Column:
         """A further column, by its name in the data or as one value for every row that was given, cut to the rows ``kept``.
@@ -137,7 +150,7 @@ class Rows:
         found = look_up({name: value}, self.frame)[name]
         problems: list[str] = []
         values = found.values
-        cut = self._cut
+        cut = self.cut
         if cut is not None and np.ndim(values) == 1 and len(values) == cut[0] and not _texts(found.index):
             values = values.iloc[cut[1]] if hasattr(values, "iloc") else [values[i] for i in cut[1].tolist()]
         elif found.index is not None:
@@ -156,7 +169,7 @@ class Rows:
     def block(self, x: Any, name: str) -> np.ndarray:
         """A matrix with a row for every row that was given, as floats, NaN where a cell is empty."""
         problems: list[str] = []
-        cut, index = self._cut, getattr(x, "index", None)
+        cut, index = self.cut, getattr(x, "index", None)
         if cut is not None and not _texts(index if names_rows(index) else None) and np.ndim(x) and len(x) == cut[0]:
             x = x.iloc[cut[1]] if hasattr(x, "iloc") else np.asarray(x)[cut[1]]
         elif names_rows(index):

@@ -10,6 +10,7 @@ import numpy as np
 
 from vfmeta.core.measures import EVENTS
 from vfmeta.core.messages import InputError
+from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
@@ -32,6 +33,7 @@ class Counts:
     kept: np.ndarray
     rows: Rows
     asked: Question | None = None
+    lost: tuple[LeftOut, ...] = ()
 
     def question(self, given: Question | None, measure: str) -> Question:
         """The question given, or that of the effect table for this measure, or an empty one."""
@@ -69,11 +71,19 @@ class Counts:
             named |= {f"events{arm}": x, f"{size}{arm}": total}
         return tuple({name: _plain(x[i]) for name, x in named.items()} for i in range(self.k))
 
-    def keep(self, mask: np.ndarray, note: str = "") -> Counts:
+    @property
+    def origin(self) -> Origin:
+        """Where the studies stood in the data, and what was left out."""
+        return self.rows.origin(self.kept, self.lost)
+
+    def keep(self, mask: np.ndarray, note: str = "", lost: tuple[LeftOut, ...] = ()) -> Counts:
         """The studies where ``mask`` is True, and why the others are left out."""
         labels = tuple(label for label, use in zip(self.labels, mask, strict=True) if use)
         notes = (*self.notes, note) if note else self.notes
-        return replace(self, columns=tuple(c[mask] for c in self.columns), labels=labels, kept=self.kept[mask], notes=notes)
+        return replace(
+            self, columns=tuple(c[mask] for c in self.columns), labels=labels, kept=self.kept[mask], notes=notes,
+            lost=(*self.lost, *lost),
+        )  # fmt: skip
 
 
 def read_counts(
@@ -110,10 +120,9 @@ def read_counts(
     """
     missing = choice("missing", missing, Missing)
     confidence(level)
-    told: tuple[str, ...] = ()
     table = data if is_table(data) else None
     if table is not None:
-        given, study, told = _from_effects(table, needed, given, study)
+        given, study = _from_effects(table, needed, given, study)
     frame = None if data is None or table is not None else as_frame(data)
     absent = [name for name in needed if given.get(name) is None]
     surplus = [name for name, value in given.items() if name not in needed and value is not None]
@@ -142,9 +151,9 @@ def read_counts(
         raise InputError(problems)
     gone = np.any(list(empty.values()), axis=0)
     counts = Counts(
-        needed, tuple(columns[name] for name in needed), labels, told, np.arange(k), rows, getattr(table, "question", None)
+        needed, tuple(columns[name] for name in needed), labels, (), np.arange(k), rows, getattr(table, "question", None)
     )
-    return counts.keep(~gone, cells.left_out(empty, labels)) if gone.any() else counts
+    return counts.keep(~gone, cells.left_out(empty, labels), cells.lost(empty, labels)) if gone.any() else counts
 
 
 def _plain(value: float) -> float | int:
@@ -154,9 +163,7 @@ def _plain(value: float) -> float | int:
 EFFECT_TABLE = {"events1": "events_experimental", "n1": "n_experimental", "events2": "events_control", "n2": "n_control"}
 
 
-def _from_effects(
-    table: Any, needed: tuple[str, ...], given: dict[str, Any], study: Any
-) -> tuple[dict[str, Any], Any, tuple[str, ...]]:
+def _from_effects(table: Any, needed: tuple[str, ...], given: dict[str, Any], study: Any) -> tuple[dict[str, Any], Any]:
     """Counts of the two arms behind an effect table (from ``vf.compare`` or ``vf.effect_size`` of events)."""
     if needed != EVENTS or study is not None or any(value is not None for value in given.values()):
         raise InputError("An effect table brings its own counts of two arms; give it alone, for OR, RR, RD or Peto.")
@@ -174,9 +181,7 @@ def _from_effects(
             "effect, or no counts); leave those out with .without(...), or give a data frame of counts."
         )
     covariance.refuse_shared(getattr(table, "vcov", None), len(details), np.arange(len(details)))
-    left = "; ".join(f"{x.label} ({x.reason})" for x in getattr(table, "left_out", ()))
-    notes = (f"The effect table leaves out: {left}.",) if left else ()
-    return {name: [row[EFFECT_TABLE[name]] for row in details] for name in needed}, list(table.labels), notes
+    return {name: [row[EFFECT_TABLE[name]] for row in details] for name in needed}, list(table.labels)
 
 
 def check_values(

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.origin import LeftOut
 from vfmeta.effects import cells
 from vfmeta.effects.columns import Rows, as_frame
 from vfmeta.results.codec import array, plain
+from vfmeta.text.notes import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +130,7 @@ class InUse(Protocol):
     def kept(self) -> np.ndarray: ...
     @property
     def rows(self) -> Rows: ...
-    def keep(self, mask: np.ndarray, note: str = "") -> Self: ...
+    def keep(self, mask: np.ndarray, note: str = "", lost: tuple[LeftOut, ...] = ()) -> Self: ...
 
 
 Used = TypeVar("Used", bound=InUse)
@@ -187,7 +189,7 @@ def complete(used: Used, gone: Mapping[str, np.ndarray], missing: str) -> tuple[
         f"{used.labels[i]} (row {used.kept[i] + 1}: {', '.join(name for name, empty in gone.items() if empty[i])})"
         for i in np.flatnonzero(bad).tolist()
     ]
-    return used.keep(~bad, f"Left out because a moderator is missing: {', '.join(lost)}."), keep
+    return used.keep(~bad, f"{MISSING} a moderator is missing: {', '.join(lost)}.", cells.lost(gone, used.labels)), keep
 
 
 def prepared(used: Used, parts: Sequence[Part], missing: str) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""One effect with everything it came from, and a study that gave none."""
+"""One effect with everything it came from."""
 
 from __future__ import annotations
 
@@ -41,13 +41,3 @@ class Effect:
     target_week: float | None = None
     outcome: str = ""
     size: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """A study of the question that gave no effect, and why; ``said`` is what it does print."""
-
-    study_id: str
-    label: str
-    reason: str
-    said: str = ""

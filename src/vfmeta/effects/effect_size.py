@@ -8,10 +8,11 @@ import numpy as np
 
 from vfmeta.core.measures import Measure, known
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import Missing, SingleZero, ZeroCells
 from vfmeta.core.question import Question
 from vfmeta.effects import intake
-from vfmeta.effects.effect import Effect, LeftOut
+from vfmeta.effects.effect import Effect
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.effects.formulas.registry import compute

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
 from vfmeta.effects.columns import Column, Rows, aligned, as_frame, look_up
-from vfmeta.effects.effect import Effect, LeftOut
+from vfmeta.effects.effect import Effect
 from vfmeta.effects.table import EffectTable
 
 __all__ = ["Given", "Studies", "effect_table", "given", "is_table", "read"]
@@ -29,7 +30,8 @@ NO_EFFECTS = (
 class Studies:
     """Checked input of a pool. ``y`` and ``v`` have shape (k,), k >= 1; ``notes`` are warnings in words about rows dropped.
 
-    ``kept``, of shape (k,), holds the position each study had in the input of ``rows_read`` rows, and ``rows`` all of these.
+    ``kept``, of shape (k,), holds the position each study had in the input of ``rows_read`` rows, ``rows`` all of these and
+    ``lost`` those dropped.
     """
 
     y: np.ndarray
@@ -41,6 +43,7 @@ class Studies:
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     rows_read: int = 0
     rows: Rows = field(default_factory=lambda: Rows(0), repr=False, compare=False)
+    lost: tuple[LeftOut, ...] = ()
 
     @property
     def k(self) -> int:
@@ -50,13 +53,19 @@ class Studies:
         """A further column of the studies, by its name in the data or as values, one for every row that was given."""
         return self.rows.column(value, name, self.kept)
 
-    def keep(self, mask: np.ndarray, note: str = "") -> Studies:
+    @property
+    def origin(self) -> Origin:
+        """Where the studies stood in the data, and what was left out."""
+        return self.rows.origin(self.kept, self.lost)
+
+    def keep(self, mask: np.ndarray, note: str = "", lost: tuple[LeftOut, ...] = ()) -> Studies:
         """The studies where ``mask`` is true, and why the others are left out."""
         rest = np.flatnonzero(mask)
         notes = (*self.notes, note) if note else self.notes
         return replace(
             self, y=self.y[rest], v=self.v[rest], labels=tuple(self.labels[i] for i in rest.tolist()), kept=self.kept[rest],
             details=tuple(self.details[i] for i in rest.tolist()) if self.details else (), notes=notes,
+            lost=(*self.lost, *lost),
         )  # fmt: skip
 
 
@@ -103,6 +112,7 @@ def read(
     return Studies(
         g.y[keep], g.v[keep], tuple(g.labels[i] for i in keep), g.question,
         tuple(g.details[i] for i in keep) if g.details else (), notes, keep, len(g.y), g.rows,
+        g.lost(),
     )  # fmt: skip
 
 
@@ -187,7 +197,7 @@ def effect_table(
     table = EffectTable(
         g.question,
         tuple(Effect(study_id=name, label=name, y=a, v=b) for name, a, b in rows),
-        tuple(LeftOut(study_id=g.labels[i], label=g.labels[i], reason=why) for i, why in g.gone(keep)),
+        g.lost(),
         extra=None if g.rows.frame is None else g.rows.frame.iloc[keep].reset_index(drop=True),
         places=keep,
         rows_read=len(g.y),
@@ -241,10 +251,9 @@ class Given:
             return keep, ()
         return keep, (cells.left_out(empty, self.labels),)
 
-    def gone(self, keep: np.ndarray) -> Iterable[tuple[int, str]]:
-        """The rows that are left out, each with the reason."""
-        for i in sorted({*range(len(self.y))} - {*keep.tolist()}):
-            yield i, "missing value of " + ", ".join(name for name, is_gap in self.empty.items() if is_gap[i])
+    def lost(self, further: Mapping[str, np.ndarray] | None = None) -> tuple[LeftOut, ...]:
+        """The rows with a gap, here or in ``further`` columns, each with the reason."""
+        return cells.lost(self.empty | dict(further or {}), self.labels)
 
 
 def given(

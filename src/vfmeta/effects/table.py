@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, dependence
-from vfmeta.effects.effect import Effect, LeftOut
+from vfmeta.effects.effect import Effect
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:

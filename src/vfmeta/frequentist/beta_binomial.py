@@ -206,7 +206,7 @@ def _result(
     return BetaBinomialResult(
         question=counts.question(question, measure), model="beta-binomial", k=counts.k, estimate=estimate, se=se,
         interval=(estimate - reach * se, estimate + reach * se), level=level, prediction=None, tau2=None,
-        labels=counts.labels, details=counts.details, y=y, v=v, weights=100 / v / (1 / v).sum(),
+        labels=counts.labels, details=counts.details, origin=counts.origin, y=y, v=v, weights=100 / v / (1 / v).sum(),
         warnings=tuple(notes), call=call, statistic=statistic, p_value=float(two_sided(np.asarray(statistic), df)), df=df,
         q=TestResult(q, 1, None, chi2_above(q, 1) / 2 if q > 0 else 1.0), i2=None, tau2_interval=None, method="beta-binomial",
         test=interval, icc=icc, icc_se=None if fit.se_log_gamma is None else icc * (1 - icc) * fit.se_log_gamma,

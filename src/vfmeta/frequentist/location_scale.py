@@ -24,6 +24,7 @@ from vfmeta.results.frames import scaled
 from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult, quantile, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +167,7 @@ class LocationScaleResult(Coefficients):
         lines += [f"moderators of the mean: {self.omnibus}", f"moderators of tau2: {self.scale_omnibus}"]
         of = f" {tx.spread_of(self.question)}".rstrip()
         lines.append(f"tau2{of} from {tx.short(self.tau2.min())} to {tx.short(self.tau2.max())}; residual {self.q}")
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([*lines, *closing_lines(self)])
 
 
 def location_scale(
@@ -268,7 +269,7 @@ def _result(
         scale_p_value=alpha_p, scale_interval=alpha_ci, scale_vb=f.va, tau2=f.tau2, omnibus=omnibus,
         scale_omnibus=scale_omnibus,
         q=TestResult(f.q, df, None, chi2_above(f.q, df)), log_likelihood={"ML": f.ml, "REML": f.reml}, method=method,
-        test=interval, level=level, labels=s.labels, y=s.y, v=s.v, warnings=s.notes, design=design,
+        test=interval, level=level, labels=s.labels, y=s.y, v=s.v, origin=s.origin, warnings=s.notes, design=design,
         scale_design=scale_design,
         call={
             "function": "location_scale", "formula": design.formula, "scale": scale_design.formula, "method": method,

@@ -269,7 +269,7 @@ def _result(
         question=counts.question(question, measure), model="common", k=k, k_pooled=counts.k, estimate=estimate, se=se,
         interval=(estimate - half, estimate + half), level=float(level), prediction=None, tau2=0.0,
         labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
-        weights=100 * pool.weights[use] / pool.weights.sum(), details=counts.keep(use).details,
+        weights=100 * pool.weights[use] / pool.weights.sum(), details=counts.keep(use).details, origin=counts.origin,
         warnings=tuple(notes), call=call, statistic=estimate / se, df=None,
         p_value=float(two_sided(np.asarray(estimate / se), None)),
         q=TestResult(q, k - 1, None, chi2_above(q, k - 1)),

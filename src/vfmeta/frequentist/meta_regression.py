@@ -180,7 +180,7 @@ def fitted(
         q=TestResult(f.q if residual_df else 0.0, residual_df, None, chi2_above(f.q, residual_df)),
         omnibus=joint(f, test, np.eye(p)[chosen]), omnibus_of=tuple(design.names[j] for j in chosen),
         method=method if isinstance(method, str) else "given", test=test, labels=s.labels, y=s.y, v=s.v,
-        weights=_percent(f.w if weights is None else weights), details=s.details, warnings=tuple(notes),
+        weights=_percent(f.w if weights is None else weights), details=s.details, origin=s.origin, warnings=tuple(notes),
         call={
             "function": "meta_regression", "formula": design.formula, **asked_for(method), "test": test, "level": level,
         },

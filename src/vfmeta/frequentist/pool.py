@@ -104,8 +104,8 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
     result = FrequentistResult(
         question=s.question, model=c.model, k=s.k, estimate=estimate, se=se, interval=_around(estimate, t * se), level=c.level,
         prediction=ahead, tau2=tau2, labels=s.labels, y=s.y, v=s.v,
-        weights=100 * weight / weight.sum(), details=s.details, warnings=tuple(notes), call=call, statistic=statistic,
-        p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf),
+        weights=100 * weight / weight.sum(), details=s.details, origin=s.origin, warnings=tuple(notes), call=call,
+        statistic=statistic, p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf),
         q=TestResult(q, df, None, chi2_above(q, df)), i2=i2, tau2_interval=profile, method=c.method_name, test=c.test,
         adhoc_interval=adhoc, tau2_se=None if math.isnan(tau2_se) else tau2_se, typical_variance=typical,
         tau2_interval_method=kind, prediction_method="fitted" if c.prediction == "auto" else c.prediction,
@@ -174,7 +174,7 @@ def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult
     return _finite(FrequentistResult(
         question=s.question, model="single trial", k=1, estimate=estimate, se=se,
         interval=interval, level=level, prediction=None, tau2=None, labels=s.labels,
-        y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, warnings=(*s.notes, note), call=call,
+        y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, origin=s.origin, warnings=(*s.notes, note), call=call,
         statistic=statistic, p_value=p_value(statistic, None), df=None, q=TestResult(0.0, 0, None, 1.0), i2=None,
         tau2_interval=None, method="not estimable", test="Wald",
     ))  # fmt: skip

@@ -24,6 +24,7 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import TestResult, tail, welch
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,7 +180,7 @@ class SubgroupResult(Recorded):
             f"subgroups, k = {self.k}, {q.shown} ({self.method}, {self.test}), {tx.level_text(self.level)} CI",
             shown.to_string(index=False), f"difference between groups ({self.between_test}): {self.between}",
         ]  # fmt: skip
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([*lines, *closing_lines(self)])
 
     @property
     def between_test(self) -> str:
@@ -290,7 +291,7 @@ def subgroups(
     for note in notes:
         warn(note)
     return SubgroupResult(
-        question=s.question, groups=pools, common=None, between=between, warnings=tuple(notes),
+        question=s.question, groups=pools, common=None, between=between, origin=s.origin, warnings=tuple(notes),
         call={"function": "subgroups", "by": name, "common_tau2": False, "method": method, "test": test, "level": level},
     )  # fmt: skip
 
@@ -318,6 +319,6 @@ def _common(
     for note in notes:
         warn(note)
     return SubgroupResult(
-        question=s.question, groups={}, common=fit, between=between, warnings=tuple(notes),
+        question=s.question, groups={}, common=fit, between=between, origin=s.origin, warnings=tuple(notes),
         call={"function": "subgroups", "common_tau2": True, "method": method, "test": test, "level": level},
     )  # fmt: skip

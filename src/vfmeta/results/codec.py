@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.question import Question
 from vfmeta.results import verbs
 from vfmeta.results.information import Information
@@ -26,7 +27,7 @@ SCHEMA_VERSION = 2
 CONTRACT = (
     "estimate", "se", "statistic", "df", "p_value", "interval", "tau2", "tau2_se", "tau2_interval", "heterogeneity_interval",
     "i2", "h2", "q", "prediction", "information", "coefficients", "studies", "predict", "summary", "to_frame", "to_json",
-    "plot", "level", "method", "test", "k", "question", "warnings", "call",
+    "plot", "level", "method", "test", "k", "question", "left_out", "warnings", "call",
 )  # fmt: skip
 # where each kind of result is at home; loaded when one is read
 _HOMES = {
@@ -52,16 +53,27 @@ _HOMES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Recorded:
-    """Verbs of every result that goes to JSON and back; two are equal where their JSON is (numbers to 10 digits)."""
+    """Verbs of every result that goes to JSON and back; two are equal where their JSON is (numbers to 10 digits).
+
+    ``origin`` says where its studies stood in the data.
+    """
 
     engine: ClassVar[str] = ""
     absent: ClassVar[dict[str, str]] = {}  # why a name of the contract means nothing here; "" for all that are missing
     packed: ClassVar[frozenset[str]] = frozenset()  # fields that `_pack` and `_unpack` see to
 
+    origin: Origin = field(default_factory=Origin)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Studies that are not in this result, each with the reason: those its table left out, and rows that lack a value."""
+        return self.origin.left_out
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data with a schema version; ``from_dict`` and ``vf.read_result`` read it back."""
-        body = {f.name: plain(getattr(self, f.name)) for f in fields(self) if f.name not in self.packed}  # type: ignore[arg-type]
+        body = {f.name: plain(getattr(self, f.name)) for f in fields(self) if f.name not in self.packed}
         head = {"schema_version": SCHEMA_VERSION, "engine": self.engine, "result": type(self).__name__}
         return {**body, **self._pack(), **head}
 
@@ -78,7 +90,7 @@ class Recorded:
             raise InputError(
                 f"This is a {kind} of schema version {version}; {cls.__name__} reads its own kind of version {SCHEMA_VERSION}."
             )
-        types = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
+        types = {f.name: str(f.type) for f in fields(cls)}
         own = {name: _value(kind, data[name]) for name, kind in types.items() if name in data and name not in cls.packed}
         return cls(**own, **cls._unpack(data, own))
 
@@ -216,6 +228,9 @@ def _value(kind: str, value: Any) -> Any:
         return TestResult(
             _number(value["statistic"]), value["df"], None if residual is None else float(residual), _number(value["p_value"])
         )
+    if kind == "Origin":
+        left = tuple(LeftOut(**x) for x in value["left_out"])
+        return Origin(left, np.array(value["places"], dtype=int), value["rows_read"])
     if kind == "Question":
         return Question.from_dict(value)
     if kind == "Marginal":

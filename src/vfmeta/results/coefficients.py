@@ -13,6 +13,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import TestResult, carried, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +111,7 @@ class Coefficients(Recorded):
             for n, b, s, ci, p in zip(self.terms, estimate, self.se, interval, self.p_value, strict=True)
         ]
         columns = f"{'':<{width}}  {what:>{wide[0]}}  {se:>{wide[1]}}  {f'{tx.level_text(self.level)} CI':>22}  {'p':>8}"
-        return "\n".join([head, columns, *rows, *self._foot(), *foot, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([head, columns, *rows, *self._foot(), *foot, *closing_lines(self)])
 
 
 def can_be_read(question: Question, slopes: np.ndarray) -> bool:

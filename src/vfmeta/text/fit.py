@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import Left, closing_lines
 
 if TYPE_CHECKING:
     from vfmeta.core.question import Pair, Question
@@ -28,6 +29,8 @@ class Pooled(Protocol):
     def model(self) -> str: ...
     @property
     def engine(self) -> str: ...
+    @property
+    def left_out(self) -> Sequence[Left]: ...
     @property
     def warnings(self) -> Sequence[str]: ...
     @property
@@ -162,4 +165,4 @@ def console_text(fit: Fit) -> str:
         side = f"rules out no difference and favours {fit.favours}"
         which = "ad hoc interval" if fit.adhoc_interval is not None else "interval"
         lines.append(f"the {which} {side if fit.excludes_null else 'includes no difference: neither side is favoured'}")
-    return "\n".join([*lines, *(f"note: {w}" for w in fit.warnings)])
+    return "\n".join([*lines, *closing_lines(fit)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vfmeta.text import numbers as tx
 from vfmeta.text.fit import Pooled, one_trial_text, read_span
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     from vfmeta.core.question import Pair, Question
@@ -96,7 +97,7 @@ def console_text(post: Posterior) -> str:
         beyond = "" if post.p_benefit_mid is None else f", of a benefit beyond {size}: {tx.fixed(post.p_benefit_mid, 3)}"
         lines.append(f"probability of any benefit: {tx.fixed(post.p_benefit, 3)}{beyond}")
     lines += [f"prior: {p}" for p in post.priors]
-    return "\n".join([*lines, *(f"note: {w}" for w in post.warnings)])
+    return "\n".join([*lines, *closing_lines(post)])
 
 
 def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
@@ -138,7 +139,7 @@ def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
             following += f", and beyond what is important with {_chance(post.p_next_benefit_mid)}"
     lines.append(following + ".")
     lines.append(_prior(post, sensitivity))
-    return "\n".join([*lines, *(f"Note: {w}" for w in post.warnings)])
+    return "\n".join([*lines, *closing_lines(post, "Note")])
 
 
 def _effect(q: Question, value: float) -> str:

@@ -15,6 +15,7 @@ from vfmeta.effects import cells
 from vfmeta.effects.columns import aligned, as_frame, look_up
 from vfmeta.effects.counts import check_values, read_counts
 from vfmeta.effects.reading import is_table
+from vfmeta.text.notes import left_out_text
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,14 @@ def _two_arms(
         )
     counts = read_counts(measure, tuple(sides), dict(sides), data=data, study=study, missing=missing, level=0.95, whole=True)
     asked = _asked(question, counts.asked, measure)
+    left = getattr(data, "left_out", ())
     a, m1, c, m2 = counts.columns
     k = counts.k
     return Arms(
         np.repeat(np.arange(k), 2), np.tile([True, False], k), np.column_stack([c, a]).ravel(),
         np.column_stack([m2, m1]).ravel(), counts.labels,
         tuple(f"{label}: {side}" for label in counts.labels for side in (asked.control, asked.experimental)), asked,
-        counts.notes,
+        (*counts.notes, *([f"The effect table leaves out: {left_out_text(left)}."] if left else [])),
     )  # fmt: skip
 
 

@@ -12,11 +12,12 @@ import pandas as pd
 
 from vfmeta.core import measures
 from vfmeta.core.messages import InputError, did_you_mean
+from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
 from vfmeta.effects.compare.candidates import Finder
 from vfmeta.effects.compare.choice import choose
 from vfmeta.effects.compare.options import DESIGN_CLASSES, Options
-from vfmeta.effects.effect import Effect, LeftOut
+from vfmeta.effects.effect import Effect
 from vfmeta.effects.table import EffectTable
 from vfmeta.trials import Trials, schema
 

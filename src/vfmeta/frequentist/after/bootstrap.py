@@ -159,6 +159,6 @@ def bootstrap(
         done += kept
     return BootstrapResult(
         question=r.question, terms=r.terms, estimate=r.estimate, tau2=r.tau2, draws=beta, tau2_draws=tau2, kind=kind,
-        level=level, k=r.k, method=r.method, redrawn=redrawn,
+        level=level, k=r.k, method=r.method, redrawn=redrawn, origin=r.origin,
         call={"function": "bootstrap", "kind": kind, "draws": draws, "seed": seed, "level": level},
     )  # fmt: skip

@@ -16,6 +16,7 @@ from vfmeta.kernels.regression import log_likelihood
 from vfmeta.results.codec import Recorded
 from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,7 @@ class Comparison(Recorded):
 
     def __str__(self) -> str:
         lines = [self.to_frame().to_string(index=False), f"likelihood ratio ({self.method}): {self.ratio}"]
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([*lines, *closing_lines(self)])
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def likelihood_ratio(fuller: Any, simpler: Any) -> Comparison:
     return Comparison(
         question=fuller.question, ratio=TestResult(statistic, df, None, chi2_above(statistic, df)),
         models=(_criteria(big, kind), _criteria(small, kind)), method=kind, k=len(big.y), warnings=(note,) if note else (),
-        call={"function": "likelihood_ratio"},
+        origin=fuller.origin, call={"function": "likelihood_ratio"},
     )  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def permutation_test(
         p_value=np.where(np.isnan(seen), np.nan, beyond / count),
         omnibus_p_value=math.nan if math.isnan(seen_omnibus) else beyond_omnibus / count, draws=count,
         exact=bool(everything), k=r.k, method=r.method, test=r.test,
-        call={"function": "permutation_test", "draws": draws, "exact": exact, "seed": seed},
+        origin=r.origin, call={"function": "permutation_test", "draws": draws, "exact": exact, "seed": seed},
     )  # fmt: skip
 
 

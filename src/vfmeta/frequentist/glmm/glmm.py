@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import CountModel, Heterogeneity, Missing, WaldTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
@@ -186,12 +187,13 @@ def _informative(counts: Counts, drop: bool, model: str, notes: list[str]) -> Co
     use = has_contrast(counts.columns, counts.rates)
     if use.all() or not drop:
         return counts
-    left = ", ".join(label for label, u in zip(counts.labels, use, strict=True) if not u)
+    silent = [label for label, u in zip(counts.labels, use, strict=True) if not u]
     why = "say nothing on the effect in this model" if model != "UM.RS" else "are left out as asked (drop00)"
-    notes.append(f"Studies without events, or with events in everybody, in both arms {why}: {left}.")
+    notes.append(f"Studies without events, or with events in everybody, in both arms {why}: {', '.join(silent)}.")
     if not use.any():
         raise InputError("No study has both patients with and without the event; a ratio cannot be estimated.")
-    return counts.keep(use)
+    said = "no events, or only events, in both arms"
+    return counts.keep(use, lost=tuple(LeftOut(study_id=x, label=x, reason=said) for x in silent))
 
 
 def _require_finite(measure: str, counts: Counts) -> None:

@@ -232,6 +232,7 @@ class Answer:
         y, v = each_study(self.measure, c.columns)
         return {
             "question": self.question, "level": self.level, "labels": c.labels, "details": c.details, "y": y, "v": v,
+            "origin": c.origin,
             "df": float(self.df) if self.interval == "t" else None, "tau2": fit.tau**2,
             "tau2_se": 2 * fit.tau * fit.se_tau if fit.se_tau is not None and fit.tau > 0 else None,
             "tau2_interval": self.tau2_interval, "sigma2": None if fit.sigma is None else fit.sigma**2,

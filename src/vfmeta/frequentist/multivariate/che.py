@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,4 +99,8 @@ def che(
         frame, y=g.y, V=V, study=g.labels, random=f"1 | {c}/{e}", formula=formula, x=x, names=names, method=method,
         level=level, question=g.question, missing=missing,
     )  # fmt: skip
+    # what lacks a value here lacks its place in V there
+    own_gaps = dict(zip(np.setdiff1d(np.arange(len(g.y)), keep).tolist(), g.lost({found.shown: gone}), strict=True))
+    gaps = zip(np.setdiff1d(np.arange(len(g.y)), fit.origin.places).tolist(), fit.origin.left_out, strict=True)
+    fit = replace(fit, origin=g.rows.origin(fit.origin.places, tuple(own_gaps.get(i, x) for i, x in gaps)))
     return robust(fit, c, kind=kind)

@@ -193,6 +193,7 @@ def summarise(
         log_likelihood=reml if problem.reml else ml, log_likelihood_ml=ml, log_likelihood_reml=reml,
         parameters=p + int(problem.free.sum()),
         labels=rows.labels, data=rows.data, design=rows.design, problem=problem, free=u,
+        origin=rows.rows.origin(rows.numbers - 1, rows.lost),
         warnings=(*rows.notes, *_notes(components)), call=call,
     )  # fmt: skip
 

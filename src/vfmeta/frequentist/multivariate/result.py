@@ -13,6 +13,7 @@ from vfmeta.frequentist.multivariate import after, prediction
 from vfmeta.frequentist.multivariate.fitted import MultivariateFit, RandomTerm
 from vfmeta.frequentist.multivariate.packing import pack, unpack
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,4 +123,4 @@ class MultivariateResult(MultivariateFit):
             lines.append(f"test of {', '.join(self.omnibus_of)}: {self.omnibus}")
         lines.append(f"residual heterogeneity: {self.q}")
         lines.append(f"log likelihood {tx.fixed(self.log_likelihood, 4)}, AIC {tx.fixed(self.information().aic, 2)}")
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([*lines, *closing_lines(self)])

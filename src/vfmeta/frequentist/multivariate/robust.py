@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.origin import Origin
 from vfmeta.core.params import JointTest, OnScale, Robust, RobustDf, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
+from vfmeta.effects.columns import Rows
 from vfmeta.frequentist.multivariate.fitted import around
 from vfmeta.kernels import sandwich
 from vfmeta.results.codec import array, plain, read_result
 from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.wald import TestResult, quantile, tail, two_sided
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,7 +189,7 @@ class RobustResult(Coefficients):
             for i, n in enumerate(self.terms)
         ]
         lines += self._foot()
-        return "\n".join([*lines, *(f"note: {w}" for w in self.warnings)])
+        return "\n".join([*lines, *closing_lines(self)])
 
 
 def robust(
@@ -199,7 +202,8 @@ def robust(
     fit : result of `multivariate`, `random_effects`, `common_effect` or a meta-regression
         The working model; its inverse covariance are the weights.
     cluster : column name or sequence of k values
-        Which effects belong together. Clusters must be as wide as the model's own dependence or wider.
+        Which effects belong together. Clusters must be as wide as the model's own dependence or wider. Where rows were left
+        out of the fit, a value for every row of its data will do.
     kind : {"CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"}
         CR0 is the plain sandwich (Liang & Zeger 1986, Biometrika 73:13-22; Hedges, Tipton & Johnson 2010, Res Synth Methods
         1:39-65). CR1 multiplies it by m / (m - 1), CR1p by m / (m - p), CR1S by m (k - 1) / ((m - 1)(k - p)), m clusters. CR2
@@ -273,7 +277,7 @@ def robust(
     return RobustResult(
         terms=names, estimate=parts.beta, se=se, statistic=statistic, df=degrees, p_value=two_sided(statistic, degrees),
         interval=around(parts.beta, se, level, degrees), vb=parts.vcov, kind=kind, df_method=df, level=level, k=len(y),
-        clusters=m, warnings=tuple(notes), model=fit, parts=parts,
+        clusters=m, origin=getattr(fit, "origin", Origin()), warnings=tuple(notes), model=fit, parts=parts,
     )  # fmt: skip
 
 
@@ -315,9 +319,8 @@ def members(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np.n
         cluster = data[cluster]
     if not np.iterable(cluster):
         raise InputError(f"cluster={cluster!r}: give a column of the fit's data, or a list of {k} values.")
-    values = list(cells.one_spelling(list(cluster), "cluster"))
-    if len(values) != k:
-        raise InputError(f"There are {len(values)} clusters for {k} effects; give one per effect in use.")
+    rows = Rows(k, getattr(fit, "origin", Origin()), None, tuple(labels))
+    values = list(rows.column(cluster, "cluster", np.arange(k)).values)
     gaps = np.flatnonzero(cells.empty(values)).tolist()
     if gaps:
         raise InputError([cells.place(i, labels, "cluster") + cells.FILL for i in gaps])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
@@ -35,6 +36,7 @@ class Rows:
     question: Question
     notes: tuple[str, ...]
     rows: AllRows
+    lost: tuple[LeftOut, ...] = ()
 
     @property
     def v(self) -> np.ndarray:
@@ -98,7 +100,7 @@ def read(
         design = designs.Design(np.ones((len(keep), 1)), (designs.INTERCEPT,), None)
     check_rank(design, kept)
     V = g.v[keep] if g.V is None else g.V[keep][:, keep]
-    return Rows(g.y[keep], V, kept, part, keep + 1, design, g.question, notes, g.rows)
+    return Rows(g.y[keep], V, kept, part, keep + 1, design, g.question, notes, g.rows, g.lost(holes))
 
 
 def _matrix(g: Given, x: Any, names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -114,6 +116,9 @@ def user_weights(weights: Any, rows: Rows) -> Any:
         found = weights.astype(float) if hasattr(weights, "tocsr") else np.asarray(weights, dtype=float)
     except (TypeError, ValueError) as error:
         raise InputError(f"weights must hold numbers ({error}).") from error
+    whole = rows.rows.cut
+    if whole is not None and found.shape == whole[:1]:  # a weight for each row that the table was made from
+        found = found[whole[1]]
     if found.shape not in ((total,), (total, total)):
         raise InputError(f"weights has shape {found.shape}; for {total} effects it must be ({total},) or ({total}, {total}).")
     keep = rows.numbers - 1
