@@ -280,7 +280,7 @@ def many(h: House) -> None:
     frame = pd.DataFrame({"question": np.repeat(np.arange(60), sizes), "v": rng.uniform(0.01, 0.4, sizes.sum())})
     frame["y"] = rng.normal(0.2, np.sqrt(frame["v"] + 0.05))
     for method in ("REML", "DL", "PM", "ML", "EB", "SJ", "HE", "HS"):
-        h.ask(method, "random_effects_many", frame, method=method, tau2_interval=True)
+        h.ask(method, "random_effects_many", frame, method=method, tau2_limits=True)
     for test in ("Wald", "t", "HKSJ-adhoc"):
         h.ask(test, "random_effects_many", frame, test=test)
     h.ask("two jobs", "random_effects_many", frame, jobs=2)

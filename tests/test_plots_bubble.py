@@ -38,7 +38,7 @@ def test_line_points_and_band():
 
 def test_other_moderators_stand_at_their_means():
     r = fit("~ dose + age")
-    x, y = part(vf.plots.bubble(r, "dose", prediction=False), "line").get_data()
+    x, y = part(vf.plots.bubble(r, "dose", show_prediction=False), "line").get_data()
     np.testing.assert_allclose(y, r.estimate[0] + r.estimate[1] * x + r.estimate[2] * r.design.x[:, 2].mean(), rtol=1e-9)
 
 

@@ -39,7 +39,7 @@ def one_by_one(frame: pd.DataFrame, key: str = "question", **choices: Any) -> pd
 @pytest.mark.parametrize("interval", INTERVALS)
 @pytest.mark.parametrize("tau2", ["REML", "DL", "SJ", 0.2])
 def test_same_as_one_at_a_time(frame: pd.DataFrame, interval: str, tau2: str | float) -> None:
-    many = vf.random_effects_many(frame, **held(tau2), test=interval, tau2_interval=True)
+    many = vf.random_effects_many(frame, **held(tau2), test=interval, tau2_limits=True)
     single = one_by_one(frame, **held(tau2), test=interval)
     assert many["question"].tolist() == list(dict.fromkeys(frame["question"]))
     shared = ["k", "estimate", "se", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2", "p_value", "q", "q_df",
@@ -234,7 +234,7 @@ def test_a_batch_flags_what_one_pool_warns_of() -> None:
     assert 0 < np.ptp(risks) < 1e-15
     y = np.concatenate([risks, [0.1, 0.5], [0.2], [-0.5, 0.9, 0.1, 0.4]])
     frame = pd.DataFrame({"question": list("aaabbcdddd"), "y": y, "v": [0.2, 0.3, 0.1, 0.1, 0.1, 0.1, 0.02, 0.03, 0.01, 0.02]})
-    table = vf.random_effects_many(frame, tau2_interval=True).set_index("question")
+    table = vf.random_effects_many(frame, tau2_limits=True).set_index("question")
     assert table["zero_width"].tolist() == [True, False, False, False]
     assert table["converged"].all()
     words = {"two studies": "Only two studies", "below 1": "is below 1"}

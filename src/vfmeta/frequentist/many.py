@@ -34,7 +34,7 @@ def random_effects_many(
     weights: str | None = None,
     missing: Missing = "raise",
     prediction: ClosedPrediction = "auto",
-    tau2_interval: bool = False,
+    tau2_limits: bool = False,
     backend: str | None = None,
     jobs: int | None = None,
 ) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def random_effects_many(
         As for `random_effects`; ``method="common"`` gives the common-effect model.
     prediction : {"auto", "fitted", "HTS", "Partlett-Riley"}
         As for `random_effects`.
-    tau2_interval : bool
+    tau2_limits : bool
         Whether to add the Q-profile interval of tau2, columns ``tau2_low`` and ``tau2_high`` (NaN where it is empty).
     missing : {"raise", "drop"}
         What to do about rows without ``y`` or ``v``.
@@ -103,7 +103,7 @@ def random_effects_many(
     long = read_long(data, keys, roles, missing)
     data, columns, order, start, heads = long.frame, long.columns, long.order, long.start, long.heads
     k = start[1:] - start[:-1]
-    wants = estimators.PROFILE if tau2_interval else 0
+    wants = estimators.PROFILE if tau2_limits else 0
     arrays = (columns["y"], columns["v"], order, start, estimator, columns.get("weights"), float(level), wants)
     # one piece: the system hands out memory page by page, which would cost as much as a third of the fits
     width = estimators.columns(wants)
@@ -129,7 +129,7 @@ def random_effects_many(
     )  # fmt: skip
     refuse_clash(keys, [*values, "tau2_low", "tau2_high", "notes", "zero_width", "converged"])
     table: dict[str, Any] = {key: data[key].take(heads).to_numpy() for key in keys} | values
-    if tau2_interval:
+    if tau2_limits:
         table |= {"tau2_low": out[:, 7], "tau2_high": out[:, 8]}
     checked = [values[c] for c in ("estimate", "se", "ci_low", "ci_high", "p_value", "q")]
     broken = ~np.isfinite(checked[0])
@@ -142,7 +142,7 @@ def random_effects_many(
             f"Effects and variances span more orders of magnitude than double precision holds, for {groups(broken)}; rescale "
             "y and v."
         )
-    return pd.DataFrame(table | _flags(out, k, test, converged, tau2_interval), copy=False)
+    return pd.DataFrame(table | _flags(out, k, test, converged, tau2_limits), copy=False)
 
 
 _NOTES = (
@@ -152,7 +152,7 @@ _NOTES = (
 )  # fmt: skip
 
 
-def _flags(out: np.ndarray, k: np.ndarray, test: str, converged: np.ndarray, tau2_interval: bool) -> dict[str, Any]:
+def _flags(out: np.ndarray, k: np.ndarray, test: str, converged: np.ndarray, tau2_limits: bool) -> dict[str, Any]:
     """What `random_effects` would warn of, of many pools: one bit a note, and one category for each set of bits met."""
     import pandas as pd
 
@@ -162,7 +162,7 @@ def _flags(out: np.ndarray, k: np.ndarray, test: str, converged: np.ndarray, tau
         factor = out[:, 4]  # NaN of a single study is below nothing
         zero = factor < IDENTICAL
         bits += np.uint8(4) * (factor < 1 - 1e-9) + np.uint8(8) * zero
-    if tau2_interval:
+    if tau2_limits:
         bits += np.uint8(16) * (np.isnan(out[:, 7]) & (k > 1))
     bits += np.uint8(32) * ~converged
     met = np.flatnonzero(np.bincount(bits, minlength=64))

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, prediction: bool = True, title: str = "") -> Axes:
+def bubble(
+    fit: Any, moderator: str | None = None, ax: Axes | None = None, *, show_prediction: bool = True, title: str = ""
+) -> Axes:
     """Effects over a moderator, their area in proportion to their weight, with the fitted line.
 
     Parameters
@@ -24,7 +26,7 @@ def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, pr
     moderator : str, optional
         Coefficient whose column is the horizontal axis; the only one beside the intercept when left out.
     ax : matplotlib Axes, optional
-    prediction : bool
+    show_prediction : bool
         Whether the prediction interval is drawn around the confidence interval.
     title : str
 
@@ -66,7 +68,7 @@ def bubble(fit: Any, moderator: str | None = None, ax: Axes | None = None, *, pr
 
             ax = plt.figure(figsize=(4.6, 3.2), facecolor="white").add_axes((0.14, 0.16, 0.83, 0.74))
         wide = np.column_stack([line["prediction_low"], line["prediction_high"]])
-        if prediction and np.isfinite(wide).all():
+        if show_prediction and np.isfinite(wide).all():
             ax.plot(grid[:, at], wide, color=STYLE["frequentist"], lw=0.8, ls=(0, (3, 2)), gid="prediction")
         ax.fill_between(
             grid[:, at], line["ci_low"], line["ci_high"], color=STYLE["frequentist"], alpha=0.18, lw=0, gid="confidence"

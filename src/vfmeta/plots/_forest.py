@@ -39,7 +39,7 @@ def forest(
     notes: Sequence[str] = (),
     flag_note: str | None = None,
     xlim: Pair | None = None,
-    prediction: bool = True,
+    show_prediction: bool = True,
     width: float | None = None,
 ) -> Axes:
     """Draw a forest plot.
@@ -67,7 +67,7 @@ def forest(
         What the double dagger means; by default the flags themselves are spelled out.
     xlim : (float, float), optional
         Ends of the axis on the scale people read; by default every estimate is inside.
-    prediction : bool
+    show_prediction : bool
         Whether prediction intervals are shown.
     width : float, optional
         Width of a new figure in inches; by default 7.5 to 10, as the contents need.
@@ -92,13 +92,13 @@ def forest(
     question = next(b.lead.question for b in blocks if b.lead is not None)
     notes = [notes] if isinstance(notes, str) else list(notes)
     with applied():
-        draft = [r for i, b in enumerate(blocks) for r in rw.section_rows(b, i, lambda s: [s], prediction=prediction)]
+        draft = [r for i, b in enumerate(blocks) for r in rw.section_rows(b, i, lambda s: [s], show_prediction=show_prediction)]
         ends = axis.limits(draft, question, xlim, side=0.27)
         zero = question.null_effect
         null = 0.5 if zero is None else min(max(axis.share(question, ends, zero), 0.0), 1.0)
         sheet = build(
             blocks, null=null, title=title or "", notes=[*_legend(blocks, draft, ends), *_mark_notes(draft, flag_note), *notes],
-            wide=width if ax is None else max(_box(ax)[0], STYLE["width"][0]), prediction=prediction,
+            wide=width if ax is None else max(_box(ax)[0], STYLE["width"][0]), show_prediction=show_prediction,
         )  # fmt: skip
         ax, scale = _axes(sheet, ax)
         _Drawing(ax, sheet, question, ends, scale).draw()

@@ -193,7 +193,7 @@ def _arm(info: Mapping[str, Any], side: str, counts: bool) -> str:
     return tx.MISSING if shown == f"{tx.MISSING}/{tx.MISSING}" else shown
 
 
-def section_rows(block: Section, index: int, wrap: Callable[[str], list[str]], *, prediction: bool = True) -> list[Row]:
+def section_rows(block: Section, index: int, wrap: Callable[[str], list[str]], *, show_prediction: bool = True) -> list[Row]:
     """All rows of a block: heading, studies, diamonds, prediction intervals and the lines of words under them."""
     rows = [Row("heading", block.heading, section=index)] if block.heading else []
 
@@ -206,7 +206,7 @@ def section_rows(block: Section, index: int, wrap: Callable[[str], list[str]], *
     k = block.lead.k
     if k < 2:
         return rows + words(one_trial_text())
-    engines = [_bayesian_rows(block.posterior, index, prediction), _frequentist_rows(block.fit, index, prediction)]
+    engines = [_bayesian_rows(block.posterior, index, show_prediction), _frequentist_rows(block.fit, index, show_prediction)]
     if k > 4:  # few trials: the Bayesian result leads
         engines.reverse()
     rows += engines[0] + engines[1]
@@ -219,7 +219,7 @@ def section_rows(block: Section, index: int, wrap: Callable[[str], list[str]], *
     return rows
 
 
-def _frequentist_rows(fit: FrequentistResult | None, index: int, prediction: bool) -> list[Row]:
+def _frequentist_rows(fit: FrequentistResult | None, index: int, show_prediction: bool) -> list[Row]:
     if fit is None:
         return []
     q, digits_by = fit.question, typical_width(fit)
@@ -230,12 +230,12 @@ def _frequentist_rows(fit: FrequentistResult | None, index: int, prediction: boo
     if fit.adhoc_interval is not None:
         label, shown = "with the ad hoc correction (q < 1)", f"({tx.interval_text(q, fit.adhoc_interval, width=digits_by)})"
         rows.append(Row("adhoc", label, shown, estimate=fit.estimate, interval=fit.adhoc_interval, section=index))
-    if prediction and fit.shown_prediction is not None:
+    if show_prediction and fit.shown_prediction is not None:
         rows.append(_prediction("prediction", q, fit.shown_prediction, index, digits_by))
     return rows
 
 
-def _bayesian_rows(post: BayesianResult | None, index: int, prediction: bool) -> list[Row]:
+def _bayesian_rows(post: BayesianResult | None, index: int, show_prediction: bool) -> list[Row]:
     if post is None:
         return []
     q, digits_by = post.question, typical_width(post)
@@ -244,7 +244,7 @@ def _bayesian_rows(post: BayesianResult | None, index: int, prediction: bool) ->
         Row("bayes", label, tx.effect_text(q, post.estimate, post.interval, width=digits_by), estimate=post.estimate,
             interval=post.interval, section=index)
     ]  # fmt: skip
-    if prediction:
+    if show_prediction:
         rows.append(_prediction("bayes_prediction", q, post.next_trial.interval, index, digits_by))
     return rows
 

@@ -72,7 +72,7 @@ class Sheet:
 
 
 def build(
-    blocks: Sequence[Section], *, null: float, title: str, notes: Sequence[str], wide: float | None, prediction: bool
+    blocks: Sequence[Section], *, null: float, title: str, notes: Sequence[str], wide: float | None, show_prediction: bool
 ) -> Sheet:
     """Lay out a forest plot.
 
@@ -86,13 +86,13 @@ def build(
         Sentences under the figure.
     wide : float or None
         Width in inches; None lets the contents choose within the house's limits.
-    prediction : bool
+    show_prediction : bool
         Whether prediction intervals have rows.
     """
     lead = next(b.lead for b in blocks if b.lead is not None)
     question, text, small = lead.question, STYLE["text"], STYLE["small"]
     # Text lines are wrapped once the columns are known, and the columns hang on the rows without them.
-    draft = [r for i, b in enumerate(blocks) for r in section_rows(b, i, lambda s: [s], prediction=prediction)]
+    draft = [r for i, b in enumerate(blocks) for r in section_rows(b, i, lambda s: [s], show_prediction=show_prediction)]
     columns, plot, total = _columns(draft, blocks, question, lead.level, wide)
     left_room = plot[0] - STYLE["gap"] - _EDGE
     label_room = columns[0].right - columns[0].left
@@ -101,7 +101,7 @@ def build(
     for i, block in enumerate(blocks):
         if i:
             y += 0.1
-        for row in section_rows(block, i, lambda s: wrap(s, left_room, small), prediction=prediction):
+        for row in section_rows(block, i, lambda s: wrap(s, left_room, small), show_prediction=show_prediction):
             placed = _place(row, y, label_room, left_room)
             rows.append(placed)
             y += placed.height
