@@ -144,6 +144,41 @@ def test_frames_have_the_names_of_the_contract(name: str) -> None:
         assert len(fit.studies) == fit.k
 
 
+BATCH = pd.DataFrame({"question": list("aaabbbb"), "y": Y, "v": V})
+# verbs whose answer is a frame, and what a row of it is
+FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
+    "leave_one_out": (lambda: vf.leave_one_out(pool()), "study"),
+    "leave_one_out, posterior": (lambda: vf.leave_one_out(posterior()), "study"),
+    "leave_one_out, regression": (lambda: vf.leave_one_out(regression()), "study"),
+    "leave_one_out, multivariate": (lambda: vf.leave_one_out(levels()), "study"),
+    "cumulative": (lambda: vf.cumulative(pool()), "study"),
+    "influence": (lambda: vf.influence(pool()), "study"),
+    "residuals": (lambda: vf.residuals(regression()), "study"),
+    "study_intervals": (lambda: vf.study_intervals(y=Y, v=V), "study"),
+    "blups": (lambda: levels().blups(), "study"),
+    "random_effects": (lambda: levels().random_effects(), "term"),
+    "component_intervals": (lambda: vf.component_intervals(levels()), "term"),
+    "random_effects_many": (lambda: vf.random_effects_many(BATCH), "question"),
+    "bayes.random_effects_many": (
+        lambda: vf.bayes.random_effects_many(BATCH, "question", tau=vf.priors.HalfNormal(0.5)), "question"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_frames_of_verbs_have_the_names_of_the_contract(name: str) -> None:
+    make, row = FRAMES[name]
+    frame = make()
+    assert frame.columns[0] == row
+    assert not STRANGE & set(frame.columns)
+    assert ("ci_low" in frame) == ("ci_high" in frame)
+    assert ("ci_low" not in frame) or "estimate" in frame
+    assert ("statistic" in frame) == ("p_value" in frame)
+    if "ci_low" in frame and row == "study":
+        assert frame["scale"].notna().all()
+
+
 @pytest.mark.parametrize("name", [n for n in RESULTS if "on" in inspect.signature(type(made(n)).to_frame).parameters])
 def test_the_scale_people_read_is_the_turned_one(name: str) -> None:
     fit = made(name)
