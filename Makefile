@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 each-version = for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null; then $(MAKE) --no-print-directory $(1) VERSION=$$v || exit 1; fi; done
 
 .DEFAULT_GOAL := help
-.PHONY: agreement bench simulate slips help report analyses figures validate reference calibrate calibrate-models test test-slow test-all lint quarto lock wheel clean setup setup-all
+.PHONY: agreement bench fuzz simulate slips help report analyses figures validate reference calibrate calibrate-models test test-slow test-all lint quarto lock wheel clean setup setup-all
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
@@ -54,6 +54,9 @@ else
 	@$(BIN)/python -W ignore benchmarks/bench.py
 	@$(BIN)/python -W ignore benchmarks/bayes.py
 endif
+
+fuzz: $(READY) ## hostile inputs by the thousand (INPUTS=25000, SEED=1): each is answered, or refused in words
+	@$(BIN)/python -m benchmarks.fuzz $(or $(INPUTS),25000) --seed $(or $(SEED),1)
 
 simulate: $(READY) ## coverage of the intervals by simulation, to reports/coverage.md
 	@$(BIN)/python -m benchmarks.simulate

@@ -14,7 +14,7 @@ from vfmeta.core.params import OnScale
 from vfmeta.frequentist.after import omitting
 from vfmeta.frequentist.multivariate import deletion
 from vfmeta.frequentist.multivariate.result import MultivariateResult
-from vfmeta.results.frames import scaled
+from vfmeta.results.frames import noted, scaled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,4 +132,4 @@ def _walk(fit: Any, refit: Refit, names: Sequence[str], parts: Sequence[Part], h
     table = pd.concat(frames, ignore_index=True)
     first = [c for c in ("study", "part", "term", "k") if c in table]
     rest = [c for c in table if c not in (*first, "scale", "engine", "model", "measure")]
-    return table[[*first, *rest, "scale"]]
+    return noted(table[[*first, *rest, "scale"]])

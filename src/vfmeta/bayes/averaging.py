@@ -16,7 +16,7 @@ import numpy as np
 from vfmeta.bayes.exact import ExactPosterior, behind
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import confidence
+from vfmeta.core.params import REACH, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.kernels.quadrature import integrate
 from vfmeta.results.codec import Recorded, array, plain
@@ -197,7 +197,7 @@ def model_average(
     if null is None:
         what = question.facts.words.lower()
         raise InputError(f"No value of a {what} means no effect; name one in Question(no_difference=...).")
-    if not math.isfinite(null):
+    if isinstance(null, bool) or not isinstance(null, (int, float, np.number)) or not abs(null) <= REACH:
         raise InputError(f"null={null!r} must be a finite number.")
     fixed, common = _common(full)
     assert full.log_marginal_likelihood is not None

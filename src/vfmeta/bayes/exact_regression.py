@@ -75,6 +75,9 @@ class ExactRegression:
         information = np.einsum("ki,nk,kj->nij", self._x, w, self._x) + np.diag(self._p0)
         # to unit diagonal before inverting, so that units of covariates cost no digits
         scale = np.sqrt(np.einsum("nii->ni", information))
+        lost = ~(scale > 0).all(axis=1)  # tau is so large that no float holds the information: there is no density there
+        scale[lost] = 1.0
+        information[lost] = np.eye(scale.shape[1])
         even = information / scale[:, :, None] / scale[:, None, :]
         cov = np.linalg.inv(even) / scale[:, :, None] / scale[:, None, :]
         mean = np.einsum("nij,nj->ni", cov, (w * self._y) @ self._x + self._p0 * self._b0)
@@ -82,7 +85,9 @@ class ExactRegression:
         q = (w * rest**2).sum(1) + ((mean - self._b0) ** 2 * self._p0).sum(1)
         logdet = np.linalg.slogdet(even)[1] + 2 * np.log(scale).sum(1)
         own = 0.5 * np.log(self._p0[self._p0 > 0]).sum()
-        return mean, cov, own + 0.5 * (np.log(w).sum(1) - logdet - q)
+        with np.errstate(divide="ignore"):
+            log = own + 0.5 * (np.log(w).sum(1) - logdet - q)
+        return mean, cov, np.where(lost, -np.inf, log)
 
     def _log_posterior(self, tau: np.ndarray) -> np.ndarray:
         return self._prior.log_density(tau, self._v) + self._given(tau)[2]

@@ -11,13 +11,15 @@ import numpy as np
 from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import benefit_columns, chance_points
 from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
+from vfmeta.convert.checking import numbers
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import IntervalKind, Missing, choice, confidence
+from vfmeta.core.params import REACH, IntervalKind, Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
 from vfmeta.effects.long_table import read_long
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
+from vfmeta.results.frames import noted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +83,7 @@ def random_effects_many(
 
     confidence(level)
     interval = choice("interval", interval, IntervalKind)
-    keys = [by] if isinstance(by, str) else list(by)
+    keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
     long = read_long(data, keys, {"y": y, "v": v}, "raise", [study] if study else [])
     data = long.frame
     order = np.arange(len(data)) if long.order is None else long.order
@@ -116,7 +118,9 @@ def random_effects_many(
         return out.assign(**made)
     answer = _frame(found, counts, asked, at, tau, mu)
     refuse_clash(keys, ["k", *answer])
-    return pd.concat([heads.assign(k=counts), answer], axis=1)
+    whole = pd.concat([heads.assign(k=counts), answer], axis=1)
+    whole.attrs = answer.attrs
+    return whole
 
 
 def prior_sensitivity(
@@ -165,6 +169,8 @@ def prior_sensitivity(
     """
     s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     a, b = (_positive_column(x, name) for x, name in ((tau_scales, "tau_scales"), (mu_sds, "mu_sds")))
+    if not callable(family) or not isinstance(family(1.0), TauPrior):
+        raise InputError(f"family={family!r} must make a prior of tau from a scale, as vf.priors.HalfNormal does.")
     taus = [family(float(x)) for x in a]
     mus: list[MuPrior] = [Flat() if math.isinf(x) else Normal(mu_mean, float(x)) for x in b]
     for t in taus:
@@ -221,16 +227,18 @@ def _frame(found: compiled.Solved, k: np.ndarray, question: Question, at: tuple[
     proper = np.array([t.proper and m.proper for t, m in zip(taus, mus, strict=True)])
     evidence = np.where(proper, found["log_mass"] - 0.5 * k * math.log(2 * math.pi), np.nan)
     between, own, ahead = (found.limits[:, j] for j in range(3))
-    return pd.DataFrame({
+    out = pd.DataFrame({
         "estimate": own[:, 1], "mean": found["mu_mean"], "se": found["mu_sd"], "ci_low": own[:, 0], "ci_high": own[:, 2],
         "prediction_low": ahead[:, 0], "prediction_high": ahead[:, 2], "tau": between[:, 1], "tau_mean": found["tau_mean"],
         "tau_sd": found["tau_sd"], "tau_low": between[:, 0], "tau_high": between[:, 2], "p_benefit": p, "p_benefit_mid": p_mid,
         "prior_share": found["prior_share"], "log_evidence": evidence,
     })  # fmt: skip
+    return noted(out)
 
 
 def _positive_column(values: Any, name: str) -> np.ndarray:
-    out = np.atleast_1d(np.asarray(values, dtype=float))
-    if out.ndim != 1 or len(out) == 0 or not np.all(out > 0):
-        raise InputError(f"{name} must be one-dimensional and hold positive numbers only.")
+    out = np.atleast_1d(numbers(name, values, infinite=True))
+    flat = np.isposinf(out) if name == "mu_sds" else np.zeros(len(out), dtype=bool)
+    if out.ndim != 1 or len(out) == 0 or not np.all(flat | ((out >= 1 / REACH) & (out <= REACH))):
+        raise InputError(f"{name} must be one-dimensional and hold positive numbers only ({1 / REACH:g} to {REACH:g}).")
     return out

@@ -72,6 +72,8 @@ def differences(exact: BayesianResult | ExactPosterior, sampled: BayesianResult)
     InputError
         The second result was not sampled, or the two answer different questions.
     """
+    if not isinstance(sampled, BayesianResult):
+        raise InputError(f"sampled is a {type(sampled).__name__}; give what vf.bayes.sample returned.")
     errors: dict[str, float] | None = sampled.call.get("mcse")
     if errors is None:
         raise InputError("The second result was not sampled (it has no Monte Carlo errors); pass one from vf.bayes.sample.")

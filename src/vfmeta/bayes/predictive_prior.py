@@ -15,6 +15,7 @@ from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import SampleSize, choice
 from vfmeta.priors import Mixture, MuPrior
+from vfmeta.priors.family import positive
 
 
 def map_prior(post: ExactPosterior | NormalMixture, components: int = 3, note: str = "meta-analytic-predictive") -> Mixture:
@@ -88,8 +89,7 @@ def effective_sample_size(prior: Any, unit_sd: float, kind: SampleSize = "ELIR")
     >>> round(vf.bayes.effective_sample_size(vf.priors.Normal(0, 0.5), 5.0))
     100
     """
-    if isinstance(unit_sd, bool) or not isinstance(unit_sd, (int, float, np.number)) or not 0 < unit_sd < math.inf:
-        raise InputError(f"unit_sd={unit_sd!r} must be a positive, finite number.")
+    positive("unit_sd", unit_sd, "effective_sample_size")
     kind = choice("kind", kind, SampleSize)
     if isinstance(prior, MuPrior):
         if prior.normal is not None:

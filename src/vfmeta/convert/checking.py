@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import REACH
 
 
 def numbers(name: str, values: ArrayLike, *, missing: bool = False, infinite: bool = False) -> np.ndarray:
     """The argument as a float array; what is missing or infinite is refused, unless it is said to be allowed."""
     try:
-        x = np.asarray(values, dtype=float)
-    except (TypeError, ValueError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)  # half of a number is none
+            x = np.asarray(values, dtype=float)
+    except (TypeError, ValueError, OverflowError, np.exceptions.ComplexWarning) as error:
         raise InputError(_unreadable(name, values)) from error
     wrong = np.zeros(x.shape, bool)
     if not missing:
@@ -25,6 +30,10 @@ def numbers(name: str, values: ArrayLike, *, missing: bool = False, infinite: bo
             f"row {i + 1}, {name}: the value is {'missing' if np.isnan(value) else 'infinite'}; leave the row out, or give it."
             for i, value in found
         ])  # fmt: skip
+    far = np.flatnonzero(np.isfinite(x) & (np.abs(x) > REACH))
+    if len(far):
+        most = f"is too large to compute with (at most {REACH:g})"
+        raise InputError([f"row {i + 1}, {name}: {x.ravel()[i]:g} {most}." for i in far])
     return x
 
 

@@ -35,6 +35,7 @@ def combine_groups(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float,
         raise InputError(
             f"n, mean and sd have shapes {sizes.shape}, {means.shape} and {sds.shape}; give one value per group in each."
         )
+    require("n", sizes, sizes >= 1, "a group has at least one patient")
     require("sd", sds, sds >= 0, "an SD cannot be negative")
     for name, values in (("n", sizes), ("mean", means), ("sd", sds)):
         if np.isnan(values).any():
@@ -104,8 +105,10 @@ def combine_effects(
     >>> [x.round(9).tolist() for x in vf.convert.combine_effects([0.2, 0.4], [0.1, 0.1])[1:]]
     [[0.3], [0.05]]
     """
-    y, v = numbers("y", y), positive("v", v)
+    y, v = np.atleast_1d(numbers("y", y)), np.atleast_1d(positive("v", v))
     names = np.zeros(len(y), int) if cluster is None else np.asarray(cluster)
+    if not y.size:
+        raise InputError("There is no effect to combine.")
     if y.ndim != 1 or y.shape != v.shape or names.shape != y.shape:
         raise InputError(
             f"y, v and cluster have shapes {y.shape}, {v.shape} and {names.shape}; give one value per effect in each."

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from vfmeta.convert.checking import between, numbers, positive, require
+from vfmeta.convert.checking import between, numbers, one_length, positive, require
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Latent, Overlap, Tetrachoric, choice
 
@@ -89,6 +89,7 @@ def log_odds_ratio_to_log_risk_ratio(y: ArrayLike, baseline_risk: ArrayLike, v: 
     0.5
     """
     p0, y = between("baseline_risk", baseline_risk, 0, 1, ends=False), numbers("y", y)
+    one_length(baseline_risk=p0, y=y)
     below = 1 - p0 + p0 * np.exp(y)
     return y - np.log(below), None if v is None else numbers("v", v) * ((1 - p0) / below) ** 2
 
@@ -134,7 +135,7 @@ def risk_from_ratio(y: ArrayLike, baseline_risk: ArrayLike, *, measure: str) -> 
     >>> [round(float(vf.convert.risk_from_ratio(y, 0.5, measure="RR")), 9) for y in (0.0, math.log(0.5))]
     [0.5, 0.25]
     """
-    if measure not in ("RR", "OR"):
+    if not isinstance(measure, str) or measure not in ("RR", "OR"):
         raise InputError(f'measure={measure!r}: only "RR" and "OR" say what a risk becomes.')
     p0 = between("baseline_risk", baseline_risk, 0, 1, ends=False)
     log_rr = numbers("y", y) if measure == "RR" else log_odds_ratio_to_log_risk_ratio(y, p0)[0]
@@ -158,6 +159,7 @@ def d_to_r(d: ArrayLike, n1: ArrayLike | None = None, n2: ArrayLike | None = Non
     """
     n1, n2 = n2 if n1 is None else n1, n1 if n2 is None else n2
     d, n1, n2 = numbers("d", d), positive("n1", 1 if n1 is None else n1), positive("n2", 1 if n2 is None else n2)
+    one_length(d=d, n1=n1, n2=n2)
     a = (n1 + n2) ** 2 / (n1 * n2)
     return d / np.sqrt(d**2 + a), None if v is None else a**2 * numbers("v", v) / (d**2 + a) ** 3
 

@@ -142,8 +142,9 @@ def mean_sd_from_quantiles(
     >>> round(mean[0], 3), round(sd[0], 3)
     (np.float64(19.218), np.float64(4.388))
     """
-    method = "luo/wan/shi" if method == "default" else method
-    if method not in METHODS:
+    if isinstance(method, str) and method == "default":
+        method = "luo/wan/shi"
+    if not isinstance(method, str) or method not in METHODS:
         raise InputError(f"method={method!r} is unknown; use one of {', '.join(METHODS)}.")
     distribution = choice("distribution", distribution, Skew)
     failed = choice("failed", failed, Failed)

@@ -122,7 +122,9 @@ def d_from_t(t: ArrayLike, n1: ArrayLike, n2: ArrayLike) -> np.ndarray:
     >>> round(float(vf.convert.d_from_t(2.0, 8, 8)), 9)
     1.0
     """
-    return numbers("t", t) * np.sqrt(1 / positive("n1", n1) + 1 / positive("n2", n2))
+    t, n1, n2 = numbers("t", t), positive("n1", n1), positive("n2", n2)
+    one_length(t=t, n1=n1, n2=n2)
+    return t * np.sqrt(1 / n1 + 1 / n2)
 
 
 def d_from_f(f: ArrayLike, n1: ArrayLike, n2: ArrayLike, sign: ArrayLike = 1) -> np.ndarray:

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+_UNSAID = "The input cannot be used, but nothing says why: a fault of vfmeta, please report it."
+
 
 class VfmetaWarning(UserWarning):
     """Something a reader must know before using the numbers: a fallback, a dropped row, too few trials."""
@@ -21,7 +23,8 @@ class InputError(ValueError):
     """
 
     def __init__(self, problems: str | list[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        listed = [problems] if isinstance(problems, str) else list(problems)
+        self.problems = [p for p in listed if p.strip()] or [_UNSAID]
         head = "" if len(self.problems) == 1 else f"{len(self.problems)} problems:\n"
         super().__init__(head + "\n".join(self.problems))
 

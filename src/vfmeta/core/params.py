@@ -72,6 +72,10 @@ Latent = Literal["logistic", "normal"]
 Skew = Literal["normal", "lognormal"]
 Failed = Literal["raise", "nan"]
 
+#: effects, standard errors and the scales of priors beyond this, or closer to 0 than its inverse, are refused: their powers
+#: would leave the range of floats
+REACH = 1e75
+
 _OTHER_NAMES: dict[str, dict[str, str]] = {
     "method": {
         "dersimonianlaird": "DL", "paulemandel": "PM", "mandelpaule": "PM", "hedges": "HE", "hedgesolkin": "HE",
@@ -151,6 +155,8 @@ def variance(name: str, value: object) -> float:
         raise InputError(f"{name}={value!r} must be a number, which holds tau2; method= names an estimator.")
     if not (math.isfinite(value) and value >= 0):
         raise InputError(f"{name}={value!r} is no variance; a fixed value must be finite and at least 0.")
+    if value > REACH**2:
+        raise InputError(f"{name}={value!r} is too large to compute with (at most {REACH**2:g}); choose a larger unit.")
     return float(value)
 
 

@@ -189,10 +189,13 @@ class Question:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        data = dict(data)
-        if data.get("points") is not None:
-            data["points"] = tuple(data["points"])
-        return cls(**data)
+        try:
+            data = dict(data)
+            if data.get("points") is not None:
+                data["points"] = tuple(data["points"])
+            return cls(**data)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"This is no question of vfmeta ({error}).") from error
 
 
 def _turned(way: Way, value: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.origin import LeftOut
+from vfmeta.core.params import REACH
 from vfmeta.core.question import Question
 from vfmeta.text.notes import MISSING
 
@@ -98,7 +99,7 @@ def column(values: Any, name: str) -> Any:
         values[mask] = None
     dtype = getattr(values, "dtype", None)
     kind = getattr(dtype, "kind", "")
-    if kind in "fiu" and hasattr(values, "to_numpy"):
+    if kind and kind in "fiu" and hasattr(values, "to_numpy"):
         if isinstance(dtype, np.dtype):
             return values.to_numpy()
         if kind in "iu" and not values.isna().any():  # names stay whole numbers
@@ -187,6 +188,20 @@ def numbers(
                 out[i] = number
     if gap:
         problems += [at(i) + gap for i in empty]
+    power = 2 if positive in ("variance", "weight") else 1  # variances reach as far as their roots do
+    far = np.flatnonzero(np.abs(out) > REACH**power)
+    problems += [
+        f"{at(i)}{out[i]:g} is too large to compute with (at most {REACH**power:g}); choose a larger unit."
+        for i in far.tolist()
+    ]
+    if positive:
+        near = np.flatnonzero((out > 0) & (out < REACH**-power))
+        problems += [
+            f"{at(i)}{out[i]:g} is too small to compute with (at least {REACH**-power:g}); choose a smaller unit."
+            for i in near.tolist()
+        ]
+        out[near] = np.nan
+    out[far] = np.nan
     if positive:
         low = np.flatnonzero(out <= 0)
         problems += [at(i) + NOT_POSITIVE[positive].format(out[i]) for i in low.tolist()]

@@ -35,11 +35,11 @@ def as_frame(data: Any) -> pd.DataFrame:
     if isinstance(data, pd.DataFrame):
         return data
     if isinstance(data, Mapping):
-        single = bool(data) and all(np.ndim(x) == 0 for x in data.values())
         try:
+            single = bool(data) and all(np.ndim(x) == 0 for x in data.values())
             return pd.DataFrame({name: [x] if single else x for name, x in data.items()})
-        except ValueError as error:
-            raise InputError(f"The columns of data differ in length ({error}).") from error
+        except (ValueError, TypeError) as error:
+            raise InputError(f"The columns of data differ in length, or are none ({error}).") from error
     if isinstance(data, (list, tuple)) and data and all(isinstance(row, Mapping) for row in data):
         return pd.DataFrame(list(data))
     return _from_another_library(data)
@@ -93,6 +93,12 @@ def look_up(given: Mapping[str, Any], frame: pd.DataFrame | None) -> dict[str, C
     if problems:
         raise InputError(problems)
     return found
+
+
+def absent(frame: pd.DataFrame, names: Sequence[Any]) -> list[Any]:
+    """Those of the names that are no column of a frame."""
+    known = list(frame.columns)
+    return [x for x in names if not isinstance(x, (str, int, float, np.integer)) or x not in known]
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,7 @@ class Rows:
             values = _matched(values, self.index, self.names, "the data", name, problems, self._spare)
         if problems:
             raise InputError(problems)
-        if not hasattr(values, "dtype"):
+        if not hasattr(values, "dtype") or np.ndim(values) != 1:
             values = cells.column(values, found.shown)
         if len(values) != self.total:
             raise self._not_alike(name, len(values))
@@ -176,14 +182,18 @@ class Rows:
             x = _matched(x, self.index, self.names, "the data", name, problems, self._spare)
         if problems:
             raise InputError(problems)
-        texts = [i for i, cell in enumerate(np.asarray(x, dtype=object).ravel()) if isinstance(cell, (str, bytes))]
+        try:
+            flat = np.asarray(x, dtype=object).ravel()
+        except ValueError as error:
+            raise InputError(f"{name} has rows of unlike length; it must have one number a row and column.") from error
+        texts = [i for i, cell in enumerate(flat) if isinstance(cell, (str, bytes))]
         if texts:
             wide = max(1, np.size(x) // max(1, len(x)))
             rows = ", ".join(str(i + 1) for i in dict.fromkeys(i // wide for i in texts[:10]))
             raise InputError(f"{name} holds text in row {rows}; convert it to numbers, or use a formula for groups.")
         try:
             whole = x.to_numpy(dtype=float, na_value=np.nan) if hasattr(x, "to_numpy") else np.asarray(x, dtype=float)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{name} must hold numbers only; use a formula for text columns.") from error
         if whole.ndim not in (1, 2) or len(whole) != self.total:
             raise InputError(f"{name} has shape {whole.shape}; for {self.total} rows it must be ({self.total}, p).")
@@ -234,7 +244,10 @@ def with_groups(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
             gaps = column.isna().to_numpy()
         else:
-            codes, labels = pd.factorize(column)
+            try:
+                codes, labels = pd.factorize(column)
+            except TypeError as error:
+                raise InputError(f"column {key} holds lists; it must hold one text or number a row.") from error
             listed = list(labels)
             gaps = np.append(cells.empty(listed), True)[codes]
             spelled = cells.one_spelling(listed, key)

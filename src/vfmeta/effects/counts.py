@@ -37,6 +37,7 @@ class Counts:
 
     def question(self, given: Question | None, measure: str) -> Question:
         """The question given, or that of the effect table for this measure, or an empty one."""
+        cells.check_question(given)
         return given or replace(self.asked or Question(), measure=measure)
 
     @property
@@ -198,3 +199,6 @@ def check_values(
                 f"{rows[i]}, column {shown[name]}: a likelihood of counts needs a whole number (value {x[i]:g})."
                 for i in np.flatnonzero(x % 1 > 0)
             ]
+        problems += [
+            f"{rows[i]}, column {shown[name]}: {x[i]:g} is beyond what can be counted." for i in np.flatnonzero(x > 2.0**53)
+        ]

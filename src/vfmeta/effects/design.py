@@ -13,6 +13,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.origin import LeftOut
+from vfmeta.core.params import REACH
 from vfmeta.effects import cells
 from vfmeta.effects.columns import Rows, as_frame
 from vfmeta.results.codec import array, plain
@@ -153,6 +154,8 @@ def part(formula: str | None, x: Any, names: Sequence[str] | None, used: InUse) 
 def column_names(block: np.ndarray, x: Any, names: Sequence[str] | None) -> tuple[str, ...]:
     """What the columns of a design matrix are called: as said, as in its frame, or x1, x2, ..."""
     names = names if names is not None else getattr(x, "columns", None)
+    if names is not None and (isinstance(names, str) or not np.iterable(names)):
+        names = [names]
     columns = [f"x{j + 1}" for j in range(block.shape[1])] if names is None else [str(n) for n in names]
     if len(columns) != block.shape[1] or len(set(columns)) != len(columns):
         raise InputError(f"names must be {block.shape[1]} different texts, one per column of x.")
@@ -341,6 +344,8 @@ def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]], groups: It
     found: dict[str, list[Any]] = {}
     for name in frame.columns:
         column = frame[name]
+        if getattr(column.dtype, "kind", "") == "c":
+            raise InputError(f"column {name} holds complex numbers; a moderator holds real ones.")
         if name in known:
             frame[name] = pd.Categorical(column, categories=list(known[name]))
         elif isinstance(column.dtype, pd.CategoricalDtype):
@@ -357,7 +362,12 @@ def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]], groups: It
                     f"column {name} holds numbers as text ({shown}); convert it to numbers for a slope, or write C({name}) for "
                     "groups."
                 )
-            frame[name] = pd.Categorical(column, categories=sorted(set(column), key=lambda v: (str(type(v)), v)))
+            try:
+                levels = sorted(set(column), key=lambda v: (str(type(v)), v))
+            except TypeError as error:  # lists, or what has no order
+                kinds = ", ".join(sorted({type(v).__name__ for v in column}))
+                raise InputError(f"column {name} holds {kinds}; a moderator holds numbers, or names of groups.") from error
+            frame[name] = pd.Categorical(column, categories=levels)
         else:
             frame[name] = column.astype(float)
             continue
@@ -402,6 +412,13 @@ def _check_finite(x: np.ndarray, names: Sequence[str], labels: Sequence[str], ro
     problems = [
         f"row {rows[i] + 1} ({labels[i]}), column {names[j]}: {x[i, j]} is not a finite number; correct or drop it."
         for i, j in zip(*np.nonzero(~np.isfinite(x)), strict=True)
+    ]
+    largest = np.abs(x).max(axis=0, initial=0.0)
+    problems += [
+        f"column {names[j]}: values of the size of {largest[j]:.3g} cannot be computed with; choose another unit (its largest "
+        f"between {1 / REACH:g} and {REACH:g})."
+        for j in np.flatnonzero(~((largest <= REACH) & ((largest >= 1 / REACH) | (largest == 0)))).tolist()
+        if np.isfinite(largest[j])
     ]
     if problems:
         raise InputError(problems)

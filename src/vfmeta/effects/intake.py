@@ -45,10 +45,14 @@ def check_options(measure: Measure, vtype: object, missing: object, **flags: obj
 
 def zero_rule(measure: Measure, zero: str | None, to: str | None, add: float, add_to_estimate: bool | None) -> ZeroRule:
     """The rule a call asks for, defaults filled in by the measure."""
-    if zero is not None and zero not in SINGLE_RULES:
-        more = "; to='all' and to='if0all' also correct tables without a zero" if zero in ZERO_RULES else ""
+    if zero is not None and not (isinstance(zero, str) and zero in SINGLE_RULES):
+        more = (
+            "; to='all' and to='if0all' also correct tables without a zero"
+            if isinstance(zero, str) and zero in ZERO_RULES
+            else ""
+        )
         raise InputError(f"Unknown zero rule {zero!r}; use one of {', '.join(SINGLE_RULES)}{more}.")
-    if to is not None and to not in ZERO_RULES:
+    if to is not None and not (isinstance(to, str) and to in ZERO_RULES):
         raise InputError(f"Unknown zero rule {to!r}; use one of {', '.join(ZERO_RULES)}.")
     if zero is not None and to is not None and zero != to:
         raise InputError(f"zero={zero!r} and to={to!r} are two names of one rule and differ; give one of them.")

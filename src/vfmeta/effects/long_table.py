@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.effects.columns import as_frame, with_groups
+from vfmeta.core.params import REACH
+from vfmeta.effects.columns import absent, as_frame, with_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,9 +54,8 @@ def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, a
         A column that is not there, no row, or every faulty cell with its row (counted from 1) and column.
     """
     data = as_frame(data)
-    absent = [c for c in (*keys, *names.values(), *also) if c not in data.columns]
-    if absent:
-        named = ", ".join(map(repr, absent))
+    if lost := absent(data, (*keys, *names.values(), *also)):
+        named = ", ".join(repr(c)[:80] for c in lost)
         raise InputError(f"The table has no column {named}; its columns are {list(map(str, data.columns))}.")
     if not keys:
         raise InputError("by= names no column; name one, or several, that tell the meta-analyses apart.")
@@ -98,26 +98,31 @@ def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[
     for role, name in names.items():
         column = frame[name]
         try:
-            if column.dtype == bool:
+            if column.dtype.kind in "bc":
                 raise TypeError
             values = column.to_numpy() if column.dtype == float else column.to_numpy(dtype=float, na_value=math.nan)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             what = f"Column {name!r} holds values that are not numbers ({column.dtype})"
             raise InputError(f"{what}; convert it to numbers.") from None
         out[role] = values
         least, most = values.min(), values.max()
-        if math.isfinite(least) and math.isfinite(most) and (least > 0 or role == "y"):
+        low, high = (-REACH, REACH) if role == "y" else (REACH**-2, REACH**2)
+        if low <= least and most <= high:  # NaN is not
             continue
         gaps = gaps | np.isnan(values)
         problems += [
             f"row {i + 1}, column {name}: the value is infinite; give a finite number or remove the row."
             for i in np.flatnonzero(np.isinf(values))
         ]
-        if role != "y" and (low := values <= 0).any():
+        problems += [
+            f"row {i + 1}, column {name}: {values[i]:g} is beyond what can be computed with; choose another unit."
+            for i in np.flatnonzero(np.isfinite(values) & ((values > high) | ((values < low) & ((values > 0) | (role == "y")))))
+        ]
+        if role != "y" and (none := values <= 0).any():
             what = "sampling variance" if role == "v" else "weight"
             problems += [
                 f"row {i + 1}, column {name}: the {what} is {values[i]:g}; it must be greater than 0."
-                for i in np.flatnonzero(low)
+                for i in np.flatnonzero(none)
             ]
     if missing == "raise" and gaps.any():
         problems += [

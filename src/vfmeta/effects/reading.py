@@ -10,7 +10,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.origin import LeftOut, Origin
-from vfmeta.core.params import Missing, choice, confidence
+from vfmeta.core.params import REACH, Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
 from vfmeta.effects.columns import Column, Rows, aligned, as_frame, look_up
@@ -309,6 +309,11 @@ def given(
             empty[shown[name]] = np.isnan(out[name])
     _check_limits(out, shown, labels, level, problems)
     variances = _variances(out, level)
+    if variances is not None and "low" in out:
+        thin = np.flatnonzero((out["low"] < out["high"]) & (variances < REACH**-2)).tolist()
+        problems += [
+            f"row {i + 1} ({labels[i]}), column {shown['low']}: the interval is too narrow to compute with." for i in thin
+        ]
     cov = None
     if V is not None:
         cov = covariance.read_matrix(V, k, labels, problems, "study" in values)
@@ -366,7 +371,8 @@ def _diagonal(cov: Any, labels: Sequence[str], problems: list[str]) -> np.ndarra
 def _limits(ci: Any) -> dict[str, Any]:
     if ci is None:
         return {}
-    if isinstance(ci, (str, bytes)) or not hasattr(ci, "__len__") or hasattr(ci, "columns") or len(ci) != 2:
+    listed = hasattr(ci, "__len__") and not (isinstance(ci, np.ndarray) and ci.ndim == 0)
+    if isinstance(ci, (str, bytes, Mapping)) or not listed or hasattr(ci, "columns") or len(ci) != 2:
         raise InputError("ci must be a pair (low, high) of arrays or column names: the lower and the upper limits.")
     return {"low": ci[0], "high": ci[1]}
 
@@ -439,6 +445,8 @@ def _clean(data: Any, y: Any, v: Any, others: tuple[Any, ...], study: Any) -> tu
     for x in (ys, vs):
         if type(x) is not np.ndarray or x.dtype != float or x.ndim != 1:
             return None
-    if ys.shape != vs.shape or not len(ys) or not (np.isfinite(ys).all() and np.isfinite(vs).all() and (vs > 0).all()):
+    if ys.shape != vs.shape or not len(ys):
+        return None
+    if not (np.abs(ys).max() <= REACH and vs.min() >= REACH**-2 and vs.max() <= REACH**2):  # NaN is not
         return None
     return ys, vs, cells.names(names, len(ys)), details, vcov, asked

@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import confidence
 from vfmeta.core.question import Question
+from vfmeta.effects import cells
 from vfmeta.results.frames import scaled
 
 if TYPE_CHECKING:
@@ -51,13 +53,19 @@ def study_intervals(
     """
     import pandas as pd
 
-    if not (isinstance(level, (int, float)) and 0 < level < 1):
-        raise InputError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
+    confidence(level)
     if (data is None) == (y is None and v is None) or (data is None and (y is None or v is None)):
         raise InputError("Give an effect table, or both y= (effects) and v= (their sampling variances).")
     if data is not None:
+        if not all(hasattr(data, name) for name in ("y", "v", "labels", "question")):
+            raise InputError(f"data is a {type(data).__name__}; it must be an effect table; vf.effect_table makes one.")
         y, v, labels = data.y, data.v, list(data.labels)
-    y, v = np.atleast_1d(np.asarray(y, float)), np.atleast_1d(np.asarray(v, float))
+    problems: list[str] = []
+    given = (("y", y), ("v", v))
+    columns = [cells.column([x] if np.isscalar(x) and not isinstance(x, str) else x, name) for name, x in given]
+    y, v = (cells.numbers(x, name, None, problems, gap=cells.FILL) for x, (name, _) in zip(columns, given, strict=True))
+    if problems:
+        raise InputError(problems)
     if y.ndim != 1 or y.shape != v.shape:
         raise InputError(f"y has shape {y.shape} and v has shape {v.shape}; both must be one value per study.")
     if data is None:

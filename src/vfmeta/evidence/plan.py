@@ -233,7 +233,7 @@ def load_plan(path: str | Path) -> Plan:
         plan = Plan.model_validate(data)
     except ValidationError as error:
         # an item at fault is not a missing one, though pydantic says both
-        faults = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]]
+        faults = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]] or error.errors()
         said = [
             f"{path.name}, {_place(e['loc'], data)}: {e['msg'].removeprefix('Value error, ')}{_given(e)}.{_nearest(e)}"
             for e in faults

@@ -16,6 +16,7 @@ from vfmeta.frequentist.choices import IDENTICAL, check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.kernels.tails import NAMES
+from vfmeta.results.frames import noted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def random_effects_many(
         raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
     estimator, test, prediction = asked.method, asked.test, asked.prediction
     missing = choice("missing", missing, Missing)
-    keys = [by] if isinstance(by, str) else list(by)
+    keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
     roles = {"y": y, "v": v} | ({"weights": weights} if weights is not None else {})
     long = read_long(data, keys, roles, missing)
     data, columns, order, start, heads = long.frame, long.columns, long.order, long.start, long.heads
@@ -142,7 +143,7 @@ def random_effects_many(
             f"Effects and variances span more orders of magnitude than double precision holds, for {groups(broken)}; rescale "
             "y and v."
         )
-    return pd.DataFrame(table | _flags(out, k, test, converged, tau2_limits), copy=False)
+    return noted(pd.DataFrame(table | _flags(out, k, test, converged, tau2_limits), copy=False))
 
 
 _NOTES = (

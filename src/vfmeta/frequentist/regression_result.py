@@ -125,7 +125,7 @@ class RegressionResult(Coefficients):
         and k - p for REML; the AICc correction is that of Hurvich & Tsai 1989, Biometrika 76:297-307. The deviance of ML is
         against the model with a mean of its own for every study.
         """
-        kind = kind or ("REML" if self.method == "REML" else "ML")
+        kind = ("REML" if self.method == "REML" else "ML") if kind is None else kind
         kind = choice("kind", kind, Likelihood)
         restricted = kind == "REML"
         n = self.k - self.p if restricted else self.k
@@ -313,7 +313,8 @@ def selected(names: Sequence[str], intercept: int | None, chosen: Any) -> list[i
     if chosen is None:
         return [j for j in range(len(names)) if j != intercept] or list(range(len(names)))
     found = []
-    for item in [chosen] if isinstance(chosen, (str, int)) else list(chosen):
+    several = isinstance(chosen, (list, tuple)) or (isinstance(chosen, np.ndarray) and chosen.ndim > 0)
+    for item in chosen if several else [chosen]:
         if isinstance(item, str) and item in names:
             found.append(list(names).index(item))
         elif isinstance(item, (int, np.integer)) and not isinstance(item, bool) and 0 <= item < len(names):

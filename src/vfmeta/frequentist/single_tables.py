@@ -13,7 +13,7 @@ def each_study(measure: str, columns: tuple[np.ndarray, ...], zero: ZeroRule | N
 
     Without ``zero``, the rule and its say in the estimate are those of `vfmeta.effect_size`.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         return FORMULAS[measure][0](*columns, zero=zero or ZeroRule(in_estimate=row(measure).in_estimate))
 
 
@@ -21,5 +21,6 @@ def typical_variance(v: np.ndarray) -> float | None:
     """The sampling variance of a typical study (Higgins & Thompson 2002, Stat Med 21:1539-1558); None for one study."""
     if len(v) < 2:
         return None
-    w = 1 / (v / v.mean())
-    return float(v.mean() * (len(v) - 1) * w.sum() / (w.sum() ** 2 - (w**2).sum()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        w = 1 / (v / v.mean())
+        return float(v.mean() * (len(v) - 1) * w.sum() / (w.sum() ** 2 - (w**2).sum()))

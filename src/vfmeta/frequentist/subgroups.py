@@ -275,7 +275,7 @@ def subgroups(
         notes += [f"{group}: {w}" for w in pools[group].warnings]
     estimate = np.array([f.estimate for f in pools.values()])
     se = np.array([f.se for f in pools.values()])
-    if np.any(se == 0):
+    if np.any(se < 1e-150):  # their squares are what the groups are weighted by
         raise InputError("A group has a standard error of zero (identical effects), so the groups cannot be compared.")
     if test == "Wald":
         w = 1 / se**2

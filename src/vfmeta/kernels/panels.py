@@ -164,6 +164,8 @@ def _edges(studies: np.ndarray, known: np.ndarray, mu: np.ndarray, low: float, h
     """Panel edges: plain ones about the bulk, wider and wider ones outwards, closer ones about a thin peak; 0 if endless."""
     n = 0
     inner = math.ceil(high - low)
+    if not inner < MOST // 4:  # priors of absurd scale; the edges must fit
+        return 0
     for i in range(inner + 1):
         edges[n] = low + (high - low) * i / inner
         n += 1

@@ -25,6 +25,7 @@ _DROP = 52.0  # log units below the top at which a tail is cut: e^-52 = 3e-23
 _REACH = 650.0
 _TOLERANCE = 1e-14
 _TRAVEL = 6.0  # a normal cdf whose argument travels so far over a panel is still integrated to 4e-15
+_ROUGHEST = 20_000  # panels that still change when halved
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,7 @@ def _tail(
     return edges
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a mass that is no number is told at the end
 def _refine(
     f: Callable[[np.ndarray], np.ndarray], wobble: Callable[[np.ndarray], np.ndarray], edges: np.ndarray, peak: float
 ) -> Density:
@@ -214,6 +216,11 @@ def _refine(
         settled += both[~rough].sum()
         again = np.repeat(rough, 2)
         left, width, values, mass = left2[again], width2[again], values2[again], mass2[again]
+        if len(left) > _ROUGHEST:
+            raise ConvergenceError(
+                "The posterior density of tau could not be resolved: effects, variances and priors span too many orders of "
+                "magnitude."
+            )
         if len(left) == 0:
             break
     order = np.argsort(np.concatenate(done_left))

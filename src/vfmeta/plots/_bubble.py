@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, plain_axes
 
 if TYPE_CHECKING:
@@ -91,4 +92,4 @@ def bubble(
         ax.set_title(title, fontsize=STYLE["text"], loc="left")
         ax.tick_params(labelsize=STYLE["small"])
         plain_axes(ax, "left", "bottom")
-    return ax
+    return checked(ax)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied
 
 if TYPE_CHECKING:
@@ -69,4 +70,4 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
         ax.tick_params(axis="y", labelrotation=0)
         ax.tick_params(length=0)
         ax.set_facecolor("#F2F2F2")
-    return ax
+    return checked(ax)

@@ -9,6 +9,7 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.plots import axis
 from vfmeta.plots import rows as rw
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import width as text_width
 from vfmeta.plots.sheet import SMALL, Placed, Sheet, build
 from vfmeta.plots.style import STYLE, applied, plain_axes
@@ -102,7 +103,7 @@ def forest(
         )  # fmt: skip
         ax, scale = _axes(sheet, ax)
         _Drawing(ax, sheet, question, ends, scale).draw()
-    return ax
+    return checked(ax)
 
 
 def _legend(blocks: Sequence[Section], rows: Sequence[Row], ends: Pair) -> list[str]:
@@ -190,7 +191,8 @@ class _Drawing:
     def _shown(self, value: float) -> float:
         """On the scale of the axis; what lies at infinity is put far outside it."""
         span = self.ends[1] - self.ends[0]
-        return self.question.display(min(max(value, self.ends[0] - 100 * span), self.ends[1] + 100 * span))
+        value = min(max(value, self.ends[0] - 100 * span), self.ends[1] + 100 * span)
+        return self.question.display(min(max(value, -700.0), 700.0) if self.question.is_ratio else value)
 
     def _frame(self) -> None:
         ax, sheet, q = self.ax, self.sheet, self.question

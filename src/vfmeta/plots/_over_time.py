@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import shorten
 from vfmeta.plots.rows import Section, checked_sections, detail, study_rows
 from vfmeta.plots.style import STYLE, applied, plain_axes
@@ -58,7 +59,7 @@ def over_time(
 
             ax = plt.figure(figsize=(7.0, 4.2), facecolor="white").add_axes((0.12, 0.17, 0.85, 0.75))
         _draw(weeks, blocks, ax)
-    return ax
+    return checked(ax)
 
 
 def _checked(results: Any) -> tuple[list[float], list[Section]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import width, wrap
 from vfmeta.plots.rows import checked_result
 from vfmeta.plots.style import STYLE, applied, plain_axes
@@ -59,7 +60,7 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
 
             ax = plt.figure(figsize=(5.5, 3.6), facecolor="white").add_axes((0.04, 0.03, 0.92, 0.94))
         _draw(post, ax)
-    return ax
+    return checked(ax)
 
 
 def _draw(post: BayesianResult, ax: Axes) -> None:

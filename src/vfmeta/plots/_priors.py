@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied, plain_axes
 from vfmeta.priors import MuPrior, TauPrior
@@ -72,7 +73,7 @@ def prior_densities(priors: Any, ax: Axes | None = None, *, v: Any = None, top: 
         ax.tick_params(labelsize=STYLE["text"])
         ax.legend(fontsize=STYLE["small"], frameon=False, loc="upper right")
         plain_axes(ax, "bottom")
-    return ax
+    return checked(ax)
 
 
 def _named(priors: Any) -> dict[str, Any]:

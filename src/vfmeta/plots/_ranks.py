@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, plain_axes
 
 if TYPE_CHECKING:
@@ -54,4 +55,4 @@ def ranks(values: Any, ax: Axes | None = None, *, bins: int = 20, title: str = "
         ax.set_title(title, fontsize=STYLE["text"], loc="left")
         ax.tick_params(labelsize=STYLE["small"])
         plain_axes(ax, "bottom")
-    return ax
+    return checked(ax)

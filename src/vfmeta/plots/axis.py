@@ -28,6 +28,8 @@ _CANDIDATES: tuple[tuple[float, ...], ...] = (
     tuple(1000.0**e for e in range(-5, 6)),
 )
 
+_FAR = 600.0  # log of the largest ratio an axis shows
+
 
 def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *, side: float = 0.12) -> Pair:
     """Ends of the axis on the analysis scale.
@@ -64,11 +66,13 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
         left, right = min(left, mid), max(right, mid)
     span = right - left
     left, right = left - 0.03 * span, right + 0.03 * span
-    if null is None:
-        return left, right
-    # Both sides of "no difference" need room for the words that say whom they favour.
-    share = side / (1 - side)
-    return min(left, null - (right - null) * share), max(right, null + (null - left) * share)
+    if null is not None:
+        # Both sides of "no difference" need room for the words that say whom they favour.
+        share = side / (1 - side)
+        left, right = min(left, null - (right - null) * share), max(right, null + (null - left) * share)
+    if question.is_ratio:  # what no float holds ends in an arrow
+        left, right = min(max(left, -_FAR), _FAR - 1), max(min(right, _FAR), 1 - _FAR)
+    return left, right
 
 
 def _given(xlim: Pair, question: Question) -> Pair:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+
+from vfmeta.plots.glyphs import quiet
 
 ELLIPSIS = "…"
 _GLUE = frozenset("=<>")
@@ -15,7 +18,8 @@ def width(words: str, size: float, bold: bool = False) -> float:
     from matplotlib.textpath import text_to_path
 
     prop = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
-    return float(text_to_path.get_text_width_height_descent(words, prop, False)[0]) / 72
+    with quiet():
+        return float(text_to_path.get_text_width_height_descent(words, prop, False)[0]) / 72
 
 
 def shorten(words: str, room: float, size: float, bold: bool = False) -> str:
@@ -48,7 +52,7 @@ def wrap(words: str, room: float, size: float, bold: bool = False, most: int | N
     """
     lines: list[str] = []
     pieces: list[str] = []
-    for piece in words.split(" "):
+    for piece in re.split(r"[ \t\r\n\v\f\x85\u2028\u2029]+", words):  # not at a space that must not break
         # "p < 0.001" stays on one line.
         if pieces and (piece in _GLUE or pieces[-1].split(" ")[-1] in _GLUE):
             pieces[-1] += f" {piece}"

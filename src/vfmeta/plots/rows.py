@@ -141,7 +141,7 @@ def pooled(result: Result) -> list[bool]:
 
 def study_label(result: Result, i: int) -> str:
     """Name of a study with its year."""
-    label, year = str(result.labels[i]), detail(result, i).get("year")
+    label, year = " ".join(str(result.labels[i]).split()), detail(result, i).get("year")  # in one line
     year_text = tx.arm_text(year) if year is not None else ""
     return label if not year_text or year_text == tx.MISSING or year_text in label else f"{label} {year_text}"
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import REACH
 from vfmeta.kernels import normal_mixture
 from vfmeta.kernels.quadrature import Density, integrate
 
@@ -27,19 +28,34 @@ _made: dict[str, type[Prior]] = {}
 
 def positive(name: str, value: float, what: str) -> None:
     """Raise unless a parameter is a positive, finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 < value < math.inf:
+    if not _real(value) or not 0 < value < math.inf:
         raise InputError(f"{what}: {name}={value!r} must be a positive, finite number.")
+    if not 1 / REACH <= value <= REACH:
+        raise InputError(f"{what}: {name}={value:g} is beyond what can be computed with ({1 / REACH:g} to {REACH:g}).")
 
 
 def finite(name: str, value: float, what: str) -> None:
     """Raise unless a parameter is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+    if not _real(value) or not math.isfinite(value):
         raise InputError(f"{what}: {name}={value!r} must be a finite number.")
+    if abs(value) > REACH:
+        raise InputError(f"{what}: {name}={value:g} is beyond what can be computed with (at most {REACH:g}).")
+
+
+def _real(value: Any) -> bool:
+    try:
+        return (
+            not isinstance(value, (bool, np.bool_))
+            and isinstance(value, (int, float, np.integer, np.floating))
+            and float(value) == value
+        )
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def tau_or_tau2(value: str, what: str) -> None:
     """Raise unless ``on`` names what a family is stated on."""
-    if value not in ("tau", "tau2"):
+    if not isinstance(value, str) or value not in ("tau", "tau2"):
         raise InputError(f'{what}: on={value!r} is unknown; use "tau" or "tau2".')
 
 

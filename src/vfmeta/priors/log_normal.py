@@ -39,7 +39,7 @@ class LogNormal(TauPrior):
 
     @property
     def size(self) -> float:
-        return math.exp(self.meanlog)
+        return math.exp(min(max(self.meanlog, -700.0), 700.0))  # where a search begins
 
     @staticmethod
     def formula(u: Any, t: Any, a: Any, v: Any, k: Any) -> Any:

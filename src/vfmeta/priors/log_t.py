@@ -46,7 +46,7 @@ class LogT(TauPrior):
 
     @property
     def size(self) -> float:
-        return math.exp(self.location)
+        return math.exp(min(max(self.location, -700.0), 700.0))  # where a search begins
 
     @staticmethod
     def formula(u: Any, t: Any, a: Any, v: Any, k: Any) -> Any:

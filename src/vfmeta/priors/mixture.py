@@ -36,7 +36,10 @@ class Mixture(MuPrior):
 
     def __post_init__(self) -> None:
         for name in ("weights", "means", "sds"):
-            object.__setattr__(self, name, tuple(float(x) for x in getattr(self, name)))
+            try:
+                object.__setattr__(self, name, tuple(float(x) for x in getattr(self, name)))
+            except (TypeError, ValueError, OverflowError) as error:
+                raise InputError(f"Mixture prior: {name}={getattr(self, name)!r} must be a sequence of numbers.") from error
         if not len(self.weights) == len(self.means) == len(self.sds) > 0:
             raise InputError("Mixture prior: weights, means and sds must be of one length, at least one.")
         for w, m, s in zip(self.weights, self.means, self.sds, strict=True):

@@ -29,7 +29,7 @@ class Uniform(TauPrior):
     on: str = "tau"
 
     def __post_init__(self) -> None:
-        if self.end != math.inf:
+        if not (isinstance(self.end, (float, np.floating)) and self.end == math.inf):
             positive("end", self.end, "Uniform prior")
         tau_or_tau2(self.on, "Uniform prior")
 

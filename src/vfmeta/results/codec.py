@@ -91,8 +91,13 @@ class Recorded:
                 f"This is a {kind} of schema version {version}; {cls.__name__} reads its own kind of version {SCHEMA_VERSION}."
             )
         types = {f.name: str(f.type) for f in fields(cls)}
-        own = {name: _value(kind, data[name]) for name, kind in types.items() if name in data and name not in cls.packed}
-        return cls(**own, **cls._unpack(data, own))
+        try:
+            own = {name: _value(kind, data[name]) for name, kind in types.items() if name in data and name not in cls.packed}
+            return cls(**own, **cls._unpack(data, own))
+        except InputError:
+            raise
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            raise InputError(f"This {cls.__name__} is damaged ({type(error).__name__}: {error}); write it anew.") from error
 
     def summary(self) -> str:
         """The result in words."""

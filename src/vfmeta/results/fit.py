@@ -204,6 +204,8 @@ class FrequentistResult(Result):
             That of the fit when left out.
         """
         pair = self.tau2_interval
+        kind = None if kind is None else choice("kind", kind, HeterogeneityInterval)
+        level = None if level is None else confidence(level)
         if kind not in (None, self.tau2_interval_method) or level not in (None, self.level):
             if self.call.get("function") not in ("random_effects", "common_effect"):
                 own = f"{self.tau2_interval_method}, {tx.level_text(self.level)}"
@@ -226,8 +228,9 @@ class FrequentistResult(Result):
         found = {i.kind: i for i in self.likelihoods}
         if not found:
             raise NotDefined(f"There is no likelihood of a {self.model} pool by {self.method} to take criteria from.")
-        kind = kind or ("REML" if self.method == "REML" else next(iter(found)))
-        if kind not in found:
+        if kind is None:
+            kind = "REML" if self.method == "REML" else next(iter(found))
+        if not isinstance(kind, str) or kind not in found:
             raise InputError(f"kind={kind!r} is unknown; use {' or '.join(map(repr, found))}.")
         return found[kind]
 

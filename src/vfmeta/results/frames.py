@@ -13,7 +13,24 @@ from vfmeta.core.question import Question
 if TYPE_CHECKING:
     import pandas as pd
 
+# why a column may be empty
+_EMPTY = {
+    "df": "df is empty where the statistic is held against a normal distribution.",
+    "tau2": "tau2 is empty where nothing was pooled: one study has no heterogeneity.",
+    "i2": "i2 is empty where nothing was pooled: one study has no heterogeneity.",
+    "tau2_low": "The interval of tau2 is empty where the studies agree more closely than chance leads one to expect.",
+    "prediction_low": "The prediction interval is empty where studies are too few, or the model has no heterogeneity.",
+    "p_benefit": "p_benefit is empty where the question does not say which side is the benefit.",
+    "p_benefit_mid": "p_benefit_mid is empty where the question has no direction or no minimal important difference.",
+    "log_evidence": "log_evidence is empty under an improper prior.",
+}
 EFFECTS = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
+
+
+def noted(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table, with the reason why a column is empty somewhere in ``attrs["notes"]``."""
+    frame.attrs["notes"] = [why for name, why in _EMPTY.items() if name in frame and frame[name].isna().any()]
+    return frame
 
 
 def scaled(

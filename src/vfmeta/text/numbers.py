@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vfmeta.core.question import Pair, Question
 
 MINUS = "\u2212"
+_LONG = 1e15  # from here on a number is told by its power of ten
 MISSING = "\u2013"
 
 
@@ -23,7 +24,7 @@ def number(value: float, digits: int) -> str:
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
-    text = f"{abs(value):.{digits}f}"
+    text = f"{abs(value):.{digits}f}" if abs(value) < _LONG else f"{abs(value):.3g}"
     return f"{MINUS}{text}" if value < 0 and float(text) != 0 else text
 
 

@@ -96,7 +96,7 @@ def binomial(
     >>> model.priors[0]
     'tau ~ half-normal(0.5)'
     """
-    if measure not in ("OR", "RR"):
+    if not isinstance(measure, str) or measure not in ("OR", "RR"):
         raise InputError(
             f'measure={measure!r}: this model takes "OR" or "RR". A risk difference is bounded by the risks, so normal random '
             "effects do not fit it; pool it with vf.bayes.random_effects, or take rates to vf.bayes.models.poisson."

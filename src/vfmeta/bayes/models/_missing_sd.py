@@ -16,6 +16,7 @@ from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.bayes.monte_carlo import tails_of
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
+from vfmeta.effects import cells
 from vfmeta.effects.reading import Studies
 from vfmeta.priors import HalfNormal, MuPrior, TauPrior
 
@@ -82,6 +83,7 @@ def missing_sd(
     >>> model.question.measure
     'MD'
     """
+    cells.check_question(question)
     if question is not None and question.measure != "MD":
         raise InputError(
             f"The measure of the question is {question.measure!r}; an unreported SD can be carried for a mean difference (MD) "

@@ -48,7 +48,7 @@ def unknown_type(measure: str, vtype: object) -> InputError:
 
 def check_type(measure: str, vtype: object) -> None:
     """Refuse a variance type the measure does not have."""
-    if vtype not in row(measure).vtypes:
+    if not isinstance(vtype, str) or vtype not in row(measure).vtypes:
         raise unknown_type(measure, vtype)
 
 
@@ -74,7 +74,7 @@ class ZeroRule:
     name: str = "add"
 
     def __post_init__(self) -> None:
-        if self.to not in ZERO_RULES:
+        if not isinstance(self.to, str) or self.to not in ZERO_RULES:
             raise InputError(f"Unknown zero rule {self.to!r}; use one of {', '.join(ZERO_RULES)}.")
         number = isinstance(self.add, (int, float, np.integer, np.floating)) and not isinstance(self.add, bool)
         if not (number and np.isfinite(self.add) and self.add >= 0):

@@ -12,6 +12,7 @@ from vfmeta.core.params import whole
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.frames import noted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def leave_out(fit: FrequentistResult) -> pd.DataFrame:
 
     tau2, weights = _choices(fit)
     out = estimators.fit_leaving_one_out(fit.y, fit.v, tau2, weights=weights)
-    return pd.DataFrame({"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))})
+    return noted(pd.DataFrame({"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))}))
 
 
 def cumulate(fit: FrequentistResult, steps: np.ndarray) -> pd.DataFrame:
@@ -40,7 +41,7 @@ def cumulate(fit: FrequentistResult, steps: np.ndarray) -> pd.DataFrame:
 
     tau2, weights = _choices(fit)
     out = estimators.fit_cumulating(fit.y, fit.v, steps, tau2, weights=weights)
-    return pd.DataFrame({"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))})
+    return noted(pd.DataFrame({"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))}))
 
 
 def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int = 1) -> pd.DataFrame:
@@ -92,9 +93,9 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
             i2[(sizes > 1) & (q == 0)] = 0.0
         else:
             i2 = 100 * (found / (found + out[:, 6]))
-    return pd.DataFrame(
+    return noted(pd.DataFrame(
         {"mask": masks, "k": sizes, "estimate": out[:, 2], "se": out[:, 3], "tau2": found, "i2": i2, "q": q}, copy=False
-    )
+    ))  # fmt: skip
 
 
 def _choices(fit: Any) -> tuple[str | float, np.ndarray | None]:

@@ -107,10 +107,10 @@ def permutation_test(
     r = as_regression(fit)
     whole("draws", draws, 20)
     alone = r.design.x.shape[1] == 1 and r.design.intercept == 0
-    distinct = 2**r.k if alone else _distinct(r.design.x)
-    everything = distinct <= draws if exact is None else exact
-    if everything and distinct > 1_000_000:
-        raise InputError(f"There are {distinct:.3g} arrangements, too many to take each; use exact=False.")
+    digits = r.k * math.log10(2) if alone else _distinct(r.design.x)
+    everything = round(10 ** min(digits, 20)) <= draws if exact is None else exact
+    if everything and digits > 6:
+        raise InputError(f"There are too many arrangements to take each: about 10^{digits:.0f}, at most 10^6; use exact=False.")
     rng = np.random.default_rng(seed)
     x = r.design.x
     if everything and alone:
@@ -178,10 +178,10 @@ def _statistics(
     return t, q if r.test == "Wald" else q / len(chosen)
 
 
-def _distinct(x: np.ndarray) -> int:
-    """How many different orders the rows have."""
+def _distinct(x: np.ndarray) -> float:
+    """Decimal logarithm of how many different orders the rows have."""
     _, counts = np.unique(x, axis=0, return_counts=True)
-    return math.factorial(len(x)) // math.prod(math.factorial(int(c)) for c in counts)
+    return (math.lgamma(len(x) + 1) - sum(math.lgamma(c + 1) for c in counts.tolist())) / math.log(10)
 
 
 def _arrangements(where: np.ndarray) -> Iterator[np.ndarray]:

@@ -76,7 +76,7 @@ def che(
 
     own = covariance.known(data) if is_table(data) and rho is None else None
     rho = 0.6 if rho is None else rho
-    if isinstance(rho, bool) or not 0 <= rho < 1:
+    if isinstance(rho, bool) or not isinstance(rho, (int, float, np.number)) or not 0 <= rho < 1:
         raise InputError(f"rho={rho!r} must be at least 0 and below 1.")
     g = given(data, y=y, v=v, se=se, ci=ci, study=study, question=question, once=False)
     found = g.rows.column(cluster, "cluster", np.arange(len(g.y)))

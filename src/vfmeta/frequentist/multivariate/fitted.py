@@ -106,7 +106,7 @@ class MultivariateFit(Coefficients):
             Which likelihood; that of the fit when left out. Both are evaluated at the variances of this fit. The number of
             observations is k for ML and k - p for REML.
         """
-        kind = kind or self.method
+        kind = self.method if kind is None else kind
         kind = choice("kind", kind, Likelihood)
         ll = self.log_likelihood_reml if kind == "REML" else self.log_likelihood_ml
         n, count = self.k - (self.p if kind == "REML" else 0), self.parameters

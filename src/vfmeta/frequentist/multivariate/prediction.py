@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def predict(fit: MultivariateFit, new: Any, at: Mapping[str, Any] | None, level: float, on: OnScale) -> pd.DataFrame:
     """See `MultivariateFit.predict`."""
+    if at is not None and not isinstance(at, Mapping):
+        raise InputError(f"at is a {type(at).__name__}; it must be a dict from a random term to its values.")
     at = dict(at or {})
     unknown = [name for name in at if name not in {t.name for t in fit.random}]
     if unknown:

@@ -152,7 +152,10 @@ def pairs_within(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _codes(values: Iterable[Any], place: dict[Any, int] | None = None) -> np.ndarray:
     """A number for each label, the same for the same label."""
     known: dict[Any, int] = {} if place is None else place
-    return np.array([known.setdefault(x, len(known)) for x in values], dtype=int)
+    try:
+        return np.array([known.setdefault(x, len(known)) for x in values], dtype=int)
+    except TypeError as error:  # a list, an array
+        raise InputError("A label is a list; labels of groups are texts or numbers, one a row.") from error
 
 
 def _check_combination(columns: Mapping[str, np.ndarray], rho: Any, phi: float | None) -> None:

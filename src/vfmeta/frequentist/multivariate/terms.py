@@ -44,6 +44,8 @@ class Wish:
 
 def parse(random: str | Sequence[str] | None) -> list[Wish]:
     """Read the random terms; ``a/b`` opens into ``a`` and ``b`` within ``a``."""
+    if random is not None and not isinstance(random, (str, list, tuple)):
+        raise InputError(f'random={random!r} must be a text such as "1 | trial", or a list of them.')
     texts = [] if random is None else [random] if isinstance(random, str) else list(random)
     wishes = []
     for text in texts:
@@ -95,6 +97,8 @@ def build(
         An unknown structure, or a time that is no number; row and column are named.
     """
     inside = [w for w in wishes if w.inner]
+    if not isinstance(structure, (str, list, tuple)):
+        choice("structure", structure, CovarianceStructure)
     kinds = [structure] * len(inside) if isinstance(structure, str) else list(structure)
     if len(kinds) != len(inside):
         raise InputError(
@@ -172,7 +176,10 @@ def levels_of(column: pd.Series) -> tuple[np.ndarray, list]:
         numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
         return codes, numbers.tolist()
     values = column.tolist()
-    known = set(values)
+    try:
+        known = set(values)
+    except TypeError as error:
+        raise InputError(f"column {column.name} holds lists; a grouping column holds texts or numbers, one a row.") from error
     if all(isinstance(x, (int, float)) for x in known):
         order = sorted(known)
     else:

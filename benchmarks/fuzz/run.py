@@ -1,0 +1,29 @@
+"""One input: made from its seed and number, tried, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from benchmarks.fuzz import answers, face, files
+from benchmarks.fuzz.judge import judge
+
+HANGS = 120  # seconds without an answer
+_KINDS = (*face.KINDS, *answers.KINDS, *files.KINDS)
+
+
+def made(seed: int, number: int, only: str = "") -> tuple[str, Callable[[], Any]]:
+    """The name and the call of an input."""
+    r = Random(f"{seed} {number}")
+    kinds = [(kind, share) for kind, share in _KINDS if not only or kind.__name__ == only]
+    (kind,) = r.choices([k for k, _ in kinds], [s for _, s in kinds])
+    name, call = kind(r)
+    return f"{kind.__name__}: {name}", call
+
+
+def tried(seed: int, number: int, only: str = "") -> tuple[str, str, str, str]:
+    """What came of an input: outcome, fault, where, and the name of the input."""
+    name, call = made(seed, number, only)
+    verdict = judge(call)
+    return verdict.outcome, verdict.fault, verdict.where, name

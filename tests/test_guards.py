@@ -1,0 +1,179 @@
+"""What cannot be computed with is refused in words; what is huge still prints and draws; no letter is lost without a word."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+import vfmeta as vf
+from vfmeta.kernels.panels import MOST
+
+mpl.use("Agg")
+Y, V = [0.1, 0.3, 0.6, -0.2], [0.02, 0.03, 0.01, 0.05]
+
+POOLS: dict[str, Callable[..., Any]] = {
+    "random_effects": vf.random_effects,
+    "common_effect": vf.common_effect,
+    "bayes": vf.bayes.random_effects,
+    "regression": lambda **x: vf.meta_regression(**x, data={"dose": [1, 2, 3, 4]}, formula="~ dose"),
+    "multivariate": lambda **x: vf.multivariate(**x, data={"trial": list("abcd")}, random="1 | trial"),
+    "subgroups": lambda **x: vf.subgroups(**x, by=list("aabb")),
+    "table": vf.effect_table,
+}
+
+
+@pytest.mark.parametrize("held", [list, np.array], ids=["list", "array"])
+@pytest.mark.parametrize("verb", POOLS)
+def test_effects_and_variances_beyond_reach_are_named(verb: str, held: Any) -> None:
+    for y, v, column in (
+        ([0.1, 1e200, 0.6, -0.2], V, "column y: 1e[+]200 is too large"),
+        (Y, [0.02, 0.03, 1e300, 0.05], "column v: 1e[+]300 is too large"),
+        (Y, [0.02, 0.03, 1e-300, 0.05], "column v: 1e-300 is too small"),
+    ):
+        with pytest.raises(vf.InputError, match=f"row [23].*{column} to compute with.*unit"):
+            POOLS[verb](y=held(y), v=held(v))
+
+
+def test_what_is_within_reach_is_pooled() -> None:
+    """Inverse variances by hand: with all variances alike the pool is the mean, with v / k."""
+    for size in (1e-70, 1.0, 1e70):
+        fit = vf.common_effect(y=np.array([1.0, 2.0, 6.0]) * size, v=np.full(3, 3.0) * size**2)
+        assert fit.estimate == pytest.approx(3 * size, rel=1e-12)
+        assert fit.se == pytest.approx(size, rel=1e-12)
+
+
+def test_standard_errors_limits_and_weights_beyond_reach() -> None:
+    with pytest.raises(vf.InputError, match=r"row 2.*column se: 1e-200 is too small"):
+        vf.common_effect(y=Y, se=[0.1, 1e-200, 0.2, 0.3])
+    with pytest.raises(vf.InputError, match=r"row 1.*column ci|row 1.*column low"):
+        vf.common_effect(y=[0.0, *Y[1:]], ci=([-1e-200, 0, 0, -1], [1e-200, 1, 1, 1]))
+    with pytest.raises(vf.InputError, match=r"row 4.*column weights: 1e[+]200 is too large"):
+        vf.common_effect(y=Y, v=V, weights=[1, 1, 1, 1e200])
+    with pytest.raises(vf.InputError, match=r"tau2=1e[+]200 is too large"):
+        vf.random_effects(y=Y, v=V, tau2=1e200)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_moderators_beyond_reach(size: float) -> None:
+    dose = np.array([1.0, 2.0, 3.0, 4.0]) * size
+    with pytest.raises(vf.InputError, match=r"column dose.*another unit"):
+        vf.meta_regression(y=Y, v=V, data={"dose": dose}, formula="~ dose")
+    with pytest.raises(vf.InputError, match=r"column dose.*another unit"):
+        vf.meta_regression(y=Y, v=V, x=dose, names=["dose"])
+
+
+@pytest.mark.parametrize("scale", [1e180, 1e-180, 10**400])
+@pytest.mark.parametrize("make", [
+    vf.priors.HalfNormal, vf.priors.HalfCauchy, vf.priors.Exponential, vf.priors.Uniform, lambda s: vf.priors.HalfT(3, s),
+    lambda s: vf.priors.InverseGamma(1, s), lambda s: vf.priors.LogNormal(0, s), lambda s: vf.priors.LogT(0, s, 5),
+    lambda s: vf.priors.Normal(0, s), lambda s: vf.priors.StudentT(3, 0, s), vf.priors.tau_below, vf.priors.mu_within,
+])  # fmt: skip
+def test_scales_of_priors_beyond_reach(make: Callable[[Any], Any], scale: Any) -> None:
+    with pytest.raises(vf.InputError, match=r"beyond what can be computed with|must be a positive, finite number"):
+        make(scale)
+
+
+def test_compiled_panels_stay_inside_their_arrays() -> None:
+    """A scale that asks for more panels than there is room for is not solved; it used to end the process."""
+    from vfmeta.kernels.formulas import address
+    from vfmeta.kernels.normal_normal import UNSOLVED, solve
+    from vfmeta.priors.half_normal import HalfNormal
+
+    y, v = np.array(Y), np.array(V)
+    prior = np.array([1.0, 0.0, 0.0, address(HalfNormal.formula), 0.0])
+    head, none = np.zeros(12), np.empty(0)
+    for size, end in ((math.exp(MOST), math.inf), (1e300, 1e300), (1e-300, math.inf)):
+        found = solve(y, v, prior, np.zeros(1), np.zeros(1), np.zeros(1), size, end, math.inf, np.array([0.5]), 0.0, none, 0.0,
+                      none, head, np.zeros((3, 1)), np.zeros((2, 0)), np.empty((0, 0)), np.empty((2, 0)))  # fmt: skip
+        assert found == UNSOLVED or abs(math.log(size)) < MOST / 4
+
+
+def test_an_exact_permutation_of_many_rows_is_refused() -> None:
+    """Reported for another package: 795 rows in three groups have some 10^376 arrangements."""
+    group = np.repeat(list("abc"), 265)
+    y = np.sin(np.arange(795.0))
+    fit = vf.meta_regression(y=y, v=np.full(795, 0.3), data=pd.DataFrame({"A": group}), formula="~ A")
+    digits = round((math.lgamma(796) - 3 * math.lgamma(266)) / math.log(10))
+    with pytest.raises(vf.InputError, match=rf"too many arrangements.*10\^{digits}"):
+        vf.permutation_test(fit, exact=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vf.VfmetaWarning)
+        alone = vf.random_effects(y=y, v=np.full(795, 0.3))
+    with pytest.raises(vf.InputError, match=rf"too many arrangements.*10\^{round(795 * math.log10(2))}"):
+        vf.permutation_test(alone, exact=True)
+
+
+@pytest.mark.parametrize("y", [[0.5, 40.0], [-900.0, 0.1], [1e20, -1e20], [1e25, 2e25]])
+@pytest.mark.parametrize("measure", ["OR", "MD", "IRLN"])
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_huge_effects_print_and_draw(y: list[float], measure: str, tmp_path: Path) -> None:
+    fit = vf.random_effects(y=y, v=[0.1, 0.2], level=0.99, question=vf.Question(measure=measure))
+    for text in (str(fit), fit.summary(), fit.to_frame(on="read").to_string(), str(vf.read_result(fit.to_json()))):
+        assert len(text) < 5000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        (path,) = vf.plots.save(fit.plot(), tmp_path / "figure", formats="svg", close=True)
+    assert ElementTree.parse(path).getroot().tag.endswith("svg")
+
+
+def _labels(ax: Any) -> list[str]:
+    return [t.get_text() for t in ax.texts if t.get_gid() == "study-label"]
+
+
+@pytest.mark.filterwarnings("ignore:The Hartung-Knapp|.*studies")
+def test_letters_that_no_font_has_are_named_once_in_our_words(tmp_path: Path) -> None:
+    fit = vf.random_effects(y=Y[:3], v=V[:3], study=["\u4e00\u4e8c 2015", "\u0b95 2016", "C 2017"])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ax = vf.plots.forest(fit)
+        ax.figure.canvas.draw()
+        (path,) = vf.plots.save(ax, tmp_path / "figure", formats="svg", close=True)
+    assert {"\u4e00\u4e8c 2015", "\u0b95 2016", "C 2017"} <= set(_labels(ax))
+    assert "\u4e00\u4e8c 2015" in path.read_text(encoding="utf-8")
+    own = [w for w in said if issubclass(w.category, vf.VfmetaWarning) and "glyph" in str(w.message)]
+    assert [w for w in said if not issubclass(w.category, vf.VfmetaWarning)] == []
+    from matplotlib import font_manager as fonts
+
+    known = {
+        code for x in fonts.fontManager.ttflist if "Last Resort" not in x.name for code in fonts.get_font(x.fname).get_charmap()
+    }
+    lost = [c for c in "\u4e00\u4e8c\u0b95" if ord(c) not in known]
+    assert len(own) == bool(lost)
+    assert all(f"U+{ord(c):04X}" in str(w.message) for w in own for c in lost)
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_line_breaks_and_control_characters_in_names_do_no_harm(tmp_path: Path) -> None:
+    names = ["Long\nname\r\nof a trial 2015", "Tab\tname 2016", "Bell\x07name 2017"]
+    fit = vf.random_effects(y=Y[:3], v=V[:3], study=names, question=vf.Question(outcome="pain\nat rest"))
+    ax = vf.plots.forest(fit, title="Two\nlines")
+    (path,) = vf.plots.save(ax, tmp_path / "figure", formats="svg")
+    assert ElementTree.parse(path).getroot().tag.endswith("svg")
+    assert not [t.get_text() for t in ax.texts if not all(c.isprintable() for c in t.get_text())]
+    renderer = ax.figure.canvas.get_renderer()
+    boxes = [
+        t.get_window_extent(renderer)
+        for t in ax.texts
+        if t.get_text().strip() and t.get_gid() in ("study-label", "pooled-label")
+    ]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+
+
+def test_one_cluster_only_is_named() -> None:
+    with pytest.raises(vf.InputError, match=r"one cluster|1 cluster|single cluster|one group|1 group"):
+        vf.che(y=[0.3, 0.5, 0.2, 0.4, 0.1], v=[0.04, 0.03, 0.02, 0.05, 0.03], cluster=["s"] * 5, rho=0.6)
+
+
+def test_no_error_is_empty() -> None:
+    for problems in ([], "", [""]):
+        assert "0 problems" not in str(vf.InputError(problems))
+        assert str(vf.InputError(problems)).strip()
