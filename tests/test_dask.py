@@ -29,7 +29,7 @@ def test_a_cluster_of_two_workers_gives_identical_numbers() -> None:
 
     frame = _frame()
     choices = (
-        {"tau2_interval": True},
+        {"tau2_limits": True},
         {"method": "DL", "test": "Wald", "prediction": "HTS", "weights": "w"},
     )
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
