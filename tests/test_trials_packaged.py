@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import vfmeta as vf
+from vfmeta.evidence.plan import load_plan
 from vfmeta.trials import schema
 from vfmeta.trials.reading import read_text
 from vfmeta.trials.rules import broken_rules
@@ -22,6 +23,7 @@ from vfmeta.trials.store import assemble
 from vfmeta.trials.times import weeks
 
 FIGURES = schema.FIGURE_TABLES
+PLANS = schema.packaged_folder("analyses")
 
 
 @pytest.fixture
@@ -244,3 +246,47 @@ def test_invest_at_one_month_favours_vertebroplasty(packaged: vf.Trials) -> None
         table = vf.compare(packaged, "vertebroplasty", "sham", outcome=outcome, week=4.35, window=(2, 8), points=ends)
         (effect,) = [e for e in table if e.study_id == "kallmes2009"]
         assert effect.y == pytest.approx(-0.7)
+
+
+# REML with Hartung-Knapp of the Cochrane review's Hedges g, run with other software
+SMD_POOLS = {
+    ("sham", "pain_overall", "pain_1to2w_smd"): (5, -0.09, -0.39, 0.21),
+    ("sham", "pain_overall", "pain_1m_smd"): (5, -0.27, -0.45, -0.09),
+    ("sham", "pain_overall", "pain_3m_smd"): (4, -0.20, -0.42, 0.02),
+    ("sham", "disability", "disability_1m_smd"): (3, -0.27, -0.68, 0.14),
+    ("usual_care", "pain_overall", "pain_1to2w_smd"): (6, -1.33, -2.56, -0.10),
+    ("usual_care", "pain_overall", "pain_1m_smd"): (3, -2.05, -4.62, 0.51),
+    ("usual_care", "pain_overall", "pain_3m_smd"): (6, -1.18, -2.27, -0.09),
+}
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+@pytest.mark.parametrize(("asked", "expected"), SMD_POOLS.items())
+def test_pools_in_standard_deviations_are_those_of_other_software(
+    packaged: vf.Trials, asked: tuple[str, str, str], expected: tuple[float, ...]
+) -> None:
+    control, outcome, name = asked
+    (analysis,) = [a for a in load_plan(PLANS / f"vertebroplasty_{control}.toml").analysis if a.id == name]
+    table = vf.compare(packaged, "vertebroplasty", control, outcome=outcome, measure="SMD", **analysis.stated())
+    fit = vf.random_effects(table)
+    assert fit.k == expected[0]
+    assert (fit.estimate, *fit.interval) == pytest.approx(expected[1:], abs=0.0051)
+
+
+def test_a_range_of_times_is_no_visit(packaged: vf.Trials) -> None:
+    """1 to 2 weeks enters a window that holds both weeks, and no window that holds one, nor one around their middle."""
+
+    def asked(low: float, high: float) -> int:
+        options = {"measure": "SMD", "use": ("pool", "sensitivity"), "prefer": ("contrast",)}
+        return len(
+            vf.compare(packaged, "vertebroplasty", "sham", outcome="pain_overall", week=low, window=(low, high), **options)
+        )
+
+    assert [asked(1, 2), asked(0.5, 1.5), asked(1.4, 1.6), asked(1.5, 3)] == [5, 0, 0, 0]
+
+
+def test_disability_of_farrokhi_stands_for_the_record_only(packaged: vf.Trials) -> None:
+    rows = packaged.contrasts[(packaged.contrasts.study_id == "farrokhi2011") & (packaged.contrasts.outcome_id == "disability")]
+    assert len(rows) == 2
+    assert set(rows.use) == {"no"}
+    assert rows.note.str.contains("not used").all()

@@ -71,6 +71,13 @@ BROKEN: dict[str, tuple[Callable[[World], Any], str, int, str, str, str, str]] =
     "score of a cluster": (lambda w: w.mean("x", "drug", 4, 2), MEAN, 4, "use", "pool", "design-adjusted", "Write no"),
     "time without unit": (setter("r1", time_unit=""), MEAN, 2, "time_unit", "", "needs its unit", "as printed"),
     "unit without time": (setter("r1", time_value=""), MEAN, 2, "time_value", "", "unit without a time", "empty both"),
+    "half a range of times": (setter("r4", time_value="", time_low=1), CONTRAST, 2, "time_low", "1", "One end of the range", "both ends"),
+    "a range of times backwards": (
+        setter("r4", time_value="", time_low=2, time_high=1), CONTRAST, 2, "time_low", "2", "earlier to the later", "Correct the ends"),
+    "a visit and a range of times": (
+        setter("r4", time_low=1, time_high=2), CONTRAST, 2, "time_value", "12", "of a visit or of a range", "empty"),
+    "a range of times without unit": (
+        setter("r4", time_value="", time_low=1, time_high=2, time_unit=""), CONTRAST, 2, "time_unit", "", "needs its unit", "as printed"),
     "second reading without source": (setter("r1", reading_source_id=""), MEAN, 2, "reading_source_id", "", "needs its source", "Name"),
     "pooled though read once": (
         setter("r1", reading="single", reading_source_id=""), MEAN, 2, "reading", "single", "read again", "sensitivity or no"),

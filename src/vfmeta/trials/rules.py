@@ -216,9 +216,10 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
 def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) -> None:
     """Rules that hold for scores, counts and contrasts alike."""
     f = r.frame
+    ranged = _range_of_times(r)
     r.where(f.time_value.notna() & (f.time_unit == ""), "time_unit", "A time needs its unit.", "Write the unit as printed.")
     r.where(
-        f.time_value.isna() & (f.time_unit != ""),
+        f.time_value.isna() & (f.time_unit != "") & ~ranged,
         "time_value",
         "A unit without a time.",
         "Write the time as printed, or empty both cells.",
@@ -251,6 +252,21 @@ def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) 
         other = set(outcomes.outcome_id[outcomes.kind != kind])
         r.where(f.outcome_id.isin(other) & used, "outcome_id", f"This outcome is not {kind}.",
                 "Name an outcome of that kind, or correct its kind in outcomes.csv.")  # fmt: skip
+
+
+def _range_of_times(r: _Reporter) -> pd.Series:
+    """Rows that print a range of times and no visit: both ends, the earlier first, with their unit."""
+    f = r.frame
+    if "time_low" not in f:
+        return pd.Series(False, index=f.index)
+    ranged = f.time_low.notna() | f.time_high.notna()
+    r.where(f.time_low.notna() != f.time_high.notna(), "time_low", "One end of the range of times is missing.",
+            "Write both ends, or the visit in time_value.")  # fmt: skip
+    r.where(f.time_low >= f.time_high, "time_low", "A range of times runs from the earlier to the later.", "Correct the ends.")
+    r.where(ranged & f.time_value.notna(), "time_value", "A figure is of a visit or of a range of times.",
+            "Leave time_value empty, or time_low and time_high.")  # fmt: skip
+    r.where(ranged & (f.time_unit == ""), "time_unit", "A time needs its unit.", "Write the unit as printed.")
+    return ranged
 
 
 def _instruments(r: _Reporter) -> None:
@@ -366,7 +382,8 @@ def _one_figure_per_key(r: _Reporter, key: list[str]) -> None:
     usable = (r.frame.use != "no").to_numpy(dtype=bool)
     keyed = r.frame.loc[usable, [k for k in key if not k.startswith("time_")] + ["time_kind"]]
     twice = np.zeros(len(usable), dtype=bool)
-    twice[usable] = keyed.assign(week=r.frame.week[usable].round(3)).duplicated(keep="first").to_numpy(dtype=bool)
+    times = {c: r.frame[c][usable].round(3) for c in ("week", "week_low", "week_high") if c in r.frame}
+    twice[usable] = keyed.assign(**times).duplicated(keep="first").to_numpy(dtype=bool)
     r.where(twice, "row_id", f"Another usable row has the same {', '.join(key)}.",
             "Keep one; give the other use = no with a note, or a definition of its own.")  # fmt: skip
 

@@ -184,11 +184,13 @@ def typed(table: str, text: pd.DataFrame) -> pd.DataFrame:
 
 
 def assemble(text: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Typed frames with the columns that code makes: ``week`` and ``flags`` of every figure."""
+    """Typed frames with what code makes: ``week`` (of a range ``week_low``, ``week_high``) and ``flags`` of every figure."""
     frames = {name: typed(name, table) for name, table in text.items()}
     flags = frames["row_flags"].groupby(["table", "row_id"])["flag"].agg(lambda f: tuple(sorted(f))).to_dict()
     for name in schema.FIGURE_TABLES:
         frame = frames[name]
         frame["week"] = weeks(frame["time_value"], frame["time_unit"])
+        if "time_low" in frame:
+            frame["week_low"], frame["week_high"] = (weeks(frame[c], frame["time_unit"]) for c in ("time_low", "time_high"))
         frame["flags"] = [flags.get((name, row), ()) for row in frame["row_id"]]
     return frames

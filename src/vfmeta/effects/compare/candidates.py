@@ -18,6 +18,7 @@ from vfmeta.text import numbers as tx
 from vfmeta.trials import Trials, schema
 from vfmeta.trials.slips.book import leans
 
+NO_TIME = "no time printed"
 _SAME = ("definition", "time_kind", "analysis_set")
 
 
@@ -55,6 +56,10 @@ class Candidate:
         return self.figures[0].week if self.figures[0].week is not None else math.nan
 
     @property
+    def span(self) -> tuple[float, float]:
+        return span_of(self.figures[0])
+
+    @property
     def rows(self) -> tuple[str, ...]:
         return tuple(f.row_id for f in self.figures)
 
@@ -65,9 +70,19 @@ class Candidate:
 
 def time_of(figure: Any) -> str:
     """The time of a figure as printed."""
+    if getattr(figure, "time_low", None) is not None:
+        return f"{figure.time_low:g} to {figure.time_high:g} {figure.time_unit}s, the visit not printed"
     if figure.time_value is None:
-        return "no time printed"
+        return NO_TIME
     return f"{figure.time_value:g} {figure.time_unit}{'' if figure.time_value == 1 else 's'}"
+
+
+def span_of(figure: Any) -> tuple[float, float]:
+    """First and last week a figure may be of: its visit, or the ends of the printed range; NaN where no time is printed."""
+    if figure.week is not None:
+        return figure.week, figure.week
+    low, high = (getattr(figure, x, None) for x in ("week_low", "week_high"))
+    return (math.nan, math.nan) if low is None or high is None else (low, high)
 
 
 class Finder:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from vfmeta.core.messages import InputError
-from vfmeta.effects.compare.candidates import Candidate, Finder, Made, time_of
+from vfmeta.effects.compare.candidates import NO_TIME, Candidate, Finder, Made, span_of, time_of
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.effect import Effect
@@ -21,10 +21,10 @@ def choose(finder: Finder, study_id: str, ex: list[str], co: list[str]) -> tuple
     """The reading nearest to the target week that can be used, by the plan's preference at that time, or why there is none."""
     o, trials = finder.options, finder.trials
     found = finder.of(study_id, ex, co)
-    inside = [c for c in found if _in_window(c.week, o)]
+    inside = [c for c in found if _in_window(c.span, o)]
     reasons: dict[str, list[str]] = {}
     for f, why in finder.refused(study_id, ex, co):
-        if _in_window(math.nan if f.week is None else f.week, o):
+        if _in_window(span_of(f), o):
             reasons.setdefault(why, []).append(f"{f.row_id} ({time_of(f)})")
     refused = [f"{', '.join(rows)}: {why}" for why, rows in reasons.items()]
     if not inside:
@@ -55,10 +55,8 @@ def choose(finder: Finder, study_id: str, ex: list[str], co: list[str]) -> tuple
     return [], "; ".join(dict.fromkeys([*tried, *refused]))
 
 
-def _in_window(week: float, o: Options) -> bool:
-    if o.window is None:
-        return True
-    return not math.isnan(week) and o.window[0] <= week <= o.window[1]
+def _in_window(span: tuple[float, float], o: Options) -> bool:
+    return o.window is None or (o.window[0] <= span[0] and span[1] <= o.window[1])
 
 
 def _visits(candidates: list[Candidate]) -> dict[float, float]:
@@ -73,7 +71,7 @@ def _visits(candidates: list[Candidate]) -> dict[float, float]:
 
 
 def _distance(week: float, o: Options) -> tuple[float, float]:
-    """Sort key: nearest to the target, then later; without a target the latest, readings without a time last."""
+    """Sort key: nearest to the target, then later; without a target the latest, readings without a visit last."""
     if math.isnan(week):
         return (math.inf, 0.0)
     return (0.0 if o.week is None else round(abs(week - o.week), 6), -week)
@@ -117,7 +115,7 @@ def _why_none(finder: Finder, study_id: str, found: list[Candidate], refused: li
 def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[str], several: bool) -> Effect:
     label, first = trials.labels[study_id], c.figures[0]
     readings = {f.reading for f in c.figures}
-    timed = f"reading at {c.at} used" if first.time_value is not None else "no time printed beside the figure"
+    timed = f"reading at {c.at} used" if c.at != NO_TIME else "no time printed beside the figure"
     sources = [f.source_id for f in c.figures] + [f.reading_source_id for f in c.figures if f.reading_source_id]
     return Effect(
         study_id=study_id,

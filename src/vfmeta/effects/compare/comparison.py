@@ -14,7 +14,7 @@ from vfmeta.core import measures
 from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
-from vfmeta.effects.compare.candidates import Finder
+from vfmeta.effects.compare.candidates import NO_TIME, Finder, time_of
 from vfmeta.effects.compare.choice import choose
 from vfmeta.effects.compare.options import DESIGN_CLASSES, Options
 from vfmeta.effects.effect import Effect
@@ -276,7 +276,7 @@ def _said(trials: Trials, study_id: str, outcome: str) -> str:
     bits = []
     for row in trials.figures.get(("contrasts", study_id, outcome), []):
         p = "" if row.p_value is None else f"p {row.p_operator} {row.p_value:g}"
-        at = "" if row.time_value is None else f"{row.time_value:g} {row.time_unit}: "
+        at = "" if time_of(row) == NO_TIME else f"{time_of(row)}: "
         est = "" if row.estimate is None else f"{row.measure} {row.estimate:g}"
         bits.append(at + ", ".join(x for x in (est, p, row.note) if x))
     return "; ".join(dict.fromkeys(bits))[:400]
