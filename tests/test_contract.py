@@ -68,6 +68,11 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "permutation_test": lambda: vf.permutation_test(regression(), draws=40),
     "likelihood_ratio": lambda: vf.likelihood_ratio(regression(method="ML"), pool(method="ML")),
     "bayes.random_effects": posterior,
+    "bayes.reports": lambda: vf.bayes.reports(
+        kind=["full", "full", "not_significant", "p_bound", "direction"], y=[*Y[:2], None, None, None],
+        se=[0.2, 0.3, 0.25, 0.3, 0.4], p=[None, None, None, 0.01, None], direction=[None, None, None, -1, 1],
+        tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 1), question=RR,
+    ),
     "bayes.meta_regression": lambda: vf.bayes.meta_regression(
         y=Y, v=V, data={"dose": DOSE}, formula="~ dose", tau=vf.priors.HalfNormal(0.5), question=RR
     ),

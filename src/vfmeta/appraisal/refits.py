@@ -167,6 +167,14 @@ def _posterior(fit: Any) -> Refit:
     return Refit(labels, again)
 
 
+def _reports(fit: Any) -> Refit:
+    from vfmeta.bayes.checks import AsOfAll
+    from vfmeta.bayes.partial import again
+
+    tau = AsOfAll(fit.tau_prior, fit.v) if fit.tau_prior.uses_v else fit.tau_prior
+    return Refit(fit.labels, lambda part: again(fit, part, tau, fit.mu_prior))
+
+
 def _regression_posterior(fit: Any) -> Refit:
     from vfmeta.bayes.checks import AsOfAll
     from vfmeta.bayes.regression import meta_regression
@@ -185,6 +193,7 @@ _KINDS: dict[str, Callable[[Any], Refit]] = {
     "RegressionResult": _regression,
     "LocationScaleResult": _location_scale,
     "SubgroupResult": _subgroups,
+    "ReportsResult": _reports,
     "BayesianResult": _posterior,
     "ExactPosterior": _posterior,
     "RegressionPosterior": _regression_posterior,

@@ -351,6 +351,11 @@ def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple
             f"This takes a posterior, which keeps its data and priors, and not {type(post).__name__}; pass what "
             "vf.bayes.random_effects, vf.bayes.sample or vf.bayes.posterior returned."
         )
+    if hasattr(post, "kinds"):
+        raise InputError(
+            "This posterior holds trials that print no estimate, and this check needs all estimates; rests_on() and "
+            "vf.leave_one_out tell what the answer hangs on."
+        )
     if post.tau_prior is None or post.mu_prior is None:
         raise InputError(
             f"This posterior ({post.method}) is of another model than the normal-normal one, to which this check belongs; "

@@ -24,7 +24,7 @@ def check_draws(n: int, seed: int) -> None:
         whole(name, value, least)
 
 
-class _Posterior(ABC):
+class MarginalPosterior(ABC):
     """Verbs common to every marginal; ``low`` and ``high`` are the ends of the support."""
 
     mean: float
@@ -77,7 +77,7 @@ class _Posterior(ABC):
         return Marginal(mean=self.mean, sd=self.sd, median=self.median, interval=self.interval(level, kind), mode=self.mode)
 
 
-class NormalMixture(_Posterior):
+class NormalMixture(MarginalPosterior):
     """Average of normals over the nodes of tau.
 
     Parameters
@@ -138,7 +138,7 @@ class NormalMixture(_Posterior):
         return float(bracketed_roots(slope, x[rising[-1:]], x[falling[:1]])[0])
 
 
-class TauMarginal(_Posterior):
+class TauMarginal(MarginalPosterior):
     """Posterior of tau.
 
     Parameters
@@ -223,7 +223,7 @@ def solve_tau(
     return TauMarginal(grid, log_density, tail, prior.high), grid.tau[keep], mass / mass.sum(), grid.log_mass
 
 
-def _shortest(d: _Posterior, level: float) -> Pair:
+def _shortest(d: MarginalPosterior, level: float) -> Pair:
     """Shortest interval: the lower probability at which both ends have the same density, found from a global scan."""
     spare = 1 - level
     scan = spare * np.linspace(0, 1, 41)[1:-1]

@@ -43,6 +43,8 @@ ResidualDf = Literal["residual", "containment"]
 Robust = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 RobustDf = Literal["Satterthwaite", "residual"]
 Bootstrap = Literal["parametric", "studies"]
+#: what a trial reports of its result
+ReportKind = Literal["full", "estimate_only", "p_exact", "p_bound", "significant", "not_significant", "direction"]
 #: kinds of posterior interval
 IntervalKind = Literal["central", "shortest"]
 StudyEffects = Literal["integrated", "sampled"]

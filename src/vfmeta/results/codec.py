@@ -45,6 +45,7 @@ _HOMES = {
     "BootstrapResult": "frequentist.after.bootstrap",
     "PermutationResult": "frequentist.after.permutation",
     "Comparison": "frequentist.after.likelihood_ratio",
+    "ReportsResult": "bayes.partial",
     "RegressionPosterior": "bayes.regression",
     "ModelAverage": "bayes.averaging",
     "PowerScaling": "bayes.scaling",

@@ -1,0 +1,222 @@
+"""Reports in: what a trial says of its result, whether or not it prints a figure, as limits between which its estimate lay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.core.params import ReportKind, choice
+from vfmeta.core.question import Question
+from vfmeta.effects import cells
+from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.reading import is_table
+
+COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction")
+USUAL_LEVEL = 0.05  # what "significant" means where a trial does not say
+_ARMS = ("n1", "n2")
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Checked reports, one a trial; arrays are (k,).
+
+    ``y`` is the printed estimate, or the one that a printed p value and the standard error make, NaN where there is none; the
+    estimate then lay between ``low`` and ``high``. ``given`` holds the columns as they were given, empty cells as NaN.
+    """
+
+    kinds: tuple[str, ...]
+    y: np.ndarray
+    se: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    given: dict[str, np.ndarray]
+    labels: tuple[str, ...]
+    question: Question
+    details: tuple[dict[str, Any], ...]
+
+    @property
+    def k(self) -> int:
+        return len(self.y)
+
+
+def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Reports:
+    """Check reports, or raise one error that lists every fault by row and column.
+
+    Parameters
+    ----------
+    data : effect table, data frame, mapping of columns, or None
+        Columns named as in `COLUMNS` are found by themselves.
+    question : Question, optional
+        Overrides the table's.
+    **columns
+        Of `COLUMNS`: names of columns, or values.
+    """
+    cells.check_question(question)
+    if is_table(data):
+        question = question or data.question
+        frame = data.frame.rename(columns={"n_experimental": "n1", "n_control": "n2"})
+        if "kind" not in frame and columns.get("kind") is None:
+            frame = frame.assign(kind="full")
+    else:
+        frame = None if data is None else as_frame(data)
+    question = question or Question()
+    wanted = dict(columns)
+    if frame is not None:
+        wanted |= {name: name for name in COLUMNS if wanted[name] is None and name in frame.columns}
+    if wanted["kind"] is None:
+        raise InputError(
+            f"Give kind=, what each trial reports: one of {', '.join(map(repr, ReportKind.__args__))}."  # type: ignore[attr-defined]
+        )
+    found = look_up({name: x for name, x in wanted.items() if x is not None}, frame)
+    values, k, _ = aligned(found, frame)
+    if k == 0:
+        raise InputError(cells.EMPTY)
+    shown = {name: found[name].shown if name in found else name for name in COLUMNS}
+    problems: list[str] = []
+    labels = cells.names(values.get("study"), k, shown=shown["study"], problems=problems)
+    kinds = _kinds(values["kind"], shown["kind"], labels, problems)
+    positive = {"se": "error", "n1": "size", "n2": "size"}
+    given = {
+        name: cells.numbers(values[name], shown[name], labels, problems, positive.get(name, ""))
+        if name in values
+        else np.full(k, np.nan)
+        for name in ("y", "se", "n1", "n2", "p")
+    }
+    given["direction"] = _directions(values.get("direction"), k, shown["direction"], labels, question, problems)
+    y, low, high = np.full(k, np.nan), np.full(k, -np.inf), np.full(k, np.inf)
+    known = {p.partition(": ")[0] for p in problems}
+    for i, kind in enumerate(kinds):
+        row = {name: float(x[i]) for name, x in given.items()}
+        faults = _faults(kind, row, question)
+        problems += [cells.place(i, labels, shown[c]) + said for c, said in faults if cells.place(i, labels, shown[c])[:-2] not in known]
+        if not faults and kind:
+            y[i], low[i], high[i] = _said(kind, row, question.null_effect or 0.0)
+            if kind == "p_exact" and math.isnan(row["se"]):
+                given["se"][i] = abs(row["y"] - (question.null_effect or 0.0)) / z_of(row["p"])
+    if problems:
+        raise InputError(problems)
+    details = tuple(
+        {f"n_{side}": int(n) if n == int(n) else float(n) for side, n in zip(("experimental", "control"), pair, strict=True) if n == n}
+        for pair in zip(given["n1"].tolist(), given["n2"].tolist(), strict=True)
+    )
+    return Reports(
+        kinds, y, given["se"], low, high, given, labels, question, details if any(details) else ()
+    )
+
+
+def z_of(p: float) -> float:
+    """The z of a two-sided p value."""
+    from statistics import NormalDist
+
+    return -NormalDist().inv_cdf(p / 2)
+
+
+def _kinds(values: Any, shown: str, labels: Sequence[str], problems: list[str]) -> tuple[str, ...]:
+    out = []
+    for i, value in enumerate(values):
+        at = cells.place(i, labels, shown)
+        out.append("")
+        if cells.is_missing(value) or (isinstance(value, str) and not value.strip()):
+            problems.append(f"{at}missing value; say what the trial reports.")
+            continue
+        try:
+            out[-1] = choice("kind", value.strip() if isinstance(value, str) else value, ReportKind)
+        except InputError as error:
+            problems.append(f"{at}{error}")
+    return tuple(out)
+
+
+def _directions(
+    values: Any, k: int, shown: str, labels: Sequence[str], question: Question, problems: list[str]
+) -> np.ndarray:
+    """Signs of the estimates, NaN where none is given."""
+    out = np.full(k, np.nan)
+    if values is None:
+        return out
+    for i, value in enumerate(values.tolist() if isinstance(values, np.ndarray) else values):
+        at = cells.place(i, labels, shown)
+        word = value.strip() if isinstance(value, str) else value
+        if cells.is_missing(word) or word == "":
+            continue
+        if isinstance(word, str) and word in ("experimental", "control"):
+            if question.higher_is_worse is None:
+                problems.append(
+                    f"{at}{word!r} names the better arm, and nothing says which way is better; give a question with "
+                    "higher_is_worse=, or -1 or 1, the sign of y."
+                )
+            else:
+                out[i] = -1.0 if (word == "experimental") == question.higher_is_worse else 1.0
+        elif isinstance(word, (int, float, np.integer, np.floating)) and not isinstance(word, bool) and word in (-1, 1):
+            out[i] = float(word)
+        else:
+            problems.append(f'{at}{word!r} is no direction; give -1 or 1, the sign of y, or "experimental" or "control".')
+    return out
+
+
+def _faults(kind: str, row: dict[str, float], question: Question) -> list[tuple[str, str]]:
+    """What a report of this kind lacks or contradicts: (column, sentence)."""
+    has = {name: not math.isnan(x) for name, x in row.items()}
+    null = question.null_effect or 0.0
+    out: list[tuple[str, str]] = []
+
+    def need(name: str, why: str) -> None:
+        if not has[name]:
+            out.append((name, f"missing value; {why}."))
+
+    if has["p"] and not 0 < row["p"] < 1:
+        return [("p", f"{row['p']:g} is no p value; it must lie between 0 and 1.")]
+    if kind == "full":
+        need("y", "a full report prints its estimate")
+        need("se", 'a full report prints its standard error; where it does not, its kind is "estimate_only"')
+    elif kind == "estimate_only":
+        need("y", "this kind prints its estimate")
+        if has["se"]:
+            out.append(("se", 'the standard error is known, so the kind is "full".'))
+    elif kind == "p_exact":
+        need("p", "this kind prints its p value")
+        if has["se"] and has["y"]:
+            out.append(("se", 'estimate and standard error are printed, so the kind is "full".'))
+        elif not has["y"]:
+            need("direction", "a two-sided p value does not say which way; give -1 or 1, the sign of y")
+        elif row["y"] == null:
+            out.append(("y", "an estimate of no difference has no standard error that a p value could tell."))
+    elif kind == "p_bound":
+        need("p", "give the bound, such as 0.001 of p < 0.001")
+        need("direction", "a bound on a two-sided p value does not say which way; give -1 or 1, the sign of y")
+    elif kind in ("significant", "direction"):
+        need("direction", "say which way: -1 or 1, the sign of y")
+    if has["y"] and has["direction"] and (row["y"] - null) * row["direction"] < 0:
+        out.append(("direction", f"the direction is {row['direction']:g} and the estimate {row['y']:g} lies on the other side."))
+    if kind in ("p_bound", "significant", "not_significant", "direction") and has["y"] and has["se"]:
+        out.append(("se", 'estimate and standard error are printed, so the kind is "full".'))
+    if kind and not has["se"] and not (kind == "p_exact" and has["y"]):
+        out += _unknown(kind, row)
+    return out
+
+
+def _unknown(kind: str, row: dict[str, float]) -> list[tuple[str, str]]:
+    return [("se", "missing value; give the standard error of the difference.")] if kind != "full" else []
+
+
+def _said(kind: str, row: dict[str, float], null: float) -> tuple[float, float, float]:
+    """The estimate, or NaN and the limits between which it lay."""
+    y, se, sign = row["y"], row["se"], row["direction"]
+    if kind == "full":
+        return y, -math.inf, math.inf
+    if kind == "p_exact":
+        return (null + sign * z_of(row["p"]) * se if math.isnan(y) else y), -math.inf, math.inf
+    if kind == "direction":
+        return math.nan, *_beyond(null, sign, 0.0)
+    reach = z_of(USUAL_LEVEL if math.isnan(row["p"]) else row["p"]) * se
+    if kind != "not_significant":
+        return math.nan, *_beyond(null, sign, reach)
+    return math.nan, null - reach * (sign != 1), null + reach * (sign != -1)
+
+
+def _beyond(null: float, sign: float, reach: float) -> tuple[float, float]:
+    return (null + reach, math.inf) if sign > 0 else (-math.inf, null - reach)

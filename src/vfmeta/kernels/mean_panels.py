@@ -1,0 +1,209 @@
+"""Compiled marginals of a mean whose density is held panel by panel for every node of tau, and of what is drawn around it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from vfmeta.kernels.mixtures import ORDER, TO_COEF, W, X
+from vfmeta.kernels.normal_tail import FAST, small_exp, tail_ratio
+
+_NORM = 1 / math.sqrt(2 * math.pi)
+_HERMITE = 24
+_Z, _P = np.polynomial.hermite_e.hermegauss(_HERMITE)
+HERMITE_X, HERMITE_W = np.ascontiguousarray(_Z), np.ascontiguousarray(_P / _P.sum())
+# in widths of a panel: a normal wider than this is met by the nodes of the panel, a narrower one moves the panel's own curve
+_NARROW = 0.18
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def coefficients(held: np.ndarray, out: np.ndarray) -> None:
+    """Legendre series of the densities ``held`` (N, 16) at the nodes of each panel."""
+    for i in range(len(held)):
+        for n in range(ORDER):
+            c = 0.0
+            for j in range(ORDER):
+                c += TO_COEF[n, j] * held[i, j]
+            out[i, n] = c
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _series(c: np.ndarray, share: float) -> tuple[float, float]:
+    """Integral from the left end over the leading ``share`` of a panel of width 2, and the value there."""
+    x = 2 * share - 1
+    before, here = 1.0, x
+    area, value = c[0] * (x + 1), c[0]
+    for n in range(1, ORDER):
+        after = ((2 * n + 1) * x * here - n * before) / (n + 1)
+        area += c[n] * (after - before) / (2 * n + 1)
+        value += c[n] * here
+        before, here = here, after
+    return area, value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _moved(x: float, left: np.ndarray, width: np.ndarray, series: np.ndarray, first: int, last: int) -> tuple[float, float]:
+    """P(mu < x) and density at ``x`` of the panels ``first`` to ``last``."""
+    below = density = 0.0
+    for i in range(first, last):
+        share = (x - left[i]) / width[i]
+        if share >= 1:
+            below += series[i, 0] * width[i]
+        elif share > 0:
+            area, value = _series(series[i], share)
+            below += area * width[i] / 2
+            density += value
+    return below, density
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mean_at(x: np.ndarray, left: np.ndarray, width: np.ndarray, series: np.ndarray, below: np.ndarray,
+            density: np.ndarray) -> None:  # fmt: skip
+    """P(mu < x) and density of mu at every ``x`` (m,)."""
+    for i in range(len(x)):
+        below[i], density[i] = _moved(x[i], left, width, series, 0, len(left))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _spread(x: float, sd: float, left: float, width: float, held: np.ndarray) -> tuple[float, float]:
+    """P(mu + sd Z < x) and its density, of one panel."""
+    rate = 1 / sd
+    below = density = 0.0
+    for n in range(ORDER):
+        z = (x - left - width * (X[n] + 1) / 2) * rate
+        a = min(abs(z), 9.6)
+        e = small_exp(-0.5 * a * a)
+        q = e * tail_ratio(a)
+        p = held[n] * W[n]
+        below += p * (q if z < 0 else 1 - q)
+        density += p * e if a < 9.6 else 0.0
+    return below * width / 2, density * width / 2 * rate * _NORM
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def next_at(x: np.ndarray, tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.ndarray, held: np.ndarray,
+            series: np.ndarray, below: np.ndarray, density: np.ndarray) -> None:  # fmt: skip
+    """P(mu + tau Z < x) and its density at every ``x`` (m,); the panels of ``tau[i]`` are ``start[i]`` to ``start[i + 1]``."""
+    for j in range(len(x)):
+        low = thick = 0.0
+        for i in range(len(tau)):
+            first, last, t = start[i], start[i + 1], tau[i]
+            widest, a, b = 0.0, math.inf, -math.inf
+            for k in range(first, last):
+                widest = max(widest, width[k])
+                a, b = min(a, left[k]), max(b, left[k] + width[k])
+            if x[j] > b + 9 * t:
+                for k in range(first, last):
+                    low += series[k, 0] * width[k]
+            elif x[j] < a - 9 * t:
+                continue
+            elif t >= _NARROW * widest:
+                for k in range(first, last):
+                    one, two = _spread(x[j], t, left[k], width[k], held[k])
+                    low += one
+                    thick += two
+            else:
+                for n in range(_HERMITE):
+                    one, two = _moved(x[j] - t * HERMITE_X[n], left, width, series, first, last)
+                    low += HERMITE_W[n] * one
+                    thick += HERMITE_W[n] * two
+        below[j], density[j] = low, thick
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def own_effects(tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.ndarray, held: np.ndarray, part: np.ndarray,
+                p0: np.ndarray, y: np.ndarray, low: np.ndarray, high: np.ndarray, v: np.ndarray, mean: np.ndarray,
+                sd: np.ndarray, share: np.ndarray) -> float:  # fmt: skip
+    """True effects of the trials given tau, and what each trial weighs.
+
+    Parameters
+    ----------
+    y : (k,)
+        Printed estimates, NaN where none is; there the estimate lay between ``low`` and ``high`` (k,).
+    p0 : (J,)
+        Precisions of the normals of the prior of mu.
+    mean, sd : (m, k), out
+        Of the true effects given every tau.
+    share : (k,), out
+        Shares (0-1) of the trials in their information on mu, averaged over the posterior. That of a trial is the curvature of
+        its log likelihood in mu: 1 / (v + tau^2) where its estimate is printed.
+
+    Returns
+    -------
+    float
+        The share of the prior of mu beside them all.
+    """
+    k, prior, every = len(v), 0.0, 0.0
+    inform, one, two = np.empty(k), np.empty(k), np.empty(k)
+    for i in range(len(tau)):
+        t2, whole = tau[i] ** 2, 0.0
+        one[:] = 0.0
+        two[:] = 0.0
+        for panel in range(start[i], start[i + 1]):
+            for n in range(ORDER):
+                p = held[panel, n] * W[n] * width[panel] / 2
+                mu = left[panel] + width[panel] * (X[n] + 1) / 2
+                whole += p
+                total = 0.0
+                for j in range(k):
+                    s2 = v[j] + t2
+                    centre, spread = y[j], 0.0
+                    if math.isnan(y[j]):
+                        centre, spread = truncated(mu, math.sqrt(s2), low[j], high[j])
+                    inform[j] = (1 - min(spread / s2, 1.0)) / s2
+                    total += inform[j]
+                    pull = t2 / s2
+                    own = mu + pull * (centre - mu)
+                    one[j] += p * own
+                    two[j] += p * (own * own + v[j] * pull + pull * pull * spread)
+                if total > 0:
+                    for j in range(k):
+                        share[j] += p * inform[j] / total
+                known = p0[part[panel]]
+                if total + known > 0:
+                    prior += p * known / (total + known)
+        every += whole
+        for j in range(k):
+            mean[i, j] = one[j] / whole
+            sd[i, j] = math.sqrt(max(two[j] / whole - mean[i, j] ** 2, 0.0))
+    for j in range(k):
+        share[j] /= every
+    return prior / every
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def truncated(mean: float, sd: float, low: float, high: float) -> tuple[float, float]:
+    """Mean and variance of a normal that is known to lie between two limits."""
+    a, b = (low - mean) / sd, (high - mean) / sd
+    turned = a + b < 0  # work in the upper tail
+    if turned:
+        a, b = -b, -a
+    if b - a < 0.02 and abs(a + b) * (b - a) < 0.1:
+        d, x = b - a, 0.5 * (a + b)
+        move, spread = -x * d * d / 12, d * d / 12
+        centre = x + move
+    else:
+        # hazards, over exp(-a^2 / 2) where that would vanish
+        if a > 5:
+            fade = math.exp(0.5 * (a - b) * (a + b)) if math.isfinite(b) else 0.0
+            area = _mills(a) - (fade * _mills(b) if math.isfinite(b) else 0.0)
+            at_a, at_b = 1 / area, fade / area
+        else:
+            area = 0.5 * math.erfc(a / math.sqrt(2.0)) - 0.5 * math.erfc(b / math.sqrt(2.0))
+            at_a, at_b = _NORM * math.exp(-0.5 * a * a) / area, _NORM * math.exp(-0.5 * b * b) / area
+        centre = at_a - at_b
+        end_a = a * at_a if math.isfinite(a) else 0.0
+        end_b = b * at_b if math.isfinite(b) else 0.0
+        spread = max(1 + end_a - end_b - centre * centre, 0.0)
+    return mean + (-centre if turned else centre) * sd, spread * sd * sd
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mills(x: float) -> float:
+    """P(Z > x) over the density at x, for x > 5 (Laplace's continued fraction)."""
+    below = x
+    for n in range(60, 0, -1):
+        below = x + n / below
+    return 1 / below
