@@ -10,7 +10,6 @@ from .many import prior_sensitivity as prior_sensitivity
 from .many import random_effects_many as random_effects_many
 from .model_calibration import calibrate_model as calibrate_model
 from .monte_carlo import agreement as agreement
-from .partial import ReportsResult as ReportsResult
 from .partial import reports as reports
 from .predictive_prior import effective_sample_size as effective_sample_size
 from .predictive_prior import map_prior as map_prior

@@ -32,9 +32,9 @@ class ReportsResult(BayesianResult):
     """A Bayesian pool of trials of which some print only a part of their result.
 
     As a `BayesianResult`, with for every trial its ``kinds`` and ``says``, what it reports in words. ``y`` is its printed
-    estimate (or the one that its p value and standard error make), NaN where there is none: then it is known that the estimate
-    lay between ``low`` and ``high``. ``weights`` are the shares in the information on the mean effect, that of a trial being the
-    curvature of its log likelihood. The intervals of the trials' own effects take these as normal given tau.
+    estimate (or the one that its p value and standard error make), NaN where there is none: then it is known that the
+    estimate lay between ``low`` and ``high``. ``weights`` are the shares in the information on the mean effect, that of a trial
+    being the curvature of its log likelihood. The intervals of the trials' own effects take these as normal given tau.
     """
 
     kinds: tuple[str, ...] = ()
@@ -154,8 +154,8 @@ def reports(
     Raises
     ------
     InputError
-        Every fault with its row and column: what a kind needs and a row lacks, a direction against the estimate's sign, a p value
-        outside 0 to 1; or an improper posterior.
+        Every fault with its row and column: what a kind needs and a row lacks, a direction against the estimate's sign, a p
+        value outside 0 to 1; or an improper posterior.
 
     Notes
     -----
@@ -175,9 +175,7 @@ def reports(
     ['not significant (p > 0.05)', 'lower']
     """
     confidence(level)
-    found = read_reports(
-        data, question=question, study=study, kind=kind, y=y, se=se, n1=n1, n2=n2, p=p, direction=direction
-    )
+    found = read_reports(data, question=question, study=study, kind=kind, y=y, se=se, n1=n1, n2=n2, p=p, direction=direction)
     tau, mu = choose_priors(found.question, tau, mu)
     result = _answer(found, tau, mu, float(level))
     for note in result.warnings:
@@ -187,7 +185,7 @@ def reports(
 
 def _answer(r: Reports, tau: TauPrior, mu: MuPrior, level: float) -> ReportsResult:
     says = tuple(
-        words.says(kind, r.question, **{name: float(x[i]) for name, x in r.given.items() if name in ("y", "se", "p", "direction")})
+        words.says(kind, r.question, *(float(r.given[name][i]) for name in ("y", "se", "p", "direction")))
         for i, kind in enumerate(r.kinds)
     )
     return _solved(
@@ -211,13 +209,14 @@ def _solved(
     further = marginal(post.next_trial, None)
     ends = post.mu.quantile(np.array([0.0005, 0.9995]))
     grid = np.linspace(ends[0], ends[1], _POINTS)
+    odds: dict[str, Any] = chances(known["question"], post.mu.cdf, post.next_trial.cdf)
     own_low, own_high = post.shrunken_interval(level)
     return ReportsResult(
         model="random", k=len(y), estimate=mean_effect.median, se=mean_effect.sd, interval=mean_effect.interval, level=level,
         prediction=further.interval, tau2=between.median**2, y=y, v=v, weights=post.weights,
         call={"function": "bayes.reports", "tau": str(tau), "mu": str(mu), "level": level},
         mu=mean_effect, tau=between, next_trial=further, shrunken_mean=post.shrunken_mean, shrunken_sd=post.shrunken_sd,
-        shrunken_low=own_low, shrunken_high=own_high, **chances(known["question"], post.mu.cdf, post.next_trial.cdf),
+        shrunken_low=own_low, shrunken_high=own_high, **odds,
         priors=(str(tau), str(mu)), tau_prior=tau, mu_prior=mu, method="exact quadrature in two dimensions", grid=grid,
         density=post.mu.density(grid), prior_share=post.prior_share, log_evidence=post.log_marginal_likelihood,
         tau_prior_median=prior_median(tau, v), low=low, high=high, **known,

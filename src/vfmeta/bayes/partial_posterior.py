@@ -11,15 +11,15 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.polynomial import Chebyshev
 
 from vfmeta.bayes.marginals import MarginalPosterior, solve_tau
 from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.kernels import mean_panels, normal_mixture, reports
 from vfmeta.kernels.mixtures import ORDER, W, X
-from vfmeta.kernels.roots import bracketed_roots
 from vfmeta.priors import MuPrior, TauPrior
 
-_LEAST = 1e-17  # mass of a panel that is left out
+_LEAST = 1e-14  # share of a panel in the mass of its tau below which it is left out
 _STILL = 2.5e-3  # share of the smallest variance of a mean below which all is a cubic in tau^2
 _Both = tuple[np.ndarray, np.ndarray]
 
@@ -58,14 +58,16 @@ class PanelMarginal(MarginalPosterior):
 
     @property
     def mode(self) -> float:  # type: ignore[override]
-        """Highest point of the density."""
+        """Highest point of the density: two scans, then the root of the slope of a polynomial through it."""
         low, high = self.quantile(np.array([0.0005, 0.9995]))
-        while True:
-            x = np.linspace(low, high, 33)
+        for points in (65, 33):
+            x = np.linspace(low, high, points)
             best = int(np.argmax(self.density(x)))
-            low, high = float(x[max(best - 1, 0)]), float(x[min(best + 1, 32)])
-            if high - low < 1e-7 * (self._ends[1] - self._ends[0]):
-                return float(x[best])
+            low, high = float(x[max(best - 1, 0)]), float(x[min(best + 1, points - 1)])
+        through = Chebyshev.interpolate(self.density, 8, (low, high))
+        roots = through.deriv().roots()
+        inside = np.concatenate([[x[best]], np.clip(roots[np.abs(roots.imag) < 1e-9].real, low, high)])
+        return float(inside[np.argmax(through(inside))])
 
 
 class _Given:
@@ -145,9 +147,7 @@ class PartialPosterior:
         Log of the joint density and probability of what was reported; None when a prior is improper.
     """
 
-    def __init__(
-        self, y: np.ndarray, v: np.ndarray, low: np.ndarray, high: np.ndarray, tau: TauPrior, mu: MuPrior
-    ) -> None:
+    def __init__(self, y: np.ndarray, v: np.ndarray, low: np.ndarray, high: np.ndarray, tau: TauPrior, mu: MuPrior) -> None:
         printed = ~np.isnan(y)
         tail = tau.tail + _bounded(y, low, high) - (not mu.proper)
         refuse_one_sided(y, low, high, tail, tau, mu)
@@ -174,14 +174,16 @@ class PartialPosterior:
         )
         nodes, mass = _fewer(nodes, mass, given.still, tail > 2)
         self._hold(nodes, mass, data)
+        runs = self._tau
         proper = tau.proper and mu.proper
         self.log_marginal_likelihood = self.log_mass if proper else None
-        self._marginals(nodes, tail, mu.proper)
+        self._marginals(tail, mu.proper)
         k = len(y)
-        mean_of, sd_of, share = np.empty((len(nodes), k)), np.empty((len(nodes), k)), np.zeros(k)
+        mean_of, sd_of, mass, share = np.empty((len(runs), k)), np.empty((len(runs), k)), np.empty(len(runs)), np.zeros(k)
         self.prior_share = mean_panels.own_effects(
-            nodes, self._start, self._left, self._width, self._held, self._part, precision, *here, v, mean_of, sd_of, share
+            runs, self._start, self._left, self._width, self._held, self._part, precision, *here, v, mean_of, sd_of, mass, share
         )
+        mass /= mass.sum()
         self._mass, self._study_mean, self._study_sd = mass, mean_of.T, sd_of.T
         self.weights = 100 * share / share.sum()
         self.shrunken_mean = self._study_mean @ mass
@@ -190,12 +192,10 @@ class PartialPosterior:
         self.shrunken_mean = self.shrunken_mean + self._centre
 
     def shrunken_interval(self, level: float) -> _Both:
-        """Central intervals of the true effects of the trials, which are taken as normal given tau; two arrays (k,)."""
+        """Central intervals of the trials' true effects, taken as normal given tau and a normal of mu's prior; (k,) each."""
         k = len(self._study_mean)
         prob = np.repeat([0.5 - level / 2, 0.5 + level / 2], k)
-        both = normal_mixture.quantiles(
-            prob, self._mass, np.tile(self._study_mean, (2, 1)), np.tile(np.maximum(self._study_sd, 1e-300), (2, 1))
-        )
+        both = normal_mixture.quantiles(prob, self._mass, np.tile(self._study_mean, (2, 1)), np.tile(self._study_sd, (2, 1)))
         return both[:k] + self._centre, both[k:] + self._centre
 
     def _hold(self, nodes: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...]) -> None:
@@ -211,16 +211,18 @@ class PartialPosterior:
                 break
             room *= 4
         self._left, self._width, self._part, self._held = left[:n], width[:n], part[:n], held[:n]
-        self._start = np.searchsorted(node[:n], np.arange(len(nodes) + 1))
+        new = np.flatnonzero(np.diff(node[:n], prepend=-1) | np.diff(part[:n], prepend=-1))
+        self._start, self._tau = np.append(new, n), nodes[node[new]]
         self._series = np.empty((n, ORDER))
         mean_panels.coefficients(self._held, self._series)
 
-    def _marginals(self, nodes: np.ndarray, tail: float, bounded: bool) -> None:
+    def _marginals(self, tail: float, bounded: bool) -> None:
         left, width, held, series = self._left, self._width, self._held, self._series
         p = held * W * width[:, None] / 2
         x = left[:, None] + width[:, None] * (X + 1) / 2
         mean = float((p * x).sum())
         second = (p * (x - mean) ** 2).sum(1)
+        nodes = self._tau
         t2 = np.repeat(nodes**2, np.diff(self._start))
         ahead = float((second + p.sum(1) * t2).sum())
         sd = math.sqrt(second.sum()) if tail > 2 or bounded else math.inf
@@ -249,9 +251,7 @@ def _bounded(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> int:
     return int((~np.isnan(y) | (np.isfinite(low) & np.isfinite(high))).sum())
 
 
-def refuse_one_sided(
-    y: np.ndarray, low: np.ndarray, high: np.ndarray, tail: float, tau: TauPrior, mu: MuPrior
-) -> None:
+def refuse_one_sided(y: np.ndarray, low: np.ndarray, high: np.ndarray, tail: float, tau: TauPrior, mu: MuPrior) -> None:
     """Raise where the posterior has no finite total.
 
     A flat mean needs a report that bounds it above and one that bounds it below. Where tau is large, reports with an estimate
@@ -262,13 +262,13 @@ def refuse_one_sided(
     if not mu.proper and not (above and below):
         side = "below" if below else "above"
         raise InputError(
-            f"The posterior is improper: mu is flat, and every report bounds the effect from {side} only, so that however far "
-            "it lies on the other side the reports fit as well and the posterior of mu has no finite total. Name a proper prior "
-            "of mu, such as mu=vf.priors.Normal(0, 2)."
+            f"The posterior is improper: mu is flat, and every report bounds the effect from {side} only, so that however "
+            "far it lies on the other side the reports fit as well and the posterior of mu has no finite total. Name a proper "
+            "prior of mu, such as mu=vf.priors.Normal(0, 2)."
         )
     if tail <= 0:
         raise InputError(
             f"The posterior is improper, or cannot be told from an improper one: with {_bounded(y, low, high)} reports that "
-            f"bound the effect on both sides, {mu} and {tau}, large values of tau are not ruled out. Name a prior of tau with a "
-            "lighter tail, such as vf.priors.HalfNormal(scale), or a proper prior of mu."
+            f"bound the effect on both sides, {mu} and {tau}, large values of tau are not ruled out. Name a prior of tau with "
+            "a lighter tail, such as vf.priors.HalfNormal(scale), or a proper prior of mu."
         )

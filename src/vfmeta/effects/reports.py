@@ -18,7 +18,6 @@ from vfmeta.effects.reading import is_table
 
 COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction")
 USUAL_LEVEL = 0.05  # what "significant" means where a trial does not say
-_ARMS = ("n1", "n2")
 
 
 @dataclass(frozen=True)
@@ -93,20 +92,17 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
     for i, kind in enumerate(kinds):
         row = {name: float(x[i]) for name, x in given.items()}
         faults = _faults(kind, row, question)
-        problems += [cells.place(i, labels, shown[c]) + said for c, said in faults if cells.place(i, labels, shown[c])[:-2] not in known]
+        placed = [(cells.place(i, labels, shown[c]), said) for c, said in faults]
+        problems += [at + said for at, said in placed if at[:-2] not in known]
         if not faults and kind:
             y[i], low[i], high[i] = _said(kind, row, question.null_effect or 0.0)
             if kind == "p_exact" and math.isnan(row["se"]):
                 given["se"][i] = abs(row["y"] - (question.null_effect or 0.0)) / z_of(row["p"])
     if problems:
         raise InputError(problems)
-    details = tuple(
-        {f"n_{side}": int(n) if n == int(n) else float(n) for side, n in zip(("experimental", "control"), pair, strict=True) if n == n}
-        for pair in zip(given["n1"].tolist(), given["n2"].tolist(), strict=True)
-    )
-    return Reports(
-        kinds, y, given["se"], low, high, given, labels, question, details if any(details) else ()
-    )
+    sides = {"n_experimental": given["n1"], "n_control": given["n2"]}
+    details = tuple({name: float(n[i]) for name, n in sides.items() if not math.isnan(n[i])} for i in range(k))
+    return Reports(kinds, y, given["se"], low, high, given, labels, question, details if any(details) else ())
 
 
 def z_of(p: float) -> float:
@@ -131,9 +127,7 @@ def _kinds(values: Any, shown: str, labels: Sequence[str], problems: list[str]) 
     return tuple(out)
 
 
-def _directions(
-    values: Any, k: int, shown: str, labels: Sequence[str], question: Question, problems: list[str]
-) -> np.ndarray:
+def _directions(values: Any, k: int, shown: str, labels: Sequence[str], question: Question, problems: list[str]) -> np.ndarray:
     """Signs of the estimates, NaN where none is given."""
     out = np.full(k, np.nan)
     if values is None:
@@ -191,7 +185,7 @@ def _faults(kind: str, row: dict[str, float], question: Question) -> list[tuple[
     elif kind in ("significant", "direction"):
         need("direction", "say which way: -1 or 1, the sign of y")
     if has["y"] and has["direction"] and (row["y"] - null) * row["direction"] < 0:
-        out.append(("direction", f"the direction is {row['direction']:g} and the estimate {row['y']:g} lies on the other side."))
+        out.append(("direction", f"the direction is {row['direction']:g}, the estimate {row['y']:g} lies on the other side."))
     if kind in ("p_bound", "significant", "not_significant", "direction") and has["y"] and has["se"]:
         out.append(("se", 'estimate and standard error are printed, so the kind is "full".'))
     if kind and not has["se"] and not (kind == "p_exact" and has["y"]):

@@ -85,7 +85,10 @@ def _spread(x: float, sd: float, left: float, width: float, held: np.ndarray) ->
 @njit(cache=True, nogil=True, error_model="numpy")
 def next_at(x: np.ndarray, tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.ndarray, held: np.ndarray,
             series: np.ndarray, below: np.ndarray, density: np.ndarray) -> None:  # fmt: skip
-    """P(mu + tau Z < x) and its density at every ``x`` (m,); the panels of ``tau[i]`` are ``start[i]`` to ``start[i + 1]``."""
+    """P(mu + tau Z < x) and its density at every ``x`` (m,).
+
+    The panels ``start[i]`` to ``start[i + 1]`` are a run of one tau, ``tau[i]``.
+    """
     for j in range(len(x)):
         low = thick = 0.0
         for i in range(len(tau)):
@@ -115,8 +118,10 @@ def next_at(x: np.ndarray, tau: np.ndarray, start: np.ndarray, left: np.ndarray,
 @njit(cache=True, nogil=True, error_model="numpy")
 def own_effects(tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.ndarray, held: np.ndarray, part: np.ndarray,
                 p0: np.ndarray, y: np.ndarray, low: np.ndarray, high: np.ndarray, v: np.ndarray, mean: np.ndarray,
-                sd: np.ndarray, share: np.ndarray) -> float:  # fmt: skip
+                sd: np.ndarray, mass: np.ndarray, share: np.ndarray) -> float:  # fmt: skip
     """True effects of the trials given tau, and what each trial weighs.
+
+    The panels come in runs (`next_at`), of one tau and one normal of the prior of mu each.
 
     Parameters
     ----------
@@ -125,7 +130,9 @@ def own_effects(tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.
     p0 : (J,)
         Precisions of the normals of the prior of mu.
     mean, sd : (m, k), out
-        Of the true effects given every tau.
+        Of the true effects in every run.
+    mass : (m,), out
+        Probabilities of the runs.
     share : (k,), out
         Shares (0-1) of the trials in their information on mu, averaged over the posterior. That of a trial is the curvature of
         its log likelihood in mu: 1 / (v + tau^2) where its estimate is printed.
@@ -165,6 +172,7 @@ def own_effects(tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.
                 if total + known > 0:
                     prior += p * known / (total + known)
         every += whole
+        mass[i] = whole
         for j in range(k):
             mean[i, j] = one[j] / whole
             sd[i, j] = math.sqrt(max(two[j] / whole - mean[i, j] ** 2, 0.0))

@@ -1,8 +1,9 @@
 """Compiled likelihood of the mean where some trials print only a part of their result, and its integral over the mean.
 
-Given tau, a printed estimate is N(mu, v_i + tau^2), and of any other trial it is known that its estimate lay between two limits:
-its factor is the probability of that. The printed estimates and one normal of the prior of mu make a normal density of mu; times
-the factors it is integrated over panels of sixteen Gauss-Legendre nodes, halved until the last Legendre coefficients vanish.
+Given tau, a printed estimate is N(mu, v_i + tau^2), and of any other trial it is known that its estimate lay between two
+limits: its factor is the probability of that. The printed estimates and one normal of the prior of mu make a normal density of
+mu; times the factors it is integrated over panels of sixteen Gauss-Legendre nodes, halved until the last Legendre coefficients
+vanish.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def _ends(t2: float, mean: float, precision: float, low: np.ndarray, high: np.nd
 @njit(cache=True, nogil=True, error_model="numpy")
 def _panels(t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray,
             begin: int, fine: float, left: np.ndarray, width: np.ndarray, held: np.ndarray) -> tuple[int, float]:  # fmt: skip
-    """Panels of the density of mu given tau: their number and the log of what its values in ``held`` (n, 16) are to be times."""
+    """Panels of the density of mu given tau: their number, and the log of what ``held`` (n, 16) is to be times."""
     at, product, out = np.empty(ORDER), np.empty(ORDER), np.empty(ORDER)
     top, first, last = _ends(t2, mean, precision, low, high, v, at, product, out)
     if math.isnan(top):
@@ -316,7 +317,8 @@ def posterior_panels(tau: np.ndarray, p: np.ndarray, y: np.ndarray, vy: np.ndarr
                      ) -> int:  # fmt: skip
     """Posterior of mu on panels for every tau (m,) of probability ``p``: their number; -1 where there is no room for them.
 
-    ``log_mass`` (m,) is what `given_tau` found; a panel of less mass than ``least`` is left out. Out: ``left``, ``width``,
+    ``log_mass`` (m,) is what `given_tau` found; a panel of less than the share ``least`` of
+    its tau is left out. Out: ``left``, ``width``,
     ``node`` (number of the tau), ``part`` (of the normal of the prior), all (N,), and densities ``held`` (N, 16).
     """
     own_left, own_width, own = np.empty(_MOST), np.empty(_MOST), np.empty((_MOST, ORDER))
@@ -333,7 +335,7 @@ def posterior_panels(tau: np.ndarray, p: np.ndarray, y: np.ndarray, vy: np.ndarr
                 area = 0.0
                 for n in range(ORDER):
                     area += own[j, n] * W[n]
-                if area * own_width[j] / 2 * factor < least:
+                if area * own_width[j] / 2 * factor < least * p[i]:
                     continue
                 if found == len(left):
                     return -1

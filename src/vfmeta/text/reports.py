@@ -49,7 +49,9 @@ def notes(labels: Sequence[str], kinds: Sequence[str], tau: Any, mu: Any) -> lis
     if len(kinds) == 1:
         return [f"One trial only ({labels[0]}): what is said of the heterogeneity comes from the prior of tau alone."]
     if full == 0:
-        return ["No trial prints an estimate with its standard error: the size of the effect rests on the priors and on the words."]
+        return [
+            "No trial prints an estimate with its standard error: how large the effect is rests on the priors and the words."
+        ]
     return []
 
 
