@@ -290,3 +290,38 @@ def test_disability_of_farrokhi_stands_for_the_record_only(packaged: vf.Trials) 
     assert len(rows) == 2
     assert set(rows.use) == {"no"}
     assert rows.note.str.contains("not used").all()
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"), {"new_fracture": 0.67, "new_fracture_100iu": 0.85, "new_fracture_400iu": 0.84}.items()
+)
+def test_each_dose_of_proof_answers_with_the_ratio_of_its_paper(packaged: vf.Trials, name: str, printed: float) -> None:
+    plan = load_plan(PLANS / "calcitonin_prevention.toml")
+    (analysis,) = [a for a in plan.analysis if a.id == name]
+    table = vf.compare(
+        packaged, plan.experimental, plan.control, outcome=analysis.outcome, measure=analysis.measure, **analysis.stated()
+    )
+    (effect,) = table
+    assert (effect.study_id, np.exp(effect.y)) == ("chesnut2000", pytest.approx(printed))
+
+
+def test_serious_adverse_events_of_direct_are_those_of_its_table(packaged: vf.Trials) -> None:
+    table = vf.compare(packaged, "denosumab", "placebo", outcome="serious_ae", measure="RR", week=104.4, window=(104, 105))
+    (effect,) = table
+    assert (effect.study_id, effect.events, effect.n) == ("direct2014", (66, 68), (475, 481))
+    assert effect.y == pytest.approx(np.log(66 / 475 / (68 / 481)))
+
+
+def test_addresses_of_sources_are_of_standing_or_marked(packaged: vf.Trials) -> None:
+    """No source is linked on a bare address, a proxy or a staging host unless its note says that it is second-hand."""
+    doubtful = packaged.sources.url.str.contains(r"//(?:\d+\.){3}\d+|//proxy\.|\.wilddata\.|tweb-dev|\.staging\.")
+    assert packaged.sources[doubtful].note.str.startswith("second-hand").all()
+    assert not (doubtful & ((packaged.sources.doi != "") | (packaged.sources.pmid != ""))).any()
+
+
+def test_a_source_is_linked_by_doi_then_pubmed_then_its_copy(packaged: vf.Trials) -> None:
+    for row in packaged.sources.itertuples():
+        pubmed = f"https://pubmed.ncbi.nlm.nih.gov/{row.pmid}/" if row.pmid else row.url
+        expected = f"https://doi.org/{row.doi}" if row.doi else pubmed
+        assert packaged.source(row.source_id)["url"] == expected
+        assert packaged.citations[row.source_id] == f"{row.citation} {expected}".strip()

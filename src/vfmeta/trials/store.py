@@ -108,7 +108,7 @@ class Trials:
     @cached_property
     def citations(self) -> dict[str, str]:
         """Source id to a citation with its address."""
-        return {r.source_id: f"{r.citation} {r.url}".strip() for r in self.sources.itertuples()}
+        return {r.source_id: f"{r.citation} {_address(r)}".strip() for r in self.sources.itertuples()}
 
     @cached_property
     def _entries(self) -> dict[str, dict[str, Any]]:
@@ -123,10 +123,9 @@ class Trials:
         return self._entries[table]
 
     def source(self, source_id: str) -> dict[str, str]:
-        """Citation, address (by its DOI where it has no other), DOI and kind of a source."""
+        """Citation, address (its DOI or PubMed record first), DOI and kind of a source."""
         row = self.entries("sources")[source_id]
-        address = row.url or (f"https://doi.org/{row.doi}" if row.doi else "")
-        return {"citation": row.citation, "url": address, "doi": row.doi, "kind": row.kind}
+        return {"citation": row.citation, "url": _address(row), "doi": row.doi, "kind": row.kind}
 
     def names(self, table: str) -> dict[str, str]:
         """Identifier to the name people read, for ``interventions``, ``outcomes`` or ``instruments``."""
@@ -154,6 +153,13 @@ class Trials:
                 )
             found += [m for m in members if m not in found]
         return found
+
+
+def _address(source: Any) -> str:
+    """Where a source stands for good: its DOI, else its PubMed record, else the copy that was read."""
+    if source.doi:
+        return f"https://doi.org/{source.doi}"
+    return f"https://pubmed.ncbi.nlm.nih.gov/{source.pmid}/" if source.pmid else source.url
 
 
 def _row_type(columns: list[str]) -> Any:
