@@ -319,6 +319,17 @@ def test_addresses_of_sources_are_of_standing_or_marked(packaged: vf.Trials) -> 
     assert not (doubtful & ((packaged.sources.doi != "") | (packaged.sources.pmid != ""))).any()
 
 
+def test_crossover_of_a_trial_has_its_source_and_is_that_of_its_counts(packaged: vf.Trials) -> None:
+    said = packaged.study[packaged.study.crossover != ""]
+    assert (said.crossover_source_id != "").all()
+    counts = packaged.outcomes_binary[
+        (packaged.outcomes_binary.outcome_id == "crossover") & packaged.outcomes_binary.events.notna()
+    ]
+    assert len(counts) == 4
+    for row in counts.itertuples():
+        assert f"{row.events} of {row.total}" in said.crossover[row.study_id]
+
+
 def test_a_source_is_linked_by_doi_then_pubmed_then_its_copy(packaged: vf.Trials) -> None:
     for row in packaged.sources.itertuples():
         pubmed = f"https://pubmed.ncbi.nlm.nih.gov/{row.pmid}/" if row.pmid else row.url

@@ -302,6 +302,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
                 "phase": s.phase.replace("_", " "),
                 "n": "" if pd.isna(s.n_randomised) else str(s.n_randomised),
                 "registration": s.registration,
+                "crossover": s.crossover,
                 "doi": s.doi,
                 "note": s.note,
                 "arms": arms.get(s.study_id, []),
