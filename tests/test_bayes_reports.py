@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -191,3 +192,25 @@ def test_how_much_rests_on_what() -> None:
 def test_checks_of_printed_estimates_refuse() -> None:
     with pytest.raises(vf.InputError, match="print no estimate"):
         vf.bayes.power_scaling(mixed())
+
+
+def test_the_band_in_the_forest_plot_is_the_likelihood_of_the_words() -> None:
+    plt.switch_backend("Agg")
+    ax = vf.plots.forest(posterior=mixed())
+    edges = [line for line in ax.lines if line.get_gid() == "band-edge"]
+    assert len(edges) == 2 * 4  # C to F print no estimate
+    x, y = edges[2].get_data()  # D: p < 0.01, se 0.3
+    y = np.asarray(y) - ax_row(edges[2:4])
+    z = stats.norm.isf(0.005)
+    likely = stats.norm.cdf(-z - np.asarray(x) / 0.3)
+    np.testing.assert_allclose(y / y[0], likely / likely[0], atol=1e-9)
+    assert sum(line.get_gid() == "arrow" for line in ax.lines) == 3  # D and F to the left, E to the right
+    said = " ".join(text.get_text() for text in ax.texts)
+    assert "significantly lower (p < 0.01)" in said
+    assert "Band: a trial that prints no estimate" in said
+    plt.close("all")
+
+
+def ax_row(pair: Any) -> float:
+    """The middle between both edges of a band."""
+    return float(np.mean([line.get_ydata() for line in pair]))

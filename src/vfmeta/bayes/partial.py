@@ -49,6 +49,9 @@ class ReportsResult(BayesianResult):
         """Which trials print no estimate with its standard error, (k,)."""
         return np.array([kind != "full" for kind in self.kinds])
 
+    def reach(self, i: int) -> tuple[float, float, float] | None:
+        return (float(self.low[i]), float(self.high[i]), float(self.v[i]) ** 0.5) if np.isnan(self.y[i]) else None
+
     @property
     def studies(self) -> pd.DataFrame:
         """A row a report: that of every pool, with ``kind`` and ``says``; estimates that are not printed are missing."""
@@ -190,7 +193,7 @@ def _answer(r: Reports, tau: TauPrior, mu: MuPrior, level: float) -> ReportsResu
     )
     return _solved(
         r.y, r.se**2, r.low, r.high, tau, mu, level,
-        question=r.question, labels=r.labels, details=r.details, kinds=r.kinds, says=says,
+        question=r.question, labels=r.labels, details=r.details, origin=r.origin, kinds=r.kinds, says=says,
         warnings=tuple(words.notes(r.labels, r.kinds, tau, mu)),
     )  # fmt: skip
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.origin import Origin
 from vfmeta.core.params import ReportKind, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.columns import Rows, aligned, as_frame, look_up
 from vfmeta.effects.reading import is_table
 
 COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction")
@@ -37,6 +38,7 @@ class Reports:
     labels: tuple[str, ...]
     question: Question
     details: tuple[dict[str, Any], ...]
+    origin: Origin
 
     @property
     def k(self) -> int:
@@ -100,9 +102,10 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
                 given["se"][i] = abs(row["y"] - (question.null_effect or 0.0)) / z_of(row["p"])
     if problems:
         raise InputError(problems)
+    origin = Rows(k, data if is_table(data) else frame).origin(np.arange(k), ())
     sides = {"n_experimental": given["n1"], "n_control": given["n2"]}
     details = tuple({name: float(n[i]) for name, n in sides.items() if not math.isnan(n[i])} for i in range(k))
-    return Reports(kinds, y, given["se"], low, high, given, labels, question, details if any(details) else ())
+    return Reports(kinds, y, given["se"], low, high, given, labels, question, details if any(details) else (), origin)
 
 
 def z_of(p: float) -> float:
@@ -189,11 +192,13 @@ def _faults(kind: str, row: dict[str, float], question: Question) -> list[tuple[
     if kind in ("p_bound", "significant", "not_significant", "direction") and has["y"] and has["se"]:
         out.append(("se", 'estimate and standard error are printed, so the kind is "full".'))
     if kind and not has["se"] and not (kind == "p_exact" and has["y"]):
-        out += _unknown(kind, row)
+        out += _unknown(kind)
     return out
 
 
-def _unknown(kind: str, row: dict[str, float]) -> list[tuple[str, str]]:
+def _unknown(kind: str) -> list[tuple[str, str]]:
+    if kind == "estimate_only":
+        return [("se", "an estimate without a standard error says nothing here; work one out and call it full, or leave it out.")]
     return [("se", "missing value; give the standard error of the difference.")] if kind != "full" else []
 
 

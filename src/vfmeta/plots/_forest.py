@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SQUARE = 0.15  # side of the square of the heaviest trial, inches
 _DIAMOND = 0.075  # half height, inches
+_BAND = 0.06  # half height of the band of a trial without a figure, inches
 
 
 def forest(
@@ -112,6 +113,11 @@ def _legend(blocks: Sequence[Section], rows: Sequence[Row], ends: Pair) -> list[
     out = []
     if {"pooled", "bayes"} <= kinds:
         out.append("Solid diamond: frequentist; hollow diamond: Bayesian (posterior median and credible interval, CrI).")
+    if any(r.reach is not None for r in rows):
+        out.append(
+            "Band: a trial that prints no estimate; the higher, the more probable its words if the effect were there. An arrow "
+            "where they set no limit."
+        )
     if any(r.hollow for r in rows):
         out.append("Hollow square: shown, not pooled.")
     question = next(b.lead.question for b in blocks if b.lead is not None)
@@ -219,7 +225,26 @@ class _Drawing:
             x = min(max(x, sheet.plot[0] + half), sheet.plot[1] - half)
             self._text(x, -0.1, label, size=STYLE["small"], color=STYLE["muted"], ha="center", gid="mid-label")
 
+    def _band(self, reach: tuple[float, float, float], y: float) -> None:
+        """What a trial says without a figure: as high as the probability of its words, were the effect there."""
+        from scipy.special import ndtr
+
+        low, high, se = reach
+        x = np.linspace(*self.ends, 401)
+        likely = ndtr((high - x) / se) - ndtr((low - x) / se)
+        likely /= max(float(likely.max()), 1e-300)
+        seen = likely > 0.01
+        places, half = [self._shown(a) for a in x[seen].tolist()], _BAND * likely[seen]
+        colour = STYLE["report"]
+        self.ax.fill_between(places, y - half, y + half, fc=colour, alpha=0.25, lw=0, zorder=1.5, gid="band")
+        for edge in (y - half, y + half):
+            self.ax.plot(places, edge, color=colour, lw=0.9 * self.scale, zorder=2, gid="band-edge")
+        self._arrows((low, high), y, colour)
+
     def _study(self, row: Row, y: float) -> None:
+        if row.reach is not None:
+            self._band(row.reach, y)
+            return
         self._whisker(row, y, STYLE["study"], 1.0)
         if not self.ends[0] <= row.estimate <= self.ends[1]:
             return

@@ -49,6 +49,8 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
     if xlim is not None:
         return _given(xlim, question)
     points = [r.estimate for r in rows if math.isfinite(r.estimate)]
+    for said in (r.reach for r in rows if r.reach is not None):  # with the slope beyond a limit
+        points += [x for x in (said[0] - 2 * said[2], said[1] + 2 * said[2]) if math.isfinite(x)]
     null = question.null_effect
     points += [] if null is None else [null]
     low, high = min(points, default=0.0), max(points, default=1.0)

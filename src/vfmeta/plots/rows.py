@@ -43,7 +43,8 @@ class Row:
     """One line of the figure, on the analysis scale.
 
     ``kind`` is ``heading``, ``study``, ``pooled`` (frequentist), ``adhoc``, ``bayes``, ``prediction``,
-    ``bayes_prediction``, ``words`` or ``gap``. ``weight`` is in percent, NaN where the row takes no part in the pool.
+    ``bayes_prediction``, ``words`` or ``gap``. ``weight`` is in percent, NaN where the row takes no part in the pool. ``reach``
+    stands for the estimate of a trial that prints none: the limits between which it lay, and its standard error.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Row:
     weight: float = math.nan
     estimate: float = math.nan
     interval: Pair | None = None
+    reach: tuple[float, float, float] | None = None
     hollow: bool = False
     marks: str = ""
     flag: str = ""
@@ -160,6 +162,8 @@ def study_rows(result: Result, section: int = 0) -> list[Row]:
             alone = replace(q, size=own)
             estimate, low, high = (q.analysis(alone.display(x)) for x in (estimate, *interval))
             interval = (low, high)
+        reach = result.reach(i) if isinstance(result, BayesianResult) else None
+        shown = str(frame["says"].iloc[i]) if reach else tx.effect_text(q, estimate, interval, width=digits_by)
         arms = (_arm(info, "experimental", counts), _arm(info, "control", counts))
         flag = info.get("flag")
         flag = "" if flag is None or flag is False or (isinstance(flag, float) and math.isnan(flag)) else str(flag).strip()
@@ -167,9 +171,10 @@ def study_rows(result: Result, section: int = 0) -> list[Row]:
         rows.append(
             Row(
                 kind="study", label=study_label(result, i),
-                effect=tx.effect_text(q, estimate, interval, width=digits_by), arms=arms,
+                effect=shown, arms=arms, reach=reach,
                 weight=float(frame["weight"].iloc[i]) if used[i] and result.k > 1 else math.nan,  # alone it weighs nothing
-                estimate=estimate, interval=interval, hollow=not used[i], marks=marks, flag=flag, section=section,
+                estimate=estimate, interval=None if reach else interval, hollow=not used[i], marks=marks, flag=flag,
+                section=section,
             )
         )  # fmt: skip
     return rows

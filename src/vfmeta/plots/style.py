@@ -16,6 +16,7 @@ STYLE: dict[str, Any] = {
     "bayesian": "#D55E00",
     "prediction": "#8C8C8C",
     "study": "#333333",
+    "report": "#009E73",  # what a trial says without a figure
     "null": "#333333",
     "mid": "#777777",
     "rule": "#333333",

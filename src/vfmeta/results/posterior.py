@@ -81,6 +81,10 @@ class BayesianResult(Result):
         """The result in sentences for clinicians; ``sensitivity`` is what ``vf.bayes.power_scaling`` said of it, if asked."""
         return posterior_text.bayesian_summary(self, sensitivity)
 
+    def reach(self, i: int) -> tuple[float, float, float] | None:
+        """Where trial ``i`` (from 0) prints no estimate: the limits between which it lay, and its standard error."""
+        return None
+
     @property
     def studies(self) -> pd.DataFrame:
         return super().studies.assign(
