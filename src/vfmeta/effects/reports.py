@@ -198,7 +198,7 @@ def _faults(kind: str, row: dict[str, float], question: Question) -> list[tuple[
 
 def _unknown(kind: str) -> list[tuple[str, str]]:
     if kind == "estimate_only":
-        return [("se", "an estimate without a standard error says nothing here; work one out and call it full, or leave it out.")]
+        return [("se", "missing value; work a standard error out and call the report full, or leave it out.")]
     return [("se", "missing value; give the standard error of the difference.")] if kind != "full" else []
 
 
