@@ -16,6 +16,7 @@ _Z, _P = np.polynomial.hermite_e.hermegauss(_HERMITE)
 HERMITE_X, HERMITE_W = np.ascontiguousarray(_Z), np.ascontiguousarray(_P / _P.sum())
 # in widths of a panel: a normal wider than this is met by the nodes of the panel, a narrower one moves the panel's own curve
 _NARROW = 0.18
+_SLIGHT = 1e-11  # share of a node in its run below which it is passed over where averages are taken
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -48,11 +49,11 @@ def _moved(x: float, left: np.ndarray, width: np.ndarray, series: np.ndarray, fi
     """P(mu < x) and density at ``x`` of the panels ``first`` to ``last``."""
     below = density = 0.0
     for i in range(first, last):
-        share = (x - left[i]) / width[i]
-        if share >= 1:
+        into = x - left[i]
+        if into >= width[i]:
             below += series[i, 0] * width[i]
-        elif share > 0:
-            area, value = _series(series[i], share)
+        elif into > 0:
+            area, value = _series(series[i], into / width[i])
             below += area * width[i] / 2
             density += value
     return below, density
@@ -145,12 +146,17 @@ def own_effects(tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.
     k, prior, every = len(v), 0.0, 0.0
     inform, one, two = np.empty(k), np.empty(k), np.empty(k)
     for i in range(len(tau)):
-        t2, whole = tau[i] ** 2, 0.0
+        t2, whole, slight = tau[i] ** 2, 0.0, 0.0
+        for panel in range(start[i], start[i + 1]):
+            for n in range(ORDER):
+                slight += _SLIGHT * held[panel, n] * W[n] * width[panel] / 2
         one[:] = 0.0
         two[:] = 0.0
         for panel in range(start[i], start[i + 1]):
             for n in range(ORDER):
                 p = held[panel, n] * W[n] * width[panel] / 2
+                if p < slight:
+                    continue
                 mu = left[panel] + width[panel] * (X[n] + 1) / 2
                 whole += p
                 total = 0.0
