@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -183,21 +182,12 @@ def packaged() -> vf.Trials:
     return vf.load_trials()
 
 
-@pytest.fixture(scope="module")
-def kept_models() -> Iterator[None]:
-    """Compiled PyMC models of `vf.bayes.sample` kept from earlier runs, as kernels are: what is drawn is the same."""
-    from vfmeta.bayes import kept
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "_used", True)
-        yield
-
-
 # files that meet in one process: they look at the same builds, or load PyMC and compile the same models
 SHARED = {
     "builds": ("build_folder", "evidence_build", "evidence_run", "evidence_checks", "reports", "second_engine", "cli"),
     "models": (
-        "bayes_kept", "models_counts", "models_engine", "models_levels", "models_normal", "models_robust", "models_unreported",
+        "bayes_sampled", "models_counts", "models_engine", "models_levels", "models_normal", "models_robust",
+        "models_unreported",
     ),
 }  # fmt: skip
 GROUPS = {f"test_{file}.py": name for name, files in SHARED.items() for file in files}

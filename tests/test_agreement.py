@@ -28,8 +28,6 @@ LIGHT = Case("light", {"y": Y, "v": V}, priors.HalfNormal(0.5), priors.Normal(0.
 # a half-Cauchy prior and three trials under a flat mu: neither mu nor tau has a third moment, so no moment has a sound error
 HEAVY = Case("heavy", {"y": Y, "v": V}, priors.HalfCauchy(0.5), priors.Flat())
 
-pytestmark = pytest.mark.usefixtures("kept_models")
-
 
 @pytest.fixture(autouse=True)
 def quiet() -> Any:

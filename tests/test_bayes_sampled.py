@@ -34,8 +34,6 @@ SETS = {
 MU = priors.Normal(0.0, 2.82)
 PAIN = Question(measure="MD", experimental="a", control="b", outcome="pain", higher_is_worse=True, points=(0, 10), mid=1.5)
 
-pytestmark = pytest.mark.usefixtures("kept_models")
-
 
 @pytest.fixture(autouse=True)
 def quiet() -> Any:
@@ -56,7 +54,8 @@ def test_agrees_with_the_exact_solution(name: str, unit: float) -> None:
     assert drawn.warnings == exact.warnings  # the gate is passed
     assert drawn.method == "PyMC, NUTS"
     sd = exact.mu.sd
-    assert drawn.interval == pytest.approx(exact.interval, abs=0.12 * sd)
+    error = [drawn.call["mcse"][f"mu.{end}"] for end in ("low", "high")]  # Monte Carlo standard errors
+    assert (np.abs(np.subtract(drawn.interval, exact.interval)) < 5 * np.array(error)).all()
     assert drawn.prediction == pytest.approx(exact.prediction, abs=0.25 * exact.next_trial.sd)
     assert drawn.shrunken_mean == pytest.approx(exact.shrunken_mean, abs=0.1 * sd)
     assert drawn.shrunken_sd == pytest.approx(exact.shrunken_sd, rel=0.06)

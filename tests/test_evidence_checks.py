@@ -22,7 +22,6 @@ from vfmeta.evidence.records import Record, load_records
 from vfmeta.evidence.run import run
 
 pytest_plugins = ("evidence_builds",)
-pytestmark = pytest.mark.usefixtures("kept_models")
 
 
 def text_of(markup: str) -> str:

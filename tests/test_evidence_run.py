@@ -27,7 +27,6 @@ from vfmeta.evidence.run import run
 from vfmeta.results.codec import dumps
 
 pytest_plugins = ("evidence_builds",)
-pytestmark = pytest.mark.usefixtures("kept_models")
 
 
 def effects(month: int) -> tuple[list[float], list[float]]:

@@ -30,9 +30,9 @@ _used = False
 
 
 def use() -> None:
-    """Use kept models in this process from now on, and keep those it makes."""
+    """Use kept models in this process from now on, and keep those it makes; of PyMC 5, whose code cannot be moved, none."""
     global _used
-    _used = True
+    _used = int(version("pymc").split(".")[0]) >= 6
 
 
 def forget(source: Path) -> None:

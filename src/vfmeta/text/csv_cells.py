@@ -18,10 +18,14 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table with lines of any kind of plain value; floats to 10 digits, nothing for None."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([[_cell(x) for x in row] for row in (header, *rows)])
-    return text.getvalue()
+    return "".join(_line([_cell(x) for x in row]) for row in (header, *rows))
+
+
+def _line(cells: list[str]) -> str:
+    """One line; Python 3.11 quotes a lone carriage return only where lines end in one."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue()[:-2] + "\n"
 
 
 def as_meant(cell: str) -> str:
