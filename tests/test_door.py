@@ -30,7 +30,10 @@ TAU, MU = vf.priors.HalfNormal(0.5), vf.priors.Normal(0, 2)
 BAYES: dict[str, Any] = {"tau": TAU, "mu": MU}
 
 # read as `bayes.random_effects` reads, and then sampled; or no door (checked arrays, single intervals, the table itself)
-OTHERWISE = {"effect_table", "study_intervals", "bayes.sample", "bayes.sample_posterior", "bayes.posterior"}
+OTHERWISE = {
+    "effect_table", "study_intervals", "bayes.sample", "bayes.sample_posterior", "bayes.posterior",
+    "bayes.reports",  # whose rows need not have a figure
+}  # fmt: skip
 
 # every public verb that takes effects, and a number of its answer
 VERBS: dict[str, Callable[..., float]] = {

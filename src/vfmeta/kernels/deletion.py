@@ -73,6 +73,8 @@ def influence(f: Fit, y: np.ndarray, v: np.ndarray, deleted: Fits) -> Influence:
         covariance = f.model.covariance(f.model.at(deleted.tau2[rows] / f.model.scale**2))
         with np.errstate(divide="ignore", invalid="ignore"):
             dfbetas[rows] = change[rows] / np.sqrt(deleted.factor[rows, None] * np.diagonal(covariance, axis1=1, axis2=2))
+    exact = deleted.factor == 0  # what the others leave is rounding, and no measure of distance
+    dfbetas[exact] = np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         # on the scale of the standard errors, so that moderators in different units cost no digits
         se = np.sqrt(np.diag(f.vb))
@@ -83,9 +85,12 @@ def influence(f: Fit, y: np.ndarray, v: np.ndarray, deleted: Fits) -> Influence:
         _, before = np.linalg.slogdet(f.vb / np.outer(se, se))
         _, after = np.linalg.slogdet(deleted.vb / np.outer(se, se))
         return Influence(
-            residual, residual_se, residual / residual_se,
+            residual, residual_se, np.where(exact, np.nan, residual / residual_se),
             # a study without weight, whose leverage is lost in rounding, moves nothing
-            np.where((hat == 0) & ~np.isnan(shift), 0.0, shift / np.sqrt(deleted.factor * hat * (v + deleted.tau2))),
+            np.where(
+                exact, np.nan,
+                np.where((hat == 0) & ~np.isnan(shift), 0.0, shift / np.sqrt(deleted.factor * hat * (v + deleted.tau2))),
+            ),
             np.einsum("kp,pq,kq->k", away, inverse, away),
-            np.exp(after - before), dfbetas, (y - f.fitted) ** 2 / (v + f.tau2), shift**2 / spread,
+            np.exp(after - before), dfbetas, (y - f.fitted) ** 2 / (v + f.tau2), np.where(exact, np.nan, shift**2 / spread),
         )  # fmt: skip
