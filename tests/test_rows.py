@@ -195,3 +195,13 @@ def test_meta_analyses_have_one_spelling(engine: str) -> None:
         got = MANY[engine](frame(g=["a", "a ", "a", "b", "b", "b"]), by="g")
     assert got["g"].tolist() == ["a", "b"]
     assert got["k"].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_formula_without_a_number_for_a_row_is_refused_and_drops_nothing(engine: str) -> None:
+    data = frame(x=[1.0, 2.0, -3.0, 4.0, 0.5, 6.0])
+    with pytest.raises(vf.InputError, match=r"row 3 .*column .*log.*: nan is not a finite number"):
+        ENGINES[engine](data, "~ log(x)")
+    fit = quiet(vf.meta_regression, data.assign(x=data.x.abs()), "~ log(x)")
+    with pytest.raises(vf.InputError, match="no finite number for the new rows 2"):
+        fit.predict({"x": [1.0, -1.0]})

@@ -36,6 +36,8 @@ def judge(call: Callable[[], Any]) -> Verdict:
         except REFUSED as error:
             verdict = _words(error)
         except Exception as error:  # what is looked for
+            if isinstance(error, TypeError) and not _where(error):
+                return Verdict("refused")  # Python's own: the method has no such argument
             return Verdict("raw", f"{type(error).__name__}: {str(error)[:200]}", _where(error))
         else:
             verdict = (

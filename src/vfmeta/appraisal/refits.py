@@ -207,6 +207,8 @@ def order_of(labels: tuple[str, ...], order: Any) -> np.ndarray:
     k = len(labels)
     if order is None:
         return np.arange(k)
+    if isinstance(order, (str, bytes)) or not np.iterable(order):
+        raise InputError("order must hold study labels, or positions counted from 0.")
     given = list(order)
     if given and all(isinstance(x, str) for x in given):
         unknown = sorted({x for x in given if x not in labels})

@@ -178,12 +178,14 @@ class ExactPosterior:
         """Weights of the studies (m, k), their sum and the weighted mean (m,) given tau."""
         w = 1 / (self.v + tau[:, None] ** 2)
         total = w.sum(1)
-        return w, total, (w * self._y).sum(1) / total
+        with np.errstate(invalid="ignore"):  # tau so large that no weight is left: there is no density there
+            return w, total, (w * self._y).sum(1) / total
 
     def _parts(self, total: np.ndarray, pooled: np.ndarray) -> np.ndarray:
         """Log weight of every component of the prior of mu given tau, (m, J), data constants aside."""
         if self._precision[0] == 0:
-            return -0.5 * np.log(total)[:, None]
+            with np.errstate(divide="ignore"):
+                return -0.5 * np.log(total)[:, None]
         shrink = self._precision / (total[:, None] + self._precision)
         return self._logw + 0.5 * np.log(shrink) - 0.5 * (pooled[:, None] - self._mean) ** 2 * total[:, None] * shrink
 
@@ -193,8 +195,9 @@ class ExactPosterior:
         q = (w * (self._y - pooled[:, None]) ** 2).sum(1)
         parts = self._parts(total, pooled)
         best = parts.max(1)
-        mixed = best + np.log(np.exp(parts - best[:, None]).sum(1)) if parts.shape[1] > 1 else best
-        return self.tau_prior.log_density(tau, self.v) + 0.5 * (np.log(w).sum(1) - q) + mixed
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mixed = best + np.log(np.exp(parts - best[:, None]).sum(1)) if parts.shape[1] > 1 else best
+            return self.tau_prior.log_density(tau, self.v) + 0.5 * (np.log(w).sum(1) - q) + mixed
 
     def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Given tau: shares of the components of mu's prior, their means and SDs of mu, (m, J); the studies' weights (m, k)."""

@@ -82,10 +82,11 @@ class ExactRegression:
         cov = np.linalg.inv(even) / scale[:, :, None] / scale[:, None, :]
         mean = np.einsum("nij,nj->ni", cov, (w * self._y) @ self._x + self._p0 * self._b0)
         rest = self._y - mean @ self._x.T
-        q = (w * rest**2).sum(1) + ((mean - self._b0) ** 2 * self._p0).sum(1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            q = (w * rest**2).sum(1) + ((mean - self._b0) ** 2 * self._p0).sum(1)
         logdet = np.linalg.slogdet(even)[1] + 2 * np.log(scale).sum(1)
         own = 0.5 * np.log(self._p0[self._p0 > 0]).sum()
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             log = own + 0.5 * (np.log(w).sum(1) - logdet - q)
         return mean, cov, np.where(lost, -np.inf, log)
 

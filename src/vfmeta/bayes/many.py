@@ -84,7 +84,7 @@ def random_effects_many(
     confidence(level)
     interval = choice("interval", interval, IntervalKind)
     keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
-    long = read_long(data, keys, {"y": y, "v": v}, "raise", [study] if study else [])
+    long = read_long(data, keys, {"y": y, "v": v}, "raise", [] if study is None else [study])
     data = long.frame
     order = np.arange(len(data)) if long.order is None else long.order
     start, ys, vs = long.start, long.columns["y"], long.columns["v"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vfmeta.core.messages import InputError, VfmetaWarning
-from vfmeta.core.params import whole
+from vfmeta.core.params import generator, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +160,7 @@ def uniformity(ranks: np.ndarray, draws: int, simulations: int = 4000, seed: int
         held = np.stack([np.bincount(row, minlength=draws + 1) for row in x])
         return held.cumsum(axis=1)[:, :-1]
 
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     reference = strayed(below(rng.integers(0, draws + 1, (simulations, n))))
     observed = strayed(below(np.asarray(ranks)[None]))[0]
     return float((1 + (reference <= observed * (1 + 1e-12)).sum()) / (simulations + 1))

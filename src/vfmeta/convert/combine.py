@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from vfmeta.convert.checking import between, numbers, positive, require
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import is_finite
 
 
 def combine_groups(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> tuple[float, float, float]:
@@ -116,6 +117,8 @@ def combine_effects(
     if np.isnan(y).any() or np.isnan(v).any():
         rows = ", ".join(str(i + 1) for i in np.flatnonzero(np.isnan(y) | np.isnan(v)))
         raise InputError(f"rows {rows}: y or v is missing; leave these rows out.")
+    if not is_finite(rho):
+        raise InputError(f"rho={rho!r:.80} must be one number between -1 and 1.")
     between("rho", rho, -1, 1, ends=False)
     order = list(dict.fromkeys(names.tolist()))
     made = []

@@ -124,6 +124,8 @@ def d_from_t(t: ArrayLike, n1: ArrayLike, n2: ArrayLike) -> np.ndarray:
     """
     t, n1, n2 = numbers("t", t), positive("n1", n1), positive("n2", n2)
     one_length(t=t, n1=n1, n2=n2)
+    for name, n in (("n1", n1), ("n2", n2)):
+        require(name, n, n >= 1, "a group needs at least 1 patient")
     return t * np.sqrt(1 / n1 + 1 / n2)
 
 
@@ -185,6 +187,7 @@ def correlation_of_change(sd_pre: ArrayLike, sd_post: ArrayLike, sd_change: Arra
     0.5
     """
     pre, post, change = positive("sd_pre", sd_pre), positive("sd_post", sd_post), positive("sd_change", sd_change)
+    one_length(sd_pre=pre, sd_post=post, sd_change=change)
     r = (pre**2 + post**2 - change**2) / (2 * pre * post)
     require(
         "sd_change",

@@ -151,6 +151,21 @@ def whole(name: str, value: object, least: int) -> int:
     return int(value)
 
 
+def generator(seed: object) -> np.random.Generator:
+    """Numpy's generator of a seed: a whole number of at least 0, or None for another start each time."""
+    return np.random.default_rng(None if seed is None else whole("seed", seed, 0))
+
+
+def is_finite(value: object) -> bool:
+    """Whether this is one finite real number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def variance(name: str, value: object) -> float:
     """A finite number of at least 0, or an error that says so."""
     if isinstance(value, (str, bool)) or not isinstance(value, (int, float, np.floating, np.integer)):

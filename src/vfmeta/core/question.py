@@ -10,6 +10,7 @@ import numpy as np
 
 from vfmeta.core import measures
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import is_finite
 from vfmeta.core.scale import READ, Pair, Scale, Way
 
 
@@ -66,7 +67,7 @@ class Question:
             return
         for name in ("no_difference", "mid", "size"):
             x = getattr(self, name)
-            if x is not None and (isinstance(x, bool) or not isinstance(x, (int, float, np.number)) or not math.isfinite(x)):
+            if x is not None and not is_finite(x):
                 raise InputError(f"{name}={x!r} must be a finite number.")
         if self.size is not None and self.size <= 0:
             raise InputError(f"size={self.size!r} must be above 0.")

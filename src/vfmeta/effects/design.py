@@ -103,7 +103,11 @@ class Design:
         _levelled(frame, factors, ())
         if not self.variables:
             return np.repeat(self.x[:1], len(frame), axis=0)
-        return np.asarray(self.spec.get_model_matrix(frame), dtype=float)
+        with np.errstate(all="ignore"):
+            found = np.asarray(self.spec.get_model_matrix(frame), dtype=float)
+        if not np.all(np.isfinite(found)):
+            raise InputError(f"The formula {self.formula} gives no finite number for the new rows {_bad_rows(found)}.")
+        return found
 
 
 @dataclass(frozen=True)
@@ -267,7 +271,8 @@ def from_formula(
         # formulaic takes the number of rows from the data, which an intercept alone does not read
         frame = frame.assign(**{"(rows)": 0.0})
     try:
-        matrix = model_matrix(right_side(formula), frame)
+        with np.errstate(all="ignore"):  # what is not finite is told below, by row and column
+            matrix = model_matrix(right_side(formula), frame, na_action="ignore")
     except Exception as error:
         raise InputError(f"The formula {formula!r} cannot be made into a design: {_first_line(error)}") from error
     names = tuple(map(str, matrix.columns))

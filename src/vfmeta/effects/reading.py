@@ -281,7 +281,11 @@ def given(
             if wanted[name] is None and usual in frame.columns and not (name in ("v", "se") and known):
                 wanted[name] = usual
                 known = known or name == "v"
-    if V is not None and not hasattr(V, "tocsr") and np.ndim(V) == 1:
+    try:
+        flat = V is not None and not hasattr(V, "tocsr") and np.ndim(V) == 1
+    except ValueError as error:
+        raise InputError("V holds rows of unequal length; it is a matrix with a row and a column for every effect.") from error
+    if flat:
         wanted["v"], V = V, None
     if isinstance(V, str):
         raise InputError(f"V={V!r} is a text; V is a matrix, give a column of variances as v=.")

@@ -21,6 +21,6 @@ def typical_variance(v: np.ndarray) -> float | None:
     """The sampling variance of a typical study (Higgins & Thompson 2002, Stat Med 21:1539-1558); None for one study."""
     if len(v) < 2:
         return None
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         w = 1 / (v / v.mean())
         return float(v.mean() * (len(v) - 1) * w.sum() / (w.sum() ** 2 - (w**2).sum()))

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import REACH
+from vfmeta.core.params import REACH, generator
 from vfmeta.kernels import normal_mixture
 from vfmeta.kernels.quadrature import Density, integrate
 
@@ -153,7 +153,7 @@ class Prior(ABC):
 
     def draw(self, n: int, seed: Any = 1, v: np.ndarray | None = None) -> np.ndarray:
         """Independent draws (n,); ``seed`` is a number or a numpy generator."""
-        return self.quantile(np.random.default_rng(seed).random(n), v)
+        return self.quantile(generator(seed).random(n), v)
 
     @abstractmethod
     def _cdf(self, x: np.ndarray, v: np.ndarray) -> np.ndarray: ...
@@ -363,6 +363,6 @@ class MuPrior(Prior):
 
     def draw(self, n: int, seed: Any = 1, v: np.ndarray | None = None) -> np.ndarray:
         self._known(v)
-        rng, (weight, mean, sd) = np.random.default_rng(seed), self._parts
+        rng, (weight, mean, sd) = generator(seed), self._parts
         part = rng.choice(len(mean), n, p=weight)
         return mean[part] + rng.standard_normal(n) * sd[part]

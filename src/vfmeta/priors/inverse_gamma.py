@@ -60,7 +60,8 @@ class InverseGamma(TauPrior):
     def _quantile(self, p: np.ndarray, v: np.ndarray) -> np.ndarray:
         from scipy.special import gammainccinv
 
-        return (self.scale / gammainccinv(self.shape, p)) ** (1 / self._power)
+        with np.errstate(divide="ignore", over="ignore"):  # of a tail without end it is infinite
+            return (self.scale / gammainccinv(self.shape, p)) ** (1 / self._power)
 
     def scaled(self, by: float) -> Self:
         return replace(self, scale=self.scale * by**self._power)

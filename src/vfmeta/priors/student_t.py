@@ -8,8 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from vfmeta.core.messages import InputError
+from vfmeta.core.params import generator
 from vfmeta.priors.family import Components, MuPrior, finite, positive
 from vfmeta.priors.half_t import log_peak_of_t
+
+_MOST = 100_000  # normals that stand for a t
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ class StudentT(MuPrior):
         far = float(np.max(np.abs(y - self.location))) + math.sqrt(float(v.max()))
         bottom = -2 * math.log(max(far / self.scale, 1.0)) - 26 / (half + 0.5)
         top = math.log((half + 40 + 9 * math.sqrt(half)) / half)
-        steps = math.ceil((top - bottom) / min(0.4, 0.9 / math.sqrt(half)))
+        steps = math.ceil((top - bottom) / min(0.4, 0.9 / math.sqrt(half))) if half < _MOST**2 else 0
+        if not 0 < steps < _MOST:
+            raise InputError(f"{self}: with so many degrees of freedom it is a normal prior; use vf.priors.Normal.")
         w = np.linspace(bottom, top, steps + 1)
         rate = np.exp(w)
         logw = half * math.log(half) - math.lgamma(half) + half * w - half * rate + math.log(w[1] - w[0])
@@ -69,7 +75,7 @@ class StudentT(MuPrior):
         return self.location + self.scale * stdtrit(self.df, p)
 
     def draw(self, n: int, seed: Any = 1, v: np.ndarray | None = None) -> np.ndarray:
-        return self.location + self.scale * np.random.default_rng(seed).standard_t(self.df, n)
+        return self.location + self.scale * generator(seed).standard_t(self.df, n)
 
     def _pymc(self, pm: Any, name: str, given: dict[str, Any]) -> Any:
         return pm.StudentT(name, nu=given["df"], mu=given["location"], sigma=given["scale"])

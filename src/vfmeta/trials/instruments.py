@@ -21,7 +21,7 @@ def scale_ends(rows: pd.DataFrame, instruments: pd.DataFrame) -> tuple[np.ndarra
     (low, high) : numpy.ndarray
         Shape ``(n,)`` each, in units of the scale. A row's own ends count only when both are printed.
     """
-    known = instruments.set_index("instrument_id")
+    known = instruments.drop_duplicates("instrument_id").set_index("instrument_id")  # the schema tells of what stands twice
     both = rows.scale_min.notna() & rows.scale_max.notna()
     ends = []
     for column in ("scale_min", "scale_max"):

@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from vfmeta.core.measures import row
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import SingleZero, ZeroCells, choices
+from vfmeta.core.params import SingleZero, ZeroCells, choices, is_finite
 
 Effects = tuple[np.ndarray, np.ndarray]
 Column = ArrayLike  # one value a study, shape (k,)
@@ -76,8 +76,7 @@ class ZeroRule:
     def __post_init__(self) -> None:
         if not isinstance(self.to, str) or self.to not in ZERO_RULES:
             raise InputError(f"Unknown zero rule {self.to!r}; use one of {', '.join(ZERO_RULES)}.")
-        number = isinstance(self.add, (int, float, np.integer, np.floating)) and not isinstance(self.add, bool)
-        if not (number and np.isfinite(self.add) and self.add >= 0):
+        if not (is_finite(self.add) and self.add >= 0):
             raise InputError(f"{self.name}={self.add!r} must be a number of at least 0, such as 0.5.")
 
     def apply(self, *cells: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError
-from vfmeta.core.params import Bootstrap, OnScale, choice, confidence, whole
+from vfmeta.core.params import Bootstrap, OnScale, choice, confidence, generator, whole
 from vfmeta.core.question import Pair, Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.kernels.regression import fit_many
@@ -135,7 +135,7 @@ def bootstrap(
     kind = choice("kind", kind, Bootstrap)
     whole("draws", draws, 100)
     method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     beta, tau2 = np.empty((draws, r.p)), np.empty(draws)
     sd, redrawn, done = np.sqrt(r.v + r.tau2), 0, 0
     while done < draws:

@@ -246,7 +246,10 @@ def profile_likelihood(fit: Any, at: Any = None) -> pd.DataFrame:
     if at is None:
         span = r.tau2_interval
         at = np.linspace(0, max(span[1] if span else 0.0, 2 * r.tau2, float(r.v.min())), 101)
-    grid = np.atleast_1d(np.asarray(at, dtype=float))
+    try:
+        grid = np.atleast_1d(np.asarray(at, dtype=float))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"at={at!r:.80} holds no numbers; give finite values of tau2, at least 0.") from error
     if grid.ndim != 1 or not np.all(np.isfinite(grid) & (grid >= 0)):
         raise InputError("at must hold finite values of tau2, at least 0.")
     ll = log_likelihood(r.fit.model, grid, r.method == "REML")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import whole
+from vfmeta.core.params import generator, whole
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
@@ -83,7 +83,7 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
         masks = np.arange(1, 1 << k, dtype=np.int64)
     else:
         whole("draws", draws, 1)
-        masks = np.random.default_rng(seed).integers(1, 1 << k, draws, dtype=np.int64)
+        masks = generator(seed).integers(1, 1 << k, draws, dtype=np.int64)
     out = estimators.fit_subsets(fit.y, fit.v, masks, tau2, weights=weights)
     sizes = np.bitwise_count(masks).astype(np.int64)
     q, found = out[:, 5], out[:, 0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError
-from vfmeta.core.params import whole
+from vfmeta.core.params import generator, whole
 from vfmeta.core.question import Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.frequentist.regression_result import RegressionResult, joint, selected
@@ -111,7 +111,7 @@ def permutation_test(
     everything = round(10 ** min(digits, 20)) <= draws if exact is None else exact
     if everything and digits > 6:
         raise InputError(f"There are too many arrangements to take each: about 10^{digits:.0f}, at most 10^6; use exact=False.")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     x = r.design.x
     if everything and alone:
         drawn: Iterator[np.ndarray] = (np.array(s) for s in itertools.product((1.0, -1.0), repeat=r.k))
