@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from vfmeta.kernels.mixtures import ORDER, TO_COEF, W, X
+from vfmeta.kernels.mixtures import ORDER, W, X, series_at, series_of
 from vfmeta.kernels.normal_tail import FAST, small_exp, tail_ratio
 
 _NORM = 1 / math.sqrt(2 * math.pi)
@@ -23,25 +23,7 @@ _SLIGHT = 1e-11  # share of a node in its run below which it is passed over wher
 def coefficients(held: np.ndarray, out: np.ndarray) -> None:
     """Legendre series of the densities ``held`` (N, 16) at the nodes of each panel."""
     for i in range(len(held)):
-        for n in range(ORDER):
-            c = 0.0
-            for j in range(ORDER):
-                c += TO_COEF[n, j] * held[i, j]
-            out[i, n] = c
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _series(c: np.ndarray, share: float) -> tuple[float, float]:
-    """Integral from the left end over the leading ``share`` of a panel of width 2, and the value there."""
-    x = 2 * share - 1
-    before, here = 1.0, x
-    area, value = c[0] * (x + 1), c[0]
-    for n in range(1, ORDER):
-        after = ((2 * n + 1) * x * here - n * before) / (n + 1)
-        area += c[n] * (after - before) / (2 * n + 1)
-        value += c[n] * here
-        before, here = here, after
-    return area, value
+        out[i] = series_of(held[i])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -53,7 +35,7 @@ def _moved(x: float, left: np.ndarray, width: np.ndarray, series: np.ndarray, fi
         if into >= width[i]:
             below += series[i, 0] * width[i]
         elif into > 0:
-            area, value = _series(series[i], into / width[i])
+            area, value = series_at(series[i], into / width[i])
             below += area * width[i] / 2
             density += value
     return below, density

@@ -229,7 +229,8 @@ def mode(low: float, high: float, scan: np.ndarray, p: np.ndarray, m: np.ndarray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _coefficients(values: np.ndarray) -> np.ndarray:
+def series_of(values: np.ndarray) -> np.ndarray:
+    """Legendre series of the polynomial through the 16 nodes of a panel."""
     out = np.zeros(ORDER)
     for n in range(ORDER):
         for j in range(ORDER):
@@ -238,7 +239,7 @@ def _coefficients(values: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _series(c: np.ndarray, share: float) -> tuple[float, float]:
+def series_at(c: np.ndarray, share: float) -> tuple[float, float]:
     """Integral from the left end, and value, of a Legendre series at ``share`` (0 to 1) of its panel (of width 2)."""
     x = 2 * share - 1
     # the integral of P_n is (P_{n+1} - P_{n-1}) / (2 n + 1)
@@ -255,7 +256,7 @@ def _series(c: np.ndarray, share: float) -> tuple[float, float]:
 @njit(cache=True, nogil=True, error_model="numpy")
 def leading(values: np.ndarray, share: float) -> float:
     """Integral of the polynomial through 16 Gauss nodes of a panel over its leading ``share``, in units of half its width."""
-    return _series(_coefficients(values), share)[0]
+    return series_at(series_of(values), share)[0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -263,10 +264,10 @@ def panel_quantile(prob: float, left: np.ndarray, width: np.ndarray, values: np.
     """The u below which ``prob`` lies, for a normalised density of u held on ``n`` panels in order."""
     j: int = min(max(int(np.searchsorted(before[: n + 1], prob, side="right")) - 1, 0), n - 1)
     need = (prob - before[j]) / (width[j] / 2)
-    c = _coefficients(values[j])
+    c = series_of(values[j])
     a, b, share = 0.0, 1.0, 0.5
     for _ in range(80):
-        area, value = _series(c, share)
+        area, value = series_at(c, share)
         if area > need:
             b = share
         else:
