@@ -152,7 +152,9 @@ def whole(name: str, value: object, least: int) -> int:
 
 
 def generator(seed: object) -> np.random.Generator:
-    """Numpy's generator of a seed: a whole number of at least 0, or None for another start each time."""
+    """Numpy's generator of a seed: a whole number of at least 0, None for another start each time, or a generator in use."""
+    if isinstance(seed, np.random.Generator):
+        return seed
     return np.random.default_rng(None if seed is None else whole("seed", seed, 0))
 
 
