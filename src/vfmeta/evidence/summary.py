@@ -331,8 +331,9 @@ def overview_page(
 
 def slip_views(trials: Trials) -> list[dict[str, str]]:
     """Figures that look like slips, with the study and what is odd."""
-    home = {(t, r): s for t in FIGURE_TABLES for r, s in zip(trials.frames[t].row_id, trials.frames[t].study_id, strict=True)}
-    return [{"study": trials.labels[home[f]], "row": f[1], "said": said} for f, said in sorted(trials.slips.items())]
+    frames = [(t, trials.frames[t]) for t in FIGURE_TABLES]
+    home = {(t, r): trials.labels[s] for t, frame in frames for r, s in zip(frame.row_id, frame.study_id, strict=True)}
+    return [{"study": home.get(f, f[0]), "row": f[1], "said": said} for f, said in sorted(trials.slips.items())]
 
 
 def _numbers(records: list[Record], trials: Trials) -> dict[str, Any]:

@@ -10,35 +10,31 @@ import pandas as pd
 
 from vfmeta.core.measures import MEASURES
 from vfmeta.core.messages import did_you_mean
-from vfmeta.trials import schema
+from vfmeta.trials import context_rules, schema
 from vfmeta.trials.instruments import scale_ends
 from vfmeta.trials.problem import Problem
+from vfmeta.trials.reporter import (
+    SLACK,
+    Reporter,
+    above_zero,
+    counts,
+    flagged,
+    floats,
+    level_beside_limits,
+    ordered,
+    printed,
+    settled,
+)
 
 CHANGES = ("change", "adjusted_change", "percent_change")
-_SLACK = 1e-9
-
-
-class _Reporter:
-    """Collects problems of one table from boolean masks."""
-
-    def __init__(self, table: str, frame: pd.DataFrame, text: pd.DataFrame) -> None:
-        self.table, self.frame, self.text = table, frame, text
-        self.found: list[Problem] = []
-
-    def where(self, mask: pd.Series | np.ndarray, column: str, message: str, todo: str) -> None:
-        """Report each row of the mask; an undecidable comparison (a missing value) is no fault."""
-        hits = np.flatnonzero(pd.array(mask, dtype="boolean").fillna(False).to_numpy(dtype=bool))
-        path = schema.tables()[self.table]["path"]
-        for i in hits:
-            self.found.append(Problem(path, int(i) + 2, column, self.text[column].iat[i], message, todo))
 
 
 def broken_rules(text: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame]) -> list[Problem]:
     """All broken rules of tables that already fit the schema, given as text and assembled."""
     a = frames["arms"]
-    arms = dict(zip(zip(a.study_id, a.arm_id, strict=True), _floats(a.n_randomised), strict=True))
+    arms = dict(zip(zip(a.study_id, a.arm_id, strict=True), floats(a.n_randomised), strict=True))
     design = dict(zip(frames["studies"].study_id, frames["studies"].design, strict=True))
-    checks: dict[str, Callable[[_Reporter], None]] = {
+    checks: dict[str, Callable[[Reporter], None]] = {
         "studies": lambda r: _studies(r, arms),
         "outcomes_continuous": lambda r: _continuous(r, frames, arms),
         "outcomes_binary": lambda r: _binary(r, frames, arms),
@@ -46,10 +42,11 @@ def broken_rules(text: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame])
         "instruments": _instruments,
         "row_flags": lambda r: _flags(r, frames),
         "published_pools": _pools,
+        "context": context_rules.check,
     }
     found: list[Problem] = []
     for table, check in checks.items():
-        reporter = _Reporter(table, frames[table], text[table])
+        reporter = Reporter(table, frames[table], text[table])
         check(reporter)
         if table in schema.FIGURE_TABLES:
             _every_figure(reporter, design, frames["outcomes"])
@@ -57,19 +54,19 @@ def broken_rules(text: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame])
     return [*found, *_shared_row_ids(frames)]
 
 
-def _studies(r: _Reporter, arms: dict[tuple[str, str], float]) -> None:
+def _studies(r: Reporter, arms: dict[tuple[str, str], float]) -> None:
     s = r.frame
     sizes: dict[str, list[float]] = {}
     for (study, _), n in arms.items():
         sizes.setdefault(study, []).append(n)
     r.where(~s.study_id.isin(list(sizes)), "study_id", "The study has no arm.", "Add its arms to arms.csv.")
     total = [sum(sizes.get(study, [np.nan])) for study in s.study_id]
-    more = np.array(total, dtype=float) > _floats(s.n_randomised)
+    more = np.array(total, dtype=float) > floats(s.n_randomised)
     r.where(more, "n_randomised", "The arms add up to more than were randomised.",
             "Correct the study or its arms, or leave empty what is not printed.")  # fmt: skip
 
 
-def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str, str], float]) -> None:
+def _continuous(r: Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str, str], float]) -> None:
     c = r.frame
     for column in ("sd", "se"):
         r.where(
@@ -84,10 +81,9 @@ def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[
         "Neither a mean nor a median is given.",
         "Add the figure or remove the row.",
     )
-    _ordered(r, ("ci_low", "mean", "ci_high"))
-    _ordered(r, ("range_low", "q1", "median", "q3", "range_high"))
-    r.where((c.ci_low.notna() | c.ci_high.notna()) & c.ci_level.isna(), "ci_level", "An interval needs its level.",
-            "Write 95 if the source says 95%.")  # fmt: skip
+    ordered(r, ("ci_low", "mean", "ci_high"))
+    ordered(r, ("range_low", "q1", "median", "q3", "range_high"))
+    level_beside_limits(r)
     change = c.value_type.isin(CHANGES).to_numpy(dtype=bool)
     signed = (c.change_sign != "").to_numpy(dtype=bool)
     r.where(change & ~signed, "change_sign", "A change needs its printed sign.",
@@ -96,17 +92,17 @@ def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[
     low, high = _ends(c, frames["instruments"])
     scores = (c.value_type != "percent_change").to_numpy(dtype=bool)
     for column in ("mean", "median", "q1", "q3", "range_low", "range_high"):
-        x = _floats(c[column])
-        outside = np.where(change, np.abs(x) > high - low + _SLACK, (x < low - _SLACK) | (x > high + _SLACK))
+        x = floats(c[column])
+        outside = np.where(change, np.abs(x) > high - low + SLACK, (x < low - SLACK) | (x > high + SLACK))
         r.where(outside & scores, column, "The value lies outside the range of its instrument.",
                 "Check the value, the instrument and the printed scale ends.")  # fmt: skip
-    n, sd = _floats(c.n), _floats(c.sd)
+    n, sd = floats(c.n), floats(c.sd)
     # No spread inside two ends is larger than that of half the patients at each end.
     widest = np.where(change, high - low, (high - low) / 2) * np.sqrt(np.where(n > 1, n / np.maximum(n - 1, 1), 2.0))
-    r.where((sd > widest + _SLACK) & scores, "sd", "No SD can be this large on its instrument.",
+    r.where((sd > widest + SLACK) & scores, "sd", "No SD can be this large on its instrument.",
             "Check the value, the instrument and the printed scale ends.")  # fmt: skip
-    apart = np.abs(sd / np.sqrt(_above_zero(n)) / _above_zero(_floats(c.se)) - 1) > 0.15
-    r.where(apart & _settled(c), "se", "SD, SE and n contradict each other.",
+    apart = np.abs(sd / np.sqrt(above_zero(n)) / above_zero(floats(c.se)) - 1) > 0.15
+    r.where(apart & settled(c), "se", "SD, SE and n contradict each other.",
             "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     r.where(n > _arm_sizes(c, arms), "n", "More patients than were randomised to the arm.",
             "Correct n here or n_randomised in arms.csv.")  # fmt: skip
@@ -129,9 +125,9 @@ def _continuous(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[
     )
 
 
-def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str, str], float]) -> None:
+def _binary(r: Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str, str], float]) -> None:
     b = r.frame
-    events, total, percent = _floats(b.events), _floats(b.total), _floats(b.percent)
+    events, total, percent = floats(b.events), floats(b.total), floats(b.percent)
     patient = (b.unit == "patient").to_numpy(dtype=bool)
     # An event may happen twice to a patient; a patient, a vertebra or a level is counted once.
     r.where(
@@ -147,17 +143,7 @@ def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str,
         "No figure at all.",
         "Add the figure or remove the row.",
     )
-    r.where(
-        total == 0,
-        "total",
-        "A denominator must be greater than 0.",
-        "Read it again; leave the cell empty if it is not printed.",
-    )
-    # A percentage is printed rounded or cut: it lies within one unit of its last place.
-    last = np.array([10.0 ** -len(cell.partition(".")[2]) for cell in r.text.percent])
-    gap = np.abs(100 * events / _above_zero(total) - percent)
-    r.where((gap > last + _SLACK) & _settled(b), "percent", "The percentage contradicts events and total.",
-            "Read all three again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
+    counts(r)
     outcomes = frames["outcomes"]
     disposition = set(outcomes.outcome_id[outcomes.domain == "disposition"])
     r.where(b.outcome_id.isin(disposition) & (b.use != "no"), "use", "A denominator is never an outcome.", "Write no.")
@@ -169,18 +155,18 @@ def _binary(r: _Reporter, frames: dict[str, pd.DataFrame], arms: dict[tuple[str,
     )
 
 
-def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
+def _contrasts(r: Reporter, frames: dict[str, pd.DataFrame]) -> None:
     c = r.frame
-    estimate, low, high, se = (_floats(c[x]) for x in ("estimate", "ci_low", "ci_high", "se"))
+    estimate, low, high, se = (floats(c[x]) for x in ("estimate", "ci_low", "ci_high", "se"))
     r.where(c.arm_experimental == c.arm_control, "arm_control", "An arm cannot be compared with itself.", "Name the other arm.")
     r.where(
         c.se <= 0, "se", "A standard error must be greater than 0.", "Read it again; leave the cell empty if it is not printed."
     )
-    _ordered(r, ("ci_low", "estimate", "ci_high"))
+    ordered(r, ("ci_low", "estimate", "ci_high"))
     r.where(c.estimate.notna() & (c.measure == ""), "measure", "An estimate needs its measure.", "Name the measure as printed.")
     ratio = c.measure.isin([m.code for m in MEASURES.values() if m.is_ratio]).to_numpy(dtype=bool)
     for column in ("estimate", "ci_low", "ci_high"):
-        r.where(ratio & (_floats(c[column]) <= 0), column, "A ratio must be greater than 0.", "Read it again.")
+        r.where(ratio & (floats(c[column]) <= 0), column, "A ratio must be greater than 0.", "Read it again.")
         beyond = (c.measure == "RD") & (c[column].abs() > 100)
         r.where(beyond, column, "A risk difference lies between -100 and 100 percentage points.", "Read it again.")
         beyond = (c.measure == "RRR_percent") & (c[column] > 100)
@@ -192,11 +178,11 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     r.where(score & (c.instrument_id == ""), "instrument_id", "A mean difference needs its instrument.",
             "Name an instrument of instruments.csv.")  # fmt: skip
     bottom, top = _ends(c, frames["instruments"])
-    r.where((np.abs(estimate) > top - bottom + _SLACK) & score, "estimate", "The difference is wider than its instrument.",
+    r.where((np.abs(estimate) > top - bottom + SLACK) & score, "estimate", "The difference is wider than its instrument.",
             "Check the value, the instrument and the printed scale ends.")  # fmt: skip
     # A 95% half width is about two standard errors, four at t with 2 df: beyond that the two figures cannot belong together.
-    width = (high - low) / 2 / _above_zero(se)
-    apart = ((width < 1.2) | (width > 4.5)) & score & _settled(c)
+    width = (high - low) / 2 / above_zero(se)
+    apart = ((width < 1.2) | (width > 4.5)) & score & settled(c)
     r.where(apart, "se", "The standard error and the interval contradict each other.",
             "Read both again; flag the row disagreement in row_flags.csv if the source prints it so.")  # fmt: skip
     r.where(
@@ -213,30 +199,17 @@ def _contrasts(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
     _same_arms_exchanged(r)
 
 
-def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) -> None:
+def _every_figure(r: Reporter, design: dict[str, str], outcomes: pd.DataFrame) -> None:
     """Rules that hold for scores, counts and contrasts alike."""
     f = r.frame
     ranged = _range_of_times(r)
-    r.where(f.time_value.notna() & (f.time_unit == ""), "time_unit", "A time needs its unit.", "Write the unit as printed.")
-    r.where(
-        f.time_value.isna() & (f.time_unit != "") & ~ranged,
-        "time_value",
-        "A unit without a time.",
-        "Write the time as printed, or empty both cells.",
-    )
-    if "ci_level" in f:
-        r.where((f.ci_level < 50) | (f.ci_level >= 100), "ci_level", "The level of an interval is a per cent below 100.",
-                "Write 95 for a 95% interval.")  # fmt: skip
-    r.where((f.reading != "single") & (f.reading_source_id == ""), "reading_source_id", "A second reading needs its source.",
-            "Name the source where the figure was read again.")  # fmt: skip
-    r.where((f.use == "pool") & (f.reading == "single"), "reading", "A figure is read again at its source before it is pooled.",
-            "Read it again, or write sensitivity or no in use.")  # fmt: skip
+    printed(r, ranged)
     kinds = np.array([design.get(study, "") for study in f.study_id], dtype=object)
     used, pooled = (f.use != "no").to_numpy(dtype=bool), (f.use == "pool").to_numpy(dtype=bool)
     r.where(
         (kinds == "post_hoc_pooled") & used, "use", "A pooled post-hoc report never stands beside its own trials.", "Write no."
     )
-    r.where(pooled & _flagged(f, "cluster_unadjusted"), "use",
+    r.where(pooled & flagged(f, "cluster_unadjusted"), "use",
             "A cluster or crossover figure without a design-adjusted standard error is not pooled.", "Write no.")  # fmt: skip
     # A cluster is never a patient, whatever is printed of its arms; the first period of a crossover is a parallel trial.
     if r.table == "contrasts":
@@ -254,7 +227,7 @@ def _every_figure(r: _Reporter, design: dict[str, str], outcomes: pd.DataFrame) 
                 "Name an outcome of that kind, or correct its kind in outcomes.csv.")  # fmt: skip
 
 
-def _range_of_times(r: _Reporter) -> pd.Series:
+def _range_of_times(r: Reporter) -> pd.Series:
     """Rows that print a range of times and no visit: both ends, the earlier first, with their unit."""
     f = r.frame
     if "time_low" not in f:
@@ -269,7 +242,7 @@ def _range_of_times(r: _Reporter) -> pd.Series:
     return ranged
 
 
-def _instruments(r: _Reporter) -> None:
+def _instruments(r: Reporter) -> None:
     i = r.frame
     r.where(i.scale_min >= i.scale_max, "scale_min", "The lower end must lie below the upper end.", "Correct the ends.")
     r.where(
@@ -280,28 +253,19 @@ def _instruments(r: _Reporter) -> None:
     )
 
 
-def _pools(r: _Reporter) -> None:
-    _ordered(r, ("ci_low", "estimate", "ci_high"))
+def _pools(r: Reporter) -> None:
+    ordered(r, ("ci_low", "estimate", "ci_high"))
 
 
-def _flags(r: _Reporter, frames: dict[str, pd.DataFrame]) -> None:
-    known = {t: set(frames[t].row_id) for t in schema.FIGURE_TABLES}
+def _flags(r: Reporter, frames: dict[str, pd.DataFrame]) -> None:
+    known = {t: set(frames[t].row_id) for t in schema.FLAGGED_TABLES}
     for i, (t, row) in enumerate(zip(r.frame["table"], r.frame.row_id, strict=True)):
         if row not in known.get(t, ()):
             message = f"No such figure in that table.{did_you_mean(row, known.get(t, ()))}"
             r.where(np.arange(len(r.frame)) == i, "row_id", message, "Correct the row id or remove the flag.")
 
 
-def _ordered(r: _Reporter, columns: tuple[str, ...]) -> None:
-    """Each printed value must not lie above the next printed one."""
-    for i, low in enumerate(columns):
-        for high in columns[i + 1 :]:
-            r.where(
-                r.frame[low] > r.frame[high], low, f"{low} lies above {high}.", "Read both again; limits stand lower first."
-            )
-
-
-def _scales(r: _Reporter, instruments: pd.DataFrame) -> None:
+def _scales(r: Reporter, instruments: pd.DataFrame) -> None:
     """Scale ends stand in pairs, in order, and do not contradict the instrument."""
     f = r.frame
     r.where(
@@ -309,9 +273,9 @@ def _scales(r: _Reporter, instruments: pd.DataFrame) -> None:
     )
     r.where(f.scale_min >= f.scale_max, "scale_min", "The lower end must lie below the upper end.", "Correct the ends.")
     for column in ("scale_min", "scale_max"):
-        listed = dict(zip(instruments.instrument_id, _floats(instruments[column]), strict=True))
+        listed = dict(zip(instruments.instrument_id, floats(instruments[column]), strict=True))
         ends = np.array([listed.get(i, np.nan) for i in f.instrument_id], dtype=float)
-        r.where(np.abs(_floats(f[column]) - ends) > _SLACK, column, "The printed end contradicts the instrument.",
+        r.where(np.abs(floats(f[column]) - ends) > SLACK, column, "The printed end contradicts the instrument.",
                 "Name an instrument with these ends, adding it to instruments.csv if need be.")  # fmt: skip
 
 
@@ -322,29 +286,12 @@ def _ends(frame: pd.DataFrame, instruments: pd.DataFrame) -> tuple[np.ndarray, n
     return np.where(sound, low, np.nan), np.where(sound, high, np.nan)
 
 
-def _above_zero(x: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, np.nan)
-
-
-def _settled(frame: pd.DataFrame) -> np.ndarray:
-    """Rows not flagged as contradictory in their source."""
-    return ~_flagged(frame, "disagreement")
-
-
-def _flagged(frame: pd.DataFrame, flag: str) -> np.ndarray:
-    return np.array([flag in flags for flags in frame["flags"]], dtype=bool)
-
-
-def _floats(column: pd.Series) -> np.ndarray:
-    return column.to_numpy(dtype=float, na_value=np.nan)
-
-
 def _arm_sizes(frame: pd.DataFrame, arms: dict[tuple[str, str], float]) -> np.ndarray:
     """Number randomised to the arm of each row, NaN where it is not printed."""
     return np.array([arms.get(key, np.nan) for key in zip(frame.study_id, frame.arm_id, strict=True)], dtype=float)
 
 
-def _same_arms_exchanged(r: _Reporter) -> None:
+def _same_arms_exchanged(r: Reporter) -> None:
     """Two usable rows that print one comparison, once each way round, are one figure."""
     f = r.frame
     seen: dict[tuple[Any, ...], int] = {}
@@ -374,7 +321,7 @@ def _same_arms_exchanged(r: _Reporter) -> None:
     )
 
 
-def _one_figure_per_key(r: _Reporter, key: list[str]) -> None:
+def _one_figure_per_key(r: Reporter, key: list[str]) -> None:
     """Among usable rows one key holds one figure: a second is a duplicate or a contradiction.
 
     Times are compared in weeks, for 1 year is 12 months.

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 FIGURE_TABLES = ("outcomes_continuous", "outcomes_binary", "contrasts")
+#: tables whose rows may be flagged: the figures of trials, and those of the context, which belong to no trial
+FLAGGED_TABLES = (*FIGURE_TABLES, "context")
 
 
 def packaged_folder(name: str = "trials") -> Path:

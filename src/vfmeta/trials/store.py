@@ -26,7 +26,8 @@ class Trials:
     """The trial tables of one folder.
 
     Each table is an attribute holding a data frame (``trials.studies``, ``trials.arms``, ``trials.contrasts``, ...) typed
-    after the schema. Figure tables carry two columns made by code: ``week`` (printed time in weeks) and ``flags``.
+    after the schema. Figure tables carry two columns made by code: ``week`` (printed time in weeks) and ``flags``; the table
+    ``context`` of figures that belong to no trial carries ``flags``.
 
     Examples
     --------
@@ -198,5 +199,6 @@ def assemble(text: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         frame["week"] = weeks(frame["time_value"], frame["time_unit"])
         if "time_low" in frame:
             frame["week_low"], frame["week_high"] = (weeks(frame[c], frame["time_unit"]) for c in ("time_low", "time_high"))
-        frame["flags"] = [flags.get((name, row), ()) for row in frame["row_id"]]
+    for name in schema.FLAGGED_TABLES:
+        frames[name]["flags"] = [flags.get((name, row), ()) for row in frames[name]["row_id"]]
     return frames

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -37,10 +38,11 @@ class Book:
     """The figures as plain rows, with what is known of their studies, and the cells as they were typed."""
 
     def __init__(self, trials: Trials, text: dict[str, pd.DataFrame]) -> None:
-        self.text = {t: {c: text[t][c].tolist() for c in text[t]} for t in schema.FIGURE_TABLES}
-        self.at = {(t, r): i for t in schema.FIGURE_TABLES for i, r in enumerate(self.text[t]["row_id"])}
+        self.text = {t: {c: text[t][c].tolist() for c in text[t]} for t in schema.FLAGGED_TABLES}
+        self.at = {(t, r): i for t in schema.FLAGGED_TABLES for i, r in enumerate(self.text[t]["row_id"])}
         self.figures = trials.figures
-        self.flags = {(r.table, r.row_id): r.flags for r in self.rows()}
+        self.context = [SimpleNamespace(table="context", **r._asdict()) for r in trials.entries("context").values()]
+        self.flags = {(r.table, r.row_id): r.flags for r in (*self.rows(), *self.context)}
         self.sizes = trials.arm_sizes
         a = trials.frames["arms"]
         self.role = {(s, x): role for s, x, role in zip(a.study_id, a.arm_id, a.role, strict=True)}
