@@ -259,3 +259,20 @@ def test_study_tables_are_defused(copy: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(study_csv(record), newline="")))
     assert rows[0]["study"] == "'=cmd|'a'!b1"
     assert [float(x["estimate"]) for x in rows] == [pytest.approx(s["estimate"], rel=1e-9) for s in record.data["studies"]]
+
+
+def _said(text: str, code: str) -> dict[str, str]:
+    return {"said": text + code}
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_is_shared_with_the_process_beside_comes_in_order_and_is_kept(tmp_path: Path, beside: bool) -> None:
+    calls = [(str(i), "x") for i in range(12)]
+    for reused in (0, 12):
+        cache = Cache(tmp_path, beside=beside)
+        try:
+            cache.prepare()
+            assert [x["said"] for x in cache.shared(_said, calls)] == [f"{i}x" for i in range(12)]
+        finally:
+            cache.close()
+        assert (cache.asked, cache.reused) == (12, reused)

@@ -65,19 +65,19 @@ def build(
     if _unchanged(state, stage, inputs, [out / "results", out / "figures", site]):
         say(f"nothing has changed since the last build: {goal}")
         return goal
-    clock = _Clock(say)
-    with clock("reading and checking the tables"):
-        from vfmeta.evidence.plan import load_plans
-        from vfmeta.evidence.tables import load
-
-        cache = Cache(out, beside=True)
-        loaded_plans, (loaded, passed) = load_plans(plan_folder), load(tables, cache)
-    if loaded.slips:
-        say(f"{len(loaded.slips)} of the figures may hold a slip and enter no pool; vfmeta validate says which and why")
-    from vfmeta.evidence.run import begin
-
-    total = sum(len(p.analysis) for p in loaded_plans)
+    clock, cache = _Clock(say), Cache(out, beside=True)
     try:
+        cache.prepare()
+        with clock("reading and checking the tables"):
+            from vfmeta.evidence.plan import load_plans
+            from vfmeta.evidence.tables import load
+
+            loaded_plans, (loaded, passed) = load_plans(plan_folder), load(tables, cache)
+        if loaded.slips:
+            say(f"{len(loaded.slips)} of the figures may hold a slip and enter no pool; vfmeta validate says which and why")
+        from vfmeta.evidence.run import begin
+
+        total = sum(len(p.analysis) for p in loaded_plans)
         with clock(f"{total} analyses", total) as step:
             begun = begin(loaded_plans, loaded, cache, tick=step)
             step.note = cache.said()

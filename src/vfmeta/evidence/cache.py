@@ -3,17 +3,18 @@
 It is a folder of JSON files, each named by the digest of its inputs and holding that of its content: a build folder from
 elsewhere is data and never code, and what was altered or damaged is made anew without a word.
 
-What takes long and is not waited for, the checks by other engines, is made beside the build by one process of its own, which
-loads them (PyMC is 8 s of import and compilation) only when there is something to check. Should that process die, the
-checks are made in the caller's, and a warning says so.
+What takes long and is not waited for, the checks by other engines, is made beside the build by one process of its own. It can
+be begun before it is known whether there is something to check, as loading the engines takes as long as reading the tables.
+Should that process die, the checks are made in the caller's, and a warning says so.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,14 @@ def _begin_beside() -> None:
     kept.use()
 
 
+def _load_engines() -> None:
+    """Import what checks of any result need."""
+    from vfmeta.bayes import versions
+    from vfmeta.evidence import fit  # noqa: F401
+
+    versions.load_nutpie()
+
+
 class Cache:
     """Remembers below ``out/cache`` what pure functions of strings return, plain data, and counts what it did not have to make.
 
@@ -76,11 +85,8 @@ class Cache:
         if known is not None or not self._beside:
             value = _made(self._folder, key, function, given) if known is None else known
             return lambda: value
-        if self._pool is None:
-            from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it leaves the caller's script alone
-
-            self._pool = ProcessPoolExecutor(max_workers=1, timeout=3600, initializer=_begin_beside)  # kept until `close`
         try:
+            self._open()
             promised = self._pool.submit(_made, self._folder, key, function, given)
         except BrokenExecutor:
             return lambda: self._taken_over(key, function, given)
@@ -92,6 +98,33 @@ class Cache:
                 return self._taken_over(key, function, given)
 
         return wait
+
+    def shared(self, function: Callable[..., Any], calls: Sequence[tuple[str, ...]]) -> Iterator[Any]:
+        """What `get` returns for each call in order; the process beside, where there is one, makes them from the end."""
+        known = [self._known(function, given) for given in calls]
+        promised: dict[int, Future[Any]] = {}
+        if self._pool is not None:
+            with suppress(BrokenExecutor):
+                for i in reversed([i for i, (_, value) in enumerate(known) if value is None]):
+                    promised[i] = self._pool.submit(_made, self._folder, known[i][0], function, calls[i])
+        for i, (key, value) in enumerate(known):
+            if value is None and i in promised and not promised[i].cancel():  # begun or done there
+                with suppress(BrokenExecutor):
+                    value = promised[i].result()
+            yield _made(self._folder, key, function, calls[i]) if value is None else value
+
+    def prepare(self) -> None:
+        """Begin the process beside, if there is to be one, and let it load its engines while the caller goes on."""
+        if self._beside:
+            with suppress(BrokenExecutor, ImportError):  # found again, and met, when there is something to check
+                self._open()
+                self._pool.submit(_load_engines)
+
+    def _open(self) -> None:
+        if self._pool is None:
+            from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it leaves the caller's script alone
+
+            self._pool = ProcessPoolExecutor(max_workers=1, timeout=3600, initializer=_begin_beside)  # kept until `close`
 
     def _taken_over(self, key: str, function: Callable[..., Any], given: tuple[str, ...]) -> Any:
         """What the process beside did not live to make."""

@@ -39,14 +39,13 @@ def draw_all(
     by_plan: dict[str, list[Record]] = {}
     for record in records:
         by_plan.setdefault(record.plan, []).append(record)
-    made: dict[str, list[dict[str, str]]] = {}
-    for plan, members in by_plan.items():
-        made[plan] = []
-        for name, group in sections(members):
-            if tick:
-                tick(name)
-            alt = _write(out, name, cache.get(_drawn, _inputs(group), code))
-            made[plan].append({"name": name, "title": _title(group), "alt": alt})
+    drawn = [(plan, name, group) for plan, members in by_plan.items() for name, group in sections(members)]
+    made: dict[str, list[dict[str, str]]] = {plan: [] for plan in by_plan}
+    images = cache.shared(_drawn, [(_inputs(group), code) for _, _, group in drawn])
+    for (plan, name, group), image in zip(drawn, images, strict=True):
+        if tick:
+            tick(name)
+        made[plan].append({"name": name, "title": _title(group), "alt": _write(out, name, image)})
     kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map"}
     keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
     return made
