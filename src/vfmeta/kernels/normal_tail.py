@@ -16,7 +16,6 @@ from numpy.polynomial import chebyshev
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # sums in any order; NaN and infinity keep their meaning
 _END = 9.6  # beyond it the tail, below 1e-21, counts as that at 9.6
 _K = 4.0
-_DEPTH = 0.5 * _END**2
 _MIDDLE = math.exp(-0.36)
 _SERIES = tuple(1 / math.factorial(n) for n in range(13))
 
