@@ -23,8 +23,8 @@ from vfmeta.cli import app
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.build import build
 from vfmeta.evidence.changes import changes
+from vfmeta.evidence.plan import PAGES, WHOLE
 from vfmeta.evidence.records import load_records
-from vfmeta.evidence.summary import PAGES
 from vfmeta.trials.schema import packaged_folder
 
 pytest_plugins = ("evidence_builds",)
@@ -427,7 +427,7 @@ class Page(HTMLParser):
 
 def test_every_link_of_the_site_leads_somewhere(real_build: Any) -> None:
     pages = {p.name: Page(p.read_text(encoding="utf-8")) for p in real_build.site.glob("*.html")}
-    assert {f"{name}.html" for name in (*PAGES, "index", "eligibility", "studies")} == set(pages)
+    assert {f"{name}.html" for name in (*PAGES, *WHOLE)} == set(pages)
     for name, page in pages.items():
         assert not page.faults, name
         assert not page.open, name

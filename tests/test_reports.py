@@ -23,8 +23,8 @@ import evidence_world as ew
 import vfmeta as vf
 from vfmeta.core.messages import InputError
 from vfmeta.evidence import notebook, show
+from vfmeta.evidence.plan import PAGES, WHOLE
 from vfmeta.evidence.records import sections
-from vfmeta.evidence.summary import PAGES
 
 pytest_plugins = ("evidence_builds",)
 
@@ -46,7 +46,7 @@ def front_matter(name: str) -> dict[str, Any]:
 
 
 def test_each_intervention_has_its_page_and_the_navbar_leads_to_every_page() -> None:
-    assert set(NAMES) == {*PAGES, "index", "eligibility", "studies"}
+    assert set(NAMES) == {*PAGES, *WHOLE}
     bar = QUARTO["website"]["navbar"]["left"]
     assert [entry["href"] for entry in bar if entry["href"][:-4] in PAGES] == [f"{name}.qmd" for name in PAGES]
     assert {entry["href"] for entry in bar} == {f"{name}.qmd" for name in NAMES}
@@ -156,6 +156,19 @@ def test_report_and_built_in_page_hold_the_same_fragment(page: str, executed: An
     questions = re.findall(r'<section id="[^"]*" class="question-block">.*?</section>', built, re.DOTALL)
     assert len(questions) == len({r.plan for r in real_build.records.values() if r.data["plan"]["page"] == page})
     assert plain("".join(questions)) == plain(shown(executed(page)))
+
+
+def test_the_first_chapter_is_that_of_the_built_in_site_with_its_figure_inside(executed: Any, real_build: Any) -> None:
+    body = shown(executed("context"))
+    ((data, alt),) = PICTURE.findall(body)
+    assert base64.b64decode(data) == (real_build.out / "figures" / "untreated_course.svg").read_bytes()
+    assert alt.startswith("Mean pain on a scale of 0 to 10")
+    built = real_build.page("context")
+    for section in ("pain", "still", "risks", "crossover", "disease"):
+        assert f'<h2 id="{section}">' in body
+    tables = [re.findall(r"<table>.*?</table>", text, re.DOTALL) for text in (body, built)]
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 4
 
 
 def test_the_overview_holds_every_answer_and_the_map(executed: Any, real_build: Any) -> None:

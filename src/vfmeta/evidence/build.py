@@ -84,11 +84,12 @@ def build(
         cache.pass_on(passed)  # not before: a build that is refused writes nothing
         made = [out / "results"]
         if stage != "analyses":  # drawn while the other engines are at work: a figure needs nothing of them
-            from vfmeta.evidence.figures import draw_all, draw_map
+            from vfmeta.evidence.figures import draw_all, draw_course, draw_map
 
             with clock("figures") as step:
                 figures = draw_all(begun.records, out, cache=cache, tick=step)
                 overview = draw_map(begun.records, loaded, out, cache=cache)
+                course = draw_course(loaded, out, cache=cache)
             made.append(out / "figures")
         with clock("checks by statsmodels and PyMC"):
             records = begun.finish(out)
@@ -98,7 +99,7 @@ def build(
         from vfmeta.evidence.summary import write_site
 
         with clock("pages"):
-            write_site(loaded_plans, records, figures, overview, loaded, out, site)
+            write_site(loaded_plans, records, figures, overview, course, loaded, out, site)
         made.append(site)
     _remember(state, stage, inputs, made)
     say(f"done in {clock.total():.1f} s: {goal}")

@@ -20,6 +20,7 @@ from vfmeta.results.posterior import BayesianResult
 if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
+COURSE = "untreated_course"
 _DRAWING = ("core", "plots", "results", "text", "evidence/figures.py")
 
 
@@ -46,7 +47,7 @@ def draw_all(
         if tick:
             tick(name)
         made[plan].append({"name": name, "title": _title(group), "alt": _write(out, name, image)})
-    kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map"}
+    kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map", COURSE}
     keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
     return made
 
@@ -76,6 +77,42 @@ def draw_map(records: list[Record], trials: Trials, out: Path, *, cache: Cache |
         "title": "Trials with a usable figure, of the trials known, by question and domain",
         "alt": alt,
     }
+
+
+def draw_course(trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str] | None:
+    """Draw pain over weeks in untreated arms as ``figures/untreated_course``; None without a visit."""
+    from vfmeta.evidence.untreated.course import course
+
+    cache = cache or Cache(out)
+    visits = [v for v in course(trials, cache).visits if v.pooled is not None]
+    if not visits:
+        return None
+    parts = [
+        [round(v.week), v.name, v.pooled.fit.to_dict(), v.pooled.posterior.to_dict() if v.pooled.posterior else None]
+        for v in visits
+        if v.pooled is not None
+    ]
+    inputs = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    alt = _write(out, COURSE, cache.get(_drawn_course, inputs, digest_of(_DRAWING, ("matplotlib",))))
+    return {"name": COURSE, "title": "Mean pain in untreated arms of recent fractures, and the arms behind it", "alt": alt}
+
+
+def _drawn_course(inputs: str, code: str) -> dict[str, str]:
+    from vfmeta import plots
+    from vfmeta.text import numbers as tx
+
+    said, results = [], []
+    for week, name, fit, post in json.loads(inputs):
+        pool, posterior = FrequentistResult.from_dict(fit), BayesianResult.from_dict(post) if post else None
+        results.append((week, pool, posterior))
+        lead = posterior or pool
+        arms = "; ".join(
+            f"{a} {tx.value_text(pool.question, y, width=1.0)}" for a, y in zip(pool.labels, pool.y.tolist(), strict=True)
+        )
+        pooled = f"pooled {tx.effect_text(lead.question, lead.estimate, lead.interval)}; " if pool.k > 1 else ""
+        said.append(f"{name[:1].upper()}{name[1:]}: {pooled}{arms}.")
+    alt = f"Mean pain on a scale of 0 to 10 in untreated arms, over time. {' '.join(said)}"
+    return _saved(plots.over_time(results), alt)
 
 
 def _write(out: Path, name: str, drawn: dict[str, str]) -> str:

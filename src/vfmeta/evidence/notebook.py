@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from vfmeta.core.messages import InputError
 from vfmeta.evidence import summary
 from vfmeta.evidence.build import build as build_all
-from vfmeta.evidence.figures import draw_all, draw_map
+from vfmeta.evidence.figures import draw_all, draw_course, draw_map
 from vfmeta.evidence.folder import tidy
 from vfmeta.evidence.plan import WHOLE, Plan
 from vfmeta.evidence.records import Record, load_records
@@ -49,7 +49,7 @@ def show(
     Parameters
     ----------
     page : str
-        ``"index"``, ``"eligibility"``, ``"studies"``, or a page such as ``"vertebroplasty"``.
+        ``"index"``, ``"context"``, ``"eligibility"``, ``"studies"``, or a page such as ``"vertebroplasty"``.
     plan : str, optional
         Id of one plan, to show that question alone; ``page`` is not used then.
     build : str or path, optional
@@ -138,6 +138,8 @@ def _plans(records: list[Record]) -> list[Plan]:
 
 def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, folder: Path) -> Fragment:
     """The body of a page that is not about one intervention."""
+    if page == "context":
+        return _body(summary.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder)
     overview = []
     for name, title in summary._pages(plans):
         questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
@@ -155,8 +157,13 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         studies=summary.study_views(trials),
     )
     text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else WHOLE[page]
+    return _body(body, text, folder)
+
+
+def _body(body: str, text: str, folder: Path) -> Fragment:
+    """What stands between the frame of a page, without its title: a report brings its own."""
     inner = body[body.index("<main") : body.index("</main>")].partition(">")[2]
-    html = re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner)  # a report brings its own title
+    html = re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner)
     return Fragment(_with_figures(html, folder / "figures"), text)
 
 

@@ -41,7 +41,12 @@ PAGES = {
 }
 
 # Pages that every summary has; no page of a plan may take their names, nor the end of the tables of studies beside the results.
-WHOLE = {"index": "Evidence summary", "eligibility": "Eligibility criteria", "studies": "Studies and sources"}
+WHOLE = {
+    "index": "Evidence summary",
+    "context": "What happens without treatment",
+    "eligibility": "Eligibility criteria",
+    "studies": "Studies and sources",
+}
 
 Identifier = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
 

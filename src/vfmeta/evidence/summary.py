@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
+from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
-from vfmeta.evidence.plan import PAGES, Plan
+from vfmeta.evidence.plan import PAGES, WHOLE, Plan
 from vfmeta.evidence.records import Record
 from vfmeta.evidence.sentences import sampler, second_alarms
+from vfmeta.evidence.untreated.page import untreated_view
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count
 from vfmeta.text.fit import heterogeneity_text
@@ -33,6 +35,7 @@ def write_site(
     records: list[Record],
     figures: Figures,
     overview: dict[str, str],
+    course: dict[str, str] | None,
     trials: Trials,
     build: Path,
     site: Path,
@@ -49,7 +52,8 @@ def write_site(
         "eligibility.html", title="Eligibility criteria", nav=_pages(plans), plans=plans, trials=trials
     )
     pages["studies.html"] = _render("studies.html", title="Studies and sources", nav=_pages(plans), studies=study_views(trials))
-    for named in (*figures.values(), [overview]):
+    pages["context.html"] = context_page(plans, records, trials, course, build)
+    for named in (*figures.values(), [overview], [course] if course else []):
         for figure in named:
             for ext in ("svg", "png"):
                 pages[f"figures/{figure['name']}.{ext}"] = (build / "figures" / f"{figure['name']}.{ext}").read_bytes()
@@ -327,6 +331,12 @@ def overview_page(
         numbers=_numbers(records, trials),
         slips=slip_views(trials),
     )
+
+
+def context_page(plans: list[Plan], records: list[Record], trials: Trials, course: dict[str, str] | None, build: Path) -> str:
+    """The first chapter: what happens without treatment, and the disease itself."""
+    view = untreated_view(trials, records, course, Cache(build))
+    return _render("context.html", title=WHOLE["context"], nav=_pages(plans), untreated=view)
 
 
 def slip_views(trials: Trials) -> list[dict[str, str]]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
@@ -28,8 +30,8 @@ def over_time(
 ) -> Axes:
     """Draw pooled estimates with their intervals against weeks, the trials faint behind.
 
-    Windows of the same trials are not independent, so nothing is drawn between the pooled estimates and nothing is pooled
-    over them. A window with one trial shows the trial only.
+    Windows of the same trials are not independent, so nothing is drawn between the pooled effects and nothing is pooled
+    over them; means of one group are joined by a dotted line, as their course. A window with one trial shows the trial only.
 
     Parameters
     ----------
@@ -89,11 +91,14 @@ def _draw(weeks: list[float], blocks: list[Section], ax: Axes) -> None:
     q = next(b.lead.question for _, b in leads if b.lead is not None)
     trials = {i: study_rows(b.lead) for i, (_, b) in enumerate(leads) if b.lead is not None}
 
-    # Weeks 1 and 52 on one axis: a logarithmic one keeps the early visits apart.
+    # Weeks 1 and 52 on one axis: a logarithmic one keeps the early visits apart, and one of roots where the start is a visit.
     first = min((w for w in weeks if w > 0), default=1.0)
     if min(weeks) > 0 and max(weeks) / first >= 8:
         ax.set_xscale("log")
         ax.set_xlim(min(weeks) / 1.5, max(weeks) * 1.5)
+    elif min(weeks) == 0 and max(weeks) / first >= 8:
+        ax.set_xscale("function", functions=(lambda x: np.sign(x) * np.sqrt(np.abs(x)), lambda x: np.sign(x) * np.square(x)))
+        ax.set_xlim(-0.006 * max(weeks), max(weeks) * 1.1)
     else:
         pad = 0.15 * (max(weeks) - min(weeks)) or 1.0
         ax.set_xlim(min(weeks) - pad, max(weeks) + pad)
@@ -127,6 +132,9 @@ def _draw(weeks: list[float], blocks: list[Section], ax: Axes) -> None:
         path.sort()
         ax.plot(*zip(*path, strict=True), color="#9A9A9A", alpha=0.55, lw=0.8, marker="o", ms=3, mew=0, zorder=1, gid="trial")
 
+    if q.facts.one_group:
+        course = [(week, q.display(b.lead.estimate)) for week, b in leads if b.lead is not None]
+        ax.plot(*zip(*course, strict=True), color=STYLE["bayesian"], lw=1.2, ls=(0, (1, 2)), zorder=2, gid="course")
     labels = set()
     for week, block in leads:
         for result, points, name, solid in (
@@ -180,7 +188,8 @@ def _dress(weeks: list[float], blocks: list[Section], ax: Axes, ends: tuple[floa
     ax.set_yticks([v for v, _ in ticks], [label for _, label in ticks], fontsize=STYLE["text"])
     ax.set_yticks([], minor=True)
     plain_axes(ax, "bottom", "left")
-    ax.set_xlabel("Weeks since the start of treatment", fontsize=STYLE["text"])
+    since = "" if q.facts.one_group else " of treatment"
+    ax.set_xlabel(f"Weeks since the start{since}", fontsize=STYLE["text"])
     ax.set_ylabel(shorten(tx.axis_text(q), high, STYLE["text"]), fontsize=STYLE["text"], parse_math=False)
     sides = tx.favours_text(q)
     if sides is not None:
