@@ -145,6 +145,20 @@ def test_over_time_puts_each_window_at_its_week() -> None:
     assert_legible(ax.get_figure())
 
 
+def test_means_of_one_group_are_joined_and_their_start_has_room() -> None:
+    results = []
+    for mean in (7.0, 5.0, 4.0):
+        table = vf.effect_size("MN", study=["A", "B"], mean=[mean - 0.5, mean + 0.5], sd=[2, 2], n=[30, 30])
+        results.append(vf.random_effects(table))
+    ax = vf.plots.over_time([(w, fit, None) for w, fit in zip((0, 4, 100), results, strict=True)])
+    (course,) = [line for line in ax.lines if line.get_gid() == "course"]
+    assert course.get_xdata().tolist() == [0, 4, 100]
+    assert course.get_ydata() == pytest.approx([7, 5, 4])
+    start, early, late = (ax.transData.transform((w, 5))[0] for w in (0, 4, 100))
+    assert (early - start) / (late - start) == pytest.approx(0.2)  # the root of 4/100
+    assert ax.get_xlabel() == "Weeks since the start"
+
+
 def test_over_time_of_ratios_and_close_weeks() -> None:
     a, b = fit_of([-0.5, -0.7], [0.3, 0.4], RISK), fit_of([-0.4, 3.7], [0.3, 0.4], RISK)
     ax = vf.plots.over_time([(0, a, post_of(a)), (2, None, post_of(b)), (4, None, None)])

@@ -60,8 +60,8 @@ def baseline_risk(record: Record, trials: Trials, cache: Cache | None = None) ->
         counts[label] = (events, total)
     if not counts:
         return None
-    events, people = [x for x, _ in counts.values()], [n for _, n in counts.values()]
-    pool = shares(list(counts), events, people, record.question.outcome, cache=cache)
+    columns = [x for x, _ in counts.values()], [n for _, n in counts.values()]
+    pool = shares(list(counts), *columns, record.question.outcome, cache=cache)
     return BaselineRisk(pool, tuple(rebuilt), tuple(missing))
 
 
