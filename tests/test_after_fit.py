@@ -66,11 +66,29 @@ def test_influence_is_the_difference_that_leaving_out_makes() -> None:
 def test_a_mean_without_each_study_is_the_same_as_a_design_and_as_a_pool(method: Any) -> None:
     d = table(4, 7)
     r = fit("~ 1", d, **held(method))
-    design, pool = leave_one_out(r.y, r.v, r.design.x, method, "HKSJ"), fit_leaving_one_out(r.y, r.v, method)
+    # a column of twos is a mean too, but no pool
+    design, pool = leave_one_out(r.y, r.v, 2 * r.design.x, method, "HKSJ"), fit_leaving_one_out(r.y, r.v, method)
     tau2, _, estimate, se, factor, q = pool[:, :6].T
-    found = (design.beta[:, 0], design.vb[:, 0, 0], design.tau2, design.q, design.factor)
+    found = (2 * design.beta[:, 0], 4 * design.vb[:, 0, 0], design.tau2, design.q, design.factor)
     for one, other in zip(found, (estimate, factor * se**2, tau2, q, factor), strict=True):
         assert one == pytest.approx(other, rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize("test", ["HKSJ", "HKSJ-adhoc", "Wald"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_is_deleted_from_a_pool_is_that_of_the_design(test: str, weighted: bool) -> None:
+    d = table(5, 9)
+    y, v, x = d["y"].to_numpy(), d["v"].to_numpy(), np.ones((9, 1))
+    weights = np.arange(1.0, 10.0) if weighted else None
+    pool, design = (leave_one_out(y, v, c * x, "DL", test, weights) for c in (1, 2))
+    assert pool.vb == pytest.approx(4 * design.vb, rel=1e-9)
+    assert pool.factor == pytest.approx(design.factor, rel=1e-9)
+
+
+def test_effects_equal_to_their_last_bits_leave_no_residual_to_measure_by() -> None:
+    y, v, x = np.array([0.1 + 0.2, 0.3, 0.3, 0.7]), np.array([0.1, 0.2, 0.1, 0.3]), np.ones((4, 1))
+    for c in (1, 2):
+        assert (leave_one_out(y, v, c * x, "REML", "HKSJ").factor == 0).tolist() == [False, False, False, True]
 
 
 def test_a_study_that_alone_carries_a_level() -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from vfmeta.kernels.regression import UNSETTLED, Fit, Fits, Fitted, fit_many
+from vfmeta.kernels.estimators import fit_leaving_one_out
+from vfmeta.kernels.regression import ROUNDING, UNSETTLED, Fit, fit_many
 from vfmeta.kernels.roots import ConvergenceError
 
 _CELLS = 4_000_000  # fits * k * p held in memory at once
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """The fits without each study: ``beta`` (k, p), ``vb`` (k, p, p), the others (k,), each as of `regression.Fitted`."""
+
+    beta: np.ndarray
+    vb: np.ndarray
+    tau2: np.ndarray
+    factor: np.ndarray
+    q: np.ndarray
 
 
 def leave_one_out(
@@ -19,19 +31,36 @@ def leave_one_out(
     tau2: str | float,
     test: str,
     weights: np.ndarray | None = None,
-) -> Fits:
+) -> Deleted:
     """Fits without each study, the between-study variance estimated anew; parameters as of `vfmeta.kernels.regression.fit`.
 
     They are NaN where the design without the study is singular or leaves no degree of freedom.
     """
     (k, p), estimated = x.shape, isinstance(tau2, str) and tau2 != "common"
+    if p == 1 and k > 2 and test != "KR" and (x == 1).all():
+        return _of_pool(y, v, tau2, test, weights)
     others = np.nonzero(~np.eye(k, dtype=bool))[1].reshape(k, k - 1)
     out = fit_many(y[others], v[others], x, others, tau2, test, None if weights is None else weights[others])
+    found = Deleted(out.beta, out.vb, out.tau2, out.factor, out.q)
     if k - 1 <= p and (estimated or test != "Wald"):
-        return replace(out, **{f.name: np.full_like(getattr(out, f.name), np.nan) for f in fields(Fitted)})
+        return Deleted(*(np.full_like(a, np.nan) for a in vars(found).values()))
     if out.unsettled.any():
         raise ConvergenceError(UNSETTLED)
-    return out
+    return found
+
+
+def _of_pool(y: np.ndarray, v: np.ndarray, tau2: str | float, test: str, weights: np.ndarray | None) -> Deleted:
+    """The same of a mean, of which no k x k array is made."""
+    found, _, mean, se, factor, q = fit_leaving_one_out(y, v, tau2, weights=weights)[:, :6].T
+    if not test.startswith("HKSJ"):
+        factor = np.ones_like(factor)
+    else:
+        least = ROUNDING**2 / (len(y) - 2)
+        for i in np.flatnonzero(factor <= least * (y**2 / v).sum()):
+            squares = y**2 / (v + found[i])
+            factor[i] *= factor[i] > least * (squares.sum() - squares[i])
+        factor = np.maximum(factor, 1.0) if test == "HKSJ-adhoc" else factor
+    return Deleted(mean[:, None], (factor * se**2)[:, None, None], found, factor, q)
 
 
 @dataclass(frozen=True)
@@ -49,7 +78,7 @@ class Influence:
     baujat_y: np.ndarray
 
 
-def influence(f: Fit, y: np.ndarray, v: np.ndarray, deleted: Fits) -> Influence:
+def influence(f: Fit, y: np.ndarray, v: np.ndarray, deleted: Deleted) -> Influence:
     """Diagnostics of Viechtbauer & Cheung 2010, Res Synth Methods 1:112-125, from a fit and its `leave_one_out`.
 
     Without study i: the studentised residual sets y_i against its prediction, with the variance v_i + tau2(i) + Var(prediction)

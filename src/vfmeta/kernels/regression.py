@@ -17,6 +17,7 @@ from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.tau2 import ESTIMATORS
 
 UNSETTLED = "The iteration for tau2 did not settle; do the effects span too many orders of magnitude?"
+ROUNDING = 8 * np.finfo(float).eps  # of the effects: what they leave of a fit, if they lie on it to their last bits
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,7 @@ def fit_many(
         se = asked[1]
     factor = np.ones(n)
     if test in ("HKSJ", "HKSJ-adhoc"):
-        # what is left of effects that lie on the fit to their last bits is rounding
-        rss = np.where(rss > (8 * np.finfo(float).eps) ** 2 * (w * y**2).sum(axis=-1), rss, 0.0)
+        rss = np.where(rss > ROUNDING**2 * (w * y**2).sum(axis=-1), rss, 0.0)
         factor = rss / (k - p) if k > p else np.full(n, np.nan)
         factor = np.maximum(factor, 1.0) if test == "HKSJ-adhoc" else factor
     vb = factor[:, None, None] * phi

@@ -18,9 +18,9 @@ from vfmeta.frequentist.meta_regression import fitted
 from vfmeta.frequentist.multivariate import deletion
 from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.regression_result import RegressionResult
-from vfmeta.kernels.deletion import Influence, leave_one_out
+from vfmeta.kernels.deletion import Deleted, Influence, leave_one_out
 from vfmeta.kernels.deletion import influence as _influence
-from vfmeta.kernels.regression import Fits, log_likelihood
+from vfmeta.kernels.regression import log_likelihood
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
@@ -283,7 +283,7 @@ def _univariate_only(cluster: Any, reestimate: bool) -> None:
         raise InputError("cluster= and reestimate= are for fits of vf.multivariate; a study here is one effect.")
 
 
-def _cases(r: RegressionResult) -> tuple[Fits, Influence]:
+def _cases(r: RegressionResult) -> tuple[Deleted, Influence]:
     """The fits without each study and what they say of it; studies of which they say nothing are named in a warning."""
     method = r.fixed_tau2 if r.fixed_tau2 is not None else r.method
     without = leave_one_out(r.y, r.v, r.fit.x, method, r.test, r.user_weights)
