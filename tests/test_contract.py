@@ -43,6 +43,11 @@ def levels() -> Any:
     return vf.multivariate(y=Y, v=V, data=frame, random="1 | trial", question=RR)
 
 
+def network() -> Any:
+    sides = {"treat1": list("BBCCCBB"), "treat2": list("AAABBAA")}
+    return vf.network(y=Y, v=V, study=list("abcdefg"), **sides, reference="A", question=RR)
+
+
 def posterior() -> Any:
     return vf.bayes.random_effects(y=Y, v=V, tau=vf.priors.HalfNormal(0.5), question=RR)
 
@@ -79,6 +84,8 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "bayes.model_average": lambda: vf.bayes.model_average(
         vf.bayes.random_effects(y=Y, v=V, tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 1), question=RR)
     ),
+    "network": network,
+    "networks.posterior": lambda: vf.networks.posterior(network(), tau=vf.priors.HalfNormal(0.5)),
     "bayes.power_scaling": lambda: vf.bayes.power_scaling(posterior()),
     "bayes.leave_one_out": lambda: vf.bayes.leave_one_out(posterior()),
     "bayes.predictive_check": lambda: vf.bayes.predictive_check(posterior(), draws=200),

@@ -1,6 +1,7 @@
 from . import bayes as bayes
 from . import convert as convert
 from . import evidence as evidence
+from . import networks as networks
 from . import plots as plots
 from . import priors as priors
 from .appraisal.influence import cumulative as cumulative
@@ -39,6 +40,7 @@ from .frequentist.multivariate.sampling import sampling_covariance as sampling_c
 from .frequentist.subgroups import subgroups as subgroups
 from .frequentist.univariate import common_effect as common_effect
 from .frequentist.univariate import random_effects as random_effects
+from .networks.fit import network as network
 from .results.codec import read_result as read_result
 from .trials import Trials as Trials
 from .trials import load_trials as load_trials

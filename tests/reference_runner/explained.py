@@ -13,6 +13,7 @@ from tests.reference_runner import (
     explained_convert,
     explained_counts,
     explained_dependent,
+    explained_network,
     explained_univariate,
 )
 
@@ -25,6 +26,7 @@ def explanation(case: dict[str, Any], name: str, expected: float, got: Any) -> s
         "convert": explained_convert.explain,
         "rma_uni": explained_univariate.explain,
         "rma_mv": explained_dependent.explain,
+        "netmeta": explained_network.explain,
     }
     explain = by_family.get(case["family"])
     return explain(case, name, expected, got) if explain and isinstance(got, (int, float)) else ""

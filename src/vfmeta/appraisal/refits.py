@@ -31,7 +31,7 @@ def refit_of(fit: Any) -> Refit:
         There is no such model behind it; the sentence says what to ask instead.
     """
     for kind in type(fit).__mro__:
-        if kind.__name__ in _KINDS:
+        if kind.__name__ in _KINDS and type(fit).__name__ not in _REFUSED:
             return _KINDS[kind.__name__](fit)
     why = _REFUSED.get(type(fit).__name__, "give what a model returned, such as vf.random_effects or vf.bayes.random_effects.")
     raise NotDefined(f"A {type(fit).__name__} is not fitted again on part of its studies: {why}")
@@ -42,6 +42,8 @@ _REFUSED = {
     "RobustResult": "leave clusters out of its working model, as vf.leave_one_out(fit.model, cluster) does.",
     "Sampled": "its loo() tells what each observation says given the others; to leave a study out, leave it out of the data.",
     "Comparison": "ask it of the two models.",
+    "NetworkResult": "its rows are parts of trials; fit the network without the trial.",
+    "NetworkPosterior": "its rows are parts of trials; fit the network without the trial.",
 } | dict.fromkeys(
     ("BootstrapResult", "PermutationResult", "ModelAverage", "PowerScaling", "LeaveOneOut", "PredictiveCheck"),
     "ask it of the fit or posterior it was made from.",

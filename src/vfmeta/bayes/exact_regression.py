@@ -60,6 +60,15 @@ class ExactRegression:
         mean, cov, _ = self._given(tau)
         return {"beta": mean + np.einsum("nij,nj->ni", np.linalg.cholesky(cov), rng.standard_normal(mean.shape)), "tau": tau}
 
+    def mixed_draws(self, n: int, seed: int = 1) -> np.ndarray:
+        """Coefficients (n, p) drawn from the mixture over the nodes of the integral, quicker than with a tau for each draw."""
+        check_draws(n, seed)
+        rng = np.random.default_rng(int(seed))
+        node = rng.choice(len(self._p), size=n, p=self._p / self._p.sum())
+        return self._mean[node] + np.einsum(
+            "nij,nj->ni", np.linalg.cholesky(self._cov)[node], rng.standard_normal((n, self._mean.shape[1]))
+        )
+
     def combination(self, row: np.ndarray) -> NormalMixture:
         """Posterior of a linear combination of the coefficients (p,)."""
         sd = np.sqrt(np.einsum("i,nij,j->n", row, self._cov, row))

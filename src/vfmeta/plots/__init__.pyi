@@ -2,6 +2,7 @@ from ._alt_text import alt_text as alt_text
 from ._bubble import bubble as bubble
 from ._evidence_map import gap_map as gap_map
 from ._forest import forest as forest
+from ._network import network_graph as network_graph
 from ._over_time import over_time as over_time
 from ._posterior import posterior as posterior
 from ._priors import prior_densities as prior_densities

@@ -47,6 +47,8 @@ _HOMES = {
     "Comparison": "frequentist.after.likelihood_ratio",
     "ReportsResult": "bayes.partial",
     "RegressionPosterior": "bayes.regression",
+    "NetworkResult": "networks.result",
+    "NetworkPosterior": "networks.posterior",
     "ModelAverage": "bayes.averaging",
     "PowerScaling": "bayes.scaling",
     "LeaveOneOut": "bayes.checks",

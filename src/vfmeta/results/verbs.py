@@ -30,6 +30,7 @@ VERBS: dict[str, dict[str, Verb]] = {
     "plot": {
         "FrequentistResult": _FOREST,
         "BayesianResult": Verb("vfmeta.plots:posterior", "post"),
+        "NetworkResult": Verb("vfmeta.plots:network_graph"),
         "RegressionResult": Verb("vfmeta.plots:bubble"),
     },
     "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},

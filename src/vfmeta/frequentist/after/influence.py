@@ -258,6 +258,8 @@ def profile_likelihood(fit: Any, at: Any = None) -> pd.DataFrame:
 
 def as_regression(fit: Any) -> RegressionResult:
     """The fit as a meta-regression: itself, or the one with an intercept only that a pooled result is."""
+    if type(fit) is not RegressionResult and isinstance(fit, RegressionResult):
+        raise InputError("The rows of a network are parts of trials, not studies; see vf.networks for what is asked of one.")
     if isinstance(fit, RegressionResult):
         return fit
     if not isinstance(fit, FrequentistResult):

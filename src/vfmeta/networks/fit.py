@@ -1,0 +1,178 @@
+"""Network meta-analysis by a frequentist regression: the verb."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import MethodOrCommon, Missing, Test, choice, confidence
+from vfmeta.core.question import Question
+from vfmeta.effects.cells import check_question
+from vfmeta.effects.columns import Rows
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import Studies
+from vfmeta.frequentist.choices import check_method
+from vfmeta.frequentist.meta_regression import fitted
+from vfmeta.frequentist.regression_result import RegressionResult
+from vfmeta.networks.result import NetworkResult
+from vfmeta.networks.trials import Network, read
+
+
+def network(
+    data: Any = None,
+    *,
+    measure: str | None = None,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    mean: Any = None,
+    sd: Any = None,
+    events: Any = None,
+    n: Any = None,
+    time: Any = None,
+    reference: str | None = None,
+    study: Any = None,
+    treatment: Any = None,
+    treat1: Any = None,
+    treat2: Any = None,
+    method: MethodOrCommon = "REML",
+    tau2: float | None = None,
+    test: Test = "HKSJ",
+    level: float = 0.95,
+    question: Question | None = None,
+    missing: Missing = "raise",
+) -> NetworkResult:
+    """Network meta-analysis: every treatment against a reference, from direct and indirect comparisons together.
+
+    The trials' contrasts are y = X d + u + e, with the exact covariance of the contrasts of a trial with several arms in the
+    errors e and in the trial effects u (variance tau2 of every contrast, covariance tau2 / 2). They are turned to independent
+    rows (`vfmeta.kernels.network`), so that every estimator of tau2, test and interval is that of `vfmeta.meta_regression`.
+
+    Parameters
+    ----------
+    data : data frame or mapping of columns, optional
+        Where the names below are looked up; columns called as the arguments are found by themselves.
+    study : column name or array-like of shape (rows,)
+        The trial of each row.
+    treatment : column name or array-like, optional
+        Arms, one a row: the treatment of each, with ``mean``, ``sd``, ``n`` (measure MD or ROM), ``events``, ``n`` (OR, RR,
+        RD) or ``events``, ``time`` (IRR, IRD).
+    y, se, v, treat1, treat2 : column name or array-like, optional
+        Contrasts instead of arms: ``y`` is ``treat1`` less ``treat2`` (for ratios the log), with its standard error or
+        variance. A trial of m arms needs all its m (m - 1) / 2 contrasts: their standard errors say how they correlate.
+    measure : str, optional
+        "MD", "ROM", "OR", "RR", "RD", "IRR" or "IRD" of arms ("MD" for means, "OR" for events, "IRR" over time when left
+        out); of contrasts what ``y`` is. A trial with a zero cell has 0.5 added to every cell; one without any event (or
+        nobody without) says nothing on a ratio and is left out and listed.
+    reference : str, optional
+        What every treatment is compared with; the treatment of most trials when left out.
+    method, tau2, test, level
+        As in `vfmeta.random_effects`; ``method="common"`` is a network without heterogeneity.
+    question : Question, optional
+        Outcome, unit and direction of the effects.
+    missing : {"raise", "drop"}
+        Whether a row with an empty cell is an error or is left out with a warning that names it.
+
+    Returns
+    -------
+    NetworkResult
+        ``terms`` are the treatments but the reference; ``estimate`` (p,) their effects against it.
+
+    Raises
+    ------
+    InputError
+        Faulty cells, a network in several parts (all named), contrasts of a trial that contradict each other or lack one.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> arms = {
+    ...     "study": ["a", "a", "b", "b", "c", "c", "c"], "treatment": ["drug", "sham", "brace", "sham", "drug", "brace", "sham"],
+    ...     "mean": [3.1, 4.0, 3.6, 4.2, 2.9, 3.4, 3.9], "sd": [1.1, 1.2, 1.0, 1.3, 1.2, 1.1, 1.2], "n": [40, 42, 50, 48, 30, 31, 29],
+    ... }
+    >>> net = vf.network(arms, reference="sham", question=vf.Question(measure="MD", higher_is_worse=True))
+    >>> net.terms, bool((net.estimate < 0).all())
+    (('brace', 'drug'), True)
+    """  # noqa: E501
+    check_question(question)
+    level = confidence(level)
+    found = check_method(method, tau2)
+    test = choice("test", test, Test)
+    given = {
+        "study": study, "treatment": treatment, "mean": mean, "sd": sd, "n": n, "events": events, "time": time, "y": y,
+        "se": se, "v": v, "treat1": treat1, "treat2": treat2,
+    }  # fmt: skip
+    given = _usual(given, data)
+    measure = _measure(measure, given, question)
+    net = read(given, data, measure, reference, missing)
+    asked = question or Question(measure=measure)
+    if asked.measure != measure and not (given["y"] is not None and asked.measure != "GEN"):
+        asked = replace(asked, measure=measure)
+    result = fit_network(net, asked, found, test, level)
+    for note in result.warnings:
+        warn(note)
+    return result
+
+
+def fit_network(net: Network, question: Question, method: str | float, test: str, level: float) -> NetworkResult:
+    """The result of checked trials."""
+    ys, vs, x, trial = net.rows()
+    labels = tuple(net.trials[i].label for i in trial.tolist())
+    question = replace(question, control=net.reference, experimental="each treatment")
+    k, p = x.shape
+    free = k > p
+    rows = Studies(ys, vs, labels, question, (), net.notes, np.arange(k), k, Rows(k))
+    design = Design(x, net.others, None)
+    base = fitted(rows, design, method if free or not isinstance(method, str) else "common", test if free else "Wald", level)
+    own: dict[str, Any] = {f.name: getattr(base, f.name) for f in fields(RegressionResult)}
+    notes = [w for w in base.warnings if not w.startswith("A coefficient rests on one study alone")]
+    if not free:
+        notes.append(
+            "No degree of freedom is left: tau2 is not estimable, and the answers are those of the trials themselves, with a "
+            "normal interval."
+        )
+        own |= {"tau2": math.nan, "tau2_se": None, "i2": math.nan, "h2": math.nan}
+    own |= {"origin": net.origin, "warnings": tuple(notes), "method": method if isinstance(method, str) else "given"}
+    own["call"] = {**base.call, "function": "network", "reference": net.reference}
+    return NetworkResult(**own, reference=net.reference, network=net)
+
+
+def _usual(given: dict[str, Any], data: Any) -> dict[str, Any]:
+    """The arguments, those left out taken from columns of the same name where it is clear what the rows are."""
+    if data is None:
+        return given
+    from vfmeta.effects.columns import as_frame
+
+    columns = set(as_frame(data).columns)
+    contrasts = given["y"] is not None or given["treat1"] is not None or {"treat1", "treat2"} <= columns
+    names = ("study", "treat1", "treat2", "y") if contrasts else ("study", "treatment", "mean", "sd", "n", "events", "time")
+    found = dict(given)
+    for name in names:
+        if found[name] is None and name in columns:
+            found[name] = name
+    if contrasts and found["se"] is None and found["v"] is None:
+        found |= {name: name for name in ("se", "v") if name in columns} if not {"se", "v"} <= columns else {"v": "v"}
+    if not contrasts and given["mean"] is None and given["events"] is not None:
+        found |= {"mean": None, "sd": None}
+    if not contrasts and given["events"] is None and given["mean"] is not None:
+        found |= {"events": None, "time": None}
+    return found
+
+
+def _measure(measure: str | None, given: dict[str, Any], question: Question | None) -> str:
+    """The measure asked for, or the one that the figures suggest."""
+    if measure is not None:
+        if question is not None and question.measure not in ("GEN", measure):
+            raise InputError(f"measure={measure!r} and the question is on {question.measure!r}; name one measure.")
+        return Question(measure=measure).measure  # refuses what is none
+    if question is not None and question.measure != "GEN":
+        return question.measure
+    if given["y"] is not None:
+        return "GEN"
+    if given["events"] is not None:
+        return "OR" if given["time"] is None else "IRR"
+    return "MD"

@@ -1,0 +1,208 @@
+"""What a network meta-analysis answers with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.core.origin import Origin
+from vfmeta.core.params import OnScale
+from vfmeta.frequentist.regression_result import RegressionResult
+from vfmeta.kernels.network import between_designs
+from vfmeta.networks.trials import Network, Trial
+from vfmeta.results.codec import array, plain
+from vfmeta.results.frames import scaled
+from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided
+from vfmeta.text import numbers as tx
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Coherence(NamedTuple):
+    """Tests of Cochran's Q at tau2 = 0: ``total``, ``within`` designs (heterogeneity) and ``between`` them (incoherence)."""
+
+    total: TestResult
+    within: TestResult
+    between: TestResult
+
+    def __str__(self) -> str:
+        return f"Q total: {self.total}; within designs: {self.within}; between designs: {self.between}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class NetworkResult(RegressionResult):
+    """A fitted network. ``terms`` are the treatments but the ``reference``, ``estimate`` (p,) their effects against it.
+
+    All else is that of a meta-regression over the independent rows of the trials: ``tau2`` is the between-trial variance of
+    every contrast, ``q`` Cochran's Q of the network, ``omnibus`` the test that no treatment differs. ``network`` holds the
+    trials.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"study": list("abc"), "treat1": list("BCC"), "treat2": list("AAB"), "y": [-0.5, -0.8, -0.2], "se": [0.2] * 3}
+    >>> net = vf.network(frame, reference="A")
+    >>> net.p_scores("low").index.tolist()
+    ['A', 'B', 'C']
+    """
+
+    engine: ClassVar[str] = "network"
+    packed: ClassVar[frozenset[str]] = RegressionResult.packed | {"network"}
+    absent: ClassVar[dict[str, str]] = {"prediction": "each comparison has its own: see league or comparisons."}
+
+    reference: str
+    network: Network = field(repr=False)
+
+    @property
+    def trial(self) -> np.ndarray:
+        """Number of the trial that each row is of, shape (k,)."""
+        return np.repeat(np.arange(len(self.network.trials)), [len(t.y) for t in self.network.trials])
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """All treatments, by name."""
+        return self.network.treatments
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """One row per contrast with a trial's first arm: study, treatment, control, estimate, se, ci_low, ci_high, weight
+        (1 / (variance + tau2) in percent of all), scale.
+        """
+        import pandas as pd
+
+        rows = []
+        for t in self.network.trials:
+            half = quantile(self.level, None) * np.sqrt(np.diag(t.V))
+            for arm, y, s, h in zip(t.arms[1:], t.y, np.sqrt(np.diag(t.V)), half, strict=True):
+                rows.append((t.label, arm, t.arms[0], float(y), float(s), float(y - h), float(y + h)))
+        names = ["study", "treatment", "control", "estimate", "se", "ci_low", "ci_high"]
+        frame = pd.DataFrame(rows, columns=names)
+        precision = 1 / (frame["se"] ** 2 + (0.0 if math.isnan(self.tau2) else self.tau2))
+        return scaled(frame.assign(weight=100 * precision / precision.sum()), self.question)
+
+    def comparisons(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """Every pair of treatments: treatment, control, estimate, se, ci_low, ci_high, statistic, df, p_value, prediction_low,
+        prediction_high, trials (that compare the two directly), scale.
+        """
+        import pandas as pd
+
+        pairs, matrix = self._pairs()
+        estimate, se, df = matrix @ self.estimate, self._spread(matrix), self._df(matrix)
+        multiplier = quantile(self.level, df)
+        t = ratio(estimate, se)
+        wide = multiplier * np.hypot(se, math.sqrt(self.tau2)) if self.method != "common" else np.full(len(se), math.nan)
+        direct = [sum({a, b} <= set(x.arms) for x in self.network.trials) for a, b in pairs]
+        frame = pd.DataFrame({
+            "treatment": [a for a, _ in pairs], "control": [b for _, b in pairs], "estimate": estimate, "se": se,
+            "ci_low": estimate - multiplier * se, "ci_high": estimate + multiplier * se, "statistic": t,
+            "df": math.inf if df is None else df, "p_value": two_sided(t, df), "prediction_low": estimate - wide,
+            "prediction_high": estimate + wide, "trials": direct,
+        })  # fmt: skip
+        return scaled(frame, self.question, on)
+
+    def league(self) -> pd.DataFrame:
+        """League table: row against column with its interval, on the scale people read, as text."""
+        import pandas as pd
+
+        frame = self.comparisons(on="read")
+        turn = (lambda x: 1 / x) if self.question.is_ratio else (lambda x: -x)
+        at = {t: i for i, t in enumerate(self.treatments)}
+        cells = np.full((len(at), len(at)), "", dtype=object)
+        columns = (frame[name].tolist() for name in ("treatment", "control", "estimate", "ci_low", "ci_high"))
+        for a, b, estimate, low, high in zip(*columns, strict=True):
+            cells[at[a], at[b]] = f"{tx.short(estimate)} ({tx.span_text((low, high))})"
+            back = turn(high), turn(low)
+            cells[at[b], at[a]] = f"{tx.short(turn(estimate))} ({tx.span_text(back)})"
+        return pd.DataFrame(cells, index=list(at), columns=list(at))
+
+    def coherence(self) -> Coherence:
+        """Whether trials of one design agree, and whether designs agree with each other.
+
+        A design is the set of treatments of a trial (Higgins et al. 2012, Res Synth Methods 3:98-110); all at tau2 = 0.
+        """
+        designs: dict[frozenset[str], int] = {}
+        code = np.array([designs.setdefault(frozenset(t.arms), len(designs)) for t in self.network.trials])
+        within, between = between_designs(self.y, self.v, self.design.x, code[self.trial], float(self.q.statistic))
+        return Coherence(
+            self.q, *(tail(x, df, None) if df else TestResult(0.0, 0, None, math.nan) for x, df in (within, between))
+        )
+
+    def p_scores(self, better: str | None = None) -> pd.Series:
+        """P-score of each treatment: the mean certainty that it beats another (Rücker & Schwarzer 2015, BMC Med Res Methodol
+        15:58), between 0 and 1 with mean 0.5, by normal probabilities.
+
+        Parameters
+        ----------
+        better : {"low", "high"}, optional
+            Which effects are better; that of ``question.higher_is_worse`` when left out.
+        """
+        import pandas as pd
+        from scipy.special import ndtr
+
+        sign = side(better, self.question.higher_is_worse)
+        pairs, matrix = self._pairs()
+        z = ratio(matrix @ self.estimate, self._spread(matrix))
+        total = dict.fromkeys(self.treatments, 0.0)
+        for (a, b), wins in zip(pairs, ndtr(sign * z).tolist(), strict=True):
+            total[a] += wins
+            total[b] += 1 - wins
+        return pd.Series({t: x / (len(total) - 1) for t, x in total.items()}, name="p_score")
+
+    def _pairs(self) -> tuple[list[tuple[str, str]], np.ndarray]:
+        """Every pair of treatments once, and the combination (pairs, p) that is the first less the second."""
+        place = {t: j for j, t in enumerate(self.terms)}
+        names = self.treatments
+        pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+        pairs = [(b, a) if a == self.reference else (a, b) for a, b in pairs]
+        matrix = np.zeros((len(pairs), self.p))
+        for i, (a, b) in enumerate(pairs):
+            for t, s in ((a, 1.0), (b, -1.0)):
+                if t in place:
+                    matrix[i, place[t]] += s
+        return pairs, matrix
+
+    def _pack(self) -> dict[str, Any]:
+        trials = [{"label": t.label, "arms": list(t.arms), "y": plain(t.y), "V": plain(t.V)} for t in self.network.trials]
+        return {**super()._pack(), "network": {"trials": trials, "treatments": list(self.treatments)}}
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        found = super()._unpack(data, {**own, "tau2": 0.0 if math.isnan(own["tau2"]) else own["tau2"]})
+        trials = tuple(
+            Trial(t["label"], tuple(t["arms"]), array(t["y"]), array(t["V"]).reshape(len(t["arms"]) - 1, -1))
+            for t in data["network"]["trials"]
+        )
+        net = Network(trials, tuple(data["network"]["treatments"]), own["reference"], (), own.get("origin", Origin()))
+        return {**found, "network": net}
+
+    def __str__(self) -> str:
+        trials = self.network.trials
+        several = sum(len(t.arms) > 2 for t in trials)
+        head = f"Network of {len(self.treatments)} treatments in {len(trials)} trials"
+        head += f" ({several} with more than two arms)" if several else ""
+        of = f" {tx.spread_of(self.question)}".rstrip()
+        between = (
+            "tau2 not estimable" if math.isnan(self.tau2) else f"tau2 {tx.short(self.tau2)}{of}, I2 = {tx.fixed(self.i2, 0)}%"
+        )
+        found = self.coherence()
+        return self._text(
+            f"{head}, {self.question.shown} against {self.reference} ({self.method}, {self.test})",
+            f"{between}; {self.q}",
+            f"designs agree: {found.between}" if found.between.df else "no design is tested by another",
+        )
+
+
+def side(better: str | None, higher_is_worse: bool | None) -> float:
+    """1 where high effects are better, -1 where low ones are."""
+    if better not in (None, "low", "high"):
+        raise InputError(f'better={better!r} is unknown; use "low" or "high".')
+    if better is None and higher_is_worse is None:
+        raise InputError(
+            'Nothing says which effects are better: give better="low" or "high", or a question with higher_is_worse.'
+        )
+    return -1.0 if (better or ("low" if higher_is_worse else "high")) == "low" else 1.0

@@ -1,0 +1,111 @@
+"""Node- and side-splitting: direct against indirect evidence of every comparison, all in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.core.params import OnScale
+from vfmeta.kernels.network import independent
+from vfmeta.kernels.regression import fit_many
+from vfmeta.networks.result import NetworkResult
+from vfmeta.networks.trials import Trial
+from vfmeta.results.frames import scaled
+from vfmeta.results.wald import quantile, ratio, two_sided
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: bool = True) -> pd.DataFrame:
+    """Direct and indirect evidence of every comparison that has both, and whether they differ.
+
+    The trials that compare the two directly get an effect of their own: half of it on each side in a trial with further arms,
+    so that no arm is favoured (White 2015, Stata J 15:951-985; Dias et al. 2010, Stat Med 29:932-944).
+
+    Parameters
+    ----------
+    fit : NetworkResult
+    on : {"analysis", "read"}
+        Scale of the direct and indirect effects.
+    reestimate : bool
+        Whether tau2 is estimated anew in each split model (by the fit's method), or held at that of the network.
+
+    Returns
+    -------
+    DataFrame
+        treatment, control, direct, direct_se, indirect, indirect_se, difference (of the two, always on the analysis scale),
+        difference_se, ci_low, ci_high (of the difference), statistic, df, p_value, tau2, scale; no row for a comparison that
+        only one trial of several arms informs, or that nothing else informs.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {
+    ...     "study": list("abcdef"), "treat1": list("BBCCCC"), "treat2": list("AAAABB"),
+    ...     "y": [-0.5, -0.3, -0.8, -0.6, -0.2, -0.4], "se": [0.2] * 6,
+    ... }
+    >>> vf.networks.split_sides(vf.network(frame, reference="A"))[["treatment", "control"]].values.tolist()
+    [['B', 'A'], ['C', 'A'], ['B', 'C']]
+    """
+    import pandas as pd
+
+    if not isinstance(fit, NetworkResult):
+        raise InputError(f"split_sides takes a network (from vf.network), not a {type(fit).__name__}.")
+    net = fit.network
+    pairs, matrix = fit._pairs()
+    joined: dict[frozenset[str], list[int]] = {}
+    for i, trial in enumerate(net.trials):
+        for a, b in combinations(trial.arms, 2):
+            joined.setdefault(frozenset((a, b)), []).append(i)
+    chosen = [number for number, pair in enumerate(pairs) if not _alone(net.trials, joined.get(frozenset(pair), []))]
+    own = [np.zeros((len(t.y), len(chosen))) for t in net.trials]
+    for j, number in enumerate(chosen):
+        for i in joined[frozenset(pairs[number])]:
+            own[i][:, j] = _apart(net.trials[i], *pairs[number])
+    columns = ["treatment", "control", "direct", "direct_se", "indirect", "indirect_se", "difference", "difference_se",
+               "ci_low", "ci_high", "statistic", "df", "p_value", "tau2"]  # fmt: skip
+    if not chosen or fit.k < fit.p + 1:
+        return scaled(pd.DataFrame(columns=columns), fit.question, on)
+    designs = [np.hstack([net.coding(t), o]) for t, o in zip(net.trials, own, strict=True)]
+    y, v, whole, _ = independent([t.y for t in net.trials], [t.V for t in net.trials], designs)
+    k, p = len(y), fit.p
+    x = np.concatenate([np.column_stack([whole[:, :p], whole[:, p + j]]) for j in range(len(chosen))])
+    rows = np.arange(len(x)).reshape(len(chosen), k)
+    enough = k > p + 1
+    held = fit.fixed_tau2 if fit.fixed_tau2 is not None else (0.0 if fit.method == "common" or not enough else fit.tau2)
+    method: str | float = fit.method if reestimate and enough and fit.fixed_tau2 is None else held
+    test = fit.test if enough else "Wald"
+    fits = fit_many(np.tile(y, (len(chosen), 1)), np.tile(v, (len(chosen), 1)), x, rows, method, test)
+    out: list[tuple[Any, ...]] = []
+    df = None if test == "Wald" else float(k - p - 1)
+    for at, number in enumerate(chosen):
+        if fits.collinear[at] or fits.unsettled[at]:
+            continue  # nothing else informs the comparison
+        beta, vb = fits.beta[at], fits.vb[at]
+        indirect, direct = np.append(matrix[number], 0.0), np.append(matrix[number], 1.0)
+        (i, i_se), (d, d_se) = ((r @ beta, float(np.sqrt(max(r @ vb @ r, 0.0)))) for r in (indirect, direct))
+        w, w_se = beta[-1], float(np.sqrt(vb[-1, -1]))
+        t, half = float(ratio(np.array(w), np.array(w_se))), float(quantile(fit.level, df)) * w_se
+        out.append((*pairs[number], d, d_se, i, i_se, w, w_se, w - half, w + half, t, np.inf if df is None else df,
+                    float(two_sided(np.array(t), df)), float(fits.tau2[at])))  # fmt: skip
+    frame = scaled(pd.DataFrame(out, columns=columns), fit.question, on)
+    if on == "read":
+        for name in ("direct", "indirect"):
+            frame[name] = fit.question.display(frame[name].to_numpy())
+    return frame
+
+
+def _alone(trials: Sequence[Trial], direct: Sequence[int]) -> bool:
+    """Whether nothing can be split: no trial compares the two, or only one trial with further arms does."""
+    return not direct or (len(direct) == 1 and len(trials[direct[0]].arms) > 2)
+
+
+def _apart(trial: Trial, a: str, b: str) -> np.ndarray:
+    """What a trial of both has of its own, in its contrasts: half on either side, one in all."""
+    value = np.array([0.5 if t == a else -0.5 if t == b else 0.0 for t in trial.arms])
+    return value[1:] - value[0]

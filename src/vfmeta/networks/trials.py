@@ -1,0 +1,301 @@
+"""Trials of a network, from arms or from contrasts: every fault named by trial, the parts of a broken network too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.core.origin import LeftOut, Origin
+from vfmeta.core.params import Missing, choice
+from vfmeta.effects import cells
+from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.formulas import proportions, rates, single_means
+from vfmeta.effects.formulas.checks import faults
+from vfmeta.effects.formulas.common import ZeroRule
+from vfmeta.kernels.network import covariance, independent
+from vfmeta.text.notes import MISSING
+
+# what an arm contributes to a contrast, with its variance: the measure of one group whose difference is the measure of two
+ARMS: dict[str, tuple[tuple[str, ...], Any]] = {
+    "MD": (("mean", "sd", "n"), single_means.mean),
+    "ROM": (("mean", "sd", "n"), single_means.log_mean),
+    "OR": (("events", "n"), proportions.logit_proportion),
+    "RR": (("events", "n"), proportions.log_proportion),
+    "RD": (("events", "n"), proportions.proportion),
+    "IRR": (("events", "time"), rates.log_rate),
+    "IRD": (("events", "time"), rates.rate),
+}
+# contrasts of one trial that should close a loop: rounding may be this share of the smallest standard error
+LOOSE = 0.1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial: its ``arms`` by name, the first the base, effects ``y`` (m,) against it and their covariance ``V`` (m, m)."""
+
+    label: str
+    arms: tuple[str, ...]
+    y: np.ndarray
+    V: np.ndarray
+
+
+@dataclass(frozen=True)
+class Network:
+    """Trials whose treatments are joined; ``treatments`` in the order of their names, ``reference`` one of them."""
+
+    trials: tuple[Trial, ...]
+    treatments: tuple[str, ...]
+    reference: str
+    notes: tuple[str, ...]
+    origin: Origin
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The treatments but the reference: one coefficient each."""
+        return tuple(t for t in self.treatments if t != self.reference)
+
+    def coding(self, trial: Trial) -> np.ndarray:
+        """Design (m, p) of a trial's contrasts: a treatment's effect less that of the trial's base."""
+        place = {t: j for j, t in enumerate(self.others)}
+        x = np.zeros((len(trial.y), len(place)))
+        for i, arm in enumerate(trial.arms[1:]):
+            if arm in place:
+                x[i, place[arm]] += 1
+            if trial.arms[0] in place:
+                x[i, place[trial.arms[0]]] -= 1
+        return x
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Independent rows: effects, variances, design and trial; see `vfmeta.kernels.network.independent`."""
+        trials = self.trials
+        return independent([t.y for t in trials], [t.V for t in trials], [self.coding(t) for t in trials])
+
+
+def read(given: dict[str, Any], data: Any, measure: str, reference: Any, missing: Missing) -> Network:
+    """The network in arms or contrasts; ``given`` maps the arguments of `network` to columns or arrays, None where left out."""
+    missing = choice("missing", missing, Missing)
+    contrasts = any(given[name] is not None for name in ("y", "se", "v", "treat1", "treat2"))
+    if contrasts and any(given[name] is not None for name in ("treatment", "mean", "sd", "n", "events", "time")):
+        raise InputError("Give arms (treatment= with their figures) or contrasts (y, se, treat1, treat2), not both.")
+    if contrasts:
+        needed: tuple[str, ...] = ("study", "treat1", "treat2", "y", "v" if given["v"] is not None else "se")
+        if given["v"] is not None and given["se"] is not None:
+            raise InputError("v=, se= say the same; give one.")
+    elif measure not in ARMS:
+        listed = ", ".join(ARMS)
+        raise InputError(f"measure={measure!r} cannot be made from arms here; use one of {listed}, or give contrasts.")
+    else:
+        needed = ("study", "treatment", *ARMS[measure][0])
+    absent = [name for name in needed if given[name] is None]
+    surplus = [name for name, value in given.items() if value is not None and name not in needed]
+    if absent or surplus:
+        raise InputError(
+            f"{'Contrasts take' if contrasts else f'{measure} of arms takes'} {', '.join(needed)}; missing: "
+            f"{', '.join(absent) or 'none'}, not used: {', '.join(surplus) or 'none'}."
+        )
+    columns, texts, rows_read, lost, notes = _columns({name: given[name] for name in needed}, data, missing)
+    if contrasts:
+        trials, more = _from_contrasts(columns, texts, notes)
+    else:
+        trials, more = _from_arms(measure, columns, texts, notes)
+    for label, reason in more:
+        lost.append(LeftOut(study_id=label, label=label, reason=reason))
+    if more:
+        notes.append(f"{MISSING} they say nothing of a comparison: " + "; ".join(f"{a} ({b})" for a, b in more) + ".")
+    if not trials:
+        raise InputError(["No trial is left that compares two treatments.", *(f"{a}: {b}." for a, b in more)])
+    names = sorted({arm for t in trials for arm in t.arms})
+    _refuse_parts(trials, names)
+    return Network(
+        tuple(trials),
+        tuple(names),
+        _reference(reference, trials, names),
+        tuple(notes),
+        Origin(tuple(lost), np.arange(len(trials)), rows_read),
+    )
+
+
+def _columns(
+    asked: dict[str, Any], data: Any, missing: str
+) -> tuple[dict[str, np.ndarray], dict[str, list[str]], int, list[LeftOut], list[str]]:
+    """Numbers and texts of the rows that are whole, how many rows there were, and what was left out."""
+    found = look_up(asked, None if data is None else as_frame(data))
+    values, k, _ = aligned(found, None if data is None else as_frame(data))
+    if k == 0:
+        raise InputError(cells.EMPTY)
+    problems: list[str] = []
+    shown = {name: x.shown for name, x in found.items()}
+    labels = cells.names(values["study"], k, shown=shown["study"], once=False, problems=problems)
+    texts = {"study": list(labels)}
+    for name in ("treatment", "treat1", "treat2"):
+        if name in values:
+            texts[name] = list(cells.names(values[name], k, shown=shown[name], noun="treatment", once=False, problems=problems))
+    positive = {"se": "error", "v": "variance"}
+    numbers = {
+        name: cells.numbers(values[name], shown[name], labels, problems, positive.get(name, ""))
+        for name in asked if name not in texts
+    }  # fmt: skip
+    problems += faults(numbers, rows=[f"row {i + 1} ({x})" for i, x in enumerate(labels)], named=shown)
+    empty = {shown[name]: np.isnan(x) for name, x in numbers.items()}
+    if missing == "raise":
+        cells.gaps(empty, labels, problems)
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
+    gone = np.any(list(empty.values()), axis=0)
+    lost, notes = [], []
+    if gone.any():
+        lost, notes = list(cells.lost(empty, labels)), [cells.left_out(empty, labels)]
+    keep = np.flatnonzero(~gone)
+    return {n: x[keep] for n, x in numbers.items()}, {n: [x[i] for i in keep] for n, x in texts.items()}, k, lost, notes
+
+
+def _by_trial(labels: Sequence[str]) -> dict[str, list[int]]:
+    where: dict[str, list[int]] = {}
+    for i, label in enumerate(labels):
+        where.setdefault(label, []).append(i)
+    return where
+
+
+def _from_arms(
+    measure: str, numbers: dict[str, np.ndarray], texts: dict[str, list[str]], notes: list[str]
+) -> tuple[list[Trial], list[tuple[str, str]]]:
+    names, formula = ARMS[measure]
+    columns = [numbers[name] for name in names]
+    trials, left, problems, moved = [], [], [], []
+    for label, rows in _by_trial(texts["study"]).items():
+        arms = tuple(texts["treatment"][i] for i in rows)
+        twice = sorted({a for a in arms if arms.count(a) > 1})
+        if twice:
+            problems.append(
+                f"{label}: several arms of {', '.join(twice)}; combine them first (vf.convert), one row a treatment."
+            )
+            continue
+        if len(arms) < 2:
+            left.append((label, f"{arms[0]} alone, no comparison"))
+            continue
+        own = [x[rows] for x in columns]
+        if names[0] == "events":
+            reason, corrected = _zero_cells(measure, own)
+            if reason:
+                left.append((label, reason))
+                continue
+            moved += [label] * (corrected is not own)
+            own = corrected
+        if measure == "ROM" and (own[0] <= 0).any():
+            problems.append(f"{label}: a ratio of means needs means above 0.")
+            continue
+        with np.errstate(all="ignore"):
+            y, v = formula(*own)
+        if not (np.isfinite(y).all() and (v > 0).all()):
+            problems.append(
+                f"{label}: an arm has no variance of its own (nobody or everybody has the event); leave it out, or use OR."
+            )
+            continue
+        trials.append(Trial(label, arms, y[1:] - y[0], np.diag(v[1:]) + v[0]))
+    if problems:
+        raise InputError(problems)
+    if moved:
+        notes.append(f"0.5 was added to every cell of the trials with a zero cell: {', '.join(moved)}.")
+    return trials, left
+
+
+def _zero_cells(measure: str, own: list[np.ndarray]) -> tuple[str, list[np.ndarray]]:
+    """Why a trial says nothing on the measure, or its counts with 0.5 in every cell where one is zero."""
+    events, size = own
+    ratio = measure in ("OR", "RR", "IRR")
+    if measure in ("IRR", "IRD"):
+        if ratio and events.sum() == 0:
+            return "no event in any arm", own
+        return "", ([events + 0.5, size] if (events == 0).any() else own)
+    if ratio and events.sum() == 0:
+        return "no event in any arm", own
+    if ratio and (events == size).all():
+        return "everybody has the event in every arm", own
+    zero = (events == 0).any() or (events == size).any()
+    return "", ([ZeroRule(add=0.5, to="all").apply(events)[0], size + 1.0] if zero else own)
+
+
+def _from_contrasts(
+    numbers: dict[str, np.ndarray], texts: dict[str, list[str]], notes: list[str]
+) -> tuple[list[Trial], list[tuple[str, str]]]:
+    y, v = numbers["y"], numbers["v"] if "v" in numbers else numbers["se"] ** 2
+    trials, problems, eased = [], [], []
+    for label, rows in _by_trial(texts["study"]).items():
+        pairs = [(texts["treat1"][i], texts["treat2"][i]) for i in rows]
+        arms = tuple(dict.fromkeys(t for one, two in pairs for t in (two, one)))
+        own = [f"{a} with itself" for a, b in pairs if a == b]
+        sets = [frozenset(p) for p in pairs]
+        own += [" and ".join(sorted(s)) + " twice" for s in dict.fromkeys(sets) if len(s) == 2 and sets.count(s) > 1]
+        if own:
+            problems.append(f"{label} compares {', '.join(own)}; give each pair of treatments once.")
+            continue
+        lacking = [f"{a} with {b}" for i, a in enumerate(arms) for b in arms[:i] if frozenset((a, b)) not in sets]
+        if lacking:
+            problems.append(
+                f"{label} has {len(arms)} arms and its contrast {' and '.join(lacking)} is missing: without the standard error "
+                "of every contrast nothing says how they correlate. Add the rows, or give the arms."
+            )
+            continue
+        n = len(arms)
+        at, difference, pair = {a: i for i, a in enumerate(arms)}, np.zeros((n, n)), np.zeros((n, n))
+        for row, (one, two) in zip(rows, pairs, strict=True):
+            i, j = at[one], at[two]
+            difference[i, j], difference[j, i] = y[row], -y[row]
+            pair[i, j] = pair[j, i] = v[row]
+        level = difference.mean(axis=1)  # least squares: arms whose differences come closest to those printed
+        apart = np.abs(difference - (level[:, None] - level[None, :])).max()
+        if apart > LOOSE * np.sqrt(pair[pair > 0].min()):
+            said = ", ".join(f"{a} - {b} = {y[r]:g}" for r, (a, b) in zip(rows, pairs, strict=True))
+            problems.append(f"{label}: its contrasts contradict each other ({said}); correct them.")
+            continue
+        if n > 2 and apart > 1e-9 * max(1.0, np.abs(difference).max()):
+            eased.append(label)
+        V = covariance(pair)
+        if np.linalg.eigvalsh(V)[0] <= 1e-12 * np.trace(V):
+            problems.append(
+                f"{label}: no trial has such standard errors of its contrasts together (their covariance is not positive "
+                "definite); check them."
+            )
+            continue
+        effects = level - level[0] if n > 2 else np.array([0.0, difference[1, 0]])
+        trials.append(Trial(label, arms, effects[1:], V))
+    if problems:
+        raise InputError(problems)
+    if eased:
+        notes.append(f"Contrasts that differ by rounding were brought together by least squares: {', '.join(eased)}.")
+    return trials, []
+
+
+def _refuse_parts(trials: Sequence[Trial], names: Sequence[str]) -> None:
+    """A network in several parts compares nothing between them."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    at = {t: i for i, t in enumerate(names)}
+    ends = np.array([(at[t.arms[0]], at[a]) for t in trials for a in t.arms[1:]]).T
+    count, part = connected_components(
+        coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(len(names),) * 2), directed=False
+    )
+    if count > 1:
+        parts = "; ".join(", ".join(n for n, p in zip(names, part, strict=True) if p == c) for c in range(count))
+        raise InputError(
+            f"The network is in {count} parts that no trial joins: {parts}. Nothing can be said across them: analyse each part "
+            "for itself, or add a trial that joins them."
+        )
+
+
+def _reference(reference: Any, trials: Sequence[Trial], names: Sequence[str]) -> str:
+    """The treatment asked for, or the one that most trials have."""
+    if reference is None:
+        return max(names, key=lambda t: sum(t in trial.arms for trial in trials))  # the first of equals
+    wanted = cells.label(reference)
+    if wanted not in names:
+        raise InputError(f"reference={reference!r} is no treatment of the network; there are {', '.join(names)}.")
+    return wanted
+
+
+__all__ = ["ARMS", "Network", "Trial", "read"]

@@ -1,0 +1,87 @@
+"""Network graph: which treatments trials compare, and how often."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.plots.style import STYLE, applied
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def network_graph(fit: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
+    """Treatments on a circle, joined where trials compare them.
+
+    The area of a node is in proportion to the trials that have the treatment, the width of an edge to those that compare the
+    two; the number of these stands on the edge. The reference stands on top, in another colour.
+
+    Parameters
+    ----------
+    fit : NetworkResult
+        From `vfmeta.network`.
+    ax : matplotlib Axes, optional
+    title : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"study": list("abc"), "treat1": list("BCC"), "treat2": list("AAB"), "y": [-0.5, -0.8, -0.2], "se": [0.2] * 3}
+    >>> axes = vf.plots.network_graph(vf.network(frame, reference="A"))
+    """
+    if not hasattr(fit, "network"):
+        raise InputError(f"network_graph: a {type(fit).__name__} was given; give what vf.network returned.")
+    order = _round(fit)
+    angle = np.pi / 2 - 2 * np.pi * np.arange(len(order)) / len(order)
+    place = {t: np.array([np.cos(a), np.sin(a)]) for t, a in zip(order, angle, strict=True)}
+    trials = fit.network.trials
+    joined = {pair: sum(set(pair) <= set(t.arms) for t in trials) for pair in combinations(order, 2)}
+    having = {t: sum(t in x.arms for x in trials) for t in order}
+    most, busiest = max(joined.values()), max(having.values())
+    with applied():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(5.4, 4.4), facecolor="white").add_axes((0.02, 0.02, 0.96, 0.9 if title else 0.96))
+        for (a, b), count in joined.items():
+            if count:
+                (x1, y1), (x2, y2) = place[a], place[b]
+                ax.plot([x1, x2], [y1, y2], color=STYLE["prediction"], lw=0.8 + 5 * count / most, zorder=1, gid=f"{a} - {b}")
+                # off the middle, where many edges cross
+                ax.text(
+                    0.6 * x1 + 0.4 * x2, 0.6 * y1 + 0.4 * y2, str(count), fontsize=STYLE["small"], ha="center", va="center",
+                    zorder=2, bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none"},
+                )  # fmt: skip
+        for t in order:
+            colour = STYLE["bayesian"] if t == fit.reference else STYLE["frequentist"]
+            ax.scatter(
+                place[t][0], place[t][1], s=60 + 340 * having[t] / busiest, color=colour, ec="white", lw=0.8, zorder=3, gid=t
+            )
+            x, y = 1.14 * place[t]
+            side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
+            ax.text(x, y, t, fontsize=STYLE["text"], ha=side, va="center" if abs(y) < 1.05 else "bottom" if y > 0 else "top")
+        ax.set(xlim=(-1.9, 1.9), ylim=(-1.35, 1.35), aspect="equal")
+        ax.set_axis_off()
+        if title:
+            ax.set_title(title, fontsize=STYLE["title"])
+    return ax
+
+
+def _round(fit: Any) -> list[str]:
+    """Treatments round the circle, each beside one that it is often compared with, so that fewer edges cross."""
+    left = [t for t in fit.treatments if t != fit.reference]
+    order = [fit.reference]
+    while left:
+        last = order[-1]
+        nearest = max(left, key=lambda t: sum({t, last} <= set(x.arms) for x in fit.network.trials))
+        order.append(nearest)
+        left.remove(nearest)
+    return order

@@ -1,0 +1,278 @@
+"""Networks: held against the pairwise pool, whole matrices written out here, published answers and each other."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.reference_runner.common import run
+
+import vfmeta as vf
+
+FOLDER = Path(__file__).parent / "reference"
+CASES = [
+    {"family": "network", **c} for c in json.loads((FOLDER / "network.json").read_text(encoding="utf-8"))["cases"]
+] + json.loads((FOLDER / "netmeta.json").read_text(encoding="utf-8"))
+ARMS = pd.DataFrame({
+    "study": ["a", "a", "b", "b", "c", "c", "c", "d", "d", "e", "e", "e", "e", "f", "f"],
+    "treatment": ["drug", "sham", "brace", "sham", "drug", "brace", "sham", "gym", "sham", "gym", "drug", "brace", "sham",
+                  "gym", "brace"],
+    "mean": [3.1, 4.0, 3.6, 4.2, 2.9, 3.4, 3.9, 3.3, 4.4, 3.0, 3.5, 3.1, 4.6, 2.5, 3.6],
+    "sd": [1.1, 1.2, 1.0, 1.3, 1.2, 1.1, 1.2, 1.4, 1.0, 1.3, 1.2, 1.1, 1.0, 1.6, 1.5],
+    "n": [40, 42, 50, 48, 30, 31, 29, 55, 52, 33, 31, 36, 30, 44, 41],
+})  # fmt: skip
+
+
+def contrasts_of(arms: pd.DataFrame) -> pd.DataFrame:
+    """Every contrast of every trial, as a paper would print them."""
+    rows = []
+    for study, own in arms.groupby("study", sort=False):
+        v = own.sd**2 / own.n
+        for i, j in combinations(own.index, 2):
+            rows.append((study, own.treatment[i], own.treatment[j], own["mean"][i] - own["mean"][j], math.sqrt(v[i] + v[j])))
+    return pd.DataFrame(rows, columns=["study", "treat1", "treat2", "y", "se"])
+
+
+def whole(arms: pd.DataFrame, reference: str, tau2: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Effects, covariance and restricted log likelihood by whole matrices, trials parted by their first arm."""
+    names = sorted(set(arms.treatment) - {reference})
+    ys, rows, blocks = [], [], []
+    for _, own in arms.groupby("study", sort=False):
+        v, m, t = (own.sd**2 / own.n).to_numpy(), own["mean"].to_numpy(), own.treatment.tolist()
+        k = len(t) - 1
+        blocks.append(np.diag(v[1:]) + v[0] + tau2 * (np.eye(k) + 1) / 2)
+        ys += (m[1:] - m[0]).tolist()
+        rows += [[(n == x) - (n == t[0]) for n in names] for x in t[1:]]
+    y, x = np.array(ys), np.array(rows, dtype=float)
+    V = np.zeros((len(y), len(y)))
+    at = 0
+    for block in blocks:
+        V[at : at + len(block), at : at + len(block)] = block
+        at += len(block)
+    w = np.linalg.inv(V)
+    cov = np.linalg.inv(x.T @ w @ x)
+    b = cov @ x.T @ w @ y
+    r = y - x @ b
+    return b, cov, -0.5 * float(np.linalg.slogdet(V)[1] - np.linalg.slogdet(cov)[1] + r @ w @ r)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
+def test_reference(case: dict[str, Any]) -> None:
+    found = run(case)
+    assert found.group in ("right", "explained", "not offered"), found.note or [c for c in found.compared if not c.right][:5]
+    assert (found.group == "not offered") == case["id"].startswith("netmetabin")
+
+
+def test_reml_is_the_maximum_of_the_exact_likelihood() -> None:
+    net = vf.network(ARMS, reference="sham", test="Wald")
+    b, cov, top = whole(ARMS, "sham", net.tau2)
+    assert net.terms == ("brace", "drug", "gym")
+    np.testing.assert_allclose(net.estimate, b, rtol=1e-10)
+    np.testing.assert_allclose(net.se, np.sqrt(np.diag(cov)), rtol=1e-10)
+    assert all(whole(ARMS, "sham", t)[2] <= top + 1e-12 for t in (0.0, *(net.tau2 * f for f in (0.5, 0.9, 0.99, 1.01, 1.1, 2))))
+
+
+@pytest.mark.parametrize("method", ["REML", "ML", "DL", "PM", "EB", "common"])
+@pytest.mark.parametrize("test", ["Wald", "HKSJ", "t"])
+def test_two_treatments_are_the_pool(method: str, test: str) -> None:
+    y, se = [-0.5, -0.3, -0.9, 0.1, -0.4], [0.2, 0.15, 0.3, 0.2, 0.1]
+    pool = vf.common_effect(y=y, se=se) if method == "common" else vf.random_effects(y=y, se=se, method=method, test=test)
+    net = vf.network(
+        y=y, se=se, treat1=["drug"] * 5, treat2=["sham"] * 5, study=list("abcde"), reference="sham", method=method,
+        test="Wald" if method == "common" else test,
+    )  # fmt: skip
+    assert net.estimate[0] == pytest.approx(pool.estimate, rel=1e-10)
+    assert net.se[0] == pytest.approx(pool.se, rel=1e-9)
+    np.testing.assert_allclose(net.interval[0], pool.interval, rtol=1e-9)
+    assert net.q.statistic == pytest.approx(pool.q.statistic, rel=1e-10)
+    post = vf.networks.posterior(net, tau=vf.priors.HalfNormal(0.5))
+    pair = vf.bayes.random_effects(y=y, se=se, tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Flat())
+    assert post.estimate[0] == pytest.approx(pair.estimate, rel=1e-7)
+    np.testing.assert_allclose(post.interval[0], pair.interval, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_order_names_and_reference_change_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = dict(zip(["drug", "brace", "gym", "sham"], rng.permutation(["zeta", "alpha", "mid", "last"]), strict=True))
+    other = ARMS.sample(frac=1, random_state=seed).assign(treatment=lambda f: f.treatment.map(names))
+    reference = str(rng.choice(list(names)))
+    one, two = vf.network(ARMS, reference="sham"), vf.network(other, reference=names[reference])
+    assert two.tau2 == pytest.approx(one.tau2, rel=1e-7)
+    pairs = {(names[a], names[b]): (e, s) for a, b, e, s in _told(one)}
+    for a, b, e, s in _told(two):
+        sign = 1 if (a, b) in pairs else -1
+        want = pairs[(a, b) if sign == 1 else (b, a)]
+        assert (sign * e, s) == pytest.approx(want, rel=1e-6, abs=1e-9)
+    apart = one.coherence(), two.coherence()
+    assert [t.statistic for t in apart[0]] == pytest.approx([t.statistic for t in apart[1]], rel=1e-8)
+
+
+def _told(net: Any) -> list[tuple[str, str, float, float]]:
+    frame = net.comparisons()
+    return list(zip(frame.treatment, frame.control, frame.estimate, frame.se, strict=True))
+
+
+def test_contrasts_with_their_errors_are_as_good_as_arms() -> None:
+    arms, contrasts = vf.network(ARMS, reference="sham"), vf.network(contrasts_of(ARMS), reference="sham")
+    np.testing.assert_allclose(arms.estimate, contrasts.estimate, rtol=1e-8)
+    np.testing.assert_allclose(arms.vb, contrasts.vb, rtol=1e-7)
+    assert len(arms.studies) == len(ARMS) - ARMS.study.nunique()
+
+
+def test_comparisons_are_consistent() -> None:
+    frame = vf.network(ARMS, reference="sham").comparisons().set_index(["treatment", "control"])
+    d = frame.estimate
+    assert d["brace", "sham"] - d["drug", "sham"] == pytest.approx(d["brace", "drug"], rel=1e-12)
+    assert frame.trials["brace", "sham"] == 3
+    ratios = vf.network(_counts(), reference="sham").comparisons(on="read")
+    assert (ratios.scale == "OR").all()
+    assert (ratios.ci_low > 0).all()
+
+
+def _counts() -> pd.DataFrame:
+    return pd.DataFrame({
+        "study": ["a", "a", "b", "b", "c", "c", "c", "d", "d", "e", "e"],
+        "treatment": ["drug", "sham", "brace", "sham", "drug", "brace", "sham", "drug", "sham", "brace", "sham"],
+        "events": [3, 9, 0, 5, 4, 6, 8, 0, 0, 7, 11], "n": [50, 50, 40, 40, 30, 30, 30, 25, 25, 60, 61],
+    })  # fmt: skip
+
+
+def test_zero_cells_and_trials_without_events_follow_the_named_rules() -> None:
+    with pytest.warns(vf.VfmetaWarning):
+        net = vf.network(_counts(), reference="sham")
+    assert [x.study_id for x in net.left_out] == ["d"]
+    assert "no event" in net.left_out[0].reason
+    assert any("0.5" in w and "b" in w for w in net.warnings)
+    first = net.network.trials[1]
+    assert first.label == "b"
+    assert first.y[0] == pytest.approx(math.log(5.5 / 35.5) - math.log(0.5 / 40.5))
+
+
+def test_a_split_is_two_fits_where_no_trial_has_more_arms() -> None:
+    frame = contrasts_of(ARMS[ARMS.study.isin(["a", "b", "d", "f"])])
+    direct = vf.network(frame, reference="sham", method="common", test="Wald")
+    found = vf.networks.split_sides(direct)
+    of = frame[(frame.treat1 == "gym") & (frame.treat2 == "sham")]
+    row = found[(found.treatment == "gym") & (found.control == "sham")].iloc[0]
+    assert row.direct == pytest.approx(of.y.iloc[0])
+    rest = vf.network(frame.drop(of.index), reference="sham", method="common", test="Wald")
+    assert row.indirect == pytest.approx(rest.estimate[rest.terms.index("gym")], rel=1e-9)
+    assert row.difference == pytest.approx(row.direct - row.indirect, rel=1e-9)
+    pairs = set(zip(found.treatment, found.control, strict=True))
+    assert ("drug", "sham") not in pairs  # nothing else says anything of it
+
+
+def test_a_comparison_inside_one_trial_only_is_never_split() -> None:
+    frame = ARMS[ARMS.study.isin(["a", "b", "e"])]
+    net = vf.network(frame, reference="sham", method="common", test="Wald")
+    found = vf.networks.split_sides(net)
+    assert {frozenset(p) for p in zip(found.treatment, found.control, strict=True)} <= {
+        frozenset(("drug", "sham")), frozenset(("brace", "sham"))
+    }  # fmt: skip
+
+
+def test_ranks_of_exact_posterior() -> None:
+    post = vf.networks.posterior(vf.network(ARMS, reference="sham"), tau=vf.priors.HalfNormal(0.5))
+    ranks = post.ranks("low", draws=40_000)
+    shares = ranks[["1", "2", "3", "4"]].to_numpy()
+    np.testing.assert_allclose(shares.sum(axis=0), 1)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_allclose(shares @ [1, 2, 3, 4], ranks.mean_rank, atol=0.03)  # four errors of the draws
+    assert ranks.sucra.mean() == pytest.approx(0.5)
+    np.testing.assert_allclose(post.ranks("high", draws=10).sucra, 1 - ranks.sucra, atol=1e-9)
+    assert vf.network(ARMS, reference="sham").p_scores("low").mean() == pytest.approx(0.5)
+
+
+def test_answers_go_to_json_and_back() -> None:
+    net = vf.network(ARMS, reference="sham")
+    again = vf.read_result(net.to_json())
+    assert again == net
+    assert again.league().equals(net.league())
+    assert pickle.loads(pickle.dumps(net)) == net
+    post = vf.networks.posterior(net, tau=vf.priors.HalfNormal(0.5))
+    assert vf.read_result(post.to_json()).comparisons().shape == post.comparisons().shape
+
+
+def test_without_a_degree_of_freedom_tau2_is_not_estimable() -> None:
+    with pytest.warns(vf.VfmetaWarning, match="not estimable"):
+        net = vf.network(ARMS[ARMS.study == "c"], reference="sham")
+    assert math.isnan(net.tau2)
+    assert "not estimable" in str(net)
+    assert net.se[0] == pytest.approx(math.sqrt(1.1**2 / 31 + 1.2**2 / 29))
+    assert vf.read_result(net.to_json()) == net
+
+
+BROKEN = {
+    "two parts": (
+        {"study": list("ab"), "treat1": list("AC"), "treat2": list("BD"), "y": [1.0, 2], "se": [0.1, 0.1]},
+        "A, B; C, D",
+    ),
+    "a loop that does not close": (
+        {"study": ["Kay"] * 3, "treat1": list("BCC"), "treat2": list("AAB"), "y": [0.1, 0.9, 0.2], "se": [0.2] * 3},
+        "Kay: its contrasts contradict",
+    ),
+    "a missing contrast": (
+        {"study": ["Kay"] * 2, "treat1": list("BC"), "treat2": list("AA"), "y": [0.1, 0.3], "se": [0.2] * 2},
+        "Kay.*C with B|Kay.*missing",
+    ),
+    "impossible errors": (
+        {"study": ["Kay"] * 3, "treat1": list("BCC"), "treat2": list("AAB"), "y": [0.1, 0.3, 0.2], "se": [0.1, 0.1, 0.9]},
+        "Kay.*positive definite",
+    ),
+    "a treatment with itself": (
+        {"study": ["Kay"], "treat1": ["A"], "treat2": ["A"], "y": [0.1], "se": [0.2]},
+        "A with itself",
+    ),
+    "an empty treatment": (
+        {"study": list("ab"), "treat1": ["B", ""], "treat2": ["A", "A"], "y": [0.1, 0.2], "se": [0.2, 0.2]},
+        "row 2, column treat1",
+    ),
+    "no error": (
+        {"study": ["a"], "treat1": ["B"], "treat2": ["A"], "y": [0.1], "se": [0.0]},
+        "greater than 0",
+    ),
+    "one arm": (
+        {"study": ["Kay"], "treatment": ["A"], "mean": [1.0], "sd": [1.0], "n": [10]},
+        "Kay.*alone",
+    ),
+    "an arm twice": (
+        {"study": ["Kay"] * 2, "treatment": ["A", "A"], "mean": [1.0, 2], "sd": [1.0, 1], "n": [10, 10]},
+        "Kay: several arms of A",
+    ),
+    "a missing cell": (
+        {"study": ["Kay"] * 2, "treatment": ["A", "B"], "mean": [1.0, None], "sd": [1.0, 1], "n": [10, 10]},
+        "row 2 .Kay., column mean",
+    ),
+    "both kinds": (
+        {"study": ["a"], "treat1": ["B"], "treat2": ["A"], "y": [0.1], "se": [0.1]},
+        "not both",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_cannot_be_is_refused_by_name(name: str) -> None:
+    data, said = BROKEN[name]
+    more = {"mean": [1.0]} if name == "both kinds" else {}
+    with pytest.raises(vf.InputError, match=f"(?s){said}"):
+        vf.network(data, **more)
+
+
+def test_rounded_contrasts_are_brought_together_and_it_is_said() -> None:
+    frame = contrasts_of(ARMS)
+    with pytest.warns(vf.VfmetaWarning, match="rounding"):
+        rough = vf.network(frame.assign(y=frame.y + np.where(frame.index % 3 == 0, 0.005, 0.0)), reference="sham")
+    np.testing.assert_allclose(rough.estimate, vf.network(frame, reference="sham").estimate, atol=0.01)
+
+
+def test_a_direction_is_asked_for() -> None:
+    with pytest.raises(vf.InputError, match="better"):
+        vf.network(ARMS, reference="sham").p_scores()
