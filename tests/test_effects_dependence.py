@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import World
 
 import vfmeta as vf
+from vfmeta.core import params
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.formulas.two_means import standardised_mean_difference
 from vfmeta.effects.table import EffectTable
@@ -32,15 +33,28 @@ def trials(world: World) -> World:
     return world
 
 
-def test_a_plan_that_keeps_shared_arms_apart_is_not_pooled_as_if_they_were_not(world: World) -> None:
-    world.study("a", "low=drug", "high=drug", "placebo")
-    for arm, mean in (("low", 3), ("high", 4), ("placebo", 5)):
-        world.mean("a", arm, mean, 2)
-    table = world.compare(multi_arm="each")
-    assert len(table) == 2
-    inputs = fit.inputs_of(table, {}, sample=False, name="")
+def test_comparisons_that_share_an_arm_pool_as_the_model_of_trials_does(world: World) -> None:
+    """A trial's combination holds all that its comparisons say: REML is the multivariate model of them; one by hand."""
+    table = trials(world).compare(week=4, window=(2, 8), multi_arm="each")
+    assert len(table) == 3
     with pytest.raises(vf.InputError, match="share patients"):
-        fit.answers(inputs, "")
+        fit.pool(table, {})
+    joined = table.one_each()
+    V = table.covariance()
+    at = [i for i, e in enumerate(table) if e.study_id == "a"]
+    W = np.linalg.inv(V[np.ix_(at, at)])
+    mine = next(e for e in joined if e.study_id == "a")
+    assert mine.v == pytest.approx(1 / W.sum(), rel=1e-12)
+    assert mine.y == pytest.approx((W.sum(axis=0) @ table.y[at]) / W.sum(), rel=1e-12)
+    assert (mine.n, mine.arms) == ((75, 42), ("low+high", "placebo")) or mine.arms[0] == "high+low"
+    whole = vf.multivariate(table, random="1 | study_id")
+    for method in params.choices(params.Method):
+        for test in params.choices(params.Test):
+            if method not in ("GENQ", "GENQM"):
+                pooled = fit.pool(joined, {"method": method, "test": test})
+                assert np.isfinite(pooled.interval).all()
+    plain = fit.pool(joined, {"method": "REML", "test": "Wald"})
+    np.testing.assert_allclose([plain.estimate, plain.se], [whole.estimate[0], whole.se[0]], rtol=1e-6)
 
 
 def test_shared_arms_and_times_as_vcalc_has_them(world: World) -> None:

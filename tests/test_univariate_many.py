@@ -11,6 +11,7 @@ import pytest
 from tests.regression_data import held
 
 import vfmeta as vf
+from vfmeta.core.messages import ConvergenceError
 from vfmeta.kernels import estimators
 
 INTERVALS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
@@ -247,10 +248,21 @@ def test_a_batch_flags_what_one_pool_warns_of() -> None:
     assert not vf.random_effects_many(frame, test="Wald")["zero_width"].any()
 
 
-def test_one_group_that_does_not_settle_leaves_the_others_standing() -> None:
-    frame = pd.DataFrame({
-        "question": list("xxxyyy"), "y": [0, 1e70, 1, 0.1, 0.5, 0.2], "v": [2e-150, 1, 1, 0.1, 0.1, 0.1]
-    })  # fmt: skip
+def test_one_group_that_does_not_settle_leaves_the_others_standing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No data that may be entered are known to do so, so that the kernel is made to fail."""
+    frame = pd.DataFrame({"question": list("xxxyyy"), "y": [0, 1, 2, 0.1, 0.5, 0.2], "v": [1, 1, 1, 0.1, 0.1, 0.1]})
+    kernel = estimators.fit_ragged
+
+    def failing(*args: Any, **more: Any) -> np.ndarray:
+        out = kernel(*args, **more)
+        if len(args[3]) < 3:  # one group
+            return out
+        out[0, :5] = np.nan
+        error = ConvergenceError("did not settle")
+        error.rows, error.found = [0], out
+        raise error
+
+    monkeypatch.setattr(estimators, "fit_ragged", failing)
     with pytest.warns(vf.VfmetaWarning, match="did not settle for question = .*x"):
         table = vf.random_effects_many(frame)
     alone = vf.random_effects_many(frame[3:])

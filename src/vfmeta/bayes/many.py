@@ -19,7 +19,7 @@ from vfmeta.effects.columns import refuse_clash
 from vfmeta.effects.long_table import read_long
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
-from vfmeta.results.frames import noted
+from vfmeta.results.frames import noted, one_scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,7 @@ def random_effects_many(
         One row a meta-analysis: ``by``, k, estimate, mean, se (posterior SD), ci_low, ci_high, prediction_low,
         prediction_high, tau, tau_mean, tau_sd, tau_low, tau_high, p_benefit, p_benefit_mid, prior_share, log_evidence; or one
         row a study: ``by``, study, estimate, se, weight (percent), shrunken_mean, shrunken_sd, shrunken_low, shrunken_high.
+        ``scale`` names what the effects are on.
 
     Raises
     ------
@@ -112,7 +113,7 @@ def random_effects_many(
         share, mean, sd, low, high, _ = found.study
         made = {
             "study": names, "estimate": yy, "se": np.sqrt(vv), "weight": 100 * share, "shrunken_mean": mean, "shrunken_sd": sd,
-            "shrunken_low": low, "shrunken_high": high,
+            "shrunken_low": low, "shrunken_high": high, "scale": one_scale(asked, len(yy)),
         }  # fmt: skip
         refuse_clash(keys, made)
         return out.assign(**made)
@@ -233,6 +234,7 @@ def _frame(found: compiled.Solved, k: np.ndarray, question: Question, at: tuple[
         "tau_sd": found["tau_sd"], "tau_low": between[:, 0], "tau_high": between[:, 2], "p_benefit": p, "p_benefit_mid": p_mid,
         "prior_share": found["prior_share"], "log_evidence": evidence,
     })  # fmt: skip
+    out["scale"] = one_scale(question, len(out))
     return noted(out)
 
 

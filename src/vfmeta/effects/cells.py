@@ -209,6 +209,18 @@ def numbers(
     return out
 
 
+def span(y: np.ndarray, v: np.ndarray) -> str:
+    """What is wrong where the numbers of one data set lie too far apart to be weighed against each other, else ""."""
+    least = v.min()
+    if v.max() <= least * REACH and np.ptp(y) <= math.sqrt(least) * REACH**0.5:
+        return ""
+    return (
+        "the effects and variances span more orders of magnitude than double precision holds (the smallest variance is "
+        f"{least:g}, the largest {v.max():g}, the effects lie up to {np.ptp(y):g} apart); check the smallest variance, or "
+        "leave that row out"
+    )
+
+
 def _float(value: Any) -> float:
     """A number as a float, NaN for what is none: dates count seconds and complex numbers lose a part."""
     if isinstance(value, (bool, np.bool_, complex, np.complexfloating, np.datetime64, np.timedelta64)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,44 @@ def covariance(
     elif rho is not None:
         assumed.append(f"correlation {rho:g} of different outcomes")
     return V, tuple(assumed)
+
+
+def one_each(effects: Sequence[Effect], V: np.ndarray) -> tuple[Effect, ...]:
+    """The effects, those that covary made one by generalised least squares.
+
+    Where effects of a trial estimate one true effect, y_i ~ N(theta, V_i), their combination (1'y / 1'1 under the inner product
+    of V^-1) with variance 1 / (1'V^-1 1) holds all they say of theta, so that any pool of the combinations is the one of the
+    multivariate model with a random effect a trial (Gleser & Olkin 2009).
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    group = connected_components(V != 0, directed=False)[1].tolist()
+    out = []
+    for g in dict.fromkeys(group):
+        at = [i for i, x in enumerate(group) if x == g]
+        out.append(effects[at[0]] if len(at) == 1 else _combined([effects[i] for i in at], V[np.ix_(at, at)]))
+    return tuple(out)
+
+
+def _combined(effects: Sequence[Effect], V: np.ndarray) -> Effect:
+    weights = np.linalg.solve(V, np.ones(len(V)))
+    first, v = effects[0], 1 / float(weights.sum())
+
+    def listed(name: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(x for e in effects for x in getattr(e, name)))
+
+    def of_arms(name: str, side: int) -> float | None:
+        values = {e.arms[side]: getattr(e, name)[side] for e in effects}.values()
+        return None if None in values else sum(values)
+
+    return replace(
+        first, y=float(weights @ [e.y for e in effects]) * v, v=v, label=first.label.removesuffix(f" ({first.arms[0]})"),
+        arms=("+".join(dict.fromkeys(e.arms[0] for e in effects)), "+".join(dict.fromkeys(e.arms[1] for e in effects))),
+        n=(of_arms("n", 0), of_arms("n", 1)), events=(of_arms("events", 0), of_arms("events", 1)), flags=listed("flags"),
+        rows=listed("rows"), sources=listed("sources"), unused=listed("unused"), printed=listed("printed"),
+        steps=(*listed("steps"), f"{len(effects)} comparisons that share patients combined by the inverse of their covariance"),
+        arm_variances=(None, None), interval=None,
+    )  # fmt: skip
 
 
 def _cohort(e: Effect) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import REACH
+from vfmeta.effects import cells
 from vfmeta.effects.columns import absent, as_frame, with_groups
 
 if TYPE_CHECKING:
@@ -65,7 +66,25 @@ def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, a
     if keep is not None:
         data = data.iloc[keep]
     data = with_groups(data, keys)
-    return LongTable(data, columns, *_groups(data, keys))
+    order, start, heads = _groups(data, keys)
+    _refuse_span(data, keys, columns["y"], columns["v"], order, start, heads)
+    return LongTable(data, columns, order, start, heads)
+
+
+def _refuse_span(
+    frame: pd.DataFrame, keys: list[str], y: np.ndarray, v: np.ndarray, order: np.ndarray | None, start: np.ndarray,
+    heads: np.ndarray,
+) -> None:  # fmt: skip
+    if not cells.span(y, v):  # then no group spans more
+        return
+    problems = []
+    for low, high, head in zip(start[:-1].tolist(), start[1:].tolist(), heads.tolist(), strict=True):
+        rows = slice(low, high) if order is None else order[low:high]
+        if fault := cells.span(y[rows], v[rows]):
+            problems.append(f"{', '.join(f'{c} = {frame[c].iloc[head]}' for c in keys)}: {fault}.")
+    if problems:
+        more = [f"... and {len(problems) - LISTED} more."] if len(problems) > LISTED else []
+        raise InputError(problems[:LISTED] + more)
 
 
 def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:

@@ -103,6 +103,7 @@ def read(
     if fast is not None:
         ys, vs, names, details, vcov, asked = fast
         kept = np.arange(len(ys))
+        _refuse_span(ys, vs)
         covariance.refuse_shared(vcov, len(ys), kept)
         rows = Rows(len(ys), data, None, None if data is None and study is None else names)
         return Studies(ys.copy(), vs.copy(), names, _asked(question, asked), details, (), kept, len(ys), rows)
@@ -208,6 +209,11 @@ def effect_table(
     return table
 
 
+def _refuse_span(y: np.ndarray, v: np.ndarray) -> None:
+    if len(y) and (fault := cells.span(y, v)):
+        raise InputError(f"{fault[:1].upper()}{fault[1:]}.")
+
+
 def _diagonal_of(cov: Any) -> Any:
     from scipy.sparse import diags_array
 
@@ -247,6 +253,7 @@ class Given:
             raise InputError(self.problems)
         gone = np.any(list(empty.values()), axis=0)
         keep = np.flatnonzero(~gone)
+        _refuse_span(self.y[keep], self.v[keep])
         if not gone.any():
             return keep, ()
         return keep, (cells.left_out(empty, self.labels),)

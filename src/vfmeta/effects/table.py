@@ -123,6 +123,33 @@ class EffectTable:
         V, assumed = self._known(phi, rho)
         return replace(self, vcov=V, notes=(*self.notes, *assumed))
 
+    def one_each(self) -> EffectTable:
+        """The same table with effects that share patients combined by the inverse of their covariance, one a trial.
+
+        Any pool of it is that of the multivariate model in which all comparisons of a trial estimate one true effect.
+
+        Examples
+        --------
+        >>> import vfmeta as vf
+        >>> table = vf.compare(vf.load_trials(), "vertebroplasty", "sham_vertebroplasty", outcome="pain_overall", week=52,
+        ...                    window=(40, 60), measure="MD", points=(0, 10), multi_arm="each")
+        >>> len(table.one_each()) == len(table)  # no trial has two such comparisons
+        True
+        """
+        if self.vcov is None:
+            return self
+        V, assumed = self._known(None, None)
+        effects = dependence.one_each(self.effects, V)
+        return replace(
+            self,
+            effects=effects,
+            vcov=None,
+            extra=None,
+            places=None,
+            rows_read=0,
+            notes=tuple(dict.fromkeys((*self.notes, *assumed))),
+        )
+
     def _known(self, phi: float | None, rho: dependence.Rho | None) -> tuple[np.ndarray, tuple[str, ...]]:
         V, assumed = dependence.covariance(self._named(), self.question.measure, phi, rho)
         if np.isnan(V).any():

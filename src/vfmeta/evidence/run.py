@@ -166,7 +166,7 @@ def _table(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> Effe
         higher_is_worse=analysis.higher_is_worse,
         mid_from=analysis.mid_from,
         **options,
-    )
+    ).one_each()  # multi_arm = "each": every model of a plan then takes the comparisons of a trial as one
 
 
 def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[str, FrequentistResult]]:

@@ -10,13 +10,14 @@ import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
+from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
 from vfmeta.effects.long_table import LISTED, read_long
 from vfmeta.frequentist.choices import IDENTICAL, check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.kernels.tails import NAMES
-from vfmeta.results.frames import noted
+from vfmeta.results.frames import noted, one_scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,8 @@ def random_effects_many(
     DataFrame
         One row a group, in order of first appearance: ``by``, k, estimate, se, ci_low, ci_high, statistic, df (NaN: normal),
         p_value, prediction_low, prediction_high, tau2, i2 (percent), h2, q, q_df, q_p_value. A group of one study stands for
-        itself (Wald interval; tau2, i2, h2 NaN); NaN in the prediction interval says that it is undefined. Last come what
+        itself (Wald interval; tau2, i2, h2 NaN); NaN in the prediction interval says that it is undefined. ``scale`` names what
+        the estimates are on. Last come what
         `random_effects` would warn of, in short: ``notes`` (a categorical of texts, "" where there is nothing to say),
         ``zero_width`` (all effects are identical but for rounding, so that the Hartung-Knapp interval has no width and p
         means nothing) and ``converged`` (False: tau2 did not settle, a warning names the group, and its row is NaN).
@@ -128,7 +130,7 @@ def random_effects_many(
         prediction=prediction if model == "random" else None, estimated=isinstance(estimator, str),
         room=block[width:],
     )  # fmt: skip
-    refuse_clash(keys, [*values, "tau2_low", "tau2_high", "notes", "zero_width", "converged"])
+    refuse_clash(keys, [*values, "tau2_low", "tau2_high", "scale", "notes", "zero_width", "converged"])
     table: dict[str, Any] = {key: data[key].take(heads).to_numpy() for key in keys} | values
     if tau2_limits:
         table |= {"tau2_low": out[:, 7], "tau2_high": out[:, 8]}
@@ -143,6 +145,7 @@ def random_effects_many(
             f"Effects and variances span more orders of magnitude than double precision holds, for {groups(broken)}; rescale "
             "y and v."
         )
+    table["scale"] = one_scale(Question(), len(k))  # a long table says no measure
     return noted(pd.DataFrame(table | _flags(out, k, test, converged, tau2_limits), copy=False))
 
 

@@ -65,6 +65,13 @@ def scaled(
     return _with(frame, turned | gone, facts.read_name)
 
 
+def one_scale(question: Question, rows: int) -> pd.Categorical:
+    """The column ``scale`` of a long table, which need not hold its one name a million times."""
+    import pandas as pd
+
+    return pd.Categorical.from_codes(np.zeros(rows, dtype=np.int8), categories=[question.facts.analysis_name])
+
+
 def _with(frame: pd.DataFrame | dict[str, Any], more: dict[str, Any], scale: str) -> pd.DataFrame:
     if not isinstance(frame, dict):
         return frame.assign(**more, scale=scale)

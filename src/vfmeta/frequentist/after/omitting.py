@@ -12,7 +12,7 @@ from vfmeta.core.params import generator, whole
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.frames import noted
+from vfmeta.results.frames import noted, one_scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
     -------
     DataFrame
         One row a subset: ``mask`` (bit i set: study i takes part), k, estimate, se (1 / sqrt(sum w), or that of user weights),
-        tau2, i2, q. tau2 and i2 of a single study are NaN.
+        tau2, i2, q, and ``scale`` that names what the estimates are on. tau2 and i2 of a single study are NaN.
 
     Examples
     --------
@@ -93,9 +93,8 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
             i2[(sizes > 1) & (q == 0)] = 0.0
         else:
             i2 = 100 * (found / (found + out[:, 6]))
-    return noted(pd.DataFrame(
-        {"mask": masks, "k": sizes, "estimate": out[:, 2], "se": out[:, 3], "tau2": found, "i2": i2, "q": q}, copy=False
-    ))  # fmt: skip
+    columns = {"mask": masks, "k": sizes, "estimate": out[:, 2], "se": out[:, 3], "tau2": found, "i2": i2, "q": q}
+    return noted(pd.DataFrame(columns | {"scale": one_scale(fit.question, len(masks))}, copy=False))
 
 
 def _choices(fit: Any) -> tuple[str | float, np.ndarray | None]:

@@ -35,8 +35,8 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     pandas.DataFrame
         term, kind ("variance" or "correlation"), level, estimate, ci_low, ci_high, and ``low_open``, ``high_open``: whether the
         likelihood never falls far enough on that side, so that the limit is the end of the range (zero for a variance, its end
-        for a correlation) or infinite. A correlation that is not estimable has no interval, and a component that was held at a
-        given value no row.
+        for a correlation) or infinite; ``scale`` names what the three are on. A
+        correlation that is not estimable has no interval, and a component that was held at a given value no row.
 
     Raises
     ------
@@ -88,7 +88,9 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
             ends = shape.rho_range()
             limits = (ends[0] if low is None else low, ends[1] if high is None else high)
             rows.append((term.name, "correlation", names[i], rho, *limits, low is None, high is None))
-    return pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "ci_low", "ci_high", "low_open", "high_open"])
+    found = pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "ci_low", "ci_high", "low_open", "high_open"])
+    scales = {"variance": f"{fit.question.facts.analysis_name}, squared", "correlation": "correlation"}
+    return found.assign(scale=found["kind"].map(scales))
 
 
 def _variance(fit: MultivariateResult, number: int, i: int, level: float) -> tuple[float | None, float | None]:
