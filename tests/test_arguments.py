@@ -18,15 +18,15 @@ IN_ORDER = """
     n_control x z p direction names random structure variances correlations R rho phi zero to add drop00 add_to_estimate
     vtype correct pool_add model heterogeneity nAGQ baseline coding study_effects correlation curve at order tau mu beta
     class_sd baseline_prior baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean
-    method tau2 common_tau2 kind test df level interval omnibus weights null p_effect p_heterogeneity question missing
-    prediction tau2_interval tau2_limits studies on reestimate check components note exact runs draws tune chains thin seed
-    parameters backend jobs done
+    method tau2 common_tau2 kind test df level interval omnibus weights truncation null p_effect p_heterogeneity question
+    missing prediction tau2_interval tau2_limits studies on reestimate check components note exact runs draws tune chains
+    thin seed parameters backend jobs done
 """
 ORDER = tuple(IN_ORDER.split())
 # arguments of conversions, figures and priors, which follow the formula or the figure
 FOLLOWING = """
     alt ax ax_or_fig baseline_risk bins centre chi2 close cluster column comparison continuity d data df distribution dpi
-    estimate events f failed family fit fixed flag_note formats high index known level log low maximum mean measure median
+    estimate events f failed family fit fixed flag_note formats found high index known level log low maximum mean measure median
     method minimum moderator n n1 n2 notes odds_ratio outcome p phi post posterior priors probability q1 q3
     question r results_by_week rho row sd sd_change sd_post sd_pre sections share show_prediction sign skew_test stem t tau2
     title top total unit usable v value values weighted width x xlim y z
@@ -55,7 +55,7 @@ MEANS: dict[str, set[str]] = {
 }  # fmt: skip
 OPTIONS = {name for name, x in vars(params).items() if get_origin(x) is Literal}
 MODELS, OTHERS = (
-    ("vfmeta", "vfmeta.bayes", "vfmeta.bayes.models", "vfmeta.networks"),
+    ("vfmeta", "vfmeta.bayes", "vfmeta.bayes.models", "vfmeta.networks", "vfmeta.appraisal"),
     ("vfmeta.plots", "vfmeta.convert", "vfmeta.priors"),
 )
 # they sample with PyMC, or only describe what is sampled: compiling takes seconds

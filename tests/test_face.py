@@ -17,7 +17,15 @@ import vfmeta as vf
 from vfmeta.core import params
 from vfmeta.core.params import choice
 
-LAZY = ("vfmeta", "vfmeta.bayes", "vfmeta.bayes.models", "vfmeta.plots", "vfmeta.evidence")
+LAZY = (
+    "vfmeta",
+    "vfmeta.bayes",
+    "vfmeta.bayes.models",
+    "vfmeta.plots",
+    "vfmeta.evidence",
+    "vfmeta.networks",
+    "vfmeta.appraisal",
+)
 OPTIONS = {name: x for name, x in vars(params).items() if get_origin(x) is Literal}
 
 

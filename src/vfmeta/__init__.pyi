@@ -1,3 +1,4 @@
+from . import appraisal as appraisal
 from . import bayes as bayes
 from . import convert as convert
 from . import evidence as evidence

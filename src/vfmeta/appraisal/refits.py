@@ -45,7 +45,17 @@ _REFUSED = {
     "NetworkResult": "its rows are parts of trials; fit the network without the trial.",
     "NetworkPosterior": "its rows are parts of trials; fit the network without the trial.",
 } | dict.fromkeys(
-    ("BootstrapResult", "PermutationResult", "ModelAverage", "PowerScaling", "LeaveOneOut", "PredictiveCheck"),
+    (
+        "BootstrapResult",
+        "CombinedPValues",
+        "Directions",
+        "EffectRange",
+        "LeaveOneOut",
+        "ModelAverage",
+        "PermutationResult",
+        "PowerScaling",
+        "PredictiveCheck",
+    ),
     "ask it of the fit or posterior it was made from.",
 )
 

@@ -1,5 +1,8 @@
+from ._albatross import albatross as albatross
 from ._alt_text import alt_text as alt_text
 from ._bubble import bubble as bubble
+from ._effect_direction import effect_direction as effect_direction
+from ._effect_direction import harvest as harvest
 from ._evidence_map import gap_map as gap_map
 from ._forest import forest as forest
 from ._network import network_graph as network_graph

@@ -30,6 +30,8 @@ VERBS: dict[str, dict[str, Verb]] = {
     "plot": {
         "FrequentistResult": _FOREST,
         "BayesianResult": Verb("vfmeta.plots:posterior", "post"),
+        "CombinedPValues": Verb("vfmeta.plots:albatross", "found"),
+        "Directions": Verb("vfmeta.plots:effect_direction", "found"),
         "NetworkResult": Verb("vfmeta.plots:network_graph"),
         "RegressionResult": Verb("vfmeta.plots:bubble"),
     },

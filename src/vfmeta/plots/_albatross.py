@@ -1,0 +1,95 @@
+"""Albatross plot: p values over the number of patients, with the effects that would give them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.plots.style import STYLE, applied, plain_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SMD = (0.2, 0.5, 0.8)
+
+
+def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
+    """One-sided p values of trials over their size, with contours of equal standardised effects.
+
+    Parameters
+    ----------
+    found : CombinedPValues
+        From `vfmeta.appraisal.combine_p_values` with ``n``; trials without a size are named and not drawn.
+    ax : matplotlib Axes, optional
+    title : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Notes
+    -----
+    To the right trials favour the stated side, to the left the other. Along a contour the standardised mean difference d of two
+    equal arms is the same: N = z^2 (8 + d^2) / (2 d^2), from its variance 4 / N + d^2 / (2 N) (Harrison et al. 2017, Res Synth
+    Methods 8:281-289). Contours are a guide to size, no estimates.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> found = vf.appraisal.combine_p_values(p=[0.011, 0.2, 0.04, 0.6], n=[80, 50, 120, 36])
+    >>> axes = vf.plots.albatross(found)
+    """
+    from scipy.special import ndtri
+
+    if not all(hasattr(found, name) for name in ("p", "sizes", "truncation")):
+        raise InputError(f"albatross: a {type(found).__name__} was given; give what vf.appraisal.combine_p_values returned.")
+    sized = np.isfinite(found.sizes) & (found.p > 0) & (found.p < 1)
+    if not sized.any():
+        raise InputError("albatross: no trial has a size and a p value between 0 and 1; give n= to combine_p_values.")
+    z = -ndtri(found.p[sized])
+    n = found.sizes[sized]
+    low, high = 0.6 * n.min(), 1.7 * n.max()
+    reach = max(2.2, 1.1 * float(np.abs(z).max()))
+    with applied():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(6.2, 3.8), facecolor="white").add_axes((0.1, 0.15, 0.86, 0.74))
+        grid = np.linspace(0.01, reach, 400)
+        for d, style in zip(SMD, ((0, (1, 2)), (0, (4, 2)), "-"), strict=True):
+            size = grid**2 * (8 + d**2) / (2 * d**2)
+            inside = (size >= low) & (size <= high)
+            for sign in (-1, 1):
+                ax.plot(
+                    sign * grid[inside], size[inside], color=STYLE["prediction"], lw=0.9, ls=style, gid=f"contour {sign * d}"
+                )
+            if inside.any():
+                at = np.flatnonzero(inside)[-1]
+                ax.annotate(
+                    f"d = {d:g}", (grid[at], size[at]), (0, 3), textcoords="offset points", fontsize=STYLE["small"],
+                    color=STYLE["muted"], ha="center",
+                )  # fmt: skip
+        ax.scatter(z, n, s=26, color=STYLE["frequentist"], ec="white", lw=0.5, zorder=3, gid="trials")
+        ax.axvline(0, color=STYLE["null"], lw=0.8, gid="null")
+        ax.set(yscale="log", ylim=(low, high * 1.12), xlim=(-reach, reach))
+        ends = [0.5, 0.1, 0.01, 0.001, 1e-4, 1e-6]
+        ticks = [p for p in ends if -ndtri(p) <= reach]
+        places = [*(-ndtri(p) for p in ticks), *(ndtri(p) for p in ticks[1:])]
+        ax.set_xticks(places, [f"{p:g}" for p in (*ticks, *ticks[1:])])
+        counts = [c for c in (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if low <= c <= high]
+        ax.set_yticks(counts, [f"{c:g}" for c in counts])
+        ax.set_yticks([], minor=True)
+        ax.set_ylabel("patients", fontsize=STYLE["text"])
+        ax.set_xlabel("one-sided p towards the other side   |   towards the stated side", fontsize=STYLE["text"])
+        plain_axes(ax)
+        lost = [x for x, there in zip(found.labels, sized.tolist(), strict=True) if not there]
+        if lost:
+            ax.text(
+                1.0, 1.01, f"no size or p of 0 or 1: {', '.join(lost)}", transform=ax.transAxes, ha="right", va="bottom",
+                fontsize=STYLE["small"], color=STYLE["muted"],
+            )  # fmt: skip
+        if title:
+            ax.set_title(title, fontsize=STYLE["title"], loc="left")
+    return ax

@@ -1,0 +1,183 @@
+"""Effect direction plot and harvest plot: which way each trial points, by outcome."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.plots.style import STYLE, applied
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MARKS = {1: ("^", "favours the experimental arm"), -1: ("v", "favours the control arm"), 0: ("D", "neither, or both ways")}
+_ROW = 1.9  # heights of a bar, with its label
+_SIZES = ((50, 28.0, "below 50"), (300, 62.0, "50 to 300"), (math.inf, 120.0, "above 300"))
+
+
+def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
+    """Trials in rows, outcomes in columns: an arrow up where a trial favours the experimental arm, down where the control.
+
+    Parameters
+    ----------
+    found : Directions
+        From `vfmeta.appraisal.direction_of_effect`.
+    ax : matplotlib Axes, optional
+    title : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Notes
+    -----
+    After Thomson & Thomas 2013 (Res Synth Methods 4:95-101), without significance (Boon & Thomson 2021, Res Synth Methods
+    12:29-33): shape and colour say the direction, size the patients of the experimental arm (below 50, 50 to 300, above 300;
+    an empty mark where they are unknown). A dash is a trial that does not say.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> found = vf.appraisal.direction_of_effect(direction=[1, 1, -1, None], n=[40, 120, 350, 20], study=list("abcd"))
+    >>> axes = vf.plots.effect_direction(found)
+    """
+    _checked(found, "effect_direction")
+    trials = list(dict.fromkeys(found.labels))
+    with applied():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            size = (max(4.6, 3.0 + 1.3 * len(found.terms)), 1.3 + 0.24 * len(trials))
+            ax = plt.figure(figsize=size, facecolor="white").add_axes((0.02, 0.02, 0.96, 0.96))
+        column = {t: j for j, t in enumerate(found.terms)}
+        for label, outcome, way, n in zip(found.labels, found.outcomes, found.direction, found.sizes, strict=True):
+            _mark(ax, float(column[outcome]), float(trials.index(label)), way, n)
+        for i, trial in enumerate(trials):
+            ax.text(-0.75, i, trial, ha="right", va="center", fontsize=STYLE["text"])
+        for term, j in column.items():
+            at = found.terms.index(term)
+            ax.text(j, -1, term, ha="center", va="bottom", fontsize=STYLE["heading"], fontweight="bold")
+            ax.text(
+                j, len(trials) + 0.1, f"{found.favourable[at]:.0f} of {found.directed[at]:.0f}", ha="center", va="center",
+                fontsize=STYLE["text"],
+            )  # fmt: skip
+        ax.text(-0.75, len(trials) + 0.1, "favour the experimental arm", ha="right", va="center", fontsize=STYLE["text"])
+        ax.axhline(len(trials) - 0.45, color=STYLE["faint_rule"], lw=0.8)
+        _legend(ax)
+        ax.set(xlim=(-3.2, len(found.terms) - 0.2), ylim=(len(trials) + 2.6, -2 - bool(title)))
+        ax.set_axis_off()
+        if title:
+            ax.text(-3.1, -2, title, fontsize=STYLE["title"], va="bottom")
+    return ax
+
+
+def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
+    """Bars of the trials by direction: a panel an outcome, the height of a bar the patients of its experimental arm.
+
+    Parameters
+    ----------
+    found : Directions
+        From `vfmeta.appraisal.direction_of_effect`.
+    ax : matplotlib Axes, optional
+    title : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Notes
+    -----
+    After Ogilvie et al. 2008 (BMC Med Res Methodol 8:8). Trials of unknown size are drawn as short empty bars.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> found = vf.appraisal.direction_of_effect(direction=[1, 1, -1, 0], n=[40, 120, 350, 20], study=list("abcd"))
+    >>> axes = vf.plots.harvest(found)
+    """
+    _checked(found, "harvest")
+    known = found.sizes[np.isfinite(found.sizes)]
+    most = float(known.max()) if len(known) else 1.0
+    with applied():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(6.4, 0.9 + 1.5 * len(found.terms)), facecolor="white").add_axes((0.02, 0.1, 0.96, 0.82))
+        wide = 1.0
+
+        def _largest(i: int) -> tuple[float, int]:
+            return -float(np.nan_to_num(found.sizes[i])), i
+
+        for row, term in enumerate(found.terms):
+            base = _ROW * (len(found.terms) - 1 - row)
+            mine = [i for i, outcome in enumerate(found.outcomes) if outcome == term]
+            for place, way in enumerate((-1, 0, 1)):
+                those = sorted(
+                    (i for i in mine if found.direction[i] == way), key=lambda i: (-np.nan_to_num(found.sizes[i]), i)
+                )
+                for step, i in enumerate(those):
+                    size, x = found.sizes[i], 0.32 * step + place * _room(found)
+                    height = 0.1 + 0.9 * size / most if math.isfinite(size) else 0.1
+                    colour = _colour(way)
+                    ax.bar(
+                        x, height, 0.24, bottom=base, color=colour if math.isfinite(size) else "white", ec=colour, gid="trial"
+                    )
+                    ax.text(
+                        x, base + height + 0.03, found.labels[i], rotation=60, fontsize=STYLE["small"], ha="left", va="bottom"
+                    )
+                    wide = max(wide, x)
+            ax.axhline(base, color=STYLE["rule"], lw=0.7)
+            if term:
+                ax.text(-0.35, base + 0.55, term, ha="right", va="center", fontsize=STYLE["heading"], fontweight="bold")
+        for place, (_, said) in zip(range(3), (_MARKS[-1], _MARKS[0], _MARKS[1]), strict=True):
+            ax.text(place * _room(found) - 0.1, -0.12, said, ha="left", va="top", fontsize=STYLE["text"])
+        right = max(wide + 0.9, 2 * _room(found) + 2.2)
+        ax.set(xlim=(-1.6 if any(found.terms) else -0.4, right), ylim=(-0.35, _ROW * len(found.terms) + 0.15))
+        ax.set_axis_off()
+        if title:
+            ax.set_title(title, fontsize=STYLE["title"], loc="left")
+    return ax
+
+
+def _room(found: Any) -> float:
+    """Width kept for the bars of one direction."""
+    counts = [
+        sum(o == t and w == way for o, w in zip(found.outcomes, found.direction, strict=True))
+        for t in found.terms for way in (-1, 0, 1)
+    ]  # fmt: skip
+    return max(2.3, 0.32 * max(counts) + 0.8)
+
+
+def _checked(found: Any, name: str) -> None:
+    if not all(hasattr(found, x) for x in ("direction", "outcomes", "favourable")):
+        raise InputError(f"{name}: a {type(found).__name__} was given; give what vf.appraisal.direction_of_effect returned.")
+
+
+def _colour(way: float) -> str:
+    return str(STYLE["frequentist"] if way == 1 else STYLE["bayesian"] if way == -1 else STYLE["prediction"])
+
+
+def _mark(ax: Axes, x: float, y: float, way: float, n: float) -> None:
+    if math.isnan(way):
+        ax.text(x, y, "–", ha="center", va="center", fontsize=STYLE["text"], color=STYLE["muted"])
+        return
+    size = next((s for most, s, _ in _SIZES if n <= most), 62.0) if math.isfinite(n) else 62.0
+    colour = _colour(way)
+    ax.scatter(x, y, s=size, marker=_MARKS[int(way)][0], color=colour if math.isfinite(n) else "white", ec=colour, gid="trial")
+
+
+def _legend(ax: Axes) -> None:
+    from matplotlib.lines import Line2D
+
+    ways = [Line2D([], [], ls="", marker=mark, color=_colour(way), ms=6, label=said) for way, (mark, said) in _MARKS.items()]
+    sizes = [
+        Line2D([], [], ls="", marker="^", color=STYLE["muted"], ms=math.sqrt(s), label=f"{said} patients")
+        for _, s, said in _SIZES
+    ]
+    ax.legend(
+        handles=[*ways, *sizes], loc="lower center", ncols=2, fontsize=STYLE["small"], frameon=False, borderaxespad=0,
+        columnspacing=1.2,
+    )  # fmt: skip
