@@ -36,6 +36,7 @@ def quiet() -> Any:
         yield
 
 
+@pytest.mark.slow
 def test_two_roads_agree_and_the_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert report([LIGHT, HEAVY]) == 0
     said = capsys.readouterr().out

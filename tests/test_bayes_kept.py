@@ -20,6 +20,7 @@ def draw() -> str:
     return repr(eval(f"bayes.sample({ASKED})", {"bayes": bayes, "priors": priors}).mu)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")
 def test_a_kept_model_draws_what_the_made_one_drew_and_loads_no_pymc(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(body: bytes) -> Any:

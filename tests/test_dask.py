@@ -57,6 +57,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_from_a_fresh_process(tmp_path: Path) -> None:
     script, given, made = tmp_path / "script.py", tmp_path / "in.pkl", tmp_path / "out.pkl"
     script.write_text(SCRIPT, encoding="utf-8")

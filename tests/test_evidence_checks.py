@@ -95,6 +95,7 @@ def drug(built: Any, out: Path) -> tuple[Record, str]:
     return record, text_of(summary.fragment(plan, [record], {}, trials))
 
 
+@pytest.mark.slow
 def test_a_failed_gate_is_in_the_result_and_on_the_page(
     toy_build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def test_only_public_names_are_shown_and_every_one_is_there() -> None:
             assert getattr(module, name) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 def test_no_submodule_takes_the_place_of_a_verb() -> None:
     for package in LAZY:

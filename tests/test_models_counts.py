@@ -130,6 +130,7 @@ def test_odds_ratio_against_brute_force(trials: list[tuple[float, ...]]) -> None
 MANY = [(520, 2000, 610, 2000), (310, 1500, 340, 1500)]
 
 
+@pytest.mark.slow
 def test_many_events_reach_the_exact_normal_model() -> None:
     table = vf.effect_size(
         "OR", data=pd.DataFrame(MANY, columns=["a", "n", "c", "m"]), events1="a", n1="n", events2="c", n2="m"
