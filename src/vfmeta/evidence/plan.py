@@ -152,14 +152,15 @@ class Choices(_Strict):
 
 
 class Sensitivity(Choices):
-    """One departure from the main analysis."""
+    """One departure from the main analysis; with another measure it stands beside the main one and is not counted again."""
 
     id: str = Identifier
     title: str
+    measure: TableMeasure | None = None
 
 
 class Analysis(Choices):
-    """One pool: an outcome, a time window, a measure."""
+    """One pool: an outcome, a time window, a measure. ``points`` of an SMD are the scale it is carried to."""
 
     id: Name
     title: str
@@ -178,18 +179,18 @@ class Analysis(Choices):
             raise ValueError(f"week {self.week} must lie inside window {self.window}")
         if len({s.id for s in self.sensitivity}) < len(self.sensitivity):
             raise ValueError("two sensitivity analyses share an id")
-        self._priors_suit_the_measure("", self)
+        self._priors_suit_the_measure("", self, self.measure)
         for i, s in enumerate(self.sensitivity):
-            self._priors_suit_the_measure(f"sensitivity {i + 1} ({s.id}), ", s)
+            self._priors_suit_the_measure(f"sensitivity {i + 1} ({s.id}), ", s, s.measure or self.measure)
         return self
 
-    def _priors_suit_the_measure(self, where: str, choices: Choices) -> None:
+    def _priors_suit_the_measure(self, where: str, choices: Choices, measure: str) -> None:
         from vfmeta.priors import stated as stated_priors
 
         for name in ("tau_prior", "mu_prior"):
             prior = getattr(choices, name)
             if prior is not None:
-                _say(partial(stated_priors.make, prior.model_dump(), self.measure), f"{where}{name}: ")
+                _say(partial(stated_priors.make, prior.model_dump(), measure), f"{where}{name}: ")
 
 
 class Plan(_Strict):

@@ -14,7 +14,7 @@ from vfmeta.core.files import write
 from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
-from vfmeta.evidence import fit
+from vfmeta.evidence import fit, points
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.folder import keep_only, tidy
 from vfmeta.evidence.plan import Analysis, Plan
@@ -127,7 +127,7 @@ def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
         for analysis in plan.analysis:
             for variant in ("", *(s.id for s in analysis.sensitivity)):
                 try:
-                    tables[plan.id, analysis.id, variant] = _table(plan, analysis, variant, trials)
+                    tables[plan.id, analysis.id, variant] = table_of(plan, analysis, variant, trials)
                 except InputError as error:
                     problems += _placed(error, plan, analysis, variant)
     if problems:
@@ -154,17 +154,21 @@ def choices_of(plan: Plan, analysis: Analysis, variant: str = "") -> dict[str, A
     return stated
 
 
-def _table(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> EffectTable:
+def table_of(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> EffectTable:
+    """The effect table of an analysis, or of a sensitivity analysis of it."""
     options = {k: v for k, v in choices_of(plan, analysis, variant).items() if k not in _FIT_ONLY}
+    measure = next((s.measure for s in analysis.sensitivity if s.id == variant and s.measure), analysis.measure)
+    # standard deviations are pooled as such: points are what they are carried to, and the threshold is one of points
+    carried = measure == "SMD" and options.pop("points", None) is not None
     return compare(
         trials,
         plan.experimental,
         plan.control,
         outcome=analysis.outcome,
-        measure=analysis.measure,
+        measure=measure,
         sides=plan.names,
         higher_is_worse=analysis.higher_is_worse,
-        mid_from=analysis.mid_from,
+        mid_from=None if carried else analysis.mid_from,
         **options,
     ).one_each()  # multi_arm = "each": every model of a plan then takes the comparisons of a trial as one
 
@@ -201,8 +205,11 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answ
     choices = choices_of(plan, analysis)
 
     def part(table: EffectTable, choices: dict[str, Any], name: str, variant: str) -> dict[str, Any]:
+        carried = None
+        if table.question.measure == "SMD" and len(table) > 1:
+            carried = points.spreads_of(trials, plan, table, choices, analysis.outcome)
         try:
-            return _part(table, choices, trials, lambda inputs: answered(inputs, variant), name)
+            return _part(table, choices, trials, lambda inputs: answered(inputs, variant), name) | {"points": carried}
         except InputError as error:
             raise InputError(_placed(error, plan, analysis, variant)) from error
 
@@ -222,7 +229,8 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answ
             found |= part(table, stated, "", s.id)
         data["sensitivity"].append(found)
     record = Record(json.loads(dumps(data)))
-    record.data["answer"], record.data["why"] = answer(record), why(record)
+    record.data["answer"] = " ".join(x for x in (answer(record), points.short(record)) if x)
+    record.data["why"] = why(record)
     return record
 
 

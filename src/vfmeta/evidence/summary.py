@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
+from vfmeta.evidence import points
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES, WHOLE, Plan
@@ -110,7 +111,8 @@ def plain_view(record: Record) -> dict[str, Any]:
     agrees, alarms = sampler(record)
     return {
         "title": record.title,
-        "lines": [x for x in lines if not x.startswith("Note: ")],  # notes stand with the other warnings
+        # notes stand with the other warnings
+        "lines": [*(x for x in lines if not x.startswith("Note: ")), *points.said(record)],
         "checks": [*said, *record.refused_checks, *([f"{agrees}."] if agrees else [])],
         "alarms": alarms,
     }

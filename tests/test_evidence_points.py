@@ -1,0 +1,105 @@
+"""Differences in standard deviations carried to points: whose SD, and what follows at the smallest and largest of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import vfmeta as vf
+from vfmeta.evidence import points
+from vfmeta.evidence.plan import load_plans
+from vfmeta.evidence.run import choices_of, table_of
+
+
+@pytest.fixture(scope="module")
+def trials() -> vf.Trials:
+    return vf.load_trials()
+
+
+def _asked(trials: vf.Trials, plan_id: str, analysis_id: str):
+    (plan,) = [p for p in load_plans() if p.id == plan_id]
+    (analysis,) = [a for a in plan.analysis if a.id == analysis_id]
+    return plan, analysis, table_of(plan, analysis, "", trials), choices_of(plan, analysis)
+
+
+def test_sd_of_the_printed_intervals(trials: vf.Trials) -> None:
+    """INVEST prints 0.7 (-0.3 to 1.7) of 68 and 63, VERTOS IV 0.41 (-0.33 to 1.15) of 91 and 89: t intervals."""
+    plan, analysis, table, choices = _asked(trials, "vertebroplasty_sham", "pain_1m")
+    found = points.spreads_of(trials, plan, table, choices, analysis.outcome)
+    assert found is not None
+    assert found["kind"] == "implied"
+    expected = {}
+    for label, width, n1, n2 in (("Kallmes 2009", 2.0, 68, 63), ("Firanescu 2018", 1.48, 91, 89)):
+        se = width / 2 / stats.t.ppf(0.975, n1 + n2 - 2)
+        expected[label] = (se / math.sqrt(1 / n1 + 1 / n2), n1 + n2 - 2)
+    assert {x["label"]: (x["sd"], x["df"]) for x in found["trials"]} == {k: pytest.approx(v) for k, v in expected.items()}
+    (a, m), (b, n) = expected.values()
+    assert found["sd"] == pytest.approx(math.sqrt((m * a**2 + n * b**2) / (m + n)))
+    assert (found["low"], found["high"]) == pytest.approx((min(a, b), max(a, b)))
+
+
+def test_printed_sds_of_final_scores_go_first_and_are_rescaled(trials: vf.Trials) -> None:
+    """Final SDs of 20 and 30 on 0-100 of 11 and 21 people are 2 and 3 on 0-10, pooled by 10 and 20 degrees of freedom."""
+    plan, analysis, table, choices = _asked(trials, "vertebroplasty_sham", "pain_1m")
+    (row, *_) = trials.figures["outcomes_continuous", "buchbinder2009", "pain_overall"]
+    made = {"week": 4.3, "value_type": "final", "use": "pool", "low_end": 0.0, "high_end": 100.0}
+    fields = {
+        name: getattr(row, name)
+        for name in ("study_id", "outcome_id", "week", "value_type", "use", "low_end", "high_end", "n", "sd")
+    }
+    arms = [SimpleNamespace(**{**fields, **made, "row_id": f"made-{arm}", "arm_id": arm, "sd": sd, "n": n})
+            for arm, sd, n in (("vp", 20.0, 11.0), ("sham", 30.0, 21.0))]  # fmt: skip
+    others = [
+        SimpleNamespace(**{**vars(arms[0]), "week": 52.0, "sd": 99.0}),
+        SimpleNamespace(**{**vars(arms[0]), "value_type": "change"}),
+    ]
+    world = SimpleNamespace(
+        figures={("outcomes_continuous", "buchbinder2009", "pain_overall"): [*arms, *others]},
+        interventions_in=trials.interventions_in, arm_list=trials.arm_list, slips={}, labels=trials.labels,
+    )  # fmt: skip
+    found = points.spreads_of(world, plan, table, choices, analysis.outcome)  # type: ignore[arg-type]
+    assert found is not None
+    assert found["kind"] == "printed"
+    assert found["sd"] == pytest.approx(math.sqrt((10 * 2**2 + 20 * 3**2) / 30))
+
+
+def test_the_sham_pool_at_one_month_is_about_0_7_points(trials: vf.Trials) -> None:
+    """Cochrane prints 0.7 points of benefit; the frequentist pool (-0.27) times an SD of 2.7."""
+    plan, analysis, table, choices = _asked(trials, "vertebroplasty_sham", "pain_1m")
+    found = points.spreads_of(trials, plan, table, choices, analysis.outcome)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vf.VfmetaWarning)
+        fit = vf.random_effects(table)
+    assert found is not None
+    assert fit.estimate * found["sd"] == pytest.approx(-0.72, abs=0.02)
+    record = SimpleNamespace(data={"points": found}, posterior=None, frequentist=fit)
+    assert points.short(record).startswith("Carried to 0 to 10 that is −0.72 (")  # type: ignore[arg-type]
+
+
+def test_no_sd_no_points(trials: vf.Trials) -> None:
+    plan, analysis, table, choices = _asked(trials, "vertebroplasty_usual_care", "pain_3m")
+    assert points.spreads_of(trials, plan, table, choices, analysis.outcome) is None
+    assert points.spreads_of(trials, plan, table, choices | {"points": None}, analysis.outcome) is None
+
+
+def test_probabilities_beyond_half_a_point_to_two() -> None:
+    """A normal posterior of mean -1 and SD 0.5 exceeds a benefit of 0.5, 1, 1.5 and 2 points with 84%, 50%, 16% and 2%."""
+    grid = np.linspace(-4, 2, 2001)
+    post = SimpleNamespace(grid=grid, density=stats.norm.pdf(grid, -1, 0.5))
+    question = vf.Question(measure="MD", higher_is_worse=True, points=(0, 10))
+    record = SimpleNamespace(data={}, posterior=post, question=question)
+    (said,) = points.thresholds(record)  # type: ignore[arg-type]
+    assert said.endswith("exceeds 0.5, 1, 1.5 and 2 points of 0 to 10: 84%, 50%, 16%, 2%.")
+    turned = SimpleNamespace(
+        data={}, posterior=SimpleNamespace(grid=-grid[::-1], density=post.density[::-1]),
+        question=dataclasses.replace(question, higher_is_worse=False),
+    )  # fmt: skip
+    assert points.thresholds(turned) == [said]  # type: ignore[arg-type]
+    other = SimpleNamespace(data={}, posterior=post, question=dataclasses.replace(question, points=(0, 100)))
+    assert points.thresholds(other) == []  # type: ignore[arg-type]
