@@ -178,7 +178,8 @@ class TauMarginal(MarginalPosterior):
     def mode(self) -> float:  # type: ignore[override]
         """Highest point of the density; zero where it falls from the start."""
         top = self.quantile(np.array([0.9995]))[0]
-        x = np.unique(np.concatenate([np.linspace(0, top, 400), self.quantile(np.linspace(0.0005, 0.9995, 200))]))
+        nodes = self._grid.tau[(self._grid.mass > 1e-12) & (self._grid.tau < top)]
+        x = np.unique(np.concatenate([np.linspace(0, top, 400), nodes]))
         h = self._log(x)
         j = int(np.argmax(h))
         best, height = float(x[j]), float(h[j])

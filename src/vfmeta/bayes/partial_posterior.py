@@ -2,7 +2,8 @@
 
     y_i ~ N(theta_i, v_i),  theta_i ~ N(mu, tau^2);  of some trials it is known only that low_i < y_i < high_i.
 
-Over log tau run the panels of every exact posterior here; inside, the mean is integrated on panels of its own.
+Where v_i is unknown, it is summed over with the SD of the instrument (`instrument_sd`). Over log tau run the panels of every
+exact posterior here; inside, the mean is integrated on an even grid.
 """
 
 from __future__ import annotations
@@ -13,14 +14,21 @@ from collections.abc import Callable
 import numpy as np
 from numpy.polynomial import Chebyshev
 
+from vfmeta.bayes.instrument_sd import Hidden
 from vfmeta.bayes.marginals import MarginalPosterior, solve_tau
 from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.kernels import mean_panels, normal_mixture, reports
 from vfmeta.kernels.mixtures import ORDER, W, X
+from vfmeta.kernels.quadrature import gauss
 from vfmeta.priors import MuPrior, TauPrior
 
 _LEAST = 1e-14  # share of a panel in the mass of its tau below which it is left out
+_FORM = 5  # place of the forms of reports among the data
+_NIL = 60.0  # log units below the top at which a density of tau need not be told well
+_NODES = 36  # of tau, at which the posterior of the mean is held
 _STILL = 2.5e-3  # share of the smallest variance of a mean below which all is a cubic in tau^2
+_POINTS = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
+_TO_SERIES = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, 15))
 _Both = tuple[np.ndarray, np.ndarray]
 
 
@@ -51,7 +59,7 @@ class PanelMarginal(MarginalPosterior):
             with np.errstate(divide="ignore", invalid="ignore"):
                 new = x - miss / density
             new = np.where((new > a) & (new < b), new, (a + b) / 2)
-            if np.all((np.abs(new - x) < 1e-13 * (self._ends[1] - self._ends[0])) | (miss == 0)):
+            if np.all((np.abs(new - x) < 1e-12 * (self._ends[1] - self._ends[0])) | (miss == 0)):
                 break
             x = np.where(miss == 0, x, new)
         return self._centre + x
@@ -71,54 +79,65 @@ class PanelMarginal(MarginalPosterior):
 
 
 class _Given:
-    """Log integral over mu, and mean and SD of mu, given tau; (m,) to (3, m).
+    """Log integral over mu, mean and SD of mu, and the ends of what counts, given tau; (m,) to (5, m).
 
-    Up to tau = ``still`` all three are cubics in tau^2 through four points; what was asked before is kept.
+    All are smooth in log tau: they are held as Chebyshev series of sixteen terms on panels, halved until the last terms vanish,
+    from tau = ``still`` on, up to as far as is asked. Up to there all are cubics in tau^2 through four points.
     """
 
-    def __init__(self, data: tuple[np.ndarray, ...], still: float) -> None:
-        self._data, self.still = data, still
-        self._kept: dict[float, tuple[float, ...]] = {}
+    def __init__(self, data: tuple[np.ndarray, ...], still: float, prior: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._data, self.still, self._prior, self._top = data, still, prior, -math.inf
+        self._deepest = 8 if data[_FORM].size == 0 else 2
+        self._fine = 1e-9 if data[_FORM].size == 0 else 1e-6
         at = (0.5 - 0.5 * np.cos(np.pi * (np.arange(4) + 0.5) / 4)) * still**2
-        self._cubic = np.linalg.solve(np.vander(at / still**2), self._solve(np.sqrt(at)).T)
+        self._cubic = np.linalg.solve(np.vander(at / still**2), self.solve(np.sqrt(at)).T)
+        self._ends = [math.log(still)]
+        self._series: list[np.ndarray] = []
 
     def __call__(self, tau: np.ndarray) -> np.ndarray:
-        out = np.vander(np.minimum(tau / self.still, 1) ** 2, 4) @ self._cubic
         far = np.flatnonzero(tau > self.still)
-        new = np.array([t for t in tau[far].tolist() if t not in self._kept])
-        if len(new):
-            self._kept.update(zip(new.tolist(), self._solve(new).T.tolist(), strict=True))
-        if len(far):
-            out[far] = [self._kept[t] for t in tau[far].tolist()]
-        return out.T
+        if len(far) == 0:
+            return (np.vander((tau / self.still) ** 2, 4) @ self._cubic).T
+        out = np.empty((5, len(tau)))
+        u = np.log(tau[far])
+        top = u.max()
+        while self._ends[-1] < top:
+            self._hold(self._ends[-1], 1.5, 0)
+        out[:, far] = reports.series_at(u, np.array(self._ends), np.array(self._series))
+        if len(far) < len(tau):
+            near = tau <= self.still
+            out[:, near] = (np.vander((tau[near] / self.still) ** 2, 4) @ self._cubic).T
+        return out
 
-    def _solve(self, tau: np.ndarray) -> np.ndarray:
-        out = np.empty((3, len(tau)))
+    def _hold(self, left: float, width: float, depth: int) -> None:
+        tau = np.exp(left + width * (_POINTS + 1) / 2)
+        found = self.solve(tau)
+        height = (found[0] + self._prior(tau) + np.log(tau)).max()
+        self._top = max(self._top, height)
+        series = _TO_SERIES @ found.T
+        last = np.abs(series[-2:]).sum(0)
+        rough = last[0] > self._fine + 1e-14 * abs(series[0, 0]) or max(last[1:3]) > self._fine * found[2].min()
+        if rough and depth < self._deepest and height > self._top - _NIL:
+            self._hold(left, width / 2, depth + 1)
+            self._hold(left + width / 2, width / 2, depth + 1)
+        else:
+            self._ends.append(left + width)
+            self._series.append(series)
+
+    def solve(self, tau: np.ndarray) -> np.ndarray:
+        out = np.empty((5, len(tau)))
         reports.given_tau(tau, *self._data, out)
         if np.isnan(out[0]).any():
             raise ConvergenceError("The posterior density of the mean has no end within reach; name a tighter prior of mu.")
         return out
 
 
-def _fewer(nodes: np.ndarray, mass: np.ndarray, still: float, second: bool) -> _Both:
-    """Nodes of tau that count; those up to ``still`` become two, of the same first moments in tau^2 (Gauss)."""
-    keep = mass > 1e-12
-    if second:
-        keep |= mass * nodes**2 > 1e-12 * (mass * nodes**2).sum()
-    small = nodes <= still
-    far = keep & ~small
-    nodes, mass, t2, p = nodes[far], mass[far], nodes[small] ** 2, mass[small]
-    if p.sum() > 1e-14:
-        total = p.sum()
-        one = (p @ t2) / total
-        two, three = (p @ (t2 - one) ** 2) / total, (p @ (t2 - one) ** 3) / total
-        skew = three / two / 2
-        reach = math.sqrt(skew**2 + two)
-        low, high = skew - reach, skew + reach
-        share = high / (high - low)
-        nodes = np.concatenate([np.sqrt(np.maximum([one + low, one + high], 0)), nodes])
-        mass = np.concatenate([[total * share, total * (1 - share)], mass])
-    return nodes, mass / mass.sum()
+def _fewer(nodes: np.ndarray, mass: np.ndarray, v: np.ndarray) -> _Both:
+    """Few nodes of tau for many, with the same moments of log(1 + tau^2 / v), v typical (Gauss)."""
+    keep = mass > 1e-15
+    typical = float(np.exp(np.log(v).mean()))
+    x, p = gauss(np.log1p(nodes[keep] ** 2 / typical), mass[keep] / mass[keep].sum(), _NODES)
+    return np.sqrt(typical * np.maximum(np.expm1(x), 0)), p
 
 
 class PartialPosterior:
@@ -131,6 +150,8 @@ class PartialPosterior:
     low, high : ndarray of shape (k,)
         Limits between which an estimate that is not printed lay.
     tau, mu : priors
+    hidden : Hidden, optional
+        Reports whose sampling variance is unknown; ``v`` and limits that hang on it then stand for a typical one.
 
     Attributes
     ----------
@@ -147,33 +168,43 @@ class PartialPosterior:
         Log of the joint density and probability of what was reported; None when a prior is improper.
     """
 
-    def __init__(self, y: np.ndarray, v: np.ndarray, low: np.ndarray, high: np.ndarray, tau: TauPrior, mu: MuPrior) -> None:
-        printed = ~np.isnan(y)
+    def __init__(
+        self, y: np.ndarray, v: np.ndarray, low: np.ndarray, high: np.ndarray, tau: TauPrior, mu: MuPrior,
+        hidden: Hidden | None = None,
+    ) -> None:  # fmt: skip
+        hidden = hidden or Hidden.none()
+        known = np.ones(len(y), dtype=bool)
+        known[hidden.places] = False
+        printed, bounded = ~np.isnan(y) & known, np.isnan(y) & known
         tail = tau.tail + _bounded(y, low, high) - (not mu.proper)
         refuse_one_sided(y, low, high, tail, tau, mu)
-        self._centre = float(y[printed][np.argmin(v[printed])]) if printed.any() else 0.0
+        # standard errors that are summed over count in units of no difference
+        self._centre = float(y[printed][np.argmin(v[printed])]) if printed.any() and known.all() else 0.0
         logw, mean, precision = mu.components(y[printed] if printed.any() else np.zeros(1), v)
         mean = mean - self._centre if mu.proper else mean
         here = y - self._centre, low - self._centre, high - self._centre
         data = (
-            here[0][printed], v[printed], here[1][~printed], here[2][~printed], v[~printed], logw, mean, precision,
+            here[0][printed], v[printed], here[1][bounded], here[2][bounded], v[bounded], *hidden.arrays, logw, mean, precision,
         )  # fmt: skip
-        given = _Given(data, math.sqrt(_STILL * v.min() / len(v)))
+        ends = np.concatenate([here[0][printed], mean if mu.proper else [], *(x[np.isfinite(x)] for x in here[1:])])
+        spread = float(np.ptp(ends)) if len(ends) else 0.0
+        scales = [math.sqrt(v.min()), math.sqrt(v.max()), spread]
+        given = _Given(data, math.sqrt(_STILL * v.min() / len(v)), lambda t: tau.log_density(t, v))
 
         def log_density(t: np.ndarray) -> np.ndarray:
             return tau.log_density(t, v) + given(t)[0]
 
         def wobble(t: np.ndarray) -> np.ndarray:
-            m, s = given(t.ravel())[1:].reshape(2, *t.shape)
+            m, s = given(t.ravel())[1:3].reshape(2, *t.shape)
             return np.ptp(m, axis=1) / s.min(axis=1)
 
-        ends = np.concatenate([here[0][printed], mean if mu.proper else [], *(x[np.isfinite(x)] for x in here[1:])])
-        spread = float(np.ptp(ends)) if len(ends) else 0.0
-        self.tau, nodes, mass, self.log_mass = solve_tau(
-            tau, log_density, wobble, [math.sqrt(v.min()), math.sqrt(v.max()), spread], tail
-        )
-        nodes, mass = _fewer(nodes, mass, given.still, tail > 2)
-        self._hold(nodes, mass, data)
+        self.tau, nodes, mass, self.log_mass = solve_tau(tau, log_density, wobble, scales, tail)
+        nodes, mass = _fewer(nodes, mass, v)
+        found = given(nodes)
+        spare = 0.05 * (found[4] - found[3])  # the ends are on a grid, and no smooth function of tau
+        found[3] -= spare
+        found[4] += spare
+        self._hold(nodes, mass, data, found)
         runs = self._tau
         proper = tau.proper and mu.proper
         self.log_marginal_likelihood = self.log_mass if proper else None
@@ -198,15 +229,13 @@ class PartialPosterior:
         both = normal_mixture.quantiles(prob, self._mass, np.tile(self._study_mean, (2, 1)), np.tile(self._study_sd, (2, 1)))
         return both[:k] + self._centre, both[k:] + self._centre
 
-    def _hold(self, nodes: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...]) -> None:
+    def _hold(self, nodes: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], given: np.ndarray) -> None:
         """The posterior of mu on panels for every node of tau, in order."""
-        log_mass = np.empty((3, len(nodes)))
-        reports.given_tau(nodes, *data, log_mass)
         room = 24 * len(nodes)
         while True:
             left, width, held = np.empty(room), np.empty(room), np.empty((room, ORDER))
             node, part = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-            n = reports.posterior_panels(nodes, mass, *data, log_mass[0], _LEAST, left, width, node, part, held)
+            n = reports.posterior_panels(nodes, mass, *data, given, _LEAST, left, width, node, part, held)
             if n >= 0:
                 break
             room *= 4

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
-from vfmeta.core.origin import Origin
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import ReportKind, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.effects.columns import Rows, aligned, as_frame, look_up
 from vfmeta.effects.reading import is_table
 
-COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction")
+COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction", "instrument", "score")
+_NO_SE = "give it, or (for a mean difference) the sizes of both arms, n1 and n2, from which the SD of the instrument makes one"
 USUAL_LEVEL = 0.05  # what "significant" means where a trial does not say
 
 
@@ -27,6 +28,10 @@ class Reports:
 
     ``y`` is the printed estimate, or the one that a printed p value and the standard error make, NaN where there is none; the
     estimate then lay between ``low`` and ``high``. ``given`` holds the columns as they were given, empty cells as NaN.
+
+    Where the standard error is unknown ``se`` is NaN, ``unit`` is that of an SD of 1 (NaN where it is known), ``instruments``
+    names what the SD is of, and ``y``, ``low`` and ``high`` are in standard errors, but for a printed ``y``. ``cut`` is a bound
+    on the standard error that a printed estimate and words make: an upper one if positive, a lower one if negative.
     """
 
     kinds: tuple[str, ...]
@@ -39,6 +44,9 @@ class Reports:
     question: Question
     details: tuple[dict[str, Any], ...]
     origin: Origin
+    unit: np.ndarray
+    instruments: tuple[str, ...]
+    cut: np.ndarray
 
     @property
     def k(self) -> int:
@@ -89,23 +97,60 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
         for name in ("y", "se", "n1", "n2", "p")
     }
     given["direction"] = _directions(values.get("direction"), k, shown["direction"], labels, question, problems)
-    y, low, high = np.full(k, np.nan), np.full(k, -np.inf), np.full(k, np.inf)
+    unit = np.sqrt(1 / given["n1"] + 1 / given["n2"])
+    instruments = instrument_names(values.get("instrument"), values.get("score"), k)
+    sized = question.measure == "MD" and question.null_effect == 0 and not np.isnan(unit).all()
+    y, low, high, cut = np.full(k, np.nan), np.full(k, -np.inf), np.full(k, np.inf), np.full(k, np.nan)
     known = {p.partition(": ")[0] for p in problems}
+    unsized = []
     for i, kind in enumerate(kinds):
         row = {name: float(x[i]) for name, x in given.items()}
-        faults = _faults(kind, row, question)
+        faults = _faults(kind, row, question, sized)
         placed = [(cells.place(i, labels, shown[c]), said) for c, said in faults]
         problems += [at + said for at, said in placed if at[:-2] not in known]
-        if not faults and kind:
-            y[i], low[i], high[i] = _said(kind, row, question.null_effect or 0.0)
-            if kind == "p_exact" and math.isnan(row["se"]):
-                given["se"][i] = abs(row["y"] - (question.null_effect or 0.0)) / z_of(row["p"])
+        if faults or not kind:
+            continue
+        null = question.null_effect or 0.0
+        if kind == "p_exact" and math.isnan(row["se"]) and not math.isnan(row["y"]):
+            given["se"][i] = row["se"] = abs(row["y"] - null) / z_of(row["p"])
+        if math.isnan(row["se"]):
+            if math.isnan(unit[i]):
+                unsized.append(i)
+            y[i], low[i], high[i], cut[i] = _in_errors(kind, row)
+        else:
+            unit[i] = np.nan
+            y[i], low[i], high[i] = _said(kind, row, null)
     if problems:
         raise InputError(problems)
-    origin = Rows(k, data if is_table(data) else frame).origin(np.arange(k), ())
+    kept, lost = _without_sizes(unsized, k, labels)
+    origin = Rows(k, data if is_table(data) else frame).origin(kept, lost)
     sides = {"n_experimental": given["n1"], "n_control": given["n2"]}
-    details = tuple({name: float(n[i]) for name, n in sides.items() if not math.isnan(n[i])} for i in range(k))
-    return Reports(kinds, y, given["se"], low, high, given, labels, question, details if any(details) else (), origin)
+    details = tuple({name: float(n[i]) for name, n in sides.items() if not math.isnan(n[i])} for i in kept.tolist())
+    return Reports(
+        tuple(kinds[i] for i in kept), y[kept], given["se"][kept], low[kept], high[kept],
+        {name: x[kept] for name, x in given.items()}, tuple(labels[i] for i in kept), question, details if any(details) else (),
+        origin, unit[kept], tuple(instruments[i] for i in kept), cut[kept],
+    )  # fmt: skip
+
+
+def instrument_names(instrument: Any, score: Any, k: int) -> tuple[str, ...]:
+    """What the SDs of rows are of: the instrument and the kind of score, "" where neither is named."""
+
+    def texts(values: Any) -> list[str]:
+        return [""] * k if values is None else ["" if cells.is_missing(x) else str(x).strip() for x in values]
+
+    return tuple(", ".join(x for x in pair if x) for pair in zip(texts(instrument), texts(score), strict=True))
+
+
+def _without_sizes(rows: list[int], k: int, labels: Sequence[str]) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
+    """Places of the rows that are kept, and those left out as neither their standard error nor their sizes are known."""
+    why = "neither a standard error nor the sizes of both arms are known"
+    lost = tuple(LeftOut(study_id=labels[i], label=labels[i], reason=why) for i in rows)
+    if len(rows) == k:
+        raise InputError(f"Nothing is left to pool: of every trial {why}.")
+    if rows:
+        warn(f"Left out: {', '.join(labels[i] for i in rows)}; {why}.")
+    return np.delete(np.arange(k), rows), lost
 
 
 def z_of(p: float) -> float:
@@ -155,8 +200,8 @@ def _directions(values: Any, k: int, shown: str, labels: Sequence[str], question
     return out
 
 
-def _faults(kind: str, row: dict[str, float], question: Question) -> list[tuple[str, str]]:
-    """What a report of this kind lacks or contradicts: (column, sentence)."""
+def _faults(kind: str, row: dict[str, float], question: Question, sized: bool) -> list[tuple[str, str]]:
+    """What a report of this kind lacks or contradicts: (column, sentence); ``sized``: arm sizes may make a standard error."""
     has = {name: not math.isnan(x) for name, x in row.items()}
     null = question.null_effect or 0.0
     out: list[tuple[str, str]] = []
@@ -184,22 +229,19 @@ def _faults(kind: str, row: dict[str, float], question: Question) -> list[tuple[
             out.append(("y", "an estimate of no difference has no standard error that a p value could tell."))
     elif kind == "p_bound":
         need("p", "give the bound, such as 0.001 of p < 0.001")
-        need("direction", "a bound on a two-sided p value does not say which way; give -1 or 1, the sign of y")
-    elif kind in ("significant", "direction"):
+        if not has["y"]:
+            need("direction", "a bound on a two-sided p value does not say which way; give -1 or 1, the sign of y")
+    elif kind in ("significant", "direction") and not has["y"]:
         need("direction", "say which way: -1 or 1, the sign of y")
+    if kind in ("p_bound", "significant") and has["y"] and row["y"] == null:
+        out.append(("y", "an estimate of no difference is not significant, however small its standard error."))
     if has["y"] and has["direction"] and (row["y"] - null) * row["direction"] < 0:
         out.append(("direction", f"the direction is {row['direction']:g}, the estimate {row['y']:g} lies on the other side."))
     if kind in ("p_bound", "significant", "not_significant", "direction") and has["y"] and has["se"]:
         out.append(("se", 'estimate and standard error are printed, so the kind is "full".'))
-    if kind and not has["se"] and not (kind == "p_exact" and has["y"]):
-        out += _unknown(kind)
+    if kind not in ("", "full") and not has["se"] and not sized and not (kind == "p_exact" and has["y"]):
+        out.append(("se", f"missing value; {_NO_SE}."))
     return out
-
-
-def _unknown(kind: str) -> list[tuple[str, str]]:
-    if kind == "estimate_only":
-        return [("se", "missing value; work a standard error out and call the report full, or leave it out.")]
-    return [("se", "missing value; give the standard error of the difference.")] if kind != "full" else []
 
 
 def _said(kind: str, row: dict[str, float], null: float) -> tuple[float, float, float]:
@@ -217,5 +259,52 @@ def _said(kind: str, row: dict[str, float], null: float) -> tuple[float, float, 
     return math.nan, null - reach * (sign != 1), null + reach * (sign != -1)
 
 
+def _in_errors(kind: str, row: dict[str, float]) -> tuple[float, float, float, float]:
+    """Estimate and limits in standard errors, or the printed estimate itself, and the bound on the standard error."""
+    if math.isnan(row["y"]):
+        return (*_said(kind, row | {"se": 1.0}, 0.0), math.nan)
+    cut = math.nan
+    if kind in ("p_bound", "significant", "not_significant") and row["y"] != 0:
+        most = abs(row["y"]) / z_of(USUAL_LEVEL if math.isnan(row["p"]) else row["p"])
+        cut = -most if kind == "not_significant" else most
+    return row["y"], -math.inf, math.inf, cut
+
+
 def _beyond(null: float, sign: float, reach: float) -> tuple[float, float]:
     return (null + reach, math.inf) if sign > 0 else (-math.inf, null - reach)
+
+
+def read_sds(sds: Any) -> tuple[dict[str, Any], ...]:
+    """Printed SDs, one a trial and instrument: rows of ``instrument``, ``sd`` and ``df``; arms of a trial are put together.
+
+    Parameters
+    ----------
+    sds : data frame or mapping of columns, or None
+        ``sd`` and ``n`` (patients it is of), with ``instrument`` and ``score`` as the reports name them; rows of one ``study``
+        are its arms, and without that column each row is a trial.
+    """
+    if sds is None:
+        return ()
+    frame = as_frame(sds)
+    wanted = {
+        name: name for name in ("sd", "n", "study", "instrument", "score") if name in frame.columns or name in ("sd", "n")
+    }
+    found = look_up(wanted, frame)
+    values, k, _ = aligned(found, frame)
+    problems: list[str] = []
+    rows = tuple(f"SD {i + 1}" for i in range(k))
+    sd, n = (cells.numbers(values[x], x, rows, problems, how, gap=cells.FILL) for x, how in (("sd", ""), ("n", "size")))
+    for i in range(k):
+        if sd[i] <= 0:
+            problems.append(f"{cells.place(i, rows, 'sd')}the SD is {sd[i]:g}; it must be greater than 0.")
+        if n[i] < 2:
+            problems.append(f"{cells.place(i, rows, 'n')}an SD of {n[i]:g} patients; at least 2 have one.")
+    if problems:
+        raise InputError(problems)
+    named = instrument_names(values.get("instrument"), values.get("score"), k)
+    trials = cells.names(values.get("study"), k, shown="study", once=False, problems=problems) if "study" in values else rows
+    squares: dict[tuple[str, str], tuple[float, float]] = {}
+    for i in range(k):
+        total, df = squares.get((named[i], trials[i]), (0.0, 0.0))
+        squares[named[i], trials[i]] = total + (n[i] - 1) * sd[i] ** 2, df + n[i] - 1
+    return tuple({"instrument": name, "sd": math.sqrt(total / df), "df": df} for (name, _), (total, df) in squares.items())

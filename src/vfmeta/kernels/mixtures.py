@@ -19,7 +19,10 @@ def _drop_stale() -> None:
     newest = 0.0
     with contextlib.suppress(OSError):
         # each calls those before it
-        for name in ("normal_tail", "formulas", "mixtures", "panels", "shortest", "normal_normal", "mean_panels", "reports"):
+        for name in (
+            "normal_tail", "formulas", "mixtures", "panels", "shortest", "normal_normal", "mean_panels",
+            "report_factors", "reports",
+        ):  # fmt: skip
             newest = max(newest, (here / f"{name}.py").stat().st_mtime)
             for old in (here / "__pycache__").glob(f"{name}.*.nb[ic]"):
                 if old.stat().st_mtime < newest:

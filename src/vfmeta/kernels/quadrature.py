@@ -60,7 +60,8 @@ class Density:
             u = np.where(tau > 0, np.log(np.where(tau > 0, tau, 1.0)), -np.inf)
         inside = np.clip(u, self.left[0], self.left[-1] + self.width[-1]).ravel()
         j = np.clip(np.searchsorted(self.left, inside, side="right") - 1, 0, len(self.left) - 1)
-        return np.clip(self.before[j] + self._part(j, (inside - self.left[j]) / self.width[j]), 0, 1).reshape(tau.shape)
+        share = (inside - self.left[j]) / self.width[j]
+        return np.clip(self.before[j] + self._part(j, share, self._integral(j)), 0, 1).reshape(tau.shape)
 
     def quantile(self, p: np.ndarray) -> np.ndarray:
         """The tau below which probability ``p`` (any shape, 0 < p < 1) lies."""
@@ -68,15 +69,20 @@ class Density:
         flat = p.ravel()
         j = np.clip(np.searchsorted(self.before, flat, side="right") - 1, 0, len(self.left) - 1)
         need = flat - self.before[j]
-        whole = self._part(j, np.ones(len(j)))
+        integral = self._integral(j)
+        whole = self._part(j, np.ones(len(j)), integral)
         share = bracketed_roots(
-            lambda s, i: self._part(j[i], s) - np.clip(need[i], 0, whole[i]), np.zeros(len(j)), np.ones(len(j)), 1e-16
-        )
+            lambda s, i: self._part(j[i], s, integral[i]) - np.clip(need[i], 0, whole[i]),
+            np.zeros(len(j)), np.ones(len(j)), 1e-16,
+        )  # fmt: skip
         return np.exp(self.left[j] + share * self.width[j]).reshape(p.shape)
 
-    def _part(self, j: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """Mass of the leading ``share`` (0 to 1) of panel ``j``; both of shape (m,)."""
-        integral = legendre.legint(self.values[j] @ _TO_COEF.T, lbnd=-1, axis=1)
+    def _integral(self, j: np.ndarray) -> np.ndarray:
+        """Legendre series of the running integral of panels ``j`` (m,)."""
+        return legendre.legint(self.values[j] @ _TO_COEF.T, lbnd=-1, axis=1)
+
+    def _part(self, j: np.ndarray, share: np.ndarray, integral: np.ndarray) -> np.ndarray:
+        """Mass of the leading ``share`` (0 to 1) of panel ``j`` of that integral; both of shape (m,)."""
         x = 2 * share - 1
         terms = legendre.legvander(x, ORDER)
         return (terms * integral).sum(1) * self.width[j] / 2
@@ -232,3 +238,22 @@ def _refine(
         raise ConvergenceError("The posterior density of tau could not be normalised.")
     before = np.concatenate([[0.0], np.cumsum(mass)]) / total
     return Density(left, width, values / total, before, math.log(total) + peak)
+
+
+def gauss(x: np.ndarray, p: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """``n`` points of the same first 2 n moments as probabilities ``p`` at ``x`` (Golub & Welsch 1969, Math Comp 23:221)."""
+    basis = np.zeros((n + 1, len(x)))
+    basis[0] = np.sqrt(p)
+    diagonal, beside = np.zeros(n), np.zeros(n)
+    for k in range(n):
+        new = x * basis[k]
+        diagonal[k] = basis[k] @ new
+        for _ in range(2):  # Lanczos' recurrence, made orthogonal again
+            new = new - basis[: k + 1].T @ (basis[: k + 1] @ new)
+        beside[k] = math.sqrt(new @ new)
+        if beside[k] < 1e-14 * abs(x).max() or k == n - 1:
+            diagonal, beside = diagonal[: k + 1], beside[:k]
+            break
+        basis[k + 1] = new / beside[k]
+    nodes, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+    return nodes, vectors[0] ** 2

@@ -1,9 +1,9 @@
-"""Compiled likelihood of the mean where some trials print only a part of their result, and its integral over the mean.
+"""Compiled integral over the mean where some trials print only a part of their result.
 
-Given tau, a printed estimate is N(mu, v_i + tau^2), and of any other trial it is known that its estimate lay between two
-limits: its factor is the probability of that. The printed estimates and one normal of the prior of mu make a normal density of
-mu; times the factors it is integrated over panels of sixteen Gauss-Legendre nodes, halved until the last Legendre coefficients
-vanish.
+Given tau, a printed estimate is N(mu, v_i + tau^2), and any other report has a factor (`report_factors`). The printed estimates
+and one normal of the prior of mu make a normal density of mu; times the factors it is summed on an even grid, halved until the
+sum stands still: of a smooth density that dies away on both sides the trapezium rule is right to rounding soon after. Where the
+running integral is wanted too the density is held on panels of sixteen Gauss-Legendre nodes.
 """
 
 from __future__ import annotations
@@ -14,216 +14,136 @@ import numpy as np
 from numba import njit
 
 from vfmeta.kernels.mixtures import ORDER, TO_COEF, W, X
-from vfmeta.kernels.normal_tail import FAST, small_exp, tail_ratio
+from vfmeta.kernels.normal_tail import FAST
+from vfmeta.kernels.report_factors import known, unknown
 
-_ROOT2, _LOG_NORM = math.sqrt(2.0), 0.5 * math.log(2 * math.pi)
+_LOG_NORM = 0.5 * math.log(2 * math.pi)
 _DROP = 33.0  # log units below the top at which an integral over the mean is cut: e^-33 = 5e-15
-# panels to begin with, and the share of the mass that the last three coefficients of a panel may hold: sixteen nodes integrate
-# what is known to 1e-6 there to rounding, but its running integral needs all the digits
-_COARSE, _FINE = (5, 1e-6), (8, 1e-11)
+_STILL = 1e-7  # change of a sum on halving its step, of which the error is the square or less
+_TERMS, _LONGEST, _SERIES = 24, 96, 1e-6  # terms of a series, at most, and what its last may be
+_BEGIN, _FINE = 5, 1e-10  # panels to begin with, and the share of the mass that the last coefficients of a panel may hold
 _MOST = 400
-_FAST_END, _SAFE_END = 9.5, 6.0
+_ROW, _MOST_POINTS = 32, 2000
+
+# Chebyshev points in order, and what makes a series of the values there, of `_TERMS` terms and of twice and four times as many
+_POINTS, _TO_SERIES = np.zeros((3, _LONGEST)), np.zeros((3, _LONGEST, _LONGEST))
+for _size in range(3):
+    _n = _TERMS << _size
+    _POINTS[_size, :_n] = -np.cos(np.pi * (np.arange(_n) + 0.5) / _n)
+    _TO_SERIES[_size, :_n, :_n] = np.cos(np.arange(_n)[:, None] * np.arccos(_POINTS[_size, :_n])) * 2 / _n
+    _TO_SERIES[_size, 0] /= 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def log_tail(x: float) -> float:
-    """Log of P(Z > x)."""
-    if x < 25.0:
-        return math.log(0.5 * math.erfc(x / _ROOT2))
-    below = x
-    for n in range(30, 0, -1):  # Laplace's continued fraction (Abramowitz & Stegun 26.2.14)
-        below = x + n / below
-    return -0.5 * x * x - _LOG_NORM - math.log(below)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def log_between(x: float, d: float) -> float:
-    """Log of P(x - d/2 < Z < x + d/2)."""
-    x = abs(x)
-    if d < 0.02 and x * d < 0.1:  # two tails would cancel: Taylor's series about the middle
-        s, e = x * x, d * d
-        series = 1 + (s - 1) * e / 24 + (s * s - 6 * s + 3) * e * e / 1920
-        return math.log(d) - 0.5 * s - _LOG_NORM + math.log(series)
-    near, far = log_tail(x - d / 2), log_tail(x + d / 2)
-    return near + math.log(-math.expm1(far - near))
+def _series(t2: float, first: float, last: float, form: np.ndarray, a: np.ndarray, b: np.ndarray, se: np.ndarray,
+            start: np.ndarray, weight: np.ndarray, share: np.ndarray, series: np.ndarray) -> int:  # fmt: skip
+    """Chebyshev series between two means of the log of what the reports without a standard error say: its length."""
+    if len(form) == 0:
+        series[0] = 0.0
+        return 1
+    size = 0
+    while True:
+        n = _TERMS << size
+        at, out = np.empty(n), np.zeros(n)
+        for i in range(n):
+            at[i] = 0.5 * (first + last) + 0.5 * (last - first) * _POINTS[size, i]
+        unknown(at, t2, form, a, b, se, start, weight, share, out)
+        for k in range(n):
+            total = 0.0
+            for i in range(n):
+                total += _TO_SERIES[size, k, i] * out[i]
+            series[k] = total
+        if abs(series[n - 1]) + abs(series[n - 2]) < _SERIES or 2 * n > len(series):
+            return n
+        size += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _one_sided(mu: np.ndarray, sign: float, end: float, rate: float, product: np.ndarray) -> None:
-    """Multiply by P(sign * y > sign * end) at the means (n,)."""
-    for i in range(len(mu)):
-        x = sign * (end - mu[i]) * rate
-        a = abs(x)
-        q = small_exp(-0.5 * a * a) * tail_ratio(a)
-        product[i] *= q if x > 0 else 1 - q
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _two_sided(mu: np.ndarray, centre: float, half: float, rate: float, product: np.ndarray) -> None:
-    """Multiply by P(|y - centre| < half) at the means (n,)."""
-    for i in range(len(mu)):
-        u = abs(mu[i] - centre)
-        x, z = (u - half) * rate, min((u + half) * rate, 9.6)
-        a = abs(x)
-        q = small_exp(-0.5 * a * a) * tail_ratio(min(a, 9.6))
-        product[i] *= (q if x > 0 else 1 - q) - small_exp(-0.5 * z * z) * tail_ratio(z)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _factors(mu: np.ndarray, t2: float, low: np.ndarray, high: np.ndarray, v: np.ndarray, product: np.ndarray,
-             out: np.ndarray) -> None:  # fmt: skip
-    """Log of the product of P(low_j < y_j < high_j) at means (n,) in order; ``product`` (n,) is scratch."""
-    n = len(mu)
-    for i in range(n):
-        out[i], product[i] = 0.0, 1.0
-    held = 0
-    for j in range(len(v)):
-        rate = 1 / math.sqrt(v[j] + t2)
-        a, b = low[j], high[j]
-        one = math.isinf(a) or math.isinf(b)
-        sign, end = (1.0, a) if math.isinf(b) else (-1.0, b)
-        centre, half = 0.5 * (a + b), 0.5 * (b - a)
-        if one:
-            quick = max(abs(end - mu[0]), abs(end - mu[n - 1])) * rate < _FAST_END
-        else:
-            far = max(abs(mu[0] - centre), abs(mu[n - 1] - centre))
-            quick = half * rate > 0.01 and ((far + half) * rate < _FAST_END or (far - half) * rate < _SAFE_END)
-        if not quick:
-            for i in range(n):
-                if one:
-                    out[i] += log_tail(sign * (end - mu[i]) * rate)
-                else:
-                    out[i] += log_between((mu[i] - centre) * rate, 2 * half * rate)
-            continue
-        if one:
-            _one_sided(mu, sign, end, rate, product)
-        else:
-            _two_sided(mu, centre, half, rate, product)
-        held += 1
-        if held % 8 == 0:  # before it underflows
-            for i in range(n):
-                out[i] += math.log(product[i])
-                product[i] = 1.0
-    for i in range(n):
-        out[i] += math.log(product[i])
+def _add_series(mu: np.ndarray, first: float, last: float, series: np.ndarray, n: int, out: np.ndarray) -> None:
+    """Add a Chebyshev series of ``n`` terms between two means."""
+    if n == 1:
+        return
+    m = len(mu)
+    x, one, two = np.empty(m), np.zeros(m), np.zeros(m)
+    for i in range(m):
+        x[i] = min(max((2 * mu[i] - first - last) / (last - first), -1.0), 1.0)
+    for k in range(n - 1, 0, -1):  # Clenshaw
+        c = series[k]
+        for i in range(m):
+            new = 2 * x[i] * one[i] - two[i] + c
+            two[i] = one[i]
+            one[i] = new
+    for i in range(m):
+        out[i] += x[i] * one[i] - two[i] + series[0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _curve(mu: np.ndarray, t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray,
-           product: np.ndarray, out: np.ndarray) -> None:  # fmt: skip
-    """Log density of mu at means (n,) in order, given tau, but for a constant."""
-    _factors(mu, t2, low, high, v, product, out)
+           begin: float, end: float, series: np.ndarray, n: int, product: np.ndarray, out: np.ndarray) -> None:  # fmt: skip
+    """Log density of mu at means (n,) in order, given tau, but for a constant; ``product`` (n,) is scratch."""
+    known(mu, t2, low, high, v, product, out)
+    _add_series(mu, begin, end, series, n, out)
     for i in range(len(mu)):
         out[i] -= 0.5 * precision * (mu[i] - mean) ** 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _ends(t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray, at: np.ndarray,
-          product: np.ndarray, out: np.ndarray) -> tuple[float, float, float]:  # fmt: skip
-    """The highest log density, and where it has fallen by `_DROP` on the left and on the right; NaN where it does not."""
-    n = len(at)
-    if precision > 0:
-        centre, reach = mean, 3 / math.sqrt(precision)
-    else:
-        centre = reach = 0.0
-        for j in range(len(v)):
-            for end in (low[j], high[j]):
-                if math.isfinite(end):
-                    centre += end / len(v) / 2
-            reach = max(reach, 3 * math.sqrt(v[j] + t2))
-    top = peak = -math.inf
-    for _ in range(200):
-        for i in range(n):
-            at[i] = centre + reach * (2 * i / (n - 1) - 1)
-        _curve(at, t2, mean, precision, low, high, v, product, out)
-        best = np.argmax(out)
-        if out[best] > top:
-            top, peak = out[best], at[best]
-        if best == 0 or best == n - 1:
-            centre, reach = at[best], 2 * reach
+def _sweep(t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray, form: np.ndarray,
+           a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray, weight: np.ndarray, share: np.ndarray,
+           centre: float, spread: float) -> tuple[float, float, float, float, float]:  # fmt: skip
+    """Log integral over mu, mean, SD and ends of what counts, sought about ``centre``; NaN if there is none."""
+    series = np.empty(_LONGEST)
+    at, product, row = np.empty(_ROW), np.empty(_ROW), np.empty(_ROW)
+    reach, n = 9.5 * spread, 1
+    top = peak = first = last = begin = end = math.nan
+    for _ in range(60):
+        begin, end = centre - reach, centre + reach
+        n = _series(t2, begin, end, form, a, b, se, start, weight, share, series)
+        step = 2 * reach / (_ROW - 1)
+        for i in range(_ROW):
+            at[i] = begin + step * i
+        _curve(at, t2, mean, precision, low, high, v, begin, end, series, n, product, row)
+        best = np.argmax(row)
+        top, peak = row[best], at[best]
+        if row[0] > top - _DROP or row[_ROW - 1] > top - _DROP:
+            reach, centre, top = 2 * reach, peak, math.nan
             continue
-        flat = max(out[best] - out[best - 1], out[best] - out[best + 1])
-        centre, reach = at[best], 2 * reach / (n - 1)
-        if flat < 0.3:
+        count = 0
+        first, last = math.inf, -math.inf
+        for i in range(_ROW):
+            if row[i] > top - _DROP:
+                count += 1
+                first, last = min(first, at[i]), max(last, at[i])
+        first, last = first - step, last + step
+        if count >= _ROW // 3:
             break
-    found = np.empty(2)
-    for side in range(2):
-        sign = 2.0 * side - 1.0
-        step = 8.2 / math.sqrt(precision) if precision > 0 else 8.2 * math.sqrt(v.max() + t2)
-        inner, outer = 0.0, math.nan
-        for _ in range(40):
-            for i in range(n):  # in order, so that the ends of the row are the ends of the means
-                rung = i if side else n - 1 - i
-                at[i] = peak + sign * step * 2.0 ** (rung - (n - 2))
-            _curve(at, t2, mean, precision, low, high, v, product, out)
-            for rung in range(n):
-                i = rung if side else n - 1 - rung
-                if out[i] < top - _DROP:
-                    outer = abs(at[i] - peak)
-                    break
-                inner = max(inner, abs(at[i] - peak))
-                top = max(top, out[i])
-            if not math.isnan(outer):
-                break
-            step *= 1000.0
-        if math.isnan(outer):
-            return math.nan, math.nan, math.nan
-        for i in range(n):
-            share = (i + 1) / n if side else (n - i) / n
-            at[i] = peak + sign * (inner + share * (outer - inner))
-        _curve(at, t2, mean, precision, low, high, v, product, out)
-        for rung in range(n):
-            i = rung if side else n - 1 - rung
-            if out[i] < top - _DROP:
-                found[side] = at[i]
-                break
-    return top, found[0], found[1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _panels(t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray,
-            begin: int, fine: float, left: np.ndarray, width: np.ndarray, held: np.ndarray) -> tuple[int, float]:  # fmt: skip
-    """Panels of the density of mu given tau: their number, and the log of what ``held`` (n, 16) is to be times."""
-    at, product, out = np.empty(ORDER), np.empty(ORDER), np.empty(ORDER)
-    top, first, last = _ends(t2, mean, precision, low, high, v, at, product, out)
+        centre, reach, top = 0.5 * (first + last), max(0.5 * (last - first), reach / 8), math.nan
     if math.isnan(top):
-        return 0, math.nan
-    waiting = begin
-    stack = np.empty((_MOST, 2))
-    for i in range(begin):  # the last is looked at first
-        stack[i, 0] = first + (last - first) * (begin - 1 - i) / begin
-        stack[i, 1] = (last - first) / begin
-    count, total = 0, 0.0
-    # what a panel may leave unsettled, in units of the area of a normal of this range
-    scale = (last - first) / 7
-    while waiting > 0:
-        waiting -= 1
-        a, wide = stack[waiting]
-        for i in range(ORDER):
-            at[i] = a + wide * (X[i] + 1) / 2
-        _curve(at, t2, mean, precision, low, high, v, product, out)
-        area = 0.0
-        for i in range(ORDER):
-            out[i] = math.exp(out[i] - top)
-            area += W[i] * out[i]
-        area *= wide / 2
-        tail = 0.0
-        for n in range(ORDER - 3, ORDER):
-            c = 0.0
-            for i in range(ORDER):
-                c += TO_COEF[n, i] * out[i]
-            tail += abs(c)
-        rough = tail * wide > fine * max(total, scale)
-        if rough and wide > 1e-7 * (last - first) and count + waiting + 2 < _MOST:
-            stack[waiting, 0], stack[waiting, 1] = a + wide / 2, wide / 2
-            stack[waiting + 1, 0], stack[waiting + 1, 1] = a, wide / 2
-            waiting += 2
-            continue
-        left[count], width[count] = a, wide
-        held[count] = out
-        total += area
-        count += 1
-    return count, top
+        return math.nan, math.nan, math.nan, math.nan, math.nan
+    count = 17
+    step = (last - first) / (count - 1)
+    total = one = two = 0.0
+    shift = 0.0
+    while True:  # an even grid, then the points half way between, and again
+        more = more_one = more_two = 0.0
+        size = count if shift == 0.0 else count - 1
+        for k in range(0, size, _ROW):
+            for i in range(_ROW):
+                at[i] = first + step * (k + i + shift)
+            _curve(at, t2, mean, precision, low, high, v, begin, end, series, n, product, row)
+            for i in range(min(_ROW, size - k)):
+                p, d = math.exp(row[i] - top), at[i] - peak
+                more, more_one, more_two = more + p, more_one + p * d, more_two + p * d * d
+        change = abs(more - total) / (more + total) if shift > 0.0 else 1.0
+        total, one, two = total + more, one + more_one, two + more_two
+        if shift > 0.0:
+            step, count = step / 2, 2 * count - 1
+        if change < _STILL or count > _MOST_POINTS:
+            break
+        shift = 0.5
+    one /= total
+    sd = math.sqrt(max(two / total - one * one, 0.0))
+    return top + math.log(total * step), peak + one, sd, first, last
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -256,8 +176,9 @@ def _most(log: float, precision: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def given_tau(tau: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, high: np.ndarray, v: np.ndarray,
-              logw: np.ndarray, m0: np.ndarray, p0: np.ndarray, out: np.ndarray) -> None:  # fmt: skip
-    """Log integral over mu, and mean and SD of mu, at every tau.
+              form: np.ndarray, a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray, weight: np.ndarray,
+              share: np.ndarray, logw: np.ndarray, m0: np.ndarray, p0: np.ndarray, out: np.ndarray) -> None:  # fmt: skip
+    """Log integral over mu, mean and SD of mu, and the ends of what counts of it, at every tau.
 
     Parameters
     ----------
@@ -265,61 +186,113 @@ def given_tau(tau: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, h
     y, vy : (k,)
         Printed estimates and their variances.
     low, high, v : (l,)
-        Limits between which the others lie, and their variances.
+        Limits between which others lie, and their variances.
+    form, a, b, se, start, weight, share
+        Reports without a standard error, see `report_factors.unknown`.
     logw, m0, p0 : (J,)
         Normals of the prior of mu: log weight, mean, precision (0: flat).
-    out : (3, m)
+    out : (5, m)
         NaN where there is no such integral.
     """
-    left, width, held = np.empty(_MOST), np.empty(_MOST), np.empty((_MOST, ORDER))
+    alone = len(v) + len(form) == 0
+    centre, spread = np.empty(len(m0)), np.empty(len(m0))
+    for c in range(len(m0)):
+        log, centre[c], precision = _given(tau[0] ** 2, y, vy, logw[c], m0[c], p0[c])
+        spread[c] = 1 / math.sqrt(precision) if precision > 0 else math.sqrt(v.max()) if len(v) else se.max()
     for i in range(len(tau)):
         t2 = tau[i] ** 2
         height, mass, first, second = -math.inf, 0.0, 0.0, 0.0
+        out[3, i], out[4, i] = math.inf, -math.inf
         for c in range(len(m0)):
             log, mean, precision = _given(t2, y, vy, logw[c], m0[c], p0[c])
-            if _most(log, precision) < height - 80:
+            most = log + _LOG_NORM - 0.5 * math.log(precision) if precision > 0 else math.inf
+            if most < height - 80 and _bounded_by_one(form):
                 continue
-            if len(v) == 0:
-                area, one, two = math.sqrt(2 * math.pi / precision), mean, mean * mean + 1 / precision
+            if alone:
+                spread[c] = 1 / math.sqrt(precision)
+                log, one, left, right = most, mean, mean - 8.2 * spread[c], mean + 8.2 * spread[c]
             else:
-                count, top = _panels(t2, mean, precision, low, high, v, _COARSE[0], _COARSE[1], left, width, held)
-                if count == 0:
+                area, one, sd, left, right = _sweep(
+                    t2, mean, precision, low, high, v, form, a, b, se, start, weight, share, centre[c], spread[c]
+                )  # fmt: skip
+                log += area
+                if math.isnan(area):
                     height = math.nan
                     break
-                log += top
-                area = one = two = 0.0
-                for j in range(count):
-                    for n in range(ORDER):
-                        p = held[j, n] * W[n] * width[j] / 2
-                        x = left[j] + width[j] * (X[n] + 1) / 2
-                        area += p
-                        one += p * x
-                        two += p * x * x
-                one /= area
-                two /= area
-            log += math.log(area)
+                centre[c], spread[c] = one, sd
+            out[3, i], out[4, i] = min(out[3, i], left), max(out[4, i], right)
             if log > height:
                 fade = math.exp(height - log)
                 mass, first, second, height = mass * fade, first * fade, second * fade, log
-            share = math.exp(log - height)
-            mass += share
-            first += share * one
-            second += share * two
+            part = math.exp(log - height)
+            mass += part
+            first += part * one
+            second += part * (one * one + spread[c] ** 2)
         out[0, i] = height + math.log(mass)
         out[1, i] = first / mass
         out[2, i] = math.sqrt(max(second / mass - out[1, i] ** 2, 0.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _bounded_by_one(form: np.ndarray) -> bool:
+    """Whether every report without a standard error is a probability, and no density."""
+    return len(form) == 0 or form.max() <= 2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _panels(t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray, form: np.ndarray,
+            a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray, weight: np.ndarray, share: np.ndarray,
+            first: float, last: float, top: float, left: np.ndarray, width: np.ndarray, held: np.ndarray) -> int:  # fmt: skip
+    """Panels of the density of mu given tau, divided by exp(``top``), between two ends: their number."""
+    series = np.empty(_LONGEST)
+    terms = _series(t2, first, last, form, a, b, se, start, weight, share, series)
+    at, product, out = np.empty(ORDER), np.empty(ORDER), np.empty(ORDER)
+    waiting = _BEGIN
+    stack = np.empty((_MOST, 2))
+    for i in range(waiting):  # the last is looked at first
+        stack[i, 0] = first + (last - first) * (waiting - 1 - i) / waiting
+        stack[i, 1] = (last - first) / waiting
+    count, total = 0, 0.0
+    while waiting > 0:
+        waiting -= 1
+        begin, wide = stack[waiting]
+        for i in range(ORDER):
+            at[i] = begin + wide * (X[i] + 1) / 2
+        _curve(at, t2, mean, precision, low, high, v, first, last, series, terms, product, out)
+        area = 0.0
+        for i in range(ORDER):
+            out[i] = math.exp(out[i] - top)
+            area += W[i] * out[i]
+        area *= wide / 2
+        tail = 0.0
+        for n in range(ORDER - 3, ORDER):
+            c = 0.0
+            for i in range(ORDER):
+                c += TO_COEF[n, i] * out[i]
+            tail += abs(c)
+        if tail * wide > _FINE and wide > 1e-7 * (last - first) and count + waiting + 2 < _MOST:
+            stack[waiting, 0], stack[waiting, 1] = begin + wide / 2, wide / 2
+            stack[waiting + 1, 0], stack[waiting + 1, 1] = begin, wide / 2
+            waiting += 2
+            continue
+        left[count], width[count] = begin, wide
+        held[count] = out
+        total += area
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def posterior_panels(tau: np.ndarray, p: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, high: np.ndarray,
-                     v: np.ndarray, logw: np.ndarray, m0: np.ndarray, p0: np.ndarray, log_mass: np.ndarray, least: float,
-                     left: np.ndarray, width: np.ndarray, node: np.ndarray, part: np.ndarray, held: np.ndarray
-                     ) -> int:  # fmt: skip
+                     v: np.ndarray, form: np.ndarray, a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray,
+                     weight: np.ndarray, share: np.ndarray, logw: np.ndarray, m0: np.ndarray, p0: np.ndarray,
+                     found_given: np.ndarray, least: float, left: np.ndarray, width: np.ndarray, node: np.ndarray,
+                     part: np.ndarray, held: np.ndarray) -> int:  # fmt: skip
     """Posterior of mu on panels for every tau (m,) of probability ``p``: their number; -1 where there is no room for them.
 
-    ``log_mass`` (m,) is what `given_tau` found; a panel of less than the share ``least`` of
-    its tau is left out. Out: ``left``, ``width``,
-    ``node`` (number of the tau), ``part`` (of the normal of the prior), all (N,), and densities ``held`` (N, 16).
+    ``found_given`` (5, m) is what `given_tau` found; a panel of less than the share ``least`` of its tau is left out. Out:
+    ``left``, ``width``, ``node`` (number of the tau), ``part`` (of the normal of the prior), all (N,), and densities ``held``
+    (N, 16).
     """
     own_left, own_width, own = np.empty(_MOST), np.empty(_MOST), np.empty((_MOST, ORDER))
     found = 0
@@ -327,20 +300,37 @@ def posterior_panels(tau: np.ndarray, p: np.ndarray, y: np.ndarray, vy: np.ndarr
         t2 = tau[i] ** 2
         for c in range(len(m0)):
             log, mean, precision = _given(t2, y, vy, logw[c], m0[c], p0[c])
-            if _most(log, precision) < log_mass[i] - 80:
+            most = log + _LOG_NORM - 0.5 * math.log(precision) if precision > 0 else math.inf
+            if most < found_given[0, i] - 80 and _bounded_by_one(form):
                 continue
-            count, top = _panels(t2, mean, precision, low, high, v, _FINE[0], _FINE[1], own_left, own_width, own)
-            factor = p[i] * math.exp(log + top - log_mass[i])
+            count = _panels(t2, mean, precision, low, high, v, form, a, b, se, start, weight, share, found_given[3, i],
+                            found_given[4, i], found_given[0, i] - log, own_left, own_width, own)  # fmt: skip
             for j in range(count):
                 area = 0.0
                 for n in range(ORDER):
                     area += own[j, n] * W[n]
-                if area * own_width[j] / 2 * factor < least * p[i]:
+                if area * own_width[j] / 2 < least:
                     continue
                 if found == len(left):
                     return -1
                 left[found], width[found], node[found], part[found] = own_left[j], own_width[j], i, c
                 for n in range(ORDER):
-                    held[found, n] = own[j, n] * factor
+                    held[found, n] = own[j, n] * p[i]
                 found += 1
     return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def series_at(u: np.ndarray, ends: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Chebyshev series (P, N, R) on the panels between ``ends`` (P + 1,) at every ``u`` (m,), as (R, m)."""
+    count, terms, rows = series.shape
+    out = np.empty((rows, len(u)))
+    for i in range(len(u)):
+        j = min(max(np.searchsorted(ends, u[i]) - 1, 0), count - 1)
+        x = 2 * (u[i] - ends[j]) / (ends[j + 1] - ends[j]) - 1
+        for r in range(rows):
+            one = two = 0.0
+            for n in range(terms - 1, 0, -1):  # Clenshaw
+                one, two = 2 * x * one - two + series[j, n, r], one
+            out[r, i] = x * one - two + series[j, 0, r]
+    return out

@@ -16,6 +16,7 @@ from vfmeta.priors.flat import Flat
 from vfmeta.priors.half_cauchy import HalfCauchy
 from vfmeta.priors.half_normal import HalfNormal
 from vfmeta.priors.half_t import HalfT
+from vfmeta.priors.instrument_sd import InstrumentSD
 from vfmeta.priors.inverse_gamma import InverseGamma
 from vfmeta.priors.jeffreys import Jeffreys
 from vfmeta.priors.log_normal import LogNormal
@@ -28,7 +29,7 @@ from vfmeta.priors.student_t import StudentT
 from vfmeta.priors.uniform import Uniform
 
 __all__ = [
-    "Conventional", "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT", "InverseGamma", "Jeffreys",
-    "LogNormal", "LogT", "Mixture", "MuPrior", "Normal", "Shrinkage", "StudentT", "TauPrior", "Uniform", "default_mu",
-    "default_tau", "families", "from_dict", "mu_within", "rhodes2015", "tau_below", "trials_within", "turner2015",
+    "Conventional", "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT", "InstrumentSD", "InverseGamma",
+    "Jeffreys", "LogNormal", "LogT", "Mixture", "MuPrior", "Normal", "Shrinkage", "StudentT", "TauPrior", "Uniform",
+    "default_mu", "default_tau", "families", "from_dict", "mu_within", "rhodes2015", "tau_below", "trials_within", "turner2015",
 ]  # fmt: skip

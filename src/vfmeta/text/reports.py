@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vfmeta.text import numbers as tx
 
@@ -36,6 +36,9 @@ def says(kind: str, question: Question, y: float, se: float, p: float, direction
         shown = f"estimate {tx.short(question.display(y))}" if not math.isnan(y) else side
         return f"{shown}, p = {p:g}"
     level = 0.05 if math.isnan(p) else p
+    if not math.isnan(y):  # without its standard error
+        beside = {"direction": "no spread", "not_significant": f"not significant (p > {level:g})"}
+        return f"estimate {tx.short(question.display(y))}, {beside.get(kind, f'significant (p < {level:g})')}"
     if kind in ("p_bound", "significant"):
         return f"significantly {side} (p < {level:g})"
     if kind == "not_significant":
@@ -43,8 +46,19 @@ def says(kind: str, question: Question, y: float, se: float, p: float, direction
     return side
 
 
-def notes(labels: Sequence[str], kinds: Sequence[str], tau: Any, mu: Any) -> list[str]:
-    """Warnings that follow from the reports alone."""
+def notes(labels: Sequence[str], kinds: Sequence[str], assumed: Sequence[str]) -> list[str]:
+    """Warnings that follow from the reports alone; ``assumed``: instruments of which too few trials print an SD."""
+    said = _notes(labels, kinds)
+    if assumed:
+        named = ", ".join(x for x in assumed if x)
+        of = f" of {named}" if named else ""
+        said.append(
+            f"SD assumed{of}: fewer than three trials print one; by_sd() shows the answer at its 10, 50 and 90% quantile."
+        )
+    return said
+
+
+def _notes(labels: Sequence[str], kinds: Sequence[str]) -> list[str]:
     full = sum(kind == "full" for kind in kinds)
     if len(kinds) == 1:
         return [f"One trial only ({labels[0]}): what is said of the heterogeneity comes from the prior of tau alone."]
