@@ -15,7 +15,8 @@ class InstrumentSD:
     Stated for one instrument and one kind of score (final score, change), on a scale of 0-10. A uniform score on 0-10 has an SD
     of 2.9 and one that is all ends 5, so that ``middle`` 2.5 with ``spread`` 0.5 (95% of m's medians: 0.9 to 6.7) leaves out
     nothing that a pain scale can show; ``between`` 0.3 lets trials of one instrument differ by a factor of 1.8 (95%, at s =
-    0.3). The printed SDs of the trial tables bear it out: see ``data/trials/curation.md``.
+    0.3). Of the pain scores of the trial tables whose scale is printed, rescaled to 0-10, the median SD is 2.3 for final scores
+    (3 trials, 2.1 to 2.8) and 2.6 for changes (3 trials, 1.7 to 3.0), and the SD of their logs between trials 0.14 and 0.29.
 
     Examples
     --------
