@@ -160,7 +160,7 @@ def world(folder: Path) -> Path:
     tables["sources"] = [{"source_id": "scales", "citation": "A book of scales", "kind": "secondary_report"}]
     tables["instruments"] = [
         {"instrument_id": "vas", "name": "VAS", "construct": "pain", "scale_min": 0, "scale_max": 10, "higher_is_worse": "true",
-         "range_source_id": "scales", "mid": 1.5, "mid_source_id": "scales"}
+         "range_source_id": "scales", "mid_between": 1.5, "mid_between_source_id": "scales"}
     ]  # fmt: skip
     tables["outcomes"] = [
         {"outcome_id": "pain", "name": "pain", "domain": "pain", "kind": "continuous", "higher_is_worse": "true"},

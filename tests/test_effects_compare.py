@@ -318,10 +318,19 @@ def test_a_question_without_studies_gives_an_empty_table(world: World) -> None:
 def test_minimal_important_difference_goes_with_the_scale(world: World) -> None:
     trial(world)
     row = next(r for r in world.tables["instruments"] if r["instrument_id"] == "vas100")
-    row |= {"mid": 15, "mid_source_id": "paper", "mid_locator": "p. 3"}
+    row |= {"mid_between": 15, "mid_between_source_id": "paper", "mid_between_locator": "p. 3"}
     question = world.compare(points=(0, 10), mid_from="vas100").question
     assert question.mid == pytest.approx(1.5)
     assert "A paper" in question.mid_source
+    assert "within a patient" not in question.mid_source
+    row |= {"mid_within": 20, "mid_within_source_id": "paper", "mid_within_locator": "p. 4"}
+    assert world.compare(points=(0, 10), mid_from="vas100").question.mid == pytest.approx(1.5)  # that between groups goes first
+    row |= {"mid_between": "", "mid_between_source_id": "", "mid_between_locator": ""}
+    alone = world.compare(points=(0, 10), mid_from="vas100").question
+    assert alone.mid == pytest.approx(2.0)
+    assert alone.mid_source.startswith(
+        "a change within a patient, as no smallest important difference between groups is known; "
+    )
     with pytest.raises(vf.InputError, match="only an MD"):
         world.compare(measure="SMD", mid_from="vas100")
     with pytest.raises(vf.InputError, match="no minimal important difference"):

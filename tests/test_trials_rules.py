@@ -125,7 +125,7 @@ BROKEN: dict[str, tuple[Callable[[World], Any], str, int, str, str, str, str]] =
         lambda w: w.add("instruments", instrument_id="odd", name="odd", construct="pain", scale_min=5, scale_max=5),
         "instruments", 8, "scale_min", "5", "below the upper", "Correct"),
     "important difference without source": (
-        lambda w: w.tables["instruments"][0].update(mid=1.5), "instruments", 2, "mid_source_id", "", "needs its source", "Name"),
+        lambda w: w.tables["instruments"][0].update(mid_within=1.5), "instruments", 2, "mid_within_source_id", "", "needs its source", "Name"),
     "flag of no figure": (lambda w: w.flag(COUNT, "r1", "high_risk"), "row_flags", 2, "row_id", "r1", "No such figure", "remove the flag"),
     "pool upside down": (
         lambda w: w.add("published_pools", pool_id="p", review_id="r", comparison="c", outcome_printed="pain", printed_as="not_stated",

@@ -245,12 +245,13 @@ def _range_of_times(r: Reporter) -> pd.Series:
 def _instruments(r: Reporter) -> None:
     i = r.frame
     r.where(i.scale_min >= i.scale_max, "scale_min", "The lower end must lie below the upper end.", "Correct the ends.")
-    r.where(
-        i.mid.notna() & (i.mid_source_id == ""),
-        "mid_source_id",
-        "A minimal important difference needs its source.",
-        "Name the source.",
-    )
+    for kind in ("mid_within", "mid_between"):
+        r.where(
+            i[kind].notna() & (i[f"{kind}_source_id"] == ""),
+            f"{kind}_source_id",
+            "A minimal important difference needs its source.",
+            "Name the source.",
+        )
 
 
 def _pools(r: Reporter) -> None:

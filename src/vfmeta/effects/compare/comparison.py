@@ -21,6 +21,9 @@ from vfmeta.effects.effect import Effect
 from vfmeta.effects.table import EffectTable
 from vfmeta.trials import Trials, schema
 
+#: how the source of a threshold begins where none is known for a difference between groups
+WITHIN_ONLY = "a change within a patient, as no smallest important difference between groups is known; "
+
 
 def compare(
     trials: Trials,
@@ -53,7 +56,8 @@ def compare(
     higher_is_worse : bool, optional
         Direction the effects are given in; that of the outcome or its instruments when left out.
     mid_from : str, optional
-        Instrument whose minimal important difference applies to ``points``.
+        Instrument whose minimal important difference applies to ``points``: that between groups, or where none is known that
+        within a patient, which ``mid_source`` then says.
     **options
         ``measure`` ("MD", "SMD", "RR", "OR", "HR", "RD"); ``week`` and ``window`` (target week and the window around it: the
         reading nearest to the target wins, ties go to the later; without a week the latest reading is taken); ``points``
@@ -248,7 +252,7 @@ def _question(
                 f"mid_from={mid_from!r} gives a difference in points of a scale, which only an MD has, not {o.measure}."
             )
         row = trials.entries("instruments").get(mid_from)
-        if row is None or row.mid is None:
+        if row is None or (row.mid_between is None and row.mid_within is None):
             near = "" if row is not None else did_you_mean(mid_from, trials.entries("instruments"))
             raise InputError(
                 f"mid_from={mid_from!r}: no such instrument, or it has no minimal important difference in "
@@ -256,7 +260,10 @@ def _question(
             )
         scaled = o.points is not None and row.scale_min is not None and row.scale_max is not None
         width = (o.points[1] - o.points[0]) / (row.scale_max - row.scale_min) if o.points and scaled else 1.0
-        mid, source = row.mid * width, f"{trials.citations.get(row.mid_source_id, '')} ({row.mid_locator})"
+        # a difference between groups where one is known; else a change within a patient, which is said
+        kind, said = ("mid_between", "") if row.mid_between is not None else ("mid_within", WITHIN_ONLY)
+        cited = trials.citations.get(getattr(row, f"{kind}_source_id"), "")
+        mid, source = getattr(row, kind) * width, f"{said}{cited} ({getattr(row, f'{kind}_locator')})"
     shown = trials.names("interventions")
     said = sides or tuple(" or ".join(shown.get(w, w.replace("_", " ")) for w in _as_list(side)) for side in wanted)
     return Question(
