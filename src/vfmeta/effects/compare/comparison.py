@@ -261,9 +261,9 @@ def _question(
         scaled = o.points is not None and row.scale_min is not None and row.scale_max is not None
         width = (o.points[1] - o.points[0]) / (row.scale_max - row.scale_min) if o.points and scaled else 1.0
         # a difference between groups where one is known; else a change within a patient, which is said
-        kind, said = ("mid_between", "") if row.mid_between is not None else ("mid_within", WITHIN_ONLY)
+        kind, alone = ("mid_between", "") if row.mid_between is not None else ("mid_within", WITHIN_ONLY)
         cited = trials.citations.get(getattr(row, f"{kind}_source_id"), "")
-        mid, source = getattr(row, kind) * width, f"{said}{cited} ({getattr(row, f'{kind}_locator')})"
+        mid, source = getattr(row, kind) * width, f"{alone}{cited} ({getattr(row, f'{kind}_locator')})"
     shown = trials.names("interventions")
     said = sides or tuple(" or ".join(shown.get(w, w.replace("_", " ")) for w in _as_list(side)) for side in wanted)
     return Question(
