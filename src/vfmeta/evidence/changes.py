@@ -43,7 +43,7 @@ def _name(record: Record) -> str:
 
 
 def _said(record: Record) -> str:
-    result = record.posterior if record.posterior is not None and record.k <= 4 else record.frequentist
+    result = record.lead
     if result is None:
         return "nothing to pool"
     effect = tx.effect_text(record.question, result.estimate, result.interval)

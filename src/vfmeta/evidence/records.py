@@ -14,6 +14,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.evidence.folder import DAMAGE, inside
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.leading import leading
 from vfmeta.results.posterior import BayesianResult
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Record:
     def posterior(self) -> BayesianResult | None:
         found = self.data["results"]["posterior"]
         return BayesianResult.from_dict(found) if found else None
+
+    @property
+    def lead(self) -> FrequentistResult | BayesianResult | None:
+        """The result that page, figure and `changes` speak of; None without a usable figure."""
+        return leading(self.frequentist, self.posterior)
 
     @cached_property
     def second(self) -> SecondPool | None:

@@ -5,41 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import chances, count, finding, hedge, trials
+from vfmeta.text.answer import chances, count, finding, state, trials, verdict
 
 if TYPE_CHECKING:
     from vfmeta.evidence.records import Record
 
 
 def answer(record: Record) -> str:
-    """One sentence: what the trials say and how sure that is."""
-    k, q = record.k, record.question
-    if k == 0:
+    """What the trials say and how sure that is, by the rule of `vfmeta.text.answer.state`."""
+    lead, post = record.lead, record.posterior
+    if lead is None:
         return _nothing(record)
-    fit, post = record.frequentist, record.posterior
-    if fit is None:
-        return _nothing(record)
-    if k == 1:
-        return f"Not enough to pool: one trial, {record.data['studies'][0]['label']}, found {finding(fit)}{hedge(fit)}."
-    if post is not None and k <= 4:
-        return f"{count(k)} trials point to {finding(post)}{chances(post)}{hedge(post)}."
-    ahead = fit.shown_prediction
-    wide = "" if ahead is None else f"; a true effect of {tx.interval_text(q, ahead)} in a next trial is to be expected"
-    return f"{count(k)} trials give {finding(fit)}{wide}{hedge(fit)}."
+    said = f"{finding(lead)}{verdict(lead)}."
+    if record.k == 1:
+        return f"Not enough to pool: one trial, {record.data['studies'][0]['label']}, found {said}"
+    return f"{count(record.k)} trials give {said}" + (chances(post) if post is not None and lead is post else "")
 
 
 def why(record: Record) -> str:
     """Why the Bayesian result leads, with what the frequentist one says; empty where it does not lead."""
     fit, post = record.frequentist, record.posterior
-    if fit is None or post is None or not 2 <= record.k <= 4:
+    if fit is None or post is None or record.lead is not post:
         return ""
-    said, q = "rules out" if fit.excludes_null else "includes", record.question
+    said, q = "excludes" if state(fit) == "side" else "includes", record.question
     shown = tx.interval_text(q, fit.interval)
     if fit.wider_interval != fit.interval:
         shown += f"; {tx.interval_text(q, fit.wider_interval)} with the ad hoc correction, which decides"
     return (
-        "With so few trials the Bayesian result leads, because it carries how little is known of the differences "
-        "between trials; "
+        "The Bayesian result leads, because it carries how little is known of the differences between trials; "
         f"the frequentist interval ({shown}) {said} “no difference”."
     )
 

@@ -148,7 +148,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
         return row | {"status": "no usable figure"}
     row["frequentist"] = tx.effect_text(q, fit.estimate, fit.interval)
     row["status"] = "one trial, not pooled" if record.k == 1 else "pooled"
-    row["leads"] = "Bayesian" if 2 <= record.k <= 4 and post else "frequentist"
+    row["leads"] = "Bayesian" if record.lead is post else "frequentist"
     if fit.adhoc_interval is not None:
         row["adhoc"] = tx.interval_text(q, fit.adhoc_interval)
     if fit.shown_prediction is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
 from vfmeta.results.fit import FrequentistResult, Result
+from vfmeta.results.leading import leading
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 from vfmeta.text.fit import few_trials_text, heterogeneity_text, model_text, one_trial_text
@@ -212,7 +213,7 @@ def section_rows(block: Section, index: int, wrap: Callable[[str], list[str]], *
     if k < 2:
         return rows + words(one_trial_text())
     engines = [_bayesian_rows(block.posterior, index, show_prediction), _frequentist_rows(block.fit, index, show_prediction)]
-    if k > 4:  # few trials: the Bayesian result leads
+    if leading(block.fit, block.posterior) is block.fit:
         engines.reverse()
     rows += engines[0] + engines[1]
     if block.fit is not None:

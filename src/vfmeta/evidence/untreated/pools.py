@@ -14,6 +14,7 @@ from vfmeta.core.question import Pair, Question
 from vfmeta.effects.effect_size import effect_size
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.leading import leading
 from vfmeta.results.posterior import BayesianResult
 
 _PARTS = (
@@ -36,7 +37,7 @@ class OneGroup:
     @property
     def lead(self) -> FrequentistResult | BayesianResult:
         """The result that leads: the exact Bayesian one where there is something to pool."""
-        return self.posterior or self.fit
+        return leading(self.fit, self.posterior)
 
     @property
     def shown(self) -> tuple[float, Pair]:
