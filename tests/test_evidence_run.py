@@ -195,18 +195,23 @@ def test_two_trials_warn_and_show_no_prediction_interval(toy_build: Any) -> None
     assert warning[0] in html.unescape(toy_build.page("vertebroplasty"))
 
 
-def test_five_trials_lead_with_the_frequentist_result(toy_build: Any) -> None:
+def test_five_trials_lead_as_four_do_with_the_frequentist_result_beside_it(toy_build: Any) -> None:
     record = toy_build.records["cement/pain_12m"]
     fit = record.frequentist
     mean, plain, q, t = knapp(*effects(12), fit.tau2)
     half = t * plain * math.sqrt(q)
     assert fit.interval == pytest.approx((mean - half, mean + half))
-    assert shown(mean, mean - half, mean + half) in record.data["answer"]
-    assert record.data["why"] == ""
-    assert f"<strong>{shown(mean, mean - half, mean + half)}</strong>" in toy_build.page("vertebroplasty")
+    leads = shown(record.posterior.estimate, *record.posterior.interval)
+    assert leads in record.data["answer"]
+    assert span(mean - half, mean + half) in record.data["why"]
+    page = toy_build.page("vertebroplasty")
+    assert f"<strong>{leads}</strong>" in page
+    assert f"<strong>{shown(mean, mean - half, mean + half)}</strong>" not in page
+    line = row_of(page, record.title)
+    assert shown(mean, mean - half, mean + half) in line
     reach = t * math.sqrt(fit.tau2 + plain**2 * q)  # t with k - 1 and the fitted standard error
     assert fit.prediction == pytest.approx((mean - reach, mean + reach))
-    assert span(mean - reach, mean + reach) in record.data["answer"]
+    assert span(mean - reach, mean + reach) in line
 
 
 def test_the_ad_hoc_interval_stands_beside_exactly_where_q_is_below_one(toy_build: Any) -> None:
