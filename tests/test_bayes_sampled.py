@@ -212,3 +212,12 @@ def test_loads_without_a_compiler_and_leaves_the_environment_alone() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "None"
     assert "g++" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_model_compiled_after_another_is_its_own() -> None:
+    """PyTensor's cache on disk gave a half-normal model a part of a half-Cauchy one compiled before it (PyMC 5)."""
+    y, v, mu = [-0.7, -0.3], [0.13, 0.1], vf.priors.Normal(0, 3)
+    for tau in (vf.priors.HalfCauchy(0.5), vf.priors.HalfNormal(0.5), vf.priors.HalfT(4, 0.5)):
+        exact = vf.bayes.random_effects(y=y, v=v, tau=tau, mu=mu)
+        assert vf.bayes.agreement(exact, vf.bayes.sample(y=y, v=v, tau=tau, mu=mu, seed=1, draws=4000)) < 5

@@ -31,7 +31,7 @@ BAYES: dict[str, Any] = {"tau": TAU, "mu": MU}
 
 # read as `bayes.random_effects` reads, and then sampled; or no door (checked arrays, single intervals, the table itself)
 OTHERWISE = {
-    "effect_table", "study_intervals", "bayes.sample", "bayes.sample_posterior", "bayes.posterior",
+    "network", "effect_table", "study_intervals", "bayes.sample", "bayes.sample_posterior", "bayes.posterior",
     "bayes.reports",  # whose rows need not have a figure
 }  # fmt: skip
 

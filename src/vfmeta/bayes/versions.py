@@ -73,11 +73,16 @@ def strict() -> Iterator[None]:
     """Models compiled here add and multiply in the order in which they were written.
 
     PyTensor lets the compiler reorder sums as it likes, and what it likes hangs on which parts of a model it finds compiled
-    already, in this process or on disk: the same seed then gives other last digits.
+    already, in this process or on disk: the same seed then gives other last digits. The PyTensor of PyMC 5 is worse: a model
+    compiled after another with the same data names can be given a part of that one, and its draws are of neither.
     """
+    import pymc
     import pytensor
 
-    with pytensor.config.change_flags(numba__fastmath=False):
+    flags = {"numba__fastmath": False}
+    if int(pymc.__version__.split(".")[0]) < 6:
+        flags["numba__cache"] = False
+    with pytensor.config.change_flags(**flags):
         yield
 
 
