@@ -137,6 +137,28 @@ def test_comparisons_are_consistent() -> None:
     assert (ratios.ci_low > 0).all()
 
 
+def test_effects_of_treatments_are_read_as_effects() -> None:
+    """No ratio of ratios, and one scale in a row: what is turned says so, what is not keeps its name."""
+    net = vf.network(_counts(), reference="sham", question=vf.Question(measure="OR", higher_is_worse=True))
+    post = vf.networks.posterior(net, tau=vf.priors.HalfNormal(0.5))
+    for found in (net, post):
+        assert "ratio of OR" not in str(found)
+        np.testing.assert_allclose(found.to_frame(on="read").estimate, np.exp(found.estimate))
+    assert "network" in str(post).splitlines()[0]
+    log, read = (vf.networks.split_sides(net, on=on) for on in ("analysis", "read"))
+    np.testing.assert_allclose(read.direct, np.exp(log.direct))
+    for name in ("difference", "difference_low", "difference_high", "direct_se"):
+        np.testing.assert_allclose(read[name], log[name])
+    inside = (log.difference_low < log.difference) & (log.difference < log.difference_high)
+    assert inside.all()
+
+
+@pytest.mark.parametrize("test", ["HKSJ", "t"])
+def test_scores_hang_on_no_test(test: str) -> None:
+    wald, other = (vf.network(ARMS, reference="sham", test=t).p_scores("low") for t in ("Wald", test))
+    pd.testing.assert_series_equal(wald, other)
+
+
 def _counts() -> pd.DataFrame:
     return pd.DataFrame({
         "study": ["a", "a", "b", "b", "c", "c", "c", "d", "d", "e", "e"],

@@ -39,6 +39,15 @@ class NetworkPosterior(RegressionPosterior):
     reference: str
     treatments: tuple[str, ...] = field(default=())
 
+    @property
+    def slopes(self) -> np.ndarray:
+        """None of the coefficients is a slope: each is the effect of a treatment, shape (p,)."""
+        return np.zeros(len(self.terms), dtype=bool)
+
+    def __str__(self) -> str:
+        head = f"exact network of {len(self.treatments)} treatments against {self.reference}"
+        return super().__str__().replace("exact meta-regression", head, 1)
+
     def comparisons(self, *, on: OnScale = "analysis") -> pd.DataFrame:
         """Every pair: treatment, control, estimate (median), se (posterior SD), ci_low, ci_high, p_above_0, scale."""
         import pandas as pd

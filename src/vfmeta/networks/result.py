@@ -59,6 +59,11 @@ class NetworkResult(RegressionResult):
     network: Network = field(repr=False)
 
     @property
+    def slopes(self) -> np.ndarray:
+        """None of the coefficients is a slope: each is the effect of a treatment, shape (p,)."""
+        return np.zeros(self.p, dtype=bool)
+
+    @property
     def trial(self) -> np.ndarray:
         """Number of the trial that each row is of, shape (k,)."""
         return np.repeat(np.arange(len(self.network.trials)), [len(t.y) for t in self.network.trials])
@@ -134,7 +139,7 @@ class NetworkResult(RegressionResult):
 
     def p_scores(self, better: str | None = None) -> pd.Series:
         """P-score of each treatment: the mean certainty that it beats another (Rücker & Schwarzer 2015, BMC Med Res Methodol
-        15:58), between 0 and 1 with mean 0.5, by normal probabilities.
+        15:58), between 0 and 1 with mean 0.5, by normal probabilities and the model's standard errors.
 
         Parameters
         ----------
@@ -146,7 +151,8 @@ class NetworkResult(RegressionResult):
 
         sign = side(better, self.question.higher_is_worse)
         pairs, matrix = self._pairs()
-        z = ratio(matrix @ self.estimate, self._spread(matrix))
+        own = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.fit.phi, matrix))  # whatever the test: a score is no test
+        z = ratio(matrix @ self.estimate, own)
         total = dict.fromkeys(self.treatments, 0.0)
         for (a, b), wins in zip(pairs, ndtr(sign * z).tolist(), strict=True):
             total[a] += wins

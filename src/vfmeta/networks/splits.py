@@ -38,8 +38,9 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
     Returns
     -------
     DataFrame
-        treatment, control, direct, direct_se, indirect, indirect_se, difference (of the two, always on the analysis scale),
-        difference_se, ci_low, ci_high (of the difference), statistic, df, p_value, tau2, scale; no row for a comparison that
+        treatment, control, direct, direct_se, indirect, indirect_se, difference (of the two), difference_se,
+        difference_low, difference_high, statistic, df, p_value, tau2, scale. ``on="read"`` turns direct and indirect effects;
+        standard errors and all of the difference stay on the analysis scale; no row for a comparison that
         only one trial of several arms informs, or that nothing else informs.
 
     Examples
@@ -68,7 +69,7 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
         for i in joined[frozenset(pairs[number])]:
             own[i][:, j] = _apart(net.trials[i], *pairs[number])
     columns = ["treatment", "control", "direct", "direct_se", "indirect", "indirect_se", "difference", "difference_se",
-               "ci_low", "ci_high", "statistic", "df", "p_value", "tau2"]  # fmt: skip
+               "difference_low", "difference_high", "statistic", "df", "p_value", "tau2"]  # fmt: skip
     if not chosen or fit.k < fit.p + 1:
         return scaled(pd.DataFrame(columns=columns), fit.question, on)
     designs = [np.hstack([net.coding(t), o]) for t, o in zip(net.trials, own, strict=True)]
