@@ -12,7 +12,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import MethodOrCommon, Missing, Test, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
-from vfmeta.effects.columns import Rows
+from vfmeta.effects.columns import Rows, as_frame
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import check_method
@@ -106,9 +106,10 @@ def network(
         "study": study, "treatment": treatment, "mean": mean, "sd": sd, "n": n, "events": events, "time": time, "y": y,
         "se": se, "v": v, "treat1": treat1, "treat2": treat2,
     }  # fmt: skip
-    given = _usual(given, data)
+    frame = None if data is None else as_frame(data)
+    given = _usual(given, frame)
     measure = _measure(measure, given, question)
-    net = read(given, data, measure, reference, missing)
+    net = read(given, frame, measure, reference, missing)
     asked = question or Question(measure=measure)
     if asked.measure != measure and not (given["y"] is not None and asked.measure != "GEN"):
         asked = replace(asked, measure=measure)
@@ -141,13 +142,11 @@ def fit_network(net: Network, question: Question, method: str | float, test: str
     return NetworkResult(**own, reference=net.reference, network=net)
 
 
-def _usual(given: dict[str, Any], data: Any) -> dict[str, Any]:
+def _usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
     """The arguments, those left out taken from columns of the same name where it is clear what the rows are."""
-    if data is None:
+    if frame is None:
         return given
-    from vfmeta.effects.columns import as_frame
-
-    columns = set(as_frame(data).columns)
+    columns = set(frame.columns)
     contrasts = given["y"] is not None or given["treat1"] is not None or {"treat1", "treat2"} <= columns
     names = ("study", "treat1", "treat2", "y") if contrasts else ("study", "treatment", "mean", "sd", "n", "events", "time")
     found = dict(given)

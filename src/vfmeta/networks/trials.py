@@ -12,7 +12,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.columns import aligned, look_up
 from vfmeta.effects.formulas import proportions, rates, single_means
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.formulas.common import ZeroRule
@@ -75,7 +75,7 @@ class Network:
         return independent([t.y for t in trials], [t.V for t in trials], [self.coding(t) for t in trials])
 
 
-def read(given: dict[str, Any], data: Any, measure: str, reference: Any, missing: Missing) -> Network:
+def read(given: dict[str, Any], frame: Any, measure: str, reference: Any, missing: Missing) -> Network:
     """The network in arms or contrasts; ``given`` maps the arguments of `network` to columns or arrays, None where left out."""
     missing = choice("missing", missing, Missing)
     contrasts = any(given[name] is not None for name in ("y", "se", "v", "treat1", "treat2"))
@@ -97,7 +97,7 @@ def read(given: dict[str, Any], data: Any, measure: str, reference: Any, missing
             f"{'Contrasts take' if contrasts else f'{measure} of arms takes'} {', '.join(needed)}; missing: "
             f"{', '.join(absent) or 'none'}, not used: {', '.join(surplus) or 'none'}."
         )
-    columns, texts, rows_read, lost, notes = _columns({name: given[name] for name in needed}, data, missing)
+    columns, texts, rows_read, lost, notes = _columns({name: given[name] for name in needed}, frame, missing)
     if contrasts:
         trials, more = _from_contrasts(columns, texts, notes)
     else:
@@ -120,11 +120,11 @@ def read(given: dict[str, Any], data: Any, measure: str, reference: Any, missing
 
 
 def _columns(
-    asked: dict[str, Any], data: Any, missing: str
+    asked: dict[str, Any], frame: Any, missing: str
 ) -> tuple[dict[str, np.ndarray], dict[str, list[str]], int, list[LeftOut], list[str]]:
     """Numbers and texts of the rows that are whole, how many rows there were, and what was left out."""
-    found = look_up(asked, None if data is None else as_frame(data))
-    values, k, _ = aligned(found, None if data is None else as_frame(data))
+    found = look_up(asked, frame)
+    values, k, _ = aligned(found, frame)
     if k == 0:
         raise InputError(cells.EMPTY)
     problems: list[str] = []
