@@ -73,6 +73,8 @@ Overlap = Literal["superiority", "cliff", "U1", "U2", "U3", "BESD"]
 Latent = Literal["logistic", "normal"]
 Skew = Literal["normal", "lognormal"]
 Failed = Literal["raise", "nan"]
+#: which effects, on the analysis scale, are the ones more likely to be published
+Favoured = Literal["higher", "lower"]
 
 #: effects, standard errors and the scales of priors beyond this, or closer to 0 than its inverse, are refused: their powers
 #: would leave the range of floats
@@ -90,6 +92,7 @@ _OTHER_NAMES: dict[str, dict[str, str]] = {
     },
     "tau2_interval": {"qp": "Q-profile", "genq": "generalised-Q", "generalizedq": "generalised-Q", "pl": "profile-likelihood"},
     "prediction": {"riley": "Partlett-Riley"},
+    "favoured": {"greater": "higher", "positive": "higher", "less": "lower", "negative": "lower"},
 }  # fmt: skip
 
 
