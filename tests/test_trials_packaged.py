@@ -63,6 +63,18 @@ def test_every_figure_has_source_and_locator_and_pooled_ones_were_read_again(pac
     assert (pooled.reading_source_id != "").all()
 
 
+def test_every_comparison_without_a_spread_says_what_kind_of_report_it_is(packaged: vf.Trials) -> None:
+    c = packaged.contrasts
+    spread = (c.ci_low.notna() & c.ci_high.notna()) | c.se.notna()
+    assert (c.report_kind[spread] == "full").all()
+    assert not (c.report_kind[~spread] == "full").any()
+    words = c[c.estimate.isna() & ~spread]
+    # what sources contradict, and a trial nobody has identified, serves as no report
+    assert set(words.study_id[words.report_kind == ""]) == {"clark2016", "acupuncture50"}
+    # improved with the drug, not with placebo: of one arm, and no comparison
+    assert {"dursun2001", "hongo2015", "peichl1999", "ljunghall1991"} <= set(c.study_id[c.report_kind == "within_arm"])
+
+
 def test_identifiers_hold_no_lists(packaged: vf.Trials) -> None:
     for name, frame in packaged.frames.items():
         for column in [c for c in frame.columns if c.endswith("_id")]:

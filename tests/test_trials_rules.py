@@ -33,6 +33,10 @@ def setter(row: str, **cells: Any) -> Callable[[World], None]:
     return lambda w: w.set(row, **cells)
 
 
+# a contrast without its spread, and one of words alone
+BARE: dict[str, Any] = {"use": "no", "ci_low": "", "ci_high": "", "ci_level": ""}
+WORDS: dict[str, Any] = {**BARE, "estimate": "", "measure": ""}
+
 # what is broken, then table, row (the header is row 1), column, value, words of the message, words of what to do
 BROKEN: dict[str, tuple[Callable[[World], Any], str, int, str, str, str, str]] = {
     "study without arms": (
@@ -108,6 +112,29 @@ BROKEN: dict[str, tuple[Callable[[World], Any], str, int, str, str, str, str]] =
     "difference wider than the scale": (setter("r4", estimate=-11, ci_low=-12), CONTRAST, 2, "estimate", "-11", "wider", "instrument"),
     "se against interval": (setter("r4", se=2), CONTRAST, 2, "se", "2", "contradict", "disagreement"),
     "nothing to pool": (setter("r4", estimate="", ci_low="", ci_high="", ci_level=""), CONTRAST, 2, "use", "pool", "Nothing is printed", "Write no"),
+    "words beside an interval": (
+        setter("r4", report_kind="direction", favours="experimental", selective="no"), CONTRAST, 2, "report_kind", "direction", "interval", "Write full"),
+    "full without a spread": (
+        setter("r4", **BARE, report_kind="full"), CONTRAST, 2, "report_kind", "full", "prints an interval", "estimate_only"),
+    "estimate only, without one": (
+        setter("r4", **WORDS, report_kind="estimate_only", selective="no"), CONTRAST, 2, "report_kind", "estimate_only", "No estimate", "words"),
+    "a bound printed as equal": (
+        setter("r4", **WORDS, p_value=0.05, p_operator="=", report_kind="p_bound", favours="control", selective="no"),
+        CONTRAST, 2, "report_kind", "p_bound", "do not fit", "p <"),
+    "significant with a p value": (
+        setter("r4", **WORDS, p_value=0.05, p_operator="<", report_kind="significant", favours="control", selective="no"),
+        CONTRAST, 2, "report_kind", "significant", "do not fit", "print no p"),
+    "significant on no side": (
+        setter("r4", **WORDS, report_kind="significant", selective="no"), CONTRAST, 2, "favours", "", "which arm", "Read it"),
+    "significant on neither side": (
+        setter("r4", **BARE, report_kind="significant", favours="neither", selective="no"), CONTRAST, 2, "favours", "neither", "neither", "Name the arm"),
+    "words on one arm that name a side": (
+        setter("r4", **WORDS, report_kind="within_arm", favours="experimental"), CONTRAST, 2, "favours", "experimental", "no report", "empty"),
+    "not said whether selective": (
+        setter("r4", **WORDS, report_kind="not_significant"), CONTRAST, 2, "selective", "", "whether they are selective", "yes or no"),
+    "an estimate on the other side": (
+        setter("r4", **BARE, report_kind="estimate_only", favours="control", selective="no"),
+        CONTRAST, 2, "favours", "control", "favours the other arm", "printed_as"),
     "direction not stated": (setter("r4", printed_as="not_stated"), CONTRAST, 2, "printed_as", "not_stated", "stated direction", "sensitivity"),
     "contrast level as proportion": (setter("r4", ci_level=0.95), CONTRAST, 2, "ci_level", "0.95", "per cent", "Write 95"),
     "the same contrast twice": (
@@ -161,6 +188,18 @@ ALLOWED: dict[str, Callable[[World], Any]] = {
     "a contrast of other arms": lambda w: w.contrast("a", "brace", "placebo", -1, -2, 0),
     "an adjusted contrast of a cluster": lambda w: w.contrast("x", "drug", "placebo", -1, -2, 0, adjusted_for="clustering"),
     "a cluster for the record": lambda w: w.mean("x", "drug", 4, 2, use="no"),
+    "a p value with its side": setter(
+        "r4", **WORDS, p_value=0.03, p_operator="=", report_kind="p_exact", favours="experimental", selective="no"
+    ),
+    "not different, on no side": setter("r4", **WORDS, report_kind="not_significant", favours="neither", selective="no"),
+    "words on one arm": setter("r4", **WORDS, report_kind="within_arm"),
+    "a benefit printed as positive": setter(
+        "r4",
+        **{**BARE, "estimate": 2, "printed_as": "benefit_positive"},
+        report_kind="estimate_only",
+        favours="experimental",
+        selective="yes",
+    ),
     "direction not stated, for sensitivity": setter("r4", printed_as="not_stated", use="sensitivity"),
     "read once, for sensitivity": setter("r1", reading="single", reading_source_id="", use="sensitivity"),
 }

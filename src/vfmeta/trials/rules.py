@@ -10,7 +10,7 @@ import pandas as pd
 
 from vfmeta.core.measures import MEASURES
 from vfmeta.core.messages import did_you_mean
-from vfmeta.trials import context_rules, schema
+from vfmeta.trials import context_rules, report_rules, schema
 from vfmeta.trials.instruments import scale_ends
 from vfmeta.trials.problem import Problem
 from vfmeta.trials.reporter import (
@@ -192,6 +192,7 @@ def _contrasts(r: Reporter, frames: dict[str, pd.DataFrame]) -> None:
     r.where(unstated, "printed_as", "A figure without a stated direction is not pooled.",
             "Read the direction in the source, or write sensitivity or no in use.")  # fmt: skip
     _scales(r, frames["instruments"])
+    report_rules.check(r, frames)
     _one_figure_per_key(
         r, ["study_id", "arm_experimental", "arm_control", "outcome_id", "definition", "instrument_id", "unit", "time_value",
             "time_unit", "time_kind", "analysis_set", "measure"]
