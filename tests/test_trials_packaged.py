@@ -141,6 +141,10 @@ def test_trials_survive_the_trip_to_another_process(packaged: vf.Trials) -> None
 
 def test_labels_tell_studies_apart(packaged: vf.Trials) -> None:
     assert len(set(packaged.labels.values())) == len(packaged.studies)
+    assert packaged.labels["freedom"] == "FREEDOM"  # no copy shows its first author
+    assert packaged.labels["direct2014"] == "DIRECT 2014"
+    assert (packaged.labels["zhang2019"], packaged.labels["zhangm2019"]) == ("Zhang 2019a", "Zhang 2019b")
+    assert not [label for study, label in packaged.labels.items() if study in label or "[" in label]
 
 
 def test_a_class_of_interventions_opens_to_its_members(packaged: vf.Trials) -> None:

@@ -245,6 +245,17 @@ def test_a_trial_alone_keeps_its_printed_interval(trial: World, printed_as: str,
     assert again.interval == fit.interval
 
 
+def test_a_trial_alone_keeps_a_symmetric_interval_to_the_last_digit_printed() -> None:
+    """VERTOS IV at 6 months: the abstract prints 0.39 (-0.37 to 1.15), sham minus vertebroplasty."""
+    table = vf.compare(
+        vf.load_trials(), "vertebroplasty", "sham_vertebroplasty", outcome="pain_overall", measure="MD", points=(0, 10),
+        week=26, window=(20.01, 39),
+    )  # fmt: skip
+    assert table.labels == ("Firanescu 2018",)
+    fit = vf.random_effects(table)
+    assert (fit.estimate, *fit.interval) == pytest.approx((-0.39, -1.15, 0.37), abs=1e-12)
+
+
 def test_a_printed_interval_is_converted_to_the_level_that_is_asked_and_rescaled_with_its_effect(trial: World) -> None:
     trial.contrast("a", "drug", "placebo", -10, -40, 10, instrument_id="vas100", ci_level=90)
     fit = vf.random_effects(trial.compare(points=(0, 10)))
@@ -268,17 +279,17 @@ def test_a_ratio_keeps_its_printed_interval_and_a_pool_uses_the_width(trial: Wor
     widths = [math.log(0.93 / 0.17) / 2 / z, math.log(4) / 2 / z]
     plain = vf.random_effects(y=[math.log(0.41), math.log(0.5)], se=widths, test="Wald")
     assert vf.random_effects(table, test="Wald").interval == pytest.approx(plain.interval)
-    assert table.frame["level"].isna().tolist() == [False, True]
+    printed = table.frame[["ci_low", "ci_high"]].map(math.exp).to_numpy().ravel().tolist()
+    assert printed == pytest.approx([0.17, 0.93, 0.25, 1])
 
 
-def test_an_interval_that_is_symmetric_but_for_rounding_is_made_from_its_standard_error(trial: World) -> None:
-    """23 (6 to 39): 17 below and 16 above is as close as whole numbers go."""
+def test_an_interval_that_is_symmetric_but_for_rounding_is_shown_as_printed(trial: World) -> None:
+    """23 (6 to 39): 17 below and 16 above is as close as whole numbers go; a pool takes half the width."""
     own = {"outcome_id": "fracture", "instrument_id": "", "measure": "RD"}
     trial.contrast("a", "drug", "placebo", 23, 6, 39, **own)
-    table = trial.compare(outcome="fracture", measure="RD")
-    assert table.effects[0].interval is None
-    assert "level" not in table.frame
-    assert vf.random_effects(table).interval == pytest.approx((0.23 - 0.165, 0.23 + 0.165))
+    fit = vf.random_effects(trial.compare(outcome="fracture", measure="RD"))
+    assert fit.interval == pytest.approx((0.06, 0.39))
+    assert fit.se == pytest.approx(0.165 / stats.norm.ppf(0.975))
 
 
 # the packaged tables

@@ -14,7 +14,7 @@ class Effect:
     ``arm_variances`` what each adds to ``v``, where that is known. ``target_week`` is the week that was asked for, in a table
     of several, and ``outcome`` the outcome, in a table of several (else that of the question). ``size`` is the sample size or
     person-time of a measure that is turned back with it. ``interval`` holds the limits and the level (a proportion) of a
-    printed interval that is not symmetric about ``y``: pools use ``v``, from its width.
+    printed interval: the study is shown with it, pools use ``v``.
     """
 
     study_id: str

@@ -321,7 +321,7 @@ class EffectTable:
                 "rows": [", ".join(e.rows) for e in self.effects], "steps": ["; ".join(e.steps) for e in self.effects],
             }
         )  # fmt: skip
-        if any(e.interval for e in self.effects):  # as printed, where it is not the one of v
+        if any(e.interval for e in self.effects):  # as printed
             three = [e.interval or (math.nan,) * 3 for e in self.effects]
             own[["ci_low", "ci_high", "level"]] = three
         if self.extra is None:

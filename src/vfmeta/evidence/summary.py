@@ -317,7 +317,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
                 "bias": judged.get(s.study_id, []),
             }
         )
-    return sorted(views, key=lambda v: (v["label"].startswith("["), v["label"]))
+    return sorted(views, key=lambda v: v["label"])
 
 
 def overview_page(

@@ -162,7 +162,7 @@ def _likelihoods(s: Studies, ll_ml: float, ll_reml: float, parameters: int) -> t
 
 
 def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult:
-    """The one trial as it stands, with its normal interval, or the printed one where that leans to one side."""
+    """The one trial as it stands, with the interval it prints, else with its normal one."""
     estimate, se = float(s.y[0]), math.sqrt(s.v[0])
     statistic = estimate / se
     interval, named = _around(estimate, quantile(level, None) * se), "with its Wald interval"

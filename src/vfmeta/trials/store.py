@@ -81,13 +81,19 @@ class Trials:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Study id to the label people read: first author and year, or the id where no copy shows them."""
-        made = {}
+        """Study id to the label people read: first author, else the name of the study, and year; letters part two of a kind.
+
+        A study that has neither author nor name goes by its id in brackets.
+        """
+        made: dict[str, str] = {}
         for row in self.studies.itertuples():
             year = "" if pd.isna(row.year) else f" {row.year}"
-            made[row.study_id] = f"{row.first_author}{year}" if row.first_author else f"[{row.study_id}]"
-        clashes = pd.Series(made).duplicated(keep=False)
-        return {s: f"{label} ({s})" if clashes[s] else label for s, label in made.items()}
+            name = row.first_author or row.short_name
+            made[row.study_id] = f"{name}{year}" if name else f"[{row.study_id}]"
+        alike: dict[str, list[str]] = {}
+        for study in sorted(made):
+            alike.setdefault(made[study], []).append(study)
+        return {s: _told_apart(label, alike[label].index(s)) if len(alike[label]) > 1 else label for s, label in made.items()}
 
     @cached_property
     def arm_sizes(self) -> dict[tuple[str, str], float]:
@@ -154,6 +160,12 @@ class Trials:
                 )
             found += [m for m in members if m not in found]
         return found
+
+
+def _told_apart(label: str, i: int) -> str:
+    """The label of the i-th study of that name: Zhang 2019a."""
+    letter = chr(ord("a") + i)
+    return f"{label}{letter}" if label[-1].isdigit() else f"{label} ({letter})"
 
 
 def _address(source: Any) -> str:

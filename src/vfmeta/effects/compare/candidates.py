@@ -16,7 +16,6 @@ from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Published, Unusable
 from vfmeta.text import numbers as tx
 from vfmeta.trials import Trials, schema
-from vfmeta.trials.slips.book import leans
 
 NO_TIME = "no time printed"
 _SAME = ("definition", "time_kind", "analysis_set")
@@ -249,8 +248,8 @@ class Finder:
         factor, steps = self._harmonise([f], steps)
         factor *= -1 if backward else 1
         interval = None
-        if leans(f):
-            low, high = sorted(factor * x for x in published.limits_of(row, f.worse))
+        low, high = sorted(factor * x for x in published.limits_of(row, f.worse))
+        if math.isfinite(low) and math.isfinite(high):
             interval = (low, high, (f.ci_level or 95) / 100)
             steps.append("the interval stays as printed where the trial stands alone; pools use the standard error")
         return Made(factor * y, factor**2 * v, n, (None, None), tuple(steps), arms, f.contrast_of, interval=interval)

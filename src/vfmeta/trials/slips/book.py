@@ -105,12 +105,6 @@ def centred(f: Callable[[float], float], estimate: Pair, low: Pair, high: Pair) 
     return l1 + h1 <= 2 * e2 + 1e-9 and l2 + h2 >= 2 * e1 - 1e-9
 
 
-def leans(row: Any) -> bool:
-    """Whether the interval of a contrast is not symmetric about its estimate on the analysis scale, within rounding."""
-    three = row.estimate, row.ci_low, row.ci_high
-    return None not in three and not centred(onto(row), *(rounded(x, _last_place(x)) for x in three))
-
-
 def far(x: float, usual: float) -> bool:
     """Whether two sizes lie nearer to tenfold than to alike."""
     return not (usual / FACTOR <= x <= usual * FACTOR) and usual > 0
