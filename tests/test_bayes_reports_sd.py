@@ -36,11 +36,15 @@ def legendre(low: float, high: float, n: int) -> tuple[np.ndarray, np.ndarray]:
     return low + (high - low) * (x + 1) / 2, w * (high - low) / 2
 
 
+_Z, _ROOT_E = stats.norm.isf(0.025), math.sqrt(1 / 20 + 1 / 22)
+_BOUND = math.log(1.4 / _Z / _ROOT_E)  # of the log SD of trial E, whose -1.4 is significant: where s is small, a step in m
+
+
 def conditional(f: Any, m: np.ndarray, s: np.ndarray, end: float = math.inf) -> np.ndarray:
     """Integral of ``f`` of the SD over log SD ~ N(m, s^2) up to a bound; (M, S) before what ``f`` adds on the left."""
     low, high = m[:, None] - 7 * s, np.minimum(m[:, None] + 7 * s, end)
     high = np.maximum(low, high)
-    u, w = np.polynomial.legendre.leggauss(40)
+    u, w = np.polynomial.legendre.leggauss(100)
     x = low[..., None] + (high - low)[..., None] * (u + 1) / 2
     mass = stats.norm.pdf(x, m[:, None, None], s[:, None]) * (high - low)[..., None] / 2 * w
     return np.asarray((f(np.exp(x)) * mass).sum(-1))
@@ -48,8 +52,9 @@ def conditional(f: Any, m: np.ndarray, s: np.ndarray, end: float = math.inf) -> 
 
 def summed() -> dict[str, float]:
     """Mean and SD of mu, mean of tau and log total, by products of Gauss-Legendre nodes over everything."""
-    m, wm = legendre(math.log(2.3) - 1.0, math.log(2.3) + 1.0, 36)
-    s, ws = legendre(0, 1.3, 16)
+    below, above = legendre(_BOUND - 1.0, _BOUND, 40), legendre(_BOUND, _BOUND + 1.0, 40)
+    m, wm = np.concatenate([below[0], above[0]]), np.concatenate([below[1], above[1]])
+    s, ws = legendre(0, 1.5, 16)
     grid = stats.norm.pdf(m, math.log(2.5), 0.5)[:, None] * stats.halfnorm.pdf(s, scale=0.3) * wm[:, None] * ws
     for sd, n in zip(SDS["sd"], SDS["n"], strict=True):
 
@@ -61,13 +66,13 @@ def summed() -> dict[str, float]:
     mu, wmu = legendre(-3, 1.5, 40)
     tau, wt = legendre(0, 2.5, 24)
     height = np.empty((len(tau), len(mu)))
-    z, centre = stats.norm.isf(0.025), mu[:, None, None, None]
+    centre = mu[:, None, None, None]
     for i, t in enumerate(tau):
 
         def within(sd: np.ndarray, t: float = t) -> np.ndarray:
             se = sd * math.sqrt(1 / 30 + 1 / 28)
             wide = np.hypot(se, t)
-            return ndtr(-centre / wide) - ndtr((-z * se - centre) / wide)
+            return ndtr(-centre / wide) - ndtr((-_Z * se - centre) / wide)
 
         def at(sd: np.ndarray, y: float, root: float, t: float = t) -> np.ndarray:
             wide = np.hypot(sd * root, t)
@@ -78,10 +83,10 @@ def summed() -> dict[str, float]:
             wide = np.hypot(se, t)
             return se * np.exp(-0.5 * ((-stats.norm.isf(0.02) * se - centre) / wide) ** 2) / wide / math.sqrt(2 * math.pi)
 
-        roots = math.sqrt(2 / 25), math.sqrt(1 / 20 + 1 / 22)
+        roots = math.sqrt(2 / 25), _ROOT_E
         product = conditional(within, m, s) * conditional(lambda sd, r=roots[0]: at(sd, -1.1, r), m, s)
         product = product * conditional(z_printed, m, s)
-        product = product * conditional(lambda sd, r=roots[1]: at(sd, -1.4, r), m, s, math.log(1.4 / z / roots[1]))
+        product = product * conditional(lambda sd, r=roots[1]: at(sd, -1.4, r), m, s, _BOUND)
         height[i] = (product * grid).sum((1, 2)) * stats.norm.pdf(-0.6, mu, math.hypot(0.3, t))
     mass = height * stats.norm.pdf(mu, 0, 2) * stats.halfnorm.pdf(tau, scale=0.5)[:, None] * wmu * wt[:, None]
     total = mass.sum()
@@ -94,10 +99,10 @@ def summed() -> dict[str, float]:
 
 def test_the_sd_is_summed_over() -> None:
     fit, want = pooled(), summed()
-    assert fit.mu.mean == pytest.approx(want["mean"], abs=2e-4)
-    assert fit.mu.sd == pytest.approx(want["sd"], abs=2e-4)
-    assert fit.tau.mean == pytest.approx(want["tau"], abs=2e-4)
-    assert fit.log_evidence == pytest.approx(want["log"], abs=1e-2)
+    assert fit.mu.mean == pytest.approx(want["mean"], abs=5e-5)
+    assert fit.mu.sd == pytest.approx(want["sd"], abs=5e-5)
+    assert fit.tau.mean == pytest.approx(want["tau"], abs=5e-5)
+    assert fit.log_evidence == pytest.approx(want["log"], abs=1e-3)
 
 
 def test_a_known_sd_is_a_known_standard_error() -> None:

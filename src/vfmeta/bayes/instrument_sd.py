@@ -20,17 +20,22 @@ from vfmeta.priors.instrument_sd import InstrumentSD
 ENOUGH = 3  # printed SDs from which on the SD of a further trial is not called assumed
 _S, _M = 32, 41  # points of the grid of s, and of m at each s
 _RULE = 5  # points that stand for each grid, of the same moments up to the ninth
+_S_RULE, _PIECE = 7, 8  # the same for s, and for m on either side of a bound on an SD, where a small s makes a step
 _REACH = 7.0  # of the grid of m, in its SDs
 _TAIL = 1e-7  # probability on either side beyond which an SD is left aside
 Printed = tuple[tuple[float, float], ...]  # SD and its degrees of freedom
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spread:
     """Distribution of the log SD of a further trial: normals ``m``, ``s`` of probability ``share``, (G,) each.
 
-    ``quantiles`` are those of the SD at 10, 50 and 90%; ``low`` and ``high`` the ends of the log SD; ``k`` the SDs printed.
+    ``quantiles`` are those of the SD at 10, 50 and 90%; ``low`` and ``high`` the ends of the log SD; ``k`` the SDs printed, by
+    which, and by the ``prior``, it is known.
     """
+
+    prior: InstrumentSD
+    printed: Printed
 
     m: np.ndarray
     s: np.ndarray
@@ -44,17 +49,17 @@ class Spread:
     def assumed(self) -> bool:
         return self.k < ENOUGH
 
-    @functools.cached_property
-    def whole(self) -> tuple[np.ndarray, np.ndarray]:
-        """Nodes and weights where nothing bounds the SD."""
-        return self.rule()
+    def split(self, ends: tuple[float, ...]) -> Spread:
+        """The same told by normals that do not step over the bounds ``ends`` on a log SD."""
+        return spread_of(self.prior, self.printed, ends) if ends else self
 
+    @functools.lru_cache(maxsize=256)  # noqa: B019 - few bounds, and the spreads themselves are kept
     def rule(self, low: float = -math.inf, high: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
         """Chebyshev nodes (Q,) of the log SD between two bounds, and the weights (G, Q) of the integral over each normal."""
         low, high = max(low, self.low), min(high, self.high)
         low, high = (low, high) if low < high else (high - 0.1, high)  # bounds beyond all SDs: next to no weight
         middle, half = (low + high) / 2, (high - low) / 2
-        count = 10 + math.ceil(3 * (high - low))
+        count = 14 + math.ceil(3 * (high - low))
         x = middle + half * np.cos(np.pi * (np.arange(count) + 0.5) / count)
         a, b = np.maximum(self.m - _REACH * self.s, low), np.minimum(self.m + _REACH * self.s, high)
         a = np.minimum(a, high)
@@ -68,40 +73,71 @@ class Spread:
 
 
 @functools.lru_cache(maxsize=64)
-def spread_of(prior: InstrumentSD, printed: Printed) -> Spread:
-    """What the printed SDs of an instrument say of the SD of a further trial."""
+def spread_of(prior: InstrumentSD, printed: Printed, ends: tuple[float, ...] = ()) -> Spread:
+    """What the printed SDs of an instrument say of the SD of a further trial, on which there may be bounds."""
     u, w = np.polynomial.legendre.leggauss(_S)
     s = 2.5 * prior.between * (u + 1)
-    m, mass = _grid(prior, printed, s)
-    mass = mass * w[:, None]
+    centre, sd = _middle(prior, printed, s)
+    m = centre[:, None] + sd[:, None] * np.linspace(-_REACH, _REACH, _M)
+    mass = np.exp(_log_density(prior, printed, m, s)) * (sd * w)[:, None]
     total = mass.sum()
-    p = mass.ravel() / total
-    spread = np.repeat(s, _M)
-    ends = normal_mixture.quantile(np.array([_TAIL, 0.1, 0.5, 0.9, 1 - _TAIL]), p, m.ravel(), spread)
-    at, share = gauss(s, mass.sum(1) / total, _RULE)
-    own, inner = _grid(prior, printed, at)
-    rules = [gauss(x, y / y.sum(), _RULE) for x, y in zip(own, inner, strict=True)]
-    low, tenth, middle, ninetieth, high = ends.tolist()
+    quantiles = normal_mixture.quantile(
+        np.array([_TAIL, 0.1, 0.5, 0.9, 1 - _TAIL]), (mass / total).ravel(), m.ravel(), np.repeat(s, _M)
+    )
+    low, tenth, middle, ninetieth, high = quantiles.tolist()
+    at, share = gauss(s, mass.sum(1) / total, _S_RULE if ends else _RULE)
+    rules = [_rule_of_m(prior, printed, one, tuple(x for x in ends if low < x < high)) for one in at.tolist()]
     return Spread(
-        np.concatenate([x for x, _ in rules]), np.repeat(at, _RULE),
+        prior, printed, np.concatenate([x for x, _ in rules]), np.repeat(at, [len(x) for x, _ in rules]),
         np.concatenate([q * y for q, (_, y) in zip(share, rules, strict=True)]),
         (math.exp(tenth), math.exp(middle), math.exp(ninetieth)), low, high, len(printed),
     )  # fmt: skip
 
 
-def _grid(prior: InstrumentSD, printed: Printed, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values of m at every s, and the posterior density there but for a constant; (S, M) each."""
+def _rule_of_m(prior: InstrumentSD, printed: Printed, s: float, ends: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Few values of m and their probabilities given s; with bounds, some on either side of each, close to it as well."""
+    at = np.array([s])
+    centre, sd = (x.item() for x in _middle(prior, printed, at))
+    if not ends:
+        m = centre + sd * np.linspace(-_REACH, _REACH, _M)
+        mass = np.exp(_log_density(prior, printed, m[None], at))[0]
+        return gauss(m, mass / mass.sum(), _RULE)
+    edges = np.unique(np.clip([centre - _REACH * sd, *ends, centre + _REACH * sd], centre - _REACH * sd, centre + _REACH * sd))
+    u, w = np.polynomial.legendre.leggauss(_M)
+    m = edges[:-1, None] + np.diff(edges)[:, None] * (u + 1) / 2
+    mass = np.exp(_log_density(prior, printed, m.ravel()[None], at)).reshape(m.shape) * w * np.diff(edges)[:, None]
+    mass /= mass.sum()
+    pieces = [(x, y) for x, y in zip(m, mass, strict=True) if y.sum() > _TAIL]
+    few = [gauss(x, y / y.sum(), _PIECE) for x, y in pieces]
+    return np.concatenate([x for x, _ in few]), np.concatenate([y.sum() * q for (_, y), (_, q) in zip(pieces, few, strict=True)])
+
+
+def _middle(prior: InstrumentSD, printed: Printed, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and SD of m given s (S,), were the log of a printed SD normal, of variance 1 / (2 df)."""
     logs, df = np.log([x for x, _ in printed]), np.array([d for _, d in printed])
-    # normal likewise: the log of a printed SD has variance 1 / (2 df)
     worth = 1 / (s[:, None] ** 2 + 1 / (2 * df)) if len(printed) else np.zeros((len(s), 1))
     precision = worth.sum(1) + 1 / prior.spread**2
     centre = (worth @ logs if len(printed) else 0.0) + prior.centre / prior.spread**2
-    sd = 1 / np.sqrt(precision)
-    m = (centre / precision)[:, None] + sd[:, None] * np.linspace(-_REACH, _REACH, _M)
+    return centre / precision, 1 / np.sqrt(precision)
+
+
+def _log_density(prior: InstrumentSD, printed: Printed, m: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Log posterior density of m (S, M) and s (S,) but for a constant, which is one for all calls."""
     log = -0.5 * ((m - prior.centre) / prior.spread) ** 2 - 0.5 * (s[:, None] / prior.between) ** 2
-    for x, d in zip(logs.tolist(), df.tolist(), strict=True):
-        log = log + _log_printed(x, d, m, s[:, None])
-    return m, np.exp(log - log.max()) * sd[:, None]
+    for x, d in printed:
+        log = log + _log_printed(math.log(x), d, m, s[:, None])
+    return log - _height(prior, printed)
+
+
+@functools.lru_cache(maxsize=64)
+def _height(prior: InstrumentSD, printed: Printed) -> float:
+    """About the top of the log density of m and s, so that none of it underflows."""
+    s = prior.between * np.array([0.05, 0.2, 0.5, 1, 1.5, 2, 3])
+    m = _middle(prior, printed, s)[0][:, None]
+    log = -0.5 * ((m - prior.centre) / prior.spread) ** 2 - 0.5 * (s[:, None] / prior.between) ** 2
+    for x, d in printed:
+        log = log + _log_printed(math.log(x), d, m, s[:, None])
+    return float(log.max())
 
 
 def _log_printed(x: float, df: float, m: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -171,11 +207,16 @@ def hidden(
     asked = list(dict.fromkeys(names[i] for i in every))
     places = np.array([i for name in asked for i in every if names[i] == name])
     start = np.concatenate([[0], np.cumsum([sum(names[i] == name for i in every) for name in asked])])
+    ends = {i: math.log(abs(cut[i]) / unit[i]) if not math.isnan(cut[i]) else math.nan for i in every}
+    spreads = {
+        name: spreads[name].split(tuple(sorted({ends[i] for i in every if names[i] == name and not math.isnan(ends[i])})))
+        for name in asked
+    }
     rules = []
     for i in places.tolist():
-        end = math.nan if math.isnan(cut[i]) else math.log(abs(cut[i]) / unit[i])
+        end = ends[i]
         spread = spreads[names[i]]
-        rules.append(spread.whole if math.isnan(end) else spread.rule(high=end) if cut[i] > 0 else spread.rule(low=end))
+        rules.append(spread.rule() if math.isnan(end) else spread.rule(high=end) if cut[i] > 0 else spread.rule(low=end))
     count, most, normals = len(places), max(len(x) for x, _ in rules), max(len(spreads[n].m) for n in asked)
     form, a, b = np.empty(count, dtype=np.int64), np.zeros(count), np.zeros(count)
     errors, weight, share = np.ones((count, most)), np.zeros((count, normals, most)), np.zeros((len(asked), normals))
