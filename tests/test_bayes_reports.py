@@ -189,11 +189,6 @@ def test_how_much_rests_on_what() -> None:
     assert left.loc["A", "k"] == 5
 
 
-def test_checks_of_printed_estimates_refuse() -> None:
-    with pytest.raises(vf.InputError, match="print no estimate"):
-        vf.bayes.power_scaling(mixed())
-
-
 def test_the_band_in_the_forest_plot_is_the_likelihood_of_the_words() -> None:
     plt.switch_backend("Agg")
     ax = vf.plots.forest(posterior=mixed())
@@ -214,3 +209,74 @@ def test_the_band_in_the_forest_plot_is_the_likelihood_of_the_words() -> None:
 def ax_row(pair: Any) -> float:
     """The middle between both edges of a band."""
     return float(np.mean([line.get_ydata() for line in pair]))
+
+
+def test_the_checks_of_the_exact_engine_are_its_own_where_all_reports_are_full() -> None:
+    rows: dict[str, Any] = {"y": [-0.8, -0.4, -1.1, 0.1], "se": [0.3, 0.2, 0.4, 0.35], "study": list("ABCD")}
+    priors: dict[str, Any] = {"tau": vf.priors.HalfNormal(0.5), "mu": vf.priors.Normal(0, 2)}
+    ours, theirs = vf.bayes.reports(**rows, kind=["full"] * 4, **priors), vf.bayes.random_effects(**rows, **priors)
+    for verb in (vf.bayes.power_scaling, vf.bayes.leave_one_out, vf.bayes.predictive_check):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", vf.VfmetaWarning)
+            a, b = verb(ours).to_frame(), verb(theirs).to_frame()
+        numbers = a.select_dtypes("number").columns
+        assert list(a.columns) == list(b.columns)
+        np.testing.assert_allclose(a[numbers], b[numbers], rtol=0, atol=2e-6)
+
+
+def test_leaving_out_gives_each_report_its_probability_and_words_no_place() -> None:
+    """P(y < 0) and P(|y| < z se) of a further trial, from the exact posterior of the others."""
+    full: dict[str, Any] = {"y": [-0.8, -0.4, -0.1], "se": [0.3, 0.2, 0.4]}
+    priors: dict[str, Any] = {"tau": vf.priors.HalfNormal(0.5), "mu": vf.priors.Normal(0, 2)}
+    ahead = vf.bayes.posterior(np.array(full["y"]), np.square(full["se"]), priors["tau"], priors["mu"]).next_trial
+
+    def below(x: float) -> float:
+        return float(ahead.p @ stats.norm.cdf((x - ahead.m) / np.hypot(ahead.s, 0.5)))
+
+    z = 0.5 * stats.norm.isf(0.025)
+    for kind, way, want in (("direction", -1, below(0)), ("not_significant", None, below(z) - below(-z))):
+        rows = {
+            "y": [*full["y"], None], "se": [*full["se"], 0.5], "kind": ["full"] * 3 + [kind], "direction": [None] * 3 + [way],
+            "study": list("ABCD"),
+        }  # fmt: skip
+        with pytest.warns(vf.VfmetaWarning, match="elpd"):
+            out = vf.bayes.leave_one_out(vf.bayes.reports(**rows, **priors))
+        assert out.log_density[3] == pytest.approx(math.log(want), abs=1e-7)
+        assert [math.isnan(x) for x in out.pit] == [False] * 3 + [True]
+        assert out.verdict.startswith("Each of the 3 trials that print an estimate")
+
+
+def test_scatter_is_checked_of_the_trials_that_print_their_estimate() -> None:
+    fit = vf.bayes.reports(
+        kind=["full", "full", "direction"], y=[-0.8, -0.4, None], se=[0.3, 0.2, 0.5], direction=[None, None, -1],
+        study=list("ABC"), tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 2),
+    )  # fmt: skip
+    with pytest.warns(vf.VfmetaWarning) as said:
+        seen = vf.bayes.predictive_check(fit, draws=100)
+    assert "not of C" in str(said[0].message)
+    assert seen.observed["q"] == pytest.approx(0.4**2 / (0.3**2 + 0.2**2))
+    alone = vf.bayes.reports(
+        kind=["full", "direction"], y=[-0.8, None], se=[0.3, 0.5], direction=[None, -1], tau=vf.priors.HalfNormal(0.5),
+        mu=vf.priors.Normal(0, 2),
+    )  # fmt: skip
+    with pytest.raises(vf.InputError, match="Of 2 trials 1 with an estimate: there is no scatter to check"):
+        vf.bayes.predictive_check(alone)
+
+
+def test_a_report_left_out_is_one_never_given() -> None:
+    """The log evidence with and without it differs by its predictive probability, instruments that fall away included."""
+    rows: dict[str, Any] = {
+        "kind": ["full", "significant", "direction", "p_exact"], "y": [-0.6, None, None, None], "se": [0.3, None, None, None],
+        "n1": [None, 30, 25, 40], "n2": [None, 28, 25, 41], "p": [None, None, None, 0.04], "direction": [None, -1, -1, -1],
+        "instrument": ["VAS", "VAS", "ODI", "VAS"],
+    }  # fmt: skip
+    more: dict[str, Any] = {
+        "tau": vf.priors.HalfNormal(0.5), "mu": vf.priors.Normal(0, 2), "question": vf.Question(measure="MD", points=(0, 10)),
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vf.VfmetaWarning)
+        whole = vf.bayes.reports(rows, **more)
+        out = vf.bayes.leave_one_out(whole)
+        for i in range(1, 4):
+            rest = vf.bayes.reports({name: values[:i] + values[i + 1 :] for name, values in rows.items()}, **more)
+            assert out.log_density[i] == pytest.approx(whole.log_evidence - rest.log_evidence, abs=1e-6)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.bayes.exact import ExactPosterior, behind
-from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.scaling import q_below, quantile_levels
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import OnScale, whole
@@ -34,7 +33,9 @@ class LeaveOneOut(Recorded):
 
     ``log_density`` is the log predictive density of each trial's effect given the other trials, ``pit`` the predictive
     probability of a smaller effect, ``prediction_low`` and ``prediction_high`` the 95% predictive interval (k of each, on the
-    analysis scale); ``elpd`` is the sum of the log densities and ``elpd_se`` its standard error.
+    analysis scale); ``elpd`` is the sum of the log densities and ``elpd_se`` its standard error. Of a trial that prints no
+    estimate with its standard error (`vf.bayes.reports`) the log density is that of what it reports, ``pit`` is NaN, and the
+    interval is that of its estimate.
     """
 
     engine: ClassVar[str] = "bayesian"
@@ -60,15 +61,21 @@ class LeaveOneOut(Recorded):
     @property
     def verdict(self) -> str:
         """One sentence; several p values are looked at, so the smallest is held to a limit divided by their number."""
-        k, p = len(self.labels), self.p_value
-        worst = int(np.argmin(p))
-        if k == 2:
+        told = [i for i, x in enumerate(self.pit) if not math.isnan(x)]
+        if not told:
+            return "No trial prints an estimate that could be held against the other trials."
+        p = [self.p_value[i] for i in told]
+        k, worst = len(p), int(np.argmin(p))
+        if k == 2 == len(self.labels):
             apart = "further apart than the model expects" if min(p) < _SURPRISE else "no further apart than the model expects"
             return f"Predicted from each other, the two trials lie {apart} (p {_sized(min(p))})."
         if p[worst] < _SURPRISE / k:
-            size = f"p {_sized(p[worst])}, the smallest of {k}"
-            return f"{self.labels[worst]} lies where the other trials hardly expect it ({size}): look for what sets it apart."
-        return f"Every trial lies where the others expect it (smallest of {k} predictive p values {_sized(p[worst])})."
+            who, size = self.labels[told[worst]], f"p {_sized(p[worst])}, the smallest of {k}"
+            return f"{who} lies where the other trials hardly expect it ({size}): look for what sets it apart."
+        if k == 1:
+            return f"{self.labels[told[0]]} lies where the others expect it (predictive p value {_sized(p[0])})."
+        whose = "Every trial" if k == len(self.labels) else f"Each of the {k} trials that print an estimate"
+        return f"{whose} lies where the others expect it (smallest of {k} predictive p values {_sized(p[worst])})."
 
     def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
         """A row for each trial: study, log_density, pit, p_value, prediction_low, prediction_high, scale."""
@@ -185,23 +192,23 @@ def leave_one_out(post: BayesianResult | ExactPosterior) -> LeaveOneOut:
     )  # fmt: skip
 
 
-def _without(i: int, name: str, post: ExactPosterior) -> tuple[float, float, float, float]:
+def _without(i: int, name: str, post: Any) -> tuple[float, float, float, float]:
     """Log predictive density, PIT and 95% predictive limits of trial ``i`` given the others."""
-    y, v, tau = post.y, post.v, post.tau_prior
-    others = np.arange(len(y)) != i
+    tau = post.tau_prior
     try:
-        rest = ExactPosterior(y[others], v[others], AsOfAll(tau, v) if tau.uses_v else tau, post.mu_prior)
+        log_density, rest = post.without(i, AsOfAll(tau, post.v) if tau.uses_v else tau)
     except InputError as error:
         raise InputError(f"Without {name}: {error}") from error
-    # p(y_i | others) as a ratio of two normalising totals, which keeps its digits however far out the trial lies
-    log_density = post.log_mass - rest.log_mass - 0.5 * math.log(2 * math.pi)
-    ahead = rest.next_trial
-    predictive = NormalMixture(ahead.p, ahead.m, np.hypot(ahead.s, math.sqrt(v[i])))
-    return log_density, float(predictive.cdf(y[i])), *predictive.interval(0.95)
+    ahead = rest.ahead(float(post.v[i]))
+    pit = float(ahead.cdf(post.y[i])) if post.printed[i] else math.nan
+    return log_density, pit, *ahead.interval(0.95)
 
 
 def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_000, seed: int = 1) -> PredictiveCheck:
     """Replicate the trials from the posterior, each with a new true effect, and compare their scatter with that seen.
+
+    Of trials that print only a part of their result (`vf.bayes.reports`) only those with an estimate and its standard error are
+    checked, against the posterior of all.
 
     Statistics: Cochran's Q, the range of the effects, and the largest standardised deviation from the mean effect,
     max |y - mu| / sqrt(v + tau^2), which depends on the parameters and is compared draw by draw (Gelman, Meng & Stern
@@ -236,16 +243,18 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
 
     for name, value, least in (("draws", draws, 1), ("seed", seed, 0)):
         whole(name, value, least)
-    post, names, question, origin = behind(post)
-    y, v, k = post.y, post.v, len(post.y)
+    exact, names, question, origin = behind(post)
+    y, v = exact.y[exact.printed], exact.v[exact.printed]
+    k = len(y)
     if k < 2:
-        raise InputError(f"One trial only ({names[0]}): it has no scatter to check.")
+        one = f"One trial only ({names[0]})" if len(names) == 1 else f"Of {len(names)} trials {k or 'none'} with an estimate"
+        raise InputError(f"{one}: {'it has' if len(names) == 1 else 'there is'} no scatter to check.")
     p, mass = quantile_levels()
-    t = post.tau.quantile(p)
+    t = exact.tau.quantile(p)
     # given the parameters the deviations of a replicate are k standard normals, whose largest has a distribution of its own
-    largest = (np.abs(y - post.given(t, p)[..., None]) / np.hypot(np.sqrt(v), t[:, None])[:, None, :]).max(-1)
+    largest = (np.abs(y - exact.given(t, p)[..., None]) / np.hypot(np.sqrt(v), t[:, None])[:, None, :]).max(-1)
     beyond = -np.expm1(k * np.log1p(-2 * ndtr(-largest)))
-    copies = _replicates(post, v, draws, seed)
+    copies = _replicates(exact, v, draws, seed)
     seen = {
         "q": float(_q(y, v)), "range": float(np.ptp(y)), "largest_z": float(mass @ largest @ mass),
     }  # fmt: skip
@@ -255,6 +264,9 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
     }  # fmt: skip
     limits = {name: _limits(x) for name, x in copies.items()}
     notes = []
+    if k < len(names):
+        others = ", ".join(name for name, own in zip(names, exact.printed.tolist(), strict=True) if not own)
+        notes.append(f"The check is of the {k} trials that print an estimate with its standard error; not of {others}.")
     if k < FEW:
         notes.append(
             f"A posterior predictive check of {k} trials sees little: it uses the trials twice, and misfit between trials "
@@ -267,13 +279,13 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
         question=question, k=k, observed=seen, replicated=limits, p_value=chance, draws=int(draws), origin=origin,
         warnings=tuple(notes),
         call={
-            "function": "bayes.predictive_check", "tau": str(post.tau_prior), "mu": str(post.mu_prior), "draws": int(draws),
+            "function": "bayes.predictive_check", "tau": str(exact.tau_prior), "mu": str(exact.mu_prior), "draws": int(draws),
             "seed": int(seed),
         },
     )  # fmt: skip
 
 
-def _replicates(post: ExactPosterior, v: np.ndarray, draws: int, seed: int) -> dict[str, np.ndarray]:
+def _replicates(post: Any, v: np.ndarray, draws: int, seed: int) -> dict[str, np.ndarray]:
     """Statistics of sets of trials made anew. Neither Q nor the range asks where the mean effect lies, so it is zero."""
     levels = min(draws, 200)
     tau = post.tau.quantile((np.arange(levels) + 0.5) / levels)

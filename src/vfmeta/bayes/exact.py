@@ -163,6 +163,29 @@ class ExactPosterior:
         following = mu + tau * rng.standard_normal(n)
         return {"mu": mu + self._centre, "tau": tau, "theta": theta + self._centre, "next_trial": following + self._centre}
 
+    @property
+    def printed(self) -> np.ndarray:
+        """Which trials print their estimate with its standard error, (k,): all."""
+        return np.ones(len(self.y), dtype=bool)
+
+    def without(self, i: int, tau: TauPrior) -> tuple[float, ExactPosterior]:
+        """Log predictive density of trial ``i`` given the others, and the posterior of these under a prior of tau."""
+        others = np.arange(len(self.y)) != i
+        rest = ExactPosterior(self.y[others], self.v[others], tau, self.mu_prior)
+        # a ratio of two normalising totals, which keeps its digits however far out the trial lies
+        return self.log_mass - rest.log_mass - 0.5 * math.log(2 * math.pi), rest
+
+    def ahead(self, v: float) -> NormalMixture:
+        """Predictive distribution of the estimate of a further trial of sampling variance ``v``."""
+        next_trial = self.next_trial
+        return NormalMixture(next_trial.p, next_trial.m, np.hypot(next_trial.s, math.sqrt(v)))
+
+    def log_likelihood(self, tau: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """Log likelihood, constants aside, at ``mu`` (m, n), a row for every ``tau`` (m,); shape (m, n)."""
+        total = self.v + tau[:, None] ** 2
+        log_l = -0.5 * np.log(total).sum(1)[:, None]
+        return log_l - 0.5 * ((self.y - mu[..., None]) ** 2 / total[:, None, :]).sum(-1)
+
     def given(self, tau: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Quantiles of mu given tau: at probabilities ``p`` (n,) for every tau (m,); shape (m, n)."""
         from scipy.special import ndtri
@@ -339,7 +362,7 @@ def posterior(y: Any, v: Any, tau: TauPrior, mu: MuPrior | None = None) -> Exact
     return ExactPosterior(studies.y, studies.v, tau, mu)
 
 
-def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple[str, ...], Question, Origin]:
+def behind(post: BayesianResult | ExactPosterior) -> tuple[Any, tuple[str, ...], Question, Origin]:
     """The exact posterior of the data and priors that a posterior keeps, its studies' names, its question and its origin."""
     if isinstance(post, ExactPosterior):
         return post, tuple(f"study {i + 1}" for i in range(len(post.y))), Question(), Origin()
@@ -354,11 +377,8 @@ def behind(post: BayesianResult | ExactPosterior) -> tuple[ExactPosterior, tuple
             f"This takes a posterior, which keeps its data and priors, and not {type(post).__name__}; pass what "
             "vf.bayes.random_effects, vf.bayes.sample or vf.bayes.posterior returned."
         )
-    if hasattr(post, "kinds"):
-        raise InputError(
-            "This posterior holds trials that print no estimate, and this check needs all estimates; rests_on() and "
-            "vf.leave_one_out tell what the answer hangs on."
-        )
+    if hasattr(post, "exact_posterior"):  # a class that holds more than estimates with their variances
+        return post.exact_posterior(), post.labels, post.question, post.origin
     if post.tau_prior is None or post.mu_prior is None:
         raise InputError(
             f"This posterior ({post.method}) is of another model than the normal-normal one, to which this check belongs; "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,7 +109,8 @@ def _rule_of_m(prior: InstrumentSD, printed: Printed, s: float, ends: tuple[floa
     mass /= mass.sum()
     pieces = [(x, y) for x, y in zip(m, mass, strict=True) if y.sum() > _TAIL]
     few = [gauss(x, y / y.sum(), _PIECE) for x, y in pieces]
-    return np.concatenate([x for x, _ in few]), np.concatenate([y.sum() * q for (_, y), (_, q) in zip(pieces, few, strict=True)])
+    share = [y.sum() * q for (_, y), (_, q) in zip(pieces, few, strict=True)]
+    return np.concatenate([x for x, _ in few]), np.concatenate(share)
 
 
 def _middle(prior: InstrumentSD, printed: Printed, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -174,6 +175,21 @@ class Hidden:
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
         return self.form, self.a, self.b, self.se, self.start, self.weight, self.share
+
+    def without(self, i: int) -> Hidden:
+        """The same when report ``i`` of all is left out."""
+        places = self.places - (self.places > i)
+        at = np.flatnonzero(self.places == i)
+        if not len(at):
+            return replace(self, places=places)
+        j = int(at[0])
+        start = self.start - (self.start > j)
+        asked = np.diff(start) > 0  # an instrument of which no report is left
+        return Hidden(
+            np.delete(places, j), np.delete(self.form, j), np.delete(self.a, j), np.delete(self.b, j),
+            np.delete(self.se, j, axis=0), np.append(start[:-1][asked], start[-1]), np.delete(self.weight, j, axis=0),
+            self.share[asked],
+        )  # fmt: skip
 
     @classmethod
     def none(cls) -> Hidden:

@@ -95,6 +95,15 @@ class ReportsResult(BayesianResult):
             rows.append(_row(f"{said} ({share} quantile)", _at_sd(self, fixed)))
         return _tabled(rows, self.question)
 
+    def exact_posterior(self) -> PartialPosterior:
+        """The posterior of the reports and priors kept here, for what the result itself does not hold."""
+        unknown = hidden(
+            self.kinds, self.y, self.low, self.high, np.sqrt(self.v), self.unit, self.cut, self.instruments, self._spreads()
+        )
+        tau: Any = self.tau_prior
+        mu: Any = self.mu_prior
+        return PartialPosterior(self.y, self.v, self.low, self.high, tau, mu, unknown)
+
     def reach(self, i: int) -> tuple[float, float, float] | None:
         return (float(self.low[i]), float(self.high[i]), float(self.v[i]) ** 0.5) if np.isnan(self.y[i]) else None
 

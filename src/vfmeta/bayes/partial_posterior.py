@@ -173,9 +173,12 @@ class PartialPosterior:
         hidden: Hidden | None = None,
     ) -> None:  # fmt: skip
         hidden = hidden or Hidden.none()
+        self.y, self.v, self.tau_prior, self.mu_prior = y, v, tau, mu
+        self._low, self._high, self._hidden = low, high, hidden
         known = np.ones(len(y), dtype=bool)
         known[hidden.places] = False
-        printed, bounded = ~np.isnan(y) & known, np.isnan(y) & known
+        self.printed = printed = ~np.isnan(y) & known
+        bounded = np.isnan(y) & known
         tail = tau.tail + _bounded(y, low, high) - (not mu.proper)
         refuse_one_sided(y, low, high, tail, tau, mu)
         # standard errors that are summed over count in units of no difference
@@ -198,13 +201,10 @@ class PartialPosterior:
             m, s = given(t.ravel())[1:3].reshape(2, *t.shape)
             return np.ptp(m, axis=1) / s.min(axis=1)
 
+        self._data, self._given = data, given
         self.tau, nodes, mass, self.log_mass = solve_tau(tau, log_density, wobble, scales, tail)
         nodes, mass = _fewer(nodes, mass, v)
-        found = given(nodes)
-        spare = 0.05 * (found[4] - found[3])  # the ends are on a grid, and no smooth function of tau
-        found[3] -= spare
-        found[4] += spare
-        self._hold(nodes, mass, data, found)
+        self._hold(nodes, mass, data, _widened(given(nodes)))
         runs = self._tau
         proper = tau.proper and mu.proper
         self.log_marginal_likelihood = self.log_mass if proper else None
@@ -231,48 +231,107 @@ class PartialPosterior:
 
     def _hold(self, nodes: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], given: np.ndarray) -> None:
         """The posterior of mu on panels for every node of tau, in order."""
-        room = 24 * len(nodes)
-        while True:
-            left, width, held = np.empty(room), np.empty(room), np.empty((room, ORDER))
-            node, part = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-            n = reports.posterior_panels(nodes, mass, *data, given, _LEAST, left, width, node, part, held)
-            if n >= 0:
-                break
-            room *= 4
-        self._left, self._width, self._part, self._held = left[:n], width[:n], part[:n], held[:n]
-        new = np.flatnonzero(np.diff(node[:n], prepend=-1) | np.diff(part[:n], prepend=-1))
+        node, part, self._left, self._width, self._held = _panels(nodes, mass, data, given)
+        n, self._part = len(node), part
+        new = np.flatnonzero(np.diff(node, prepend=-1) | np.diff(part, prepend=-1))
         self._start, self._tau = np.append(new, n), nodes[node[new]]
         self._series = np.empty((n, ORDER))
         mean_panels.coefficients(self._held, self._series)
 
+    def given(self, tau: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Quantiles of mu given tau: at probabilities ``p`` (n,) for every tau (m,); shape (m, n)."""
+        return np.stack([one.quantile(p) for one in self._mean_given(tau)])
+
+    def log_likelihood(self, tau: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """Log likelihood, constants aside, at ``mu`` (m, n), a row for every ``tau`` (m,); shape (m, n)."""
+        with np.errstate(divide="ignore"):
+            given = np.log([one.density(x) for one, x in zip(self._mean_given(tau), mu, strict=True)])
+        return self._given(tau)[0][:, None] + given - self.mu_prior.log_density(mu)
+
+    def _mean_given(self, tau: np.ndarray) -> list[PanelMarginal]:
+        """The posterior of mu at every tau (m,)."""
+        order = np.argsort(tau)
+        found = _widened(self._given(tau[order]))
+        node, _, left, width, held = _panels(tau[order], np.ones(len(tau)), self._data, found)
+        out: list[PanelMarginal] = [None] * len(tau)  # type: ignore[list-item]
+        for j, i in enumerate(order.tolist()):
+            own = node == j
+            total = float((held[own] @ W * width[own]).sum() / 2)
+            out[i] = _marginal(left[own], width[own], held[own] / total, self._centre)
+        return out
+
+    def without(self, i: int, tau: TauPrior) -> tuple[float, PartialPosterior]:
+        """Log probability of what trial ``i`` reports given the others, and the posterior of these under a prior of tau."""
+        y, v, low, high = (np.delete(x, i) for x in (self.y, self.v, self._low, self._high))
+        rest = PartialPosterior(y, v, low, high, tau, self.mu_prior, self._hidden.without(i))
+        return self.log_mass - rest.log_mass, rest
+
     def _marginals(self, tail: float, bounded: bool) -> None:
-        left, width, held, series = self._left, self._width, self._held, self._series
-        p = held * W * width[:, None] / 2
-        x = left[:, None] + width[:, None] * (X + 1) / 2
-        mean = float((p * x).sum())
-        second = (p * (x - mean) ** 2).sum(1)
-        nodes = self._tau
-        t2 = np.repeat(nodes**2, np.diff(self._start))
-        ahead = float((second + p.sum(1) * t2).sum())
-        sd = math.sqrt(second.sum()) if tail > 2 or bounded else math.inf
+        p = self._held * W * self._width[:, None] / 2
+        self.mu = _marginal(self._left, self._width, self._held, self._centre, bounded or tail > 2)
+        self._ahead = float(((self.mu.mean - self._centre - self._points()) ** 2 * p).sum()), p.sum(1)
+        self._tailed = tail > 2
+        self.next_trial = self.ahead(0.0)
 
-        def of_mu(at: np.ndarray) -> _Both:
-            below, density = np.empty(len(at)), np.empty(len(at))
-            mean_panels.mean_at(at, left, width, series, below, density)
+    def _points(self) -> np.ndarray:
+        return self._left[:, None] + self._width[:, None] * (X + 1) / 2
+
+    def ahead(self, v: float) -> PanelMarginal:
+        """Distribution of the true effect of a further trial; of its estimate where ``v``, its sampling variance, is not 0."""
+        nodes = np.sqrt(self._tau**2 + v)
+        second, share = self._ahead
+        variance = second + float(share @ np.repeat(nodes**2, np.diff(self._start)))
+
+        def at(x: np.ndarray) -> _Both:
+            below, density = np.empty(len(x)), np.empty(len(x))
+            mean_panels.next_at(
+                x, nodes, self._start, self._left, self._width, self._held, self._series, below, density
+            )  # fmt: skip
             return below, density
 
-        def of_next(at: np.ndarray) -> _Both:
-            below, density = np.empty(len(at)), np.empty(len(at))
-            mean_panels.next_at(at, nodes, self._start, left, width, held, series, below, density)
-            return below, density
-
-        ends = float(left.min()), float((left + width).max())
         reach = 9 * float(nodes.max())
-        centre = self._centre
-        self.mu = PanelMarginal(of_mu, centre, centre + mean, sd, ends)
-        self.next_trial = PanelMarginal(
-            of_next, centre, centre + mean, math.sqrt(ahead) if tail > 2 else math.inf, (ends[0] - reach, ends[1] + reach)
-        )
+        ends = float(self._left.min()) - reach, float((self._left + self._width).max()) + reach
+        return PanelMarginal(at, self._centre, self.mu.mean, math.sqrt(variance) if self._tailed else math.inf, ends)
+
+
+def _widened(given: np.ndarray) -> np.ndarray:
+    """With room at the ends, which are on a grid and no smooth function of tau."""
+    spare = 0.05 * (given[4] - given[3])
+    given[3] -= spare
+    given[4] += spare
+    return given
+
+
+def _panels(tau: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], given: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The posterior of mu on panels for every tau (m,) of probability ``mass``, in order.
+
+    Returns number of the tau, part of the prior of mu, left end and width of each panel, (n,), and densities (n, 16).
+    """
+    room = 24 * len(tau)
+    while True:
+        left, width, held = np.empty(room), np.empty(room), np.empty((room, ORDER))
+        node, part = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+        n = reports.posterior_panels(tau, mass, *data, given, _LEAST, left, width, node, part, held)
+        if n >= 0:
+            return node[:n], part[:n], left[:n], width[:n], held[:n]
+        room *= 4
+
+
+def _marginal(left: np.ndarray, width: np.ndarray, held: np.ndarray, centre: float, finite: bool = True) -> PanelMarginal:
+    """The marginal that panels hold together; ``finite``: whether it has an SD."""
+    series = np.empty_like(held)
+    mean_panels.coefficients(held, series)
+    p = held * W * width[:, None] / 2
+    x = left[:, None] + width[:, None] * (X + 1) / 2
+    mean = float((p * x).sum())
+    sd = math.sqrt((p * (x - mean) ** 2).sum()) if finite else math.inf
+
+    def at(x: np.ndarray) -> _Both:
+        below, density = np.empty(len(x)), np.empty(len(x))
+        mean_panels.mean_at(x, left, width, series, below, density)
+        return below, density
+
+    return PanelMarginal(at, centre, centre + mean, sd, (float(left.min()), float((left + width).max())))
 
 
 def _bounded(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> int:

@@ -38,7 +38,8 @@ class PowerScaling(Recorded):
 
     ``conflict`` holds prior predictive probabilities (Box 1980, JRSS A 143:383-430), two-sided: under "mu" that of a pooled
     effect as far from the prior mean as the one seen, with tau from its posterior; under "tau" that of a Cochran's Q as extreme
-    as the one seen. None where the prior in question is improper, or (tau) a single trial has no scatter.
+    as the one seen, both among the trials that print an estimate with its standard error. None where the prior in question is
+    improper, or no trial (mu) or a single one (tau) prints that.
     """
 
     engine: ClassVar[str] = "bayesian"
@@ -103,12 +104,13 @@ def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
     >>> vf.bayes.power_scaling(post).diagnosis("mu")
     ''
     """
-    post, _, question, origin = behind(post)
-    y, v, tau, mu = post.y, post.v, post.tau_prior, post.mu_prior
-    t, x, base, log_prior, log_likelihood = _grid(post, y, v, tau, mu)
+    exact, _, question, origin = behind(post)
+    tau, mu = exact.tau_prior, exact.mu_prior
+    y, v = exact.y[exact.printed], exact.v[exact.printed]
+    t, x, base, log_prior, log_likelihood = _grid(exact)
     order = np.argsort(x, axis=None)
     ends = np.array([1 - _ENDS, _ENDS])
-    widths = [np.diff(np.clip(q, *m.quantile(ends))) for q, m in ((x.ravel()[order], post.mu), (t, post.tau))]
+    widths = [np.diff(np.clip(q, *m.quantile(ends))) for q, m in ((x.ravel()[order], exact.mu), (t, exact.tau))]
     found = []
     for target in (log_prior, log_likelihood):
         moved = np.zeros(2)
@@ -120,23 +122,20 @@ def power_scaling(post: BayesianResult | ExactPosterior) -> PowerScaling:
                 _distance(widths[0], base.ravel()[order], w.ravel()[order]), _distance(widths[1], base.sum(1), w.sum(1))
             ]  # fmt: skip
         found.append({n: float(m) for n, m in zip(("mu", "tau"), moved / (2 * math.log2(_STEP)), strict=True)})
-    conflict = {"mu": _conflict(post, y, v, mu) if mu.proper else None, "tau": _scatter(y, v, tau)}
+    conflict = {"mu": _conflict(exact, y, v, mu) if mu.proper and len(y) else None, "tau": _scatter(y, v, tau)}
     return PowerScaling(
-        question=question, k=len(y), prior=found[0], likelihood=found[1], conflict=conflict, origin=origin,
+        question=question, k=len(exact.y), prior=found[0], likelihood=found[1], conflict=conflict, origin=origin,
         call={"function": "bayes.power_scaling", "tau": str(tau), "mu": str(mu)},
     )  # fmt: skip
 
 
-def _grid(
-    post: ExactPosterior, y: np.ndarray, v: np.ndarray, tau: TauPrior, mu: MuPrior
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _grid(post: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Points of the joint posterior: tau (n,), mu (n, n), their probabilities, log prior and log likelihood (n, n)."""
     p, mass = quantile_levels()
     t = post.tau.quantile(p)
     x = post.given(t, p)  # a row of quantiles of mu for each tau
-    total = v + t[:, None] ** 2
-    log_l = -0.5 * np.log(total).sum(1)[:, None] - 0.5 * ((y - x[..., None]) ** 2 / total[:, None, :]).sum(-1)
-    return t, x, mass[:, None] * mass, tau.log_density(t, v)[:, None] + mu.log_density(x), log_l
+    log_prior = post.tau_prior.log_density(t, post.v)[:, None] + post.mu_prior.log_density(x)
+    return t, x, mass[:, None] * mass, log_prior, post.log_likelihood(t, x)
 
 
 def quantile_levels() -> tuple[np.ndarray, np.ndarray]:
@@ -163,7 +162,7 @@ def _one_way(width: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
     return math.sqrt(max(float(width @ parts), 0.0) / bound) if bound > 0 else 0.0
 
 
-def _conflict(post: ExactPosterior, y: np.ndarray, v: np.ndarray, mu: MuPrior) -> float:
+def _conflict(post: Any, y: np.ndarray, v: np.ndarray, mu: MuPrior) -> float:
     """Two-sided prior predictive probability of the pooled effect, averaged over the posterior of tau."""
     from scipy.special import ndtr
 
