@@ -15,9 +15,10 @@ IN_ORDER = """
     fit post sampled fuller simpler prior unit_sd trials source folder measure data formula scale by k y v se V ci arm mean
     sd events n time reference events1 n1 events2 n2 time1 time2 study treatment treat1 treat2 intervention klass
     experimental control cluster outcome domain period weeks sides higher_is_worse mid_from time_control n_experimental
-    n_control x z p direction names random structure variances correlations R rho phi zero to add drop00 add_to_estimate
-    vtype correct pool_add model heterogeneity nAGQ baseline coding study_effects correlation curve at order tau mu beta
-    class_sd baseline_prior baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean
+    n_control x z p direction predictor names random structure variances correlations R rho phi zero to add drop00
+    add_to_estimate vtype correct pool_add model heterogeneity nAGQ baseline coding study_effects correlation curve at order
+    tau mu beta class_sd baseline_prior baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds
+    family mu_mean
     method tau2 common_tau2 kind instrument score sds sd_prior test df level interval omnibus weights truncation null p_effect
     p_heterogeneity question missing prediction tau2_interval tau2_limits studies on reestimate check components note
     exact runs draws tune chains thin seed parameters backend jobs done
@@ -25,9 +26,9 @@ IN_ORDER = """
 ORDER = tuple(IN_ORDER.split())
 # arguments of conversions, figures and priors, which follow the formula or the figure
 FOLLOWING = """
-    alt ax ax_or_fig baseline_risk bins centre chi2 close cluster column comparison continuity d data df distribution dpi
-    estimate events f failed family fit fixed flag_note formats found high index known level log low maximum mean measure median
-    method minimum moderator n n1 n2 notes odds_ratio outcome p phi post posterior priors probability q1 q3
+    alt ax ax_or_fig baseline_risk bins centre chi2 close cluster column comparison continuity contours d data df distribution
+    dpi estimate events f failed family fit fixed flag_note formats found high index known level log low maximum mean measure
+    median method minimum moderator n n1 n2 notes odds_ratio outcome p phi post posterior priors probability q1 q3
     question r results_by_week rho row sd sd_change sd_post sd_pre sections share show_prediction sign skew_test stem t tau2
     title top total unit usable v value values weighted width x xlim y z
 """
@@ -39,9 +40,9 @@ MEANS: dict[str, set[str]] = {
     "draws": {"int", "int | None"},
     "question": {"Question | None"},
     "missing": {"Missing"},
-    "method": {"Method", "MethodOrCommon", "Likelihood"},
+    "method": {"Method", "MethodOrCommon", "MethodOrCommon | None", "Likelihood"},
     "tau2": {"float | None"},
-    "test": {"Test", "RegressionTest", "WaldTest"},
+    "test": {"Test", "Test | None", "RegressionTest", "WaldTest"},
     "kind": {"Robust", "Bootstrap", "SampleSize", "Any"},  # a column of kinds, a report each
     "interval": {"IntervalKind"},
     "tau2_interval": {"Tau2Interval"},

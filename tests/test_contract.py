@@ -89,6 +89,8 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.direction_of_effect": lambda: vf.appraisal.direction_of_effect(direction=[1, 1, -1, 0, None]),
     "appraisal.combine_p_values": lambda: vf.appraisal.combine_p_values(p=[0.02, 0.4, 0.1], n=[40, 60, 90]),
     "appraisal.effect_range": lambda: vf.appraisal.effect_range(y=Y),
+    "appraisal.egger": lambda: vf.appraisal.egger(pool()),
+    "appraisal.begg": lambda: vf.appraisal.begg(pool()),
     "bayes.power_scaling": lambda: vf.bayes.power_scaling(posterior()),
     "bayes.leave_one_out": lambda: vf.bayes.leave_one_out(posterior()),
     "bayes.predictive_check": lambda: vf.bayes.predictive_check(posterior(), draws=200),

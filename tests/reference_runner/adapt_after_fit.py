@@ -12,7 +12,7 @@ import vfmeta as vf
 
 FAMILIES = {"diagnostics"}
 OFFERED = {"influence", "baujat", "blup", "ranef", "residuals", "profile"}
-LATER = {"regtest", "ranktest", "trimfill", "fsn", "hc", "tes"}
+LATER = {"trimfill", "fsn", "hc", "tes"}
 FUNCTIONS = OFFERED | LATER
 
 

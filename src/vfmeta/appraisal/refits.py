@@ -46,6 +46,7 @@ _REFUSED = {
     "NetworkPosterior": "its rows are parts of trials; fit the network without the trial.",
 } | dict.fromkeys(
     (
+        "AsymmetryTest",
         "BootstrapResult",
         "CombinedPValues",
         "Directions",
@@ -55,6 +56,7 @@ _REFUSED = {
         "PermutationResult",
         "PowerScaling",
         "PredictiveCheck",
+        "RankTest",
     ),
     "ask it of the fit or posterior it was made from.",
 )

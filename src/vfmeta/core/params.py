@@ -73,6 +73,13 @@ Overlap = Literal["superiority", "cliff", "U1", "U2", "U3", "BESD"]
 Latent = Literal["logistic", "normal"]
 Skew = Literal["normal", "lognormal"]
 Failed = Literal["raise", "nan"]
+#: what a funnel's line is drawn against, and how its studies are weighed
+Predictor = Literal["SE", "variance", "N", "1/N", "1/sqrt(N)"]
+FunnelModel = Literal["weighted", "mixed"]
+MacaskillWeights = Literal["pooled", "inverse"]
+#: estimators of the number of studies missing from a funnel
+TrimEstimator = Literal["L0", "R0", "Q0"]
+FunnelSide = Literal["left", "right"]
 #: which effects, on the analysis scale, are the ones more likely to be published
 Favoured = Literal["higher", "lower"]
 

@@ -5,6 +5,8 @@ from ._effect_direction import effect_direction as effect_direction
 from ._effect_direction import harvest as harvest
 from ._evidence_map import gap_map as gap_map
 from ._forest import forest as forest
+from ._funnel import funnel as funnel
+from ._funnel import funnel_text as funnel_text
 from ._network import network_graph as network_graph
 from ._over_time import over_time as over_time
 from ._posterior import posterior as posterior

@@ -49,6 +49,8 @@ _HOMES = {
     "RegressionPosterior": "bayes.regression",
     "NetworkResult": "networks.result",
     "NetworkPosterior": "networks.posterior",
+    "AsymmetryTest": "results.small_studies",
+    "RankTest": "results.small_studies",
     "Directions": "results.no_effects",
     "CombinedPValues": "results.no_effects",
     "EffectRange": "results.no_effects",

@@ -24,15 +24,18 @@ class Verb:
         return getattr(importlib.import_module(package), name)
 
 
+_FUNNEL = Verb("vfmeta.plots:funnel")
 _FOREST, _POSTERIOR = Verb("vfmeta.plots:forest"), Verb("vfmeta.plots:forest", "posterior", keyword=True)
 # method -> class (or a class above it) -> function
 VERBS: dict[str, dict[str, Verb]] = {
     "plot": {
+        "AsymmetryTest": _FUNNEL,
         "FrequentistResult": _FOREST,
         "BayesianResult": Verb("vfmeta.plots:posterior", "post"),
         "CombinedPValues": Verb("vfmeta.plots:albatross", "found"),
         "Directions": Verb("vfmeta.plots:effect_direction", "found"),
         "NetworkResult": Verb("vfmeta.plots:network_graph"),
+        "RankTest": _FUNNEL,
         "RegressionResult": Verb("vfmeta.plots:bubble"),
     },
     "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},

@@ -1,0 +1,76 @@
+"""What verbs of appraisal are given: a pool or a posterior, whose studies and choices are kept, an effect table, or arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import confidence
+from vfmeta.effects.reading import Studies, read
+from vfmeta.frequentist.choices import asked_for, check_method
+from vfmeta.results.codec import Recorded
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The studies, the level, and the fit they came from, if any."""
+
+    studies: Studies
+    level: float
+    fit: Any = None
+
+    def method(self, asked: Any) -> str | float:
+        """The estimator asked for, else that of the fit (or the value that holds its tau2), else REML."""
+        if asked is not None:
+            return check_method(asked)
+        call = getattr(self.fit, "call", {})
+        if call.get("function") == "common_effect":
+            return "common"
+        return check_method(call.get("method", "REML"), call.get("tau2"))
+
+    def test(self, asked: Any, otherwise: str) -> Any:
+        """The test asked for, else that of the fit, else another."""
+        return asked if asked is not None else getattr(self.fit, "call", {}).get("test", otherwise)
+
+    def column(self, name: str) -> np.ndarray:
+        """What is known beside the effects of each study, NaN where it is not."""
+        held = [d.get(name) for d in self.studies.details] or [None] * self.studies.k
+        return np.array([np.nan if x is None else x for x in held], dtype=float)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Patients of each study, NaN where unknown."""
+        both = self.column("n_experimental") + self.column("n_control")
+        return np.where(np.isnan(both), self.column("n"), both)
+
+    def record(self, verb: str, **choices: Any) -> dict[str, Any]:
+        """How the verb was called, plain data."""
+        told = {name: value for name, value in choices.items() if value is not None}
+        if "method" in told:
+            told |= {"method": None} | asked_for(told["method"])
+        return {"function": f"appraisal.{verb}", "level": self.level} | {n: x for n, x in told.items() if x is not None}
+
+
+def take(verb: str, data: Any, level: float | None, *, moderators: bool = False, **given: Any) -> Taken:
+    """The studies of a fit, a table or arrays (``given`` as of `read`); dropped rows are warned of.
+
+    Raises
+    ------
+    InputError
+        The fit is no pool of one effect a study; with ``moderators`` a meta-regression will do.
+    """
+    fit = data if isinstance(data, Recorded) else None
+    if fit is not None:
+        regression = hasattr(fit, "design") and hasattr(fit, "y") and moderators
+        if not all(hasattr(fit, x) for x in ("y", "v", "labels")) or (np.ndim(fit.estimate) and not regression):
+            raise InputError(
+                f"{verb}: a {type(fit).__name__} was given; give a pool as of vf.random_effects, or the effect table."
+            )
+    own = getattr(fit, "level", 0.95) if level is None else confidence(level)
+    studies = read(data, level=own, **given)
+    for note in studies.notes:
+        warn(note, above=2)
+    return Taken(studies, own, fit)
