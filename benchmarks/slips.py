@@ -160,11 +160,11 @@ def shares(sweep: Sweep, wanted: Callable[[Cell], bool] = lambda cell: True) -> 
     return pd.DataFrame(rows, columns=["kind", "beside", "used", "slip", "row", "column", "typed", "made", "caught"])
 
 
-def misses(tried: pd.DataFrame, used: bool = True) -> list[str]:
+def misses(tried: pd.DataFrame) -> list[str]:
     """Kinds of figures that miss their target, tenfold and a tenth together."""
     out = []
     for kind, (target, *_) in KINDS.items():
-        own = tried[(tried.kind == kind) & tried.beside & (tried.used | (not used)) & (tried.slip != "digits swapped")]
+        own = tried[(tried.kind == kind) & tried.beside & (tried.slip != "digits swapped")]
         if target is not None and len(own) and own.caught.mean() < target:
             out.append(f"{kind}: {100 * own.caught.mean():.1f}% caught, at least {100 * target:.0f}% asked for")
     return out
@@ -199,7 +199,7 @@ def main() -> int:
         print(f"{table}: {row} is named as the tables stand")
     tried = shares(sweep)
     print(printed(tried))
-    short = misses(tried)
+    short = [*misses(tried[tried.used]), *misses(tried)]
     for line in short:
         print(line)
     return 1 if before or short else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfmeta.trials.slips import alone, arms, context, contrasts
+from vfmeta.trials.slips import alone, arms, context, contrasts, means
 from vfmeta.trials.slips.book import AS_PRINTED, Book
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vfmeta.trials.problem import Problem
     from vfmeta.trials.store import Trials
 
-RULES = (*alone.RULES, *arms.RULES, *contrasts.RULES, *context.RULES)
+RULES = (*alone.RULES, *arms.RULES, *means.RULES, *contrasts.RULES, *context.RULES)
 
 
 def slips_in(trials: Trials, text: dict[str, pd.DataFrame]) -> dict[tuple[str, str], Problem]:
