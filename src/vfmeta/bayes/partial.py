@@ -14,7 +14,7 @@ from vfmeta.bayes.partial_posterior import PartialPosterior
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.reports import Reports, read_reports, read_sds
+from vfmeta.effects.reports import Reports, read_reports, read_sds, sds_of
 from vfmeta.priors import InstrumentSD, MuPrior, TauPrior
 from vfmeta.results.marginal import Marginal
 from vfmeta.results.posterior import BayesianResult
@@ -194,7 +194,8 @@ def reports(
     ----------
     data : effect table, data frame or mapping of columns, optional
         One row a trial; the arguments below then name its columns, and columns of their names are found by themselves. The
-        rows of an effect table are full reports unless a column ``kind`` says otherwise.
+        rows of an effect table are full reports unless a column ``kind`` says otherwise; one of ``vf.compare(...,
+        reports="all")`` brings what other trials say in words, and the SDs that trials print.
     y : array-like of shape (k,), or column name
         Printed estimates on the analysis scale, experimental minus control; empty where none is printed.
     se : array-like of shape (k,), or column name
@@ -265,7 +266,7 @@ def reports(
         instrument=instrument, score=score,
     )  # fmt: skip
     tau, mu = choose_priors(found.question, tau, mu)
-    result = _answer(found, tau, mu, float(level), read_sds(sds), sd_prior)
+    result = _answer(found, tau, mu, float(level), read_sds(sds_of(data) if sds is None else sds), sd_prior)
     for note in result.warnings:
         warn(note)
     return result

@@ -61,6 +61,8 @@ MultiArm = Literal["combine", "split", "each"]
 Design = Literal["randomised", "quasi_randomised", "non_randomised"]
 #: the size of an arm whose number analysed is not printed
 MissingSize = Literal["leave_out", "randomised"]
+#: which trials answer: those that print a figure, or also those that print only words
+Reporting = Literal["strict", "all"]
 #: how a printed contrast was subtracted
 PrintedAs = Literal["experimental_minus_control", "control_minus_experimental", "benefit_positive"]
 #: what figures of trials may be used for, besides the record

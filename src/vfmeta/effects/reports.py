@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,8 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
     cells.check_question(question)
     if is_table(data):
         question = question or data.question
-        frame = data.frame.rename(columns={"n_experimental": "n1", "n_control": "n2"})
+        data = _without_doubles(data)
+        frame = (data.reported if data.words else data.frame).rename(columns={"n_experimental": "n1", "n_control": "n2"})
         if "kind" not in frame and columns.get("kind") is None:
             frame = frame.assign(kind="full")
     else:
@@ -272,6 +273,21 @@ def _in_errors(kind: str, row: dict[str, float]) -> tuple[float, float, float, f
 
 def _beyond(null: float, sign: float, reach: float) -> tuple[float, float]:
     return (null + reach, math.inf) if sign > 0 else (-math.inf, null - reach)
+
+
+def _without_doubles(table: Any) -> Any:
+    """The table, with those left out of it who give no report either."""
+    if not table.words:
+        return table
+    why = {x.study_id: x for x in table.words.left_out}
+    lost = tuple(why.get(x.study_id, x) for x in table.left_out if not table.words.named(x.study_id))
+    return replace(table, left_out=lost)
+
+
+def sds_of(data: Any) -> Any:
+    """The SDs that came with an effect table, as `read_sds` takes them; None where none did."""
+    rows = data.words.sds if is_table(data) and data.words else ()
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else None
 
 
 def read_sds(sds: Any) -> tuple[dict[str, Any], ...]:

@@ -15,6 +15,7 @@ from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, dependence
 from vfmeta.effects.effect import Effect
+from vfmeta.effects.words import Words, chain, says
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -38,9 +39,11 @@ class EffectTable:
     Any model takes it; ``frame`` shows it as a data frame, ``trace(study)`` prints the chain from an effect down to its
     citation, ``left_out`` lists the studies of the question that gave no effect. ``vcov`` is the covariance matrix where
     effects share patients, None where they do not; it is NaN where effects lie at different times or are of different outcomes,
-    until `correlated` is told how these correlate. ``extra`` holds further columns, a row an effect: those of the data that the
-    table was made from, and what `joined_with` brought. ``places`` (k,) says which of the ``rows_read`` rows of the data each
-    effect came from, so that further columns of the same data still fit after rows were left out.
+    until `correlated` is told how these correlate. ``words`` holds what studies without an effect say in words, where they were
+    asked for: `reported` joins both for `vf.bayes.reports`, and nothing else looks at them. ``extra`` holds further columns, a
+    row an effect: those of the data that the table was made from, and what `joined_with` brought. ``places`` (k,) says which of
+    the ``rows_read`` rows of the data each effect came from, so that further columns of the same data still fit after rows were
+    left out.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class EffectTable:
     notes: tuple[str, ...] = ()
     citations: dict[str, str] = field(default_factory=dict, repr=False)
     vcov: np.ndarray | None = None
+    words: Words | None = field(default=None, repr=False)
     extra: pd.DataFrame | None = field(default=None, repr=False, compare=False)
     places: np.ndarray | None = field(default=None, repr=False, compare=False)
     rows_read: int = field(default=0, repr=False, compare=False)
@@ -341,12 +345,25 @@ class EffectTable:
         InputError
             A study has no effect in this table.
         """
-        strangers = set(study_ids) - {e.study_id for e in self.effects}
+        said = {r.study_id for r in self.words.reports} if self.words else set()
+        strangers = set(study_ids) - {e.study_id for e in self.effects} - said
         if strangers:
             known = ", ".join(dict.fromkeys(e.study_id for e in self.effects)) or "none"
             raise InputError(f"No study {', '.join(sorted(strangers))} in this table; its studies are: {known}.")
         kept = [i for i, e in enumerate(self.effects) if e.study_id not in study_ids]
-        return self._part(kept)
+        part = self._part(kept)
+        return replace(part, words=self.words.without(study_ids)) if self.words else part
+
+    @property
+    def reported(self) -> pd.DataFrame:
+        """The effects as full reports, and below them what other studies say in words; the rows of `vf.bayes.reports`."""
+        import pandas as pd
+
+        own = self.frame.assign(kind="full", p=math.nan, direction=math.nan, instrument="", score="")
+        if self.words is None or not self.words.reports:
+            return own
+        said = self.words.frame(self.question)
+        return said if own.empty else pd.concat([own, said], ignore_index=True)
 
     @property
     def weeks(self) -> tuple[float, ...]:
@@ -389,6 +406,8 @@ class EffectTable:
             The study has no effect in this table; the message says why, where a reason is known.
         """
         hits = [e for e in self.effects if study in (e.study_id, e.label)]
+        if not hits and self.words and self.words.named(study):
+            return "\n".join(chain(r, self.question, self.citations) for r in self.words.named(study))
         if not hits:
             why = [f"{x.label} was left out: {x.reason}" for x in self.left_out if study in (x.study_id, x.label)]
             known = ", ".join(e.study_id for e in self.effects) or "none"
@@ -419,6 +438,7 @@ class EffectTable:
             f"  {self._name(e)}: {tx.short(own.display(e.y))} ({of} {tx.short(np.sqrt(e.v))})"
             for e, own in zip(self.effects, each, strict=True)
         ]
+        rows += [f"  words only: {r.label}: {says(r, q)}" for r in (self.words.reports if self.words else ())]
         return "\n".join([head, *rows, *(f"  left out: {x.label} ({x.reason})" for x in self.left_out)])
 
 

@@ -119,9 +119,14 @@ class Finder:
             return "a baseline"
         if f.use not in o.use:
             return "kept for the record only" if f.use == "no" else f"kept for {f.use} analyses"
+        return self.barred(f)
+
+    def barred(self, f: Any, **wider: tuple[str, ...]) -> str:
+        """Why the options bar a figure, whatever it may be used for; ``wider`` names further values of a column."""
+        o = self.options
         for name in ("analysis_set", "time_kind", "unit"):
             value = getattr(f, name, None)
-            if value is not None and value not in getattr(o, name):
+            if value is not None and value not in (*getattr(o, name), *wider.get(name, ())):
                 return f"{name.replace('_', ' ')} {value.replace('_', ' ')} is not taken"
         if f.row_id in o.exclude_rows:
             return "excluded by the plan"
@@ -245,7 +250,7 @@ class Finder:
         steps += more
         if backward:
             steps = [*steps, "arms exchanged: the row prints the comparison the other way round"]
-        factor, steps = self._harmonise([f], steps)
+        factor, steps = self.harmonise([f], steps)
         factor *= -1 if backward else 1
         interval = None
         low, high = sorted(factor * x for x in published.limits_of(row, f.worse))
@@ -264,7 +269,7 @@ class Finder:
         made = []
         for e, c, steps in armlevel.arms_against(sides[0], sides[1], o.multi_arm):
             y, raw = armlevel.difference(e, c, o.measure)
-            factor, notes = self._harmonise([*ex, *co], list(steps))
+            factor, notes = self.harmonise([*ex, *co], list(steps))
             y, v = factor * y, factor**2 * raw
             one, two = armlevel.variances(e, c, o.measure)
             kind = "change" if derived else ex[0].value_type
@@ -284,7 +289,7 @@ class Finder:
             made.append(Made(y, v, (e.n, c.n), (e.events, c.events), done, (e.arm, c.arm), "count", parts))
         return made
 
-    def _harmonise(self, rows: list[Any], steps: list[str]) -> tuple[float, list[str]]:
+    def harmonise(self, rows: list[Any], steps: list[str]) -> tuple[float, list[str]]:
         """What turns an effect to the direction of the question and, for an MD, its common scale, with the steps."""
         o, worse, sign = self.options, rows[0].worse, 1.0
         if measures.row(o.measure).kind == "means" and self.worse is not None:

@@ -21,10 +21,10 @@ def choose(finder: Finder, study_id: str, ex: list[str], co: list[str]) -> tuple
     """The reading nearest to the target week that can be used, by the plan's preference at that time, or why there is none."""
     o, trials = finder.options, finder.trials
     found = finder.of(study_id, ex, co)
-    inside = [c for c in found if _in_window(c.span, o)]
+    inside = [c for c in found if in_window(c.span, o)]
     reasons: dict[str, list[str]] = {}
     for f, why in finder.refused(study_id, ex, co):
-        if _in_window(span_of(f), o):
+        if in_window(span_of(f), o):
             reasons.setdefault(why, []).append(f"{f.row_id} ({time_of(f)})")
     refused = [f"{', '.join(rows)}: {why}" for why, rows in reasons.items()]
     if not inside:
@@ -33,7 +33,7 @@ def choose(finder: Finder, study_id: str, ex: list[str], co: list[str]) -> tuple
     rank = {kind: i for i, kind in enumerate(o.prefer)}
 
     def order(c: Candidate) -> tuple[Any, ...]:
-        return (*_distance(visit.get(c.week, math.nan), o), rank.get(c.preference, len(rank)), c.derived, -c.size, c.rows)
+        return (*distance(visit.get(c.week, math.nan), o), rank.get(c.preference, len(rank)), c.derived, -c.size, c.rows)
 
     ordered = sorted(inside, key=order)
     tried: list[str] = []
@@ -55,7 +55,7 @@ def choose(finder: Finder, study_id: str, ex: list[str], co: list[str]) -> tuple
     return [], "; ".join(dict.fromkeys([*tried, *refused]))
 
 
-def _in_window(span: tuple[float, float], o: Options) -> bool:
+def in_window(span: tuple[float, float], o: Options) -> bool:
     return o.window is None or (o.window[0] <= span[0] and span[1] <= o.window[1])
 
 
@@ -70,7 +70,7 @@ def _visits(candidates: list[Candidate]) -> dict[float, float]:
     return visit
 
 
-def _distance(week: float, o: Options) -> tuple[float, float]:
+def distance(week: float, o: Options) -> tuple[float, float]:
     """Sort key: nearest to the target, then later; without a target the latest, readings without a visit last."""
     if math.isnan(week):
         return (math.inf, 0.0)
@@ -83,7 +83,7 @@ def _name(c: Candidate) -> str:
 
 
 def _why_later(c: Candidate, chosen: Candidate, visit: dict[float, float], o: Options) -> str:
-    if _distance(visit.get(c.week, math.nan), o) != _distance(visit.get(chosen.week, math.nan), o):
+    if distance(visit.get(c.week, math.nan), o) != distance(visit.get(chosen.week, math.nan), o):
         return "further from the target week" if o.week is not None else "an earlier reading"
     if c.preference != chosen.preference:
         return (
@@ -136,7 +136,7 @@ def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[s
         sources=tuple(dict.fromkeys(sources)),
         steps=(timed, *m.steps),
         unused=tuple(unused),
-        printed=tuple(_printed(f) for f in c.figures),
+        printed=tuple(printed_text(f) for f in c.figures),
         arm_variances=m.arm_variances,
         interval=m.interval,
     )
@@ -149,7 +149,7 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def _printed(f: Any) -> str:
+def printed_text(f: Any) -> str:
     """A figure as printed, with its time and its place."""
     cells = [time_of(f)]
     for name in _SHOWN:

@@ -17,6 +17,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects.compare.candidates import NO_TIME, Finder, time_of
 from vfmeta.effects.compare.choice import choose
 from vfmeta.effects.compare.options import DESIGN_CLASSES, Options
+from vfmeta.effects.compare.words import words_of
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.table import EffectTable
 from vfmeta.trials import Trials, schema
@@ -73,7 +74,11 @@ def compare(
         done when left out); ``assume_direction`` and ``assume_points`` (for rows whose direction or scale is not stated, in
         sensitivity analyses); ``counts_from_percent`` (rebuild a count from a printed percentage, in analyses that say so);
         ``p_bound`` (take "p < x" as p = x, the widest interval that fits, in sensitivity analyses); ``drop_flags``,
-        ``exclude_studies``, ``exclude_rows``.
+        ``exclude_studies``, ``exclude_rows``; ``reports`` ("strict", or "all": studies without an effect then give what they
+        say in words, one report each at the visit nearest to the target, for `vf.bayes.reports`; no other model sees them);
+        ``selective`` (False leaves out reports that name only the significant of several outcomes or visits) and
+        ``equal_arms`` (True takes arms as equal where only the number randomised in all is printed) in sensitivity analyses
+        of these.
 
     Returns
     -------
@@ -123,11 +128,19 @@ def compare(
         effects += made if weeks is None else [replace(e, target_week=o.week) for e in made]
         left += [(o.week, x) for x in without]
     _same_scale(first, effects)
+    words = None
+    if first.reports == "all":
+        if weeks is not None:
+            raise InputError('reports="all" answers for one time: give week= and window=, not weeks=.')
+        finder = Finder(trials, first)
+        finder.worse = worse
+        words = words_of(finder, pairs, effects, DESIGN_CLASSES[first.design])
     year = trials.study["year"].fillna(9999)
     effects.sort(key=lambda e: (int(year[e.study_id]), e.label, -math.inf if e.target_week is None else e.target_week))
-    cited = {s: trials.citations.get(s, "") for e in effects for s in e.sources}
+    sources = [s for e in effects for s in e.sources] + [s for r in (words.reports if words else ()) for s in r.sources]
+    cited = {s: trials.citations.get(s, "") for s in sources}
     absent = [x for _, x in left] if weeks is None else _absent(left, effects, len(asked))
-    return EffectTable.of(question, tuple(effects), tuple(absent), citations=cited)
+    return replace(EffectTable.of(question, tuple(effects), tuple(absent), citations=cited), words=words)
 
 
 def _check_weeks(weeks: Mapping[float, tuple[float, float]], options: dict[str, Any]) -> None:

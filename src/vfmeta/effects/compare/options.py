@@ -9,7 +9,7 @@ from typing import Any
 
 from vfmeta.core import measures
 from vfmeta.core.messages import InputError, did_you_mean
-from vfmeta.core.params import Design, MissingSize, MultiArm, PrintedAs, SingleZero, TableMeasure, Use, choices
+from vfmeta.core.params import Design, MissingSize, MultiArm, PrintedAs, Reporting, SingleZero, TableMeasure, Use, choices
 from vfmeta.trials.schema import allowed
 
 DESIGN_CLASSES: dict[Design, tuple[str, ...]] = {
@@ -19,7 +19,7 @@ DESIGN_CLASSES: dict[Design, tuple[str, ...]] = {
 }
 _ONE_OF: dict[str, Any] = {
     "measure": TableMeasure, "design": Design, "multi_arm": MultiArm, "zero": SingleZero, "n_missing": MissingSize,
-    "assume_direction": PrintedAs,
+    "assume_direction": PrintedAs, "reports": Reporting,
 }  # fmt: skip
 PREFERENCES = ("adjusted_contrast", "contrast", "change", "final")
 
@@ -51,6 +51,9 @@ class Options:
     drop_flags: tuple[str, ...] = ()
     exclude_studies: tuple[str, ...] = ()
     exclude_rows: tuple[str, ...] = ()
+    reports: Reporting = "strict"
+    selective: bool = True
+    equal_arms: bool = False
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -83,6 +86,10 @@ class Options:
             raise InputError(f"week is a number of weeks, 0 or more, not {self.week!r}.")
         if self.window is not None and (self.week is None or not self.window[0] <= self.week <= self.window[1]):
             raise InputError(f"The target week {self.week!r} must lie inside the window {self.window!r}.")
+        if self.reports == "all" and (self.measure != "MD" or self.points is None):
+            raise InputError(
+                'reports="all" takes words as they bear on a mean difference: give measure="MD" and points=, its scale.'
+            )
         if self.correlation is not None:
             if not (_finite(self.correlation) and -1 < self.correlation < 1):
                 raise InputError(

@@ -123,7 +123,7 @@ def _on_analysis(row: Published, steps: list[str]) -> tuple[float, float, float,
 
 
 def _turn(row: Published, higher_is_worse: bool | None) -> int:
-    return 1 if row.measure == "RRR_percent" else _sign(row.printed_as, higher_is_worse)
+    return 1 if row.measure == "RRR_percent" else sign_of(row.printed_as, higher_is_worse)
 
 
 def _gives_se(row: Published, estimate: float, p_bound: bool) -> bool:
@@ -149,7 +149,7 @@ def _risk_ratio(row: Published, steps: list[str]) -> tuple[float, float, float]:
     return estimate, low, high
 
 
-def _sign(printed_as: str, higher_is_worse: bool | None) -> int:
+def sign_of(printed_as: str, higher_is_worse: bool | None) -> int:
     """Sign that makes a printed difference (or log ratio) experimental minus control."""
     if printed_as == "experimental_minus_control":
         return 1

@@ -1,0 +1,186 @@
+"""What trials say without a figure, from the tables to `vf.bayes.reports`: which report, of what size, and what stays out."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import vfmeta as vf
+
+if TYPE_CHECKING:
+    from conftest import World
+
+ASKED: dict[str, Any] = {"outcome": "pain", "measure": "MD", "points": (0, 10), "week": 12, "window": (4, 20), "reports": "all"}
+BARE: dict[str, Any] = {"measure": "", "printed_as": "not_stated", "use": "no", "instrument_id": "endless"}
+
+
+def said(world: World, study: str, kind: str, favours: str = "", week: Any = 12, **cells: Any) -> str:
+    """A row of words on drug and placebo."""
+    selective = "" if kind in ("full", "within_arm") else "no"
+    own = {**BARE, "report_kind": kind, "favours": favours, "selective": selective, **cells}
+    return world.contrast(study, "drug", "placebo", own.pop("estimate", ""), week=week, **own)
+
+
+def asked(world: World, **options: Any) -> vf.EffectTable:
+    return vf.compare(world.load(), "drug", "placebo", **{**ASKED, **options})
+
+
+@pytest.fixture
+def spoken(world: World) -> World:
+    """Trial a prints an estimate with its interval, b a bound on its p value; arms are of 50."""
+    world.study("a", "drug", "placebo")
+    world.study("b", "drug", "placebo")
+    world.contrast("a", "drug", "placebo", -1, -2, 0)
+    said(world, "b", "p_bound", "experimental", p_value=0.01, p_operator="<")
+    return world
+
+
+def test_words_stand_beside_the_effects_and_no_pool_sees_them(spoken: World) -> None:
+    strict, table = asked(spoken, reports="strict"), asked(spoken)
+    assert strict.words is None
+    assert table.labels == strict.labels
+    assert table.words is not None
+    (report,) = table.words.reports
+    assert (report.study_id, report.kind, report.p, report.direction, report.n) == ("b", "p_bound", 0.01, -1.0, (50.0, 50.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert vf.random_effects(table).estimate == vf.random_effects(strict).estimate
+    shown = table.reported
+    assert shown["kind"].tolist() == ["full", "p_bound"]
+    assert shown["se"].isna().tolist() == [False, True]
+
+
+def test_the_engine_gets_what_a_hand_would_write(spoken: World) -> None:
+    """The same reports typed in: sizes of 50, the side as a sign, and the SDs that the tables print, on the scale asked for."""
+    spoken.mean("a", "drug", 30, 20, outcome_id="ache", instrument_id="vas100", week=13, n=40)
+    spoken.mean("a", "placebo", 50, 24, outcome_id="ache", instrument_id="vas100", week=13, n=40)
+    table = asked(spoken)
+    tau, mu = vf.priors.HalfNormal(1.0), vf.priors.Normal(0, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        got = vf.bayes.reports(table, tau=tau, mu=mu)
+        by_hand = vf.bayes.reports(
+            kind=["full", "p_bound"], y=[table.y[0], None], se=[table.v[0] ** 0.5, None], p=[None, 0.01], direction=[None, -1],
+            n1=[50, 50], n2=[50, 50], instrument=["", "pain"], score=["", "final"], tau=tau, mu=mu, question=table.question,
+            sds={"sd": [2.0, 2.4], "n": [40, 40], "study": ["a", "a"], "instrument": ["pain"] * 2, "score": ["final"] * 2},
+        )  # fmt: skip
+    assert got.interval == pytest.approx(by_hand.interval, abs=1e-12)
+    assert got.sds == by_hand.sds
+    assert [x.study_id for x in got.left_out] == []
+
+
+def test_words_on_one_arm_are_listed_and_never_used(spoken: World) -> None:
+    spoken.study("c", "drug", "placebo")
+    said(spoken, "c", "within_arm")
+    words = asked(spoken).words
+    assert words is not None
+    assert [r.study_id for r in words.reports] == ["b"]
+    assert [(x.study_id, x.reason) for x in words.left_out] == [("c", "words on one arm only, no comparison of the arms")]
+
+
+def test_the_visit_is_chosen_before_the_words_are_read(spoken: World) -> None:
+    """Nearest to week 12 is week 13, whatever is said there; a tie goes to the later visit, as with figures."""
+    said(spoken, "b", "not_significant", "neither", week=13, outcome_id="ache")  # another outcome
+    spoken.study("c", "drug", "placebo")
+    far = said(spoken, "c", "significant", "experimental", week=5)
+    said(spoken, "c", "not_significant", "neither", week=11)
+    near = said(spoken, "c", "direction", "control", week=13)
+    words = asked(spoken).words
+    assert words is not None
+    report = words.named("c")[0]
+    assert report.rows == (near,)
+    assert report.direction == 1.0  # control better, higher worse: drug minus placebo above 0
+    assert any(x.startswith(f"{far} (5 weeks): further") for x in report.unused)
+    assert len(words.reports) == 2
+
+
+def test_a_trial_of_unknown_sizes_is_listed_and_equal_arms_are_a_choice(spoken: World) -> None:
+    spoken.study("c", "drug", "placebo", n="")
+    spoken.tables["studies"][-1].update(n_randomised=61)
+    said(spoken, "c", "direction", "experimental")
+    words = asked(spoken).words
+    assert words is not None
+    assert [x.reason for x in words.left_out] == ["how many patients its arms had is not printed"]
+    equal = asked(spoken, equal_arms=True).words
+    assert equal is not None
+    assert equal.named("c")[0].n == (30.5, 30.5)
+    assert "61 randomised in all, taken as 2 equal arms in this analysis" in equal.named("c")[0].steps
+
+
+def test_what_may_not_serve_says_why(spoken: World) -> None:
+    reasons = {
+        "c": ({"reading": "single", "reading_source_id": ""}, {}, "words read once"),
+        "d": ({"selective": "yes"}, {"selective": False}, "selective"),
+        "e": ({"analysis_set": "subgroup"}, {}, "analysis set subgroup is not taken"),
+        "f": ({"week": 30}, {}, "of another time (30 weeks)"),
+    }
+    for study, (cells, options, why) in reasons.items():
+        spoken.study(study, "drug", "placebo")
+        said(spoken, study, "direction", "experimental", **cells)
+        words = asked(spoken, **options).words
+        assert words is not None
+        assert {x.study_id: why in x.reason for x in words.left_out}[study]
+    spoken.study("g", "drug", "placebo", design="cluster_rct")
+    said(spoken, "g", "direction", "experimental")
+    last = asked(spoken, use=("pool", "sensitivity"))
+    assert last.words is not None
+    assert last.words.named("c")  # read once, but this analysis says so
+    assert "cluster" in {x.study_id: x.reason for x in last.words.left_out}["g"]
+
+
+def test_a_printed_estimate_is_turned_and_rescaled(spoken: World) -> None:
+    """A benefit of 12 points on 0-100 is a difference of -1.2 on 0-10."""
+    spoken.study("c", "drug", "placebo")
+    said(spoken, "c", "estimate_only", estimate=12, measure="MD", printed_as="benefit_positive", instrument_id="vas100")
+    words = asked(spoken).words
+    assert words is not None
+    assert words.named("c")[0].y == pytest.approx(-1.2)
+    assert words.named("c")[0].score == "final"
+
+
+def test_arms_the_other_way_round(spoken: World) -> None:
+    spoken.study("c", "drug", "placebo", n=30)
+    spoken.tables["arms"][-1].update(n_randomised=20)
+    own = {**BARE, "report_kind": "direction", "favours": "control", "selective": "no"}
+    spoken.contrast("c", "placebo", "drug", "", **own)
+    words = asked(spoken).words
+    assert words is not None
+    report = words.named("c")[0]
+    assert (report.arms, report.n, report.direction) == (("drug", "placebo"), (30.0, 20.0), -1.0)
+
+
+def test_one_report_a_cohort(spoken: World) -> None:
+    spoken.study("c", "drug", "placebo", cohort="a")
+    said(spoken, "c", "direction", "experimental")
+    words = asked(spoken).words
+    assert words is not None
+    assert "same patients" in {x.study_id: x.reason for x in words.left_out}["c"]
+
+
+def test_the_trace_leads_to_the_source_of_the_sentence(spoken: World) -> None:
+    text = asked(spoken).trace("b")
+    assert "significantly lower (p < 0.01) (words only; 50 v 50 patients)" in text
+    assert "p < 0.01 [paper, table 2; reading: agrees]" in text
+    assert "source   paper: A. Author. A paper. 2001." in text
+
+
+@pytest.mark.parametrize("options", [{"measure": "SMD", "points": None}, {"points": None}])
+def test_words_need_a_scale(spoken: World, options: dict[str, Any]) -> None:
+    with pytest.raises(vf.InputError, match=r'reports="all" takes words'):
+        asked(spoken, **options)
+
+
+def test_calcitonin_has_words_from_trials_of_known_sizes_only() -> None:
+    """Ofluoglu (30 v 26) and zaoyang2019 (50 v 50) print p < 0.05; the others have unknown arms or compare nothing."""
+    table = vf.compare(
+        vf.load_trials(), "calcitonin", ["placebo", "no_treatment", "usual_care"], outcome="pain_overall", measure="MD",
+        points=(0, 10), week=4.35, window=(2, 8), reports="all",
+    )  # fmt: skip
+    assert table.words is not None
+    found = {r.study_id: (r.kind, r.p, r.direction, r.n) for r in table.words.reports}
+    assert found == {
+        "ofluoglu2007": ("p_bound", 0.05, -1.0, (30.0, 26.0)), "zaoyang2019": ("p_bound", 0.05, -1.0, (50.0, 50.0))
+    }  # fmt: skip
+    assert {"lyritis1991", "pontiroli1994", "ljunghall1991", "hongo2015"} <= {x.study_id for x in table.words.left_out}
