@@ -91,6 +91,14 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.effect_range": lambda: vf.appraisal.effect_range(y=Y),
     "appraisal.egger": lambda: vf.appraisal.egger(pool()),
     "appraisal.begg": lambda: vf.appraisal.begg(pool()),
+    "appraisal.trim_and_fill": lambda: vf.appraisal.trim_and_fill(pool(), side="left"),
+    "appraisal.pet_peese": lambda: vf.appraisal.pet_peese(pool(), favoured="higher"),
+    "appraisal.henmi_copas": lambda: vf.appraisal.henmi_copas(pool()),
+    "appraisal.limit_meta_analysis": lambda: vf.appraisal.limit_meta_analysis(pool()),
+    "appraisal.p_uniform_star": lambda: vf.appraisal.p_uniform_star(pool(), favoured="higher"),
+    "appraisal.worst_case": lambda: vf.appraisal.worst_case(pool(), favoured="higher"),
+    "appraisal.fail_safe": lambda: vf.appraisal.fail_safe(pool()),
+    "appraisal.excess_significance": lambda: vf.appraisal.excess_significance(pool()),
     "bayes.power_scaling": lambda: vf.bayes.power_scaling(posterior()),
     "bayes.leave_one_out": lambda: vf.bayes.leave_one_out(posterior()),
     "bayes.predictive_check": lambda: vf.bayes.predictive_check(posterior(), draws=200),
@@ -176,6 +184,8 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "random_effects": (lambda: levels().random_effects(), "term"),
     "component_intervals": (lambda: vf.component_intervals(levels()), "term"),
     "random_effects_many": (lambda: vf.random_effects_many(BATCH), "question"),
+    "appraisal.egger_many": (lambda: vf.appraisal.egger_many(BATCH), "question"),
+    "appraisal.trim_and_fill_many": (lambda: vf.appraisal.trim_and_fill_many(BATCH), "question"),
     "bayes.random_effects_many": (
         lambda: vf.bayes.random_effects_many(BATCH, "question", tau=vf.priors.HalfNormal(0.5)), "question"
     ),

@@ -6,21 +6,17 @@ from typing import Any
 
 import numpy as np
 from tests.reference_runner.adapt_meta_regression import INTERVALS, moderators, r_name
-from tests.reference_runner.common import NotOffered
 
 import vfmeta as vf
 
 FAMILIES = {"diagnostics"}
 OFFERED = {"influence", "baujat", "blup", "ranef", "residuals", "profile"}
-LATER = {"trimfill", "fsn", "hc", "tes"}
-FUNCTIONS = OFFERED | LATER
+FUNCTIONS = OFFERED
 
 
 def answer(case: dict[str, Any]) -> dict[str, Any]:
     o = case["options"]
     fun = o["fun"]
-    if fun in LATER:
-        raise NotOffered(fun)
     given = {"test": INTERVALS[o.get("test", "z")], "level": o.get("level", 95) / 100, "missing": "drop"}
     fit: Any
     if "formula" in o:

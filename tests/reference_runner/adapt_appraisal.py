@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 from tests.reference_runner.adapt_meta_regression import moderators
 from tests.reference_runner.adapt_rma_uni import fit
+from tests.reference_runner.common import NotOffered
 
 import vfmeta as vf
 
 FAMILIES = {"diagnostics"}
-FUNCTIONS = {"regtest", "ranktest"}
+FUNCTIONS = {"regtest", "ranktest", "trimfill", "fsn", "hc", "tes"}
 A = vf.appraisal
 PREDICTORS = {"sei": "SE", "vi": "variance", "ni": "N", "ninv": "1/N", "sqrtninv": "1/sqrt(N)"}
 
@@ -25,7 +28,10 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         )
     else:
         pool = fit(case)
-    return {"regtest": _regtest, "ranktest": _ranktest}[o["fun"]](pool, o)
+    answers = {
+        "regtest": _regtest, "ranktest": _ranktest, "trimfill": _trimfill, "fsn": _fsn, "hc": _hc, "tes": _tes,
+    }  # fmt: skip
+    return answers[o["fun"]](pool, o)
 
 
 def _regtest(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
@@ -41,3 +47,43 @@ def _ranktest(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
     deviations = (found.y - found.centre) / np.sqrt(found.v - 1 / (1 / found.v).sum())
     tied = any(len(np.unique(z)) < found.k for z in (found.v, deviations))
     return {"tau": found.estimate, "pval": found.p_normal() if tied else found.p_value}
+
+
+def _trimfill(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
+    t = A.trim_and_fill(pool, estimator=o["estimator"], side=o.get("side"))
+    return {
+        "k0": t.lacking, "se_k0": t.lacking_se, "side": t.side, "p_k0": None if math.isnan(t.lacking_p) else t.lacking_p,
+        "beta": t.estimate, "se": t.se, "pval": t.p_value, "ci_lb": t.interval[0], "ci_ub": t.interval[1], "tau2": t.tau2,
+        "k": t.after.k, "yi_filled": t.filled_y, "vi_filled": t.filled_v,
+    }  # fmt: skip
+
+
+def _fsn(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
+    if o["type"] == "General":
+        raise NotOffered("fsn: General")
+    found = A.fail_safe(pool, level=0.95)
+    table = found.to_frame().set_index("term")["studies"]
+    name = {"Orwin": "Orwin, weighted"}.get(o["type"], o["type"])
+    got = {"fsnum": table[name]}
+    if o["type"] == "Orwin":
+        return got | {"est": found.estimate, "target": found.estimate / 2}
+    if o["type"] == "Rosenberg":
+        return got | {"est": found.estimate, "pval": vf.common_effect(y=pool.y, v=pool.v).p_value}
+    return got | {"pval": norm.sf(abs((pool.y / np.sqrt(pool.v)).sum()) / np.sqrt(pool.k))}
+
+
+def _hc(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
+    found = A.henmi_copas(pool)
+    low, high = found.interval
+    return {"beta": found.estimate, "se": found.se, "ci_lb": low, "ci_ub": high, "tau2": found.tau2}
+
+
+def _tes(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
+    t = A.excess_significance(pool, level=0.95)
+    # R sums over all sets of at least so many studies where these are a million at most
+    exact = sum(math.comb(t.k, n) for n in range(t.observed, t.k + 1)) <= 1e6
+    p = t.p_value if exact else t.p_chi2
+    return {
+        "O": t.observed, "E": t.expected, "OEratio": t.ratio, "X2": None if exact else t.statistic, "pval": p, "pval_chi2": p,
+        "power": t.power, "test": "exact" if exact else "chi2", "theta": t.estimate,
+    }  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.reference_runner import (
+    explained_appraisal,
     explained_bayes,
     explained_convert,
     explained_counts,
@@ -21,6 +22,7 @@ from tests.reference_runner import (
 def explanation(case: dict[str, Any], name: str, expected: float, got: Any) -> str:
     """Why a value outside tolerance is not held against us, or an empty text. ``name`` is its dotted place in ``expect``."""
     by_family = {
+        "diagnostics": explained_appraisal.explain,
         "glmm": explained_counts.explain,
         "bayesmeta": explained_bayes.explain,
         "convert": explained_convert.explain,

@@ -2,16 +2,28 @@ from .count_tests import deeks as deeks
 from .count_tests import harbord as harbord
 from .count_tests import macaskill as macaskill
 from .count_tests import peters as peters
+from .file_drawer import fail_safe as fail_safe
+from .henmi_copas_interval import henmi_copas as henmi_copas
 from .influence import cumulative as cumulative
 from .influence import leave_one_out as leave_one_out
+from .limit import limit_meta_analysis as limit_meta_analysis
+from .many import egger_many as egger_many
+from .many import trim_and_fill_many as trim_and_fill_many
 from .no_effects import combine_p_values as combine_p_values
 from .no_effects import direction_of_effect as direction_of_effect
 from .no_effects import effect_range as effect_range
+from .p_uniform import p_uniform_star as p_uniform_star
+from .precision_effect import peese as peese
+from .precision_effect import pet as pet
+from .precision_effect import pet_peese as pet_peese
+from .publication import worst_case as worst_case
 from .pustejovsky_rodgers_test import pustejovsky_rodgers as pustejovsky_rodgers
 from .rank_test import begg as begg
 from .regressions import egger as egger
 from .regressions import thompson as thompson
+from .significance import excess_significance as excess_significance
 from .small_study import small_study_test as small_study_test
+from .trimming import trim_and_fill as trim_and_fill
 
 __all__ = [
     "begg",
@@ -21,11 +33,23 @@ __all__ = [
     "direction_of_effect",
     "effect_range",
     "egger",
+    "egger_many",
+    "excess_significance",
+    "fail_safe",
     "harbord",
+    "henmi_copas",
     "leave_one_out",
+    "limit_meta_analysis",
     "macaskill",
+    "p_uniform_star",
+    "peese",
+    "pet",
+    "pet_peese",
     "peters",
     "pustejovsky_rodgers",
     "small_study_test",
     "thompson",
+    "trim_and_fill",
+    "trim_and_fill_many",
+    "worst_case",
 ]

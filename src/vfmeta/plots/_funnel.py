@@ -68,7 +68,7 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
             ax = plt.figure(figsize=(4.8, 3.8), facecolor="white").add_axes((0.13, 0.14, 0.83, 0.77))
         centre = _centre(fit)
         ends = np.array([0.0, deep])
-        spread = [*y, *filled]
+        spread = [*y, *filled, fit.estimate if hasattr(fit, "unadjusted") else centre]
         if on_error:
             spread += [centre - 1.96 * deep, centre + 1.96 * deep]
         low, high = min(spread), max(spread)
@@ -87,8 +87,9 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
         line = _line(fit, np.linspace(0.0 if on_error else 0.94 * float(depth.min()), deep, 60))
         if line is not None:
             ax.plot(*line, color=STYLE["bayesian"], lw=1.4, gid="line")
+        if hasattr(fit, "unadjusted"):
+            ax.axvline(fit.estimate, color=STYLE["bayesian"], lw=1.0, ls=(0, (5, 2)), gid="adjusted centre")
         if hasattr(fit, "filled_y"):
-            ax.axvline(fit.estimate, color=STYLE["bayesian"], lw=1.0, ls=(0, (5, 2)), gid="centre with imputed studies")
             ax.scatter(
                 filled, np.sqrt(fit.filled_v), s=24, fc="white", ec=STYLE["bayesian"], lw=1.0, zorder=3, gid="imputed studies"
             )
@@ -169,7 +170,8 @@ def _line(fit: Any, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     at = depth**2 if fit.predictor == "variance" else depth
     mean = [float((fit.weights * z).sum() / fit.weights.sum()) for z in (fit.x, fit.y)]  # which a weighted line goes through
-    return mean[1] + fit.estimate * (at - mean[0]), depth
+    slope = fit.slope if hasattr(fit, "slope") else fit.estimate
+    return mean[1] + slope * (at - mean[0]), depth
 
 
 def _shade(ax: Axes, null: float, deep: float, ends: tuple[float, float]) -> None:

@@ -29,13 +29,17 @@ _FOREST, _POSTERIOR = Verb("vfmeta.plots:forest"), Verb("vfmeta.plots:forest", "
 # method -> class (or a class above it) -> function
 VERBS: dict[str, dict[str, Verb]] = {
     "plot": {
+        "Adjusted": _FUNNEL,
         "AsymmetryTest": _FUNNEL,
+        "ExcessSignificance": _FUNNEL,
+        "FailSafe": _FUNNEL,
         "FrequentistResult": _FOREST,
         "BayesianResult": Verb("vfmeta.plots:posterior", "post"),
         "CombinedPValues": Verb("vfmeta.plots:albatross", "found"),
         "Directions": Verb("vfmeta.plots:effect_direction", "found"),
         "NetworkResult": Verb("vfmeta.plots:network_graph"),
         "RankTest": _FUNNEL,
+        "TrimAndFill": _FUNNEL,
         "RegressionResult": Verb("vfmeta.plots:bubble"),
     },
     "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},

@@ -1,0 +1,121 @@
+"""Duval and Tweedie's trim and fill."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from vfmeta.appraisal.taken import take
+from vfmeta.core.messages import ConvergenceError, InputError, VfmetaWarning, warn
+from vfmeta.core.params import FunnelSide, MethodOrCommon, Missing, Test, TrimEstimator, choice
+from vfmeta.core.question import Question
+from vfmeta.frequentist.choices import asked_for
+from vfmeta.frequentist.univariate import common_effect, random_effects
+from vfmeta.kernels.estimators import outside
+from vfmeta.kernels.tau2 import ESTIMATORS
+from vfmeta.kernels.trim_and_fill import error_of_lacking, trim
+from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.small_studies import few_studies
+from vfmeta.results.trim_and_fill import TrimAndFill
+
+
+def trim_and_fill(
+    data: Any = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    ci: Any = None,
+    study: Any = None,
+    estimator: TrimEstimator = "L0",
+    side: FunnelSide | None = None,
+    method: MethodOrCommon | None = None,
+    test: Test | None = None,
+    level: float | None = None,
+    question: Question | None = None,
+    missing: Missing = "raise",
+) -> TrimAndFill:
+    """Trim and fill: how many studies a funnel lacks on one side, and the pool with mirror images in their place.
+
+    Parameters
+    ----------
+    data, y, v, se, ci, study, level, question, missing
+        As of `egger`.
+    estimator : {"L0", "R0", "Q0"}
+        Of the number of studies missing.
+    side : {"left", "right"}, optional
+        Where studies are missing, on the analysis scale; by default the side from which Egger's line leans away, so the left
+        where effects rise with their standard errors.
+    method, test : str, optional
+        Of the pools, as of `vfmeta.random_effects`, or ``method="common"``; those of the fit when left out.
+
+    Returns
+    -------
+    TrimAndFill
+        With both pools, ``before`` and ``after``.
+
+    Raises
+    ------
+    InputError
+        Fewer than three studies; an estimator of tau2 that needs weights.
+    ConvergenceError
+        The number of missing studies goes round in a circle.
+
+    Notes
+    -----
+    Duval & Tweedie 2000, Biometrics 56:455-463, and J Am Stat Assoc 95:89-98. Centre and tau2 are estimated anew, by the same
+    method, whenever studies are trimmed; ranks of tied deviations follow the order of the effects. It is a sensitivity
+    analysis, not a correction: where effects differ between studies it imputes some that never were.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> y = [-0.9, -0.2, -0.6, -0.1, -0.4, -0.3, -0.7, -0.2, -0.5, -0.1]
+    >>> se = [0.5, 0.1, 0.4, 0.12, 0.2, 0.2, 0.35, 0.15, 0.3, 0.1]
+    >>> found = vf.appraisal.trim_and_fill(y=y, se=se, method="common")
+    >>> found.lacking, found.side
+    (4, 'right')
+    """
+    estimator = choice("estimator", estimator, TrimEstimator)
+    side = None if side is None else choice("side", side, FunnelSide)
+    taken = take("trim_and_fill", data, level, y=y, v=v, se=se, ci=ci, study=study, question=question, missing=missing)
+    s, kind = taken.studies, taken.method(method)
+    if outside(kind) or (isinstance(kind, str) and kind in ESTIMATORS and ESTIMATORS[kind].weighted):
+        raise InputError(f"trim_and_fill: method={kind!r} is not one that studies are trimmed by; use REML, DL or another.")
+    if "weights" in getattr(taken.fit, "call", {}):
+        raise InputError("trim_and_fill: the fit has weights of its own, and an imputed study has none; fit it without.")
+    few = few_studies(s.k)
+    sign = None if side is None else np.array([1.0 if side == "left" else -1.0])
+    t = trim(s.y, s.v, np.array([0, s.k]), estimator, kind, sign)
+    lacking = int(t.lacking[0])
+    if lacking < 0:
+        raise ConvergenceError(
+            f"trim and fill by {estimator}: no number of missing studies agrees with itself; try another estimator."
+        )
+    of = tuple(s.labels[i] for i in t.of.tolist())
+    names = [*s.labels, *(f"imputed, across from {name}" for name in of)]
+    means = taken.test(test, "Wald" if kind == "common" else "HKSJ")
+    own: dict[str, Any] = {"test": means, "level": taken.level, "question": s.question}
+    before = _pool(kind, s.y, s.v, list(s.labels), own)
+    after = before if not lacking else _pool(kind, np.append(s.y, t.y), np.append(s.v, t.v), names, own)
+    for note in few:
+        warn(note)
+    return TrimAndFill(
+        question=s.question, estimator=estimator, side="left" if t.sign[0] > 0 else "right",
+        rule="side asked for" if side is not None else "from which Egger's line leans away", lacking=lacking,
+        lacking_se=float(error_of_lacking(estimator, np.array([s.k]), t.raw)[0]),
+        lacking_p=0.5 ** (lacking + 1) if estimator == "R0" else math.nan, filled_y=t.y, filled_v=t.v, filled_of=of,
+        before=before, after=after, warnings=(*s.notes, *few), origin=s.origin,
+        call=taken.record("trim_and_fill", estimator=estimator, side=side, method=kind, test=means),
+    )  # fmt: skip
+
+
+def _pool(kind: str | float, y: np.ndarray, v: np.ndarray, labels: list[str], own: dict[str, Any]) -> FrequentistResult:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VfmetaWarning)  # the pool as it stands has said it
+        if kind == "common":
+            return common_effect(y=y, v=v, study=labels, **own)
+        return random_effects(y=y, v=v, study=labels, **asked_for(kind), **own)
