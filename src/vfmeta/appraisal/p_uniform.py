@@ -92,6 +92,6 @@ def p_uniform_star(
         unadjusted=float(fit_ragged(s.y, s.v, None, np.array([0, s.k]), "REML")[0, 2]), estimate=null + side.sign * mu,
         se=error, interval=ends, favoured=side.name, statistic=root, df=None, p_value=chi2_above(ratio, 1),
         test="likelihood ratio", tau2=tau2, log_likelihood=top,
-        likelihood_ratio=TestResult(ratio, 1, None, chi2_above(ratio, 1)), significant=int((model.side > 0).sum()), warnings=(*s.notes, *notes),
-        call=taken.record("p_uniform_star", favoured=side.name), origin=s.origin,
+        likelihood_ratio=TestResult(ratio, 1, None, chi2_above(ratio, 1)), significant=int((model.side > 0).sum()),
+        warnings=(*s.notes, *notes), call=taken.record("p_uniform_star", favoured=side.name), origin=s.origin,
     )  # fmt: skip
