@@ -12,7 +12,7 @@ from vfmeta.core import params
 
 # every argument of `vf`, `vf.bayes` and `vf.bayes.models`, in the order in which verbs take them
 IN_ORDER = """
-    fit post sampled fuller simpler prior unit_sd trials source folder measure data formula scale by k y v se V ci arm mean
+    fit post sampled fuller simpler prior unit_sd trials source folder measure data formula scale by k y v se se_base V ci arm mean
     sd events n time reference events1 n1 events2 n2 time1 time2 study treatment treat1 treat2 intervention klass
     experimental control cluster outcome domain period weeks sides higher_is_worse mid_from time_control n_experimental
     n_control x z p direction predictor estimator side favoured names random structure variances correlations R rho phi zero to
