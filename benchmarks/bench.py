@@ -52,8 +52,8 @@ TASKS = {
     "first": "first fit in a fresh process, loading included",
 }
 TARGETS = {
-    "one": 0.2e-3, "one_table": 1e-3, "egger": 0.1e-3, "trim_and_fill": 0.3e-3, "subsets_reml": 0.2, "subsets_dl": 2.0, "cluster": 1.0, "linked": 3.0, "load": 2.5,
-    "compare": 10e-3, "import": 0.6, "first": 2.5,
+    "one": 0.2e-3, "one_table": 1e-3, "egger": 0.1e-3, "trim_and_fill": 0.3e-3, "subsets_reml": 0.2, "subsets_dl": 2.0,
+    "cluster": 1.0, "linked": 3.0, "load": 2.5, "compare": 10e-3, "import": 0.6, "first": 2.5,
 }  # fmt: skip
 
 
@@ -149,7 +149,8 @@ def time_vfmeta(data: dict[str, pd.DataFrame]) -> dict[str, float]:
     out["three_levels"] = best(
         lambda: vf.multivariate(y=levels["y"], v=levels["v"], data=levels, random="1 | district/study"), 3
     )
-    out |= time_funnels(data["smoking"]) | time_dependent(data["nested"]) | time_resampling(data["large"].head(20)) | time_tables()
+    out |= time_funnels(data["smoking"])
+    out |= time_dependent(data["nested"]) | time_resampling(data["large"].head(20)) | time_tables()
     fit = "import vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1])"
     out["import"] = fresh("import vfmeta") - fresh("pass")
     out["first"] = fresh(fit)
