@@ -50,13 +50,14 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         raise InputError("albatross: no trial has a size and a p value between 0 and 1; give n= to combine_p_values.")
     z = -ndtri(found.p[sized])
     n = found.sizes[sized]
+    labels = [name for name, there in zip(found.labels, sized.tolist(), strict=True) if there]
     low, high = 0.6 * n.min(), 1.7 * n.max()
     reach = max(2.2, 1.1 * float(np.abs(z).max()))
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt
 
-            ax = plt.figure(figsize=(6.2, 3.8), facecolor="white").add_axes((0.1, 0.15, 0.86, 0.74))
+            ax = plt.figure(figsize=(6.2, 3.8), facecolor="white").add_axes((0.12, 0.15, 0.84, 0.8 if not title else 0.74))
         grid = np.linspace(0.01, reach, 400)
         for d, style in zip(SMD, ((0, (1, 2)), (0, (4, 2)), "-"), strict=True):
             size = grid**2 * (8 + d**2) / (2 * d**2)
@@ -72,9 +73,14 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
                     color=STYLE["muted"], ha="center",
                 )  # fmt: skip
         ax.scatter(z, n, s=26, color=STYLE["frequentist"], ec="white", lw=0.5, zorder=3, gid="trials")
+        for x, y, name in zip(z.tolist(), n.tolist(), labels, strict=True):
+            ax.annotate(
+                name, (x, y), (4, 3) if x < 0.6 * reach else (-4, 3), textcoords="offset points", fontsize=STYLE["small"],
+                color=STYLE["muted"], ha="left" if x < 0.6 * reach else "right",
+            )  # fmt: skip
         ax.axvline(0, color=STYLE["null"], lw=0.8, gid="null")
         ax.set(yscale="log", ylim=(low, high * 1.12), xlim=(-reach, reach))
-        ends = [0.5, 0.1, 0.01, 0.001, 1e-4, 1e-6]
+        ends = [0.5, 0.1, 0.01, 0.001, 1e-4] if reach < 4.5 else [0.5, 0.05, 1e-3, 1e-6, 1e-10, 1e-20, 1e-40]
         ticks = [p for p in ends if -ndtri(p) <= reach]
         places = [*(-ndtri(p) for p in ticks), *(ndtri(p) for p in ticks[1:])]
         ax.set_xticks(places, [f"{p:g}" for p in (*ticks, *ticks[1:])])
@@ -82,7 +88,8 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         ax.set_yticks(counts, [f"{c:g}" for c in counts])
         ax.set_yticks([], minor=True)
         ax.set_ylabel("patients", fontsize=STYLE["text"])
-        ax.set_xlabel("one-sided p towards the other side   |   towards the stated side", fontsize=STYLE["text"])
+        one, two = _towards(found)
+        ax.set_xlabel(f"one-sided p; to the left towards {two}, to the right towards {one}", fontsize=STYLE["text"])
         plain_axes(ax)
         lost = [x for x, there in zip(found.labels, sized.tolist(), strict=True) if not there]
         if lost:
@@ -93,3 +100,11 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")
     return ax
+
+
+def _towards(found: Any) -> tuple[str, str]:
+    """The stated side and the other, by their names where they have any."""
+    q = found.question
+    if q.experimental == "experimental":
+        return "the stated side", "the other"
+    return q.experimental, q.control
