@@ -11,13 +11,14 @@ from scipy import stats
 
 import evidence_world as ew
 import vfmeta as vf
-from evidence_builds import Built, toy_build
-from vfmeta.effects.compare.directions import ARMS, EFFECT, ESTIMATE, SILENT, Pointer, directions
+from evidence_builds import Built
+from vfmeta.effects.compare.directions import ARMS, EFFECT, ESTIMATE, SILENT, WORDS, Pointer, directions
 from vfmeta.evidence import without_effects
 from vfmeta.evidence.plan import Plan, load_plans
 from vfmeta.evidence.records import Record
 from vfmeta.evidence.run import run
 
+pytest_plugins = ("evidence_builds",)
 SIDES = (["vertebroplasty"], ["sham"])
 ONCE = {"use": "sensitivity", "instrument_id": "vas", "outcome_id": "ache"}
 PLAN = """
@@ -49,15 +50,19 @@ def arm(study: str, side: str, month: int, **cells: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Able: a difference; Baker: an estimate alone, printed as benefit; Clark: means alone; Dixon: a difference without a side."""
+    """Able: a difference; Baker: an estimate alone, benefit positive; Clark: means; Dixon: a side not named."""
     home = ew.world(tmp_path / "world")
     tables = home / "trials"
-    ew.add(tables, "outcomes", {"outcome_id": "ache", "name": "ache", "domain": "pain", "kind": "continuous", "higher_is_worse": "true"})
+    ew.add(
+        tables,
+        "outcomes",
+        {"outcome_id": "ache", "name": "ache", "domain": "pain", "kind": "continuous", "higher_is_worse": "true"},
+    )
     ew.add(
         tables, "contrasts",
         ew.contrast("able", 3, **{**ONCE, "row_id": "able-ache", "estimate": -1.0, "se": 0.5}),
-        ew.contrast("baker", 3, **{**ONCE, "row_id": "baker-ache", "estimate": 0.8, "printed_as": "benefit_positive", "p_value": 0.04,
-                                   "p_operator": "<"}),
+        ew.contrast("baker", 3, **{**ONCE, "row_id": "baker-ache", "estimate": 0.8, "printed_as": "benefit_positive",
+                                   "p_value": 0.04, "p_operator": "<"}),
         ew.contrast("dixon", 3, **{**ONCE, "row_id": "dixon-ache", "estimate": 0.6, "printed_as": "not_stated", "p_value": 0.05,
                                    "p_operator": "<"}),
     )  # fmt: skip
@@ -88,7 +93,11 @@ def test_what_each_kind_of_row_says(folder: Path) -> None:
 
 def test_an_estimate_alone_has_its_printed_sign(folder: Path) -> None:
     ew.edit(folder / "trials", "contrasts", "baker-ache", p_value="", p_operator="")
-    for printed_as, side in (("benefit_positive", 1.0), ("experimental_minus_control", -1.0), ("control_minus_experimental", 1.0)):
+    for printed_as, side in (
+        ("benefit_positive", 1.0),
+        ("experimental_minus_control", -1.0),
+        ("control_minus_experimental", 1.0),
+    ):
         ew.edit(folder / "trials", "contrasts", "baker-ache", printed_as=printed_as)
         baker = found(folder)["baker"]
         assert (baker.direction, baker.how) == (side, ESTIMATE), printed_as
@@ -100,6 +109,30 @@ def test_an_estimate_alone_has_its_printed_sign(folder: Path) -> None:
 def test_a_row_for_the_record_only_says_nothing(folder: Path) -> None:
     ew.edit(folder / "trials", "contrasts", "able-ache", use="no")
     assert "able" not in found(folder)
+
+
+def test_words_say_the_side_they_name(folder: Path) -> None:
+    """A report has use = no: it is no figure. Words on one arm are none, and a side not named is not guessed."""
+    words = {**ONCE, "estimate": "", "measure": "", "printed_as": "not_stated", "contrast_of": "not_stated", "use": "no"}
+    row = ew.contrast(
+        "evans",
+        3,
+        **{**words, "row_id": "evans-words", "report_kind": "p_bound", "p_value": 0.01, "p_operator": "<", "selective": "no"},
+    )
+    ew.add(folder / "trials", "contrasts", row | {"favours": "control"})
+    evans = found(folder)["evans"]
+    assert (evans.direction, evans.p, evans.bound, evans.how, evans.selective) == (-1.0, 0.01, True, WORDS, False)
+    ew.edit(folder / "trials", "contrasts", "evans-words", favours="neither", report_kind="not_significant", p_operator=">")
+    assert found(folder)["evans"].how == SILENT
+    ew.edit(folder / "trials", "contrasts", "evans-words", favours="", report_kind="within_arm", selective="")
+    assert "evans" not in found(folder)
+    asked = {"favours": "control", "report_kind": "significant", "selective": "yes", "p_value": "", "p_operator": ""}
+    ew.edit(folder / "trials", "contrasts", "evans-words", **asked)
+    evans = found(folder)["evans"]
+    assert (evans.direction, evans.selective) == (-1.0, True)
+    assert math.isnan(evans.p)
+    turned, _ = directions(vf.load_trials(folder / "trials"), *SIDES[::-1], worse=True, outcome="ache", measure="MD", week=13)
+    assert {p.study_id: p.direction for p in turned if p.how != SILENT} == {"able": -1, "baker": -1, "clark": 1, "evans": 1}
 
 
 def test_the_visit_is_chosen_before_its_result(folder: Path) -> None:
@@ -161,9 +194,20 @@ def test_the_page_shows_what_the_record_holds(folder: Path, tmp_path: Path) -> N
 
     (folder / "analyses" / "cement.toml").unlink()
     (folder / "analyses" / "drug.toml").unlink()
-    build("report", trials=folder / "trials", plans=folder / "analyses", out=tmp_path / "b", site=tmp_path / "s", say=lambda x: None)
+    build(
+        "report",
+        trials=folder / "trials",
+        plans=folder / "analyses",
+        out=tmp_path / "b",
+        site=tmp_path / "s",
+        say=lambda x: None,
+    )
     page = (tmp_path / "s" / "vertebroplasty.html").read_text(encoding="utf-8")
-    for said in ("Which way the trials point", "2 of 3 trials with a direction favour vertebroplasty", "How this synthesis was done (SWiM)"):
+    for said in (
+        "Which way the trials point",
+        "2 of 3 trials with a direction favour vertebroplasty",
+        "How this synthesis was done (SWiM)",
+    ):
         assert page.count(said) == 1, said
     for kind in ("directions", "p_values"):
         assert f'src="figures/quiet-{kind}.svg"' in page

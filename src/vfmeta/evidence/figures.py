@@ -50,7 +50,9 @@ def draw_all(
             tick(name)
         made[plan].append({"name": name, "title": _title(group), "alt": _write(out, name, image), "kind": "forest"})
     others = [(r, kind, result) for r in records for kind, result in without_effects.drawn(r)]
-    images = cache.shared(_drawn_without, [(json.dumps([kind, result], ensure_ascii=False), code) for _, kind, result in others])
+    images = cache.shared(
+        _drawn_without, [(json.dumps([kind, result], ensure_ascii=False), code) for _, kind, result in others]
+    )
     for (record, kind, _), image in zip(others, images, strict=True):
         name = f"{record.plan}-{kind}"
         if tick:

@@ -223,7 +223,9 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answ
     }
     if analysis is without_effects.lead_of(plan):
         own = {a.id: tables[plan.id, a.id, ""] for a in plan.analysis}
-        data["without_effects"] = without_effects.synthesis(plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis})
+        data["without_effects"] = without_effects.synthesis(
+            plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis}
+        )
     main_inputs = fit.inputs_of(main, choices, sample=False, name=name)
     for s in analysis.sensitivity:
         table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)

@@ -11,9 +11,9 @@ from vfmeta.core.question import Question
 from vfmeta.effects.compare.comparison import said_of
 from vfmeta.effects.compare.directions import Pointer, directions
 from vfmeta.effects.compare.options import Options
+from vfmeta.evidence.swim import swim
 from vfmeta.results.no_effects import CombinedPValues, Directions
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import trials as trials_text
 from vfmeta.trials.schema import allowed
 
 if TYPE_CHECKING:
@@ -88,16 +88,25 @@ def synthesis(plan: Plan, trials: Trials, tables: dict[str, EffectTable], choice
         known |= dict.fromkeys([*(p.study_id for p in pointers), *silent])
         if pointers:
             found[analysis.id] = pointers
-    speaking = {p.study_id: p for group in found.values() for p in group}
+    year = trials.study["year"].fillna(9999)
+    every = sorted((p for group in found.values() for p in group), key=lambda p: (int(year[p.study_id]), p.label))
+    speaking = {p.study_id: p for p in every}
     rows = [_row(a, names[a.outcome], p) for a in asked for p in found.get(a.id, [])]
     silent_ids = [s for s in known if s not in speaking]
     directed = any(r["direction"] is not None for r in rows)
     return {
         "outcomes": [
-            {"outcome": a.outcome, "name": names[a.outcome], "title": a.title, "week": a.week, "trials": len(found.get(a.id, []))}
+            {
+                "outcome": a.outcome,
+                "name": names[a.outcome],
+                "title": a.title,
+                "week": a.week,
+                "trials": len(found.get(a.id, [])),
+            }
             for a in asked
         ],
         "known": len(known),
+        "excluded": [trials.labels[s] for s in plan.exclude],
         "trials": rows,
         "silent": [_silent(trials, s, asked) for s in silent_ids],
         "directions": _directions(rows, speaking, sides).to_dict() if directed else None,
@@ -227,65 +236,3 @@ def _side(row: dict[str, Any], plan: Plan) -> str:
 
 def _p(row: dict[str, Any]) -> str:
     return "" if row["p"] is None else f"p {'<' if row['bound'] else '='} {tx.short(row['p'], 2)}"
-
-
-def swim(plan: Plan, found: dict[str, Any], together: CombinedPValues | None) -> list[tuple[str, str]]:
-    """The nine items of the SWiM guideline (Campbell et al. 2020, BMJ 368:l6890), from the plan and what was found."""
-    outcomes = found["outcomes"]
-    listed = "; ".join(o["name"] for o in outcomes)
-    visits = "; ".join(f"{o['name']}: {'any time' if o['week'] is None else f'week {o["week"]:g}'}" for o in outcomes)
-    left = f" Left out by the plan: {', '.join(plan.exclude)}." if plan.exclude else ""
-    return [
-        (
-            "Grouping of the trials",
-            f"{plan.names[0]} against {plan.names[1]}, {plan.design.replace('_', ' ')} trials; {plan.population.rstrip('.')}. "
-            f"By outcome: {listed}.{left}",
-        ),
-        (
-            "Common measure",
-            "The direction of the effect: the sign of the difference between the arms (of a ratio: above or below 1), or the side "
-            "that a printed comparison between the arms names. What is said of one arm alone is not used. Whether a trial "
-            "called its result significant is not counted.",
-        ),
-        (
-            "Methods",
-            "Fewer than two trials print a figure that the plan can pool. By outcome: the share of trials that favour "
-            f"{plan.names[0]}, with the exact binomial test of one half and the interval of Clopper and Pearson. p values "
-            "are turned to one-sided ones and combined (Stouffer weighted by the root of the patients, Fisher, Edgington).",
-        ),
-        (
-            "Which result of a trial",
-            f"One for each outcome: the visit nearest to the one the plan asks for ({visits}), chosen before its result is read; "
-            "there an effect with its standard error before an estimate alone, words, and figures of both arms. Figures for "
-            "main and for sensitivity analyses count, counts are rebuilt from percentages, and of reports on the same patients one.",
-        ),
-        ("Differences between trials", "Not examined: directions alone do not show them. Arms or instruments of one trial that "
-         "point both ways are shown as such."),
-        ("Certainty", "Not rated here."),
-        (
-            "Presentation",
-            "Effect direction plot (all trials that compare the arms, by year) and albatross plot (those with a p value, a side "
-            "and a number of patients), where two trials or more can be drawn; every trial stands in the table.",
-        ),
-        ("Results", _results(found, together)),
-        (
-            "Limits",
-            "Says nothing of how large an effect is. Small and large trials count alike in the test, and it takes for granted "
-            "that a trial would have printed its direction whichever way it fell.",
-        ),
-    ]  # fmt: skip
-
-
-def _results(found: dict[str, Any], together: CombinedPValues | None) -> str:
-    speaking = len({r["study_id"] for r in found["trials"]})
-    said = f"Of {trials_text(found['known'])}, {speaking} compare the arms on one of these outcomes in a way that can be used."
-    if together is None:
-        return f"{said} Fewer than two print a p value with a side for one outcome: none are combined."
-    ways = {"Stouffer, weighted": "Stouffer, weighted", "Fisher": "Fisher", "Edgington": "Edgington"}
-    each = [f"{ways[t]} {tx.p_text(float(p))}" for t, p in zip(together.terms, together.p_value, strict=True) if t in ways]
-    bounds = found["p_values"]["bounds"]
-    bound = f" Printed as a bound and taken as equal to it: {', '.join(bounds)}." if bounds else ""
-    return (
-        f"{said} {found['p_values']['outcome'].capitalize()}: {trials_text(together.k)} with a p value and a side, one-sided and "
-        f"combined: {', '.join(each)}. A small one says that at least one trial has an effect that way.{bound}"
-    )

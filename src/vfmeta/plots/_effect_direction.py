@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MARKS = {1: "^", -1: "v", 0: "D"}
+_COLUMN = 1.3  # inches of an outcome
 _ROW = 1.9  # heights of a bar, with its label
 _SIZES = ((50, 28.0, "below 50"), (300, 62.0, "50 to 300"), (math.inf, 120.0, "above 300"))
 
@@ -47,11 +48,12 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
     """
     _checked(found, "effect_direction")
     trials = list(dict.fromkeys(found.labels))
+    left = max(3.0, 0.4 + 0.072 * max(map(len, trials), default=0))  # inches that the names take
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt
 
-            size = (max(4.6, 3.0 + 1.3 * len(found.terms)), 1.7 + 0.24 * len(trials))
+            size = (max(4.6, left + _COLUMN * len(found.terms)), 1.7 + 0.24 * len(trials))
             ax = plt.figure(figsize=size, facecolor="white").add_axes((0.02, 0.02, 0.96, 0.96))
         column = {t: j for j, t in enumerate(found.terms)}
         for label, outcome, way, n in zip(found.labels, found.outcomes, found.direction, found.sizes, strict=True):
@@ -69,13 +71,14 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
         counted = textwrap.fill(said[1].replace("favours", "favour", 1), 26)
         ax.text(-0.75, len(trials) + 0.1, counted, ha="right", va="center", fontsize=STYLE["text"])
         ax.axhline(len(trials) - 0.45, color=STYLE["faint_rule"], lw=0.8)
-        _legend(ax, said)
+        unknown = bool(np.any(~np.isfinite(found.sizes) & ~np.isnan(found.direction)))
+        _legend(ax, said, unknown)
         top = -1.6 - 0.8 * lines
-        bottom = len(trials) + 2.7 + 0.5 * counted.count("\n")
-        ax.set(xlim=(-3.2, len(found.terms) - 0.2), ylim=(bottom, top - 1.2 * bool(title)))
+        bottom = len(trials) + 2.7 + 0.6 * unknown + 0.5 * counted.count("\n")
+        ax.set(xlim=(-0.9 - left / _COLUMN, len(found.terms) - 0.2), ylim=(bottom, top - 1.2 * bool(title)))
         ax.set_axis_off()
         if title:
-            ax.text(-3.1, top, title, fontsize=STYLE["title"], va="bottom")
+            ax.text(-0.8 - left / _COLUMN, top, title, fontsize=STYLE["title"], va="bottom")
     return ax
 
 
@@ -191,7 +194,7 @@ def _heading(term: str) -> str:
     return textwrap.fill(term, 16, break_long_words=False)
 
 
-def _legend(ax: Axes, said: dict[int, str]) -> None:
+def _legend(ax: Axes, said: dict[int, str], unknown: bool) -> None:
     from matplotlib.lines import Line2D
 
     ways = [Line2D([], [], ls="", marker=mark, color=_colour(way), ms=6, label=said[way]) for way, mark in _MARKS.items()]
@@ -199,6 +202,10 @@ def _legend(ax: Axes, said: dict[int, str]) -> None:
         Line2D([], [], ls="", marker="^", color=STYLE["muted"], ms=math.sqrt(s), label=f"{many} {_given(said)}")
         for _, s, many in _SIZES
     ]
+    if unknown:
+        hollow = Line2D([], [], ls="", marker="^", mfc="white", mec=STYLE["muted"], ms=6, label="number not printed")
+        ways.append(Line2D([], [], ls="", label=" "))  # the two columns stay level
+        sizes.append(hollow)
     ax.legend(
         handles=[*ways, *sizes], loc="lower center", ncols=2, fontsize=STYLE["small"], frameon=False, borderaxespad=0,
         columnspacing=1.2,

@@ -35,8 +35,9 @@ _TAKEN = ("pool", "sensitivity")
 class Pointer:
     """What a trial says of one outcome, at the visit nearest to the target week.
 
-    ``direction`` is 1 where it favours the experimental side, -1 the control side, 0 neither or both, NaN where it does not say;
-    ``p`` is two-sided, NaN where none is printed or follows, and an upper bound where ``bound``.
+    ``direction`` is 1 where it favours the experimental side, -1 the control side, 0 neither or both, NaN where it does not
+    say; ``p`` is two-sided, NaN where none is printed or follows, and an upper bound where ``bound``. ``selective``: of several
+    results its source names only those that were significant.
     """
 
     study_id: str
@@ -49,6 +50,7 @@ class Pointer:
     at: str
     how: str
     rows: tuple[str, ...]
+    selective: bool
 
 
 def directions(
@@ -64,8 +66,8 @@ def directions(
     worse : bool or None
         Whether more of the outcome is worse.
     **options
-        Of `vfmeta.compare`. ``week`` chooses the visit, before its result is looked at; ``window``, ``points`` and ``use`` have no
-        part: rows for main and for sensitivity analyses count, and of the others those with a ``report_kind``.
+        Of `vfmeta.compare`. ``week`` chooses the visit, before its result is looked at; ``window``, ``points`` and ``use`` have
+        no part: rows for main and for sensitivity analyses count, and of the others those with a ``report_kind``.
 
     Returns
     -------
@@ -75,13 +77,14 @@ def directions(
     kept = {k: v for k, v in options.items() if k not in ("window", "points", "use", "multi_arm")}
     wide = {"n_missing": "randomised", "counts_from_percent": True, "p_bound": True}
     first = Options(**{**kept, **wide, "use": _TAKEN})
-    pairs = pairs_of(
-        trials, trials.interventions_in(list(experimental)), trials.interventions_in(list(control)), first
-    )
+    pairs = pairs_of(trials, trials.interventions_in(list(experimental)), trials.interventions_in(list(control)), first)
     kind = measures.row(first.measure).kind
     tried = dict.fromkeys((first.measure, *(("MD", "SMD") if kind == "means" else ("RR", "OR", "HR", "RD"))))
     finders = [
-        [_finder(trials, worse, **{**kept, **wide, "measure": m, "use": _TAKEN, "multi_arm": how}) for how in ("each", "combine")]
+        [
+            _finder(trials, worse, **{**kept, **wide, "measure": m, "use": _TAKEN, "multi_arm": how})
+            for how in ("each", "combine")
+        ]
         for m in tried
     ]
     found, silent = [], []
@@ -205,13 +208,14 @@ def _pointer(trials: Trials, figures: tuple[Any, ...], side: float, p: float, bo
     return Pointer(
         study_id=first.study_id, label=trials.labels[first.study_id], direction=side, p=p, bound=bound, n=(math.nan, math.nan),
         week=(low + high) / 2, at=time_of(first), how=how, rows=tuple(f.row_id for f in figures),
+        selective=any(getattr(f, "selective", "") == "yes" for f in figures),  # a column of contrasts alone
     )  # fmt: skip
 
 
 def _nearest(clues: list[Pointer], target: float | None, n: tuple[float, float]) -> Pointer:
     """What a trial says at the visit nearest to the target: the fullest kind of figure that names a side there.
 
-    Several rows of that kind (doses, instruments) must agree; their p value is the largest, and counts only where all print one.
+    Several rows of that kind (doses, instruments) must agree; their p value is the largest, where all of them have one.
     """
 
     def far(c: Pointer) -> float:
@@ -225,7 +229,7 @@ def _nearest(clues: list[Pointer], target: float | None, n: tuple[float, float])
     p = max((c.p for c in told), default=math.nan) if not any(math.isnan(c.p) for c in told) else math.nan
     return replace(
         told[0], direction=_agreed([c.direction for c in told]), p=p, bound=any(c.bound and c.p == p for c in told), n=n,
-        rows=tuple(dict.fromkeys(r for c in told for r in c.rows)),
+        rows=tuple(dict.fromkeys(r for c in told for r in c.rows)), selective=any(c.selective for c in told),
     )  # fmt: skip
 
 
