@@ -88,6 +88,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "networks.posterior": lambda: vf.networks.posterior(network(), tau=vf.priors.HalfNormal(0.5)),
     "appraisal.direction_of_effect": lambda: vf.appraisal.direction_of_effect(direction=[1, 1, -1, 0, None]),
     "appraisal.combine_p_values": lambda: vf.appraisal.combine_p_values(p=[0.02, 0.4, 0.1], n=[40, 60, 90]),
+    "appraisal.selection_model": lambda: vf.appraisal.selection_model(y=Y, v=V, question=RR, favoured="higher"),
+    "appraisal.selection_model, moderators": lambda: vf.appraisal.selection_model(
+        y=Y, v=V, data={"dose": DOSE}, formula="~ dose", question=RR, favoured="lower", model="half-normal"
+    ),
     "appraisal.effect_range": lambda: vf.appraisal.effect_range(y=Y),
     "appraisal.egger": lambda: vf.appraisal.egger(pool()),
     "appraisal.begg": lambda: vf.appraisal.begg(pool()),

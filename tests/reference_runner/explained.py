@@ -15,6 +15,7 @@ from tests.reference_runner import (
     explained_counts,
     explained_dependent,
     explained_network,
+    explained_selection,
     explained_univariate,
 )
 
@@ -29,6 +30,7 @@ def explanation(case: dict[str, Any], name: str, expected: float, got: Any) -> s
         "rma_uni": explained_univariate.explain,
         "rma_mv": explained_dependent.explain,
         "netmeta": explained_network.explain,
+        "selmodel": explained_selection.explain,
     }
     explain = by_family.get(case["family"])
     return explain(case, name, expected, got) if explain and isinstance(got, (int, float)) else ""

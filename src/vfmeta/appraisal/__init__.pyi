@@ -21,6 +21,7 @@ from .pustejovsky_rodgers_test import pustejovsky_rodgers as pustejovsky_rodgers
 from .rank_test import begg as begg
 from .regressions import egger as egger
 from .regressions import thompson as thompson
+from .selection import selection_model as selection_model
 from .significance import excess_significance as excess_significance
 from .small_study import small_study_test as small_study_test
 from .trimming import trim_and_fill as trim_and_fill
@@ -47,6 +48,7 @@ __all__ = [
     "pet_peese",
     "peters",
     "pustejovsky_rodgers",
+    "selection_model",
     "small_study_test",
     "thompson",
     "trim_and_fill",

@@ -45,6 +45,11 @@ RobustDf = Literal["Satterthwaite", "residual"]
 Bootstrap = Literal["parametric", "studies"]
 #: what a trial reports of its result
 ReportKind = Literal["full", "estimate_only", "p_exact", "p_bound", "significant", "not_significant", "direction"]
+#: weight functions of selection models
+SelectionModel = Literal[
+    "step", "3PSM", "4PSM", "beta", "half-normal", "negative exponential", "negative exponential power", "logistic", "power",
+    "truncated",
+]  # fmt: skip
 #: kinds of posterior interval
 IntervalKind = Literal["central", "shortest"]
 StudyEffects = Literal["integrated", "sampled"]

@@ -62,6 +62,8 @@ _HOMES = {
     "Directions": "results.no_effects",
     "CombinedPValues": "results.no_effects",
     "EffectRange": "results.no_effects",
+    "SelectionResult": "appraisal.selection_result",
+    "SelectionRegression": "appraisal.selection_result",
     "ModelAverage": "bayes.averaging",
     "PowerScaling": "bayes.scaling",
     "LeaveOneOut": "bayes.checks",

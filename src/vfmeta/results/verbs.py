@@ -41,6 +41,8 @@ VERBS: dict[str, dict[str, Verb]] = {
         "RankTest": _FUNNEL,
         "TrimAndFill": _FUNNEL,
         "RegressionResult": Verb("vfmeta.plots:bubble"),
+        "SelectionRegression": Verb("vfmeta.plots:selection_function"),
+        "SelectionResult": Verb("vfmeta.plots:selection_function"),
     },
     "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},
     # any answer: the function says which are not fitted again, and why

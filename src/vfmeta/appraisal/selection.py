@@ -1,0 +1,218 @@
+"""Selection models: the mean effect if the chance of a study being seen hangs on its p value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from vfmeta.appraisal.favoured import Side, favoured_side
+from vfmeta.appraisal.selection_result import SelectionRegression, SelectionResult
+from vfmeta.appraisal.selection_weights import Chosen, build, check, edge_notes
+from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import Favoured, Heterogeneity, Missing, SelectionModel, choice, confidence
+from vfmeta.core.question import Question
+from vfmeta.effects import design as designs
+from vfmeta.effects.design import Design
+from vfmeta.effects.reading import Studies, read
+from vfmeta.kernels.distributions import chi2_above
+from vfmeta.kernels.least_squares import CollinearError
+from vfmeta.kernels.regression import fit
+from vfmeta.kernels.selection import Selection, select
+from vfmeta.kernels.selection_profile import best_cut
+from vfmeta.results.wald import TestResult, quantile, ratio
+from vfmeta.results.wald import two_sided as both_tails
+
+_FEW = 10
+
+
+def selection_model(
+    data: Any = None,
+    formula: str | None = None,
+    *,
+    y: Any = None,
+    v: Any = None,
+    se: Any = None,
+    V: Any = None,
+    ci: Any = None,
+    study: Any = None,
+    x: Any = None,
+    favoured: Favoured | None = None,
+    model: SelectionModel = "step",
+    cuts: Any = None,
+    two_sided: bool = False,
+    delta: Any = None,
+    heterogeneity: Heterogeneity = "random",
+    level: float = 0.95,
+    question: Question | None = None,
+    missing: Missing = "raise",
+) -> SelectionResult | SelectionRegression:
+    """Weight-function selection model by maximum likelihood: what the mean is if results were selected by their p value.
+
+    Parameters
+    ----------
+    data, y, v, se, V, ci, study, question, missing
+        As of `meta_regression`; ``data`` may be a fit as well.
+    formula : str, optional
+        Moderators of the mean, such as ``"~ dose"``, or the design ``x`` of shape (k, p) instead.
+    favoured : {"higher", "lower"}, optional
+        Which effects are favoured; the better side of the question when left out, else the side of the REML pool, with a note.
+    model : str
+        Weight w of a study as a function of its p value: ``"step"`` (Hedges 1992; Vevea & Hedges 1995), also named ``"3PSM"``
+        (cut at 0.025) and ``"4PSM"`` (0.025 and 0.5); ``"beta"``, p^(delta1 - 1) (1 - p)^(delta2 - 1) (Citkowicz & Vevea 2017);
+        ``"half-normal"``, exp(-delta p^2); ``"negative exponential"``, exp(-delta p); ``"negative exponential power"``,
+        exp(-delta1 p^(1 / delta2)); ``"logistic"``, 2 exp(-delta p) / (1 + exp(-delta p)) (these three: Preston et al. 2004);
+        ``"power"``, (1 - p)^delta; ``"truncated"``, 1 for effects beyond a cut and delta for others (Rust et al. 1990).
+    cuts : float or sequence of them, optional
+        Of a step function p values, 0.025 when left out; a p equal to a cut belongs below it. Of a beta function two p values
+        beyond which it is constant (truncated beta). Of a truncated distribution an effect, "no difference" when left out,
+        or ``"estimate"``; an effect equal to it lies below.
+    two_sided : bool
+        Whether p of a step function is two-sided, so that large effects of either side are favoured.
+    delta : sequence of float, optional
+        Weights (the first 1) or parameters that are given and not estimated, as Vevea & Woods 2005 do.
+    heterogeneity : {"random", "common"}
+        Whether effects differ between studies or tau2 is held at 0.
+    level : float
+        Of the intervals, which are those of Wald; `profile_interval` of the result has others.
+
+    Returns
+    -------
+    SelectionResult, or SelectionRegression with moderators
+
+    Raises
+    ------
+    InputError
+        For input that cannot be used, and fewer studies than parameters.
+    ConvergenceError
+        Where the likelihood has no maximum.
+
+    Notes
+    -----
+    The density of an effect is w(p) N(y; mu, v + tau2) / A. Derivatives are exact, the search begins at many points, and the
+    highest maximum is given; lower ones are listed (``other_maxima``). Standard errors come from the observed information.
+    Selection models need many studies: below 10 a note says so.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> y = [0.5, 0.2, 0.5, 0.1, 0.9, 0.4, 0.9, -0.5, 0.1, 0.6, -0.1, 0.7]
+    >>> v = [0.03, 0.09, 0.11, 0.03, 0.11, 0.03, 0.11, 0.10, 0.04, 0.07, 0.08, 0.02]
+    >>> fit = vf.appraisal.selection_model(y=y, v=v, favoured="higher")
+    >>> fit.delta_terms
+    ('p <= 0.025', 'p > 0.025')
+    """
+    model, heterogeneity = choice("model", model, SelectionModel), choice("heterogeneity", heterogeneity, Heterogeneity)
+    level = confidence(level)
+    name, found_cuts, fixed = check(model, cuts, two_sided, delta)
+    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
+    if formula is None and x is None:
+        design = Design(np.ones((s.k, 1)), (designs.INTERCEPT,), None)
+    else:
+        s, design = designs.prepared(s, [designs.part(formula, x, None, s)], missing)
+    null = s.question.null_effect or 0.0
+    if null != 0 and not design.spans_constant:
+        raise InputError('Without an intercept effects are not held against a "no difference" other than 0; add one.')
+    side = Side(1) if two_sided else favoured_side(favoured, s.question, s.y, s.v)
+    common = heterogeneity == "common"
+    _refuse_few(s, design, name, found_cuts, fixed, common)
+    estimated_cut = found_cuts is None
+    if name == "truncated" and found_cuts == ():
+        found_cuts = (null,)
+    chosen = Chosen(name, found_cuts or (), bool(two_sided), side.sign, fixed, null)
+    try:
+        if estimated_cut:
+            turned = side.sign * (s.y - null)
+            fitted, cut, below = best_cut(turned, s.v, design.x, common)
+            if not below[turned == cut].any():  # an effect equal to a cut lies below it
+                cut -= 1e-9 * float(np.sqrt(s.v.min()))
+            chosen = Chosen(name, (side.sign * cut + null,), False, side.sign, None, null)
+            counts = np.array([(~below).sum(), below.sum()], dtype=float)
+        else:
+            turned, function, counts = build(chosen, s.y, s.v)
+            fitted = select(turned, s.v, design.x, function, common)
+    except CollinearError as error:
+        raise designs.name_collinear(error.groups, design, s.labels) from error
+    notes = [*s.notes, *([side.note] if side.note else [])]
+    if s.k < _FEW:
+        notes.append(f"{s.k} studies: a selection model of fewer than {_FEW} says next to nothing; do not lean on it.")
+    if estimated_cut:
+        notes.append(
+            "The cut was chosen from the data, at an effect: standard errors and the test take it as known, and are too "
+            "sure of themselves."
+        )
+    notes += edge_notes(chosen, fitted, design.x.shape[1], counts.tolist())
+    result = _result(fitted, s, design, chosen, counts, common, level, tuple(notes), side, estimated_cut)
+    for note in result.warnings:
+        warn(note)
+    return result
+
+
+def _refuse_few(s: Studies, design: Design, model: str, cuts: Any, fixed: Any, common: bool) -> None:
+    p = design.x.shape[1]
+    weights = 0 if fixed is not None else 2 if model in ("beta", "negative exponential power") or cuts is None else 1
+    if model == "step" and fixed is None:
+        weights = len(cuts)
+    needed = p + weights + (not common)
+    if s.k < needed:
+        parts = [f"{p} {'mean' if p == 1 else 'coefficients'}", *([] if common else ["tau2"])]
+        parts += [f"{weights} of the weights"] if weights else []
+        raise InputError(
+            f"{s.k} {'study' if s.k == 1 else 'studies'} cannot estimate {needed} parameters ({', '.join(parts)}); give the "
+            'weights (delta=), or hold tau2 at 0 (heterogeneity="common").'
+        )
+
+
+def _result(
+    f: Selection, s: Studies, design: Design, chosen: Chosen, counts: np.ndarray, common: bool, level: float,
+    notes: tuple[str, ...], side: Side, estimated_cut: bool,
+) -> SelectionResult | SelectionRegression:  # fmt: skip
+    x, p = design.x, design.x.shape[1]
+    null = chosen.null * np.linalg.lstsq(x, np.ones(s.k), rcond=None)[0] if chosen.null else np.zeros(p)
+    beta = side.sign * f.beta + null
+    vb = f.covariance[:p, :p]
+    se, delta_se = (np.sqrt(np.diag(c)) for c in (vb, f.covariance[p + 1 :, p + 1 :]))
+    reach = float(quantile(level, None))
+    half = reach * se
+    plain = fit(s.y, s.v, x, "common" if common else "ML", "Wald")
+    height = _height(s.y - x @ plain.beta, s.v + plain.tau2)
+    tested = 0 if chosen.fixed is not None else len(chosen.terms) - chosen.stepped
+    statistic = max(0.0, 2 * (f.log_likelihood - height))
+    test = TestResult(statistic, tested, None, chi2_above(statistic, tested) if tested else math.nan)
+    at_edge = np.zeros(len(f.delta), dtype=bool)
+    at_edge[[j - p - 1 for j in f.edges if j > p]] = True
+    statistics = ratio(beta, se)
+    shared: dict[str, Any] = {
+        "question": s.question, "model": chosen.model, "cuts": np.array(chosen.cuts, dtype=float),
+        "two_sided": chosen.two_sided, "favoured": side.name, "heterogeneity": "common" if common else "random",
+        "delta_terms": chosen.terms, "delta": f.delta, "delta_se": delta_se,
+        "delta_at_edge": tuple(at_edge.tolist()), "delta_given": chosen.fixed is not None, "counts": counts,
+        "delta_interval": np.column_stack([np.maximum(f.delta - reach * delta_se, 0), f.delta + reach * delta_se]),
+        "tau2": f.tau2, "tau2_se": float(np.sqrt(f.covariance[p, p])), "limit": f.limit, "log_likelihood": f.log_likelihood,
+        "unselected_log_likelihood": height, "unselected": plain.beta, "unselected_tau2": plain.tau2,
+        "parameters": f.estimated + estimated_cut, "selection_test": test, "other_maxima": f.others, "level": level,
+        "labels": s.labels, "y": s.y, "v": s.v, "origin": s.origin, "warnings": notes, "design": design, "fitted": f,
+        "call": {
+            "function": "appraisal.selection_model", "formula": design.formula, "model": chosen.model,
+            "heterogeneity": "common" if common else "random", "level": level,
+        },
+    }  # fmt: skip
+    if design.formula is None and p == 1 and design.names == (designs.INTERCEPT,):
+        estimate, own = float(beta[0]), float(se[0])
+        z = (estimate - chosen.null) / own if s.question.null_effect is not None else math.nan
+        wide = reach * math.hypot(own, math.sqrt(f.tau2))
+        return SelectionResult(
+            **shared, estimate=estimate, se=own, statistic=z, p_value=float(both_tails(np.asarray(z), None)),
+            interval=(estimate - reach * own, estimate + reach * own),
+            prediction=None if common or s.k < 3 else (estimate - wide, estimate + wide),
+        )  # fmt: skip
+    return SelectionRegression(
+        **shared, terms=design.names, estimate=beta, se=se, statistic=statistics, p_value=both_tails(statistics, None),
+        interval=np.column_stack([beta - half, beta + half]), vb=vb,
+    )  # fmt: skip
+
+
+def _height(residual: np.ndarray, variance: np.ndarray) -> float:
+    """Normal log likelihood, constants included."""
+    return float(-0.5 * (np.log(2 * math.pi * variance) + residual**2 / variance).sum())

@@ -1,0 +1,335 @@
+"""Maximum likelihood of weight-function selection models: the highest of all maxima, and what stands at an edge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vfmeta.kernels.regression import fit
+from vfmeta.kernels.roots import ConvergenceError
+from vfmeta.kernels.selection_climb import FOUND, RUNAWAY, climb, search
+from vfmeta.kernels.selection_functions import Curve, Steps
+from vfmeta.kernels.selection_likelihood import Problem, evaluate
+from vfmeta.kernels.selection_weights import BETA, HALFNORMAL, LOGISTIC, NEGEXP, NEGEXPPOW, POWER, STEP
+
+FAMILIES = {
+    "beta": BETA, "half-normal": HALFNORMAL, "negative exponential": NEGEXP, "negative exponential power": NEGEXPPOW,
+    "logistic": LOGISTIC, "power": POWER,
+}  # fmt: skip
+_NONE = np.empty((0, 0))
+_FAR = 20.0  # spans of the data: a mean, or an SD, so far away is a likelihood that rises without end
+_LARGE = math.log1p(1e10)  # delta from which on it is infinite for every purpose
+_STEEP = math.log1p(60.0)  # the largest power of p, where the weight is all but a step
+_SPIKE = 1e4  # parameters of a beta function that is all but a spike
+
+
+Start = tuple[tuple[float, ...], int, int]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The highest maximum. ``delta`` (q,) are all weights of a step function, or the parameters of a curve.
+
+    ``covariance`` (p + 1 + q, p + 1 + q) is that of (beta, tau2, delta) from the observed information, NaN for what stands at
+    an edge, which ``edges`` numbers in the same order. ``limit`` is the power of p that a negative exponential power function
+    tends to where its deltas are infinite. ``others`` are log likelihoods of lower maxima, ``beyond`` is what it reaches where
+    it rises without end (-inf: nowhere). ``theta`` and ``state`` are for further climbs.
+    """
+
+    beta: np.ndarray
+    tau2: float
+    delta: np.ndarray
+    covariance: np.ndarray
+    log_likelihood: float
+    estimated: int
+    edges: tuple[int, ...]
+    beyond: float
+    limit: float
+    others: tuple[float, ...]
+    theta: np.ndarray
+    state: State
+
+
+@dataclass(frozen=True)
+class State:
+    """What a further climb needs: the problem in its own units, bounds and what is held."""
+
+    problem: Problem
+    unit: float
+    lower: np.ndarray
+    upper: np.ndarray
+    held: np.ndarray
+    far: float
+    reference: int
+
+    def climb(self, theta: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, float, int]:
+        theta = theta.copy()
+        value, end = climb(self.problem, theta, self.lower, self.upper, held, self.far, -math.inf)
+        return theta, value, end
+
+
+def select(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, common: bool = False) -> Selection:
+    """Fit a selection model whose favoured effects are the large ones.
+
+    Parameters
+    ----------
+    y, v : ndarray of shape (k,)
+    x : ndarray of shape (k, p)
+    model : Steps or Curve
+    common : bool
+        Hold tau2 at 0.
+
+    Notes
+    -----
+    Newton steps with exact derivatives from many starts; with and without heterogeneity, since a likelihood may have one
+    maximum inside and a higher one at tau2 = 0. Iyengar & Greenhouse 1988 (Stat Sci 3:109-135), Vevea & Hedges 1995
+    (Psychometrika 60:419-435), Citkowicz & Vevea 2017 (Psychol Methods 22:28-41), Preston, Ashby & Smyth 2004 (Stat Med
+    23:2031-2048), Rust, Lehmann & Farley 1990 (J Mark Res 27:220-226).
+    """
+    state, starts = prepared(y, v, x, model, common)
+    best, value, others, beyond = _highest(state, starts)
+    if isinstance(model, Curve) and not state.problem.truncated:
+        best, value, state = _refined(state, best, value)
+    return _selection(state, best, value, others, beyond, x.shape[1])
+
+
+def prepared(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, common: bool) -> tuple[State, np.ndarray]:
+    """The problem in units of the typical standard error, and points to climb from."""
+    unit = math.sqrt(float(np.median(v)))
+    plain = fit(y, v, x, "common" if common else "ML", "Wald")
+    beta, tau2 = plain.beta / unit, plain.tau2 / unit**2
+    p, ys, vs = x.shape[1], y / unit, v / unit**2
+    empty: dict[str, Any] = {
+        "bounds": _NONE, "which": np.empty(0, dtype=np.int64), "base": np.empty(0), "column": np.empty(0, dtype=np.int64),
+        "own": np.empty(0, dtype=np.int64), "logs": _NONE, "grid": _NONE, "step": 1.0, "truncated": False, "nodes": _NONE,
+        "ends": np.empty(0), "end_logs": _NONE, "edge": False, "least": float(vs.min()),
+    }  # fmt: skip
+    reference = 0
+    if isinstance(model, Steps):
+        own, q, reference, base, column = _weights(model)
+        shapes: list[Start] = [((0.0,) * q, size, shift) for size in range(3) for shift in (0, 1)]
+        low, high = np.full(q, -60.0), np.full(q, 60.0)
+        empty |= {
+            "bounds": np.ascontiguousarray(model.bounds / unit), "which": np.asarray(model.which, dtype=np.int64), "base": base,
+            "column": column, "own": own,
+        }  # fmt: skip
+        family = STEP
+    else:
+        family = FAMILIES[model.family]
+        empty |= _curve(model, ys / np.sqrt(vs), family)
+        shapes, low, high = _shapes(family)
+        q = len(low)
+    problem = Problem(family=family, y=ys, v=vs, x=np.ascontiguousarray(x), **empty)
+    held = np.zeros(p + 1 + q, dtype=bool)
+    held[p] = common
+    if isinstance(model, Curve) and model.fixed is not None:
+        shapes = [(tuple(_to_search(family, model.fixed)), size, shift) for size in range(3) for shift in (0, 1)]
+        held[p + 1 :] = True
+        problem = problem._replace(edge=False)
+    span = float(np.ptp(ys)) + math.sqrt(float(vs.max()))
+    bounds = np.concatenate([np.full(p, -np.inf), [0.0], low]), np.concatenate([np.full(p + 1, np.inf), high])
+    far = _FAR * max(span, float(np.abs(beta).max()))
+    state = State(problem, unit, *bounds, held, far, reference)
+    return state, _starts(ys, vs, x, beta, tau2, shapes, common)
+
+
+def _weights(model: Steps) -> tuple[np.ndarray, int, int, np.ndarray, np.ndarray]:
+    """Own weights, how many are estimated, which is the one that others are held against, base and columns."""
+    own = np.asarray(model.own, dtype=np.int64)
+    if model.fixed is not None:
+        return own, 0, 0, np.asarray(model.fixed, dtype=float), np.full(len(model.fixed), -1, dtype=np.int64)
+    seen = np.bincount(own, minlength=int(model.which.max()) + 1) > 0
+    reference = int(np.argmax(seen))
+    free = seen.copy()
+    free[reference] = False
+    column = np.where(free, np.cumsum(free) - 1, -1).astype(np.int64)
+    return own, int(free.sum()), reference, seen.astype(float), column
+
+
+def _curve(model: Curve, z: np.ndarray, family: int) -> dict[str, Any]:
+    from scipy.special import log_ndtr, ndtri
+
+    def logs(at: np.ndarray) -> np.ndarray:
+        return np.column_stack([log_ndtr(-at), log_ndtr(at), np.exp(log_ndtr(-at))])
+
+    if model.ends is None:
+        step = 0.5 if family == BETA else 0.25
+        return {"logs": logs(z), "grid": _grid(step), "step": step, "edge": family == BETA}
+    right, left = -ndtri(model.ends[0]), -ndtri(model.ends[1])
+    panels = max(2, math.ceil(2 * (right - left)))
+    node, weight = np.polynomial.legendre.leggauss(10)
+    edges = np.linspace(left, right, panels + 1)
+    half = np.diff(edges)[:, None] / 2
+    at, w = (edges[:-1, None] + half * (1 + node)).ravel(), (half * weight).ravel()
+    ends = np.array([left, right])
+    return {
+        "logs": logs(np.clip(z, left, right)), "truncated": True, "nodes": np.column_stack([at, w, logs(at)]), "ends": ends,
+        "end_logs": logs(ends),
+    }  # fmt: skip
+
+
+def _grid(step: float) -> np.ndarray:
+    from scipy.special import log_ndtr
+
+    half = math.ceil(25 / step)
+    z = step * np.arange(-half, half + 1)
+    return np.column_stack([log_ndtr(-z), log_ndtr(z)])
+
+
+def _shapes(family: int) -> tuple[list[Start], np.ndarray, np.ndarray]:
+    """Starts (shape, size of the heterogeneity, lowering of the mean), and the bounds of the shape."""
+    every, starts = [(size, shift) for size in range(3) for shift in (0, 1)], list[Start]()
+    if family == BETA:
+        starts = [
+            *(((1.0, 1.0), *at) for at in (*every, (2, -2))), ((0.5, 0.8), 0, 1), ((0.5, 0.8), 1, 1), ((0.6, 0.4), 2, 1),
+            ((0.2, 1.2), 0, 1), ((1.6, 1.1), 1, 0), ((1.6, 1.1), 2, 0), ((0.3, 0.3), 0, 0),
+        ]  # fmt: skip
+        return starts, np.zeros(2), np.full(2, _SPIKE)
+    if family == NEGEXPPOW:
+        starts = [
+            *(((0.5, 0.7), *at) for at in every), *(((0.5, 0.05), *at) for at in ((0, 1), (1, 1), (1, 0), (2, 0))),
+            ((1.2, 0.4), 0, 1), ((1.2, 0.4), 1, 1), ((2.0, 1.2), 1, 0), ((0.1, 2.0), 1, 0), ((0.1, 2.0), 0, 0),
+        ]  # fmt: skip
+        return starts, np.zeros(2), np.array([8 * _LARGE, _STEEP])
+    starts = [((u,), *at) for u in (0.0, 0.5, 1.6) for at in every]
+    return starts, np.zeros(1), np.full(1, _LARGE)
+
+
+def _to_search(family: int, delta: np.ndarray) -> np.ndarray:
+    if family == BETA:
+        return np.asarray(delta, dtype=float)
+    if family == NEGEXPPOW:
+        return np.log1p([delta[0] / delta[1], 1 / delta[1]])
+    return np.log1p(delta)
+
+
+def _starts(
+    y: np.ndarray, v: np.ndarray, x: np.ndarray, beta: np.ndarray, tau2: float, shapes: Sequence[Start], common: bool
+) -> np.ndarray:
+    """Points to climb from: coefficients as they are and moved, with several sizes of heterogeneity."""
+    one = np.linalg.lstsq(x, np.ones(len(y)), rcond=None)[0]
+    spread = math.sqrt(tau2 + float(np.median(v)))
+    sizes = [0.0] * 3 if common else [0.0, max(tau2, 0.02), 3 * max(tau2, 0.1)]
+    return np.array([[*(beta - shift * spread * one), sizes[size], *shape] for shape, size, shift in shapes])
+
+
+def _highest(state: State, starts: np.ndarray) -> tuple[np.ndarray, float, tuple[float, ...], float]:
+    """The highest maximum, its height, lower ones, and the height of a likelihood that rises without end (-inf: none)."""
+    p = state.problem.x.shape[1]
+    if state.problem.edge:
+        starts = starts.copy()
+        edge = 1 - state.problem.least / (state.problem.least + starts[:, p])
+        starts[:, p + 1 :] = np.maximum(starts[:, p + 1 :] - edge[:, None], 0.05)
+    values, ends = search(state.problem, starts, state.lower, state.upper, state.held, state.far)
+    values = np.where(np.isfinite(values), values, -np.inf)
+    settled = np.flatnonzero(ends == FOUND)
+    runaway = float(values[ends == RUNAWAY].max(initial=-np.inf))
+    if not len(settled):
+        raise ConvergenceError(
+            "The likelihood of the selection model has no maximum: it rises without end as the mean and the heterogeneity grow "
+            "together. Hold the heterogeneity at 0, give the weights, or choose a function with fewer parameters."
+            if np.isfinite(runaway) else "The likelihood of the selection model did not settle at a maximum; give the weights."
+        )  # fmt: skip
+    order = settled[np.argsort(-values[settled])]
+    at, others = int(order[0]), list[float]()
+    for i in order.tolist():
+        if all(abs(values[i] - o) > 1e-6 for o in [values[at], *others]):
+            others.append(float(values[i]))
+    return starts[at], float(values[at]), tuple(others), runaway
+
+
+def _refined(state: State, theta: np.ndarray, value: float) -> tuple[np.ndarray, float, State]:
+    """The maximum at half the step of the quadrature, until halving it changes nothing."""
+    for _ in range(6):
+        step = state.problem.step / 2
+        state = replace(state, problem=state.problem._replace(step=step, grid=_grid(step)))
+        theta, new, _ = state.climb(theta, state.held)
+        if abs(new - value) < 1e-11 * (1 + abs(new)):
+            return theta, new, state
+        value = new
+    return theta, value, state
+
+
+def _selection(state: State, theta: np.ndarray, value: float, others: tuple[float, ...], beyond: float, p: int) -> Selection:
+    """Everything back in the units of the data, with the covariance of what is inside."""
+    pr, unit, size = state.problem, state.unit, len(theta)
+    gradient, hessian = np.empty(size), np.empty((size, size))
+    evaluate(pr, theta, gradient, hessian)
+    edge = (theta <= state.lower) | (theta >= state.upper)
+    inside = ~(edge | state.held)
+    cov = np.full((size, size), np.nan)
+    if inside.any():
+        info = -hessian[np.ix_(inside, inside)]
+        scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(info)), 1e-300))
+        curve = np.linalg.eigvalsh(info * np.outer(scale, scale))
+        if curve[0] > 1e-10:
+            within = np.linalg.inv(info * np.outer(scale, scale)) * np.outer(scale, scale)
+            cov[np.ix_(inside, inside)] = within
+    delta, back, limit = _back(state, theta, p)
+    total = p + 1 + len(delta)
+    known = np.nan_to_num(cov)
+    jac = np.zeros((total, size))
+    jac[:p, :p], jac[p, p] = np.eye(p) * unit, unit**2
+    jac[p + 1 :] = back
+    covariance = jac @ known @ jac.T
+    unknown = np.isnan(np.diag(cov))
+    lost = (jac != 0) @ unknown
+    covariance[lost, :] = covariance[:, lost] = np.nan
+    none = ~(jac != 0).any(axis=1)
+    covariance[none, :] = covariance[:, none] = np.nan
+    edges = [j for j in range(p + 1) if edge[j] and not state.held[j]]
+    shift = len(pr.y) * math.log(unit)
+    edges += [p + 1 + j for j in range(len(delta)) if _at_edge(state, edge, j, p, delta)]
+    return Selection(
+        theta[:p] * unit, float(theta[p]) * unit**2, delta, covariance, value - shift,
+        int((~state.held).sum()), tuple(edges), beyond - shift, limit, tuple(o - shift for o in others), theta, state,
+    )  # fmt: skip
+
+
+def _at_edge(state: State, edge: np.ndarray, j: int, p: int, delta: np.ndarray) -> bool:
+    pr = state.problem
+    if pr.family == STEP:
+        return not 0 < delta[j] < np.inf
+    return bool(edge[p + 1 + j] and not state.held[p + 1 + j])
+
+
+def _back(state: State, theta: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Delta as people read it, its derivatives by the parameters of the search (q, m), and the limiting power of p."""
+    pr, u, size = state.problem, theta[p + 1 :], len(theta)
+    if pr.family == STEP:
+        weights = pr.base.copy()
+        jac = np.zeros((len(weights), size))
+        for j, c in enumerate(pr.column.tolist()):
+            if c >= 0:
+                weights[j] = math.exp(u[c])
+                jac[j, p + 1 + c] = weights[j]
+        if state.reference > 0:  # nothing fell where the weight is 1
+            with np.errstate(divide="ignore", invalid="ignore"):
+                weights = np.where(weights > 0, np.inf, np.nan)
+            weights[0] = 1.0
+            jac[:] = 0.0
+        return weights, jac, math.nan
+    q = len(u)
+    jac = np.zeros((q, size))
+    if pr.family == BETA:
+        tau2 = theta[p]
+        jac[:, p + 1 :] = np.eye(2)
+        if pr.edge:
+            jac[:, p] = pr.least / (pr.least + tau2) ** 2
+            u = u + 1 - pr.least / (pr.least + tau2)
+        return u.copy(), jac, math.nan
+    d = np.expm1(u)
+    if pr.family == NEGEXPPOW:
+        if d[1] == 0:
+            return np.array([np.inf, np.inf]), jac, float(-d[0])
+        found = np.array([d[0] / d[1], 1 / d[1]])
+        jac[:, p + 1 :] = np.array([[1 / d[1], -d[0] / d[1] ** 2], [0.0, -1 / d[1] ** 2]]) * (1 + d)
+        return found, jac, math.nan
+    if d[0] >= 1e10:
+        d = np.array([np.inf])
+    jac[0, p + 1] = 1 + d[0] if np.isfinite(d[0]) else 0.0
+    return d, jac, math.nan
