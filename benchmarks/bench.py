@@ -8,6 +8,7 @@ left blank.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -39,6 +40,10 @@ TASKS = {
     "three_levels": "three-level model of 56 effects in 11 districts",
     "cluster": "correlated and hierarchical effects, 1,000 trials of 4",
     "linked": "the same trials in 6 laboratories, crossed",
+    "egger": "Egger's test of 37 studies of passive smoking",
+    "trim_and_fill": "trim and fill of the same (L0, REML), with both pools",
+    "egger_many": "Egger's test of 9,000 meta-analyses of 37 studies, tidy frame out",
+    "trim_and_fill_many": "trim and fill of the same 9,000",
     "permutation": "10,000 permutations of a meta-regression of 20 studies",
     "bootstrap": "5,000 bootstrap samples of the same",
     "load": "reading and checking the packaged tables",
@@ -47,8 +52,8 @@ TASKS = {
     "first": "first fit in a fresh process, loading included",
 }
 TARGETS = {
-    "one": 0.2e-3, "one_table": 1e-3, "subsets_reml": 0.2, "subsets_dl": 2.0, "cluster": 1.0, "linked": 3.0, "load": 2.5,
-    "compare": 10e-3, "import": 0.6, "first": 2.5,
+    "one": 0.2e-3, "one_table": 1e-3, "egger": 0.1e-3, "trim_and_fill": 0.3e-3, "subsets_reml": 0.2, "subsets_dl": 2.0,
+    "cluster": 1.0, "linked": 3.0, "load": 2.5, "compare": 10e-3, "import": 0.6, "first": 2.5,
 }  # fmt: skip
 
 
@@ -106,7 +111,15 @@ def make_data(seed: int = 1) -> dict[str, pd.DataFrame]:
         "batch": studies(1_000_000).assign(question=np.repeat(np.arange(100_000), 10)),
         "large": studies(500),
         "levels": levels,
+        "smoking": smoking(),
     }
+
+
+def smoking() -> pd.DataFrame:
+    """The 37 studies of passive smoking and lung cancer of Hackshaw et al. 1997, from the reference cases."""
+    cases = json.loads((HERE.parent / "tests" / "reference" / "diagnostics.json").read_text(encoding="utf-8"))
+    (inputs,) = [c["inputs"] for c in cases if c["id"] == "diag.ranktest.dat_hackshaw1998.REML.z"]
+    return pd.DataFrame({"yi": inputs["yi"], "vi": inputs["vi"]})
 
 
 def time_vfmeta(data: dict[str, pd.DataFrame]) -> dict[str, float]:
@@ -136,6 +149,7 @@ def time_vfmeta(data: dict[str, pd.DataFrame]) -> dict[str, float]:
     out["three_levels"] = best(
         lambda: vf.multivariate(y=levels["y"], v=levels["v"], data=levels, random="1 | district/study"), 3
     )
+    out |= time_funnels(data["smoking"])
     out |= time_dependent(data["nested"]) | time_resampling(data["large"].head(20)) | time_tables()
     fit = "import vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1])"
     out["import"] = fresh("import vfmeta") - fresh("pass")
@@ -147,6 +161,20 @@ def fresh(code: str) -> float:
     """Time of a process that runs ``code``, from its start to its end."""
     run = [sys.executable, "-W", "ignore", "-c", code]
     return best(lambda: subprocess.run(run, check=True, capture_output=True), 3)
+
+
+def time_funnels(studies: pd.DataFrame) -> dict[str, float]:
+    """Small-study effects of one meta-analysis, and of very many of its size."""
+    y, v = (studies[c].to_numpy() for c in ("yi", "vi"))
+    rng = np.random.default_rng(5)
+    many = pd.DataFrame({"question": np.repeat(np.arange(9_000), len(y)), "v": np.tile(v, 9_000)})
+    many["y"] = np.tile(y, 9_000) + rng.normal(0, np.sqrt(many["v"]))
+    return {
+        "egger": best(lambda: vf.appraisal.egger(y=y, v=v), 5, 200),
+        "trim_and_fill": best(lambda: vf.appraisal.trim_and_fill(y=y, v=v), 5, 100),
+        "egger_many": best(lambda: vf.appraisal.egger_many(many), 3),
+        "trim_and_fill_many": best(lambda: vf.appraisal.trim_and_fill_many(many), 3),
+    }
 
 
 def time_dependent(nested: pd.DataFrame) -> dict[str, float]:

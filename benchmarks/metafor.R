@@ -15,3 +15,7 @@ large <- read("large.csv")
 timed("leave_one_out", function() for (i in 1:5) rma(y, v, data = large[-i, ])) # 5 of the 500 fits it is made of
 levels3 <- read("levels.csv")
 timed("three_levels", function() rma.mv(y, v, random = ~ 1 | district / study, data = levels3), 3)
+smoking <- read("smoking.csv")
+pool <- rma(yi, vi, data = smoking)
+timed("egger", function() regtest(pool, model = "lm"), 20)
+timed("trim_and_fill", function() trimfill(pool), 20)

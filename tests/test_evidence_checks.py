@@ -18,7 +18,7 @@ from vfmeta import priors
 from vfmeta.core.messages import InputError
 from vfmeta.evidence import summary
 from vfmeta.evidence.plan import load_plan
-from vfmeta.evidence.records import Record, load_records
+from vfmeta.evidence.records import RECORD_VERSION, Record, load_records
 from vfmeta.evidence.run import run
 
 pytest_plugins = ("evidence_builds",)
@@ -146,7 +146,8 @@ def test_an_old_snapshot_is_refused_by_name(toy_build: Any, tmp_path: Path) -> N
     data = json.loads(file.read_text(encoding="utf-8"))
     del data["results"]["checks"]
     file.write_text(json.dumps({**data, "record_version": 1}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"another version of vfmeta \(record version 1, 3; this one reads 3\)"):
+    said = rf"another version of vfmeta \(record version 1, {RECORD_VERSION}; this one reads {RECORD_VERSION}\)"
+    with pytest.raises(InputError, match=said):
         load_records(tmp_path)
 
 

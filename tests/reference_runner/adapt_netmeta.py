@@ -13,6 +13,12 @@ import vfmeta as vf
 
 def answer(case: dict[str, Any]) -> dict[str, Any]:
     o, x = case["options"], case["inputs"]
+    if o["fun"] == "netmetabin" and o["method"] == "MH" and o["sm"] == "OR":
+        fit = vf.networks.mantel_haenszel(events=x["event"], n=x["n"], treatment=x["treat"], study=x["studlab"])
+        return {
+            "trts": list(fit.treatments), **_matrices(fit.comparisons(), fit.treatments, "common", ("TE", "seTE")),
+            "Q_inc": fit.q.statistic, "df_Q_inc": fit.q.df,
+        }  # fmt: skip
     if o["fun"] != "netmeta":
         raise NotOffered(f"netmeta: {o['fun']}, {o['method']}")
     given = {"y": x["TE"], "se": x["seTE"], "treat1": x["treat1"], "treat2": x["treat2"], "study": x["studlab"]}

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import ConvergenceError, InputError, VfmetaWarning, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import FunnelSide, MethodOrCommon, Missing, Test, TrimEstimator, choice
 from vfmeta.core.question import Question
-from vfmeta.frequentist.choices import asked_for
-from vfmeta.frequentist.univariate import common_effect, random_effects
+from vfmeta.effects.reading import Studies
+from vfmeta.frequentist.choices import check_choices
+from vfmeta.frequentist.pool import pool
 from vfmeta.kernels.estimators import outside
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.kernels.trim_and_fill import error_of_lacking, trim
-from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.small_studies import few_studies
 from vfmeta.results.trim_and_fill import TrimAndFill
 
@@ -96,11 +96,13 @@ def trim_and_fill(
             f"trim and fill by {estimator}: no number of missing studies agrees with itself; try another estimator."
         )
     of = tuple(s.labels[i] for i in t.of.tolist())
-    names = [*s.labels, *(f"imputed, across from {name}" for name in of)]
     means = taken.test(test, "Wald" if kind == "common" else "HKSJ")
-    own: dict[str, Any] = {"test": means, "level": taken.level, "question": s.question}
-    before = _pool(kind, s.y, s.v, list(s.labels), own)
-    after = before if not lacking else _pool(kind, np.append(s.y, t.y), np.append(s.v, t.v), names, own)
+    given = (kind, None) if isinstance(kind, str) else ("REML", kind)
+    choices = check_choices("common" if kind == "common" else "random", *given, means, taken.level)
+    before = after = pool(replace(s, notes=()), choices, None)
+    if lacking:
+        names = (*s.labels, *(f"imputed, across from {name}" for name in of))
+        after = pool(Studies(np.append(s.y, t.y), np.append(s.v, t.v), names, s.question, (), ()), choices, None)
     for note in few:
         warn(note)
     return TrimAndFill(
@@ -109,13 +111,5 @@ def trim_and_fill(
         lacking_se=float(error_of_lacking(estimator, np.array([s.k]), t.raw)[0]),
         lacking_p=0.5 ** (lacking + 1) if estimator == "R0" else math.nan, filled_y=t.y, filled_v=t.v, filled_of=of,
         before=before, after=after, warnings=(*s.notes, *few), origin=s.origin,
-        call=taken.record("trim_and_fill", estimator=estimator, side=side, method=kind, test=means),
+        call=taken.record("trim_and_fill", estimator=estimator, side=side, method=kind, test=choices.test),
     )  # fmt: skip
-
-
-def _pool(kind: str | float, y: np.ndarray, v: np.ndarray, labels: list[str], own: dict[str, Any]) -> FrequentistResult:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VfmetaWarning)  # the pool as it stands has said it
-        if kind == "common":
-            return common_effect(y=y, v=v, study=labels, **own)
-        return random_effects(y=y, v=v, study=labels, **asked_for(kind), **own)

@@ -1,4 +1,4 @@
-"""Forest plots of records, drawn once for the same numbers."""
+"""Figures of records, drawn once for the same numbers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import write
+from vfmeta.evidence import without_effects
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES
@@ -27,12 +28,13 @@ _DRAWING = ("core", "plots", "results", "text", "evidence/figures.py")
 def draw_all(
     records: list[Record], out: str | Path = "build", *, cache: Cache | None = None, tick: Callable[[str], None] | None = None
 ) -> dict[str, list[dict[str, str]]]:
-    """Draw every forest plot of the records into ``figures/`` as SVG and PNG.
+    """Draw the figures of the records into ``figures/`` as SVG and PNG: forest plots, and where nothing is pooled directions.
 
     Returns
     -------
     dict
-        Plan id to its figures in order, each with ``name``, ``title`` and ``alt`` text.
+        Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text and ``kind`` ("forest", "directions" or
+        "p_values").
     """
     out = Path(out)
     cache = cache or Cache(out)
@@ -46,7 +48,17 @@ def draw_all(
     for (plan, name, group), image in zip(drawn, images, strict=True):
         if tick:
             tick(name)
-        made[plan].append({"name": name, "title": _title(group), "alt": _write(out, name, image)})
+        made[plan].append({"name": name, "title": _title(group), "alt": _write(out, name, image), "kind": "forest"})
+    others = [(r, kind, result) for r in records for kind, result in without_effects.drawn(r)]
+    images = cache.shared(
+        _drawn_without, [(json.dumps([kind, result], ensure_ascii=False), code) for _, kind, result in others]
+    )
+    for (record, kind, _), image in zip(others, images, strict=True):
+        name = f"{record.plan}-{kind}"
+        if tick:
+            tick(name)
+        title = f"{record.data['plan']['title']}: {without_effects.TITLES[kind]}"
+        made[record.plan].append({"name": name, "title": title, "alt": _write(out, name, image), "kind": kind})
     kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map", COURSE}
     keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
     return made
@@ -153,6 +165,18 @@ def _drawn(inputs: str, code: str) -> dict[str, str]:
     ax = plots.forest(sections=parts)
     alt = plots.alt_text(sections=parts)
     return _saved(ax, alt)
+
+
+def _drawn_without(inputs: str, code: str) -> dict[str, str]:
+    from vfmeta import plots
+    from vfmeta.results.no_effects import CombinedPValues, Directions
+
+    kind, data = json.loads(inputs)
+    if kind == "directions":
+        pointing = Directions.from_dict(data)
+        return _saved(plots.effect_direction(pointing), without_effects.directions_alt(pointing))
+    together = CombinedPValues.from_dict(data)
+    return _saved(plots.albatross(together), without_effects.p_values_alt(together))
 
 
 def _saved(ax: Any, alt: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vfmeta.bayes.checks import LeaveOneOut, PredictiveCheck
     from vfmeta.bayes.scaling import PowerScaling
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 
 
 @dataclass(frozen=True)

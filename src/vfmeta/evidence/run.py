@@ -14,7 +14,7 @@ from vfmeta.core.files import write
 from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
-from vfmeta.evidence import fit, points
+from vfmeta.evidence import fit, points, without_effects
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.folder import keep_only, tidy
 from vfmeta.evidence.plan import Analysis, Plan
@@ -218,8 +218,14 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answ
         "plan": {k: v for k, v in plan.model_dump().items() if k != "analysis"},
         "analysis": {k: v for k, v in analysis.model_dump(exclude_none=True).items() if k != "sensitivity"},
         **part(main, choices, name, ""),
+        "without_effects": None,
         "sensitivity": [],
     }
+    if analysis is without_effects.lead_of(plan):
+        own = {a.id: tables[plan.id, a.id, ""] for a in plan.analysis}
+        data["without_effects"] = without_effects.synthesis(
+            plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis}
+        )
     main_inputs = fit.inputs_of(main, choices, sample=False, name=name)
     for s in analysis.sensitivity:
         table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import points
+from vfmeta.evidence import points, without_effects
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES, WHOLE, Plan
@@ -84,7 +84,8 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
         "grounds": _grounds(own),
         "plain": [plain_view(r) for r in own if r.posterior is not None],
         "answers": [{"title": r.title, "answer": r.data["answer"], "why": r.data["why"]} for r in own if r.k],
-        "figures": figures.get(plan.id, []),
+        "figures": [f for f in figures.get(plan.id, []) if f["kind"] == "forest"],
+        "without_effects": _without_effects(own, plan, figures),
         "sensitivity": [sensitivity_row(r, s) for r in own for s in r.sensitivity],
         "pools": pool_rows(plan, trials),
         "unused": without_figures(own, trials),
@@ -93,6 +94,12 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
         "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),
         "priors": list(dict.fromkeys(priors_text(r.posterior) for r in own if r.posterior is not None)),
     }
+
+
+def _without_effects(own: list[Record], plan: Plan, figures: Figures) -> dict[str, Any] | None:
+    """What can be said of a plan without a pool, with its figures."""
+    found = next((v for r in own if (v := without_effects.view(r, plan)) is not None), None)
+    return found and {**found, "figures": [f for f in figures.get(plan.id, []) if f["kind"] != "forest"]}
 
 
 def _grounds(own: list[Record]) -> str:

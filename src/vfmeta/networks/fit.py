@@ -29,6 +29,7 @@ def network(
     y: Any = None,
     v: Any = None,
     se: Any = None,
+    se_base: Any = None,
     mean: Any = None,
     sd: Any = None,
     events: Any = None,
@@ -64,6 +65,9 @@ def network(
     y, se, v, treat1, treat2 : column name or array-like, optional
         Contrasts instead of arms: ``y`` is ``treat1`` less ``treat2`` (for ratios the log), with its standard error or
         variance. A trial of m arms needs all its m (m - 1) / 2 contrasts: their standard errors say how they correlate.
+    se_base : column name or array-like, optional
+        For trials of several arms that give their contrasts with one arm only: the standard error of that arm, which is what
+        these contrasts share; empty in other rows.
     measure : str, optional
         "MD", "ROM", "OR", "RR", "RD", "IRR" or "IRD" of arms ("MD" for means, "OR" for events, "IRR" over time when left
         out); of contrasts what ``y`` is. A trial with a zero cell has 0.5 added to every cell; one without any event (or
@@ -104,7 +108,7 @@ def network(
     test = choice("test", test, Test)
     given = {
         "study": study, "treatment": treatment, "mean": mean, "sd": sd, "n": n, "events": events, "time": time, "y": y,
-        "se": se, "v": v, "treat1": treat1, "treat2": treat2,
+        "se": se, "se_base": se_base, "v": v, "treat1": treat1, "treat2": treat2,
     }  # fmt: skip
     frame = None if data is None else as_frame(data)
     given = _usual(given, frame)
@@ -131,7 +135,7 @@ def fit_network(net: Network, question: Question, method: str | float, test: str
     base = fitted(rows, design, method if free or not isinstance(method, str) else "common", test if free else "Wald", level)
     own: dict[str, Any] = {f.name: getattr(base, f.name) for f in fields(RegressionResult)}
     notes = [w for w in base.warnings if not w.startswith("A coefficient rests on one study alone")]
-    if not free:
+    if not free and method != "common":
         notes.append(
             "No degree of freedom is left: tau2 is not estimable, and the answers are those of the trials themselves, with a "
             "normal interval."
@@ -148,7 +152,11 @@ def _usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
         return given
     columns = set(frame.columns)
     contrasts = given["y"] is not None or given["treat1"] is not None or {"treat1", "treat2"} <= columns
-    names = ("study", "treat1", "treat2", "y") if contrasts else ("study", "treatment", "mean", "sd", "n", "events", "time")
+    names = (
+        ("study", "treat1", "treat2", "y", "se_base")
+        if contrasts
+        else ("study", "treatment", "mean", "sd", "n", "events", "time")
+    )
     found = dict(given)
     for name in names:
         if found[name] is None and name in columns:

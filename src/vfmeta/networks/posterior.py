@@ -146,6 +146,11 @@ def posterior(
     """
     if not isinstance(fit, NetworkResult):
         raise InputError(f"posterior takes a network (from vf.network), not a {type(fit).__name__}.")
+    if fit.network.pooled:
+        raise InputError(
+            "Mantel-Haenszel pools the trials of a design with one common effect, so that nothing of the heterogeneity between "
+            "them is left; fit vf.network(...) to the arms and take its posterior."
+        )
     interval, level = choice("interval", interval, IntervalKind), confidence(level)
     tau, _ = choose_priors(fit.question, tau, Flat())
     chosen = coefficient_priors(fit.terms, beta)

@@ -101,7 +101,7 @@ class NetworkResult(RegressionResult):
         multiplier = quantile(self.level, df)
         t = ratio(estimate, se)
         wide = multiplier * np.hypot(se, math.sqrt(self.tau2)) if self.method != "common" else np.full(len(se), math.nan)
-        direct = [sum({a, b} <= set(x.arms) for x in self.network.trials) for a, b in pairs]
+        direct = [self.network.having(a, b) for a, b in pairs]
         frame = pd.DataFrame({
             "treatment": [a for a, _ in pairs], "control": [b for _, b in pairs], "estimate": estimate, "se": se,
             "ci_low": estimate - multiplier * se, "ci_high": estimate + multiplier * se, "statistic": t,
@@ -173,14 +173,17 @@ class NetworkResult(RegressionResult):
         return pairs, matrix
 
     def _pack(self) -> dict[str, Any]:
-        trials = [{"label": t.label, "arms": list(t.arms), "y": plain(t.y), "V": plain(t.V)} for t in self.network.trials]
+        trials: list[dict[str, Any]] = [
+            {"label": t.label, "arms": list(t.arms), "y": plain(t.y), "V": plain(t.V), "count": t.count}
+            for t in self.network.trials
+        ]
         return {**super()._pack(), "network": {"trials": trials, "treatments": list(self.treatments)}}
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         found = super()._unpack(data, {**own, "tau2": 0.0 if math.isnan(own["tau2"]) else own["tau2"]})
         trials = tuple(
-            Trial(t["label"], tuple(t["arms"]), array(t["y"]), array(t["V"]).reshape(len(t["arms"]) - 1, -1))
+            Trial(t["label"], tuple(t["arms"]), array(t["y"]), array(t["V"]).reshape(len(t["arms"]) - 1, -1), t["count"])
             for t in data["network"]["trials"]
         )
         net = Network(trials, tuple(data["network"]["treatments"]), own["reference"], (), own.get("origin", Origin()))
@@ -188,8 +191,8 @@ class NetworkResult(RegressionResult):
 
     def __str__(self) -> str:
         trials = self.network.trials
-        several = sum(len(t.arms) > 2 for t in trials)
-        head = f"Network of {len(self.treatments)} treatments in {len(trials)} trials"
+        several = sum(t.count for t in trials if len(t.arms) > 2)
+        head = f"Network of {len(self.treatments)} treatments in {self.network.having()} trials"
         head += f" ({several} with more than two arms)" if several else ""
         of = f" {tx.spread_of(self.question)}".rstrip()
         between = (

@@ -35,12 +35,16 @@ LOOSE = 0.1
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial: its ``arms`` by name, the first the base, effects ``y`` (m,) against it and their covariance ``V`` (m, m)."""
+    """A trial: its ``arms`` by name, the first the base, effects ``y`` (m,) against it and their covariance ``V`` (m, m).
+
+    ``count`` trials are pooled in it.
+    """
 
     label: str
     arms: tuple[str, ...]
     y: np.ndarray
     V: np.ndarray
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,15 @@ class Network:
     reference: str
     notes: tuple[str, ...]
     origin: Origin
+
+    def having(self, *arms: str) -> int:
+        """How many trials have all of these arms."""
+        return sum(t.count for t in self.trials if set(arms) <= set(t.arms))
+
+    @property
+    def pooled(self) -> bool:
+        """Whether designs stand for their trials."""
+        return any(t.count > 1 for t in self.trials)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -79,10 +92,14 @@ def read(given: dict[str, Any], frame: Any, measure: str, reference: Any, missin
     """The network in arms or contrasts; ``given`` maps the arguments of `network` to columns or arrays, None where left out."""
     missing = choice("missing", missing, Missing)
     contrasts = any(given[name] is not None for name in ("y", "se", "v", "treat1", "treat2"))
+    if not contrasts and given["se_base"] is not None:
+        raise InputError("se_base= belongs to contrasts (y, se, treat1, treat2); arms say how their contrasts correlate.")
     if contrasts and any(given[name] is not None for name in ("treatment", "mean", "sd", "n", "events", "time")):
         raise InputError("Give arms (treatment= with their figures) or contrasts (y, se, treat1, treat2), not both.")
     if contrasts:
         needed: tuple[str, ...] = ("study", "treat1", "treat2", "y", "v" if given["v"] is not None else "se")
+        if given["se_base"] is not None:
+            needed += ("se_base",)
         if given["v"] is not None and given["se"] is not None:
             raise InputError("v=, se= say the same; give one.")
     elif measure not in ARMS:
@@ -97,7 +114,7 @@ def read(given: dict[str, Any], frame: Any, measure: str, reference: Any, missin
             f"{'Contrasts take' if contrasts else f'{measure} of arms takes'} {', '.join(needed)}; missing: "
             f"{', '.join(absent) or 'none'}, not used: {', '.join(surplus) or 'none'}."
         )
-    columns, texts, rows_read, lost, notes = _columns({name: given[name] for name in needed}, frame, missing)
+    columns, texts, rows_read, lost, notes = columns_of({name: given[name] for name in needed}, frame, missing)
     if contrasts:
         trials, more = _from_contrasts(columns, texts, notes)
     else:
@@ -109,17 +126,17 @@ def read(given: dict[str, Any], frame: Any, measure: str, reference: Any, missin
     if not trials:
         raise InputError(["No trial is left that compares two treatments.", *(f"{a}: {b}." for a, b in more)])
     names = sorted({arm for t in trials for arm in t.arms})
-    _refuse_parts(trials, names)
+    refuse_parts(trials, names)
     return Network(
         tuple(trials),
         tuple(names),
-        _reference(reference, trials, names),
+        reference_of(reference, trials, names),
         tuple(notes),
         Origin(tuple(lost), np.arange(len(trials)), rows_read),
     )
 
 
-def _columns(
+def columns_of(
     asked: dict[str, Any], frame: Any, missing: str
 ) -> tuple[dict[str, np.ndarray], dict[str, list[str]], int, list[LeftOut], list[str]]:
     """Numbers and texts of the rows that are whole, how many rows there were, and what was left out."""
@@ -134,13 +151,14 @@ def _columns(
     for name in ("treatment", "treat1", "treat2"):
         if name in values:
             texts[name] = list(cells.names(values[name], k, shown=shown[name], noun="treatment", once=False, problems=problems))
-    positive = {"se": "error", "v": "variance"}
+    positive = {"se": "error", "v": "variance", "se_base": "error"}
     numbers = {
         name: cells.numbers(values[name], shown[name], labels, problems, positive.get(name, ""))
         for name in asked if name not in texts
     }  # fmt: skip
     problems += faults(numbers, rows=[f"row {i + 1} ({x})" for i, x in enumerate(labels)], named=shown)
-    empty = {shown[name]: np.isnan(x) for name, x in numbers.items()}
+    # the base arm's standard error matters to trials with several arms only
+    empty = {shown[name]: np.isnan(x) for name, x in numbers.items() if name != "se_base"}
     if missing == "raise":
         cells.gaps(empty, labels, problems)
     if problems:
@@ -153,7 +171,7 @@ def _columns(
     return {n: x[keep] for n, x in numbers.items()}, {n: [x[i] for i in keep] for n, x in texts.items()}, k, lost, notes
 
 
-def _by_trial(labels: Sequence[str]) -> dict[str, list[int]]:
+def by_trial(labels: Sequence[str]) -> dict[str, list[int]]:
     where: dict[str, list[int]] = {}
     for i, label in enumerate(labels):
         where.setdefault(label, []).append(i)
@@ -166,7 +184,7 @@ def _from_arms(
     names, formula = ARMS[measure]
     columns = [numbers[name] for name in names]
     trials, left, problems, moved = [], [], [], []
-    for label, rows in _by_trial(texts["study"]).items():
+    for label, rows in by_trial(texts["study"]).items():
         arms = tuple(texts["treatment"][i] for i in rows)
         twice = sorted({a for a in arms if arms.count(a) > 1})
         if twice:
@@ -224,7 +242,7 @@ def _from_contrasts(
 ) -> tuple[list[Trial], list[tuple[str, str]]]:
     y, v = numbers["y"], numbers["v"] if "v" in numbers else numbers["se"] ** 2
     trials, problems, eased = [], [], []
-    for label, rows in _by_trial(texts["study"]).items():
+    for label, rows in by_trial(texts["study"]).items():
         pairs = [(texts["treat1"][i], texts["treat2"][i]) for i in rows]
         arms = tuple(dict.fromkeys(t for one, two in pairs for t in (two, one)))
         own = [f"{a} with itself" for a, b in pairs if a == b]
@@ -234,10 +252,19 @@ def _from_contrasts(
             problems.append(f"{label} compares {', '.join(own)}; give each pair of treatments once.")
             continue
         lacking = [f"{a} with {b}" for i, a in enumerate(arms) for b in arms[:i] if frozenset((a, b)) not in sets]
+        base = numbers["se_base"][rows] if "se_base" in numbers else np.full(len(rows), np.nan)
+        if lacking and not np.isnan(base).all():
+            made = _from_base(label, pairs, y[rows], v[rows], base)
+            if isinstance(made, str):
+                problems.append(made)
+            else:
+                trials.append(made)
+            continue
         if lacking:
             problems.append(
                 f"{label} has {len(arms)} arms and its contrast {' and '.join(lacking)} is missing: without the standard error "
-                "of every contrast nothing says how they correlate. Add the rows, or give the arms."
+                "of every contrast nothing says how they correlate. Add the rows, give the arms, or se_base=, the standard "
+                "error of the arm that all its contrasts share."
             )
             continue
         n = len(arms)
@@ -270,7 +297,25 @@ def _from_contrasts(
     return trials, []
 
 
-def _refuse_parts(trials: Sequence[Trial], names: Sequence[str]) -> None:
+def _from_base(label: str, pairs: list[tuple[str, str]], y: np.ndarray, v: np.ndarray, base: np.ndarray) -> Trial | str:
+    """A trial from contrasts with one arm, whose variance is what these share; or what is wrong with it."""
+    shared = set(pairs[0]).intersection(*map(set, pairs))
+    if len(shared) != 1:
+        said = ", ".join(f"{a} - {b}" for a, b in pairs)
+        return f"{label}: with se_base= all contrasts of a trial are with the same arm (not {said}); give those, or every one."
+    if np.isnan(base).any() or np.ptp(base) > 1e-9 * base.max():
+        return f"{label}: se_base is the standard error of one arm, the same in each of its rows; correct it."
+    (arm,) = shared
+    sign = np.array([1.0 if two == arm else -1.0 for _, two in pairs])
+    V = np.full((len(y), len(y)), base[0] ** 2)
+    np.fill_diagonal(V, v)
+    if not (v > base**2).all():
+        return f"{label}: se_base is not below every standard error of its contrasts, of which it is a part; correct it."
+    others = tuple(one if two == arm else two for one, two in pairs)
+    return Trial(label, (arm, *others), sign * y, V)
+
+
+def refuse_parts(trials: Sequence[Trial], names: Sequence[str]) -> None:
     """A network in several parts compares nothing between them."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -288,14 +333,14 @@ def _refuse_parts(trials: Sequence[Trial], names: Sequence[str]) -> None:
         )
 
 
-def _reference(reference: Any, trials: Sequence[Trial], names: Sequence[str]) -> str:
+def reference_of(reference: Any, trials: Sequence[Trial], names: Sequence[str]) -> str:
     """The treatment asked for, or the one that most trials have."""
     if reference is None:
-        return max(names, key=lambda t: sum(t in trial.arms for trial in trials))  # the first of equals
+        return max(names, key=lambda t: sum(trial.count for trial in trials if t in trial.arms))  # the first of equals
     wanted = cells.label(reference)
     if wanted not in names:
         raise InputError(f"reference={reference!r} is no treatment of the network; there are {', '.join(names)}.")
     return wanted
 
 
-__all__ = ["ARMS", "Network", "Trial", "read"]
+__all__ = ["ARMS", "Network", "Trial", "by_trial", "columns_of", "read", "reference_of", "refuse_parts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,13 +51,14 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         raise InputError("albatross: no trial has a size and a p value between 0 and 1; give n= to combine_p_values.")
     z = -ndtri(found.p[sized])
     n = found.sizes[sized]
+    labels = [name for name, there in zip(found.labels, sized.tolist(), strict=True) if there]
     low, high = 0.6 * n.min(), 1.7 * n.max()
     reach = max(2.2, 1.1 * float(np.abs(z).max()))
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt
 
-            ax = plt.figure(figsize=(6.2, 3.8), facecolor="white").add_axes((0.1, 0.15, 0.86, 0.74))
+            ax = plt.figure(figsize=(8.2, 3.8), facecolor="white").add_axes((0.09, 0.15, 0.6, 0.8 if not title else 0.74))
         grid = np.linspace(0.01, reach, 400)
         for d, style in zip(SMD, ((0, (1, 2)), (0, (4, 2)), "-"), strict=True):
             size = grid**2 * (8 + d**2) / (2 * d**2)
@@ -72,9 +74,13 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
                     color=STYLE["muted"], ha="center",
                 )  # fmt: skip
         ax.scatter(z, n, s=26, color=STYLE["frequentist"], ec="white", lw=0.5, zorder=3, gid="trials")
+        for (x, y), numbers in _places(z, n, reach).items():
+            ax.annotate(", ".join(map(str, numbers)), (x, y), (4, 3), textcoords="offset points", fontsize=STYLE["small"])
+        key = "\n".join(f"{i}  {textwrap.shorten(name, 40, placeholder=' …')}" for i, name in enumerate(labels, start=1))
+        ax.text(1.08, 1.0, key, transform=ax.transAxes, va="top", fontsize=STYLE["small"], color=STYLE["muted"], gid="key")
         ax.axvline(0, color=STYLE["null"], lw=0.8, gid="null")
         ax.set(yscale="log", ylim=(low, high * 1.12), xlim=(-reach, reach))
-        ends = [0.5, 0.1, 0.01, 0.001, 1e-4, 1e-6]
+        ends = [0.5, 0.1, 0.01, 0.001, 1e-4] if reach < 4.5 else [0.5, 0.05, 1e-3, 1e-6, 1e-10, 1e-20, 1e-40]
         ticks = [p for p in ends if -ndtri(p) <= reach]
         places = [*(-ndtri(p) for p in ticks), *(ndtri(p) for p in ticks[1:])]
         ax.set_xticks(places, [f"{p:g}" for p in (*ticks, *ticks[1:])])
@@ -82,7 +88,8 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         ax.set_yticks(counts, [f"{c:g}" for c in counts])
         ax.set_yticks([], minor=True)
         ax.set_ylabel("patients", fontsize=STYLE["text"])
-        ax.set_xlabel("one-sided p towards the other side   |   towards the stated side", fontsize=STYLE["text"])
+        one, two = _towards(found)
+        ax.set_xlabel(f"one-sided p; to the left towards {two}, to the right towards {one}", fontsize=STYLE["text"])
         plain_axes(ax)
         lost = [x for x, there in zip(found.labels, sized.tolist(), strict=True) if not there]
         if lost:
@@ -93,3 +100,20 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")
     return ax
+
+
+def _places(z: np.ndarray, n: np.ndarray, reach: float) -> dict[tuple[float, float], list[int]]:
+    """The numbers of the trials, from 1, by where they are drawn; those that lie on each other share a place."""
+    out: dict[tuple[float, float], list[int]] = {}
+    for i, (x, y) in enumerate(zip(z.tolist(), n.tolist(), strict=True), start=1):
+        near = [p for p in out if abs(p[0] - x) < 0.03 * reach and abs(np.log(p[1] / y)) < 0.06]
+        out.setdefault(near[0] if near else (x, y), []).append(i)
+    return out
+
+
+def _towards(found: Any) -> tuple[str, str]:
+    """The stated side and the other, by their names where they have any."""
+    q = found.question
+    if q.experimental == "experimental":
+        return "the stated side", "the other"
+    return q.experimental, q.control

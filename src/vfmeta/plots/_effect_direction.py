@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from vfmeta.plots.style import STYLE, applied
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MARKS = {1: ("^", "favours the experimental arm"), -1: ("v", "favours the control arm"), 0: ("D", "neither, or both ways")}
+_MARKS = {1: "^", -1: "v", 0: "D"}
+_COLUMN = 1.3  # inches of an outcome
 _ROW = 1.9  # heights of a bar, with its label
 _SIZES = ((50, 28.0, "below 50"), (300, 62.0, "50 to 300"), (math.inf, 120.0, "above 300"))
 
@@ -46,31 +48,37 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
     """
     _checked(found, "effect_direction")
     trials = list(dict.fromkeys(found.labels))
+    left = max(3.0, 0.4 + 0.072 * max(map(len, trials), default=0))  # inches that the names take
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt
 
-            size = (max(4.6, 3.0 + 1.3 * len(found.terms)), 1.3 + 0.24 * len(trials))
+            size = (max(4.6, left + _COLUMN * len(found.terms)), 1.7 + 0.24 * len(trials))
             ax = plt.figure(figsize=size, facecolor="white").add_axes((0.02, 0.02, 0.96, 0.96))
         column = {t: j for j, t in enumerate(found.terms)}
         for label, outcome, way, n in zip(found.labels, found.outcomes, found.direction, found.sizes, strict=True):
             _mark(ax, float(column[outcome]), float(trials.index(label)), way, n)
         for i, trial in enumerate(trials):
             ax.text(-0.75, i, trial, ha="right", va="center", fontsize=STYLE["text"])
+        said, lines = _said(found), max((_heading(t).count("\n") for t in column), default=0)
         for term, j in column.items():
             at = found.terms.index(term)
-            ax.text(j, -1, term, ha="center", va="bottom", fontsize=STYLE["heading"], fontweight="bold")
+            ax.text(j, -0.8, _heading(term), ha="center", va="bottom", fontsize=STYLE["heading"], fontweight="bold")
             ax.text(
                 j, len(trials) + 0.1, f"{found.favourable[at]:.0f} of {found.directed[at]:.0f}", ha="center", va="center",
                 fontsize=STYLE["text"],
             )  # fmt: skip
-        ax.text(-0.75, len(trials) + 0.1, "favour the experimental arm", ha="right", va="center", fontsize=STYLE["text"])
+        counted = textwrap.fill(said[1].replace("favours", "favour", 1), 26)
+        ax.text(-0.75, len(trials) + 0.1, counted, ha="right", va="center", fontsize=STYLE["text"])
         ax.axhline(len(trials) - 0.45, color=STYLE["faint_rule"], lw=0.8)
-        _legend(ax)
-        ax.set(xlim=(-3.2, len(found.terms) - 0.2), ylim=(len(trials) + 2.6, -2 - bool(title)))
+        unknown = bool(np.any(~np.isfinite(found.sizes) & ~np.isnan(found.direction)))
+        _legend(ax, said, unknown)
+        top = -1.6 - 0.8 * lines
+        bottom = len(trials) + 2.7 + 0.6 * unknown + 0.5 * counted.count("\n")
+        ax.set(xlim=(-0.9 - left / _COLUMN, len(found.terms) - 0.2), ylim=(bottom, top - 1.2 * bool(title)))
         ax.set_axis_off()
         if title:
-            ax.text(-3.1, -2, title, fontsize=STYLE["title"], va="bottom")
+            ax.text(-0.8 - left / _COLUMN, top, title, fontsize=STYLE["title"], va="bottom")
     return ax
 
 
@@ -108,9 +116,6 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
             ax = plt.figure(figsize=(6.4, 0.9 + 1.5 * len(found.terms)), facecolor="white").add_axes((0.02, 0.1, 0.96, 0.82))
         wide = 1.0
 
-        def _largest(i: int) -> tuple[float, int]:
-            return -float(np.nan_to_num(found.sizes[i])), i
-
         for row, term in enumerate(found.terms):
             base = _ROW * (len(found.terms) - 1 - row)
             mine = [i for i, outcome in enumerate(found.outcomes) if outcome == term]
@@ -132,8 +137,9 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
             ax.axhline(base, color=STYLE["rule"], lw=0.7)
             if term:
                 ax.text(-0.35, base + 0.55, term, ha="right", va="center", fontsize=STYLE["heading"], fontweight="bold")
-        for place, (_, said) in zip(range(3), (_MARKS[-1], _MARKS[0], _MARKS[1]), strict=True):
-            ax.text(place * _room(found) - 0.1, -0.12, said, ha="left", va="top", fontsize=STYLE["text"])
+        said = _said(found)
+        for place, way in enumerate((-1, 0, 1)):
+            ax.text(place * _room(found) - 0.1, -0.12, said[way], ha="left", va="top", fontsize=STYLE["text"])
         right = max(wide + 0.9, 2 * _room(found) + 2.2)
         ax.set(xlim=(-1.6 if any(found.terms) else -0.4, right), ylim=(-0.35, _ROW * len(found.terms) + 0.15))
         ax.set_axis_off()
@@ -166,17 +172,40 @@ def _mark(ax: Axes, x: float, y: float, way: float, n: float) -> None:
         return
     size = next((s for most, s, _ in _SIZES if n <= most), 62.0) if math.isfinite(n) else 62.0
     colour = _colour(way)
-    ax.scatter(x, y, s=size, marker=_MARKS[int(way)][0], color=colour if math.isfinite(n) else "white", ec=colour, gid="trial")
+    ax.scatter(x, y, s=size, marker=_MARKS[int(way)], color=colour if math.isfinite(n) else "white", ec=colour, gid="trial")
 
 
-def _legend(ax: Axes) -> None:
+def _said(found: Any) -> dict[int, str]:
+    """What each mark means, by the names of the two sides where they have any."""
+    q = found.question
+    names = (q.experimental, "experimental"), (q.control, "control")
+    one, two = (f"favours {f'the {own} arm' if name == own else name}" for name, own in names)
+    return {1: one, -1: two, 0: "neither, or both ways"}
+
+
+def _given(said: dict[int, str]) -> str:
+    """Whom the size of a mark counts."""
+    arm = said[1].removeprefix("favours ")
+    return f"patients in {arm}" if arm.startswith("the ") else "patients given it"
+
+
+def _heading(term: str) -> str:
+    """The name of an outcome on lines that fit its column."""
+    return textwrap.fill(term, 16, break_long_words=False)
+
+
+def _legend(ax: Axes, said: dict[int, str], unknown: bool) -> None:
     from matplotlib.lines import Line2D
 
-    ways = [Line2D([], [], ls="", marker=mark, color=_colour(way), ms=6, label=said) for way, (mark, said) in _MARKS.items()]
+    ways = [Line2D([], [], ls="", marker=mark, color=_colour(way), ms=6, label=said[way]) for way, mark in _MARKS.items()]
     sizes = [
-        Line2D([], [], ls="", marker="^", color=STYLE["muted"], ms=math.sqrt(s), label=f"{said} patients")
-        for _, s, said in _SIZES
+        Line2D([], [], ls="", marker="^", color=STYLE["muted"], ms=math.sqrt(s), label=f"{many} {_given(said)}")
+        for _, s, many in _SIZES
     ]
+    if unknown:
+        hollow = Line2D([], [], ls="", marker="^", mfc="white", mec=STYLE["muted"], ms=6, label="number not printed")
+        ways.append(Line2D([], [], ls="", label=" "))  # the two columns stay level
+        sizes.append(hollow)
     ax.legend(
         handles=[*ways, *sizes], loc="lower center", ncols=2, fontsize=STYLE["small"], frameon=False, borderaxespad=0,
         columnspacing=1.2,

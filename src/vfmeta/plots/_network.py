@@ -42,9 +42,8 @@ def network_graph(fit: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     order = _round(fit)
     angle = np.pi / 2 - 2 * np.pi * np.arange(len(order)) / len(order)
     place = {t: np.array([np.cos(a), np.sin(a)]) for t, a in zip(order, angle, strict=True)}
-    trials = fit.network.trials
-    joined = {pair: sum(set(pair) <= set(t.arms) for t in trials) for pair in combinations(order, 2)}
-    having = {t: sum(t in x.arms for x in trials) for t in order}
+    joined = {pair: fit.network.having(*pair) for pair in combinations(order, 2)}
+    having = {t: fit.network.having(t) for t in order}
     most, busiest = max(joined.values()), max(having.values())
     with applied():
         if ax is None:
@@ -81,7 +80,7 @@ def _round(fit: Any) -> list[str]:
     order = [fit.reference]
     while left:
         last = order[-1]
-        nearest = max(left, key=lambda t: sum({t, last} <= set(x.arms) for x in fit.network.trials))
+        nearest = max(left, key=lambda t: fit.network.having(t, last))
         order.append(nearest)
         left.remove(nearest)
     return order

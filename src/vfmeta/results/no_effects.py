@@ -75,7 +75,7 @@ class Directions(Recorded):
         })  # fmt: skip
 
     def sentences(self) -> list[str]:
-        """What the directions say, a sentence an outcome."""
+        """What the directions say, a sentence an outcome; none says how large an effect is."""
         return [self._sentence(i) for i in range(len(self.terms))]
 
     def _sentence(self, i: int) -> str:
@@ -91,11 +91,12 @@ class Directions(Recorded):
             f"{head}{favour} of {of} {'trial' if of == 1 else 'trials'} with a direction "
             f"{'favours' if favour == 1 else 'favour'} {_arm(self.question)} "
             f"({100 * favour / of:.0f}%, {tx.level_text(self.level)} interval {100 * low:.0f}% to {100 * high:.0f}%; exact "
-            f"p = {tx.short(float(p), 2)}){silent}. This says nothing of how large an effect is."
+            f"p = {tx.short(float(p), 2)}){silent}."
         )
 
     def __str__(self) -> str:
-        return "direction of effect, exact binomial test\n" + "\n".join(self.sentences())
+        lines = ["direction of effect, exact binomial test", *self.sentences(), "This says nothing of how large an effect is."]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

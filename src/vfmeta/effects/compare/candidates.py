@@ -13,7 +13,7 @@ import numpy as np
 from vfmeta.core import measures
 from vfmeta.effects.compare import armlevel, published
 from vfmeta.effects.compare.options import Options
-from vfmeta.effects.compare.published import Published, Unusable
+from vfmeta.effects.compare.published import Unusable
 from vfmeta.text import numbers as tx
 from vfmeta.trials import Trials, schema
 
@@ -242,10 +242,7 @@ class Finder:
         if printed_as == "not_stated" and o.assume_direction:
             printed_as = o.assume_direction
             steps.append(f"direction not stated: taken as {printed_as.replace('_', ' ')} in this analysis")
-        row = Published(
-            f.measure, printed_as, estimate=_number(f.estimate), low=_number(f.ci_low), high=_number(f.ci_high),
-            level=_number(f.ci_level) / 100, se=_number(f.se), p=_number(f.p_value), p_operator=f.p_operator,
-        )  # fmt: skip
+        row = published.row_of(f, printed_as)
         y, v, more = published.effect_of(row, f.worse, df, p_bound=o.p_bound)
         steps += more
         if backward:
@@ -335,7 +332,3 @@ def _grouped(rows: Iterable[Any], key: tuple[str, ...]) -> list[tuple[Any, ...]]
         week = None if row.week is None else round(row.week, 3)
         groups.setdefault((week, *(getattr(row, name) for name in key)), []).append(row)
     return [tuple(g) for g in groups.values()]
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -117,7 +117,7 @@ def compare(
     overlap = set(given[0]) & set(given[1])
     if overlap:
         raise InputError(f"{', '.join(sorted(overlap))} stands on both sides; name distinct interventions.")
-    pairs = _pairs(trials, *given, first)
+    pairs = pairs_of(trials, *given, first)
     finder = Finder(trials, first)
     worse = higher_is_worse if higher_is_worse is not None else _common_direction(trials, finder, pairs, outcome)
     question = _question(trials, first, worse, (experimental, control), sides, mid_from)
@@ -173,14 +173,14 @@ def _effects(
         label = trials.labels[study_id]
         if design[study_id] not in DESIGN_CLASSES[o.design]:
             apart = f"{design[study_id]}: not mixed with {o.design} trials".replace("_", " ")
-            left.append(LeftOut(study_id=study_id, label=label, said=_said(trials, study_id, o.outcome), reason=apart))
+            left.append(LeftOut(study_id=study_id, label=label, said=said_of(trials, study_id, o.outcome), reason=apart))
         elif study_id in o.exclude_studies:
             left.append(LeftOut(study_id=study_id, label=label, reason="excluded by the plan"))
         else:
             made, why = choose(finder, study_id, ex, co)
             effects += made
             if not made:
-                left.append(LeftOut(study_id=study_id, label=label, reason=why, said=_said(trials, study_id, o.outcome)))
+                left.append(LeftOut(study_id=study_id, label=label, reason=why, said=said_of(trials, study_id, o.outcome)))
     _same_scale(o, effects)
     kept, twice = _one_per_cohort(trials, effects)
     return kept, [*left, *twice]
@@ -231,7 +231,7 @@ def _known_values(trials: Trials, o: Options) -> None:
             )
 
 
-def _pairs(trials: Trials, experimental: list[str], control: list[str], o: Options) -> dict[str, tuple[list[str], list[str]]]:
+def pairs_of(trials: Trials, experimental: list[str], control: list[str], o: Options) -> dict[str, tuple[list[str], list[str]]]:
     """Studies that have arms on both sides, with those arms."""
     sides: dict[str, tuple[list[str], list[str]]] = {}
     for study, arm, given, background in trials.arm_list:
@@ -291,7 +291,7 @@ def _question(
     )
 
 
-def _said(trials: Trials, study_id: str, outcome: str) -> str:
+def said_of(trials: Trials, study_id: str, outcome: str) -> str:
     """What a study without a usable figure does print on the outcome."""
     bits = []
     for row in trials.figures.get(("contrasts", study_id, outcome), []):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from vfmeta.convert import printed as recover
 from vfmeta.core import measures
@@ -30,6 +31,13 @@ class Published:
     se: float
     p: float
     p_operator: str
+
+
+def row_of(f: Any, printed_as: str) -> Published:
+    """A row of ``contrasts`` as plain numbers, its direction as printed or as taken."""
+    cells = (f.estimate, f.ci_low, f.ci_high, f.ci_level, f.se, f.p_value)
+    estimate, low, high, level, se, p = (math.nan if x is None else float(x) for x in cells)
+    return Published(f.measure, printed_as, estimate, low, high, level / 100, se, p, f.p_operator)
 
 
 def measure_of(printed: str) -> str:
@@ -68,10 +76,8 @@ def effect_of(
     estimate, low, high, se = _on_analysis(row, steps)
     interval = not (math.isnan(low) or math.isnan(high))
     if math.isnan(estimate) and interval:
-        estimate = (low + high) / 2
         steps.append("estimate not printed: centre of the interval")
-    if math.isnan(estimate):
-        raise Unusable("no estimate is printed")
+    estimate = _estimate(estimate, low, high)
     level = row.level
     if math.isnan(level) and interval:
         level = 0.95
@@ -102,6 +108,20 @@ def limits_of(row: Published, higher_is_worse: bool | None) -> tuple[float, floa
     _, low, high, _ = _on_analysis(row, [])
     sign = _turn(row, higher_is_worse)
     return (low, high) if sign > 0 else (-high, -low)
+
+
+def estimate_of(row: Published, higher_is_worse: bool | None) -> float:
+    """The estimate as `effect_of` has it, whether or not a standard error follows; the same errors of direction."""
+    return _turn(row, higher_is_worse) * _estimate(*_on_analysis(row, [])[:3])
+
+
+def _estimate(estimate: float, low: float, high: float) -> float:
+    """The estimate, or the centre of an interval that stands without one."""
+    if not math.isnan(estimate):
+        return estimate
+    if math.isnan(low) or math.isnan(high):
+        raise Unusable("no estimate is printed")
+    return (low + high) / 2
 
 
 def _on_analysis(row: Published, steps: list[str]) -> tuple[float, float, float, float]:
