@@ -42,8 +42,11 @@ TASKS = {
     "linked": "the same trials in 6 laboratories, crossed",
     "egger": "Egger's test of 37 studies of passive smoking",
     "trim_and_fill": "trim and fill of the same (L0, REML), with both pools",
+    "selection_step": "selection model with one cut of the same",
+    "selection_beta": "beta selection model of the same",
     "egger_many": "Egger's test of 9,000 meta-analyses of 37 studies, tidy frame out",
     "trim_and_fill_many": "trim and fill of the same 9,000",
+    "selection_many": "selection model with one cut of the same 9,000",
     "permutation": "10,000 permutations of a meta-regression of 20 studies",
     "bootstrap": "5,000 bootstrap samples of the same",
     "load": "reading and checking the packaged tables",
@@ -52,7 +55,8 @@ TASKS = {
     "first": "first fit in a fresh process, loading included",
 }
 TARGETS = {
-    "one": 0.2e-3, "one_table": 1e-3, "egger": 0.1e-3, "trim_and_fill": 0.3e-3, "subsets_reml": 0.2, "subsets_dl": 2.0,
+    "one": 0.2e-3, "one_table": 1e-3, "egger": 0.1e-3, "trim_and_fill": 0.3e-3,
+    "selection_step": 2e-3, "selection_beta": 20e-3, "subsets_reml": 0.2, "subsets_dl": 2.0,
     "cluster": 1.0, "linked": 3.0, "load": 2.5, "compare": 10e-3, "import": 0.6, "first": 2.5,
 }  # fmt: skip
 
@@ -172,8 +176,11 @@ def time_funnels(studies: pd.DataFrame) -> dict[str, float]:
     return {
         "egger": best(lambda: vf.appraisal.egger(y=y, v=v), 5, 200),
         "trim_and_fill": best(lambda: vf.appraisal.trim_and_fill(y=y, v=v), 5, 100),
+        "selection_step": best(lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher"), 5, 50),
+        "selection_beta": best(lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher", model="beta"), 5, 5),
         "egger_many": best(lambda: vf.appraisal.egger_many(many), 3),
         "trim_and_fill_many": best(lambda: vf.appraisal.trim_and_fill_many(many), 3),
+        "selection_many": best(lambda: vf.appraisal.selection_model_many(many, favoured="higher"), 3),
     }
 
 

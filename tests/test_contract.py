@@ -189,6 +189,7 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "component_intervals": (lambda: vf.component_intervals(levels()), "term"),
     "random_effects_many": (lambda: vf.random_effects_many(BATCH), "question"),
     "appraisal.egger_many": (lambda: vf.appraisal.egger_many(BATCH), "question"),
+    "appraisal.selection_model_many": (lambda: vf.appraisal.selection_model_many(BATCH, favoured="higher"), "question"),
     "appraisal.trim_and_fill_many": (lambda: vf.appraisal.trim_and_fill_many(BATCH), "question"),
     "bayes.random_effects_many": (
         lambda: vf.bayes.random_effects_many(BATCH, "question", tau=vf.priors.HalfNormal(0.5)), "question"

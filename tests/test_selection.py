@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import integrate, stats
 from tests.reference_runner.common import check
@@ -259,6 +260,32 @@ def test_a_table_a_fit_and_arrays_are_one_door() -> None:
     assert model(table).estimate == pytest.approx(known, rel=1e-12)
     assert model(vf.random_effects(table)).estimate == pytest.approx(known, rel=1e-12)
     assert model({"d": Y, "s": np.sqrt(V)}, y="d", se="s").estimate == pytest.approx(known, rel=1e-9)
+
+
+def test_many_are_each_as_one() -> None:
+    sizes = {"a": 37, "b": 20, "c": 12, "d": 2}
+    groups = np.repeat(list(sizes), list(sizes.values()))
+    rng = np.random.default_rng(4)
+    y, v = np.r_[Y, -Y[:20], np.linspace(0.6, 1.4, 12), 0.1, 0.2], np.r_[V, V[:20], np.full(12, 0.02), 0.1, 0.2]
+    order = rng.permutation(len(y))
+    frame = pd.DataFrame({"question": groups, "y": y, "v": v}).iloc[order]
+    for given in ({}, {"cuts": (0.025, 0.5)}, {"cuts": 0.05, "two_sided": True}, {"heterogeneity": "common"}):
+        many = vf.appraisal.selection_model_many(frame, **given).set_index("question")
+        assert math.isnan(many.estimate["d"]) is ("heterogeneity" not in given)
+        for name in "abc":
+            own = frame[frame.question == name]
+            one = vf.appraisal.selection_model(own, y="y", v="v", **given)
+            row = many.loc[name]
+            if not given.get("two_sided"):
+                assert row.favoured == one.favoured
+            assert row.k == one.k
+            for got, want in (
+                (row.estimate, one.estimate), (row.se, one.se), (row.tau2, one.tau2), (row.tau2_se, one.tau2_se),
+                (row.delta2, one.delta[1]), (row.delta2_se, one.delta_se[1]), (row.n2, one.counts[1]),
+                (row.log_likelihood, one.log_likelihood), (row.selection_statistic, one.selection_test.statistic),
+                (row.selection_p_value, one.selection_test.p_value), (row.ci_high, one.interval[1]), (row.p_value, one.p_value),
+            ):  # fmt: skip
+                assert got == pytest.approx(want, rel=1e-6, abs=1e-9, nan_ok=True)
 
 
 def test_the_figure_shows_the_weights_and_every_study() -> None:

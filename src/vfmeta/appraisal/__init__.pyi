@@ -22,6 +22,7 @@ from .rank_test import begg as begg
 from .regressions import egger as egger
 from .regressions import thompson as thompson
 from .selection import selection_model as selection_model
+from .selection_many import selection_model_many as selection_model_many
 from .significance import excess_significance as excess_significance
 from .small_study import small_study_test as small_study_test
 from .trimming import trim_and_fill as trim_and_fill
@@ -49,6 +50,7 @@ __all__ = [
     "peters",
     "pustejovsky_rodgers",
     "selection_model",
+    "selection_model_many",
     "small_study_test",
     "thompson",
     "trim_and_fill",

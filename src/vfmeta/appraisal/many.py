@@ -66,7 +66,7 @@ def egger_many(
     from scipy.special import stdtr
 
     level = confidence(level)
-    keys, long, ys, vs = _read(data, by, y, v, missing)
+    keys, long, ys, vs = read_groups(data, by, y, v, missing)
     k = np.diff(long.start)
     found = lines(ys, np.sqrt(vs), 1 / vs, long.start)
     slope, error, df = found["slope"], found["slope_se"], found["df"]
@@ -133,7 +133,7 @@ def trim_and_fill_many(
         raise InputError(
             f"trim_and_fill_many: method={method!r} is not one that studies are trimmed by; use REML, DL or another."
         )
-    keys, long, ys, vs = _read(data, by, y, v, missing)
+    keys, long, ys, vs = read_groups(data, by, y, v, missing)
     start = long.start
     k = np.diff(start)
     sign = None if side is None else np.full(len(k), 1.0 if side == "left" else -1.0)
@@ -146,7 +146,7 @@ def trim_and_fill_many(
     filled = np.repeat(ends[:-1] + k - t.start[:-1], many) + np.arange(len(t.y))
     full_y, full_v = np.empty(ends[-1]), np.empty(ends[-1])
     full_y[place], full_v[place], full_y[filled], full_v[filled] = ys, vs, t.y, t.v
-    before, after = (_fits(a, b, s, asked.method) for a, b, s in ((ys, vs, start), (full_y, full_v, ends)))
+    before, after = (fits_of(a, b, s, asked.method) for a, b, s in ((ys, vs, start), (full_y, full_v, ends)))
     model = "common" if asked.method == "common" else "random"
     values = fit_columns(after, k + many, model, asked.test, asked.level)
     table: dict[str, Any] = {
@@ -168,7 +168,7 @@ def trim_and_fill_many(
     return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)
 
 
-def _read(
+def read_groups(
     data: Any, by: str | Sequence[str], y: str, v: str, missing: Any
 ) -> tuple[list[Any], LongTable, np.ndarray, np.ndarray]:
     """The groups of a long table, with the studies of each beside each other."""
@@ -178,7 +178,8 @@ def _read(
     return (keys, long, ys, vs) if long.order is None else (keys, long, ys[long.order], vs[long.order])
 
 
-def _fits(y: np.ndarray, v: np.ndarray, start: np.ndarray, method: str | float) -> np.ndarray:
+def fits_of(y: np.ndarray, v: np.ndarray, start: np.ndarray, method: str | float) -> np.ndarray:
+    """Pools of the groups, as `fit_ragged` has them; NaN where one did not settle."""
     try:
         return fit_ragged(y, v, None, start, method)
     except ConvergenceError as error:  # of some; they are NaN

@@ -21,7 +21,9 @@ FAMILIES = {
     "logistic": LOGISTIC, "power": POWER,
 }  # fmt: skip
 _NONE = np.empty((0, 0))
-_FAR = 20.0  # spans of the data: a mean, or an SD, so far away is a likelihood that rises without end
+FAR = 20.0  # spans of the data: a mean, or an SD, so far away is a likelihood that rises without end
+HIGHEST_LOG = 60.0  # log of a weight that is infinite for every purpose
+LEAST_TAU2 = 0.02  # where a search for heterogeneity begins, as a share of a typical variance
 _LARGE = math.log1p(1e10)  # delta from which on it is infinite for every purpose
 _STEEP = math.log1p(60.0)  # the largest power of p, where the weight is all but a step
 _SPIKE = 1e4  # parameters of a beta function that is all but a spike
@@ -112,7 +114,7 @@ def prepared(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, 
     if isinstance(model, Steps):
         own, q, reference, base, column = _weights(model)
         shapes: list[Start] = [((0.0,) * q, size, shift) for size in range(3) for shift in (0, 1)]
-        low, high = np.full(q, -60.0), np.full(q, 60.0)
+        low, high = np.full(q, -HIGHEST_LOG), np.full(q, HIGHEST_LOG)
         empty |= {
             "bounds": np.ascontiguousarray(model.bounds / unit), "which": np.asarray(model.which, dtype=np.int64), "base": base,
             "column": column, "own": own,
@@ -132,7 +134,7 @@ def prepared(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, 
         problem = problem._replace(edge=False)
     span = float(np.ptp(ys)) + math.sqrt(float(vs.max()))
     bounds = np.concatenate([np.full(p, -np.inf), [0.0], low]), np.concatenate([np.full(p + 1, np.inf), high])
-    far = _FAR * max(span, float(np.abs(beta).max()))
+    far = FAR * max(span, float(np.abs(beta).max()))
     state = State(problem, unit, *bounds, held, far, reference)
     return state, _starts(ys, vs, x, beta, tau2, shapes, common)
 
@@ -213,7 +215,7 @@ def _starts(
     """Points to climb from: coefficients as they are and moved, with several sizes of heterogeneity."""
     one = np.linalg.lstsq(x, np.ones(len(y)), rcond=None)[0]
     spread = math.sqrt(tau2 + float(np.median(v)))
-    sizes = [0.0] * 3 if common else [0.0, max(tau2, 0.02), 3 * max(tau2, 0.1)]
+    sizes = [0.0] * 3 if common else [0.0, max(tau2, LEAST_TAU2), 3 * max(tau2, 5 * LEAST_TAU2)]
     return np.array([[*(beta - shift * spread * one), sizes[size], *shape] for shape, size, shift in shapes])
 
 
