@@ -19,7 +19,7 @@ IN_ORDER = """
     to add drop00 add_to_estimate vtype correct pool_add model cuts two_sided delta heterogeneity nAGQ baseline coding
     study_effects correlation curve at order tau mu beta class_sd baseline_prior baseline_sd between_trials between_arms
     memory lasting curve_sd tau_scales mu_sds family mu_mean method tau2 common_tau2 kind instrument score sds sd_prior test
-    df level interval omnibus weights target truncation null p_effect p_heterogeneity question missing prediction
+    df level interval omnibus weights target beyond truncation null p_effect p_heterogeneity question missing prediction
     tau2_interval tau2_limits studies on reestimate check components note exact runs draws tune chains thin seed parameters
     backend jobs done
 """

@@ -102,6 +102,8 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.p_uniform_star": lambda: vf.appraisal.p_uniform_star(pool(), favoured="higher"),
     "appraisal.worst_case": lambda: vf.appraisal.worst_case(pool(), favoured="higher"),
     "appraisal.fail_safe": lambda: vf.appraisal.fail_safe(pool()),
+    "appraisal.heteroscedasticity": lambda: vf.appraisal.heteroscedasticity(pool(), draws=50),
+    "appraisal.setting_shares": lambda: vf.appraisal.setting_shares(pool(), beyond=0.8),
     "appraisal.excess_significance": lambda: vf.appraisal.excess_significance(pool()),
     "bayes.power_scaling": lambda: vf.bayes.power_scaling(posterior()),
     "bayes.leave_one_out": lambda: vf.bayes.leave_one_out(posterior()),

@@ -23,9 +23,11 @@ from .regressions import egger as egger
 from .regressions import thompson as thompson
 from .selection import selection_model as selection_model
 from .selection_many import selection_model_many as selection_model_many
+from .shares import setting_shares as setting_shares
 from .significance import excess_significance as excess_significance
 from .small_study import small_study_test as small_study_test
 from .trimming import trim_and_fill as trim_and_fill
+from .unequal import heteroscedasticity as heteroscedasticity
 
 __all__ = [
     "begg",
@@ -40,6 +42,7 @@ __all__ = [
     "fail_safe",
     "harbord",
     "henmi_copas",
+    "heteroscedasticity",
     "leave_one_out",
     "limit_meta_analysis",
     "macaskill",
@@ -51,6 +54,7 @@ __all__ = [
     "pustejovsky_rodgers",
     "selection_model",
     "selection_model_many",
+    "setting_shares",
     "small_study_test",
     "thompson",
     "trim_and_fill",

@@ -97,8 +97,8 @@ def trim_and_fill(
         )
     of = tuple(s.labels[i] for i in t.of.tolist())
     means = taken.test(test, "Wald" if kind == "common" else "HKSJ")
-    given = (kind, None) if isinstance(kind, str) else ("REML", kind)
-    choices = check_choices("common" if kind == "common" else "random", *given, means, taken.level)
+    tau2 = None if isinstance(kind, str) else kind
+    choices = check_choices("common" if kind == "common" else "random", kind, tau2, means, taken.level)
     before = after = pool(replace(s, notes=()), choices, None)
     if lacking:
         names = (*s.labels, *(f"imputed, across from {name}" for name in of))

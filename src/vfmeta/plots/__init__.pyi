@@ -14,3 +14,4 @@ from ._priors import prior_densities as prior_densities
 from ._ranks import ranks as ranks
 from ._save import save as save
 from ._selection import selection_function as selection_function
+from ._settings import settings as settings

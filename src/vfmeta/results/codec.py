@@ -59,6 +59,8 @@ _HOMES = {
     "WorstCase": "results.adjusted",
     "FailSafe": "results.file_drawer",
     "ExcessSignificance": "results.significance",
+    "Heteroscedasticity": "results.settings",
+    "SettingShares": "results.settings",
     "Directions": "results.no_effects",
     "CombinedPValues": "results.no_effects",
     "EffectRange": "results.no_effects",
