@@ -8,7 +8,7 @@ import pytest
 from tests.test_dependent_effects import dense_log_likelihood
 
 import vfmeta as vf
-from vfmeta.kernels import dependent
+from vfmeta.kernels import dependent, stacks
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 
@@ -67,7 +67,7 @@ def test_compiled_sums_over_small_blocks_are_products_of_matrices(random, struct
     given = {"y": frame.y, "V": V, "data": frame, "random": random, "structure": structure, "formula": "~ x"}
     problem = vf.multivariate(**given, method=method).problem
     curves = problem.curves(np.concatenate([t.structure.start(0.3, 0.2) for t in problem.terms]))
-    assert isinstance(problem.blocks, dependent.Flat)
+    assert isinstance(problem.blocks, stacks.Flat)
     fit, *some = dependent.derivatives(problem.blocks, curves, method == "REML")
     whole, *others = dependent.derivatives(problem.stacks, curves, method == "REML")
     for a, b in zip((fit.beta, fit.cov, *some), (whole.beta, whole.cov, *others), strict=True):
@@ -77,7 +77,7 @@ def test_compiled_sums_over_small_blocks_are_products_of_matrices(random, struct
 
 def test_a_matrix_that_is_not_positive_definite_is_refused_by_either_sum():
     problem = vf.multivariate(y=[0.1, 0.4, 0.2], v=[0.1] * 3, data={"g": [1, 1, 2]}, random="1 | g").problem
-    curve = dependent.Curve(np.array([-1e3]), np.ones((1, 1)), np.zeros((1, 1, 1)))
+    curve = stacks.Curve(np.array([-1e3]), np.ones((1, 1)), np.zeros((1, 1, 1)))
     for data in (problem.blocks, problem.stacks):
         with pytest.raises(np.linalg.LinAlgError):
             dependent.gls(data, [curve])

@@ -16,7 +16,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
 from vfmeta.effects.columns import Rows, aligned, as_frame, look_up
 from vfmeta.effects.formulas.checks import faults
-from vfmeta.effects.reading import is_table
+from vfmeta.effects.given import is_table
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from vfmeta.core.messages import InputError
 
 def read_matrix(V: Any, k: int, labels: Sequence[str], problems: list[str], named: bool = True) -> Any:
     """A covariance matrix, dense or sparse, as sparse (k, k); a missing entry stays as NaN, what is wrong is a problem."""
-    from vfmeta.kernels.dependent import sparse  # here and below: effects of different patients do not need it
+    from vfmeta.kernels.stacks import sparse  # here and below: effects of different patients do not need it
 
     if hasattr(V, "index") and hasattr(V, "columns"):
         V = _by_name(V, labels, named)
@@ -73,7 +73,7 @@ def positive_definite(V: Any, labels: Sequence[str], numbers: np.ndarray) -> Non
     """Check V block by block; the error names the rows of every block that is not positive definite."""
     if V.ndim == 1:
         return
-    from vfmeta.kernels.dependent import stack_blocks
+    from vfmeta.kernels.stacks import stack_blocks
 
     k = V.shape[0]
     problems = []

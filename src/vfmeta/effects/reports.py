@@ -15,7 +15,7 @@ from vfmeta.core.params import ReportKind, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.effects.columns import Rows, aligned, as_frame, look_up
-from vfmeta.effects.reading import is_table
+from vfmeta.effects.given import is_table
 
 COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction", "instrument", "score")
 _NO_SE = "give it, or (for a mean difference) the sizes of both arms, n1 and n2, from which the SD of the instrument makes one"

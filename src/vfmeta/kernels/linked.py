@@ -15,17 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.kernels.dependent import (
-    Basis,
-    Curve,
-    Fit,
-    Stack,
-    collect,
-    components,
-    inverse_blocks,
-    spread,
-    stack_blocks,
-)
+from vfmeta.kernels.dependent import Fit, inverse_blocks
+from vfmeta.kernels.stacks import Basis, Curve, Stack, collect, components, spread, stack_blocks
 
 _SMALL = 1e6  # operations that are not worth the search for a cheaper way
 

@@ -15,7 +15,8 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.reading import Studies, is_table, read
+from vfmeta.effects.given import is_table
+from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, Normal, TauPrior, default_tau
 
 if TYPE_CHECKING:

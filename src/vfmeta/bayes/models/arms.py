@@ -14,7 +14,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.effects.columns import aligned, as_frame, look_up
 from vfmeta.effects.counts import check_values, read_counts
-from vfmeta.effects.reading import is_table
+from vfmeta.effects.given import is_table
 from vfmeta.text.notes import left_out_text
 
 

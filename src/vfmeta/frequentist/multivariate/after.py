@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.kernels.dependent import known_blocks
+from vfmeta.kernels.stacks import known_blocks
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import quantile
 

@@ -12,7 +12,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import Likelihood, Missing, Robust
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
-from vfmeta.effects.reading import given, is_table
+from vfmeta.effects.given import given, is_table
 from vfmeta.frequentist.multivariate.model import multivariate
 from vfmeta.frequentist.multivariate.robust import RobustResult, robust
 from vfmeta.frequentist.multivariate.sampling import constant_correlation

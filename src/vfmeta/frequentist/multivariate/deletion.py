@@ -11,7 +11,7 @@ from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.frequentist.multivariate import after
 from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.robust import members
-from vfmeta.kernels.dependent import dense
+from vfmeta.kernels.stacks import dense
 from vfmeta.results.wald import quantile, two_sided
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from vfmeta.core.params import Likelihood, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.design import Design
 from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
-from vfmeta.kernels.dependent import dense, diagonal, known_blocks, marginal_blocks, stack_blocks
+from vfmeta.kernels.stacks import dense, diagonal, known_blocks, marginal_blocks, stack_blocks
 from vfmeta.results.codec import array
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.frames import scaled

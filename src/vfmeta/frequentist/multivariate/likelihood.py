@@ -15,21 +15,10 @@ from vfmeta.frequentist.multivariate.fixed import Given, free_parameters
 from vfmeta.frequentist.multivariate.structures import CAR_END
 from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.kernels import linked
-from vfmeta.kernels.dependent import (
-    Basis,
-    Curve,
-    Fit,
-    Flat,
-    Stack,
-    derivatives,
-    diagonal,
-    flatten,
-    gls,
-    marginal_blocks,
-    stack_blocks,
-)
+from vfmeta.kernels.dependent import Fit, derivatives, gls
 from vfmeta.kernels.newton import maximise
 from vfmeta.kernels.roots import ConvergenceError
+from vfmeta.kernels.stacks import Basis, Curve, Flat, Stack, diagonal, flatten, marginal_blocks, stack_blocks
 
 
 @dataclass(frozen=True)

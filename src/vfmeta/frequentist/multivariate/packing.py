@@ -10,7 +10,7 @@ from vfmeta.effects.design import Design
 from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.structures import Structure
 from vfmeta.frequentist.multivariate.terms import Term
-from vfmeta.kernels.dependent import Basis
+from vfmeta.kernels.stacks import Basis
 from vfmeta.results.codec import array, plain
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
 from vfmeta.effects import design as designs
 from vfmeta.effects.columns import Rows as AllRows
-from vfmeta.effects.reading import Given, given, is_table
-from vfmeta.kernels.dependent import diagonal, sparse
+from vfmeta.effects.given import Given, given, is_table
+from vfmeta.kernels.stacks import diagonal, sparse
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.effects import cells
 from vfmeta.effects.columns import aligned, as_frame, look_up
 from vfmeta.effects.covariance import positive_definite
-from vfmeta.kernels.dependent import sparse
+from vfmeta.kernels.stacks import sparse
 
 
 def sampling_covariance(

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vfmeta.kernels.dependent import Curve
+from vfmeta.kernels.stacks import Curve
 
 STRUCTURES = ("CS", "HCS", "UN", "DIAG", "ID", "AR", "HAR", "CAR", "GEN", "GDIAG")
 CAR_END = 6.5  # where exp(-w^2) is nothing beside one

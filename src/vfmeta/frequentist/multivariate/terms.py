@@ -12,7 +12,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import CovarianceStructure, choice
 from vfmeta.frequentist.multivariate.structures import Structure
-from vfmeta.kernels.dependent import Basis
+from vfmeta.kernels.stacks import Basis
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """Sums over many small blocks of dependent effects: what `vfmeta.kernels.dependent` adds up, without a call for each product.
 
-The blocks of a `vfmeta.kernels.dependent.Flat` stand one after the other, ``sizes`` (B,) effects each: ``y`` (k,), ``X``
+The blocks of a `vfmeta.kernels.stacks.Flat` stand one after the other, ``sizes`` (B,) effects each: ``y`` (k,), ``X``
 (k, p), and the n x n numbers of each block in ``V`` (sum of n n,) and in each row of ``table`` (C, sum of n n). M is V plus
 ``values`` (C,) times the rows of the table. Arrays that end in an underscore are scratch or added to.
 """
