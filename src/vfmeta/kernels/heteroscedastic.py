@@ -29,5 +29,15 @@ def score(y: np.ndarray, v: np.ndarray, tau2: np.ndarray, restricted: bool) -> n
         own = a - a**2 / total[rows]
         p[:, range(k), range(k)] = own
         s = (pull[rows] ** 2 - own) / 2
-        out[rows] = np.einsum("ni,nij,nj->n", s, np.linalg.pinv(p**2 / 2, rcond=1e-12, hermitian=True), s)
+        out[rows] = (s * _solved(p**2 / 2, s)).sum(axis=1)
     return out
+
+
+def _solved(information: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Information^-1 s; of three studies it is singular, and the least solution is taken."""
+    if s.shape[1] > 3:
+        try:
+            return np.linalg.solve(information, s[:, :, None])[:, :, 0]
+        except np.linalg.LinAlgError:
+            pass
+    return np.einsum("nij,nj->ni", np.linalg.pinv(information, rcond=1e-12, hermitian=True), s)

@@ -163,4 +163,4 @@ def profile_limits(model: Conditional, mu: float, top: float, drop: float) -> tu
 
 
 def _between(root: Callable[..., float], f: Callable[[float], float], a: float, b: float) -> float:
-    return root(f, min(a, b), max(a, b), xtol=1e-13, rtol=1e-13)
+    return root(f, min(a, b), max(a, b), xtol=1e-15 * max(abs(a), abs(b)), rtol=1e-13)
