@@ -210,6 +210,15 @@ def test_fail_safe_numbers_do_what_their_definitions_say() -> None:
     assert w @ y / math.sqrt(w.sum() + added) == pytest.approx(norm.ppf(0.975), rel=1e-10)
     assert (y / SE).sum() / math.sqrt(K + n["Rosenthal"]) == pytest.approx(norm.ppf(0.95), rel=1e-10)
     assert y.sum() / (K + n["Orwin, plain"]) == pytest.approx(0.05, rel=1e-10)
+    pool = vf.random_effects(y=y, v=SE**2, test="Wald")
+    assert pool.tau2 is not None
+    m = n["General"]
+    square = ((K + m - 2) * pool.tau2 + K * m / (K + m) * pool.estimate**2) / (K + m - 1)
+    w = 1 / (SE**2 + square)
+    z = w @ y / math.sqrt(w.sum() + m / (K / (SE**-2.0).sum() + square))
+    assert z == pytest.approx(norm.ppf(0.975), rel=1e-10)
+    common = A.fail_safe(vf.common_effect(y=y, v=SE**2)).numbers
+    assert common["General"] == pytest.approx(common["Rosenberg"], rel=1e-10)
     assert str(found).startswith("Fail-safe numbers do not tell whether a result is safe")
 
 

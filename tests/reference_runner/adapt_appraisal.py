@@ -9,7 +9,6 @@ import numpy as np
 from scipy.stats import norm
 from tests.reference_runner.adapt_meta_regression import moderators
 from tests.reference_runner.adapt_rma_uni import fit
-from tests.reference_runner.common import NotOffered
 
 import vfmeta as vf
 
@@ -59,12 +58,13 @@ def _trimfill(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fsn(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
-    if o["type"] == "General":
-        raise NotOffered("fsn: General")
     found = A.fail_safe(pool, level=0.95)
     table = found.to_frame().set_index("term")["studies"]
     name = {"Orwin": "Orwin, weighted"}.get(o["type"], o["type"])
-    got = {"fsnum": table[name]}
+    got: dict[str, Any] = {"fsnum": float(table[name])}
+    if o["type"] == "General":
+        plain = vf.random_effects(y=pool.y, v=pool.v, test="Wald")
+        return got | {"est": plain.estimate, "tau2": plain.tau2, "pval": plain.p_value}
     if o["type"] == "Orwin":
         return got | {"est": found.estimate, "target": found.estimate / 2}
     if o["type"] == "Rosenberg":

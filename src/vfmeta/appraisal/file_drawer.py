@@ -11,7 +11,7 @@ from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing, is_finite
 from vfmeta.core.question import Question
-from vfmeta.kernels.estimators import fit_ragged
+from vfmeta.kernels.estimators import fit_ragged, outside
 from vfmeta.results.file_drawer import FailSafe
 
 
@@ -28,7 +28,7 @@ def fail_safe(
     question: Question | None = None,
     missing: Missing = "raise",
 ) -> FailSafe:
-    """Fail-safe numbers of Rosenthal, Orwin and Rosenberg, which should not be used to say that a result is safe.
+    """Fail-safe numbers of Rosenthal, Orwin, Rosenberg and of any pool, which should not be used to say that a result is safe.
 
     Parameters
     ----------
@@ -49,8 +49,9 @@ def fail_safe(
     Rosenthal 1979, Psychol Bull 86:638-641: studies with z = 0 that bring Stouffer's z to one-sided significance at 0.05. Orwin
     1983, J Educ Stat 8:157-159: studies of no effect that bring the plain or weighted mean to the target. Rosenberg 2005,
     Evolution 59:464-468: studies of no effect and mean weight that bring the common-effect pool to two-sided significance.
-    All take unpublished studies to show no effect on average, where selection would leave out those of the other side, and none
-    of them minds heterogeneity; the Cochrane Handbook advises against them.
+    General: the same of the pool by the fit's method (or REML), tau2 from the mean squares within and between both groups of
+    studies. All take unpublished studies to show no effect on average, where selection would leave out those of the other side,
+    and none but General minds heterogeneity; the Cochrane Handbook advises against them.
 
     Examples
     --------
@@ -77,9 +78,38 @@ def fail_safe(
         aim = abs(mean) / 2 if target is None else target
         numbers[name] = max(k * (abs(mean) - aim) / aim, 0.0) if aim else math.nan
     numbers["Rosenberg"] = max(k / float(w.sum()) * ((float(w @ y0) / two) ** 2 - float(w.sum())), 0.0)
+    kind = taken.method(None)
+    if not outside(kind) and k > 1:
+        numbers["General"] = _general(y0, s.v, kind, two)
     return FailSafe(
         question=s.question, level=taken.level, labels=s.labels, y=s.y, v=s.v, numbers=numbers,
         estimate=float(fit_ragged(s.y, s.v, None, np.array([0, k]), "common")[0, 2]),
         target=math.nan if target is None else float(target), warnings=s.notes, call=taken.record("fail_safe", target=target),
         origin=s.origin,
     )  # fmt: skip
+
+
+def _general(y: np.ndarray, v: np.ndarray, kind: str | float, z: float) -> float:
+    """As Rosenberg's, with the heterogeneity of both groups of studies together: mean squares within and between them."""
+    from scipy.optimize import brentq
+
+    k = len(y)
+    tau2, mean = (float(x) for x in fit_ragged(y, v, None, np.array([0, k]), kind)[0, [0, 2]])
+    typical = 1 / float((1 / v).mean())
+
+    def off(n: float) -> float:
+        spread = 0.0
+        if kind != "common":
+            within, between = (k - 1 + max(n - 1, 0)) * tau2, k * n / (k + n) * mean**2
+            spread = (within + between) / (k + n - 1)
+        w = 1 / (v + spread)
+        return abs(float(w @ y)) / math.sqrt(float(w.sum()) + n / (typical + spread)) - z
+
+    if off(0.0) <= 0:
+        return 0.0
+    high = float(k)
+    while off(high) > 0:
+        if high > 1e12:
+            return math.inf
+        high *= 2
+    return float(brentq(off, 0.0, high, xtol=1e-12, rtol=1e-14))
