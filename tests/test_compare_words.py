@@ -151,6 +151,21 @@ def test_arms_the_other_way_round(spoken: World) -> None:
     assert (report.arms, report.n, report.direction) == (("drug", "placebo"), (30.0, 20.0), -1.0)
 
 
+def test_arms_of_one_trial_that_say_different_things_are_no_report(spoken: World) -> None:
+    """Two doses against one placebo, of one size: which of them is taken would be chosen by its words. Alike, one stands."""
+    spoken.study("c", "drug", "low=drug", "placebo")
+    said(spoken, "c", "significant", "experimental")
+    own = {**BARE, "report_kind": "not_significant", "favours": "neither", "selective": "no"}
+    other = spoken.contrast("c", "low", "placebo", "", **own)
+    words = asked(spoken).words
+    assert words is not None
+    assert "say different things" in {x.study_id: x.reason for x in words.left_out}["c"]
+    spoken.set(other, report_kind="significant", favours="experimental")
+    alike = asked(spoken).words
+    assert alike is not None
+    assert len(alike.named("c")) == 1
+
+
 def test_one_report_a_cohort(spoken: World) -> None:
     spoken.study("c", "drug", "placebo", cohort="a")
     said(spoken, "c", "direction", "experimental")
