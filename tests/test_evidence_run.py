@@ -135,7 +135,7 @@ def test_pymc_agrees_with_the_exact_posterior(toy_build: Any) -> None:
 
 def test_no_trial_says_so_and_lists_what_exists(toy_build: Any) -> None:
     record = toy_build.records["cement/pain_24m"]
-    assert record.data["results"] == dict.fromkeys(("frequentist", "posterior", "sampled", "second", "checks"))
+    assert record.data["results"] == dict.fromkeys(("frequentist", "posterior", "sampled", "second", "checks", "scattered"))
     assert record.data["answer"].startswith("Not enough to pool")
     assert {x["label"] for x in record.data["left_out"]} == {ew.LABELS[s] for at in ew.PAIN.values() for s in at}
     assert all("12 months" in x["reason"] for x in record.data["left_out"] if x["label"] == "Dixon 2007")

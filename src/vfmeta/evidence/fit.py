@@ -19,7 +19,7 @@ from vfmeta.effects.table import EffectTable
 if TYPE_CHECKING:
     from vfmeta.results.fit import FrequentistResult
 
-_ESTIMATION = ("method", "test", "model", "tau_prior", "mu_prior")
+_ESTIMATION = ("method", "test", "model", "tau_prior", "mu_prior", "scattered")
 
 
 def inputs_of(table: EffectTable, choices: dict[str, Any], *, sample: bool, name: str) -> str:
@@ -48,21 +48,23 @@ def answers(inputs: str, code: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``frequentist`` and ``posterior``, each a result's ``to_dict()`` or None, and ``checks`` of the posterior (see
-        `_checks`) or None.
+        ``frequentist`` and ``posterior``, each a result's ``to_dict()`` or None, ``checks`` of the posterior (see `_checks`) or
+        None, and ``scattered`` (see `_scattered`) or None.
     """
     table, estimation, _ = _read(inputs)
-    out: dict[str, Any] = dict.fromkeys(("frequentist", "posterior", "checks"))
+    out: dict[str, Any] = dict.fromkeys(("frequentist", "posterior", "checks", "scattered"))
     if not len(table):
         return out
     with warnings.catch_warnings():  # every warning stands in the result and on the page
         warnings.simplefilter("ignore", VfmetaWarning)
-        out["frequentist"] = pool(table, estimation).to_dict()
+        pooled = pool(table, estimation)
+        out["frequentist"] = pooled.to_dict()
         if _is_bayesian(table, estimation):
             tau, mu = _priors(table, estimation)
             exact = _exact(table, tau, mu)
             out["posterior"] = exact.to_dict()
             out["checks"] = _checks(exact)
+            out["scattered"] = _scattered(pooled, exact, estimation.get("scattered"))
     return out
 
 
@@ -128,6 +130,17 @@ def _sampled(table: EffectTable, tau: Any, mu: Any, seed: int, exact: Any) -> di
         "agreement": float(bayesian.agreement(exact, sampled)),
         "seed": seed,
     }
+
+
+def _scattered(pooled: FrequentistResult, exact: Any, rule: dict[str, float] | None) -> dict[str, Any] | None:
+    """The pool with heavy tails between the trials, and without each trial, where the plan's rule finds that they disagree."""
+    if rule is None or pooled.k < rule["k"] or pooled.i2 is None or pooled.i2 <= rule["i2"]:
+        return None
+    from vfmeta.appraisal.influence import leave_one_out
+    from vfmeta.bayes.heavy_tails import heavy_tails
+
+    without = leave_one_out(exact)[["study", "estimate", "ci_low", "ci_high"]]
+    return {"heavy_tails": asdict(heavy_tails(exact, rule["df"])), "without": without.to_dict("records")}
 
 
 def _checks(exact: Any) -> dict[str, Any]:

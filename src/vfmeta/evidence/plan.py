@@ -19,7 +19,6 @@ from vfmeta.core.params import (
     MissingSize,
     MultiArm,
     PrintedAs,
-    Reporting,
     SingleZero,
     TableMeasure,
     Test,
@@ -98,6 +97,18 @@ def _forgiven(name: str, value: str, option: Any) -> str:
         return value
 
 
+class Scattered(_Strict):
+    """From where on trials are said to disagree: an I2 above ``i2`` (per cent) of ``k`` trials or more.
+
+    Such a pool is shown with its prediction interval, with a t of ``df`` degrees of freedom between the trials, and without
+    each trial in turn; no trial leaves it for its result.
+    """
+
+    i2: float = Field(default=75.0, gt=0, lt=100)
+    k: int = Field(default=5, ge=3)
+    df: float = Field(default=4.0, gt=2)
+
+
 class Choices(_Strict):
     """What an analysis asks of the tables and of the models; a sensitivity analysis restates only what it changes."""
 
@@ -122,9 +133,6 @@ class Choices(_Strict):
     drop_flags: tuple[str, ...] | None = None
     exclude_studies: tuple[str, ...] | None = None
     exclude_rows: tuple[str, ...] | None = None
-    reports: Reporting | None = None
-    selective: bool | None = None
-    equal_arms: bool | None = None
     method: Method | None = None
     test: Test | None = None
     model: Heterogeneity | None = None
@@ -214,6 +222,7 @@ class Plan(_Strict):
     exclude: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
     note: str = ""
+    scattered: Scattered = Scattered()
     analysis: tuple[Analysis, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -131,6 +131,16 @@ def said(record: Record) -> list[str]:
     return out + thresholds(record)
 
 
+def carried(record: Record, estimate: float, interval: Pair | None = None) -> str:
+    """An effect in standard deviations as points of the record's scale; empty where nothing carries it."""
+    found = record.data.get("points")
+    if not found:
+        return ""
+    if interval is None:
+        return f"{estimate * found['sd']:.2f} points".replace("-", tx.MINUS)
+    return _span(estimate, interval, found["sd"])
+
+
 def thresholds(record: Record) -> list[str]:
     """Probabilities of a benefit beyond 0.5, 1, 1.5 and 2 points of 0-10; none for other scales or without a direction."""
     post, q, found = record.posterior, record.question, record.data.get("points")

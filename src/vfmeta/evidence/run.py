@@ -14,7 +14,7 @@ from vfmeta.core.files import write
 from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
-from vfmeta.evidence import fit, points, reported, without_effects
+from vfmeta.evidence import fit, points, without_effects
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.folder import keep_only, tidy
 from vfmeta.evidence.plan import Analysis, Plan
@@ -31,7 +31,7 @@ _MODELS = (
 _SECOND = (*_MODELS, "appraisal/second_engine.py")
 _LIBRARIES = ("numpy", "scipy")
 _ENGINES = (*_LIBRARIES, "statsmodels", "pymc", "pytensor", "nutpie", "arviz")
-_FIT_ONLY = {"method", "test", "model", "tau_prior", "mu_prior"}
+_FIT_ONLY = {"method", "test", "model", "tau_prior", "mu_prior", "scattered"}
 Tick = Callable[[str], None]
 
 
@@ -86,7 +86,6 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
     """Answer every analysis and ask the other engines about it; parameters and errors as in `run`."""
     tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
     codes = digest_of(_MODELS, _LIBRARIES), digest_of(_SECOND, _ENGINES)
-    words_code = digest_of((*_MODELS, "evidence/reported.py"), _LIBRARIES)
     begun, problems = Begun([]), []
     for plan in plans:
         for analysis in plan.analysis:
@@ -100,11 +99,8 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
                     second[variant] = cache.ahead(fit.second_answers, inputs, codes[1])
                 return {**found, "second": None, "sampled": None}
 
-            def worded(inputs: str) -> dict[str, Any]:
-                return cache.get(reported.answers, inputs, words_code)
-
             try:
-                record = _record(plan, analysis, trials, tables, answered, worded)
+                record = _record(plan, analysis, trials, tables, answered)
             except InputError as error:  # priors with which these trials have no posterior
                 problems += error.problems
                 continue
@@ -146,7 +142,7 @@ def _placed(error: InputError, plan: Plan, analysis: Analysis, variant: str) -> 
 
 def choices_of(plan: Plan, analysis: Analysis, variant: str = "") -> dict[str, Any]:
     """What a plan states for an analysis, with the changes of a sensitivity analysis on top."""
-    stated: dict[str, Any] = {"design": plan.design}
+    stated: dict[str, Any] = {"design": plan.design, "scattered": plan.scattered.model_dump()}
     if plan.background is not None:
         stated["background"] = plan.background
     if plan.exclude:
@@ -203,14 +199,7 @@ def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[st
     return list(cases.values()), dict(pools.values())
 
 
-def _record(
-    plan: Plan,
-    analysis: Analysis,
-    trials: Trials,
-    tables: Tables,
-    answered: Answered,
-    worded: Callable[[str], dict[str, Any]],
-) -> Record:
+def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answered: Answered) -> Record:
     main = tables[plan.id, analysis.id, ""]
     name = f"{plan.id}/{analysis.id}"
     choices = choices_of(plan, analysis)
@@ -230,7 +219,6 @@ def _record(
         "analysis": {k: v for k, v in analysis.model_dump(exclude_none=True).items() if k != "sensitivity"},
         **part(main, choices, name, ""),
         "without_effects": None,
-        "words": reported.part(main, choices, trials.source, worded),
         "sensitivity": [],
     }
     if analysis is without_effects.lead_of(plan):
@@ -238,8 +226,6 @@ def _record(
         data["without_effects"] = without_effects.synthesis(
             plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis}
         )
-    if data["words"]:
-        data["words"]["variants"] = _variants(plan, analysis, trials, tables, worded)
     main_inputs = fit.inputs_of(main, choices, sample=False, name=name)
     for s in analysis.sensitivity:
         table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
@@ -252,21 +238,6 @@ def _record(
     record.data["answer"] = " ".join(x for x in (answer(record), points.short(record)) if x)
     record.data["why"] = why(record)
     return record
-
-
-def _variants(
-    plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, worded: Callable[[str], dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Sensitivity analyses in which other trials are heard, or other figures stand beside what they say."""
-    seen = {reported.inputs_of(tables[plan.id, analysis.id, ""], choices_of(plan, analysis))}
-    out = []
-    for s in analysis.sensitivity:
-        table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
-        inputs = reported.inputs_of(table, stated)
-        if inputs not in seen:
-            seen.add(inputs)
-            out.append({"id": s.id, "title": s.title, "words": reported.part(table, stated, trials.source, worded)})
-    return out
 
 
 def _part(

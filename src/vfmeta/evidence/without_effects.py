@@ -91,7 +91,11 @@ def synthesis(plan: Plan, trials: Trials, tables: dict[str, EffectTable], choice
     year = trials.study["year"].fillna(9999)
     every = sorted((p for group in found.values() for p in group), key=lambda p: (int(year[p.study_id]), p.label))
     speaking = {p.study_id: p for p in every}
-    rows = [_row(a, names[a.outcome], p) for a in asked for p in found.get(a.id, [])]
+    rows = [
+        _row(a, names[a.outcome], p) | {"said": said_of(trials, p.study_id, a.outcome)}
+        for a in asked
+        for p in found.get(a.id, [])
+    ]
     silent_ids = [s for s in known if s not in speaking]
     directed = any(r["direction"] is not None for r in rows)
     return {

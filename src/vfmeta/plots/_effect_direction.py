@@ -48,7 +48,7 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
     """
     _checked(found, "effect_direction")
     trials = list(dict.fromkeys(found.labels))
-    left = max(3.0, 0.4 + 0.072 * max(map(len, trials), default=0))  # inches that the names take
+    left = max(2.2, 0.4 + 0.072 * max(map(len, trials), default=0))  # inches that the names take
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt

@@ -124,13 +124,13 @@ def _log_density(value: Any, mean: Any, sd: Any, nu: Any, v: Any) -> Any:
     """Log density of effects: normal with a t between the studies, elementwise."""
     import pytensor.tensor as pt
 
-    logw, u = _mixing(pt, nu[..., None])
+    logw, u = mixing(pt, nu[..., None])
     total = v[..., None] + sd[..., None] ** 2 * pt.exp(-u)
     parts = logw - 0.5 * (value - mean)[..., None] ** 2 / total - 0.5 * pt.log(2 * np.pi * total)
     return pt.logsumexp(parts, axis=-1)
 
 
-def _mixing(xp: Any, nu: Any) -> tuple[Any, Any]:
+def mixing(xp: Any, nu: Any) -> tuple[Any, Any]:
     """Log weights of the nodes, which sum to one, and log lambda; ``nu`` has a last axis of one; ``xp`` numpy or PyTensor."""
     a = nu / 2
     step = 1 / xp.sqrt(1 + a)
@@ -152,7 +152,7 @@ def _draw(mean: np.ndarray, sd: np.ndarray, nu: np.ndarray, v: np.ndarray, rng: 
 def _study_effects(draws: Draws, data: Mapping[str, np.ndarray], nu: np.ndarray, rng: np.random.Generator) -> Draws:
     """Study effects, the next trial, and what each study weighs, given mu, tau and df; study by study to spare memory."""
     mean, sd = draws["mu"], draws["tau"]
-    logw, u = _mixing(np, nu[:, None])
+    logw, u = mixing(np, nu[:, None])
     each: dict[str, list[np.ndarray]] = {"theta": [], "weight": [], "relative_precision": []}
     row = np.arange(len(mean))
     for y, v in zip(data["y"], data["v"], strict=True):
