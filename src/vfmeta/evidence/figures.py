@@ -33,8 +33,8 @@ def draw_all(
     Returns
     -------
     dict
-        Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text and ``kind`` ("forest", "directions" or
-        "p_values").
+        Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text and ``kind``: "forest", "directions",
+        "p_values", or "words" and "mean" of an ``analysis`` with trials that print no figure.
     """
     out = Path(out)
     cache = cache or Cache(out)
@@ -59,6 +59,15 @@ def draw_all(
             tick(name)
         title = f"{record.data['plan']['title']}: {without_effects.TITLES[kind]}"
         made[record.plan].append({"name": name, "title": title, "alt": _write(out, name, image), "kind": kind})
+    spoken = [(r, kind) for r in records if r.words is not None for kind in ("words", "mean")]
+    inputs = [
+        json.dumps([kind, r.data["words"]["result"]["posterior"]], sort_keys=True, ensure_ascii=False) for r, kind in spoken
+    ]
+    for (r, kind), image in zip(spoken, cache.shared(_drawn_words, [(x, code) for x in inputs]), strict=True):
+        name = f"{r.plan}-{r.id}-{kind}"
+        said = "with trials that print no figure" if kind == "words" else "prior and posterior of the mean"
+        entry = {"name": name, "title": f"{r.title}: {said}", "alt": _write(out, name, image)}
+        made[r.plan].append({**entry, "analysis": r.id, "kind": kind})
     kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map", COURSE}
     keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
     return made
@@ -177,6 +186,21 @@ def _drawn_without(inputs: str, code: str) -> dict[str, str]:
         return _saved(plots.effect_direction(pointing), without_effects.directions_alt(pointing))
     together = CombinedPValues.from_dict(data)
     return _saved(plots.albatross(together), without_effects.p_values_alt(together))
+
+
+def _drawn_words(inputs: str, code: str) -> dict[str, str]:
+    """A pool with trials that print no figure, or the prior of its mean beside the posterior."""
+    from vfmeta import plots
+    from vfmeta.bayes.partial import ReportsResult
+    from vfmeta.text import numbers as tx
+
+    kind, found = json.loads(inputs)
+    result = ReportsResult.from_dict(found)
+    if kind == "words":
+        return _saved(plots.forest(posterior=result), plots.alt_text(posterior=result))
+    shown = tx.effect_text(result.question, result.estimate, result.interval)
+    alt = f"Prior ({result.priors[1]}) and posterior of the mean effect: posterior median {shown}."
+    return _saved(plots.posterior(result, prior=True), alt)
 
 
 def _saved(ax: Any, alt: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from vfmeta.core.params import (
     MissingSize,
     MultiArm,
     PrintedAs,
+    Reporting,
     SingleZero,
     TableMeasure,
     Test,
@@ -133,6 +134,9 @@ class Choices(_Strict):
     drop_flags: tuple[str, ...] | None = None
     exclude_studies: tuple[str, ...] | None = None
     exclude_rows: tuple[str, ...] | None = None
+    reports: Reporting | None = None
+    selective: bool | None = None
+    equal_arms: bool | None = None
     method: Method | None = None
     test: Test | None = None
     model: Heterogeneity | None = None

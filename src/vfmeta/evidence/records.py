@@ -20,9 +20,10 @@ from vfmeta.results.posterior import BayesianResult
 if TYPE_CHECKING:
     from vfmeta.appraisal.second_engine import SecondPool
     from vfmeta.bayes.checks import LeaveOneOut, PredictiveCheck
+    from vfmeta.bayes.partial import ReportsResult
     from vfmeta.bayes.scaling import PowerScaling
 
-RECORD_VERSION = 4
+RECORD_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,14 @@ class Record:
         found = (self.data["results"]["checks"] or {}).get(name)
         return None if found is None or "refused" in found else found
 
+    @cached_property
+    def words(self) -> ReportsResult | None:
+        """The second answer, with trials that print no figure; None where it was not asked for or cannot be given."""
+        from vfmeta.bayes.partial import ReportsResult
+
+        found = (self.data.get("words") or {}).get("result")
+        return ReportsResult.from_dict(found["posterior"]) if found and "refused" not in found else None
+
     @property
     def refused_checks(self) -> list[str]:
         """Why a check could not be made."""
@@ -158,6 +167,8 @@ def _check(record: Record) -> None:
     for part in (record, *record.sensitivity):
         for name in ("question", "frequentist", "posterior", "second", "power_scaling", "leave_one_out", "predictive_check"):
             getattr(part, name)
+        if part.words is not None and not math.isfinite(part.words.estimate):
+            raise ValueError("a figure is no number")
         if not all(math.isfinite(study["estimate"] + study["se"]) for study in part.data["studies"]):
             raise ValueError("a figure is no number")
     if any(not isinstance(x, str) for x in (record.plan, record.id, record.title, record.data["answer"], record.data["why"])):

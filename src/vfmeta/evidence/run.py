@@ -14,7 +14,7 @@ from vfmeta.core.files import write
 from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
-from vfmeta.evidence import fit, points, without_effects
+from vfmeta.evidence import fit, points, reported, without_effects
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.folder import keep_only, tidy
 from vfmeta.evidence.plan import Analysis, Plan
@@ -86,6 +86,7 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
     """Answer every analysis and ask the other engines about it; parameters and errors as in `run`."""
     tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
     codes = digest_of(_MODELS, _LIBRARIES), digest_of(_SECOND, _ENGINES)
+    words_code = digest_of((*_MODELS, "evidence/reported.py"), _LIBRARIES)
     begun, problems = Begun([]), []
     for plan in plans:
         for analysis in plan.analysis:
@@ -99,8 +100,11 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
                     second[variant] = cache.ahead(fit.second_answers, inputs, codes[1])
                 return {**found, "second": None, "sampled": None}
 
+            def worded(inputs: str) -> dict[str, Any]:
+                return cache.get(reported.answers, inputs, words_code)
+
             try:
-                record = _record(plan, analysis, trials, tables, answered)
+                record = _record(plan, analysis, trials, tables, answered, worded)
             except InputError as error:  # priors with which these trials have no posterior
                 problems += error.problems
                 continue
@@ -199,7 +203,14 @@ def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[st
     return list(cases.values()), dict(pools.values())
 
 
-def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answered: Answered) -> Record:
+def _record(
+    plan: Plan,
+    analysis: Analysis,
+    trials: Trials,
+    tables: Tables,
+    answered: Answered,
+    worded: Callable[[str], dict[str, Any]],
+) -> Record:
     main = tables[plan.id, analysis.id, ""]
     name = f"{plan.id}/{analysis.id}"
     choices = choices_of(plan, analysis)
@@ -219,6 +230,7 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answ
         "analysis": {k: v for k, v in analysis.model_dump(exclude_none=True).items() if k != "sensitivity"},
         **part(main, choices, name, ""),
         "without_effects": None,
+        "words": reported.part(main, choices, trials.source, worded),
         "sensitivity": [],
     }
     if analysis is without_effects.lead_of(plan):
@@ -226,6 +238,8 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answ
         data["without_effects"] = without_effects.synthesis(
             plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis}
         )
+    if data["words"]:
+        data["words"]["variants"] = _variants(plan, analysis, trials, tables, worded)
     main_inputs = fit.inputs_of(main, choices, sample=False, name=name)
     for s in analysis.sensitivity:
         table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
@@ -238,6 +252,21 @@ def _record(plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, answ
     record.data["answer"] = " ".join(x for x in (answer(record), points.short(record)) if x)
     record.data["why"] = why(record)
     return record
+
+
+def _variants(
+    plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, worded: Callable[[str], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Sensitivity analyses in which other trials are heard, or other figures stand beside what they say."""
+    seen = {reported.inputs_of(tables[plan.id, analysis.id, ""], choices_of(plan, analysis))}
+    out = []
+    for s in analysis.sensitivity:
+        table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
+        inputs = reported.inputs_of(table, stated)
+        if inputs not in seen:
+            seen.add(inputs)
+            out.append({"id": s.id, "title": s.title, "words": reported.part(table, stated, trials.source, worded)})
+    return out
 
 
 def _part(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import points, scatter, without_effects
+from vfmeta.evidence import points, reported, scatter, without_effects
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES, WHOLE, Plan
@@ -87,6 +87,7 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
         "answers": [{"title": r.title, "answer": r.data["answer"], "why": r.data["why"]} for r in own if r.k],
         "figures": [f for f in figures.get(plan.id, []) if f["kind"] == "forest"],
         "without_effects": _without_effects(own, plan, figures),
+        "said": words_views(own, figures.get(plan.id, [])),
         "sensitivity": [sensitivity_row(r, s) for r in own for s in r.sensitivity],
         "pools": pool_rows(plan, trials),
         "unused": without_figures(own, trials),
@@ -100,7 +101,13 @@ def question_view(plan: Plan, records: list[Record], figures: Figures, trials: T
 def _without_effects(own: list[Record], plan: Plan, figures: Figures) -> dict[str, Any] | None:
     """What can be said of a plan without a pool, with its figures."""
     found = next((v for r in own if (v := without_effects.view(r, plan)) is not None), None)
-    return found and {**found, "figures": [f for f in figures.get(plan.id, []) if f["kind"] != "forest"]}
+    return found and {**found, "figures": [f for f in figures.get(plan.id, []) if f["kind"] in without_effects.TITLES]}
+
+
+def words_views(own: list[Record], figures: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The second answers of a plan, with their figures."""
+    views = [v for r in own if (v := reported.view(r)) is not None]
+    return [{**v, "figures": [f for f in figures if f.get("analysis") == v["id"]]} for v in views]
 
 
 def _grounds(own: list[Record]) -> str:

@@ -19,8 +19,11 @@ from vfmeta.text.posterior import benefit_texts, priors_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from vfmeta.core.question import Question
+    from vfmeta.priors import MuPrior
 
-def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
+
+def posterior(post: BayesianResult, ax: Axes | None = None, *, prior: bool = False) -> Axes:
     """Draw the posterior density of the mean effect.
 
     The side that favours the experimental arm is shaded, what lies beyond the minimal important difference darker; the bar
@@ -30,6 +33,8 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
     ----------
     post : BayesianResult
     ax : matplotlib Axes, optional
+    prior : bool
+        Whether the prior of the mean effect is drawn too, dashed, at its height beside the posterior; it must be proper.
 
     Returns
     -------
@@ -38,7 +43,7 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
     Raises
     ------
     InputError
-        Not a Bayesian result, or one without a density.
+        Not a Bayesian result, or one without a density; or an improper prior that is to be drawn.
 
     Examples
     --------
@@ -52,6 +57,8 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
             f"posterior: the result has {np.size(post.grid)} grid points and {np.size(post.density)} densities, so there is no "
             "curve to draw; use a result of vfmeta.bayes.random_effects, or fill grid and density."
         ]
+    if not problems and prior and not (post.mu_prior is not None and post.mu_prior.proper):
+        problems = ["prior=True: the prior of the mean has no finite total, so its density has no height to draw."]
     if problems:
         raise InputError(problems)
     with applied():
@@ -59,18 +66,16 @@ def posterior(post: BayesianResult, ax: Axes | None = None) -> Axes:
             import matplotlib.pyplot as plt
 
             ax = plt.figure(figsize=(5.5, 3.6), facecolor="white").add_axes((0.04, 0.03, 0.92, 0.94))
-        _draw(post, ax)
+        _draw(post, ax, post.mu_prior if prior else None)
     return checked(ax)
 
 
-def _draw(post: BayesianResult, ax: Axes) -> None:
+def _draw(post: BayesianResult, ax: Axes, prior: MuPrior | None) -> None:
     q = post.question
-    grid, density = np.asarray(post.grid, dtype=float), np.asarray(post.density, dtype=float) / np.max(post.density)
-    x = q.display(grid)
-    if q.scale.name and not q.is_ratio:  # the same probability on an axis that is stretched
-        density = density / np.maximum(np.gradient(x, grid), 1e-300)
-        density = np.where(np.isin(x, np.array(q.facts.domain)), 0.0, density)
-        density = density / density.max()
+    grid = np.asarray(post.grid, dtype=float)
+    x, density = _on_axis(q, grid, np.asarray(post.density, dtype=float))
+    top = density.max()
+    density = density / top
     span = grid[-1] - grid[0]
     mid = q.mid_effect()
     low, high = grid[0], grid[-1]
@@ -78,6 +83,12 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
         low, high = min(low, q.null_effect - 0.06 * span), max(high, q.null_effect + 0.06 * span)
     if mid is not None and low - span / 2 < mid < high + span / 2:
         low, high = min(low, mid - 0.04 * span), max(high, mid + 0.04 * span)
+    if prior is not None:
+        ends = np.asarray(prior.quantile([0.025, 0.975]), dtype=float)
+        low, high = min(low, ends[0]), max(high, ends[1])
+        before = np.linspace(low, high, 401)
+        places, height = _on_axis(q, before, prior.density(before))
+        ax.plot(places, height / top, color=STYLE["muted"], lw=1.1, ls=(0, (5, 2)), label="Prior", gid="prior")
     if q.is_ratio:
         ax.set_xscale("log")
     ax.set_xlim(q.display(low), q.display(high))
@@ -98,7 +109,9 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
         shade(null, 0.22, "benefit")
         if mid is not None:
             shade(mid, 0.4, "beyond-mid")
-    ax.plot(x, density, color=colour, lw=1.4, gid="density")
+    ax.plot(x, density, color=colour, lw=1.4, label="Posterior", gid="density")
+    if prior is not None:
+        ax.legend(loc="upper right", fontsize=STYLE["small"], frameon=False)
     ax.axhline(0, color=STYLE["faint_rule"], lw=0.7)
     if q.null is not None:
         ax.axvline(q.null, color=STYLE["null"], lw=0.8, gid="null")
@@ -117,6 +130,15 @@ def _draw(post: BayesianResult, ax: Axes) -> None:
     ax.set_yticks([])
     plain_axes(ax, "bottom")
     _place(post, ax, inches)
+
+
+def _on_axis(q: Question, grid: np.ndarray, density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places on the axis, and the density there: where the axis is stretched, that of the same probability."""
+    x = q.display(grid)
+    if q.scale.name and not q.is_ratio:
+        density = density / np.maximum(np.gradient(x, grid), 1e-300)
+        density = np.where(np.isin(x, np.array(q.facts.domain)), 0.0, density)
+    return x, density
 
 
 def _place(post: BayesianResult, ax: Axes, inches: float) -> None:

@@ -49,8 +49,10 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
     if xlim is not None:
         return _given(xlim, question)
     points = [r.estimate for r in rows if math.isfinite(r.estimate)]
-    for said in (r.reach for r in rows if r.reach is not None):  # with the slope beyond a limit
-        points += [x for x in (said[0] - 2 * said[2], said[1] + 2 * said[2]) if math.isfinite(x)]
+    for near, far, se in (r.reach for r in rows if r.reach is not None):  # with the slope beyond a limit, and what is level
+        points += [near - 2 * se, far + 2 * se] if math.isfinite(far - near) else []
+        points += [near - 2 * se, near + 4 * se] if math.isfinite(near) and math.isinf(far) else []
+        points += [far - 4 * se, far + 2 * se] if math.isfinite(far) and math.isinf(near) else []
     null = question.null_effect
     points += [] if null is None else [null]
     low, high = min(points, default=0.0), max(points, default=1.0)

@@ -74,7 +74,7 @@ def directions(
     list of Pointer, list of str
         In the order of publication, one of each cohort; and the ids of trials without any comparison between the arms.
     """
-    kept = {k: v for k, v in options.items() if k not in ("window", "points", "use", "multi_arm")}
+    kept = {k: v for k, v in options.items() if k not in ("window", "points", "use", "multi_arm", "reports", "selective")}
     wide = {"n_missing": "randomised", "counts_from_percent": True, "p_bound": True}
     first = Options(**{**kept, **wide, "use": _TAKEN})
     pairs = pairs_of(trials, trials.interventions_in(list(experimental)), trials.interventions_in(list(control)), first)

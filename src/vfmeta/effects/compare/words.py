@@ -81,6 +81,11 @@ def _chosen(finder: Finder, study: str, ex: list[str], co: list[str]) -> tuple[R
         return (*distance(math.nan if f.week is None else f.week, o), -sum(sizes) if sizes else 0.0)
 
     first, *later = sorted(free, key=order)
+    alike = [f for f in later if order(f) == order(first)]
+    if {(f.report_kind, f.favours, f.p_value, f.estimate) for f in (first, *alike)} - {
+        (first.report_kind, first.favours, first.p_value, first.estimate)
+    }:
+        return None, "comparisons of the same size at the same visit say different things, and one report a trial is used"
     try:
         return _report(finder, first, ex, later), ""
     except Unusable as why:

@@ -1,0 +1,265 @@
+"""The second answer of a plan: asked for, labelled, computed from the words of the tables, and beside the strict one."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import evidence_world as ew
+import vfmeta as vf
+from vfmeta.core.messages import InputError
+from vfmeta.evidence import reported
+from vfmeta.evidence.figures import draw_all
+from vfmeta.evidence.plan import load_plan, load_plans
+from vfmeta.evidence.records import Record, load_records
+from vfmeta.evidence.run import choices_of, run, table_of
+from vfmeta.evidence.summary import fragment
+
+PLAN = """
+id = "cement"
+title = "Vertebroplasty against sham"
+page = "vertebroplasty"
+question = "Does cement relieve pain?"
+population = "Made-up patients."
+experimental = ["vertebroplasty"]
+control = ["sham"]
+names = ["vertebroplasty", "sham"]
+
+[[analysis]]
+id = "pain_3m"
+title = "Pain at 3 months"
+outcome = "pain"
+measure = "MD"
+points = [0, 10]
+mid_from = "vas"
+week = 13
+window = [12, 15]
+lead = true
+reports = "all"
+
+[[analysis.sensitivity]]
+id = "unselected"
+title = "without selective words"
+selective = false
+
+[[analysis]]
+id = "pain_6m"
+title = "Pain at 6 months"
+outcome = "pain"
+measure = "MD"
+points = [0, 10]
+week = 26
+window = [24, 30]
+"""
+BARE = {"estimate": "", "measure": "", "printed_as": "not_stated", "use": "no", "outcome_id": "pain", "instrument_id": "vas"}
+SAYING = {"clark": ("p_bound", "experimental", "no", 0.01, "<"), "dixon": ("significant", "control", "yes", "", "")}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Able and Baker print figures at 3 months, Clark and Dixon words; Evans says something of one arm."""
+    home = ew.world(tmp_path_factory.mktemp("words"))
+    rows = []
+    for study, (kind, side, selective, p, operator) in SAYING.items():
+        own = ew.contrast(
+            study,
+            3,
+            estimate="",
+            measure="",
+            printed_as="not_stated",
+            use="no",
+            outcome_id="pain",
+            instrument_id="vas",
+            contrast_of="change",
+        )
+        rows.append({**own, "row_id": f"{study}-words", "report_kind": kind, "favours": side, "selective": selective,
+                     "p_value": p, "p_operator": operator})  # fmt: skip
+    one_arm = ew.contrast("evans", 3, **BARE)
+    rows.append({**one_arm, "row_id": "evans-words", "report_kind": "within_arm"})
+    ew.add(home / "trials", "contrasts", *rows)
+    (home / "plan").mkdir()
+    (home / "plan" / "cement.toml").write_text(PLAN, encoding="utf-8")
+    return home, home / "build"
+
+
+@pytest.fixture(scope="module")
+def records(built: tuple[Path, Path]) -> dict[str, Record]:
+    home, out = built
+    run([load_plan(home / "plan" / "cement.toml")], vf.load_trials(home / "trials"), out)
+    return {r.id: r for r in load_records(out)}
+
+
+def sizes(home: Path) -> dict[str, float]:
+    return {row["study_id"]: float(row["n_randomised"]) for row in ew.read(home / "trials", "arms")}
+
+
+def test_the_second_answer_stands_beside_the_strict_one_and_only_where_a_plan_asks(records: dict[str, Record]) -> None:
+    main, other = records["pain_3m"], records["pain_6m"]
+    assert other.data["words"] is None
+    assert other.words is None
+    assert main.posterior is not None
+    assert main.posterior.k == 2
+    assert main.lead is main.posterior  # never the silent default
+    assert main.words is not None
+    assert main.words.labels == ("Able 2001", "Baker 2003", "Clark 2005", "Dixon 2007")
+    assert "Two trials give" in main.data["answer"]
+
+
+def test_the_second_answer_is_that_of_its_reports(records: dict[str, Record], built: tuple[Path, Path]) -> None:
+    """Typed in by hand, with N(0, 2) for the mean and the default prior of tau."""
+    n = sizes(built[0])
+    (y, se), main = zip(*ew.PAIN[3].values(), strict=True), records["pain_3m"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hand = vf.bayes.reports(
+            kind=["full", "full", "p_bound", "significant"], y=[*y, None, None], se=[*se, None, None],
+            p=[None, None, 0.01, None], direction=[None, None, -1, 1], n1=[n[s] for s in ("able", "baker", "clark", "dixon")],
+            n2=[n[s] for s in ("able", "baker", "clark", "dixon")], instrument=["", "", "pain", "pain"],
+            score=["", "", "change", "change"], mu=vf.priors.Normal(0, 2), question=main.question,
+        )  # fmt: skip
+    assert main.words is not None
+    # a printed interval gives its standard error back to five places
+    assert main.words.interval == pytest.approx(hand.interval, abs=2e-4)
+    assert main.words.mu_prior == vf.priors.Normal(0, 2)
+
+
+def test_how_much_it_rests_on_the_words(records: dict[str, Record]) -> None:
+    main = records["pain_3m"]
+    rows = {r["term"]: r for r in main.data["words"]["result"]["rests_on"]}
+    assert main.posterior is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y, v = main.posterior.y, main.posterior.v
+        strict = vf.bayes.random_effects(y=y, v=v, mu=vf.priors.Normal(0, 2), question=main.question)
+    alone = rows["full reports only"]
+    assert (alone["estimate"], alone["ci_low"], alone["ci_high"]) == pytest.approx(
+        (strict.estimate, *strict.interval), abs=1e-8
+    )
+    assert {"without Clark 2005", "without Dixon 2007", "prior of mu half as wide", "prior of mu twice as wide"} <= set(rows)
+    left = "without trials that name only what was significant (Dixon 2007)"
+    assert rows[left]["estimate"] == pytest.approx(rows["without Dixon 2007"]["estimate"], abs=1e-9)
+    (variant,) = main.data["words"]["variants"]
+    assert variant["id"] == "unselected"
+    assert variant["words"]["result"]["rests_on"][0]["estimate"] == pytest.approx(rows[left]["estimate"], abs=1e-6)
+
+
+def test_words_of_one_arm_are_listed(records: dict[str, Record]) -> None:
+    (left,) = records["pain_3m"].data["words"]["left_out"]
+    assert (left["study_id"], left["reason"]) == ("evans", "words on one arm only, no comparison of the arms")
+
+
+def test_the_page_labels_it_and_says_what_it_assumes(records: dict[str, Record], built: tuple[Path, Path]) -> None:
+    home, out = built
+    trials, plan = vf.load_trials(home / "trials"), load_plan(home / "plan" / "cement.toml")
+    figures = draw_all(list(records.values()), out)
+    page = html.unescape(fragment(plan, list(records.values()), figures, trials))
+    assert page.count("<strong>With trials that print no figure.</strong>") == 1
+    assert "significantly lower (p < 0.01)" in page
+    assert "would have printed its words whichever way they fell" in page
+    assert "N(0, 2)" in page
+    assert "Dixon 2007, made up" in page  # the source of the sentence
+    drawn = {f["name"] for f in figures["cement"]}
+    assert {"cement-pain_3m-words", "cement-pain_3m-mean"} <= drawn
+    for name in drawn:
+        assert (out / "figures" / f"{name}.svg").is_file()
+        assert f"{name}.svg" in page
+
+
+def trial(p: str, sd: float) -> Any:
+    """A made-up result of one trial that says ``p``, under N(0, sd)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return vf.bayes.reports(
+            kind=[p], direction=[-1], se=[0.2], tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, sd),
+            question=vf.Question(measure="MD", experimental="drug", control="placebo", outcome="pain", higher_is_worse=True),
+        )  # fmt: skip
+
+
+def test_too_little_for_a_number_is_two_thirds_of_the_prior() -> None:
+    """A direction alone halves N(0, 2): an SD of 2 sqrt(1 - 2 / pi) = 1.21 at most, which says a number; here by hand."""
+    result = trial("direction", 2.0)
+    x = np.linspace(-16, 16, 20001)
+    tau = np.linspace(1e-4, 3, 400)
+    weight = stats.halfnorm.pdf(tau, scale=0.5)
+    density = stats.norm.pdf(x, 0, 2) * (stats.norm.cdf(-x[:, None] / np.hypot(0.2, tau)) @ weight)
+    density /= integrate.trapezoid(density, x)
+    mean = integrate.trapezoid(x * density, x)
+    sd = np.sqrt(integrate.trapezoid((x - mean) ** 2 * density, x))
+    assert result.mu.sd == pytest.approx(sd, rel=1e-3)
+    assert reported.too_little(result) == (sd > 4 / 3)
+    wide = dataclasses.replace(result, mu=dataclasses.replace(result.mu, sd=1.34))
+    assert reported.too_little(wide)
+    assert not reported.too_little(dataclasses.replace(result, mu=dataclasses.replace(result.mu, sd=1.33)))
+    said = reported.answer(wide)
+    assert "say" in said
+    assert "too little for a number" in said
+    assert "in favour of drug" in said
+    assert not any(tx in said for tx in (f"{wide.estimate:.2f}".lstrip("-"), " to "))
+
+
+def test_prior_and_posterior_are_drawn_together() -> None:
+    plt.switch_backend("Agg")
+    result = trial("significant", 2.0)
+    ax = vf.plots.posterior(result, prior=True)
+    lines = {line.get_gid(): line for line in ax.lines}
+    x, y = (np.asarray(v, dtype=float) for v in lines["prior"].get_data())
+    top = float(np.max(result.density))
+    np.testing.assert_allclose(
+        y, stats.norm.pdf(x, 0, 2) / top, rtol=1e-9
+    )  # at its height beside the posterior, whose top is 1
+    assert np.max(lines["density"].get_ydata()) == pytest.approx(1.0)
+    assert x[0] <= stats.norm.ppf(0.025, 0, 2)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["Prior", "Posterior"]
+    flat = vf.bayes.random_effects(y=[-1.0, -0.4, -0.8], v=[0.2, 0.1, 0.3], tau=vf.priors.HalfNormal(1.0), mu=vf.priors.Flat())
+    with pytest.raises(InputError, match="no finite total"):
+        vf.plots.posterior(flat, prior=True)
+    plt.close("all")
+
+
+def test_the_axis_holds_what_one_sided_words_leave_open() -> None:
+    """A trial significant at 5% with a standard error of 0.2: level from -0.39 on, so the axis goes on to -0.39 - 4 x 0.2."""
+    plt.switch_backend("Agg")
+    ax = vf.plots.forest(posterior=trial("significant", 2.0))
+    left, _ = ax.get_xlim()
+    z = stats.norm.isf(0.025)
+    assert left <= -(z + 4) * 0.2
+    plt.close("all")
+
+
+def test_every_question_of_the_review_that_hears_words_names_its_trials() -> None:
+    trials = vf.load_trials()
+    heard = {}
+    for plan in load_plans():
+        for analysis in plan.analysis:
+            if choices_of(plan, analysis).get("reports") == "all":
+                words = table_of(plan, analysis, "", trials).words
+                assert words is not None
+                heard[plan.id, analysis.id] = {r.study_id for r in words.reports}
+    assert heard["calcitonin_placebo", "pain_1m"] == {"ofluoglu2007", "zaoyang2019"}
+    assert heard["calcitonin_placebo", "pain_movement_1m"] == {"ikegami2010"}
+    assert heard["orthoses", "pain_3m"] == {"hettchen2022"}
+    assert heard["exercise", "pain_12m"] == {"chen2012", "giangregorio2018"}
+    assert heard["analgesics", "pain_1m"] == {"ohtori2009", "dang2022"}
+    assert heard["kyphoplasty_nonsurgical", "pain_1w"] == {"wardlaw2009"}
+
+
+def test_a_plan_asks_in_its_own_words(tmp_path: Path) -> None:
+    path = tmp_path / "cement.toml"
+    path.write_text(PLAN.replace('reports = "all"', 'reports = "every"'), encoding="utf-8")
+    with pytest.raises(InputError, match=r"reports: .*'strict' or 'all'"):
+        load_plan(path)
+
+
+def test_records_without_words_are_read(built: tuple[Path, Path], records: dict[str, Record]) -> None:
+    stored = json.loads((built[1] / "results" / "cement" / "pain_6m.json").read_text(encoding="utf-8"))
+    assert stored["words"] is None
+    assert records["pain_6m"].words is None
