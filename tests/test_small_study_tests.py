@@ -160,6 +160,11 @@ def test_what_has_no_funnel_is_refused() -> None:
         A.egger(OR, method="DL")
     with pytest.raises(vf.InputError, match="events and patients of both arms"):
         A.harbord(SMD)
+    with pytest.raises(vf.InputError, match="AsymmetryTest was given"):
+        A.egger(A.harbord(OR))
+    network = vf.network(y=OR.y[:3], v=OR.v[:3], study=list("abc"), treat1=list("BBC"), treat2=list("AAA"))
+    with pytest.raises(vf.InputError, match="a NetworkResult was given"):
+        A.egger(network, model="mixed")
     with pytest.raises(vf.InputError, match="a RegressionResult was given"):
         A.begg(vf.meta_regression(OR.joined_with({"study": OR.labels, "x": N1}), "~ x"))
 

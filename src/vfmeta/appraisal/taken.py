@@ -11,7 +11,9 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import confidence
 from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method
+from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.results.codec import Recorded
+from vfmeta.results.fit import Result
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ def take(verb: str, data: Any, level: float | None, *, moderators: bool = False,
         The fit is no pool of one effect a study; with ``moderators`` a meta-regression will do.
     """
     fit = data if isinstance(data, Recorded) else None
-    if fit is not None:
-        regression = hasattr(fit, "design") and hasattr(fit, "y") and moderators
-        if not all(hasattr(fit, x) for x in ("y", "v", "labels")) or (np.ndim(fit.estimate) and not regression):
-            raise InputError(
-                f"{verb}: a {type(fit).__name__} was given; give a pool as of vf.random_effects, or the effect table."
-            )
+    known = isinstance(fit, Result) or (moderators and type(fit) is RegressionResult)  # a network is more than one
+    if fit is not None and not known:
+        hint = ' A regression is taken with model="mixed".' if verb == "egger" and type(fit) is RegressionResult else ""
+        raise InputError(
+            f"{verb}: a {type(fit).__name__} was given; give a pool as of vf.random_effects, or the effect table.{hint}"
+        )
     own = getattr(fit, "level", 0.95) if level is None else confidence(level)
     studies = read(data, level=own, **given)
     for note in studies.notes:
