@@ -175,6 +175,9 @@ def test_studies_without_events_have_no_score() -> None:
     with pytest.warns(vf.VfmetaWarning, match="row 15: no events"):
         found = A.harbord(table)
     assert found.estimate == pytest.approx(A.harbord(OR).estimate, rel=1e-12)
+    total = table.details
+    ess = np.array([4 * d["n_experimental"] * d["n_control"] / (d["n_experimental"] + d["n_control"]) for d in total])
+    assert shown(A.deeks(table)) == pytest.approx(by_statsmodels(table.y, ess**-0.5, ess), rel=1e-9)
 
 
 def test_the_figure_draws_the_line_that_was_fitted() -> None:

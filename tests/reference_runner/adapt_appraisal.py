@@ -30,12 +30,21 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     answers = {
         "regtest": _regtest, "ranktest": _ranktest, "trimfill": _trimfill, "fsn": _fsn, "hc": _hc, "tes": _tes,
     }  # fmt: skip
-    return answers[o["fun"]](pool, o)
+    return answers[o["fun"]](pool, o | {"n": _sizes(case)})
+
+
+def _sizes(case: dict[str, Any]) -> list[float] | None:
+    """Patients of the studies that are not left out, where the case has them."""
+    x = case["inputs"]
+    if "ni" not in x:
+        return None
+    return [n for n, y, v in zip(x["ni"], x["yi"], x["vi"], strict=True) if y is not None and v is not None]
 
 
 def _regtest(pool: Any, o: dict[str, Any]) -> dict[str, Any]:
     weighted = o.get("model") == "lm"
-    found = A.egger(pool, predictor=PREDICTORS[o.get("predictor", "sei")], model="weighted" if weighted else "mixed")
+    own: dict[str, Any] = {"predictor": PREDICTORS[o.get("predictor", "sei")], "n": o["n"]}
+    found = A.egger(pool, **own, model="weighted" if weighted else "mixed")
     got = {"zval": found.statistic, "pval": found.p_value, "dfs": found.df}
     return got | {"est": found.limit, "ci_lb": found.limit_interval[0], "ci_ub": found.limit_interval[1]}
 

@@ -147,7 +147,7 @@ def macaskill(data: Any, *, level: float | None = None, weights: MacaskillWeight
     'N'
     """
     weights = choice("weights", weights, MacaskillWeights)
-    taken, t, notes = _tables("macaskill", data, level)
+    taken, t, notes = _tables("macaskill", data, level, by_events=weights == "pooled")
     w = t.events * t.others / t.size if weights == "pooled" else None
     return weighted(taken, "Macaskill's test", "macaskill", "N", t.size, w, notes=notes, asked={"weights": weights})
 
@@ -180,7 +180,7 @@ def deeks(data: Any, *, level: float | None = None) -> AsymmetryTest:
     >>> found.predictor
     '1/sqrt(ESS)'
     """
-    taken, t, notes = _tables("deeks", data, level)
+    taken, t, notes = _tables("deeks", data, level, by_events=False)
     ess = 4 * t.n1 * t.n2 / t.size
     return weighted(taken, "Deeks' test", "deeks", "1/sqrt(ESS)", 1 / np.sqrt(ess), ess, notes=notes)
 
@@ -190,8 +190,8 @@ def has_tables(taken: Taken) -> bool:
     return not any(np.isnan(taken.column(name)).any() for name in _CELLS)
 
 
-def _tables(verb: str, data: Any, level: float | None) -> tuple[Taken, Tables, tuple[str, ...]]:
-    """The studies with a table that can say something, and a note of the others."""
+def _tables(verb: str, data: Any, level: float | None, *, by_events: bool = True) -> tuple[Taken, Tables, tuple[str, ...]]:
+    """The studies with their tables; where events are what they weigh by, without those that have none, and a note of these."""
     taken = take(verb, data, level)
     if not has_tables(taken):
         raise InputError(
@@ -200,7 +200,7 @@ def _tables(verb: str, data: Any, level: float | None) -> tuple[Taken, Tables, t
         )
     e1, n1, e2, n2 = (taken.column(name) for name in _CELLS)
     silent = (e1 + e2 == 0) | (e1 + e2 == n1 + n2)
-    if not silent.any():
+    if not (by_events and silent.any()):
         return taken, Tables(e1, n1 - e1, e2, n2 - e2), ()
     s = taken.studies
     names = ", ".join(name for name, out in zip(s.labels, silent.tolist(), strict=True) if out)
