@@ -121,6 +121,18 @@ def test_the_measure_chooses_the_test_and_says_why() -> None:
         assert found.reason.startswith("Chosen because the standard error of")
 
 
+def test_levels_of_one_group_are_held_against_their_sizes() -> None:
+    plo = A.small_study_test(vf.effect_size("PLO", events=E1, n=N1))
+    assert plo.predictor == "1/sqrt(N)"
+    np.testing.assert_allclose(plo.x, N1**-0.5)
+    # the arcsine's variance is made of the size alone, so that its standard error is as good
+    pft = A.small_study_test(vf.effect_size("PFT", events=E1, n=N1))
+    assert (pft.predictor, pft.warnings) == ("SE", ())
+    assert A.small_study_test(vf.effect_size("COR", r=np.linspace(0.1, 0.6, K), n=N1)).predictor == "1/sqrt(N)"
+    irr = A.small_study_test(vf.effect_size("IRR", events1=E1, time1=10 * N1, events2=E2, time2=10 * N2))
+    assert "no test is made for a log IRR" in irr.reason
+
+
 def test_egger_says_which_test_is_better() -> None:
     with pytest.warns(vf.VfmetaWarning, match="log OR hangs on the effect itself.*vf.appraisal.harbord"):
         A.egger(OR)

@@ -45,8 +45,10 @@ class Taken:
     @property
     def sizes(self) -> np.ndarray:
         """Patients of each study, NaN where unknown."""
-        both = self.column("n_experimental") + self.column("n_control")
-        return np.where(np.isnan(both), self.column("n"), both)
+        first, second = self.column("n_experimental"), self.column("n_control")
+        made_of = self.studies.question.facts.inputs
+        alone = bool(made_of) and "n2" not in made_of[0]  # one group, or one measured twice
+        return np.where(np.isnan(first), self.column("n"), first) if alone else first + second
 
     def record(self, verb: str, **choices: Any) -> dict[str, Any]:
         """How the verb was called, plain data."""
