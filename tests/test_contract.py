@@ -189,6 +189,24 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "blups": (lambda: levels().blups(), "study"),
     "random_effects": (lambda: levels().random_effects(), "term"),
     "component_intervals": (lambda: vf.component_intervals(levels()), "term"),
+    "components": (lambda: levels().components, "term"),
+    "residuals, pool": (lambda: vf.residuals(pool()), "study"),
+    "residuals, multivariate": (lambda: vf.residuals(levels()), "study"),
+    "residuals of a multivariate fit": (lambda: levels().residuals(), "study"),
+    "influence, multivariate": (lambda: vf.influence(levels()), "study"),
+    "baujat": (lambda: vf.baujat(pool()), "study"),
+    "blups, pool": (lambda: vf.blups(pool()), "study"),
+    "all_subsets": (lambda: vf.all_subsets(pool()), "mask"),
+    "profile_likelihood": (lambda: vf.profile_likelihood(pool()), "tau2"),
+    "prior_sensitivity": (
+        lambda: vf.bayes.prior_sensitivity(y=Y, v=V, tau_scales=[0.5, 1], mu_sds=[1, 10], question=RR), "tau_scale"
+    ),
+    "comparisons": (lambda: network().comparisons(), "treatment"),
+    "comparisons, posterior": (lambda: made("networks.posterior").comparisons(), "treatment"),
+    "split_sides": (lambda: vf.networks.split_sides(network()), "treatment"),
+    "rests_on": (lambda: made("bayes.reports").rests_on(), "term"),
+    "predict": (lambda: regression().predict(), "estimate"),
+    "contrast": (lambda: regression().contrast([[1, 0]])[0], "estimate"),
     "random_effects_many": (lambda: vf.random_effects_many(BATCH), "question"),
     "appraisal.egger_many": (lambda: vf.appraisal.egger_many(BATCH), "question"),
     "appraisal.selection_model_many": (lambda: vf.appraisal.selection_model_many(BATCH, favoured="higher"), "question"),
@@ -209,8 +227,42 @@ def test_frames_of_verbs_have_the_names_of_the_contract(name: str) -> None:
     assert ("ci_low" in frame) == ("ci_high" in frame)
     assert ("ci_low" not in frame) or "estimate" in frame
     assert ("statistic" in frame) == ("p_value" in frame)
-    if "ci_low" in frame and row == "study":
+    if {"estimate", "se", "residual", "ci_low"} & set(frame.columns):  # a number on a scale names it
         assert frame["scale"].notna().all()
+
+
+def test_every_verb_whose_answer_is_a_frame_is_among_these() -> None:
+    there = {
+        name: f
+        for home in (vf, vf.bayes, vf.networks, vf.appraisal)
+        for name in home.__all__
+        if inspect.isfunction(f := getattr(home, name)) and str(inspect.signature(f).return_annotation).endswith("DataFrame")
+    }
+    assert len(there) > 8
+    assert set(there) <= {name.rpartition(".")[2].partition(",")[0] for name in FRAMES}
+
+
+def frames_of(fit: Any) -> dict[str, pd.DataFrame]:
+    """Every frame that a result has or gives without an argument."""
+    out = {}
+    for name in (a for a in dir(type(fit)) if not a.startswith("_")):
+        try:
+            found = getattr(fit, name)
+            if inspect.ismethod(found) and "DataFrame" in str(inspect.signature(found).return_annotation):
+                found = found()
+        except (vf.NotDefined, vf.InputError, TypeError):  # not of this result, or not without an argument
+            continue
+        if isinstance(found, pd.DataFrame):
+            out[name] = found
+    return out
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_every_frame_of_a_result_names_its_scale() -> None:
+    every = {(n, a): frame for n in RESULTS for a, frame in frames_of(made(n)).items()}
+    numbers = {at for at, frame in every.items() if {"estimate", "se", "residual", "ci_low"} & set(frame.columns)}
+    assert len(numbers) > 50
+    assert {at for at in numbers if "scale" not in every[at] or every[at]["scale"].isna().any()} == set()
 
 
 @pytest.mark.parametrize("name", [n for n in RESULTS if "on" in inspect.signature(type(made(n)).to_frame).parameters])

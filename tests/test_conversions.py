@@ -352,3 +352,9 @@ def test_one_size_means_groups_of_one_size():
 def test_unbiased_correlation_needs_more_than_four():
     with pytest.raises(vf.InputError, match=r"row 1.*more than 4"):
         vf.effect_size("UCOR", data={"r": [0.3, 0.2], "n": [4, 9]}, r="r", n="n")
+
+
+@pytest.mark.parametrize("measure", [[], None, "nonsense", 5])
+def test_the_mean_of_what_is_no_measure_is_refused(measure: object) -> None:
+    with pytest.raises(vf.InputError, match="Unknown measure"):
+        convert.mean_back_transform(measure, 0.2, 0.04)  # type: ignore[arg-type]

@@ -369,3 +369,10 @@ def test_covariance_of_a_pooled_design_is_that_of_many_draws() -> None:
 def test_faulty_counts_of_a_network_are_named(fault: dict[str, Any], said: str) -> None:
     with pytest.raises(vf.InputError, match=said):
         vf.networks.mantel_haenszel(COUNTS.assign(**fault))
+
+
+@pytest.mark.parametrize("better", ["best", pd.NA, 1, ["low"]])
+def test_what_is_no_side_is_refused_in_words(better: object) -> None:
+    net = vf.network(study=list("abc"), treat1=list("BCC"), treat2=list("AAB"), y=[-0.5, -0.8, -0.2], se=[0.2] * 3)
+    with pytest.raises(vf.InputError, match="better="):
+        net.p_scores(better)  # type: ignore[arg-type]

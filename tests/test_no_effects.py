@@ -52,6 +52,14 @@ def test_no_direction_at_all_is_said() -> None:
     assert "no trial reports a direction" in str(found)
 
 
+def test_what_is_not_defined_has_a_note() -> None:
+    both = vf.appraisal.combine_p_values(p=[0.0, 1.0, 0.2])
+    assert both.to_frame().set_index("term").p_value.isna().tolist() == [False, True, True, False, False]
+    assert both.warnings == ("A p value of 0 meets one of 1: Stouffer and Stouffer, weighted are not defined.",)
+    none = vf.appraisal.direction_of_effect(direction=[None, 1], outcome=["pain", "function"], study=list("ab"))
+    assert none.warnings == ("pain: no trial has a direction, so there is no share and no test.",)
+
+
 def test_the_range_is_on_the_scale_people_read() -> None:
     found = vf.appraisal.effect_range(y=np.log([0.5, 0.8, 2.0]), question=vf.Question(measure="RR"))
     assert found.estimate == pytest.approx(math.log(0.8))
@@ -68,6 +76,7 @@ def test_the_range_is_on_the_scale_people_read() -> None:
         ("combine_p_values", {"p": [0.1, 0.2], "truncation": 2}, "truncation"),
         ("direction_of_effect", {"direction": [1, 0.5]}, "row 2 .*no direction"),
         ("direction_of_effect", {"direction": [1, 1], "study": ["a", "a"]}, "stands twice"),
+        ("direction_of_effect", {"direction": [1, 1], "n": [10, 0]}, "row 2 .*size is 0"),
         ("effect_range", {"y": [0.1, None]}, "row 2 .*missing"),
         ("effect_range", {}, "Give y="),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import vfmeta as vf
 from vfmeta import plots
 from vfmeta.core.messages import InputError
 
@@ -39,6 +42,23 @@ def test_more_usable_than_known_is_refused(tables):
 def test_tables_of_different_shape_are_refused(tables):
     with pytest.raises(InputError, match="same rows and columns"):
         plots.gap_map(tables[0], tables[1].iloc[:1])
+
+
+def test_a_long_word_is_cut_and_letters_are_drawn_or_named(tables):
+    names = ["w" * 200, "🙂 $x$"]
+    with pytest.warns(vf.VfmetaWarning, match="No font found here has a glyph for 🙂"):
+        ax = plots.gap_map(*(t.set_axis(names) for t in tables))
+    assert ax.get_yticklabels()[0].get_text().endswith("…")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax.get_figure().canvas.draw()
+    assert ax.get_yticklabels()[1].get_text() == "🙂 $x$"
+
+
+def test_a_map_of_no_question_is_refused(tables):
+    nothing = tables[0] * np.nan
+    with pytest.raises(InputError, match="no question asks"):
+        plots.gap_map(nothing, nothing)
 
 
 def test_it_draws_into_given_axes(tables):

@@ -205,3 +205,37 @@ def test_a_formula_without_a_number_for_a_row_is_refused_and_drops_nothing(engin
     fit = quiet(vf.meta_regression, data.assign(x=data.x.abs()), "~ log(x)")
     with pytest.raises(vf.InputError, match="no finite number for the new rows 2"):
         fit.predict({"x": [1.0, -1.0]})
+
+
+NAMED = pd.DataFrame({"y": [0.1, np.nan, 0.5], "v": [0.1, 0.2, 0.3]}, index=["Abe", "Bo", "Cy"])
+
+
+@pytest.mark.parametrize(
+    "index", [["Abe", "Bo", "Cy"], pd.Index(["Abe", "Bo", "Cy"], name="trial"), pd.Index([101, 102, 103], name="trial")]
+)
+def test_rows_that_their_index_names_are_called_so(index: Any) -> None:
+    data = NAMED.set_axis(pd.Index(index))
+    names = [str(x) for x in index]
+    with pytest.raises(vf.InputError, match=rf"row 2 \({names[1]}\), column y: missing"):
+        vf.random_effects(data)
+    fit = quiet(vf.random_effects, data, missing="drop")
+    assert fit.labels == (names[0], names[2])
+    assert f"{names[1]} (row 2: y)" in fit.warnings[0]
+    assert quiet(vf.random_effects, y=data.y[::2], v=data.v[::2]).labels == (names[0], names[2])
+
+
+def test_other_indexes_only_count_the_rows() -> None:
+    cut = pd.DataFrame({"y": [0.1, 0.2, 0.5], "v": 0.1}, index=[4, 5, 9])  # what a filter left
+    assert vf.random_effects(cut).labels == ("study 1", "study 2", "study 3")
+    assert vf.random_effects(cut.set_axis(["a", "a", "b"])).labels == ("study 1", "study 2", "study 3")
+    assert vf.random_effects(cut.assign(study=list("xyz")).set_axis(list("abc"))).labels == ("x", "y", "z")
+
+
+def test_counts_and_reports_take_the_names_of_their_rows_too() -> None:
+    counts = pd.DataFrame({"events1": [4, 6], "n1": [40, 55], "events2": [9, 8], "n2": [41, 50]}, index=["Abe", "Bo"])
+    names = {name: name for name in counts}
+    assert vf.effect_size("OR", data=counts, **names).labels == ("Abe", "Bo")
+    assert vf.mantel_haenszel("OR", data=counts, **names).labels == ("Abe", "Bo")
+    said = pd.DataFrame({"direction": [1, 2]}, index=["Abe", "Bo"])
+    with pytest.raises(vf.InputError, match=r"row 2 \(Bo\)"):
+        vf.appraisal.direction_of_effect(said, direction="direction")

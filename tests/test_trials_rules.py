@@ -225,3 +225,9 @@ def test_a_broken_rule_keeps_the_whole_folder_from_loading(sound: World) -> None
         vf.InputError, match=r"outcomes_continuous.csv, row 3, column sd \(value '0'\): A spread must be greater than 0"
     ):
         vf.load_trials(sound.write())
+
+
+@pytest.mark.parametrize("table", ["outcomes", "instruments"])
+def test_the_rules_look_past_a_key_that_stands_twice(sound: World, table: str) -> None:
+    sound.tables[table].append(dict(sound.tables[table][0]))  # the schema tells of it
+    assert sound.broken() == []

@@ -1,4 +1,4 @@
-"""Inputs to what starts from an answer: refits, checks, texts, JSON, figures."""
+"""Inputs to what starts from an answer: refits, checks, texts, JSON."""
 
 from __future__ import annotations
 
@@ -67,6 +67,21 @@ def fits() -> dict[str, Any]:
         "tables": vf.mantel_haenszel("OR", events1=[4, 6, 3], n1=[40, 55, 38], events2=[9, 8, 6], n2=[41, 50, 40]),
         "counts": vf.glmm("OR", events1=[4, 6, 3], n1=[40, 55, 38], events2=[9, 8, 6], n2=[41, 50, 40]),
         "groups": vf.subgroups(y=y, v=v, by=data.kind),
+        "network": vf.network(
+            study=list("abcd"), treat1=list("BCCB"), treat2=list("AABA"), y=y[:4], v=v[:4], reference="A", question=rr
+        ),
+        "reports": vf.bayes.reports(
+            kind=["full", "full", "direction", "not_significant"],
+            y=[*y[:2], None, None],
+            se=[0.2, 0.3, 0.4, 0.3],
+            direction=[None, None, -1, None],
+            tau=vf.priors.HalfNormal(0.5),
+            mu=vf.priors.Normal(0, 1),
+            question=rr,
+        ),
+        "directions": vf.appraisal.direction_of_effect(direction=[1, 1, -1, 0, None], n=[20, 30, 400, 5, 60]),
+        "p values": vf.appraisal.combine_p_values(p=[0.02, 0.4, 1e-9], n=[40, 60, 90]),
+        "range": vf.appraisal.effect_range(y=y),
         "post": vf.bayes.random_effects(y=y, v=v, tau=vf.priors.HalfNormal(0.5), question=rr),
     }
 
@@ -157,7 +172,7 @@ def whole(r: Random) -> Call:
         "y": [x.number(r, spread=r.choice(("plain", "huge", "tiny"))) for _ in range(n)],
         "v": x.positive(r, n, r.choice(("plain", "huge", "tiny"))),
         "study": x.names(r, n),
-        "question": _question(r),
+        "question": question(r),
         "level": r.choice((0.95, 0.99, 0.5)),
     }
     verb = r.choice((vf.random_effects, vf.common_effect, vf.bayes.random_effects))
@@ -170,7 +185,7 @@ def whole(r: Random) -> Call:
     return f"{verb.__module__}.{verb.__name__} to text({said(given)})", call
 
 
-def _question(r: Random) -> Any:
+def question(r: Random) -> Any:
     return vf.Question(
         measure=r.choice(("RR", "OR", "MD", "SMD", "PLO", "ZCOR")),
         higher_is_worse=r.choice((True, False, None)),
@@ -178,36 +193,9 @@ def _question(r: Random) -> Any:
     )
 
 
-def drawn(r: Random) -> Call:
-    """A figure of an answer, in its file."""
-    import tempfile
-    from pathlib import Path
-
-    kind = r.choice(list(fits()))
-    n = r.choice((2, 3))
-    fresh = {
-        "y": [x.number(r, spread=r.choice(("plain", "huge", "tiny"))) for _ in range(n)],
-        "v": x.positive(r, n, r.choice(("plain", "huge", "tiny"))),
-        "study": x.names(r, n),
-    }
-    own = r.random() < 0.6
-
-    def call() -> Any:
-        import matplotlib as mpl
-
-        mpl.use("Agg")
-        fit = vf.random_effects(**fresh, question=_question(r)) if own else fits()[kind]
-        ax = vf.plots.forest(posterior=fit) if kind == "post" and not own else fit.plot()
-        with tempfile.TemporaryDirectory() as folder:
-            vf.plots.save(ax, Path(folder) / "figure", formats=("svg",), close=True)
-
-    return f"figure of {fresh if own else kind}", call
-
-
 KINDS: tuple[tuple[Callable[[Random], Call], float], ...] = (
-    (after, 0.11),
+    (after, 0.06),
     (bayes_after, 0.02),
     (asked, 0.04),
     (whole, 0.04),
-    (drawn, 0.005),
 )

@@ -366,11 +366,11 @@ def _short(value: Any) -> str:
 
 
 KINDS: tuple[tuple[Callable[[Random], Call], float], ...] = (
-    (estimate, 0.26),
-    (count, 0.17),
-    (bayes, 0.12),
-    (priors, 0.04),
-    (convert, 0.09),
-    (many, 0.04),
-    (models, 0.04),
+    (estimate, 0.14),
+    (count, 0.08),
+    (bayes, 0.07),
+    (priors, 0.02),
+    (convert, 0.04),
+    (many, 0.02),
+    (models, 0.03),
 )

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from benchmarks.fuzz import answers, face, files
+from benchmarks.fuzz import answers, face, figures, files, networks
 from benchmarks.fuzz.judge import judge
 
 HANGS = 120  # seconds without an answer
-_KINDS = (*face.KINDS, *answers.KINDS, *files.KINDS)
+_KINDS = (*face.KINDS, *networks.KINDS, *answers.KINDS, *figures.KINDS, *files.KINDS)
 
 
 def made(seed: int, number: int, only: str = "") -> tuple[str, Callable[[], Any]]:

@@ -14,7 +14,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import confidence, is_finite
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.columns import aligned, as_frame, look_up, row_names
 from vfmeta.kernels import p_values as kernel
 from vfmeta.results.no_effects import CombinedPValues, Directions, EffectRange
 
@@ -88,11 +88,15 @@ def direction_of_effect(
         for f in (kernel.clopper_pearson, kernel.wilson)
     ]
     share = np.array([x / m if m else math.nan for x, m in zip(favour, of, strict=True)])
+    notes = tuple(
+        f"{f'{term}: no' if term else 'No'} trial has a direction, so there is no share and no test."
+        for term, m in zip(terms, of, strict=True) if not m
+    )  # fmt: skip
     return Directions(
         question=question or Question(), level=level, labels=labels, outcomes=outcomes, direction=way,
         sizes=columns.get("n", np.full(len(labels), math.nan)), terms=terms, favourable=favour.astype(float),
         directed=of.astype(float), estimate=share, interval=np.array(spans[0]), wilson=np.array(spans[1]),
-        p_value=np.array([t[1] for t in tests]), p_one_sided=np.array([t[0] for t in tests]),
+        p_value=np.array([t[1] for t in tests]), p_one_sided=np.array([t[0] for t in tests]), warnings=notes,
         call={"function": "appraisal.direction_of_effect", "level": level},
     )  # fmt: skip
 
@@ -170,9 +174,11 @@ def combine_p_values(
         kernel.edgington(values), kernel.truncated_product(values, float(truncation)),
     ]  # fmt: skip
     statistic, df, log_p = (np.array(column) for column in zip(*found, strict=True))
+    lost = [term for term, x in zip(_METHODS, log_p.tolist(), strict=True) if math.isnan(x)]
+    notes = (f"A p value of 0 meets one of 1: {' and '.join(lost)} are not defined.",) if lost else ()
     return CombinedPValues(
         question=question or Question(), labels=labels, p=values, weights=weights, sizes=sizes, truncation=float(truncation),
-        terms=_METHODS, statistic=statistic, df=df, p_value=np.exp(log_p), log_p=log_p,
+        terms=_METHODS, statistic=statistic, df=df, p_value=np.exp(log_p), log_p=log_p, warnings=notes,
         call={"function": "appraisal.combine_p_values", "truncation": float(truncation)},
     )  # fmt: skip
 
@@ -220,15 +226,19 @@ def _read(
     if absent:
         raise InputError(f"Give {' and '.join(absent)}= as a column of data or as values, one a trial.")
     found = look_up({name: x for name, x in wanted.items() if x is not None}, frame)
-    values, k, _ = aligned(found, frame)
+    values, k, index = aligned(found, frame)
     if k == 0:
         raise InputError(cells.EMPTY)
     problems: list[str] = []
-    labels = cells.names(values.get("study"), k, once=False, problems=problems)
+    labels = cells.names(values.get("study", row_names(index)), k, once=False, problems=problems)
     outcomes = ("",) * k
     if "outcome" in values:
         outcomes = cells.names(values["outcome"], k, shown="outcome", noun="outcome", once=False, problems=problems)
-    columns = {name: cells.numbers(values[name], found[name].shown, labels, problems) for name in asked if name in values}
+    sizes = {"n": "size"}
+    columns = {
+        name: cells.numbers(values[name], found[name].shown, labels, problems, sizes.get(name, ""))
+        for name in asked if name in values
+    }  # fmt: skip
     empty = {name: np.isnan(x) for name, x in columns.items() if name != "n" and not (name == "direction" and "p" not in asked)}
     cells.gaps(empty, labels, problems, cells.FILL)
     if problems:

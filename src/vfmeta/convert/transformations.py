@@ -196,6 +196,6 @@ def mean_back_transform(measure: str, value: ArrayLike, tau2: ArrayLike) -> np.n
     x, t = np.broadcast_arrays(numbers("value", value), numbers("tau2", tau2))
     require("tau2", t, t >= 0, "a variance cannot be negative")
     points = x[..., None] + np.sqrt(t)[..., None] * _NODES
-    if measures.row(measure).is_ratio:
+    if measures.known(measure).is_ratio:
         return np.exp(x + t / 2)
     return back_transform(measure, points) @ (_WEIGHTS / _WEIGHTS.sum())

@@ -315,6 +315,13 @@ def _texts(index: Any) -> bool:
     return index is not None and len(index) > 0 and all(isinstance(x, str) for x in index)
 
 
+def row_names(index: Any) -> list[Any] | None:
+    """The names of the rows where these are plainly names: texts, or an index that has a name itself, each another."""
+    if index is None or getattr(index, "nlevels", 2) > 1 or not (_texts(index) or index.name is not None):
+        return None
+    return list(index) if index.is_unique and all(cells.label(x) for x in index) else None
+
+
 def names_rows(index: Any) -> bool:
     """Whether an index is more than a count of the rows."""
     if index is None or not hasattr(index, "equals"):

@@ -14,7 +14,7 @@ from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
-from vfmeta.effects.columns import Rows, aligned, as_frame, look_up
+from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.given import is_table
 
@@ -141,7 +141,7 @@ def read_counts(
         raise InputError(cells.EMPTY)
     shown = {name: x.shown for name, x in found.items()}
     problems: list[str] = []
-    labels = cells.names(values.get("study"), k, shown=shown.get("study", "study"), problems=problems)
+    labels = cells.names(values.get("study", row_names(index)), k, shown=shown.get("study", "study"), problems=problems)
     columns = {name: cells.numbers(values[name], shown[name], labels, problems) for name in needed}
     check_values(columns, shown, labels, whole, problems)
     rows = Rows(k, data if table is not None else frame, index, None if study is None else labels)

@@ -13,7 +13,7 @@ from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import REACH
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
-from vfmeta.effects.columns import Rows, aligned, as_frame, look_up
+from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
 from vfmeta.effects.table import EffectTable
 
 USUAL = (("y", "y"), ("v", "v"), ("se", "se"), ("study", "study"))  # columns of a frame that are found by themselves
@@ -118,7 +118,7 @@ def given(
     problems: list[str] = []
     shown = {name: x.shown for name, x in found.items()}
     labels = cells.names(
-        values.get("study"), k, shown=shown.get("study", "study"), noun=noun, once=once, problems=problems,
+        values.get("study", row_names(index)), k, shown=shown.get("study", "study"), noun=noun, once=once, problems=problems,
     )  # fmt: skip
     out = {"y": cells.numbers(values["y"], shown["y"], labels, problems)}
     empty = {shown["y"]: np.isnan(out["y"])}

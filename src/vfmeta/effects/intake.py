@@ -14,7 +14,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.columns import aligned, as_frame, look_up, row_names
 from vfmeta.effects.formulas.common import SINGLE_RULES, ZERO_RULES, ZeroRule, check_type
 
 if TYPE_CHECKING:
@@ -75,13 +75,14 @@ def read_columns(
     found = look_up(asked, frame)
     shown = {name: x.shown for name, x in found.items()}
     _check_shared({name: x for name, x in columns.items() if isinstance(x, str)})
-    values, k, _ = aligned(found, frame)
+    values, k, index = aligned(found, frame)
     if not k:
         raise InputError(cells.EMPTY)
     problems: list[str] = []
-    noun = "study" if study is not None else "row"
-    labels = cells.names(values.get("study"), k, shown=shown.get("study", "study"), noun=noun, once=False, problems=problems)
-    known = None if study is None else labels
+    given = values.get("study", row_names(index))
+    noun = "row" if given is None else "study"
+    labels = cells.names(given, k, shown=shown.get("study", "study"), noun=noun, once=False, problems=problems)
+    known = None if given is None else labels
     numbers = [
         cells.numbers(_finite(values[name]) if missing == "drop" else values[name], shown[name], known, problems)
         for name in columns

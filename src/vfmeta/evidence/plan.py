@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.core.params import (
@@ -151,6 +151,16 @@ class Choices(_Strict):
             return data
         known = {"method": Method, "test": Test}
         return data | {k: _forgiven(k, data[k], option) for k, option in known.items() if isinstance(data.get(k), str)}
+
+    @field_validator("method")
+    @classmethod
+    def _weightless(cls, method: str | None) -> str | None:
+        if method in ("GENQ", "GENQM"):
+            raise ValueError(
+                f"{method} estimates tau2 with weights of one's own, which a plan has no place for; choose another, such as "
+                f'"DL" (with those of the inverse variances), or call vf.random_effects(..., method="{method}", weights=...)'
+            )
+        return method
 
     @model_validator(mode="after")
     def _priors(self) -> Self:

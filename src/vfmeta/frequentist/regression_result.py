@@ -179,22 +179,20 @@ class RegressionResult(Coefficients):
         Returns
         -------
         DataFrame, TestResult
-            Columns estimate, se, statistic, df, p_value, ci_low, ci_high; and the Wald (z) or F (t, HKSJ, KR) test.
+            Columns estimate, se, statistic, df, p_value, ci_low, ci_high, scale; and the Wald (z) or F (t, HKSJ, KR) test.
         """
-        import pandas as pd
-
         matrix = self._rows(rows)
         estimate = matrix @ self.estimate
         offset = np.broadcast_to(np.asarray(value, dtype=float), estimate.shape)
         se, df = self._spread(matrix), self._df(matrix)
         t, half = ratio(estimate - offset, se), quantile(self.level, df) * se
-        frame = pd.DataFrame({
+        columns = {
             "estimate": estimate, "se": se, "statistic": t, "df": math.inf if df is None else df,
             "p_value": two_sided(t, df), "ci_low": estimate - half, "ci_high": estimate + half,
-        })  # fmt: skip
+        }  # fmt: skip
         if np.linalg.matrix_rank(matrix) < len(matrix):
             raise InputError("The contrasts depend on each other; drop those that follow from the rest.")
-        return frame, self._joint(matrix, offset)
+        return scaled(columns, self.question), self._joint(matrix, offset)
 
     def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
         """Mean effect, confidence interval and prediction interval at the studies' or at new values of the moderators.

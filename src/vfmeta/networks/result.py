@@ -208,7 +208,7 @@ class NetworkResult(RegressionResult):
 
 def side(better: str | None, higher_is_worse: bool | None) -> float:
     """1 where high effects are better, -1 where low ones are."""
-    if better not in (None, "low", "high"):
+    if not (better is None or (isinstance(better, str) and better in ("low", "high"))):
         raise InputError(f'better={better!r} is unknown; use "low" or "high".')
     if better is None and higher_is_worse is None:
         raise InputError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, plain_axes
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
             )  # fmt: skip
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")
-    return ax
+    return checked(ax)
 
 
 def _places(z: np.ndarray, n: np.ndarray, reach: float) -> dict[tuple[float, float], list[int]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
     >>> found = vf.appraisal.direction_of_effect(direction=[1, 1, -1, None], n=[40, 120, 350, 20], study=list("abcd"))
     >>> axes = vf.plots.effect_direction(found)
     """
-    _checked(found, "effect_direction")
+    _refused(found, "effect_direction")
     trials = list(dict.fromkeys(found.labels))
     left = max(2.2, 0.4 + 0.072 * max(map(len, trials), default=0))  # inches that the names take
     with applied():
@@ -79,7 +80,7 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
         ax.set_axis_off()
         if title:
             ax.text(-0.8 - left / _COLUMN, top, title, fontsize=STYLE["title"], va="bottom")
-    return ax
+    return checked(ax)
 
 
 def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
@@ -106,7 +107,7 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     >>> found = vf.appraisal.direction_of_effect(direction=[1, 1, -1, 0], n=[40, 120, 350, 20], study=list("abcd"))
     >>> axes = vf.plots.harvest(found)
     """
-    _checked(found, "harvest")
+    _refused(found, "harvest")
     known = found.sizes[np.isfinite(found.sizes)]
     most = float(known.max()) if len(known) else 1.0
     with applied():
@@ -145,7 +146,7 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         ax.set_axis_off()
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")
-    return ax
+    return checked(ax)
 
 
 def _room(found: Any) -> float:
@@ -157,7 +158,7 @@ def _room(found: Any) -> float:
     return max(2.3, 0.32 * max(counts) + 0.8)
 
 
-def _checked(found: Any, name: str) -> None:
+def _refused(found: Any, name: str) -> None:
     if not all(hasattr(found, x) for x in ("direction", "outcomes", "favourable")):
         raise InputError(f"{name}: a {type(found).__name__} was given; give what vf.appraisal.direction_of_effect returned.")
 

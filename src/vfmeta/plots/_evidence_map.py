@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.plots.glyphs import checked
+from vfmeta.plots.glyphs import checked, quiet
+from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied
 
 if TYPE_CHECKING:
@@ -50,9 +50,11 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
     import seaborn as sns
 
     asked = known.notna()
+    if not asked.to_numpy().any():
+        raise InputError("gap_map: no question asks about any domain; give the number of known trials where one does.")
     counts = usable.astype(float)
     # seaborn draws with the names it is given, so long ones are broken first
-    counts.index, counts.columns = [fill(str(n), 46) for n in counts.index], [fill(str(n), 14) for n in counts.columns]
+    counts.index, counts.columns = [_broken(n, 2.6) for n in counts.index], [_broken(n, 0.9) for n in counts.columns]
     cells = np.full(counts.shape, "", dtype=object)
     for i, j in zip(*np.nonzero(asked.to_numpy()), strict=True):
         cells[i, j] = f"{counts.iat[i, j]:.0f} of {known.iat[i, j]:.0f}"
@@ -63,7 +65,8 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
         most = max(4.0, float(np.nanmax(counts.to_numpy())))
         shown = {"annot": cells, "fmt": "", "annot_kws": {"size": STYLE["text"]}, "cbar": False}
         lines = {"linewidths": 1.5, "linecolor": "white"}
-        sns.heatmap(counts, mask=~asked.to_numpy(), cmap="Blues", vmin=0, vmax=most, ax=ax, **shown, **lines)
+        with quiet():
+            sns.heatmap(counts, mask=~asked.to_numpy(), cmap="Blues", vmin=0, vmax=most, ax=ax, **shown, **lines)
         ax.set(xlabel="", ylabel="")
         ax.xaxis.tick_top()
         ax.tick_params(axis="x", labelrotation=0)
@@ -71,3 +74,7 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
         ax.tick_params(length=0)
         ax.set_facecolor("#F2F2F2")
     return checked(ax)
+
+
+def _broken(name: object, room: float) -> str:
+    return "\n".join(wrap(str(name), room, STYLE["text"], most=3))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def network_graph(fit: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         ax.set_axis_off()
         if title:
             ax.set_title(title, fontsize=STYLE["title"])
-    return ax
+    return checked(ax)
 
 
 def _round(fit: Any) -> list[str]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from vfmeta.results.posterior import BayesianResult
 
 
+_LATEST = 100_000  # weeks; later than any trial, and what an axis can show beside the first
+
+
 def over_time(
     results_by_week: Sequence[tuple[float, FrequentistResult | None, BayesianResult | None]], ax: Axes | None = None
 ) -> Axes:
@@ -72,8 +75,8 @@ def _checked(results: Any) -> tuple[list[float], list[Section]]:
         if not isinstance(item, Sequence) or len(item) != 3:
             raise InputError(f"Window {i} is not (week, fit, posterior); put None where a result is missing.")
         week = item[0]
-        if isinstance(week, bool) or not isinstance(week, (int, float)) or not math.isfinite(week) or week < 0:
-            raise InputError(f"Window {i}: the week is {week!r}; give a number of weeks, 0 or more.")
+        if isinstance(week, bool) or not isinstance(week, (int, float)) or not 0 <= week <= _LATEST:
+            raise InputError(f"Window {i}: the week is {week!r}; give a number of weeks, 0 to {_LATEST:,}.")
         weeks.append(float(week))
     twice = sorted({w for w in weeks if weeks.count(w) > 1})
     if twice:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import is_finite
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied, plain_axes
@@ -55,7 +56,11 @@ def prior_densities(priors: Any, ax: Axes | None = None, *, v: Any = None, top: 
     for p in named.values():
         if not p.proper:
             raise InputError(f"{p} has no finite total, so its density has no height to draw; leave it out.")
+    if top is not None and not (is_finite(top) and top > 0):
+        raise InputError(f"prior_densities: top={top!r} must be a number above 0, the end of the axis.")
     curves = _of_tau(named, v, top) if kinds == {"tau"} else _of_mu(named, top)
+    if not all(np.isfinite(x).all() and np.isfinite(height).all() for x, height in curves.values()):
+        raise InputError("prior_densities: a prior reaches beyond what can be drawn; give top=, the end of the axis.")
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt

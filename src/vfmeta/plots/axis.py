@@ -76,6 +76,16 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
         left, right = min(left, null - (right - null) * share), max(right, null + (null - left) * share)
     if question.is_ratio:  # what no float holds ends in an arrow
         left, right = min(max(left, -_FAR), _FAR - 1), max(min(right, _FAR), 1 - _FAR)
+    return _apart(left, right, question)
+
+
+def _apart(left: float, right: float, question: Question) -> Pair:
+    """The ends, drawn apart until people read two different values there."""
+    room = 1e-3 * max(1.0, abs(left), abs(right))
+    low, high = question.display(left), question.display(right)
+    while high - low <= 1e-9 * max(abs(low), abs(high)) and room < 1e300:
+        left, right, room = left - room, right + room, 2 * room
+        low, high = question.display(left), question.display(right)
     return left, right
 
 

@@ -20,19 +20,21 @@ _USUAL = "DejaVu Sans"
 def quiet() -> Iterator[None]:
     """Without matplotlib's own words on glyphs, in place of which `checked` has ours."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
         yield
 
 
 def checked(ax: Axes) -> Axes:
-    """The axes, with every letter of its figure drawn by a font that has it; where none has, it is said once for all."""
+    """The axes, with every letter of its figure drawn as it stands, by a font that has it; where none has, it is said once."""
     from matplotlib.text import Text
 
     nowhere: dict[str, str] = {}
     figure: Any = ax.get_figure(root=True)
     for text in figure.findobj(Text):
         words = text.get_text()
+        if "$" in words and not words.startswith(r"$\mathdefault"):  # a name is no formula; the axis's own powers are one
+            text.set_parse_math(False)
         if words.isascii() and (words.isprintable() or not words):
             continue
         plain = "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else "\ufffd" for c in words)

@@ -65,6 +65,12 @@ def scaled(
     return _with(frame, turned | gone, facts.read_name)
 
 
+def scaled_components(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
+    """A table of variances and correlations (``kind``), with the column ``scale``: a variance is on a squared one."""
+    scales = {"variance": f"{question.facts.analysis_name}, squared", "correlation": "correlation"}
+    return frame.assign(scale=frame["kind"].map(scales))
+
+
 def one_scale(question: Question, rows: int) -> pd.Categorical:
     """The column ``scale`` of a long table, which need not hold its one name a million times."""
     import pandas as pd

@@ -21,7 +21,7 @@ def scale_ends(rows: pd.DataFrame, instruments: pd.DataFrame) -> tuple[np.ndarra
     (low, high) : numpy.ndarray
         Shape ``(n,)`` each, in units of the scale. A row's own ends count only when both are printed.
     """
-    known = instruments.drop_duplicates("instrument_id").set_index("instrument_id")  # the schema tells of what stands twice
+    known = _once(instruments, "instrument_id")
     both = rows.scale_min.notna() & rows.scale_max.notna()
     ends = []
     for column in ("scale_min", "scale_max"):
@@ -31,9 +31,14 @@ def scale_ends(rows: pd.DataFrame, instruments: pd.DataFrame) -> tuple[np.ndarra
     return np.where(unknown, np.nan, ends[0]), np.where(unknown, np.nan, ends[1])
 
 
+def _once(table: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The rows by their key; of one that stands twice the first (the schema tells of it)."""
+    return table.drop_duplicates(key).set_index(key)
+
+
 def directions(rows: pd.DataFrame, instruments: pd.DataFrame, outcomes: pd.DataFrame) -> pd.Series:
     """Whether a higher value is worse, row by row: as the instrument says, else as the outcome does, else missing."""
-    own = rows.outcome_id.map(outcomes.set_index("outcome_id")["higher_is_worse"]).astype("boolean")
+    own = rows.outcome_id.map(_once(outcomes, "outcome_id")["higher_is_worse"]).astype("boolean")
     if "instrument_id" not in rows:
         return own
-    return rows.instrument_id.map(instruments.set_index("instrument_id")["higher_is_worse"]).astype("boolean").fillna(own)
+    return rows.instrument_id.map(_once(instruments, "instrument_id")["higher_is_worse"]).astype("boolean").fillna(own)

@@ -63,8 +63,6 @@ def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
     >>> vf.residuals(fit)["residual"].round(6).tolist()
     [-0.2, 0.0, 0.2]
     """
-    import pandas as pd
-
     if isinstance(fit, MultivariateResult):
         return deletion.residuals(fit, cluster, reestimate)
     _univariate_only(cluster, reestimate)
@@ -83,11 +81,12 @@ def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
         # a study that alone carries its fitted value has a residual of zero whatever its effect
         standardised = np.where(f.hat > 1 - 1e-12, 0.0, rest / se)
     _, case = _cases(r)
-    return pd.DataFrame({
+    columns = {
         "study": list(r.labels), "residual": rest, "se": se, "standardised": standardised, "deleted_residual": case.residual,
         "deleted_se": case.residual_se, "studentised": case.studentised, "pearson": rest / np.sqrt(r.v + r.tau2),
         "weight": r.weights,
-    })  # fmt: skip
+    }  # fmt: skip
+    return scaled(columns, r.question)
 
 
 def influence(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.DataFrame:

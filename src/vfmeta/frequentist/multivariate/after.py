@@ -71,7 +71,7 @@ def random_effects(fit: MultivariateFit, level: float) -> pd.DataFrame:
             **_limits(fit, c.T @ score, variance, level),
         }  # fmt: skip
         tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
+    return scaled(pd.concat(tables, ignore_index=True), fit.question)
 
 
 def _reach(term: Term, G: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -115,8 +115,6 @@ def _name(value: Any) -> str:
 
 def residuals(fit: MultivariateFit) -> pd.DataFrame:
     """Marginal residuals y - X b, their standard errors (NaN where a row alone decides its fitted value), ratio, leverage."""
-    import pandas as pd
-
     rest, lead = fit.y - fit.X @ fit.estimate, fit.coefficient_weights.T
     variance, total = np.empty(fit.k), np.empty(fit.k)
     for rows, m in fit.blocks:
@@ -129,9 +127,8 @@ def residuals(fit: MultivariateFit) -> pd.DataFrame:
     if np.isnan(se).any():
         alone = ", ".join(fit.labels[i] for i in np.flatnonzero(np.isnan(se)))
         warn(f"The fit goes through {alone}, whose residual is rounding: its standardised residual is undefined.")
-    return pd.DataFrame({
-        "study": list(fit.labels), "residual": rest, "se": se, "standardised": rest / se, "hat": hat_values(fit)
-    })  # fmt: skip
+    columns = {"study": list(fit.labels), "residual": rest, "se": se, "standardised": rest / se, "hat": hat_values(fit)}
+    return scaled(columns, fit.question)
 
 
 def hat_values(fit: MultivariateFit) -> np.ndarray:

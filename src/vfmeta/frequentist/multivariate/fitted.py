@@ -16,7 +16,7 @@ from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
 from vfmeta.kernels.stacks import dense, diagonal, known_blocks, marginal_blocks, stack_blocks
 from vfmeta.results.codec import array
 from vfmeta.results.coefficients import Coefficients
-from vfmeta.results.frames import scaled
+from vfmeta.results.frames import scaled, scaled_components
 from vfmeta.results.information import Information, information
 from vfmeta.results.wald import TestResult, quantile
 
@@ -154,7 +154,7 @@ class MultivariateFit(Coefficients):
 
     @property
     def components(self) -> pd.DataFrame:
-        """One row a variance or correlation of the random effects: term, kind, level, estimate, groups."""
+        """One row a variance or correlation of the random effects: term, kind, level, estimate, groups, scale."""
         import pandas as pd
 
         rows = [
@@ -162,7 +162,8 @@ class MultivariateFit(Coefficients):
             for t in self.random
             for (kind, level), value in zip(t.component_names(), (*t.variances, *t.correlations), strict=True)
         ]
-        return pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "groups"])
+        frame = pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "groups"])
+        return scaled_components(frame, self.question)
 
     @property
     def studies(self) -> pd.DataFrame:

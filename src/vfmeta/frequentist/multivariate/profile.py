@@ -15,6 +15,7 @@ from vfmeta.frequentist.multivariate.result import MultivariateResult
 from vfmeta.frequentist.multivariate.structures import Structure
 from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.kernels.roots import ConvergenceError
+from vfmeta.results.frames import scaled_components
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,8 +90,7 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
             limits = (ends[0] if low is None else low, ends[1] if high is None else high)
             rows.append((term.name, "correlation", names[i], rho, *limits, low is None, high is None))
     found = pd.DataFrame(rows, columns=["term", "kind", "level", "estimate", "ci_low", "ci_high", "low_open", "high_open"])
-    scales = {"variance": f"{fit.question.facts.analysis_name}, squared", "correlation": "correlation"}
-    return found.assign(scale=found["kind"].map(scales))
+    return scaled_components(found, fit.question)
 
 
 def _variance(fit: MultivariateResult, number: int, i: int, level: float) -> tuple[float | None, float | None]:

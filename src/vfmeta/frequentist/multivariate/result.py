@@ -86,14 +86,14 @@ class MultivariateResult(MultivariateFit):
     def random_effects(self, level: float | None = None) -> pd.DataFrame:
         """The random effects themselves (best linear unbiased prediction), the variances taken as known.
 
-        Columns term, group, level, estimate, se (of the prediction error), ci_low, ci_high.
+        Columns term, group, level, estimate, se (of the prediction error), ci_low, ci_high, scale.
         """
         level = self.level if level is None else level
         confidence(level)
         return after.random_effects(self, level)
 
     def residuals(self) -> pd.DataFrame:
-        """Marginal residuals, one row an effect: study, residual, se, standardised, hat; `vfmeta.residuals` has more."""
+        """Marginal residuals, one row an effect: study, residual, se, standardised, hat, scale; `vfmeta.residuals` has more."""
         return after.residuals(self)
 
     def _pack(self) -> dict[str, Any]:

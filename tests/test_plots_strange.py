@@ -1,0 +1,63 @@
+"""Figures of names and numbers that nobody expects: drawn as they stand, or refused in words."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+import vfmeta as vf
+
+NAMES = ["$x$", r"$\frac$ 1", "a\nb", "🙂"]
+
+
+def drawn_without_a_word(ax: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax.get_figure(root=True).canvas.draw()
+
+
+@pytest.mark.filterwarnings("ignore:No font found here")
+@pytest.mark.parametrize("figure", ["effect_direction", "harvest", "albatross", "network_graph", "forest"])
+def test_names_stand_as_they_are_in_every_figure(figure: str) -> None:
+    """A dollar begins no formula; what no font has is a box, of which matplotlib says nothing further."""
+    made = {
+        "effect_direction": lambda: vf.appraisal.direction_of_effect(direction=[1, -1, 0, 1], n=[9, 60, 400, 5], study=NAMES),
+        "harvest": lambda: vf.appraisal.direction_of_effect(direction=[1, -1, 0, 1], n=[9, 60, 400, 5], study=NAMES),
+        "albatross": lambda: vf.appraisal.combine_p_values(p=[1.0, 0.0, 0.1, 0.0], n=[9, 60, 400, 5], study=NAMES),
+        "network_graph": lambda: vf.network(y=[0.1] * 3, se=[0.2] * 3, study=list("abc"), treat1=NAMES[1:], treat2=NAMES[:3]),
+        "forest": lambda: vf.random_effects(y=[0.1, 0.2, 0.3, 0.4], v=[0.1] * 4, study=NAMES),
+    }[figure]()
+    ax = getattr(vf.plots, figure)(made)
+    drawn_without_a_word(ax)
+    said = " ".join(t.get_text() for t in ax.get_figure(root=True).findobj(plt.Text))
+    assert "$x$" in said
+
+
+@pytest.mark.parametrize(("measure", "y"), [("PLO", 1e-154), ("PLO", -800.0), ("OR", -1e-300), ("MD", 1e8)])
+def test_an_axis_whose_ends_people_read_alike_is_drawn_apart(measure: str, y: float) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vf.VfmetaWarning)
+        fit = vf.random_effects(y=[y], v=[1e-50 if abs(y) < 1 else 1e-20], question=vf.Question(measure=measure))
+        ax = vf.plots.forest(fit)
+    low, high = ax.get_xlim()
+    assert low < high
+    drawn_without_a_word(ax)
+
+
+@pytest.mark.parametrize("top", [0, -1, float("nan"), float("inf"), "wide"])
+def test_the_end_of_the_axis_of_priors_is_a_number_above_nought(top: Any) -> None:
+    with pytest.raises(vf.InputError, match="top="):
+        vf.plots.prior_densities(vf.priors.HalfNormal(1.0), top=top)
+
+
+@pytest.mark.parametrize("week", [-1, 1e6, float("inf"), "4"])
+def test_a_week_is_one_in_which_a_trial_can_end(week: Any) -> None:
+    fit = vf.random_effects(y=[0.1, 0.2, 0.3], v=[0.1] * 3)
+    with pytest.raises(vf.InputError, match="number of weeks"):
+        vf.plots.over_time([(week, fit, None)])
