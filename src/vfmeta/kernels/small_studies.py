@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 import numpy as np
 
 FLAT = 1e-12  # of the mean square of a predictor: a spread below is rounding
-STATES = 30_000  # of the distribution with ties on both sides; beyond, the normal one is taken
+STATES = 50_000  # of the distribution with ties on both sides; beyond, the normal one is taken
 
 
 def lines(y: np.ndarray, x: np.ndarray, w: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
@@ -109,39 +108,63 @@ def _inversions(before: int, size: int) -> np.ndarray:
 
 
 def _ties_on_both(columns: list[int], rows: list[int]) -> tuple[np.ndarray, np.ndarray] | None:
-    """S over all tables with these margins, the groups of one side dealt out to those of the other one by one."""
+    """S over all tables with these margins, the groups of one side dealt out to those of the other one by one.
+
+    A state is how many of each row are dealt, as digits of one number; with it goes the number of ways there, by S.
+    """
     if math.prod(u + 1 for u in rows) > math.prod(t + 1 for t in columns):
         columns, rows = rows, columns
     if math.prod(u + 1 for u in rows) > STATES:
         return None
-    # state: how many of each row are dealt; value: S -> number of ways to choose which
-    states: dict[tuple[int, ...], Counter[int]] = {tuple([0] * len(rows)): Counter({0: 1})}
+    n = sum(rows)
+    middle = n * (n - 1) // 2
+    unit = np.cumprod([1, *(u + 1 for u in rows[:-1])])
+    codes, ways = np.zeros(1, np.int64), np.zeros((1, 2 * middle + 1))
+    ways[0, middle] = 1.0
     for size in columns:
-        following: dict[tuple[int, ...], Counter[int]] = {}
-        for dealt, ways in states.items():
-            left = [u - d for u, d in zip(rows, dealt, strict=True)]
-            for cells, count in _cells(left, size):
-                gain, below, above = 0, 0, sum(dealt)
-                for d, c in zip(dealt, cells, strict=True):
-                    above -= d
-                    gain += c * (below - above)  # dealt before: lower rows are concordant
-                    below += d
-                into = following.setdefault(tuple(d + c for d, c in zip(dealt, cells, strict=True)), Counter())
-                for s, n in ways.items():
-                    into[s + gain] += n * count
-        states = following
-    (ways,) = states.values()
-    whole = sum(ways.values())
-    return np.array(list(ways)), np.array([n / whole for n in ways.values()])
+        # by how many of the group are dealt, row after row
+        held: list[list[tuple[np.ndarray, np.ndarray]]] = [[(codes, ways)], *([] for _ in range(size))]
+        for r, own in enumerate(rows):
+            fresh: list[tuple[int, np.ndarray, np.ndarray]] = []
+            for taken in range(size):
+                for at, count in held[taken]:
+                    dealt = at[:, None] // unit % np.array([u + 1 for u in rows])
+                    # dealt before to lower rows they are concordant, to higher ones discordant; not those of the group itself
+                    sides = dealt[:, :r].sum(axis=1) - taken - dealt[:, r + 1 :].sum(axis=1)
+                    for c in range(1, min(own, size - taken) + 1):
+                        free = dealt[:, r] + c <= own
+                        if free.any():
+                            choices = np.array([math.comb(own - d, c) for d in range(own + 1)], dtype=float)[dealt[free, r]]
+                            moved = _moved(count[free], c * sides[free]) * choices[:, None]
+                            fresh.append((taken + c, at[free] + c * unit[r], moved))
+            for taken, at, moved in fresh:
+                held[taken].append((at, moved))
+            for taken in range(1, size):
+                held[taken] = [_merged(held[taken])] if held[taken] else []
+        codes, ways = _merged(held[size])
+    there = np.flatnonzero(ways[0])
+    return there - middle, ways[0, there] / ways[0].sum()
 
 
-def _cells(left: list[int], size: int) -> list[tuple[tuple[int, ...], int]]:
-    """All ways to take ``size`` from what is left in each row, with the number of choices of members."""
-    if len(left) == 1:
-        return [((size,), math.comb(left[0], size))] if size <= left[0] else []
-    rest = sum(left[1:])
-    found = []
-    for c in range(max(0, size - rest), min(left[0], size) + 1):
-        own = math.comb(left[0], c)
-        found += [((c, *more), own * count) for more, count in _cells(left[1:], size - c)]
-    return found
+def _moved(ways: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Each row of ``ways`` shifted by its gain in S."""
+    out = np.zeros_like(ways)
+    width = ways.shape[1]
+    for g in np.unique(gain).tolist():
+        which = gain == g
+        if g >= 0:
+            out[which, g:] = ways[which, : width - g]
+        else:
+            out[which, :g] = ways[which, -g:]
+    return out
+
+
+def _merged(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """States that stand in several parts once, with all their ways."""
+    codes, place = np.unique(np.concatenate([at for at, _ in parts]), return_inverse=True)
+    out = np.zeros((len(codes), parts[0][1].shape[1]))
+    first = 0
+    for at, ways in parts:  # within a part each state stands once
+        out[place[first : first + len(at)]] += ways
+        first += len(at)
+    return codes, out
