@@ -205,7 +205,7 @@ def edge_notes(chosen: Chosen, found: Any, p: int, counts: Sequence[float]) -> l
             )  # fmt: skip
     if found.beyond > found.log_likelihood + 1e-6:
         notes.append(
-            "The likelihood is higher still where the mean and tau2 grow without end "
+            "The likelihood is higher still where the mean, and tau2 with it, leave the data behind "
             f"(by {tx.short(found.beyond - found.log_likelihood)}): the estimates are the highest maximum, but the data do not "
             "hold the model."
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from vfmeta.kernels.regression import fit
 from vfmeta.kernels.roots import ConvergenceError
-from vfmeta.kernels.selection_climb import FOUND, RUNAWAY, climb, search
+from vfmeta.kernels.selection_climb import FOUND, climb, search
 from vfmeta.kernels.selection_functions import Curve, Steps
 from vfmeta.kernels.selection_likelihood import Problem, evaluate
 from vfmeta.kernels.selection_weights import BETA, HALFNORMAL, LOGISTIC, NEGEXP, NEGEXPPOW, POWER, STEP
@@ -24,6 +24,10 @@ _NONE = np.empty((0, 0))
 FAR = 20.0  # spans of the data: a mean, or an SD, so far away is a likelihood that rises without end
 HIGHEST_LOG = 60.0  # log of a weight that is infinite for every purpose
 LEAST_TAU2 = 0.02  # where a search for heterogeneity begins, as a share of a typical variance
+NO_MAXIMUM = (
+    "The likelihood of the selection model has no maximum: it rises on and on as the mean, and the heterogeneity with it, "
+    "leave the data behind. Hold the heterogeneity at 0, give the weights (delta=), or choose a function with fewer parameters."
+)
 _LARGE = math.log1p(1e10)  # delta from which on it is infinite for every purpose
 _STEEP = math.log1p(60.0)  # the largest power of p, where the weight is all but a step
 _SPIKE = 1e4  # parameters of a beta function that is all but a spike
@@ -216,7 +220,8 @@ def _starts(
     one = np.linalg.lstsq(x, np.ones(len(y)), rcond=None)[0]
     spread = math.sqrt(tau2 + float(np.median(v)))
     sizes = [0.0] * 3 if common else [0.0, max(tau2, LEAST_TAU2), 3 * max(tau2, 5 * LEAST_TAU2)]
-    return np.array([[*(beta - shift * spread * one), sizes[size], *shape] for shape, size, shift in shapes])
+    every = {(*(beta - shift * spread * one).tolist(), sizes[size], *shape): None for shape, size, shift in shapes}
+    return np.array(list(every))
 
 
 def _highest(state: State, starts: np.ndarray) -> tuple[np.ndarray, float, tuple[float, ...], float]:
@@ -229,13 +234,9 @@ def _highest(state: State, starts: np.ndarray) -> tuple[np.ndarray, float, tuple
     values, ends = search(state.problem, starts, state.lower, state.upper, state.held, state.far)
     values = np.where(np.isfinite(values), values, -np.inf)
     settled = np.flatnonzero(ends == FOUND)
-    runaway = float(values[ends == RUNAWAY].max(initial=-np.inf))
+    runaway = float(values[ends != FOUND].max(initial=-np.inf))
     if not len(settled):
-        raise ConvergenceError(
-            "The likelihood of the selection model has no maximum: it rises without end as the mean and the heterogeneity grow "
-            "together. Hold the heterogeneity at 0, give the weights, or choose a function with fewer parameters."
-            if np.isfinite(runaway) else "The likelihood of the selection model did not settle at a maximum; give the weights."
-        )  # fmt: skip
+        raise ConvergenceError(NO_MAXIMUM)
     order = settled[np.argsort(-values[settled])]
     at, others = int(order[0]), list[float]()
     for i in order.tolist():
@@ -253,6 +254,8 @@ def _refined(state: State, theta: np.ndarray, value: float) -> tuple[np.ndarray,
         if abs(new - value) < 1e-11 * (1 + abs(new)):
             return theta, new, state
         value = new
+    if not math.isfinite(value):
+        raise ConvergenceError(NO_MAXIMUM)
     return theta, value, state
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from vfmeta.kernels.selection import FAR, HIGHEST_LOG, LEAST_TAU2
-from vfmeta.kernels.selection_climb import FOUND, RUNAWAY, search
+from vfmeta.kernels.selection_climb import FOUND, search
 from vfmeta.kernels.selection_likelihood import Problem, evaluate
 from vfmeta.kernels.selection_weights import STEP
 
@@ -67,7 +67,7 @@ def _one(
     for s in range(6):
         if ends[s] == FOUND and math.isfinite(values[s]) and (at < 0 or values[s] > values[at]):
             at = s
-        if ends[s] == RUNAWAY:
+        if ends[s] != FOUND:
             beyond = max(beyond, values[s])
     for j in range(weights):
         out[6 + 2 * weights + j] = seen[j]

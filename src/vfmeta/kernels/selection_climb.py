@@ -80,7 +80,7 @@ def climb(
         done = decrement < 1e-17 or (decrement < 1e-12 and concave)
         better = False
         new = value
-        for _ in range(50):
+        for _ in range(25):
             trial[:] = theta
             for a in range(n):
                 j = free[a]
@@ -91,7 +91,7 @@ def climb(
                 break
             if decrement < 1e-12:
                 break
-            shrink *= 0.4
+            shrink *= 0.3
         if better:
             value = new
             theta[:] = trial
