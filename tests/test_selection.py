@@ -288,6 +288,51 @@ def test_many_are_each_as_one() -> None:
                 assert got == pytest.approx(want, rel=1e-6, abs=1e-9, nan_ok=True)
 
 
+def test_errors_robust_to_clusters_are_those_of_the_sandwich() -> None:
+    groups = np.arange(len(Y)) // 3
+    pool = vf.multivariate(y=Y, v=V, data={"g": groups}, random=None, test="Wald")
+    known = vf.robust(pool, groups, kind="CR1")
+    held = model(y=Y, v=V, delta=(1, 1), heterogeneity="common", cluster=groups)
+    assert held.estimate == pytest.approx(known.estimate[0], rel=1e-9)
+    assert held.se == pytest.approx(known.se[0], rel=1e-7)
+    free, plain = model({"y": Y, "v": V, "lab": groups}, cluster="lab"), model(y=Y, v=V)
+    assert free.estimate == pytest.approx(plain.estimate, rel=1e-12)
+    assert free.se != pytest.approx(plain.se, rel=1e-3)
+    # scores of the clusters as differences of the likelihood with 40 digits
+    at = np.array([free.estimate, free.tau2, free.delta[1]])
+
+    def height(theta: np.ndarray, rows: np.ndarray) -> float:
+        return float(log_likelihood("stepfun", Y[rows], V[rows], theta[0], theta[1], (1, theta[2]), cuts=(0.025,)))
+
+    steps = np.diag(1e-5 * at)
+    scores = np.array([
+        [(height(at + h, groups == g) - height(at - h, groups == g)) / (2 * h.max()) for h in steps] for g in np.unique(groups)
+    ])  # fmt: skip
+    every = np.ones(len(Y), dtype=bool)
+    wide = np.diag(1e-3 * at)
+    info = -np.array([
+        [
+            (height(at + a + b, every) - height(at + a - b, every) - height(at - a + b, every) + height(at - a - b, every))
+            / (4 * a.max() * b.max()) for b in wide
+        ] for a in wide
+    ])  # fmt: skip
+    bread = np.linalg.inv(info)
+    variance = np.diag(bread @ scores.T @ scores @ bread) * len(scores) / (len(scores) - 1)
+    np.testing.assert_allclose([free.se, free.tau2_se, free.delta_se[1]], np.sqrt(variance), rtol=1e-4)
+    with pytest.raises(vf.InputError, match="one cluster only"):
+        model(y=Y, v=V, cluster=np.zeros(len(Y)))
+
+
+def test_a_regression_keeps_its_moderators() -> None:
+    data = {"dose": np.arange(len(Y)) % 5}
+    plain = vf.meta_regression(y=Y, v=V, data=data, formula="~ dose", level=0.9)
+    fit, known = model(plain), model(y=Y, v=V, data=data, formula="~ dose", level=0.9)
+    assert (fit.terms, fit.level) == (known.terms, 0.9)
+    np.testing.assert_allclose(fit.estimate, known.estimate, rtol=1e-9)
+    with pytest.raises(vf.InputError, match="give a pool"):
+        model(vf.subgroups(y=Y, v=V, by=["a", "b"] * 18 + ["a"]))
+
+
 def test_the_figure_shows_the_weights_and_every_study() -> None:
     import matplotlib
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,17 @@ import numpy as np
 from vfmeta.appraisal.favoured import Side, favoured_side
 from vfmeta.appraisal.selection_result import SelectionRegression, SelectionResult
 from vfmeta.appraisal.selection_weights import Chosen, build, check, edge_notes
+from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import Favoured, Heterogeneity, Missing, SelectionModel, choice, confidence
+from vfmeta.core.params import Favoured, Heterogeneity, Missing, SelectionModel, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
-from vfmeta.effects.reading import Studies, read
+from vfmeta.effects.reading import Studies
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.kernels.least_squares import CollinearError
 from vfmeta.kernels.regression import fit
-from vfmeta.kernels.selection import Selection, select
+from vfmeta.kernels.selection import Selection, covariance, select
 from vfmeta.kernels.selection_profile import best_cut
 from vfmeta.results.wald import TestResult, quantile, ratio
 from vfmeta.results.wald import two_sided as both_tails
@@ -37,6 +39,7 @@ def selection_model(
     V: Any = None,
     ci: Any = None,
     study: Any = None,
+    cluster: Any = None,
     x: Any = None,
     favoured: Favoured | None = None,
     model: SelectionModel = "step",
@@ -44,7 +47,7 @@ def selection_model(
     two_sided: bool = False,
     delta: Any = None,
     heterogeneity: Heterogeneity = "random",
-    level: float = 0.95,
+    level: float | None = None,
     question: Question | None = None,
     missing: Missing = "raise",
 ) -> SelectionResult | SelectionRegression:
@@ -53,7 +56,10 @@ def selection_model(
     Parameters
     ----------
     data, y, v, se, V, ci, study, question, missing
-        As of `meta_regression`; ``data`` may be a fit as well.
+        As of `meta_regression`; ``data`` may be a pool as well, or a meta-regression, whose moderators stay in the model.
+    cluster : array-like of shape (k,) or column name, optional
+        Groups of dependent effects (several of one trial, each a row with a name of its own): estimates are those of
+        independent effects, standard errors robust to dependence inside a group (Pustejovsky, Citkowicz & Joshi 2025).
     formula : str, optional
         Moderators of the mean, such as ``"~ dose"``, or the design ``x`` of shape (k, p) instead.
     favoured : {"higher", "lower"}, optional
@@ -74,8 +80,9 @@ def selection_model(
         Weights (the first 1) or parameters that are given and not estimated, as Vevea & Woods 2005 do.
     heterogeneity : {"random", "common"}
         Whether effects differ between studies or tau2 is held at 0.
-    level : float
-        Of the intervals, which are those of Wald; `profile_interval` of the result has others.
+    level : float, optional
+        That of the fit, or 0.95, when left out. Of the intervals, which are those of Wald; `profile_interval` has
+        others.
 
     Returns
     -------
@@ -91,7 +98,8 @@ def selection_model(
     Notes
     -----
     The density of an effect is w(p) N(y; mu, v + tau2) / A. Derivatives are exact, the search begins at many points, and the
-    highest maximum is given; lower ones are listed (``other_maxima``). Standard errors come from the observed information.
+    highest maximum is given; lower ones are listed (``other_maxima``). Standard errors come from the observed information, with
+    ``cluster`` from the sandwich of it around the scores of G groups, times G / (G - 1).
     Selection models need many studies: below 10 a note says so.
 
     Examples
@@ -104,13 +112,19 @@ def selection_model(
     ('p <= 0.025', 'p > 0.025')
     """
     model, heterogeneity = choice("model", model, SelectionModel), choice("heterogeneity", heterogeneity, Heterogeneity)
-    level = confidence(level)
     name, found_cuts, fixed = check(model, cuts, two_sided, delta)
-    s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
-    if formula is None and x is None:
+    given = {"y": y, "v": v, "se": se, "V": V, "ci": ci, "study": study, "question": question, "missing": missing}
+    taken = take("selection_model", data, level, moderators=True, **given)
+    s, level = taken.studies, taken.level
+    groups = None if cluster is None else _groups(s, cluster)
+    if formula is None and x is None and hasattr(taken.fit, "design"):
+        design = taken.fit.design
+    elif formula is None and x is None:
         design = Design(np.ones((s.k, 1)), (designs.INTERCEPT,), None)
     else:
+        before = s.kept
         s, design = designs.prepared(s, [designs.part(formula, x, None, s)], missing)
+        groups = None if groups is None else groups[np.isin(before, s.kept)]
     null = s.question.null_effect or 0.0
     if null != 0 and not design.spans_constant:
         raise InputError('Without an intercept effects are not held against a "no difference" other than 0; add one.')
@@ -134,6 +148,7 @@ def selection_model(
             fitted = select(turned, s.v, design.x, function, common)
     except CollinearError as error:
         raise designs.name_collinear(error.groups, design, s.labels) from error
+    own = len(s.notes)  # those of the studies have been said
     notes = [*s.notes, *([side.note] if side.note else [])]
     if s.k < _FEW:
         notes.append(f"{s.k} studies: a selection model of fewer than {_FEW} says next to nothing; do not lean on it.")
@@ -143,10 +158,27 @@ def selection_model(
             "sure of themselves."
         )
     notes += edge_notes(chosen, fitted, design.x.shape[1], counts.tolist())
+    if groups is not None:
+        fitted = replace(fitted, covariance=covariance(fitted.state, fitted.theta, design.x.shape[1], groups))
+        notes.append("Standard errors allow for dependence within clusters; the likelihood ratio test and profiles do not.")
     result = _result(fitted, s, design, chosen, counts, common, level, tuple(notes), side, estimated_cut)
-    for note in result.warnings:
+    for note in result.warnings[own:]:
         warn(note)
     return result
+
+
+def _groups(s: Studies, cluster: Any) -> np.ndarray:
+    """Codes of the clusters, one a study."""
+    import pandas as pd
+
+    column = pd.Series(np.asarray(s.column(cluster, "cluster").values, dtype=object))
+    gone = [f"row {i + 1} ({s.labels[i]}), column cluster: missing value." for i in np.flatnonzero(column.isna()).tolist()]
+    if gone:
+        raise InputError(gone)
+    codes, names = pd.factorize(column)
+    if len(names) < 2:
+        raise InputError("There is one cluster only; errors robust to dependence within clusters need several.")
+    return np.asarray(codes)
 
 
 def _refuse_few(s: Studies, design: Design, model: str, cuts: Any, fixed: Any, common: bool) -> None:

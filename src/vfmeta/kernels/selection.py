@@ -260,39 +260,58 @@ def _refined(state: State, theta: np.ndarray, value: float) -> tuple[np.ndarray,
 
 
 def _selection(state: State, theta: np.ndarray, value: float, others: tuple[float, ...], beyond: float, p: int) -> Selection:
-    """Everything back in the units of the data, with the covariance of what is inside."""
-    pr, unit, size = state.problem, state.unit, len(theta)
-    gradient, hessian = np.empty(size), np.empty((size, size))
-    evaluate(pr, theta, gradient, hessian)
+    """Everything back in the units of the data."""
+    pr, unit = state.problem, state.unit
+    delta, _, limit = _back(state, theta, p)
     edge = (theta <= state.lower) | (theta >= state.upper)
-    inside = ~(edge | state.held)
-    cov = np.full((size, size), np.nan)
+    edges = [j for j in range(p + 1) if edge[j] and not state.held[j]]
+    edges += [p + 1 + j for j in range(len(delta)) if _at_edge(state, edge, j, p, delta)]
+    shift = len(pr.y) * math.log(unit)
+    return Selection(
+        theta[:p] * unit, float(theta[p]) * unit**2, delta, covariance(state, theta, p), value - shift,
+        int((~state.held).sum()), tuple(edges), beyond - shift, limit, tuple(o - shift for o in others), theta, state,
+    )  # fmt: skip
+
+
+def covariance(state: State, theta: np.ndarray, p: int, cluster: np.ndarray | None = None) -> np.ndarray:
+    """Covariance of (beta, tau2, delta), NaN for what stands at an edge or is held, which is taken as known.
+
+    From the observed information; with ``cluster`` (k,), codes of groups of dependent effects, the sandwich of it around the
+    scores of the groups, times G / (G - 1).
+    """
+    size = len(theta)
+    gradient, hessian = np.empty(size), np.empty((size, size))
+    evaluate(state.problem, theta, gradient, hessian)
+    inside = ~((theta <= state.lower) | (theta >= state.upper) | state.held)
+    found = np.full((size, size), np.nan)
     if inside.any():
         info = -hessian[np.ix_(inside, inside)]
         scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(info)), 1e-300))
-        curve = np.linalg.eigvalsh(info * np.outer(scale, scale))
-        if curve[0] > 1e-10:
-            within = np.linalg.inv(info * np.outer(scale, scale)) * np.outer(scale, scale)
-            cov[np.ix_(inside, inside)] = within
-    delta, back, limit = _back(state, theta, p)
-    total = p + 1 + len(delta)
-    known = np.nan_to_num(cov)
-    jac = np.zeros((total, size))
-    jac[:p, :p], jac[p, p] = np.eye(p) * unit, unit**2
+        if np.linalg.eigvalsh(info * np.outer(scale, scale))[0] > 1e-10:
+            bread = np.linalg.inv(info * np.outer(scale, scale)) * np.outer(scale, scale)
+            if cluster is not None:
+                scores = np.array([_score(state, theta, cluster == c)[inside] for c in np.unique(cluster)])
+                bread = bread @ (scores.T @ scores) @ bread * len(scores) / (len(scores) - 1)
+            found[np.ix_(inside, inside)] = bread
+    delta, back, _ = _back(state, theta, p)
+    jac = np.zeros((p + 1 + len(delta), size))
+    jac[:p, :p], jac[p, p] = np.eye(p) * state.unit, state.unit**2
     jac[p + 1 :] = back
-    covariance = jac @ known @ jac.T
-    unknown = np.isnan(np.diag(cov))
-    lost = (jac != 0) @ unknown
-    covariance[lost, :] = covariance[:, lost] = np.nan
-    none = ~(jac != 0).any(axis=1)
-    covariance[none, :] = covariance[:, none] = np.nan
-    edges = [j for j in range(p + 1) if edge[j] and not state.held[j]]
-    shift = len(pr.y) * math.log(unit)
-    edges += [p + 1 + j for j in range(len(delta)) if _at_edge(state, edge, j, p, delta)]
-    return Selection(
-        theta[:p] * unit, float(theta[p]) * unit**2, delta, covariance, value - shift,
-        int((~state.held).sum()), tuple(edges), beyond - shift, limit, tuple(o - shift for o in others), theta, state,
-    )  # fmt: skip
+    rests = jac != 0
+    rests[p + 1 :, p] = False  # the edge of a beta function moves with tau2, which at its own edge is taken as known
+    out = jac @ np.nan_to_num(found) @ jac.T
+    lost = (rests @ np.isnan(np.diag(found))) | ~rests.any(axis=1)
+    out[lost, :] = out[:, lost] = np.nan
+    return out
+
+
+def _score(state: State, theta: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Gradient of the log likelihood of some of the studies."""
+    pr, size = state.problem, len(theta)
+    own = {name: getattr(pr, name)[chosen] for name in ("y", "v", "x", "bounds", "own", "logs") if len(getattr(pr, name))}
+    gradient = np.empty(size)
+    evaluate(pr._replace(**own), theta, gradient, np.empty((size, size)))
+    return gradient
 
 
 def _at_edge(state: State, edge: np.ndarray, j: int, p: int, delta: np.ndarray) -> bool:
