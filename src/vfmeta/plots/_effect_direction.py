@@ -66,11 +66,11 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
             at = found.terms.index(term)
             ax.text(j, -0.8, _heading(term), ha="center", va="bottom", fontsize=STYLE["heading"], fontweight="bold")
             ax.text(
-                j, len(trials) + 0.1, f"{found.favourable[at]:.0f} of {found.directed[at]:.0f}", ha="center", va="center",
+                j, len(trials) - 0.2, f"{found.favourable[at]:.0f} of {found.directed[at]:.0f}", ha="center", va="top",
                 fontsize=STYLE["text"],
             )  # fmt: skip
         counted = textwrap.fill(said[1].replace("favours", "favour", 1), 26)
-        ax.text(-0.75, len(trials) + 0.1, counted, ha="right", va="center", fontsize=STYLE["text"])
+        ax.text(-0.75, len(trials) - 0.2, counted, ha="right", va="top", fontsize=STYLE["text"])
         ax.axhline(len(trials) - 0.45, color=STYLE["faint_rule"], lw=0.8)
         unknown = bool(np.any(~np.isfinite(found.sizes) & ~np.isnan(found.direction)))
         _legend(ax, said, unknown)
@@ -192,7 +192,7 @@ def _given(said: dict[int, str]) -> str:
 
 def _heading(term: str) -> str:
     """The name of an outcome on lines that fit its column."""
-    return textwrap.fill(term, 16, break_long_words=False)
+    return textwrap.fill(term, 14, break_long_words=False)
 
 
 def _legend(ax: Axes, said: dict[int, str], unknown: bool) -> None:
