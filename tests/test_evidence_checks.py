@@ -63,11 +63,14 @@ def test_the_page_says_what_the_result_says_of_itself(toy_build: Any) -> None:
             assert f"{record.title} The mean effect" not in page
             continue
         title, *lines = record.posterior.summary(record.power_scaling).splitlines()
-        said = [x for x in lines if not x.startswith("Note: ")]
-        assert f"{record.title} {' '.join(said)}" in page
+        *said, prior = [x for x in lines if not x.startswith("Note: ")]
+        assert f"{record.title} {record.data['answer']} {' '.join(said)}" in page
+        assert prior in page[page.index("For statisticians") :]
+        assert prior not in page[: page.index("For statisticians")]
         assert title not in page  # the analysis has its own title there
-        for part in ("credible interval", "Probability of any benefit", "Of harm:", "In a further trial", "The prior decides"):
+        for part in ("credible interval", "Probability of any benefit", "Of harm:", "In a further trial"):
             assert part in " ".join(said)
+        assert "The prior decides" in prior
         for sentence in (record.leave_one_out.verdict, record.predictive_check.verdict):
             assert sentence in page
         for note in (*record.leave_one_out.warnings, *record.predictive_check.warnings):
@@ -109,7 +112,8 @@ def test_a_failed_gate_is_in_the_result_and_on_the_page(
         == failed
     )
     alarm = f"PyMC's draws are not to be trusted and do not confirm this result. {' '.join(failed)}"
-    assert page.count(alarm) == 3  # over the sentences, in the table and among the warnings
+    assert page[page.index("For statisticians") :].count(alarm) == 3  # with the checks, in the table and among the warnings
+    assert page[: page.index("For statisticians")].count("Not confirmed by a second computation") == 2  # table and sentences
     assert "PyMC agrees" not in page
     monkeypatch.undo()
     _, sound = drug(toy_build, tmp_path / "sound")
@@ -121,6 +125,7 @@ def test_a_disagreement_is_loud(toy_build: Any, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(bayesian, "agreement", lambda exact, sampled: 7.3)
     _, page = drug(toy_build, tmp_path / "build")
     assert "PyMC and the exact result lie 7.3 Monte Carlo errors apart, more than chance explains" in page
+    assert "Not confirmed by a second computation" in page[: page.index("For statisticians")]
     assert "PyMC agrees" not in page
 
 

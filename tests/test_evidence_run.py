@@ -55,10 +55,10 @@ def bayes(y: list[float], se: list[float]) -> tuple[float, float, float, float]:
 
 
 def row_of(page: str, title: str) -> str:
-    """One line of the results table as plain text."""
-    found = re.search(rf'<th scope="row">{re.escape(title)}</th>(.*?)</tr>', page, re.DOTALL)
+    """The lines of an analysis in the results table and in that for statisticians, as plain text."""
+    found = re.findall(rf'<th scope="row">{re.escape(title)}</th>(.*?)</tr>', page, re.DOTALL)
     assert found, title
-    return html.unescape(re.sub(r"<[^>]+>", " ", found[1]))
+    return html.unescape(re.sub(r"<[^>]+>", " ", " ".join(found)))
 
 
 def span(low: float, high: float) -> str:

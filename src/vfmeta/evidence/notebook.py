@@ -7,7 +7,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -140,7 +140,7 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
     """The body of a page that is not about one intervention."""
     if page == "context":
         return _body(summary.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder)
-    overview = []
+    overview: list[dict[str, Any]] = []
     for name, title in summary._pages(plans):
         questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
         overview.append({"page": name, "title": title, "questions": questions})
@@ -152,7 +152,7 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         map=draw_map(records, trials, folder),
         plans=plans,
         trials=trials,
-        numbers=summary._numbers(records, trials),
+        numbers=summary._numbers(records, trials, [q for section in overview for q in section["questions"]]),
         slips=summary.slip_views(trials),
         studies=summary.study_views(trials),
     )

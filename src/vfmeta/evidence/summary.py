@@ -11,6 +11,7 @@ import pandas as pd
 
 from vfmeta.core.files import write
 from vfmeta.evidence import points, reported, scatter, without_effects
+from vfmeta.evidence.box import answer_box, instead_of_a_figure, leader, matching_pools, people, reason_of, standing
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES, WHOLE, Plan
@@ -20,7 +21,7 @@ from vfmeta.evidence.untreated.page import untreated_view
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count
 from vfmeta.text.fit import heterogeneity_text
-from vfmeta.text.posterior import benefit_texts, priors_text
+from vfmeta.text.posterior import benefit_texts, clinical_lines, prior_line, priors_text
 from vfmeta.trials.schema import FIGURE_TABLES
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
 Figures = dict[str, list[dict[str, str]]]
+#: choices that change how trials are pooled, and not which trials or figures
+_METHODS = {"method", "test", "tau2", "interval", "model", "tau_prior", "mu_prior"}
 
 
 def write_site(
@@ -43,9 +46,9 @@ def write_site(
 ) -> Path:
     """Write the whole site and return its index page. Pages that no longer belong are removed."""
     pages: dict[str, str | bytes] = {"style.css": _file("style.css")}
-    sections = []
+    sections, cache = [], Cache(build)
     for page, title in _pages(plans):
-        questions = [question_view(p, records, figures, trials) for p in plans if p.page == page]
+        questions = [question_view(p, records, figures, trials, cache) for p in plans if p.page == page]
         sections.append({"page": page, "title": title, "questions": questions})
         pages[f"{page}.html"] = _render("page.html", title=title, page=page, questions=questions, nav=_pages(plans))
     pages["index.html"] = overview_page(plans, records, trials, sections, overview)
@@ -71,27 +74,34 @@ def fragment(plan: Plan, records: list[Record], figures: Figures, trials: Trials
     return str(module.question(view, figure_root))  # type: ignore[attr-defined]
 
 
-def question_view(plan: Plan, records: list[Record], figures: Figures, trials: Trials) -> dict[str, Any]:
+def question_view(
+    plan: Plan, records: list[Record], figures: Figures, trials: Trials, cache: Cache | None = None
+) -> dict[str, Any]:
     """Everything a page shows of one plan."""
     own = [r for r in records if r.plan == plan.id]
-    lead = next((r for r in own if r.data["analysis"].get("lead")), own[0])
+    lead = leader(own)
+    box = answer_box(own, plan, trials, cache)
+    changed = [sensitivity_row(r, s) for r in own for s in r.sensitivity]
     return {
         "plan": plan,
         "answer": lead.data["answer"],
-        "why": lead.data["why"],
         "lead": lead.title,
+        "box": box,
+        "instead": instead_of_a_figure(own, box),
+        "standing": standing(own, plan, trials),
         "rows": [analysis_row(r) for r in own],
         "grounds": _grounds(own),
-        "plain": [plain_view(r) for r in own if r.posterior is not None],
         "scattered": [v for r in own if (v := scatter.view(r)) is not None],
-        "answers": [{"title": r.title, "answer": r.data["answer"], "why": r.data["why"]} for r in own if r.k],
+        "plain": [plain_view(r) for r in own if r.k],
         "figures": [f for f in figures.get(plan.id, []) if f["kind"] == "forest"],
         "without_effects": _without_effects(own, plan, figures),
         "said": words_views(own, figures.get(plan.id, [])),
-        "sensitivity": [sensitivity_row(r, s) for r in own for s in r.sensitivity],
+        "sensitivity": [row for row in changed if not row["method"]],
+        "changed": changed,
         "pools": pool_rows(plan, trials),
         "unused": without_figures(own, trials),
         "effects": [effect_view(r) for r in own if r.k],
+        "checks": [checks_view(r) for r in own if r.posterior is not None],
         "second": [x for r in own for s in (None, *r.sensitivity) if (x := second_row(r, s))],
         "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),
         "priors": list(dict.fromkeys(priors_text(r.posterior) for r in own if r.posterior is not None)),
@@ -116,9 +126,14 @@ def _grounds(own: list[Record]) -> str:
 
 
 def plain_view(record: Record) -> dict[str, Any]:
-    """A Bayesian result as it speaks to clinicians, with what was checked and what speaks against it."""
+    """An analysis as it speaks to clinicians: its answer, and what its posterior adds."""
+    lines = [] if record.posterior is None else [*clinical_lines(record.posterior), *points.said(record)]
+    return {"title": record.title, "answer": record.data["answer"], "lines": lines, "alarms": sampler(record)[1]}
+
+
+def checks_view(record: Record) -> dict[str, Any]:
+    """What was checked of a Bayesian result and what speaks against it, for statisticians."""
     assert record.posterior is not None
-    _, *lines = record.posterior.summary(record.power_scaling).splitlines()
     checks = [check for check in (record.leave_one_out, record.predictive_check) if check is not None]
     said = [check.verdict for check in checks]
     if any(check.warnings for check in checks):
@@ -126,8 +141,8 @@ def plain_view(record: Record) -> dict[str, Any]:
     agrees, alarms = sampler(record)
     return {
         "title": record.title,
-        # notes stand with the other warnings
-        "lines": [*(x for x in lines if not x.startswith("Note: ")), *points.said(record)],
+        "why": record.data["why"],
+        "prior": prior_line(record.posterior, record.power_scaling),
         "checks": [*said, *record.refused_checks, *([f"{agrees}."] if agrees else [])],
         "alarms": alarms,
     }
@@ -138,6 +153,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
     fit, post, q = record.frequentist, record.posterior, record.question
     row: dict[str, Any] = dict.fromkeys(
         (
+            "effect",
             "frequentist",
             "leads",
             "adhoc",
@@ -146,6 +162,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
             "bayesian",
             "chances",
             "next",
+            "further",
             "check",
             "prior_decides",
         ),
@@ -156,7 +173,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
         "second_alarms": (),
         "title": record.title,
         "k": str(record.k),
-        "patients": _patients(record),
+        "patients": people(record),
         "measure": tx.measure_text(q) if record.k else "",
     }
     if fit is None:
@@ -164,16 +181,19 @@ def analysis_row(record: Record) -> dict[str, Any]:
     row["frequentist"] = tx.effect_text(q, fit.estimate, fit.interval)
     row["status"] = "one trial, not pooled" if record.k == 1 else "pooled"
     row["leads"] = "Bayesian" if record.lead is post else "frequentist"
+    row["effect"] = row["frequentist"]
     if fit.adhoc_interval is not None:
         row["adhoc"] = tx.interval_text(q, fit.adhoc_interval)
     if fit.shown_prediction is not None:
-        row["prediction"] = tx.interval_text(q, fit.shown_prediction)
+        row["prediction"] = row["further"] = tx.interval_text(q, fit.shown_prediction)
     if record.k > 1:
         row["heterogeneity"] = heterogeneity_text(fit)
     if post is not None:
         row["bayesian"] = tx.effect_text(q, post.estimate, post.interval)
         row["chances"] = "; ".join(benefit_texts(post))
         row["next"] = tx.interval_text(q, post.next_trial.interval)
+        if record.lead is post:
+            row["effect"], row["further"] = row["bayesian"], row["next"]
         row["prior_decides"] = "" if record.power_scaling is None else record.power_scaling.verdict
     row["check"], row["alarms"] = sampler(record)
     row["second_alarms"] = second_alarms(record)
@@ -190,6 +210,7 @@ def sensitivity_row(main: Record, record: Record) -> dict[str, Any]:
     return row | {
         "title": f"{main.title}: {record.data['title']}",
         "trials": ", ".join(s["label"] for s in record.data["studies"]),
+        "method": bool(changed) and changed <= _METHODS,
         "shown": row["bayesian"] if bayesian else row["frequentist"],
         "kind": "" if not record.k else "one trial" if record.k == 1 else leads,
         "chances": row["chances"] if bayesian else "",
@@ -222,20 +243,14 @@ def second_row(main: Record, variant: Record | None) -> dict[str, Any] | None:
 
 def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
     """Pooled results of other reviews on the same comparison."""
-    pools = trials.published_pools
-    ex, co = set(trials.interventions_in(list(plan.experimental))), set(trials.interventions_in(list(plan.control)))
-    # a pooled comparator (placebo or another drug) has no one control: it stands beside every comparison of its intervention
-    same = pools.experimental_id.isin(ex) & (pools.control_id.isin(co) | (pools.control_id == ""))
-    hit = pools[same | pools.pool_id.isin(plan.pools)]
     names = trials.names("outcomes")
     rows = []
-    for p in hit.itertuples():
+    for p in matching_pools(plan, trials).itertuples():
         estimate = "" if pd.isna(p.estimate) else f"{p.estimate:g}"
         limits = "" if pd.isna(p.ci_low) or pd.isna(p.ci_high) else f" ({p.ci_low:g} to {p.ci_high:g})"
         sign = "" if p.printed_as == "not_stated" else p.printed_as.replace("_", " ")
         rows.append(
             {
-                "review": p.review_id,
                 "comparison": p.comparison,
                 "outcome": names.get(p.outcome_id, p.outcome_printed),
                 "time": p.time_window,
@@ -261,7 +276,7 @@ def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any
             if x["study_id"] in used:
                 continue
             row = found.setdefault(x["study_id"], {"label": x["label"], "study_id": x["study_id"], "reasons": [], "said": []})
-            row["reasons"] = list(dict.fromkeys([*row["reasons"], x["reason"]]))
+            row["reasons"] = list(dict.fromkeys([*row["reasons"], reason_of(x)]))
             row["said"] = list(dict.fromkeys([*row["said"], *([x["said"]] if x["said"] else [])]))
     for study_id, row in found.items():
         study = trials.study.loc[study_id]
@@ -309,7 +324,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
     figure_sources: dict[str, set[str]] = {}
     for (_, study, _), rows in trials.figures.items():
         figure_sources.setdefault(study, set()).update(r.source_id for r in rows)
-    views = []
+    views, cohorts = [], trials.studies.groupby("cohort_id")["study_id"].agg(list).to_dict()
     for s in trials.studies.itertuples():
         described = links.get(s.study_id, [])
         ids = [*described, *sorted(figure_sources.get(s.study_id, set()) - set(described))]
@@ -327,7 +342,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
                 "doi": s.doi,
                 "note": s.note,
                 "arms": arms.get(s.study_id, []),
-                "cohort": "" if s.cohort_id == s.study_id else s.cohort_id,
+                "cohort": [trials.labels[x] for x in cohorts[s.cohort_id] if x != s.study_id],
                 "links": [_link(trials, x) for x in ids],
                 "bias": judged.get(s.study_id, []),
             }
@@ -345,7 +360,7 @@ def overview_page(
         overview=sections,
         map=overview,
         nav=_pages(plans),
-        numbers=_numbers(records, trials),
+        numbers=_numbers(records, trials, [q for section in sections for q in section["questions"]]),
         slips=slip_views(trials),
     )
 
@@ -363,7 +378,7 @@ def slip_views(trials: Trials) -> list[dict[str, str]]:
     return [{"study": home.get(f, f[0]), "row": f[1], "said": said} for f, said in sorted(trials.slips.items())]
 
 
-def _numbers(records: list[Record], trials: Trials) -> dict[str, Any]:
+def _numbers(records: list[Record], trials: Trials, questions: list[dict[str, Any]]) -> dict[str, Any]:
     randomised = trials.studies.design.isin(("parallel_rct", "crossover_rct", "cluster_rct"))
     return {
         "studies": len(trials.studies),
@@ -372,13 +387,9 @@ def _numbers(records: list[Record], trials: Trials) -> dict[str, Any]:
         "pooled": sum(r.k > 1 for r in records),
         "single": sum(r.k == 1 for r in records),
         "none": sum(r.k == 0 for r in records),
+        "questions": len(questions),
+        "standing": {kind: sum(q["standing"] == kind for q in questions) for kind in ("lead", "other", "beside", "nothing")},
     }
-
-
-def _patients(record: Record) -> str:
-    sizes = [s[f"n_{side}"] for s in record.data["studies"] for side in ("experimental", "control")]
-    known = [n for n in sizes if n is not None]
-    return "" if not known else f"{sum(known):g}{'' if len(known) == len(sizes) else ' or more'}"
 
 
 def _warnings(record: Record) -> list[str]:

@@ -85,20 +85,32 @@ def chances(post: Posterior) -> str:
     return f" {said}."
 
 
+def possibly_more(result: Pooled) -> bool:
+    """Whether a side is named and the size of the effect may lie on either side of the threshold."""
+    return state(result) == "side" and _how(result) == "possibly more than"
+
+
 def _against_threshold(result: Pooled) -> str:
     """How the size of an effect lies to the threshold; empty where no threshold is known."""
+    q, how = result.question, _how(result)
+    return f", {how} the threshold of {tx.important_text(q, harm=not _helps(result))}" if how else ""
+
+
+def _how(result: Pooled) -> str:
     q, (low, high) = result.question, result.wider_interval
-    helps = q.side(_middle((low, high))) == q.experimental
-    place, null = q.mid_effect(harm=not helps), q.null_effect
+    place, null = q.mid_effect(harm=not _helps(result)), q.null_effect
     if place is None or null is None:
         return ""
     near, far = (low, high) if place > null else (high, low)
     sign = 1 if place > null else -1
     if sign * _apart(result, near, place) >= 0:
-        how = "at least"
-    else:
-        how = "less than" if sign * _apart(result, far, place) < 0 else "possibly more than"
-    return f", {how} the threshold of {tx.important_text(q, harm=not helps)}"
+        return "at least"
+    return "less than" if sign * _apart(result, far, place) < 0 else "possibly more than"
+
+
+def _helps(result: Pooled) -> bool:
+    q = result.question
+    return q.side(_middle(result.wider_interval)) == q.experimental
 
 
 def _apart(result: Pooled, value: float, place: float) -> int:

@@ -110,16 +110,18 @@ def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
         From ``vf.bayes.power_scaling``; its finding is added as a sentence.
     """
     q = post.question
-    level = tx.level_text(post.level)
-    trials = "1 trial" if post.k == 1 else f"{post.k} trials"
+    title = f"{_capital(tx.compared(q, 'against', ', '))}: {'1 trial' if post.k == 1 else f'{post.k} trials'}."
+    return "\n".join([title, *clinical_lines(post), prior_line(post, sensitivity), *closing_lines(post, "Note")])
+
+
+def clinical_lines(post: Posterior) -> list[str]:
+    """The effect, the probabilities of benefit and harm and the effect in a next trial, a sentence each."""
+    q = post.question
     side = f", in favour of {post.favours}" if post.favours and post.excludes_null else ""
     if q.null is not None and not post.excludes_null:
         side = "; the interval includes “no difference”"
-    interval = f"{level} credible interval {_span(q, post.interval)}"
-    lines = [
-        f"{_capital(tx.compared(q, 'against', ', '))}: {trials}.",
-        f"The mean effect is {_effect(q, post.estimate)} ({interval}){_unit(q)}{side}.",
-    ]
+    interval = f"{tx.level_text(post.level)} credible interval {_span(q, post.interval)}"
+    lines = [f"The mean effect is {_effect(q, post.estimate)} ({interval}){_unit(q)}{side}."]
     ten = _on_ten(q, post)
     if ten:
         lines.append(ten)
@@ -137,9 +139,7 @@ def bayesian_summary(post: Posterior, sensitivity: Any = None) -> str:
         following += f"; it favours {q.experimental} with a probability of {_chance(post.p_next_benefit)}"
         if post.p_next_benefit_mid is not None:
             following += f", and beyond what is important with {_chance(post.p_next_benefit_mid)}"
-    lines.append(following + ".")
-    lines.append(_prior(post, sensitivity))
-    return "\n".join([*lines, *closing_lines(post, "Note")])
+    return [*lines, following + "."]
 
 
 def _effect(q: Question, value: float) -> str:
@@ -188,7 +188,7 @@ def _chance(p: float) -> str:
     return "below 1%" if p < 0.01 else "above 99%" if p > 0.99 else f"{p:.0%}"
 
 
-def _prior(post: Posterior, sensitivity: Any) -> str:
+def prior_line(post: Posterior, sensitivity: Any = None) -> str:
     """The priors, and how much of the answer is theirs."""
     said = [] if sensitivity is None else [str(sensitivity.verdict)]
     if post.prior_share is not None:
