@@ -92,6 +92,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.selection_model, moderators": lambda: vf.appraisal.selection_model(
         y=Y, v=V, data={"dose": DOSE}, formula="~ dose", question=RR, favoured="lower", model="half-normal"
     ),
+    "appraisal.risk_of_bias": lambda: vf.appraisal.risk_of_bias({"Study": ["a"], "D1": ["Low"], "Overall": ["High"]}),
     "appraisal.effect_range": lambda: vf.appraisal.effect_range(y=Y),
     "appraisal.egger": lambda: vf.appraisal.egger(pool()),
     "appraisal.begg": lambda: vf.appraisal.begg(pool()),

@@ -21,6 +21,7 @@ from .pustejovsky_rodgers_test import pustejovsky_rodgers as pustejovsky_rodgers
 from .rank_test import begg as begg
 from .regressions import egger as egger
 from .regressions import thompson as thompson
+from .risk_of_bias import risk_of_bias as risk_of_bias
 from .selection import selection_model as selection_model
 from .selection_many import selection_model_many as selection_model_many
 from .shares import setting_shares as setting_shares
@@ -52,6 +53,7 @@ __all__ = [
     "pet_peese",
     "peters",
     "pustejovsky_rodgers",
+    "risk_of_bias",
     "selection_model",
     "selection_model_many",
     "setting_shares",

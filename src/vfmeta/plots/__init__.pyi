@@ -12,6 +12,8 @@ from ._over_time import over_time as over_time
 from ._posterior import posterior as posterior
 from ._priors import prior_densities as prior_densities
 from ._ranks import ranks as ranks
+from ._risk_of_bias import risk_of_bias as risk_of_bias
+from ._risk_of_bias import risk_of_bias_summary as risk_of_bias_summary
 from ._save import save as save
 from ._selection import selection_function as selection_function
 from ._settings import settings as settings

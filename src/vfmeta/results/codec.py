@@ -64,6 +64,7 @@ _HOMES = {
     "Directions": "results.no_effects",
     "CombinedPValues": "results.no_effects",
     "EffectRange": "results.no_effects",
+    "RiskOfBias": "results.risk_of_bias",
     "SelectionResult": "appraisal.selection_result",
     "SelectionRegression": "appraisal.selection_result",
     "ModelAverage": "bayes.averaging",

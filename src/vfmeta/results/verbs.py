@@ -43,6 +43,7 @@ VERBS: dict[str, dict[str, Verb]] = {
         "SettingShares": Verb("vfmeta.plots:settings", "found"),
         "TrimAndFill": _FUNNEL,
         "RegressionResult": Verb("vfmeta.plots:bubble"),
+        "RiskOfBias": Verb("vfmeta.plots:risk_of_bias", "found"),
         "SelectionRegression": Verb("vfmeta.plots:selection_function"),
         "SelectionResult": Verb("vfmeta.plots:selection_function"),
     },

@@ -1,0 +1,180 @@
+"""Risk of bias as data: judgements read from a long table or from the wide one that robvis takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vfmeta.core.bias_tools import TOOLS, Tool
+from vfmeta.core.messages import InputError
+from vfmeta.effects import cells
+from vfmeta.effects.columns import as_frame, look_up
+from vfmeta.results.risk_of_bias import RiskOfBias
+
+_OVERALL = ("overall", "overall bias", "overall risk of bias")
+_WEIGHT = ("weight", "weights")
+
+
+def risk_of_bias(
+    data: Any = None,
+    *,
+    tool: str = "RoB 2",
+    study: Any = None,
+    domain: Any = None,
+    judgement: Any = None,
+    support: Any = None,
+) -> RiskOfBias:
+    """Judgements of risk of bias by trial and domain, every word checked against the instrument.
+
+    Parameters
+    ----------
+    data : data frame or mapping of columns
+        Long: a row a judgement, with study, domain and judgement. Wide (no column of judgements): a row a trial, first its
+        name, then a column a domain (in full, or D1, D2, ...), and where there are some "Overall" and "Weight", as robvis
+        takes it.
+    tool : {"RoB 2", "ROBINS-I", "RoB 1", "QUADAS-2", "PEDro"}
+        Judgements are written out ("some concerns", not "S"); an empty cell is not judged. Items of PEDro may be "yes" (low)
+        or "no" (high).
+    study, domain, judgement, support : column name or array-like, optional
+        Of a long table, where they are called otherwise; ``support`` is what a judgement rests on. The domain "overall" is
+        the overall judgement.
+
+    Returns
+    -------
+    RiskOfBias
+
+    Raises
+    ------
+    InputError
+        Every unknown judgement, domain and repeated row, by row and column.
+
+    Notes
+    -----
+    No overall judgement is made where none is given: it is one, and no sum (Sterne et al. 2019, BMJ 366:l4898). `worst` tells
+    the worst domain.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> wide = {
+    ...     "Study": ["Trial A", "Trial B"], "D1": ["Low", "Low"], "D2": ["High", "Low"], "D3": ["Some concerns", "Low"],
+    ...     "D4": ["High", "Low"], "D5": ["Low", ""], "Overall": ["High", "Some concerns"],
+    ... }
+    >>> found = vf.appraisal.risk_of_bias(wide)
+    >>> found.overall, found.worst()
+    (('high', 'some concerns'), ('high', 'low'))
+    """
+    if tool not in TOOLS:
+        raise InputError(f"tool={tool!r} is unknown; use one of {', '.join(map(repr, TOOLS))}.")
+    own = TOOLS[tool]
+    frame = None if data is None else as_frame(data)
+    given = {"study": study, "domain": domain, "judgement": judgement, "support": support}
+    if frame is not None:
+        at = {str(c).strip().lower(): c for c in frame.columns}
+        usual = {"study": ("study", "study_id"), "domain": ("domain",), "judgement": ("judgement", "judgment")}
+        for name, called in (usual | {"support": ("support",)}).items():
+            if given[name] is None:
+                given[name] = next((at[c] for c in called if c in at), None)
+        if given["judgement"] is None:
+            return _wide(own, frame)
+    absent = [name for name in ("study", "domain", "judgement") if given[name] is None]
+    if absent:
+        raise InputError(f"Judgements take study, domain and judgement; missing: {', '.join(absent)}.")
+    columns = {n: x.values for n, x in look_up({n: x for n, x in given.items() if x is not None}, frame).items()}
+    return _long(own, {name: [cells.label(x) for x in np.asarray(values, dtype=object)] for name, values in columns.items()})
+
+
+def _long(tool: Tool, columns: dict[str, list[str]]) -> RiskOfBias:
+    sizes = {name: len(x) for name, x in columns.items()}
+    if len(set(sizes.values())) > 1:
+        raise InputError(f"The columns differ in length: {', '.join(f'{n} {k}' for n, k in sizes.items())}.")
+    labels = tuple(dict.fromkeys(x for x in columns["study"] if x))
+    problems: list[str] = []
+    words = np.full((len(labels), len(tool.domains) + 1), "", dtype=object)
+    support = np.full(words.shape, "", dtype=object)
+    seen: dict[tuple[int, int], int] = {}
+    for i, (who, what, how) in enumerate(zip(columns["study"], columns["domain"], columns["judgement"], strict=True)):
+        place = f"row {i + 1} ({who or 'no study'})"
+        if not who:
+            problems.append(f"row {i + 1}, column study: empty name; say which study it is.")
+            continue
+        found = "overall" if what.lower() in _OVERALL else tool.domain(what)
+        if found is None:
+            problems.append(f"{place}, column domain: {what!r} is no domain of {tool.name}; there are {_listed(tool)}.")
+            continue
+        level = tool.level(how) if how else None
+        if how and level is None:
+            problems.append(f"{place}, column judgement: {_unknown(tool, how)}")
+            continue
+        at = labels.index(who), len(tool.domains) if found == "overall" else tool.domains.index(found)
+        if at in seen:
+            problems.append(f"rows {seen[at] + 1} and {i + 1}: {who} is judged twice on {found}; keep one row.")
+            continue
+        seen[at] = i
+        words[at] = level.word if level else ""
+        support[at] = columns.get("support", [""] * len(columns["study"]))[i]
+    if problems:
+        raise InputError(problems)
+    return _made(tool, labels, words, support, None)
+
+
+def _wide(tool: Tool, frame: Any) -> RiskOfBias:
+    first = frame.columns[0]
+    problems: list[str] = []
+    names = cells.names(frame[first].tolist(), len(frame), shown=str(first), problems=problems)
+    words = np.full((len(frame), len(tool.domains) + 1), "", dtype=object)
+    weights, taken = None, dict[int, str]()
+    for column in frame.columns[1:]:
+        plain = " ".join(str(column).lower().replace(".", " ").replace("_", " ").split())
+        if plain in _WEIGHT:
+            weights = cells.numbers(frame[column], str(column), names, problems, "")
+            continue
+        found = "overall" if plain in _OVERALL else tool.domain(column)
+        if found is None:
+            problems.append(
+                f"column {column!r} is no domain of {tool.name}; there are {_listed(tool)}, and Overall and Weight."
+            )
+            continue
+        j = len(tool.domains) if found == "overall" else tool.domains.index(found)
+        if j in taken:
+            problems.append(f"columns {taken[j]!r} and {column!r} are both {found}; keep one.")
+        taken[j] = str(column)
+        for i, cell in enumerate(frame[column].tolist()):
+            word = cells.label(cell)
+            level = tool.level(word) if word else None
+            if word and level is None:
+                problems.append(f"row {i + 1} ({names[i]}), column {column}: {_unknown(tool, word)}")
+            words[i, j] = level.word if level else ""
+    if not taken and not problems:
+        problems.append(f"No column of a domain of {tool.name}; there are {_listed(tool)}.")
+    if problems:
+        raise InputError(problems)
+    return _made(tool, names, words, np.full(words.shape, "", dtype=object), weights)
+
+
+def _made(
+    tool: Tool, labels: tuple[str, ...], words: np.ndarray, support: np.ndarray, weights: np.ndarray | None
+) -> RiskOfBias:
+    if not labels:
+        raise InputError("There is no row with a judgement.")
+    if weights is not None and (np.isnan(weights).any() or (weights < 0).any() or weights.sum() <= 0):
+        raise InputError("Weights must be numbers of 0 or more, one a study, and not all 0; leave the column out otherwise.")
+    return RiskOfBias(
+        tool=tool.name, labels=labels, terms=tool.domains, judgements=tuple(map(tuple, words[:, :-1].tolist())),
+        overall=tuple(words[:, -1].tolist()), support=tuple(map(tuple, support.tolist())),
+        weights=np.full(len(labels), np.nan) if weights is None else weights,
+        call={"function": "appraisal.risk_of_bias", "tool": tool.name},
+    )  # fmt: skip
+
+
+def _listed(tool: Tool) -> str:
+    return "; ".join(f"D{i + 1} {name}" for i, name in enumerate(tool.domains))
+
+
+def _unknown(tool: Tool, word: str) -> str:
+    levels = ", ".join(repr(x.word) for x in tool.levels)
+    return f"{word!r} is no judgement of {tool.name}; write out one of {levels}, or leave it empty where nothing was judged."
+
+
+__all__ = ["risk_of_bias"]

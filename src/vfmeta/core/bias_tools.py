@@ -1,0 +1,100 @@
+"""Instruments of risk of bias: their domains in order, and what may be judged of each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Judgement(NamedTuple):
+    """A judgement: its ``word``, the ``sign``, ``marker`` and ``colour`` it is drawn with, and how bad it is (``rank``)."""
+
+    word: str
+    sign: str
+    marker: str
+    colour: str
+    rank: int
+
+
+# shape and sign tell them apart without colour; colours are Okabe and Ito's
+LOW = Judgement("low", "+", "o", "#56B4E9", 0)
+SOME = Judgement("some concerns", "–", "s", "#F0E442", 1)
+MODERATE = Judgement("moderate", "–", "s", "#F0E442", 1)
+UNCLEAR = Judgement("unclear", "?", "D", "#F0E442", 1)
+HIGH = Judgement("high", "×", "^", "#D55E00", 2)
+SERIOUS = Judgement("serious", "×", "^", "#D55E00", 2)
+CRITICAL = Judgement("critical", "!", "v", "#7A2F00", 3)
+NO_INFORMATION = Judgement("no information", "?", "D", "#BBBBBB", 1)
+NOT_JUDGED = Judgement("not judged", "", "", "#FFFFFF", -1)
+
+
+class Tool(NamedTuple):
+    """An instrument: ``domains`` by their full names in order, ``levels`` from best to worst.
+
+    ``also`` are other words that papers print for a level, ``source`` is where domains and levels stand.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    levels: tuple[Judgement, ...]
+    source: str
+    also: dict[str, Judgement] = {}
+
+    def level(self, word: str) -> Judgement | None:
+        """The judgement that a word stands for, None where it is none of this instrument."""
+        plain = " ".join(word.lower().replace("risk of bias", "").replace("risk", "").replace("_", " ").split())
+        return next((x for x in self.levels if x.word == plain), self.also.get(plain))
+
+    def domain(self, name: str) -> str | None:
+        """The domain that a column or cell names: in full, without "bias" before it, or numbered ("D3", "3", "Domain 3")."""
+        plain = _bare(name)
+        number = plain.removeprefix("domain").removeprefix("d").strip()
+        if number.isdigit() and 1 <= int(number) <= len(self.domains):
+            return self.domains[int(number) - 1]
+        return next((x for x in self.domains if _bare(x) == plain), None)
+
+
+def _bare(name: str) -> str:
+    words = " ".join(str(name).lower().replace(".", " ").replace("_", " ").replace("-", " ").split())
+    for start in ("bias due to ", "bias arising from the ", "bias arising from ", "bias in "):
+        words = words.removeprefix(start)
+    return words
+
+
+TOOLS: dict[str, Tool] = {
+    x.name: x
+    for x in (
+        Tool(
+            "RoB 2",
+            ("randomisation process", "deviations from intended interventions", "missing outcome data",
+             "measurement of the outcome", "selection of the reported result"),
+            (LOW, SOME, HIGH), "Sterne et al. 2019, BMJ 366:l4898",
+        ),
+        Tool(
+            "ROBINS-I",
+            ("confounding", "selection of participants", "classification of interventions",
+             "deviations from intended interventions", "missing data", "measurement of outcomes",
+             "selection of the reported result"),
+            (LOW, MODERATE, SERIOUS, CRITICAL, NO_INFORMATION), "Sterne et al. 2016, BMJ 355:i4919",
+        ),
+        Tool(
+            "RoB 1",
+            ("random sequence generation", "allocation concealment", "blinding of participants and personnel",
+             "blinding of outcome assessment", "incomplete outcome data", "selective reporting", "other bias"),
+            (LOW, UNCLEAR, HIGH), "Higgins et al. 2011, BMJ 343:d5928",
+        ),
+        Tool(
+            "QUADAS-2",
+            ("patient selection", "index test", "reference standard", "flow and timing"),
+            (LOW, UNCLEAR, HIGH), "Whiting et al. 2011, Ann Intern Med 155:529-536",
+        ),
+        Tool(
+            "PEDro",
+            ("random allocation", "concealed allocation", "baseline comparability", "blind subjects", "blind therapists",
+             "blind assessors", "adequate follow-up", "intention-to-treat analysis", "between-group comparisons",
+             "point estimates and variability"),
+            (LOW, HIGH), "Maher et al. 2003, Phys Ther 83:713-721", {"yes": LOW, "no": HIGH},
+        ),
+    )
+}  # fmt: skip
+
+__all__ = ["NOT_JUDGED", "TOOLS", "Judgement", "Tool"]
