@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,6 +10,7 @@ import pytest
 
 import vfmeta as vf
 from vfmeta.core.bias_tools import TOOLS
+from vfmeta.core.params import BiasTool
 
 WIDE = pd.DataFrame({
     "Study": ["A", "B", "C"], "D1": ["Low", "Some concerns", "low risk of bias"], "D2": ["High", "Low", ""],
@@ -70,15 +71,16 @@ def test_faults_of_long_tables_are_named() -> None:
     rows = long(WIDE)
     with pytest.raises(vf.InputError, match="A is judged twice on randomisation process"):
         vf.appraisal.risk_of_bias(pd.concat([rows, rows.head(1)]))
-    with pytest.raises(vf.InputError, match="tool='RoB2' is unknown"):
-        vf.appraisal.risk_of_bias(rows, tool="RoB2")
+    with pytest.raises(vf.InputError, match="tool='RoB 3' is unknown"):
+        vf.appraisal.risk_of_bias(rows, tool="RoB 3")  # type: ignore[arg-type]
     with pytest.raises(vf.InputError, match="missing: judgement"):
         vf.appraisal.risk_of_bias(study=["A"], domain=["D1"])
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_every_word_and_domain_of_an_instrument_is_read(tool: str) -> None:
+def test_every_word_and_domain_of_an_instrument_is_read(tool: Any) -> None:
     own = TOOLS[tool]
+    assert set(TOOLS) == set(get_args(BiasTool))
     assert len({x.marker + x.sign for x in own.levels}) == len(own.levels)  # told apart without colour
     for j, name in enumerate(own.domains):
         assert own.domain(name) == own.domain(name.upper()) == own.domain(f"D{j + 1}") == name

@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.core.bias_tools import TOOLS, Tool
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import BiasTool, choice
 from vfmeta.effects import cells
 from vfmeta.effects.columns import as_frame, look_up
 from vfmeta.results.risk_of_bias import RiskOfBias
@@ -19,7 +20,7 @@ _WEIGHT = ("weight", "weights")
 def risk_of_bias(
     data: Any = None,
     *,
-    tool: str = "RoB 2",
+    tool: BiasTool = "RoB 2",
     study: Any = None,
     domain: Any = None,
     judgement: Any = None,
@@ -65,9 +66,7 @@ def risk_of_bias(
     >>> found.overall, found.worst()
     (('high', 'some concerns'), ('high', 'low'))
     """
-    if tool not in TOOLS:
-        raise InputError(f"tool={tool!r} is unknown; use one of {', '.join(map(repr, TOOLS))}.")
-    own = TOOLS[tool]
+    own = TOOLS[choice("tool", tool, BiasTool)]
     frame = None if data is None else as_frame(data)
     given = {"study": study, "domain": domain, "judgement": judgement, "support": support}
     if frame is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -37,7 +39,7 @@ class Tool(NamedTuple):
     domains: tuple[str, ...]
     levels: tuple[Judgement, ...]
     source: str
-    also: dict[str, Judgement] = {}
+    also: Mapping[str, Judgement] = MappingProxyType({})
 
     def level(self, word: str) -> Judgement | None:
         """The judgement that a word stands for, None where it is none of this instrument."""

@@ -89,6 +89,8 @@ TrimEstimator = Literal["L0", "R0", "Q0"]
 FunnelSide = Literal["left", "right"]
 #: which effects, on the analysis scale, are the ones more likely to be published
 Favoured = Literal["higher", "lower"]
+#: instruments of risk of bias
+BiasTool = Literal["RoB 2", "ROBINS-I", "RoB 1", "QUADAS-2", "PEDro"]
 
 #: effects, standard errors and the scales of priors beyond this, or closer to 0 than its inverse, are refused: their powers
 #: would leave the range of floats
