@@ -168,3 +168,37 @@ def test_what_cannot_be_told_from_sizes_is_refused() -> None:
         pooled(question=vf.Question(measure="SMD"))
     with pytest.raises(vf.InputError, match="the SD is -1; it must be greater than 0"):
         pooled(sds={"sd": [-1.0], "n": [20]})
+
+
+def test_words_alone_under_a_wide_prior_are_integrated_whole() -> None:
+    """Two reports without any standard error: far from the middle their probabilities are rounding, and are no density."""
+    sds = {"instrument": ["VAS"] * 2, "sd": [2.1, 2.7], "n": [19, 114]}
+    rows: dict[str, Any] = {
+        "kind": ["not_significant", "significant"], "direction": [None, -1], "n1": [30, 101], "n2": [30, 97],
+        "instrument": ["VAS"] * 2,
+    }  # fmt: skip
+    fit = pooled(rows | {"trial": ["A", "B"]}, sds=sds, mu=vf.priors.Normal(0, 4))
+    m, wm = legendre(math.log(2.4) - 1.8, math.log(2.4) + 1.8, 45)
+    s, ws = legendre(0, 1.5, 16)
+    grid = stats.norm.pdf(m, math.log(2.5), 0.5)[:, None] * stats.halfnorm.pdf(s, scale=0.3) * wm[:, None] * ws
+    for sd, n in zip(sds["sd"], sds["n"], strict=True):
+        grid = grid * conditional(lambda t, sd=sd, d=n - 1: stats.chi2.pdf(d * sd**2 / t**2, d) / t**2, m, s)
+    grid = grid / grid.sum()
+    mu, wmu = legendre(-14, 5, 64)
+    tau, wt = legendre(0, 2.2, 10)
+    centre, roots = mu[:, None, None, None], (math.sqrt(2 / 30), math.sqrt(1 / 101 + 1 / 97))
+    mass = np.empty((len(tau), len(mu)))
+    for i, t in enumerate(tau):
+
+        def below(sd: np.ndarray, root: float, z: float, t: float = t) -> np.ndarray:
+            return np.asarray(ndtr((z * sd * root - centre) / np.hypot(sd * root, t)))
+
+        within = conditional(lambda sd, f=below: f(sd, roots[0], _Z) - f(sd, roots[0], -_Z), m, s)
+        lower = conditional(lambda sd, f=below: f(sd, roots[1], -_Z), m, s)
+        mass[i] = (within * lower * grid).sum((1, 2))
+    mass = mass * stats.norm.pdf(mu, 0, 4) * stats.halfnorm.pdf(tau, scale=0.5)[:, None] * wmu * wt[:, None]
+    mean = (mass * mu).sum() / mass.sum()
+    assert fit.mu.mean == pytest.approx(mean, abs=1e-3)
+    assert fit.mu.sd == pytest.approx(math.sqrt((mass * (mu - mean) ** 2).sum() / mass.sum()), abs=1e-3)
+    assert fit.log_evidence == pytest.approx(math.log(mass.sum()), abs=1e-3)
+    assert -6 < fit.interval[0] < fit.interval[1] < 2

@@ -59,7 +59,7 @@ class Spread:
         low, high = max(low, self.low), min(high, self.high)
         low, high = (low, high) if low < high else (high - 0.1, high)  # bounds beyond all SDs: next to no weight
         middle, half = (low + high) / 2, (high - low) / 2
-        count = 14 + math.ceil(3 * (high - low))
+        count = 14 + math.ceil(5 * (high - low))
         x = middle + half * np.cos(np.pi * (np.arange(count) + 0.5) / count)
         a, b = np.maximum(self.m - _REACH * self.s, low), np.minimum(self.m + _REACH * self.s, high)
         a = np.minimum(a, high)

@@ -25,6 +25,7 @@ from vfmeta.priors import MuPrior, TauPrior
 _LEAST = 1e-14  # share of a panel in the mass of its tau below which it is left out
 _FORM = 5  # place of the forms of reports among the data
 _NIL = 60.0  # log units below the top at which a density of tau need not be told well
+_MISSED = 1e-4  # by which the probabilities of mu may miss 1
 _NODES = 36  # of tau, at which the posterior of the mean is held
 _STILL = 2.5e-3  # share of the smallest variance of a mean below which all is a cubic in tau^2
 _POINTS = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
@@ -268,6 +269,11 @@ class PartialPosterior:
 
     def _marginals(self, tail: float, bounded: bool) -> None:
         p = self._held * W * self._width[:, None] / 2
+        if abs(p.sum() - 1) > _MISSED:
+            raise ConvergenceError(
+                f"The posterior of the mean could not be integrated: its probabilities add up to {p.sum():.4f}. Name a tighter "
+                "prior of mu, or leave out the report that says least."
+            )
         self.mu = _marginal(self._left, self._width, self._held, self._centre, bounded or tail > 2)
         self._ahead = float(((self.mu.mean - self._centre - self._points()) ** 2 * p).sum()), p.sum(1)
         self._tailed = tail > 2

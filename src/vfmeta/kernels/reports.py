@@ -19,19 +19,15 @@ from vfmeta.kernels.report_factors import known, unknown
 
 _LOG_NORM = 0.5 * math.log(2 * math.pi)
 _DROP = 33.0  # log units below the top at which an integral over the mean is cut: e^-33 = 5e-15
+_DROP_MIXED = 17.0  # the same where standard errors are summed over: such sums tell about 1e-7 of the largest
 _STILL = 1e-7  # change of a sum on halving its step, of which the error is the square or less
-_TERMS, _LONGEST, _SERIES = 24, 96, 1e-6  # terms of a series, at most, and what its last may be
+_TERMS, _LONGEST, _SERIES = 24, 384, 1e-5  # terms of a series, at most, and what its last may be
 _BEGIN, _FINE = 5, 1e-10  # panels to begin with, and the share of the mass that the last coefficients of a panel may hold
 _MOST = 400
 _ROW, _MOST_POINTS = 32, 2000
 
-# Chebyshev points in order, and what makes a series of the values there, of `_TERMS` terms and of twice and four times as many
-_POINTS, _TO_SERIES = np.zeros((3, _LONGEST)), np.zeros((3, _LONGEST, _LONGEST))
-for _size in range(3):
-    _n = _TERMS << _size
-    _POINTS[_size, :_n] = -np.cos(np.pi * (np.arange(_n) + 0.5) / _n)
-    _TO_SERIES[_size, :_n, :_n] = np.cos(np.arange(_n)[:, None] * np.arccos(_POINTS[_size, :_n])) * 2 / _n
-    _TO_SERIES[_size, 0] /= 2
+# all that a Chebyshev series of `_LONGEST` terms, or of a half, a quarter ... as many, needs of cosines
+_COSINES = np.cos(np.pi * np.arange(4 * _LONGEST) / (2 * _LONGEST))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -41,21 +37,24 @@ def _series(t2: float, first: float, last: float, form: np.ndarray, a: np.ndarra
     if len(form) == 0:
         series[0] = 0.0
         return 1
-    size = 0
+    n, before = _TERMS, math.inf
     while True:
-        n = _TERMS << size
+        step = _LONGEST // n
         at, out = np.empty(n), np.zeros(n)
         for i in range(n):
-            at[i] = 0.5 * (first + last) + 0.5 * (last - first) * _POINTS[size, i]
+            at[i] = 0.5 * (first + last) - 0.5 * (last - first) * _COSINES[(2 * i + 1) * step]
         unknown(at, t2, form, a, b, se, start, weight, share, out)
         for k in range(n):
             total = 0.0
             for i in range(n):
-                total += _TO_SERIES[size, k, i] * out[i]
-            series[k] = total
-        if abs(series[n - 1]) + abs(series[n - 2]) < _SERIES or 2 * n > len(series):
+                total += _COSINES[((2 * i + 1) * k * step) % (4 * _LONGEST)] * out[i]
+            series[k] = total * (1 if k == 0 else 2) / n * (1 if k % 2 == 0 else -1)
+        rest = abs(series[n - 1]) + abs(series[n - 2])
+        # what no longer falls is rounding far out, where there is next to no density
+        if rest < _SERIES or (rest < 1e-3 and rest > 0.3 * before) or 2 * n > _LONGEST:
             return n
-        size += 1
+        before = rest
+        n *= 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -94,24 +93,26 @@ def _sweep(t2: float, mean: float, precision: float, low: np.ndarray, high: np.n
     """Log integral over mu, mean, SD and ends of what counts, sought about ``centre``; NaN if there is none."""
     series = np.empty(_LONGEST)
     at, product, row = np.empty(_ROW), np.empty(_ROW), np.empty(_ROW)
-    reach, n = 9.5 * spread, 1
-    top = peak = first = last = begin = end = math.nan
+    reach, drop = 9.5 * spread, _DROP if len(form) == 0 else _DROP_MIXED
+    top = peak = first = last = math.nan
     for _ in range(60):
-        begin, end = centre - reach, centre + reach
-        n = _series(t2, begin, end, form, a, b, se, start, weight, share, series)
         step = 2 * reach / (_ROW - 1)
         for i in range(_ROW):
-            at[i] = begin + step * i
-        _curve(at, t2, mean, precision, low, high, v, begin, end, series, n, product, row)
+            at[i] = centre - reach + step * i
+        known(at, t2, low, high, v, product, row)
+        if len(form) > 0:
+            unknown(at, t2, form, a, b, se, start, weight, share, row)
+        for i in range(_ROW):
+            row[i] -= 0.5 * precision * (at[i] - mean) ** 2
         best = np.argmax(row)
         top, peak = row[best], at[best]
-        if row[0] > top - _DROP or row[_ROW - 1] > top - _DROP:
+        if row[0] > top - drop or row[_ROW - 1] > top - drop:
             reach, centre, top = 2 * reach, peak, math.nan
             continue
         count = 0
         first, last = math.inf, -math.inf
         for i in range(_ROW):
-            if row[i] > top - _DROP:
+            if row[i] > top - drop:
                 count += 1
                 first, last = min(first, at[i]), max(last, at[i])
         first, last = first - step, last + step
@@ -120,6 +121,8 @@ def _sweep(t2: float, mean: float, precision: float, low: np.ndarray, high: np.n
         centre, reach, top = 0.5 * (first + last), max(0.5 * (last - first), reach / 8), math.nan
     if math.isnan(top):
         return math.nan, math.nan, math.nan, math.nan, math.nan
+    begin, end = first, last
+    n = _series(t2, begin, end, form, a, b, se, start, weight, share, series)
     count = 17
     step = (last - first) / (count - 1)
     total = one = two = 0.0
