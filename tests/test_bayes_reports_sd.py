@@ -44,7 +44,7 @@ def conditional(f: Any, m: np.ndarray, s: np.ndarray, end: float = math.inf) -> 
     """Integral of ``f`` of the SD over log SD ~ N(m, s^2) up to a bound; (M, S) before what ``f`` adds on the left."""
     low, high = m[:, None] - 7 * s, np.minimum(m[:, None] + 7 * s, end)
     high = np.maximum(low, high)
-    u, w = np.polynomial.legendre.leggauss(100)
+    u, w = np.polynomial.legendre.leggauss(64)
     x = low[..., None] + (high - low)[..., None] * (u + 1) / 2
     mass = stats.norm.pdf(x, m[:, None, None], s[:, None]) * (high - low)[..., None] / 2 * w
     return np.asarray((f(np.exp(x)) * mass).sum(-1))
@@ -52,7 +52,7 @@ def conditional(f: Any, m: np.ndarray, s: np.ndarray, end: float = math.inf) -> 
 
 def summed() -> dict[str, float]:
     """Mean and SD of mu, mean of tau and log total, by products of Gauss-Legendre nodes over everything."""
-    below, above = legendre(_BOUND - 1.0, _BOUND, 40), legendre(_BOUND, _BOUND + 1.0, 40)
+    below, above = legendre(_BOUND - 1.0, _BOUND, 28), legendre(_BOUND, _BOUND + 1.0, 28)
     m, wm = np.concatenate([below[0], above[0]]), np.concatenate([below[1], above[1]])
     s, ws = legendre(0, 1.5, 16)
     grid = stats.norm.pdf(m, math.log(2.5), 0.5)[:, None] * stats.halfnorm.pdf(s, scale=0.3) * wm[:, None] * ws
@@ -63,8 +63,8 @@ def summed() -> dict[str, float]:
 
         grid = grid * conditional(printed, m, s)
     grid = grid / grid.sum()
-    mu, wmu = legendre(-3, 1.5, 40)
-    tau, wt = legendre(0, 2.5, 24)
+    mu, wmu = legendre(-3, 1.5, 36)
+    tau, wt = legendre(0, 2.5, 18)
     height = np.empty((len(tau), len(mu)))
     centre = mu[:, None, None, None]
     for i, t in enumerate(tau):
