@@ -16,7 +16,6 @@ from vfmeta.kernels.selection_weights import BETA, NEGEXPPOW, STEP, log_normal_c
 
 _ROOT2, _ROOT2PI = math.sqrt(2), math.sqrt(2 * math.pi)
 _DEEP = 45.0  # what is smaller by exp(-45) than the largest term of an integral is left out
-_HIGH = 600.0  # log of an integrand beyond which the likelihood is none
 _NODES = 200_000
 
 
@@ -111,9 +110,6 @@ def _span(pr: Problem, delta: np.ndarray, m: float, s: float) -> tuple[float, fl
             tilt_right = delta[0]
             right = min(right, max(m, 0.0) + 3 + _far(c - tilt_right, m * c))
         elif rate > 0:  # a second summit far out, where -log p is about z^2 / 2
-            summit = (delta[0] - c - c * math.log(delta[0] / c)) / rate
-            if summit > _HIGH:
-                return -math.inf, math.inf
             ahead = (math.log(delta[0] / c) + 2) / rate + (_DEEP + 15) * s * s
             right = min(right, max(m, 0.0) + 3 + math.sqrt(2 * ahead))
         left = min(m, -turn) - reach * s
@@ -291,7 +287,7 @@ def evaluate(pr: Problem, theta: np.ndarray, gradient: np.ndarray, hessian: np.n
                 return -math.inf
             first = math.floor(low / pr.step)
             table = _table(pr, delta, first, math.ceil(high / pr.step))
-            if not table[0].max() < _HIGH:
+            if not table[0].max() < math.inf:
                 return -math.inf
     m, b, c, here = np.empty(5), np.empty((q, 3)), np.empty((q, q)), np.empty(6)
     total = 0.0

@@ -55,8 +55,14 @@ def weigh(family: int, delta: np.ndarray, log_p: float, log_q: float, p: float, 
     chain = 1 + d
     if family == NEGEXPPOW:
         k = np.empty(3)
-        _box_cox(delta[1], log_p, k)
-        other = 1 + delta[1]
+        rate = delta[1]
+        if d > 300 * rate and rate >= 1e-3:  # 1 at p = 0, not at p = 1 where it would be too small: the factor cancels
+            e = math.exp(rate * log_p)
+            k[0], k[1] = e / rate, e * (log_p - 1 / rate) / rate
+            k[2] = e * (log_p**2 - 2 * log_p / rate + 2 / rate**2) / rate
+        else:
+            _box_cox(rate, log_p, k)
+        other = 1 + rate
         out[0] = -d * k[0]
         out[1], out[2] = -k[0] * chain, -d * k[1] * other
         out[3] = -k[0] * chain
