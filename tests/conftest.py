@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import csv
+import gc
 import itertools
+import os
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads of small products only take turns with other workers
 
 import pandas as pd
 import pytest
 from hypothesis import settings
 
 import vfmeta as vf
+from vfmeta.bayes import kept
 from vfmeta.trials import Problem, schema
 from vfmeta.trials.rules import broken_rules
 from vfmeta.trials.store import assemble
 
 settings.register_profile("vfmeta", deadline=None)  # a busy machine is no fault of an example
 settings.load_profile("vfmeta")
+kept.use()  # a model whose source has not changed is compiled once for all processes and runs
 
 INTERVENTIONS = {"drug": "medicine", "other_drug": "medicine", "cement": "procedure", "placebo": "placebo", "brace": "support"}
 # instrument: lower end, upper end, whether higher is worse (empty where unknown)
@@ -32,6 +39,16 @@ OUTCOMES = {
     "analysed": ("disposition", "binary", ""), "oddity": ("function", "binary", ""),
 }  # fmt: skip
 READ = {"source_id": "paper", "locator": "table 2", "reading": "agrees", "reading_source_id": "paper", "use": "pool"}
+
+
+def as_text(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    columns = list(schema.fields(table))
+    return pd.DataFrame([[str(row.get(c, "")) for c in columns] for row in rows], columns=columns, dtype="str")
+
+
+@cache
+def without_rows(table: str) -> pd.DataFrame:
+    return as_text(table, [])
 
 
 class World:
@@ -144,13 +161,7 @@ class World:
 
     def text(self) -> dict[str, pd.DataFrame]:
         """The tables as they would be read (`test_trials_files` goes through the files)."""
-        columns = {name: list(schema.fields(name)) for name in self.tables}
-        return {
-            name: pd.DataFrame(
-                [[str(row.get(c, "")) for c in columns[name]] for row in rows], columns=columns[name], dtype="str"
-            )
-            for name, rows in self.tables.items()
-        }
+        return {name: as_text(name, rows) if rows else without_rows(name) for name, rows in self.tables.items()}
 
     def load(self) -> vf.Trials:
         """The tables held against the rules; `add` held them against the schema (Frictionless takes half a second a folder)."""
@@ -183,26 +194,32 @@ def packaged() -> vf.Trials:
 
 
 # files that meet in one process: they look at the same builds, or load PyMC and compile the same models
-SHARED = {
-    "builds": ("build_folder", "evidence_build", "evidence_run", "evidence_checks", "reports", "second_engine", "cli"),
-    "models": (
-        "bayes_sampled", "models_counts", "models_engine", "models_levels", "models_normal", "models_robust",
-        "models_unreported",
-    ),
-}  # fmt: skip
-GROUPS = {f"test_{file}.py": name for name, files in SHARED.items() for file in files}
+MODELS = ("agreement", "bayes_sampled", "models_")
 # what is longest goes first, so that no worker is left alone with it at the end
-FIRST = ("builds", "models", "test_boundaries.py", "test_bayes_checks.py", "test_bayes_engine.py", "test_agreement.py")
+FIRST = ("builds", "models", "test_boundaries.py", "test_bayes_checks.py", "test_bayes_engine.py")
 
 
-def group(nodeid: str) -> str:
-    """Tests of one group meet in one process, so that worlds and compiled models are made once."""
-    file = nodeid.partition("::")[0].rpartition("/")[2]
-    return GROUPS.get(file, file)
+@cache
+def group(path: str) -> str:
+    """Tests of one group meet in one process, so that builds and compiled models are made once."""
+    file = Path(__file__).parents[1] / path
+    if file.stem.removeprefix("test_").startswith(MODELS):
+        return "models"
+    return "builds" if '"evidence_builds"' in file.read_text(encoding="utf-8") else file.name
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: FIRST.index(found) if (found := group(item.nodeid)) in FIRST else len(FIRST))
+    items.sort(key=lambda item: FIRST.index(found) if (found := group(file_of(item.nodeid))) in FIRST else len(FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end; looking through them for garbage again and again takes some 7% of the time."""
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
 
 
 @pytest.hookimpl(optionalhook=True)  # asked by pytest-xdist
@@ -211,6 +228,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Grouped(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return group(nodeid)
+            return group(file_of(nodeid))
 
     return Grouped(config, log)

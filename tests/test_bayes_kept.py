@@ -28,7 +28,6 @@ def test_a_kept_model_draws_what_the_made_one_drew_and_loads_no_pymc(monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(kept, "_load", nothing)
-        patch.setattr(kept, "_used", True)
         patch.setattr(sampled, "_compiled", {})
         made = draw()  # and keeps what it made
     code = (
@@ -51,7 +50,7 @@ def test_a_process_that_did_not_ask_neither_uses_nor_keeps_a_model(monkeypatch: 
     def build(pm: Any) -> Any:
         raise InterruptedError("it is made")
 
-    assert not kept._used
+    monkeypatch.setattr(kept, "_used", False)
     with pytest.raises(InterruptedError, match="it is made"):
         kept.compiled("a", [source], build)
     assert not asked

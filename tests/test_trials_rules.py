@@ -25,8 +25,11 @@ def sound(world: World) -> World:
     world.mean("a", "placebo", 5, 2)
     world.events("a", "drug", 3, 20)
     world.contrast("a", "drug", "placebo", -1, -2, 0)
-    assert world.broken() == []
     return world
+
+
+def test_the_sound_world_is_sound(sound: World) -> None:
+    assert sound.broken() == []
 
 
 def setter(row: str, **cells: Any) -> Callable[[World], None]:

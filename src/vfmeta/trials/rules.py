@@ -46,6 +46,8 @@ def broken_rules(text: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame])
     }
     found: list[Problem] = []
     for table, check in checks.items():
+        if frames[table].empty:
+            continue
         reporter = Reporter(table, frames[table], text[table])
         check(reporter)
         if table in schema.FIGURE_TABLES:
