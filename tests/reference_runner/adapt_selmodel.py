@@ -21,6 +21,8 @@ def fitted(case: dict[str, Any]) -> Any:
     o, x = case["options"], case["inputs"]
     if o["fun"] != "selmodel" or o["type"] not in MODELS or (o["alternative"] == "two.sided" and o["type"] != "stepfun"):
         raise NotOffered(f"selmodel: {o['type']}, {o['alternative']}")
+    if o["steps"] and o["type"] in ("halfnorm", "negexp", "negexppow", "logistic", "power"):
+        raise NotOffered(f"selmodel: {o['type']} with steps")
     if o["method"] not in ("ML", "EE", "FE", "CE"):
         raise NotOffered(f"selmodel: {o['method']}")
     cuts = "estimate" if o["type"] == "truncest" else o["steps"]
