@@ -13,7 +13,7 @@ from vfmeta.evidence import reported
 from vfmeta.evidence.untreated.baseline import baseline_risk
 from vfmeta.text import box as words
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import finding, possibly_more, state, trials, verdict
+from vfmeta.text.answer import count, finding, possibly_more, state, trials, verdict
 from vfmeta.text.context import share_text
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def answer_box(own: list[Record], plan: Plan, tables: Trials, cache: Cache | Non
     """
     lead = leader(own)
     told = lead if lead.k else next((r for r in own if r.k), lead)
-    nothing = [] if told.k else ["No trial that could be read gives a size of the effect."]
+    nothing = [] if told.k else ["No trial that could be read prints a settled figure for the size of the effect."]
     instead = [] if told is lead or not told.k else [f"{told.title}. {told.data['answer']}"]
     said = (
         ("For a patient", [*nothing, *instead, *_sizes_of(told, tables, cache)]),
@@ -155,7 +155,7 @@ def _printed(lead: Record, own: list[Record], plan: Plan) -> list[str]:
     return [
         f"{words.capital(trials(len(every)))} {verb} words, a p value or part of a figure.",
         *(
-            f"{len(found)} {name if len(found) > 1 else _one(name)}: {', '.join(found)}."
+            f"{count(len(found))} {name if len(found) > 1 else _one(name)}: {', '.join(found)}."
             for name, found in groups.items()
             if found
         ),
