@@ -177,3 +177,13 @@ def test_no_error_is_empty() -> None:
     for problems in ([], "", [""]):
         assert "0 problems" not in str(vf.InputError(problems))
         assert str(vf.InputError(problems)).strip()
+
+
+def test_a_whole_number_no_float_holds_is_refused_as_tau2() -> None:
+    with pytest.raises(vf.InputError, match="no variance"):
+        vf.random_effects(y=[0.1, 0.2], v=[0.1, 0.2], tau2=10**400)
+
+
+def test_a_matrix_of_lists_and_texts_is_refused_by_its_row() -> None:
+    with pytest.raises(vf.InputError, match="text in row 2"):
+        vf.bayes.meta_regression(y=[0.1, 0.2, 0.3], v=[0.1] * 3, x=[1.0, "a", [1, 2]])

@@ -61,3 +61,30 @@ def test_a_week_is_one_in_which_a_trial_can_end(week: Any) -> None:
     fit = vf.random_effects(y=[0.1, 0.2, 0.3], v=[0.1] * 3)
     with pytest.raises(vf.InputError, match="number of weeks"):
         vf.plots.over_time([(week, fit, None)])
+
+
+def test_long_names_stay_inside_their_figure() -> None:
+    long = "a very long name of many words that goes on and on"
+    net = vf.network(y=[0.1, 0.2], se=[0.2] * 2, study=list("ab"), treat1=[long, "C"], treat2=["B", "B"])
+    found = vf.appraisal.direction_of_effect(direction=[1, -1], n=[9, 60], study=[long, "two\nlines"])
+    for ax in (vf.plots.network_graph(net), vf.plots.harvest(found)):
+        figure = ax.get_figure(root=True)
+        figure.canvas.draw()
+        for text in ax.texts:
+            box = text.get_window_extent()
+            assert box.x0 >= 0, text.get_text()
+            assert box.x1 <= figure.bbox.width, text.get_text()
+            assert box.y1 <= figure.bbox.height, text.get_text()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_one_group_has_one_column_and_no_side(named: bool) -> None:
+    """Shares of one group: no empty column of a control arm, and no direction that nobody could state."""
+    table = vf.effect_size("PLO", events=[12, 20, 9], n=[60, 90, 50], study=list("abc"))
+    asked = vf.Question(measure="PLO", experimental="cement") if named else None
+    ax = vf.plots.forest(vf.random_effects(table, question=asked))
+    said = [t.get_text() for t in ax.get_figure(root=True).findobj(plt.Text) if t.get_text()]
+    assert said.count("events/n") == 1
+    assert ("Cement" in said) == named
+    assert not {"Experimental", "Control", "–"} & set(said)
+    assert not any("not stated" in x for x in said)

@@ -48,6 +48,7 @@ def test_number(value: float, digits: int, shown: str) -> None:
     (Question(measure="IRLN"), math.log(4e-5), (math.log(2e-5), math.log(8e-5)), "0.0000400 (0.0000200 to 0.0000800)"),
     (Question(measure="MNLN"), math.log(123456), (0.0, 800.0), "123456 (1.00 to ∞)"),
     (Question(measure="PLO"), math.log(0.25), (math.log(1 / 9), 0.0), "0.200 (0.100 to 0.500)"),
+    (Question(measure="PLO"), 0.0, (-30.0, 9.0), "0.500 (<0.000000001 to >0.999)"),  # 1 - 1 / (1 + e^9) = 0.99988
         (Question(measure="ZCOR"), math.atanh(0.5), (math.atanh(-0.25), math.atanh(0.8)), "0.500 (−0.250 to 0.800)"),
 ])  # fmt: skip
 def test_effect(question: Question, estimate: float, interval: tuple[float, float], shown: str) -> None:
@@ -106,6 +107,8 @@ def test_sides_follow_the_direction() -> None:
     assert tx.favours_text(SMD) == ("Favours control", "Favours experimental")
     assert tx.favours_text(RAW) is None
     assert tx.axis_text(RAW) == "Effect (direction not stated)"
+    assert tx.axis_text(Question(measure="PLO")) == "Proportion"
+    assert tx.axis_text(Question(measure="PLO", no_difference=0.2)) == "Proportion (direction not stated)"
     assert tx.axis_text(PAIN) == "Mean difference: pain (0 to 10)"
 
 

@@ -10,6 +10,7 @@ from benchmarks.fuzz import answers, face, figures, files, networks
 from benchmarks.fuzz.judge import judge
 
 HANGS = 120  # seconds without an answer
+BEGINS = 900  # seconds until the first: a new checkout compiles its kernels
 _KINDS = (*face.KINDS, *networks.KINDS, *answers.KINDS, *figures.KINDS, *files.KINDS)
 
 

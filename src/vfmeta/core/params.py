@@ -191,7 +191,7 @@ def variance(name: str, value: object) -> float:
     """A finite number of at least 0, or an error that says so."""
     if isinstance(value, (str, bool)) or not isinstance(value, (int, float, np.floating, np.integer)):
         raise InputError(f"{name}={value!r} must be a number, which holds tau2; method= names an estimator.")
-    if not (math.isfinite(value) and value >= 0):
+    if not (is_finite(value) and value >= 0):
         raise InputError(f"{name}={value!r} is no variance; a fixed value must be finite and at least 0.")
     if value > REACH**2:
         raise InputError(f"{name}={value!r} is too large to compute with (at most {REACH**2:g}); choose a larger unit.")

@@ -188,7 +188,7 @@ class Rows:
             raise InputError(f"{name} has rows of unlike length; it must have one number a row and column.") from error
         texts = [i for i, cell in enumerate(flat) if isinstance(cell, (str, bytes))]
         if texts:
-            wide = max(1, np.size(x) // max(1, len(x)))
+            wide = max(1, len(flat) // max(1, len(x)))
             rows = ", ".join(str(i + 1) for i in dict.fromkeys(i // wide for i in texts[:10]))
             raise InputError(f"{name} holds text in row {rows}; convert it to numbers, or use a formula for groups.")
         try:

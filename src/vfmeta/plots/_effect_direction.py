@@ -10,6 +10,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked
+from vfmeta.plots.layout import shorten
 from vfmeta.plots.style import STYLE, applied
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
         for label, outcome, way, n in zip(found.labels, found.outcomes, found.direction, found.sizes, strict=True):
             _mark(ax, float(column[outcome]), float(trials.index(label)), way, n)
         for i, trial in enumerate(trials):
-            ax.text(-0.75, i, trial, ha="right", va="center", fontsize=STYLE["text"])
+            ax.text(-0.75, i, " ".join(trial.split()), ha="right", va="center", fontsize=STYLE["text"])
         said, lines = _said(found), max((_heading(t).count("\n") for t in column), default=0)
         for term, j in column.items():
             at = found.terms.index(term)
@@ -132,7 +133,13 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
                         x, height, 0.24, bottom=base, color=colour if math.isfinite(size) else "white", ec=colour, gid="trial"
                     )
                     ax.text(
-                        x, base + height + 0.03, found.labels[i], rotation=60, fontsize=STYLE["small"], ha="left", va="bottom"
+                        x,
+                        base + height + 0.03,
+                        _named(found.labels[i], 0.9),
+                        rotation=60,
+                        fontsize=STYLE["small"],
+                        ha="left",
+                        va="bottom",
                     )
                     wide = max(wide, x)
             ax.axhline(base, color=STYLE["rule"], lw=0.7)
@@ -161,6 +168,11 @@ def _room(found: Any) -> float:
 def _refused(found: Any, name: str) -> None:
     if not all(hasattr(found, x) for x in ("direction", "outcomes", "favourable")):
         raise InputError(f"{name}: a {type(found).__name__} was given; give what vf.appraisal.direction_of_effect returned.")
+
+
+def _named(label: str, room: float) -> str:
+    """A name on one line, cut where it is longer than the room for it in inches."""
+    return shorten(" ".join(label.split()), room, STYLE["small"])
 
 
 def _colour(way: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked
+from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied
 
 if TYPE_CHECKING:
@@ -67,7 +68,10 @@ def network_graph(fit: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
             )
             x, y = 1.14 * place[t]
             side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
-            ax.text(x, y, t, fontsize=STYLE["text"], ha=side, va="center" if abs(y) < 1.05 else "bottom" if y > 0 else "top")
+            lines = "\n".join(wrap(t, 1.1, STYLE["text"], most=3))
+            ax.text(
+                x, y, lines, fontsize=STYLE["text"], ha=side, va="center" if abs(y) < 1.05 else "bottom" if y > 0 else "top"
+            )
         ax.set(xlim=(-1.9, 1.9), ylim=(-1.35, 1.35), aspect="equal")
         ax.set_axis_off()
         if title:

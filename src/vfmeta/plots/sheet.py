@@ -145,8 +145,11 @@ def _columns(
     specs: list[tuple[str, tuple[str, ...], float, str]] = []
     if any(set(r.arms) - {"", tx.MISSING} for r in studies):
         counts = any(b.lead is not None and has_counts(b.lead) for b in blocks)
-        for side, name in enumerate((question.experimental, question.control)):
-            head = (*wrap(name[:1].upper() + name[1:], _ARM, text, bold=True, most=3), "events/n" if counts else "n")
+        one = question.facts.one_group
+        for side, name in enumerate((question.experimental, question.control)[: 1 if one else 2]):
+            named = () if one and name == type(question).experimental else (name[:1].upper() + name[1:],)
+            lines = (line for words in named for line in wrap(words, _ARM, text, bold=True, most=3))
+            head = (*lines, "events/n" if counts else "n")
             widest = max([width(h, text, True) for h in head] + [width(r.arms[side], text, True) for r in rows])
             specs.append((f"arm{side}", head, widest, "center"))
     specs.append(("weight", ("Weight",), max(width("Weight", text, True), width("100.0%", text, True)), "right"))

@@ -56,6 +56,8 @@ def _level(value: float) -> str:
     """A rate, mean or SD in a unit of its own: three significant digits, for no size of it is noise."""
     if not math.isfinite(value) or value <= 0:
         return number(value, 0)
+    if value < 1e-9:
+        return f"<{number(1e-9, 9)}"
     return number(value, min(max(2 - math.floor(math.log10(value)), 0), 9))
 
 
@@ -79,7 +81,9 @@ def value_text(question: Question, value: float, *, width: float = math.nan) -> 
     """
     facts, shown = question.facts, question.display(value)
     if facts.one_group and question.scale.name:
-        return _level(shown)
+        text, top = _level(shown), facts.domain[1] if facts.domain else math.inf
+        # what no share reaches is not shown as reached
+        return f">{number(top - 0.001, 3)}" if top - 0.0005 <= shown < top else text
     if facts.is_ratio:
         return _ratio(shown)
     return number(shown, _general_digits(width) if facts.digits is None else facts.digits)
@@ -141,10 +145,10 @@ def outcome_text(question: Question) -> str:
 
 
 def axis_text(question: Question) -> str:
-    """What the effect axis measures; says so when nobody knows which side is the better one."""
+    """What the effect axis measures; says so when it has two sides and nobody knows which is the better one."""
     outcome = outcome_text(question)
     words = measure_text(question) if outcome == "effect" else f"{measure_text(question)}: {outcome}"
-    return words if question.higher_is_worse is not None else f"{words} (direction not stated)"
+    return words if question.higher_is_worse is not None or question.null is None else f"{words} (direction not stated)"
 
 
 def span_text(interval: Pair, digits: int = 3) -> str:
