@@ -278,7 +278,6 @@ def arviz_sensitivity(tau: priors.TauPrior, mu: priors.MuPrior, seed: int) -> li
 
 
 @pytest.mark.parametrize(("tau", "mu"), CASES, ids=str)
-@pytest.mark.filterwarnings("ignore")
 def test_power_scaling_agrees_with_arviz(tau: priors.TauPrior, mu: priors.MuPrior) -> None:
     exact = vf.bayes.power_scaling(vf.bayes.random_effects(y=Y, v=V, tau=tau, mu=mu))
     want = [exact.prior["mu"], exact.prior["tau"], exact.likelihood["mu"], exact.likelihood["tau"]]

@@ -194,7 +194,6 @@ def ask(folder: Path, **options: object) -> vf.EffectTable:
     )  # type: ignore[arg-type]
 
 
-@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 def test_each_direction_value_in_a_copy_of_the_tables_moves_the_pool(copy: Path) -> None:
     """The first trial of the packaged pool is turned; the pool moves by its weight times twice its effect, common effect."""
     first = ask(copy)
