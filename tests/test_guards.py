@@ -187,3 +187,26 @@ def test_a_whole_number_no_float_holds_is_refused_as_tau2() -> None:
 def test_a_matrix_of_lists_and_texts_is_refused_by_its_row() -> None:
     with pytest.raises(vf.InputError, match="text in row 2"):
         vf.bayes.meta_regression(y=[0.1, 0.2, 0.3], v=[0.1] * 3, x=[1.0, "a", [1, 2]])
+
+
+def test_what_is_no_family_of_priors_is_refused() -> None:
+    for family in (len, "HalfNormal", float):
+        with pytest.raises(vf.InputError, match="family="):
+            vf.bayes.prior_sensitivity(y=[0.1, 0.2], v=[0.1, 0.2], tau_scales=[1], mu_sds=[1], family=family)  # type: ignore[arg-type]
+
+
+def test_a_moderator_no_float_holds_is_refused() -> None:
+    with pytest.raises(vf.InputError, match="no float holds"):
+        vf.meta_regression(y=[0.1, 0.2, 0.3], v=[0.1] * 3, data={"x": [10**400, 1, 2]}, formula="~ x")
+
+
+def test_a_direction_that_is_a_column_is_refused_by_its_row() -> None:
+    with pytest.raises(vf.InputError, match=r"row 1.*no direction"):
+        vf.bayes.reports(kind=["direction"], y=[None], se=[0.3], direction=[pd.Series([], dtype=float)])
+
+
+def test_reports_under_a_mixture_rest_on_no_halved_prior() -> None:
+    mixture = vf.priors.Mixture((0.5, 0.5), (0.0, 0.1), (1.0, 2.0))
+    tau = vf.priors.HalfNormal(0.5)
+    post = vf.bayes.reports(kind=["full", "direction"], y=[0.1, None], se=[0.3, 0.4], direction=[None, 1], tau=tau, mu=mixture)
+    assert not any("half as wide" in term for term in post.rests_on()["term"])

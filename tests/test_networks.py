@@ -376,3 +376,9 @@ def test_what_is_no_side_is_refused_in_words(better: object) -> None:
     net = vf.network(study=list("abc"), treat1=list("BCC"), treat2=list("AAB"), y=[-0.5, -0.8, -0.2], se=[0.2] * 3)
     with pytest.raises(vf.InputError, match="better="):
         net.p_scores(better)  # type: ignore[arg-type]
+
+
+def test_variances_that_no_float_holds_are_refused_by_their_trial() -> None:
+    arms = {"study": list("aabb"), "treatment": list("ABAB"), "mean": [1.0, 2.0, 1e-200, 1.0], "sd": [1.0] * 4, "n": [20] * 4}
+    with pytest.raises(vf.InputError, match="b: effects or variances"):
+        vf.network(arms, measure="ROM")

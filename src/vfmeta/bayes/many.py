@@ -170,7 +170,11 @@ def prior_sensitivity(
     """
     s = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     a, b = (_positive_column(x, name) for x, name in ((tau_scales, "tau_scales"), (mu_sds, "mu_sds")))
-    if not callable(family) or not isinstance(family(1.0), TauPrior):
+    try:
+        made = family(1.0)
+    except TypeError:
+        made = None
+    if not isinstance(made, TauPrior):
         raise InputError(f"family={family!r} must make a prior of tau from a scale, as vf.priors.HalfNormal does.")
     taus = [family(float(x)) for x in a]
     mus: list[MuPrior] = [Flat() if math.isinf(x) else Normal(mu_mean, float(x)) for x in b]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.reports import Reports, read_reports, read_sds, sds_of
-from vfmeta.priors import InstrumentSD, MuPrior, TauPrior
+from vfmeta.priors import InstrumentSD, Mixture, MuPrior, TauPrior
 from vfmeta.results.marginal import Marginal
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import reports as words
@@ -128,7 +128,7 @@ class ReportsResult(BayesianResult):
             rows.append(("full reports only", np.flatnonzero(~self.partial), self.mu_prior))
             rows += [(f"without {self.labels[i]}", np.delete(every, i), self.mu_prior) for i in hidden.tolist()]
         sd = getattr(self.mu_prior, "sd", None)
-        if sd is not None:
+        if sd is not None and not isinstance(self.mu_prior, Mixture):  # which has several
             rows.append(("prior of mu half as wide", every, replace(self.mu_prior, sd=sd / 2)))  # type: ignore[type-var]
             rows.append(("prior of mu twice as wide", every, replace(self.mu_prior, sd=sd * 2)))  # type: ignore[type-var]
         out = []

@@ -74,6 +74,8 @@ class PanelMarginal(MarginalPosterior):
             best = int(np.argmax(self.density(x)))
             low, high = float(x[max(best - 1, 0)]), float(x[min(best + 1, points - 1)])
         through = Chebyshev.interpolate(self.density, 8, (low, high))
+        if not np.isfinite(through.coef).all():
+            raise ConvergenceError("The posterior density of the mean has no top within reach; name a tighter prior of mu.")
         roots = through.deriv().roots()
         inside = np.concatenate([[x[best]], np.clip(roots[np.abs(roots.imag) < 1e-9].real, low, high)])
         return float(inside[np.argmax(through(inside))])

@@ -401,7 +401,10 @@ def _reads_as_number(value: Any) -> bool:
 def _as_numbers(column: pd.Series) -> pd.Series | None:
     """An object column that holds numbers only, as floats."""
     if all(isinstance(v, (int, float, np.number, Decimal)) and not isinstance(v, (bool, np.bool_)) for v in column):
-        return column.astype(float)
+        try:
+            return column.astype(float)
+        except OverflowError as error:
+            raise InputError(f"column {column.name}: a whole number that no float holds; choose a larger unit.") from error
     return None
 
 

@@ -184,7 +184,7 @@ def _directions(values: Any, k: int, shown: str, labels: Sequence[str], question
     for i, value in enumerate(values.tolist() if isinstance(values, np.ndarray) else values):
         at = cells.place(i, labels, shown)
         word = value.strip() if isinstance(value, str) else value
-        if cells.is_missing(word) or word == "":
+        if cells.is_missing(word) or (isinstance(word, str) and not word):
             continue
         if isinstance(word, str) and word in ("experimental", "control"):
             if question.higher_is_worse is None:

@@ -201,7 +201,9 @@ def given_tau(tau: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, h
     centre, spread = np.empty(len(m0)), np.empty(len(m0))
     for c in range(len(m0)):
         log, centre[c], precision = _given(tau[0] ** 2, y, vy, logw[c], m0[c], p0[c])
-        spread[c] = 1 / math.sqrt(precision) if precision > 0 else math.sqrt(v.max()) if len(v) else se.max()
+        spread[c] = (
+            1 / math.sqrt(precision) if precision > 0 else math.sqrt(v.max()) if len(v) else se.max() if len(se) else 1.0
+        )
     for i in range(len(tau)):
         t2 = tau[i] ** 2
         height, mass, first, second = -math.inf, 0.0, 0.0, 0.0

@@ -125,6 +125,9 @@ def read(given: dict[str, Any], frame: Any, measure: str, reference: Any, missin
         notes.append(f"{MISSING} they say nothing of a comparison: " + "; ".join(f"{a} ({b})" for a, b in more) + ".")
     if not trials:
         raise InputError(["No trial is left that compares two treatments.", *(f"{a}: {b}." for a, b in more)])
+    beyond = [t.label for t in trials if not (np.isfinite(t.y).all() and np.isfinite(t.V).all())]
+    if beyond:
+        raise InputError(f"{', '.join(beyond)}: effects or variances are too large to compute with; choose a larger unit.")
     names = sorted({arm for t in trials for arm in t.arms})
     refuse_parts(trials, names)
     return Network(
