@@ -280,3 +280,24 @@ def test_a_report_left_out_is_one_never_given() -> None:
         for i in range(1, 4):
             rest = vf.bayes.reports({name: values[:i] + values[i + 1 :] for name, values in rows.items()}, **more)
             assert out.log_density[i] == pytest.approx(whole.log_evidence - rest.log_evidence, abs=1e-6)
+
+
+def test_tails_and_priors_out_of_reach_are_refused_in_words() -> None:
+    heavy = vf.priors.HalfT(0.26, 0.5)
+    with pytest.raises(vf.InputError, match="tails too heavy"):
+        vf.bayes.reports(kind=["full"], y=[-0.4], se=[1.2], tau=heavy, mu=vf.priors.Flat())
+    with pytest.raises(vf.InputError, match="of its own widths from everything reported"):
+        vf.bayes.reports(
+            kind=["p_bound"], se=[1.2], p=[0.01], direction=[1], tau=vf.priors.DuMouchel(), mu=vf.priors.StudentT(1.4, 6e9, 8.6)
+        )
+
+
+def test_quantiles_of_heavy_tails_are_those_of_the_usual_pool() -> None:
+    """One trial, flat mu and a half-Cauchy: the tails reach far beyond any panel of the middle."""
+    priors: dict[str, Any] = {"tau": vf.priors.HalfCauchy(0.5), "mu": vf.priors.Flat()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vf.VfmetaWarning)
+        fit = vf.bayes.reports(kind=["full"], y=[-0.4], se=[1.2], **priors)
+        pool = vf.bayes.random_effects(y=[-0.4], se=[1.2], **priors)
+    assert fit.interval == pytest.approx(pool.interval, rel=1e-6)
+    assert fit.mu.mode == pytest.approx(-0.4, abs=1e-6)

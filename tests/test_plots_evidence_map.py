@@ -66,3 +66,11 @@ def test_it_draws_into_given_axes(tables):
 
     _, ax = plt.subplots()
     assert plots.gap_map(*tables, ax=ax) is ax
+
+
+def test_a_long_name_makes_its_row_tall_enough() -> None:
+    usable = pd.DataFrame({"pain": [1]}, index=["a b " * 40])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        axes = vf.plots.gap_map(usable, usable + 1)
+    assert axes.figure.get_figheight() > 1.9

@@ -25,6 +25,8 @@ from vfmeta.priors import MuPrior, TauPrior
 _LEAST = 1e-14  # share of a panel in the mass of its tau below which it is left out
 _FORM = 5  # place of the forms of reports among the data
 _NIL = 60.0  # log units below the top at which a density of tau need not be told well
+_HEAVY = 0.5  # power of the tail of tau that panels can follow
+_APART = 1e5  # widths that a prior of mu may lie from the reports
 _MISSED = 1e-4  # by which the probabilities of mu may miss 1
 _NODES = 36  # of tau, at which the posterior of the mean is held
 _STILL = 2.5e-3  # share of the smallest variance of a mean below which all is a cubic in tau^2
@@ -37,9 +39,9 @@ class PanelMarginal(MarginalPosterior):
     """A marginal from a compiled function that gives P(X < x) and the density at many x, counted from ``centre``."""
 
     def __init__(
-        self, at: Callable[[np.ndarray], _Both], centre: float, mean: float, sd: float, ends: tuple[float, float]
+        self, at: Callable[[np.ndarray], _Both], centre: float, mean: float, sd: float, ends: tuple[float, float], grain: float
     ) -> None:
-        self._at, self._centre, self._ends = at, centre, ends
+        self._at, self._centre, self._ends, self._grain = at, centre, ends, grain
         self.mean, self.sd = mean, sd
 
     def cdf(self, x: np.ndarray | float) -> np.ndarray:
@@ -53,14 +55,15 @@ class PanelMarginal(MarginalPosterior):
     def _quantile(self, p: np.ndarray) -> np.ndarray:
         a, b = (np.full(len(p), end) for end in self._ends)
         x = np.clip(self.mean - self._centre + (p - 0.5) * 4 * min(self.sd, b[0] - a[0]), a, b)
-        for _ in range(60):  # Newton's step, kept inside a bracket that closes
+        for _ in range(400):  # Newton's step, kept inside a bracket that closes
             below, density = self._at(x)
             miss = below - p
             a, b = np.where(miss < 0, x, a), np.where(miss > 0, x, b)
             with np.errstate(divide="ignore", invalid="ignore"):
                 new = x - miss / density
             new = np.where((new > a) & (new < b), new, (a + b) / 2)
-            if np.all((np.abs(new - x) < 1e-12 * (self._ends[1] - self._ends[0])) | (miss == 0)):
+            still = np.abs(new - x) <= 1e-10 * self._grain + 1e-14 * np.abs(new)  # tails may reach 1e30 times as far
+            if np.all(still | (miss == 0)):
                 break
             x = np.where(miss == 0, x, new)
         return self._centre + x
@@ -76,7 +79,8 @@ class PanelMarginal(MarginalPosterior):
         through = Chebyshev.interpolate(self.density, 8, (low, high))
         if not np.isfinite(through.coef).all():
             raise ConvergenceError("The posterior density of the mean has no top within reach; name a tighter prior of mu.")
-        roots = through.deriv().roots()
+        # terms that are rounding would be the leading ones of the equation
+        roots = through.deriv().trim(1e-13 * np.abs(through.coef).max()).roots()
         inside = np.concatenate([[x[best]], np.clip(roots[np.abs(roots.imag) < 1e-9].real, low, high)])
         return float(inside[np.argmax(through(inside))])
 
@@ -126,6 +130,10 @@ class _Given:
         else:
             self._ends.append(left + width)
             self._series.append(series)
+
+    def near(self, tau: np.ndarray) -> np.ndarray:
+        """The same, with ends between which the posterior of mu can be held."""
+        return _widened(self(tau)) if self._data[_FORM].size == 0 else self.solve(tau)
 
     def solve(self, tau: np.ndarray) -> np.ndarray:
         out = np.empty((5, len(tau)))
@@ -184,10 +192,17 @@ class PartialPosterior:
         bounded = np.isnan(y) & known
         tail = tau.tail + _bounded(y, low, high) - (not mu.proper)
         refuse_one_sided(y, low, high, tail, tau, mu)
+        if tail < _HEAVY:
+            raise InputError(
+                f"The posterior has tails too heavy to be integrated here (like a power of {tail:.2g}): with so few reports name a "
+                f"prior of tau with a lighter tail than {tau}, or a proper prior of mu."
+            )
         # standard errors that are summed over count in units of no difference
         self._centre = float(y[printed][np.argmin(v[printed])]) if printed.any() and known.all() else 0.0
         logw, mean, precision = mu.components(y[printed] if printed.any() else np.zeros(1), v)
-        mean = mean - self._centre if mu.proper else mean
+        if mu.proper:
+            _refuse_far(mu, logw, mean, precision, np.concatenate([y, low, high]), v)
+            mean = mean - self._centre
         here = y - self._centre, low - self._centre, high - self._centre
         data = (
             here[0][printed], v[printed], here[1][bounded], here[2][bounded], v[bounded], *hidden.arrays, logw, mean, precision,
@@ -207,7 +222,7 @@ class PartialPosterior:
         self._data, self._given = data, given
         self.tau, nodes, mass, self.log_mass = solve_tau(tau, log_density, wobble, scales, tail)
         nodes, mass = _fewer(nodes, mass, v)
-        self._hold(nodes, mass, data, _widened(given(nodes)))
+        self._hold(nodes, mass, data, given.near(nodes))
         runs = self._tau
         proper = tau.proper and mu.proper
         self.log_marginal_likelihood = self.log_mass if proper else None
@@ -254,7 +269,7 @@ class PartialPosterior:
     def _mean_given(self, tau: np.ndarray) -> list[PanelMarginal]:
         """The posterior of mu at every tau (m,)."""
         order = np.argsort(tau)
-        found = _widened(self._given(tau[order]))
+        found = self._given.near(tau[order])
         node, _, left, width, held = _panels(tau[order], np.ones(len(tau)), self._data, found)
         out: list[PanelMarginal] = [None] * len(tau)  # type: ignore[list-item]
         for j, i in enumerate(order.tolist()):
@@ -299,7 +314,8 @@ class PartialPosterior:
 
         reach = 9 * float(nodes.max())
         ends = float(self._left.min()) - reach, float((self._left + self._width).max()) + reach
-        return PanelMarginal(at, self._centre, self.mu.mean, math.sqrt(variance) if self._tailed else math.inf, ends)
+        sd = math.sqrt(variance) if self._tailed else math.inf
+        return PanelMarginal(at, self._centre, self.mu.mean, sd, ends, max(float(self._width.min()), float(nodes.min())))
 
 
 def _widened(given: np.ndarray) -> np.ndarray:
@@ -339,7 +355,24 @@ def _marginal(left: np.ndarray, width: np.ndarray, held: np.ndarray, centre: flo
         mean_panels.mean_at(x, left, width, series, below, density)
         return below, density
 
-    return PanelMarginal(at, centre, centre + mean, sd, (float(left.min()), float((left + width).max())))
+    ends = float(left.min()), float((left + width).max())
+    return PanelMarginal(at, centre, centre + mean, sd, ends, float(width.min()))
+
+
+def _refuse_far(
+    mu: MuPrior, logw: np.ndarray, mean: np.ndarray, precision: np.ndarray, reported: np.ndarray, v: np.ndarray
+) -> None:
+    """Raise where the prior of mu and what is reported have next to nothing in common."""
+    ends = reported[np.isfinite(reported)]
+    share = np.exp(logw - logw.max())
+    share /= share.sum()
+    wide = float(np.exp(-0.5 * (share * np.log(precision)).sum())) + math.sqrt(v.max())
+    apart = max(float(ends.min() - share @ mean), float(share @ mean - ends.max())) / wide
+    if apart > _APART:
+        raise InputError(
+            f"The prior of mu, {mu}, lies {apart:.1g} of its own widths from everything reported; is it in the same unit? Name "
+            "one that reaches the reports."
+        )
 
 
 def _bounded(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> int:

@@ -93,34 +93,50 @@ def _sweep(t2: float, mean: float, precision: float, low: np.ndarray, high: np.n
     """Log integral over mu, mean, SD and ends of what counts, sought about ``centre``; NaN if there is none."""
     series = np.empty(_LONGEST)
     at, product, row = np.empty(_ROW), np.empty(_ROW), np.empty(_ROW)
-    reach, drop = 9.5 * spread, _DROP if len(form) == 0 else _DROP_MIXED
+    reach, drop, look = 9.5 * spread, _DROP, _ROW
+    if len(form) > 0:
+        drop, look = _DROP_MIXED, _ROW // 2  # what is summed over is dear
+    near, seen = at[:look], row[:look]
     top = peak = first = last = math.nan
     for _ in range(60):
-        step = 2 * reach / (_ROW - 1)
-        for i in range(_ROW):
+        step = 2 * reach / (look - 1)
+        for i in range(look):
             at[i] = centre - reach + step * i
-        known(at, t2, low, high, v, product, row)
+        known(near, t2, low, high, v, product, seen)
         if len(form) > 0:
-            unknown(at, t2, form, a, b, se, start, weight, share, row)
-        for i in range(_ROW):
+            unknown(near, t2, form, a, b, se, start, weight, share, seen)
+        for i in range(look):
             row[i] -= 0.5 * precision * (at[i] - mean) ** 2
-        best = np.argmax(row)
+        best = np.argmax(seen)
         top, peak = row[best], at[best]
-        if row[0] > top - drop or row[_ROW - 1] > top - drop:
+        if row[0] > top - drop or row[look - 1] > top - drop:
             reach, centre, top = 2 * reach, peak, math.nan
             continue
         count = 0
         first, last = math.inf, -math.inf
-        for i in range(_ROW):
+        for i in range(look):
             if row[i] > top - drop:
                 count += 1
                 first, last = min(first, at[i]), max(last, at[i])
         first, last = first - step, last + step
-        if count >= _ROW // 3:
+        if count >= look // 3:
             break
         centre, reach, top = 0.5 * (first + last), max(0.5 * (last - first), reach / 8), math.nan
     if math.isnan(top):
         return math.nan, math.nan, math.nan, math.nan, math.nan
+    if len(form) > 0:  # beyond what sums can tell there may be a step, over which no series goes: up to it, and no further
+        half = look // 2
+        for i in range(half):
+            at[i] = first + step * (i + 1) / half
+            at[half + i] = last - step + step * i / half
+        known(near, t2, low, high, v, product, seen)
+        unknown(near, t2, form, a, b, se, start, weight, share, seen)
+        first, last = first + step, last - step
+        for i in range(half):
+            if row[half - 1 - i] - 0.5 * precision * (at[half - 1 - i] - mean) ** 2 > top - drop:
+                first = min(first, at[half - 1 - i])
+            if row[half + i] - 0.5 * precision * (at[half + i] - mean) ** 2 > top - drop:
+                last = max(last, at[half + i])
     begin, end = first, last
     n = _series(t2, begin, end, form, a, b, se, start, weight, share, series)
     count = 17

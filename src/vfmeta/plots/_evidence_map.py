@@ -60,7 +60,8 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
         cells[i, j] = f"{counts.iat[i, j]:.0f} of {known.iat[i, j]:.0f}"
     with applied():
         if ax is None:
-            size = (3.6 + 0.95 * counts.shape[1], 1.5 + 0.34 * counts.shape[0])
+            tall, top = (max(str(n).count("\n") for n in names) for names in (counts.index, counts.columns))
+            size = (3.6 + 0.95 * counts.shape[1], 1.5 + 0.14 * top + max(0.34, 0.1 + 0.15 * (tall + 1)) * counts.shape[0])
             ax = plt.figure(figsize=size, facecolor="white", layout="constrained").add_subplot()
         most = max(4.0, float(np.nanmax(counts.to_numpy())))
         shown = {"annot": cells, "fmt": "", "annot_kws": {"size": STYLE["text"]}, "cbar": False}
