@@ -194,8 +194,8 @@ class PartialPosterior:
         refuse_one_sided(y, low, high, tail, tau, mu)
         if tail < _HEAVY:
             raise InputError(
-                f"The posterior has tails too heavy to be integrated here (like a power of {tail:.2g}): with so few reports name "
-                f"a prior of tau with a lighter tail than {tau}, or a proper prior of mu."
+                f"The posterior has tails too heavy to be integrated here (like a power of {tail:.2g}): with so few reports "
+                f"name a prior of tau with a lighter tail than {tau}, or a proper prior of mu."
             )
         # standard errors that are summed over count in units of no difference
         self._centre = float(y[printed][np.argmin(v[printed])]) if printed.any() and known.all() else 0.0
