@@ -210,3 +210,10 @@ def test_reports_under_a_mixture_rest_on_no_halved_prior() -> None:
     tau = vf.priors.HalfNormal(0.5)
     post = vf.bayes.reports(kind=["full", "direction"], y=[0.1, None], se=[0.3, 0.4], direction=[None, 1], tau=tau, mu=mixture)
     assert not any("half as wide" in term for term in post.rests_on()["term"])
+
+
+def test_complex_moderators_and_axes_without_end_are_refused_in_words() -> None:
+    with pytest.raises(vf.InputError, match="x holds complex numbers"):
+        vf.meta_regression(y=[0.1, 0.2, 0.4], v=[0.1] * 3, x=np.array([1 + 0j, 2, 3]))
+    with pytest.raises(vf.InputError, match="reaches beyond what can be drawn"):
+        vf.plots.prior_densities(vf.priors.LogT(0.0, 300.0, 0.6))

@@ -217,7 +217,7 @@ class PartialPosterior:
 
         def wobble(t: np.ndarray) -> np.ndarray:
             m, s = given(t.ravel())[1:3].reshape(2, *t.shape)
-            return np.ptp(m, axis=1) / s.min(axis=1)
+            return np.ptp(m, axis=1) / np.maximum(s.min(axis=1), np.finfo(float).tiny)  # a prior may leave mu no room
 
         self._data, self._given = data, given
         self.tau, nodes, mass, self.log_mass = solve_tau(tau, log_density, wobble, scales, tail)

@@ -191,6 +191,8 @@ class Rows:
             wide = max(1, len(flat) // max(1, len(x)))
             rows = ", ".join(str(i + 1) for i in dict.fromkeys(i // wide for i in texts[:10]))
             raise InputError(f"{name} holds text in row {rows}; convert it to numbers, or use a formula for groups.")
+        if any(isinstance(cell, (complex, np.complexfloating)) for cell in flat):
+            raise InputError(f"{name} holds complex numbers; give real ones.")
         try:
             whole = x.to_numpy(dtype=float, na_value=np.nan) if hasattr(x, "to_numpy") else np.asarray(x, dtype=float)
         except (TypeError, ValueError, OverflowError) as error:

@@ -17,6 +17,8 @@ from vfmeta.priors import MuPrior, TauPrior
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_FAR = 1e300  # end of what an axis can show
+_BEYOND = "prior_densities: a prior reaches beyond what can be drawn; give top=, the end of the axis."
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
@@ -59,8 +61,9 @@ def prior_densities(priors: Any, ax: Axes | None = None, *, v: Any = None, top: 
     if top is not None and not (is_finite(top) and top > 0):
         raise InputError(f"prior_densities: top={top!r} must be a number above 0, the end of the axis.")
     curves = _of_tau(named, v, top) if kinds == {"tau"} else _of_mu(named, top)
-    if not all(np.isfinite(x).all() and np.isfinite(height).all() for x, height in curves.values()):
-        raise InputError("prior_densities: a prior reaches beyond what can be drawn; give top=, the end of the axis.")
+    # matplotlib takes the span of its ticks, which has to be a number as well
+    if not all((np.abs(x) < _FAR).all() and np.isfinite(height).all() for x, height in curves.values()):
+        raise InputError(_BEYOND)
     with applied():
         if ax is None:
             import matplotlib.pyplot as plt
@@ -95,6 +98,8 @@ def _named(priors: Any) -> dict[str, Any]:
 def _of_tau(named: dict[str, Any], v: Any, top: float | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     variances = None if v is None else np.asarray(v, dtype=float)
     end = top or max(float(p.quantile(0.95, variances)) for p in named.values())
+    if not end < _FAR:
+        raise InputError(_BEYOND)
     out = {}
     for name, p in named.items():
         stop = min(end, p.high)

@@ -67,7 +67,8 @@ class LogT(TauPrior):
     def _quantile(self, p: np.ndarray, v: np.ndarray) -> np.ndarray:
         from scipy.special import stdtrit
 
-        return np.exp(self.location + self.scale * stdtrit(self.df, p))
+        with np.errstate(over="ignore"):  # so heavy a tail that its end is no number: infinity
+            return np.exp(self.location + self.scale * stdtrit(self.df, p))
 
     def scaled(self, by: float) -> Self:
         return replace(self, location=self.location + math.log(by))
