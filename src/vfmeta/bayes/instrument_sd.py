@@ -79,7 +79,7 @@ def spread_of(prior: InstrumentSD, printed: Printed, ends: tuple[float, ...] = (
     s = 2.5 * prior.between * (u + 1)
     centre, sd = _middle(prior, printed, s)
     m = centre[:, None] + sd[:, None] * np.linspace(-_REACH, _REACH, _M)
-    mass = np.exp(_log_density(prior, printed, m, s)) * (sd * w)[:, None]
+    mass = _density(prior, printed, m, s) * (sd * w)[:, None]
     total = mass.sum()
     quantiles = normal_mixture.quantile(
         np.array([_TAIL, 0.1, 0.5, 0.9, 1 - _TAIL]), (mass / total).ravel(), m.ravel(), np.repeat(s, _M)
@@ -100,12 +100,12 @@ def _rule_of_m(prior: InstrumentSD, printed: Printed, s: float, ends: tuple[floa
     centre, sd = (x.item() for x in _middle(prior, printed, at))
     if not ends:
         m = centre + sd * np.linspace(-_REACH, _REACH, _M)
-        mass = np.exp(_log_density(prior, printed, m[None], at))[0]
+        mass = _density(prior, printed, m[None], at)[0]
         return gauss(m, mass / mass.sum(), _RULE)
     edges = np.unique(np.clip([centre - _REACH * sd, *ends, centre + _REACH * sd], centre - _REACH * sd, centre + _REACH * sd))
     u, w = np.polynomial.legendre.leggauss(_M)
     m = edges[:-1, None] + np.diff(edges)[:, None] * (u + 1) / 2
-    mass = np.exp(_log_density(prior, printed, m.ravel()[None], at)).reshape(m.shape) * w * np.diff(edges)[:, None]
+    mass = _density(prior, printed, m.ravel()[None], at).reshape(m.shape) * w * np.diff(edges)[:, None]
     mass /= mass.sum()
     pieces = [(x, y) for x, y in zip(m, mass, strict=True) if y.sum() > _TAIL]
     few = [gauss(x, y / y.sum(), _PIECE) for x, y in pieces]
@@ -122,23 +122,12 @@ def _middle(prior: InstrumentSD, printed: Printed, s: np.ndarray) -> tuple[np.nd
     return centre / precision, 1 / np.sqrt(precision)
 
 
-def _log_density(prior: InstrumentSD, printed: Printed, m: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Log posterior density of m (S, M) and s (S,) but for a constant, which is one for all calls."""
+def _density(prior: InstrumentSD, printed: Printed, m: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Posterior density of m (S, M) and s (S,), of which the highest is 1."""
     log = -0.5 * ((m - prior.centre) / prior.spread) ** 2 - 0.5 * (s[:, None] / prior.between) ** 2
     for x, d in printed:
         log = log + _log_printed(math.log(x), d, m, s[:, None])
-    return log - _height(prior, printed)
-
-
-@functools.lru_cache(maxsize=64)
-def _height(prior: InstrumentSD, printed: Printed) -> float:
-    """About the top of the log density of m and s, so that none of it underflows."""
-    s = prior.between * np.array([0.05, 0.2, 0.5, 1, 1.5, 2, 3])
-    m = _middle(prior, printed, s)[0][:, None]
-    log = -0.5 * ((m - prior.centre) / prior.spread) ** 2 - 0.5 * (s[:, None] / prior.between) ** 2
-    for x, d in printed:
-        log = log + _log_printed(math.log(x), d, m, s[:, None])
-    return float(log.max())
+    return np.asarray(np.exp(log - log.max()))
 
 
 def _log_printed(x: float, df: float, m: np.ndarray, s: np.ndarray) -> np.ndarray:

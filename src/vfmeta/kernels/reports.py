@@ -188,12 +188,6 @@ def _given(t2: float, y: np.ndarray, vy: np.ndarray, logw: float, m0: float, p0:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _most(log: float, precision: float) -> float:
-    """The log integral if every factor were 1, which as a probability it cannot exceed."""
-    return log + _LOG_NORM - 0.5 * math.log(precision) if precision > 0 else math.inf
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def given_tau(tau: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, high: np.ndarray, v: np.ndarray,
               form: np.ndarray, a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray, weight: np.ndarray,
               share: np.ndarray, logw: np.ndarray, m0: np.ndarray, p0: np.ndarray, out: np.ndarray) -> None:  # fmt: skip
