@@ -60,6 +60,8 @@ TARGETS = {
     "cluster": 1.0, "linked": 3.0, "load": 2.5, "compare": 10e-3, "import": 0.6, "first": 2.5,
 }  # fmt: skip
 
+FIRST = "import vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1])"
+
 
 def best(code: Callable[[], Any], times: int = 5, inner: int = 1) -> float:
     """Smallest of some timings, seconds a call: the machine's other work only adds."""
@@ -96,8 +98,8 @@ def plain_loop(y, v, out):  # type: ignore[no-untyped-def]
         out[b] = t
 
 
-def make_data(seed: int = 1) -> dict[str, pd.DataFrame]:
-    """Simulated studies: normal effects, variances as of trials of 10 to 200 patients."""
+def make_data(seed: int = 1, share: int = 1) -> dict[str, pd.DataFrame]:
+    """Simulated studies: normal effects, variances as of trials of 10 to 200 patients; of the many, one in ``share``."""
     rng = np.random.default_rng(seed)
 
     def studies(n: int) -> pd.DataFrame:
@@ -108,11 +110,12 @@ def make_data(seed: int = 1) -> dict[str, pd.DataFrame]:
     district = np.repeat(np.arange(11), [4, 4, 8, 6, 3, 4, 5, 5, 6, 6, 5])
     levels = studies(len(district)).assign(district=district, study=np.arange(len(district)))
     levels["y"] += rng.normal(0, 0.3, 11)[district]
-    nested = studies(4000).assign(trial=np.repeat(np.arange(1000), 4), effect=np.arange(4000), lab=rng.integers(0, 6, 4000))
+    n, many = 4000 // share, 100_000 // share
+    nested = studies(n).assign(trial=np.arange(n) // 4, effect=np.arange(n), lab=rng.integers(0, 6, n))
     return {
         "one": pd.DataFrame({"yi": one["y"], "vi": one["v"]}),
         "nested": nested,
-        "batch": studies(1_000_000).assign(question=np.repeat(np.arange(100_000), 10)),
+        "batch": studies(10 * many).assign(question=np.repeat(np.arange(many), 10)),
         "large": studies(500),
         "levels": levels,
         "smoking": smoking(),
@@ -126,39 +129,38 @@ def smoking() -> pd.DataFrame:
     return pd.DataFrame({"yi": inputs["yi"], "vi": inputs["vi"]})
 
 
-def time_vfmeta(data: dict[str, pd.DataFrame]) -> dict[str, float]:
+Task = tuple[Callable[[], Any], int, int]  # what is done, how many timings, how often in each
+
+
+def tasks(data: dict[str, pd.DataFrame], share: int = 1) -> dict[str, Task]:
+    """What vfmeta is timed at in this process; of whatever comes by the thousand, one in ``share``."""
     y, v = (data["one"][c].to_numpy() for c in ("yi", "vi"))
     events1, events2 = [4, 6, 3, 62, 33, 180, 8], [11, 29, 11, 248, 47, 372, 10]
     counts = pd.DataFrame({"events1": events1, "events2": events2, "n1": 500, "n2": 520})
     table = vf.effect_size("RR", data=counts, events1="events1", n1="n1", events2="events2", n2="n2")
-    batch = data["batch"]
-    yb, vb = (batch[c].to_numpy().reshape(-1, 10) for c in ("y", "v"))
+    yb, vb = (data["batch"][c].to_numpy().reshape(-1, 10) for c in ("y", "v"))
 
     def loop() -> None:
-        for i in range(10_000):
+        for i in range(10_000 // share):
             vf.random_effects(y=yb[i], v=vb[i])
 
     large = vf.random_effects(y=data["large"]["y"].to_numpy(), v=data["large"]["v"].to_numpy())
     few = vf.random_effects(y=yb[:2].ravel()[:15], v=vb[:2].ravel()[:15])
     some = vf.random_effects(y=yb[:2].ravel(), v=vb[:2].ravel(), method="DL")
-    out = {
-        "one": best(lambda: vf.random_effects(y=y, v=v), 5, 200),
-        "one_table": best(lambda: vf.random_effects(table), 5, 100),
-        "loop": best(loop, 2),
-        "leave_one_out": best(lambda: vf.leave_one_out(large)),
-        "subsets_reml": best(lambda: vf.all_subsets(few)),
-        "subsets_dl": best(lambda: vf.all_subsets(some), 3),
-    }
     levels = data["levels"]
-    out["three_levels"] = best(
-        lambda: vf.multivariate(y=levels["y"], v=levels["v"], data=levels, random="1 | district/study"), 3
-    )
-    out |= time_funnels(data["smoking"])
-    out |= time_dependent(data["nested"]) | time_resampling(data["large"].head(20)) | time_tables()
-    fit = "import vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1])"
-    out["import"] = fresh("import vfmeta") - fresh("pass")
-    out["first"] = fresh(fit)
-    return out
+    return {
+        "one": (lambda: vf.random_effects(y=y, v=v), 5, 200),
+        "one_table": (lambda: vf.random_effects(table), 5, 100),
+        "loop": (loop, 2, 1),
+        "leave_one_out": (lambda: vf.leave_one_out(large), 5, 1),
+        "subsets_reml": (lambda: vf.all_subsets(few), 5, 1),
+        "subsets_dl": (lambda: vf.all_subsets(some), 3, 1),
+        "three_levels": (
+            lambda: vf.multivariate(y=levels["y"], v=levels["v"], data=levels, random="1 | district/study"), 3, 1,
+        ),
+        **funnels(data["smoking"], 9_000 // share), **dependent(data["nested"]), **resampling(data["large"].head(20), share),
+        **tables(),
+    }  # fmt: skip
 
 
 def fresh(code: str) -> float:
@@ -167,49 +169,49 @@ def fresh(code: str) -> float:
     return best(lambda: subprocess.run(run, check=True, capture_output=True), 3)
 
 
-def time_funnels(studies: pd.DataFrame) -> dict[str, float]:
-    """Small-study effects of one meta-analysis, and of very many of its size."""
+def funnels(studies: pd.DataFrame, size: int) -> dict[str, Task]:
+    """Small-study effects of one meta-analysis, and of very many like it."""
     y, v = (studies[c].to_numpy() for c in ("yi", "vi"))
     rng = np.random.default_rng(5)
-    many = pd.DataFrame({"question": np.repeat(np.arange(9_000), len(y)), "v": np.tile(v, 9_000)})
-    many["y"] = np.tile(y, 9_000) + rng.normal(0, np.sqrt(many["v"]))
+    many = pd.DataFrame({"question": np.repeat(np.arange(size), len(y)), "v": np.tile(v, size)})
+    many["y"] = np.tile(y, size) + rng.normal(0, np.sqrt(many["v"]))
     return {
-        "egger": best(lambda: vf.appraisal.egger(y=y, v=v), 5, 200),
-        "trim_and_fill": best(lambda: vf.appraisal.trim_and_fill(y=y, v=v), 5, 100),
-        "selection_step": best(lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher"), 5, 50),
-        "selection_beta": best(lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher", model="beta"), 5, 5),
-        "egger_many": best(lambda: vf.appraisal.egger_many(many), 3),
-        "trim_and_fill_many": best(lambda: vf.appraisal.trim_and_fill_many(many), 3),
-        "selection_many": best(lambda: vf.appraisal.selection_model_many(many, favoured="higher"), 3),
+        "egger": (lambda: vf.appraisal.egger(y=y, v=v), 5, 200),
+        "trim_and_fill": (lambda: vf.appraisal.trim_and_fill(y=y, v=v), 5, 100),
+        "selection_step": (lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher"), 5, 50),
+        "selection_beta": (lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher", model="beta"), 5, 5),
+        "egger_many": (lambda: vf.appraisal.egger_many(many), 3, 1),
+        "trim_and_fill_many": (lambda: vf.appraisal.trim_and_fill_many(many), 3, 1),
+        "selection_many": (lambda: vf.appraisal.selection_model_many(many, favoured="higher"), 3, 1),
     }
 
 
-def time_dependent(nested: pd.DataFrame) -> dict[str, float]:
+def dependent(nested: pd.DataFrame) -> dict[str, Task]:
     """Many trials with several effects each: one block a trial, and laboratories that link all of them."""
     given = {"y": nested["y"], "v": nested["v"], "data": nested}
     return {
-        "cluster": best(lambda: vf.che(cluster="trial", **given), 3),
-        "linked": best(lambda: vf.multivariate(random=["1 | lab", "1 | trial/effect"], **given), 3),
+        "cluster": (lambda: vf.che(cluster="trial", **given), 3, 1),
+        "linked": (lambda: vf.multivariate(random=["1 | lab", "1 | trial/effect"], **given), 3, 1),
     }
 
 
-def time_resampling(studies: pd.DataFrame) -> dict[str, float]:
+def resampling(studies: pd.DataFrame, share: int) -> dict[str, Task]:
     """Very many refits of one meta-regression."""
     fit = vf.meta_regression(y=studies["y"], v=studies["v"], data={"dose": np.arange(20.0)}, formula="~ dose")
     vf.permutation_test(fit, draws=20)
     return {
-        "permutation": best(lambda: vf.permutation_test(fit, draws=10_000), 2),
-        "bootstrap": best(lambda: vf.bootstrap(fit, kind="studies", draws=5_000), 2),
+        "permutation": (lambda: vf.permutation_test(fit, draws=10_000 // share), 2, 1),
+        "bootstrap": (lambda: vf.bootstrap(fit, kind="studies", draws=5_000 // share), 2, 1),
     }
 
 
-def time_tables() -> dict[str, float]:
+def tables() -> dict[str, Task]:
     """From the packaged tables to an effect table."""
     trials = vf.load_trials()
-    asked = {"outcome": "pain_overall", "week": 52, "window": (39, 78), "scale": (0, 10)}
+    asked = {"outcome": "pain_overall", "week": 52, "window": (39, 78), "points": (0, 10)}
     return {
-        "load": best(vf.load_trials, 3),
-        "compare": best(lambda: vf.compare(trials, "vertebroplasty", "sham", **asked), 10),
+        "load": (vf.load_trials, 3, 1),
+        "compare": (lambda: vf.compare(trials, "vertebroplasty", "sham", **asked), 10, 1),
     }
 
 
@@ -319,7 +321,8 @@ def main() -> None:
     for _ in range(10):  # by turns, so that both meet the same load of the machine
         plain = min(plain, best(lambda: plain_loop(yb, vb, np.empty(len(yb))), 1))
         whole = min(whole, best(lambda: vf.random_effects_many(data["batch"]), 1))
-    columns[f"vfmeta {vf.__version__}"] = ours = time_vfmeta(data) | {"batch": whole}
+    columns[f"vfmeta {vf.__version__}"] = ours = {task: best(*how) for task, how in tasks(data).items()}
+    ours |= {"batch": whole, "import": fresh("import vfmeta") - fresh("pass"), "first": fresh(FIRST)}
     for package, run in (("PyMARE", time_pymare), ("statsmodels", time_statsmodels), ("pimeta", time_pimeta)):
         try:
             columns[f"{package} {importlib.metadata.version(package)}"] = run(data)

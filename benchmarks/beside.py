@@ -17,18 +17,17 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS = 7
-FIRST = "import vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1])"
 
 
-def tasks() -> dict[str, tuple[Callable[[], Any], int]]:
-    """Each task and how often it is done for one timing."""
+def tasks(share: int = 1) -> dict[str, tuple[Callable[[], Any], int]]:
+    """Each task and how often it is done for one timing; of whatever comes by the thousand, one in ``share``."""
     import bench
     import numpy as np
     import pandas as pd
 
     import vfmeta as vf
 
-    data = bench.make_data()
+    data = bench.make_data(share=share)
     y, v = (data["one"][c].to_numpy() for c in ("yi", "vi"))
     large, levels, nested, batch = (data[name] for name in ("large", "levels", "nested", "batch"))
     yb, vb = (batch[c].to_numpy()[:20] for c in ("y", "v"))
@@ -51,8 +50,8 @@ def tasks() -> dict[str, tuple[Callable[[], Any], int]]:
             lambda: vf.multivariate(y=levels["y"], v=levels["v"], data=levels, random="1 | district/study"), 20,
         ),
         "cluster": (lambda: vf.che(y=nested["y"], v=nested["v"], data=nested, cluster="trial"), 1),
-        "permutation": (lambda: vf.permutation_test(regression, **{draws: 10_000}), 1),
-        "bootstrap": (lambda: vf.bootstrap(regression, draws=5_000), 1),
+        "permutation": (lambda: vf.permutation_test(regression, **{draws: 10_000 // share}), 1),
+        "bootstrap": (lambda: vf.bootstrap(regression, draws=5_000 // share), 1),
     }  # fmt: skip
 
 
@@ -71,6 +70,8 @@ def work() -> None:
 
 def main(old: Path) -> None:
     """Print the table."""
+    from bench import FIRST
+
     here = Path(__file__).parents[1]
     found = sorted((old / ".venv").glob("*/bin/python")) + sorted((old / ".venv").glob("bin/python"))
     if not found:

@@ -1,0 +1,46 @@
+"""Everything that ``make bench`` times can be done: once each, with one in 50 of what comes by the thousand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from benchmarks import bayes, bench, levels
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")  # as `make bench` ignores them
+
+
+def test_what_is_timed_answers_and_has_a_line_in_the_table() -> None:
+    tasks = bench.tasks(bench.make_data(share=50), share=50)
+    assert {*tasks, "batch", "import", "first"} == set(bench.TASKS)
+    assert bench.TARGETS.keys() <= bench.TASKS.keys()
+    for code, *_ in tasks.values():
+        code()
+    exec(bench.FIRST, {})
+
+
+def test_what_is_timed_of_the_bayesian_engine_answers_and_has_a_line_in_the_table() -> None:
+    tasks = bayes.tasks(*bayes.make_data(questions=200), share=50)
+    assert {*tasks, "first"} == set(bayes.TASKS)
+    for code, *_ in tasks.values():
+        code()
+    exec(bayes.FIRST, {})
+    assert bayes.time_plain(bayes.make_data()[0]) > 0  # refuses where the yardstick and the engine differ
+
+
+def test_what_is_timed_beside_another_build_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))  # where that script, run as one, finds its neighbour
+    from benchmarks import beside
+
+    tasks = beside.tasks(share=50)
+    assert tasks.keys() <= bench.TASKS.keys()
+    for code, _ in tasks.values():
+        code()
+
+
+def test_levels_of_tests_are_counted_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(levels, "GROUPS", ((3, 3),))
+    monkeypatch.setattr(levels, "I2", (0,))
+    levels.write(tmp_path, draws=4, seed=1)
+    assert "| 3 + 3 | alike |" in (tmp_path / "levels.md").read_text(encoding="utf-8")
