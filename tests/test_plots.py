@@ -336,3 +336,18 @@ def test_a_single_trial_has_no_weight_and_sets_no_scale() -> None:
     assert words(ax, "study-weight") == [*(f"{w:.1f}%" for w in three().weights), "–"]
     areas = [s.get_sizes()[0] for s in drawn(ax, "square")]
     assert max(areas[:3]) == pytest.approx((0.15 * 72) ** 2)
+
+
+def test_whatever_is_drawn_for_a_row_carries_its_name() -> None:
+    fit, post = three(), post_of(three())
+    ax = vf.plots.forest(sections=[("Early", fit, post), ("Late", fit, None)])
+    named = {a.get_label(): a for a in ax.get_children() if a.get_label().startswith("_row ")}
+    for section in (0, 1):
+        assert {f"_row {section} study {label}" for label in fit.labels} <= set(named)
+    texts = [t for t in ax.texts if t.get_label() == f"_row 1 study {fit.labels[2]}"]
+    shown = fit.studies.iloc[2]
+    assert tx.effect_text(PAIN, shown.estimate, (shown.ci_low, shown.ci_high)) in [t.get_text() for t in texts]
+    squares = [s for s in drawn(ax, "square") if s.get_label() == f"_row 0 study {fit.labels[1]}"]
+    assert [float(s.get_offsets()[0, 0]) for s in squares] == pytest.approx([fit.y[1]])
+    assert not any("bayes" in name for name in named if name.startswith("_row 1"))
+    assert ax.get_legend_handles_labels() == ([], [])

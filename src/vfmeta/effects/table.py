@@ -17,6 +17,7 @@ from vfmeta.effects import cells, dependence
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.words import Words, chain, says
 from vfmeta.text import numbers as tx
+from vfmeta.text.trace import SOURCE, chain_lines, console_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -417,10 +418,8 @@ class EffectTable:
             week = "" if e.week is None else f", week {tx.short(e.week)}"
             both = f"y = {tx.short(e.y, 6)}, se = {tx.short(np.sqrt(e.v), 6)}"
             lines.append(f"{e.label}{week}: {both} ({self.question.facts.analysis_name})")
-            lines += [f"  printed  {text}" for text in e.printed]
-            lines += [f"  step     {text}" for text in e.steps]
-            lines += [f"  not used {text}" for text in e.unused]
-            lines += [f"  source   {s}: {self.citations.get(s, '')}" for s in e.sources]
+            sources = [(SOURCE, f"{s}: {self.citations.get(s, '')}") for s in e.sources]
+            lines += console_lines([*chain_lines(e.printed, e.steps, e.unused), *sources])
         return "\n".join(lines)
 
     def _name(self, e: Effect) -> str:

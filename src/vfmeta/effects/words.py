@@ -10,6 +10,7 @@ from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
 from vfmeta.text import numbers as tx
 from vfmeta.text import reports as text
+from vfmeta.text.trace import SOURCE, chain_lines, console_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,10 +95,8 @@ def chain(r: Report, question: Question, citations: dict[str, str]) -> str:
     """From what a report says down to the citation of its sentence."""
     week = "" if r.week is None else f", week {tx.short(r.week)}"
     lines = [f"{r.label}{week}: {says(r, question)} (words only; {r.n[0]:g} v {r.n[1]:g} patients)"]
-    lines += [f"  printed  {x}" for x in r.printed]
-    lines += [f"  step     {x}" for x in r.steps]
-    lines += [f"  not used {x}" for x in r.unused]
-    return "\n".join([*lines, *(f"  source   {s}: {citations.get(s, '')}" for s in r.sources)])
+    sources = [(SOURCE, f"{s}: {citations.get(s, '')}") for s in r.sources]
+    return "\n".join([*lines, *console_lines([*chain_lines(r.printed, r.steps, r.unused), *sources])])
 
 
 def _or_nan(value: float | None) -> float:

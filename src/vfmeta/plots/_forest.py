@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from vfmeta.text import numbers as tx
 from vfmeta.text.posterior import priors_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -182,15 +183,26 @@ class _Drawing:
         self._texts()
         for placed in self.sheet.rows:
             row, y = placed.row, placed.centre
-            if row.kind == "study":
-                self._study(row, y)
-            elif row.kind in {"pooled", "bayes"}:
-                self._diamond(row, y)
-            elif row.kind in {"prediction", "bayes_prediction"}:
-                self._bar(row, y)
-            elif row.kind == "adhoc":
-                self._whisker(row, y, STYLE["frequentist"], 0.9, caps=True)
+            with self._named(row):
+                self._cells(placed)
+                if row.kind == "study":
+                    self._study(row, y)
+                elif row.kind in {"pooled", "bayes"}:
+                    self._diamond(row, y)
+                elif row.kind in {"prediction", "bayes_prediction"}:
+                    self._bar(row, y)
+                elif row.kind == "adhoc":
+                    self._whisker(row, y, STYLE["frequentist"], 0.9, caps=True)
         self._under()
+
+    @contextmanager
+    def _named(self, row: Row) -> Iterator[None]:
+        """Whatever is drawn for a row carries its name as an artist's label, so that a page can tell whose it is."""
+        before = set(self.ax.get_children())
+        yield
+        for artist in self.ax.get_children():
+            if artist not in before:
+                artist.set_label(rw.artist_label(row))
 
     # What is drawn -------------------------------------------------------------------------------------------------
 
@@ -352,7 +364,6 @@ class _Drawing:
             if placed.row.section != section:
                 section = placed.row.section
                 self._rule(placed.centre - placed.height / 2 - 0.04, STYLE["faint_rule"], 0.7)
-            self._cells(placed)
         for i, line in enumerate(sheet.notes):
             y = sheet.body + sheet.foot + 0.12 + (i + 0.5) * STYLE["line"]
             self._text(0.1, y, line, size=STYLE["small"], color=STYLE["muted"], gid="note")

@@ -63,6 +63,11 @@ class Row:
     lines: tuple[str, ...] = field(default=())
 
 
+def artist_label(row: Row) -> str:
+    """The label of whatever a figure draws for a row; like all that begin with "_", legends leave it out."""
+    return f"_row {row.section} {row.kind} {row.label}"
+
+
 def checked_sections(fit: Any, posterior: Any, sections: Any) -> list[Section]:
     """The blocks of a figure, or an `InputError` that lists everything wrong with them."""
     if sections is None:
