@@ -341,9 +341,9 @@ def test_a_single_trial_has_no_weight_and_sets_no_scale() -> None:
 def test_whatever_is_drawn_for_a_row_carries_its_name() -> None:
     fit, post = three(), post_of(three())
     ax = vf.plots.forest(sections=[("Early", fit, post), ("Late", fit, None)])
-    named = {a.get_label(): a for a in ax.get_children() if a.get_label().startswith("_row ")}
+    named = {x for a in ax.get_children() if str(x := a.get_label()).startswith("_row ")}
     for section in (0, 1):
-        assert {f"_row {section} study {label}" for label in fit.labels} <= set(named)
+        assert {f"_row {section} study {label}" for label in fit.labels} <= named
     texts = [t for t in ax.texts if t.get_label() == f"_row 1 study {fit.labels[2]}"]
     shown = fit.studies.iloc[2]
     assert tx.effect_text(PAIN, shown.estimate, (shown.ci_low, shown.ci_high)) in [t.get_text() for t in texts]
