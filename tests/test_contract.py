@@ -93,6 +93,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
         y=Y, v=V, data={"dose": DOSE}, formula="~ dose", question=RR, favoured="lower", model="half-normal"
     ),
     "appraisal.risk_of_bias": lambda: vf.appraisal.risk_of_bias({"Study": ["a"], "D1": ["Low"], "Overall": ["High"]}),
+    "appraisal.certainty": lambda: vf.appraisal.certainty(
+        pool(), unread={"z": None}, panel={"level": "low", "reason": "as discussed", "date": "2026-03-01", "panel": "panel"}
+    ),
     "appraisal.effect_range": lambda: vf.appraisal.effect_range(y=Y),
     "appraisal.egger": lambda: vf.appraisal.egger(pool()),
     "appraisal.begg": lambda: vf.appraisal.begg(pool()),

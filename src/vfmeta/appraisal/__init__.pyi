@@ -3,6 +3,7 @@ from .count_tests import harbord as harbord
 from .count_tests import macaskill as macaskill
 from .count_tests import peters as peters
 from .file_drawer import fail_safe as fail_safe
+from .graded import certainty as certainty
 from .henmi_copas_interval import henmi_copas as henmi_copas
 from .influence import cumulative as cumulative
 from .influence import leave_one_out as leave_one_out
@@ -32,6 +33,7 @@ from .unequal import heteroscedasticity as heteroscedasticity
 
 __all__ = [
     "begg",
+    "certainty",
     "combine_p_values",
     "cumulative",
     "deeks",

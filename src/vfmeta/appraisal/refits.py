@@ -48,6 +48,7 @@ _REFUSED = {
     (
         "AsymmetryTest",
         "BootstrapResult",
+        "Certainty",
         "CombinedPValues",
         "Directions",
         "EffectRange",

@@ -65,6 +65,7 @@ _HOMES = {
     "CombinedPValues": "results.no_effects",
     "EffectRange": "results.no_effects",
     "RiskOfBias": "results.risk_of_bias",
+    "Certainty": "results.certainty",
     "SelectionResult": "appraisal.selection_result",
     "SelectionRegression": "appraisal.selection_result",
     "ModelAverage": "bayes.averaging",

@@ -55,11 +55,13 @@ def baseline_text(
 
 
 def treated_risk(measure: str, base: float, effect: float) -> float:
-    """The risk that a ratio of risks or odds, or a difference of risks, makes of a risk without the treatment."""
+    """The risk that a ratio of risks, odds or hazards, or a difference of risks, makes of a risk without the treatment."""
     if measure == "RD":
         return min(max(base + effect, 0.0), 1.0)
     if measure == "RR":
         return min(base * effect, 1.0)
+    if measure == "HR":  # proportional hazards up to the time at which the risk is told
+        return -math.expm1(effect * math.log1p(-base))
     return base * effect / (1 - base + base * effect) if math.isfinite(effect) else 1.0
 
 

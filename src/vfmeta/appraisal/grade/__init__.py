@@ -1,0 +1,1 @@
+"""GRADE argued from numbers: a domain a file, one table of thresholds."""

@@ -1,0 +1,83 @@
+"""Publication bias: a test where ten trials allow one, and the trials known to exist without a readable result."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from vfmeta.appraisal.grade.body import Body, names, percent
+from vfmeta.appraisal.grade.thresholds import limit
+from vfmeta.appraisal.small_study import small_study_test
+from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.core.params import is_finite
+from vfmeta.results.certainty import Domain
+from vfmeta.text import numbers as tx
+
+_NAME = "publication bias"
+
+
+def unpublished(body: Body, unread: Mapping[str, float | None]) -> Domain:
+    """The domain of publication bias; with fewer trials than a test needs it is open, unless known trials hide many people."""
+    said, hidden, keys = _unread(body, unread)
+    few = body.k < limit("asymmetry_trials")
+    keys = ("asymmetry_trials", *keys)
+    if few:
+        trials = f"{body.k} trial{'' if body.k == 1 else 's'}"
+        head = f"No test possible: {trials}, and fewer than {limit('asymmetry_trials'):g} say nothing."
+        return Domain(
+            name=_NAME, suggestion=-1 if hidden else None, short="not judged (no test possible)",
+            sentence=f"{head} {said}", thresholds=keys,
+        )  # fmt: skip
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VfmetaWarning)
+            test = small_study_test(body.fit)
+    except InputError as error:
+        return Domain(
+            name=_NAME, suggestion=-1 if hidden else None, short="not judged (no test possible)",
+            sentence=f"No test possible: {error} {said}", thresholds=keys,
+        )  # fmt: skip
+    p = float(test.p_value)
+    found = p < limit("asymmetry_p")
+    verdict = "small trials show other effects than large ones" if found else "it finds nothing, which rules nothing out"
+    return Domain(
+        name=_NAME, suggestion=-1 if found or hidden else 0, short="tested",
+        sentence=f"{test.name}: {tx.p_text(p)} ({limit('asymmetry_p'):g} counts): {verdict}. {said}",
+        thresholds=(*keys, "asymmetry_p"),
+    )  # fmt: skip
+
+
+def _unread(body: Body, unread: Mapping[str, float | None]) -> tuple[str, bool, tuple[str, ...]]:
+    if not unread:
+        return "No trial without a readable result was named.", False, ()
+    known = {x: float(n) for x, n in unread.items() if n is not None and not math.isnan(n)}
+    who = names(list(unread))
+    is_are = "1 trial is" if len(unread) == 1 else f"{len(unread)} trials are"
+    said = f"{is_are} known to exist and {'gives' if len(unread) == 1 else 'give'} no readable result ({who})"
+    seen = body.people
+    if not known or np.isnan(seen).any():
+        return f"{said}; how many people that hides is not known.", False, ()
+    out = sum(known.values())
+    share, least = out / (out + seen.sum()), limit("unread_people")
+    rest = f"; {len(unread) - len(known)} of unknown size" if len(known) < len(unread) else ""
+    whole = f"{percent(share)} of the {out + seen.sum():,.0f} in trials of known size"
+    said += f", {out:,.0f} people, {whole} ({percent(least)} or more counts){rest}."
+    return said, share >= least, ("unread_people",)
+
+
+def checked(unread: Any, fit: Any) -> dict[str, float | None]:
+    """Trials without a readable result by name, with people; those that the table of the fit left out where none are named."""
+    if unread is None:
+        return {x.label: None for x in fit.left_out}
+    if not isinstance(unread, Mapping):
+        unread = dict.fromkeys(map(str, unread))
+    wrong = [f"unread: {x} has {n!r} people; give a number of 0 or more, or None." for x, n in unread.items()
+             if n is not None and not (is_finite(n) and n >= 0)]  # fmt: skip
+    wrong += [f"unread: {x} is a trial of the pool, whose result was read." for x in unread if x in fit.labels]
+    if wrong:
+        raise InputError(wrong)
+    return {str(x): None if n is None else float(n) for x, n in unread.items()}
