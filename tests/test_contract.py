@@ -109,6 +109,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.heteroscedasticity": lambda: vf.appraisal.heteroscedasticity(pool(), draws=50),
     "appraisal.setting_shares": lambda: vf.appraisal.setting_shares(pool(), beyond=0.8),
     "appraisal.excess_significance": lambda: vf.appraisal.excess_significance(pool()),
+    "multiverse": lambda: vf.multiverse(pool(), leaving_out=False, favoured="higher", adjustments=["none", "trim and fill"]),
     "bayes.power_scaling": lambda: vf.bayes.power_scaling(posterior()),
     "bayes.leave_one_out": lambda: vf.bayes.leave_one_out(posterior()),
     "bayes.predictive_check": lambda: vf.bayes.predictive_check(posterior(), draws=200),

@@ -7,6 +7,7 @@ from . import plots as plots
 from . import priors as priors
 from .appraisal.influence import cumulative as cumulative
 from .appraisal.influence import leave_one_out as leave_one_out
+from .appraisal.specifications import multiverse as multiverse
 from .core.messages import ConvergenceError as ConvergenceError
 from .core.messages import InputError as InputError
 from .core.messages import NotDefined as NotDefined

@@ -17,7 +17,7 @@ from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels.distributions import quantile
 from vfmeta.kernels.estimators import fit_ragged, outside
 from vfmeta.kernels.small_studies import lines
-from vfmeta.kernels.trim_and_fill import error_of_lacking, trim
+from vfmeta.kernels.trim_and_fill import Trimmed, error_of_lacking, trim
 from vfmeta.results.frames import one_scale
 from vfmeta.results.small_studies import FEW
 
@@ -137,15 +137,8 @@ def trim_and_fill_many(
     start = long.start
     k = np.diff(start)
     sign = None if side is None else np.full(len(k), 1.0 if side == "left" else -1.0)
-    t = trim(ys, vs, start, estimator, asked.method, sign)
-    lost = (t.lacking < 0) | (k < 3)
-    many = np.maximum(t.lacking, 0)
-    ends = np.concatenate([[0], np.cumsum(k + many)])
-    # each group: its own studies, then those imputed
-    place = np.repeat(ends[:-1] - start[:-1], k) + np.arange(len(ys))
-    filled = np.repeat(ends[:-1] + k - t.start[:-1], many) + np.arange(len(t.y))
-    full_y, full_v = np.empty(ends[-1]), np.empty(ends[-1])
-    full_y[place], full_v[place], full_y[filled], full_v[filled] = ys, vs, t.y, t.v
+    t, full_y, full_v, ends = filled(ys, vs, start, estimator, asked.method, sign)
+    lost, many = (t.lacking < 0) | (k < 3), np.maximum(t.lacking, 0)
     before, after = (fits_of(a, b, s, asked.method) for a, b, s in ((ys, vs, start), (full_y, full_v, ends)))
     model = "common" if asked.method == "common" else "random"
     values = fit_columns(after, k + many, model, asked.test, asked.level)
@@ -176,6 +169,20 @@ def read_groups(
     long = read_long(data, keys, {"y": y, "v": v}, choice("missing", missing, Missing))
     ys, vs = long.columns["y"], long.columns["v"]
     return (keys, long, ys, vs) if long.order is None else (keys, long, ys[long.order], vs[long.order])
+
+
+def filled(
+    y: np.ndarray, v: np.ndarray, start: np.ndarray, estimator: str, method: str | float, sign: np.ndarray | None = None
+) -> tuple[Trimmed, np.ndarray, np.ndarray, np.ndarray]:
+    """Trim and fill of the groups, and their effects, variances and edges with the imputed studies behind their own."""
+    t, k = trim(y, v, start, estimator, method, sign), np.diff(start)
+    many = np.maximum(t.lacking, 0)
+    ends = np.concatenate([[0], np.cumsum(k + many)])
+    place = np.repeat(ends[:-1] - start[:-1], k) + np.arange(len(y))
+    behind = np.repeat(ends[:-1] + k - t.start[:-1], many) + np.arange(len(t.y))
+    full_y, full_v = np.empty(ends[-1]), np.empty(ends[-1])
+    full_y[place], full_v[place], full_y[behind], full_v[behind] = y, v, t.y, t.v
+    return t, full_y, full_v, ends
 
 
 def fits_of(y: np.ndarray, v: np.ndarray, start: np.ndarray, method: str | float) -> np.ndarray:

@@ -184,3 +184,29 @@ def _line(predictor: str, y: np.ndarray, v: np.ndarray, name: str) -> dict[str, 
     if math.isnan(found["slope"]):
         raise flat(name, predictor)
     return found
+
+
+def pet_peese_groups(
+    y: np.ndarray, v: np.ndarray, start: np.ndarray, sign: int, null: float | None, level: float
+) -> dict[str, np.ndarray]:
+    """`pet_peese` of studies ``start[b]`` to ``start[b + 1]``: estimate, se, ci_low, ci_high, statistic, df and p_value.
+
+    NaN where the standard errors of a group are all the same, or where it has fewer than three studies.
+    """
+    from scipy.special import stdtr
+
+    k = np.diff(start)
+    df = np.maximum(k - 2, 1)
+    pet, peese = (lines(y, x, 1 / v, start) for x in (np.sqrt(v), v))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        towards = sign * (pet["limit"] - (null or 0.0)) / pet["limit_se"]
+        taken = stdtr(df, -towards) < CUT
+        estimate, se = (np.where(taken, peese[n], pet[n]) for n in ("limit", "limit_se"))
+        statistic = np.full(len(k), np.nan) if null is None else (estimate - null) / se
+    reach = np.zeros(int(df.max()) + 1)
+    reach[np.unique(df)] = [quantile(level, int(n)) for n in np.unique(df).tolist()]
+    half = reach[df] * se
+    return {
+        "estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half, "statistic": statistic,
+        "df": df.astype(float), "p_value": 2 * stdtr(df, -np.abs(statistic)),
+    }  # fmt: skip

@@ -89,6 +89,8 @@ TrimEstimator = Literal["L0", "R0", "Q0"]
 FunnelSide = Literal["left", "right"]
 #: which effects, on the analysis scale, are the ones more likely to be published
 Favoured = Literal["higher", "lower"]
+#: how a specification of a multiverse adjusts for studies that may be missing
+Adjustment = Literal["none", "trim and fill", "PET-PEESE", "step"]
 #: instruments of risk of bias
 BiasTool = Literal["RoB 2", "ROBINS-I", "RoB 1", "QUADAS-2", "PEDro"]
 

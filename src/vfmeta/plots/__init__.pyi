@@ -7,6 +7,7 @@ from ._evidence_map import gap_map as gap_map
 from ._forest import forest as forest
 from ._funnel import funnel as funnel
 from ._funnel import funnel_text as funnel_text
+from ._multiverse import specification_curve as specification_curve
 from ._network import network_graph as network_graph
 from ._over_time import over_time as over_time
 from ._posterior import posterior as posterior

@@ -45,7 +45,8 @@ def save(
     dpi : int
         Resolution of PNG.
     alt : str
-        Text alternative, put into the SVG and PDF as their description.
+        Text alternative, put into the SVG and PDF as their description; by default what the figure says of itself, where it
+        does (the label of its axes).
     close : bool
         Let pyplot forget the figure afterwards, for runs that draw many.
 
@@ -80,6 +81,7 @@ def save(
     unknown = [f for f in formats if f not in _METADATA]
     if unknown:
         raise InputError(f"Unknown figure format {', '.join(map(repr, unknown))}; choose from {', '.join(sorted(_METADATA))}.")
+    alt = alt or next((str(ax.get_label()) for ax in figure.axes if " " in str(ax.get_label())), "")
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -58,6 +58,7 @@ _HOMES = {
     "PUniformStar": "results.adjusted",
     "WorstCase": "results.adjusted",
     "FailSafe": "results.file_drawer",
+    "Multiverse": "results.multiverse",
     "ExcessSignificance": "results.significance",
     "Heteroscedasticity": "results.settings",
     "SettingShares": "results.settings",

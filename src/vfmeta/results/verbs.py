@@ -38,6 +38,7 @@ VERBS: dict[str, dict[str, Verb]] = {
         "CombinedPValues": Verb("vfmeta.plots:albatross", "found"),
         "Directions": Verb("vfmeta.plots:effect_direction", "found"),
         "Heteroscedasticity": _FUNNEL,
+        "Multiverse": Verb("vfmeta.plots:specification_curve", "found"),
         "NetworkResult": Verb("vfmeta.plots:network_graph"),
         "RankTest": _FUNNEL,
         "SettingShares": Verb("vfmeta.plots:settings", "found"),

@@ -89,6 +89,14 @@ def value_text(question: Question, value: float, *, width: float = math.nan) -> 
     return number(shown, _general_digits(width) if facts.digits is None else facts.digits)
 
 
+def change_text(question: Question, change: float) -> str:
+    """A difference of two effects on the analysis scale: ``times 0.93`` of what people read as ratios, else ``+0.12``."""
+    if question.is_ratio:
+        return f"times {_ratio(math.exp(min(max(change, -700), 700)))}"
+    text = number(change, _general_digits(abs(change)))
+    return text if change < 0 else f"+{text}"
+
+
 def interval_text(question: Question, interval: Pair, *, width: float | None = None) -> str:
     """``low to high`` as people read it, from the analysis scale."""
     width = (interval[1] - interval[0]) / 2 if width is None else width
