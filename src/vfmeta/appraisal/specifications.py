@@ -187,9 +187,10 @@ def _models(
     forced = adjustments is not None
     chosen = get_args(Adjustment) if adjustments is None else _listed("adjustments", adjustments)
     side = None if favoured is None else choice("favoured", favoured, Favoured)
+    priors = _priors(tables, getattr(fit, "tau_prior", None) if taus is None else taus)
     return Models(
         tuple(dict.fromkeys(choice("adjustments", a, Adjustment) for a in chosen)), forced, named,
-        tuple(dict.fromkeys(choice("test", t, Test) for t in test)), _priors(tables, getattr(fit, "tau_prior", None) if taus is None else taus), getattr(fit, "mu_prior", None), level, side,
+        tuple(dict.fromkeys(choice("test", t, Test) for t in test)), priors, getattr(fit, "mu_prior", None), level, side,
     )  # fmt: skip
 
 
