@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import points, reported, scatter, without_effects
+from vfmeta.evidence import points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import answer_box, instead_of_a_figure, leader, matching_pools, people, reason_of, standing
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
@@ -45,7 +45,7 @@ def write_site(
     site: Path,
 ) -> Path:
     """Write the whole site and return its index page. Pages that no longer belong are removed."""
-    pages: dict[str, str | bytes] = {"style.css": _file("style.css")}
+    pages: dict[str, str | bytes] = {"style.css": _file("style.css"), "whatif.js": whatif.script()}
     sections, cache = [], Cache(build)
     for page, title in _pages(plans):
         questions = [question_view(p, records, figures, trials, cache) for p in plans if p.page == page]
@@ -91,6 +91,7 @@ def question_view(
         "standing": standing(own, plan, trials),
         "rows": [analysis_row(r) for r in own],
         "grounds": _grounds(own),
+        "whatif": whatif.view(own),
         "scattered": [v for r in own if (v := scatter.view(r)) is not None],
         "plain": [plain_view(r) for r in own if r.k],
         "figures": [f for f in figures.get(plan.id, []) if f["kind"] == "forest"],
