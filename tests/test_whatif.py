@@ -135,7 +135,7 @@ def _quiet() -> Any:
 def test_panels_start_from_what_the_page_shows(real_build: Any) -> None:
     offered, records = 0, list(real_build.records.values())
     for record in records:
-        found = whatif.view([record])
+        found = whatif.view([record], record)
         if found is None:
             continue
         offered += 1
@@ -163,7 +163,7 @@ def test_a_link_opens_its_own_selection(tmp_path: Path) -> None:
         (),
         {"frequentist": fit, "posterior": post, "question": table.question, "id": "pain", "title": "Pain", "plan": "own"},
     )()
-    data = json.dumps(whatif.view([record])).replace("<", "\\u003c")  # type: ignore[list-item]
+    data = json.dumps(whatif.view([record], record)).replace("<", "\\u003c")  # type: ignore[list-item]
     held = f'<div class="whatif"><script type="application/json">{data}</script></div>'
     page = f'<!doctype html><meta charset="utf-8">{held}<script>{whatif.script()}</script>'
     asked = "#whatif=own&analysis=pain&out=Beta+%26+co+2002&out=Nobody+1999&threshold=0.5&estimator=DL"

@@ -91,7 +91,7 @@ def question_view(
         "standing": standing(own, plan, trials),
         "rows": [analysis_row(r) for r in own],
         "grounds": _grounds(own),
-        "whatif": whatif.view(own),
+        "whatif": whatif.view(own, lead),
         "scattered": [v for r in own if (v := scatter.view(r)) is not None],
         "plain": [plain_view(r) for r in own if r.k],
         "figures": [f for f in figures.get(plan.id, []) if f["kind"] == "forest"],

@@ -24,10 +24,10 @@ def script() -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in _FILES)
 
 
-def view(own: list[Record]) -> dict[str, Any] | None:
-    """The analyses of a plan that the panel can work on; None where there is none."""
+def view(own: list[Record], lead: Record) -> dict[str, Any] | None:
+    """The analyses of a plan that the panel can work on, and which of them it opens with; None where there is none."""
     found = [x for r in own if (x := _analysis(r)) is not None]
-    return {"plan": own[0].plan, "analyses": found} if found else None
+    return {"plan": own[0].plan, "lead": lead.id, "analyses": found} if found else None
 
 
 def _analysis(record: Record) -> dict[str, Any] | None:

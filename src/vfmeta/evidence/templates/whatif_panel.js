@@ -148,12 +148,12 @@ const vfmetaWhatIf = (() => {
   }
 
   function panel(host) {
-    const { plan, analyses } = JSON.parse(host.querySelector("script").textContent);
+    const { plan, lead, analyses } = JSON.parse(host.querySelector("script").textContent);
     const fold = make("details", { class: "whatif-fold" }, make("summary", {}, "What if? Leave trials out, or change what is assumed"));
     const body = make("div", { class: "whatif-body" });
     fold.append(body);
     host.append(fold);
-    let a = analyses[0], s = planned(a), note = "";
+    let a = analyses.find((x) => x.id === lead) ?? analyses[0], s = planned(a), note = "";
 
     function show() {
       body.replaceChildren();
@@ -199,7 +199,7 @@ const vfmetaWhatIf = (() => {
       function answer() {
         const found = compute(a, s), own = !same(a, s);
         const title = own ? `Your selection: ${found.kept.length} of ${a.labels.length} trials` : `As planned: ${a.labels.length} trials`;
-        const table = make("table", { class: "narrow" }, make("caption", {}, `${title}. ${a.contrast}`));
+        const table = make("table", { class: "narrow" }, make("caption", {}, a.contrast));
         rows(a, s, found).forEach(([name, text]) => table.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, text))));
         result.replaceChildren(make("p", {}, make("strong", {}, title)), table);
         figure.replaceChildren(picture(a, s, found, Math.max(300, Math.min(figure.clientWidth || 640, 900))));
