@@ -83,6 +83,33 @@ def test_kinds_have_the_likelihoods_they_are_said_to_have() -> None:
     assert np.isnan(fit.y[1:]).all()
 
 
+def test_a_standardised_difference_needs_no_sd() -> None:
+    """Its SD is 1: arms of 20 and 30 make a standard error of (1/20 + 1/30)^(1/2), and with it a p value is an estimate."""
+    z, rooted = stats.norm.isf(0.015), math.sqrt(1 / 20 + 1 / 30)  # two-sided p = 0.03
+    fit = vf.bayes.reports(
+        kind=["p_exact", "not_significant", "direction", "significant", "estimate_only", "full"],
+        y=[None, None, None, None, -0.6, -0.2], se=[None, None, None, None, None, 0.3], p=[0.03, 0.1, None, None, None, None],
+        direction=[-1, 1, -1, -1, None, None], n1=[20, 20, 20, 20, 40, None], n2=[30, 30, 30, 30, 40, None],
+        question=vf.Question(measure="SMD", higher_is_worse=True), tau=TAU, mu=MU,
+    )  # fmt: skip
+    own = [math.hypot(rooted, z * rooted / 10), rooted, rooted, rooted, math.sqrt(1 / 20 + 0.36 / 160), 0.3]
+
+    def likelihood(mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
+        a, b, c, d, e, f = (np.hypot(se, tau) for se in own)
+        within = stats.norm.cdf((stats.norm.isf(0.05) * rooted - mu) / b) - stats.norm.cdf(-mu / b)
+        words = within * stats.norm.cdf(-mu / c) * stats.norm.cdf((-stats.norm.isf(0.025) * rooted - mu) / d)
+        figures = stats.norm.pdf(-z * rooted, mu, a) * stats.norm.pdf(-0.6, mu, e) * stats.norm.pdf(-0.2, mu, f)
+        return np.asarray(words * figures)
+
+    total, mean = evidence(likelihood)
+    assert fit.log_evidence == pytest.approx(math.log(total), abs=1e-7)
+    assert fit.mu.mean == pytest.approx(mean, abs=1e-7)
+    assert np.sqrt(fit.v) == pytest.approx(own)
+    assert np.isnan(fit.unit).all()
+    assert fit.sds == ()
+    assert fit.says[0] == "lower, p = 0.03"
+
+
 def test_an_estimate_with_its_p_value_is_a_full_report() -> None:
     one = vf.bayes.reports(kind=["p_exact", "full"], y=[-0.8, -0.2], se=[None, 0.3], p=[0.04, None], tau=TAU, mu=MU)
     two = vf.bayes.reports(kind=["full", "full"], y=[-0.8, -0.2], se=[0.8 / stats.norm.isf(0.02), 0.3], tau=TAU, mu=MU)

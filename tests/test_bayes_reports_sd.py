@@ -165,7 +165,7 @@ def test_what_cannot_be_told_from_sizes_is_refused() -> None:
     with pytest.raises(vf.InputError, match="its scale is not known"):
         pooled(question=vf.Question(measure="MD"))
     with pytest.raises(vf.InputError, match=r"row 2 .*column se: missing value"):
-        pooled(question=vf.Question(measure="SMD"))
+        pooled(question=vf.Question(measure="RR"))
     with pytest.raises(vf.InputError, match="the SD is -1; it must be greater than 0"):
         pooled(sds={"sd": [-1.0], "n": [20]})
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -181,9 +183,78 @@ def test_the_trace_leads_to_the_source_of_the_sentence(spoken: World) -> None:
     assert "source   paper: A. Author. A paper. 2001." in text
 
 
-@pytest.mark.parametrize("options", [{"measure": "SMD", "points": None}, {"points": None}])
+@pytest.mark.parametrize("options", [{"measure": "RR", "points": None, "outcome": "fracture"}, {"points": None}])
 def test_words_need_a_scale(spoken: World, options: dict[str, Any]) -> None:
     with pytest.raises(vf.InputError, match=r'reports="all" takes words'):
+        asked(spoken, **options)
+
+
+STANDARD: dict[str, Any] = {"measure": "SMD", "points": None}
+
+
+def test_words_bear_on_a_standardised_difference_without_any_sd(spoken: World) -> None:
+    """Arms of 50 make a standard error of 0.2; the printed estimate in points is on another scale, and its words are used."""
+    said(spoken, "a", "p_exact", "", week=5, estimate=-1, measure="MD", printed_as="experimental_minus_control", p_value=0.01,
+         p_operator="=", use="sensitivity")  # fmt: skip
+    table = asked(spoken, **STANDARD)
+    assert len(table) == 0
+    assert table.words is not None
+    assert table.words.sds == ()
+    reports = {r.study_id: r for r in table.words.reports}
+    assert (reports["b"].instrument, reports["b"].score, reports["b"].direction) == ("", "", -1.0)
+    assert (reports["a"].y, reports["a"].direction) == (None, -1.0)
+    assert "the printed estimate is not on this scale: only the words are used" in reports["a"].steps
+    mu, tau = vf.priors.Normal(0, 1), vf.priors.HalfNormal(0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = vf.bayes.reports(table, tau=tau, mu=mu)
+        z = NormalDist().inv_cdf(0.995)
+        hand = vf.bayes.reports(
+            kind=["full", "p_bound"], y=[-0.2 * z, None], se=[math.hypot(0.2, 0.2 * z / math.sqrt(200)), 0.2], p=[None, 0.01],
+            direction=[None, -1], tau=tau, mu=mu,
+        )  # fmt: skip
+    assert fit.interval == pytest.approx(hand.interval, abs=1e-9)
+
+
+def test_counts_of_responders_are_a_full_report_of_a_standardised_difference(spoken: World) -> None:
+    """30 of 50 against 20 of 50: an odds ratio of 1.5 / (2/3); more who are well is less pain, so that the sign is turned."""
+    spoken.add("outcomes", outcome_id="well", name="pain halved", domain="pain", kind="binary", higher_is_worse="false")
+    spoken.study("c", "drug", "placebo")
+    for week, events in ((11, 30), (5, 49)):
+        spoken.events("c", "drug", events, 50, outcome_id="well", week=week)
+        spoken.events("c", "placebo", 20, 50, outcome_id="well", week=week)
+    said(spoken, "c", "direction", "control")  # counts go before words
+    assert asked(spoken, **STANDARD).words.named("c")[0].kind == "direction"  # type: ignore[union-attr]
+    table = asked(spoken, **STANDARD, responders=("well",))
+    assert table.words is not None
+    report = table.words.named("c")[0]
+    factor = math.sqrt(3) / math.pi
+    assert report.kind == "full"
+    assert report.y == pytest.approx(-factor * math.log(2.25))
+    assert report.se == pytest.approx(factor * math.sqrt(1 / 30 + 1 / 20 + 1 / 20 + 1 / 30))
+    text = table.trace("c")
+    assert "from its counts of responders (50 v 50 patients)" in text
+    assert "counts of pain halved stand for the outcome" in text
+    assert "log odds ratio 0.8109 to a standardised mean difference: divided by pi/sqrt(3)" in text
+    assert "sign turned" in text
+    shown = table.reported.set_index("study_id").loc["c"]
+    assert (shown.kind, shown.y, shown.se) == ("full", report.y, report.se)
+    assert vf.bayes.reports(table, tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 1)).k == len(table) + 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said_"),
+    [
+        ({"responders": ("well",)}, "names counts that stand for a standardised mean difference"),
+        ({**STANDARD, "responders": ("pain",)}, "responders= names pain; it takes binary outcomes"),
+        ({**STANDARD, "responders": ("well",)}, "responders= names well; it takes binary outcomes"),
+        ({**STANDARD, "reports": "strict", "responders": ("fracture",)}, "names counts that stand for"),
+    ],
+)
+def test_responders_are_counts_and_serve_a_standardised_difference_only(
+    spoken: World, options: dict[str, Any], said_: str
+) -> None:
+    with pytest.raises(vf.InputError, match=said_):
         asked(spoken, **options)
 
 

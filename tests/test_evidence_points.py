@@ -15,6 +15,7 @@ import vfmeta as vf
 from vfmeta.evidence import points
 from vfmeta.evidence.plan import load_plans
 from vfmeta.evidence.run import choices_of, table_of
+from vfmeta.text.answer import state
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def _asked(trials: vf.Trials, plan_id: str, analysis_id: str):
 def test_sd_of_the_printed_intervals(trials: vf.Trials) -> None:
     """INVEST prints 0.7 (-0.3 to 1.7) of 68 and 63, VERTOS IV 0.41 (-0.33 to 1.15) of 91 and 89: t intervals."""
     plan, analysis, table, choices = _asked(trials, "vertebroplasty_sham", "pain_1m")
-    found = points.spreads_of(trials, plan, table, choices, analysis.outcome)
+    found = points.spreads_of(trials, plan, analysis, table, choices)
     assert found is not None
     assert found["kind"] == "implied"
     expected = {}
@@ -62,8 +63,9 @@ def test_printed_sds_of_final_scores_go_first_and_are_rescaled(trials: vf.Trials
     world = SimpleNamespace(
         figures={("outcomes_continuous", "buchbinder2009", "pain_overall"): [*arms, *others]},
         interventions_in=trials.interventions_in, arm_list=trials.arm_list, slips={}, labels=trials.labels,
+        entries=trials.entries, citations=trials.citations,
     )  # fmt: skip
-    found = points.spreads_of(world, plan, table, choices, analysis.outcome)  # type: ignore[arg-type]
+    found = points.spreads_of(world, plan, analysis, table, choices)  # type: ignore[arg-type]
     assert found is not None
     assert found["kind"] == "printed"
     assert found["sd"] == pytest.approx(math.sqrt((10 * 2**2 + 20 * 3**2) / 30))
@@ -72,7 +74,7 @@ def test_printed_sds_of_final_scores_go_first_and_are_rescaled(trials: vf.Trials
 def test_the_sham_pool_at_one_month_is_about_0_7_points(trials: vf.Trials) -> None:
     """Cochrane prints 0.7 points of benefit; the frequentist pool (-0.27) times an SD of 2.7."""
     plan, analysis, table, choices = _asked(trials, "vertebroplasty_sham", "pain_1m")
-    found = points.spreads_of(trials, plan, table, choices, analysis.outcome)
+    found = points.spreads_of(trials, plan, analysis, table, choices)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vf.VfmetaWarning)
         fit = vf.random_effects(table)
@@ -84,8 +86,8 @@ def test_the_sham_pool_at_one_month_is_about_0_7_points(trials: vf.Trials) -> No
 
 def test_no_sd_no_points(trials: vf.Trials) -> None:
     plan, analysis, table, choices = _asked(trials, "vertebroplasty_usual_care", "pain_3m")
-    assert points.spreads_of(trials, plan, table, choices, analysis.outcome) is None
-    assert points.spreads_of(trials, plan, table, choices | {"points": None}, analysis.outcome) is None
+    assert points.spreads_of(trials, plan, analysis, table, choices) is None
+    assert points.spreads_of(trials, plan, analysis, table, choices | {"points": None}) is None
 
 
 def test_probabilities_beyond_half_a_point_to_two() -> None:
@@ -103,3 +105,61 @@ def test_probabilities_beyond_half_a_point_to_two() -> None:
     assert points.thresholds(turned) == [said]  # type: ignore[arg-type]
     other = SimpleNamespace(data={}, posterior=post, question=dataclasses.replace(question, points=(0, 100)))
     assert points.thresholds(other) == []  # type: ignore[arg-type]
+
+
+SMD = vf.Question(measure="SMD", experimental="cement", control="sham", outcome="pain", higher_is_worse=True)
+FOUND = {"points": [0, 10], "sd": 2.5, "mid": 1.5, "mid_source": "a paper"}
+
+
+def _result(low: float, high: float, **more: object) -> SimpleNamespace:
+    middle = (low + high) / 2
+    return SimpleNamespace(question=SMD, estimate=middle, interval=(low, high), wider_interval=(low, high), **more)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected", "said"),
+    [  # 0.6 SD is 1.5 points
+        (-0.5, -0.1, "side", "−0.75 (−1.25 to −0.25) points in favour of cement, less than the threshold of 1.5 points."),
+        (-0.9, -0.1, "side", "in favour of cement, possibly more than the threshold of 1.5 points."),
+        (-0.9, -0.7, "side", "in favour of cement, at least the threshold of 1.5 points."),
+        (-0.5, 0.5, "little", "points: little or no difference, within 1.5 points either way."),
+        (-0.7, 0.1, "unclear", "the trials cannot tell: from 1.75 points better to 0.25 points worse with cement."),
+        (-0.1, 0.6, "unclear", "the trials cannot tell: from 0.25 points better to 1.50 points worse with cement."),
+    ],
+)
+def test_limits_times_the_sd_are_judged_by_the_one_rule(low: float, high: float, expected: str, said: str) -> None:
+    result = _result(low, high)
+    assert state(points.in_points(result, FOUND)) == expected  # type: ignore[arg-type]
+    text = points.told(result, FOUND)  # type: ignore[arg-type]
+    assert "Carried to 0 to 10, the standard deviation taken as known, that is" in text
+    assert text.endswith(said)
+
+
+def test_where_no_sd_is_known_the_result_is_judged_itself() -> None:
+    result = _result(-0.5, 0.5)
+    assert points.in_points(result, None) is result  # type: ignore[arg-type]
+    assert state(result) == "unclear"  # type: ignore[arg-type]
+    points_of = SimpleNamespace(**{**vars(result), "question": dataclasses.replace(SMD, measure="MD", points=(0, 10))})
+    assert points.in_points(points_of, FOUND) is points_of  # type: ignore[arg-type]
+    bare = points.in_points(result, {**FOUND, "mid": None})  # type: ignore[arg-type]
+    assert state(bare) == "unclear"  # "little" needs a threshold
+
+
+def test_the_probability_of_an_important_benefit_is_that_beyond_the_threshold_in_sds() -> None:
+    """A normal posterior of mean -0.5 and SD 0.2: below -0.6 lies 31%, and below 0 more than 99%."""
+    grid = np.linspace(-2, 1, 3001)
+    result = _result(-0.9, -0.1, grid=grid, density=stats.norm.pdf(grid, -0.5, 0.2), p_benefit=stats.norm.cdf(2.5))
+    judged = points.in_points(result, FOUND)  # type: ignore[arg-type]
+    assert judged.p_benefit_mid == pytest.approx(stats.norm.cdf(-0.5), abs=1e-5)  # type: ignore[union-attr]
+    text = points.told(result, FOUND, likely=True)  # type: ignore[arg-type]
+    assert text.endswith("The probability of any benefit is 0.99, of a benefit beyond 1.5 points 0.31.")
+
+
+def test_the_threshold_of_a_carried_analysis_is_that_of_its_instrument(trials: vf.Trials) -> None:
+    """1.5 of 0-10; 5 of 0-24 for Roland-Morris (instruments.csv)."""
+    for analysis_id, mid in (("pain_1m", 1.5), ("disability_1m", 5.0)):
+        plan, analysis, table, choices = _asked(trials, "vertebroplasty_sham", analysis_id)
+        found = points.spreads_of(trials, plan, analysis, table, choices)
+        assert found is not None
+        assert found["mid"] == mid
+        assert found["mid_source"]

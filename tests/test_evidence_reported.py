@@ -59,6 +59,15 @@ measure = "MD"
 points = [0, 10]
 week = 26
 window = [24, 30]
+
+[[analysis]]
+id = "pain_3m_sd"
+title = "Pain at 3 months, standardised"
+outcome = "pain"
+measure = "SMD"
+week = 13
+window = [12, 15]
+reports = "all"
 """
 BARE = {"estimate": "", "measure": "", "printed_as": "not_stated", "use": "no", "outcome_id": "pain", "instrument_id": "vas"}
 SAYING = {"clark": ("p_bound", "experimental", "no", 0.01, "<"), "dixon": ("significant", "control", "yes", "", "")}
@@ -162,7 +171,7 @@ def test_the_page_labels_it_and_says_what_it_assumes(records: dict[str, Record],
     trials, plan = vf.load_trials(home / "trials"), load_plan(home / "plan" / "cement.toml")
     figures = draw_all(list(records.values()), out)
     page = html.unescape(fragment(plan, list(records.values()), figures, trials))
-    assert page.count("<strong>With trials that print no figure.</strong>") == 1
+    assert page.count("<strong>With trials that print no figure.</strong>") == 2  # in points, and standardised
     assert "significantly lower (p < 0.01)" in page
     assert "would have printed its words whichever way they fell" in page
     assert "N(0, 2)" in page
@@ -204,6 +213,21 @@ def test_too_little_for_a_number_is_two_thirds_of_the_prior() -> None:
     assert "too little for a number" in said
     assert "in favour of drug" in said
     assert not any(tx in said for tx in (f"{wide.estimate:.2f}".lstrip("-"), " to "))
+
+
+def test_words_of_a_standardised_difference_need_no_sd_and_their_prior_is_two_points(records: dict[str, Record]) -> None:
+    """Nothing carries to points here: 2 points are 0.8 of 2.5, the usual SD. p < 0.01 lies below -2.58 standard errors."""
+    found = records["pain_3m_sd"].words
+    assert found is not None
+    i = found.labels.index("Clark 2005")
+    assert found.mu_prior == vf.priors.Normal(0, 0.8)
+    n1, n2 = found.details[i]["n_experimental"], found.details[i]["n_control"]
+    assert found.v[i] == pytest.approx(1 / n1 + 1 / n2)
+    assert found.high[i] == pytest.approx(-stats.norm.isf(0.005) * found.v[i] ** 0.5)
+    assert found.sd_assumed == ()
+    shown = reported.view(records["pain_3m_sd"])
+    assert shown is not None
+    assert any("(standardised mean difference; 2 points of 0 to 10, in standard deviations)" in x for x in shown["grounds"])
 
 
 def test_prior_and_posterior_are_drawn_together() -> None:

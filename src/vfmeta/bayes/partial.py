@@ -201,8 +201,9 @@ def reports(
     se : array-like of shape (k,), or column name
         Standard errors of the estimates; empty where unknown.
     n1, n2 : array-like of shape (k,), or column name
-        Patients of the experimental and the control arm. From them, and from the SD of the instrument, comes a standard error
-        that is not known (mean differences only); a trial of which neither is known is left out, and listed.
+        Patients of the experimental and the control arm. Where a standard error is not known it comes from them and the SD of
+        the instrument (mean differences), or from them alone (standardised mean differences); a trial of which neither is known
+        is left out, and listed.
     study : sequence of k names, or column name
     p : array-like of shape (k,), or column name
         Two-sided p value: as printed ("p_exact"), the bound ("p_bound": 0.001 of p < 0.001), or the level that "significant"
@@ -247,6 +248,10 @@ def reports(
     and what the printed SDs say, each with its own chi-square error. They are summed over a grid, each trial's SD inside by
     quadrature of its own; a p value is then the density of its z. With fewer than three printed SDs of an instrument the answer
     is marked "SD assumed".
+
+    A standardised mean difference has an SD of 1: its standard error is (1 / n1 + 1 / n2 + y^2 / (2 (n1 + n2)))^(1/2) (Hedges
+    1982), without the last term where no estimate is printed; y is the printed estimate, or of an exact p value direction
+    z(p) (1 / n1 + 1 / n2)^(1/2).
 
     Examples
     --------

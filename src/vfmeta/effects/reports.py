@@ -18,7 +18,10 @@ from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
 from vfmeta.effects.given import is_table
 
 COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction", "instrument", "score")
-_NO_SE = "give it, or (for a mean difference) the sizes of both arms, n1 and n2, from which the SD of the instrument makes one"
+_NO_SE = (
+    "give it, or the sizes of both arms, n1 and n2, from which that of a standardised mean difference follows, and with the SD "
+    "of the instrument that of a mean difference"
+)
 USUAL_LEVEL = 0.05  # what "significant" means where a trial does not say
 
 
@@ -100,7 +103,7 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
     given["direction"] = _directions(values.get("direction"), k, shown["direction"], labels, question, problems)
     unit = np.sqrt(1 / given["n1"] + 1 / given["n2"])
     instruments = instrument_names(values.get("instrument"), values.get("score"), k)
-    sized = question.measure == "MD" and question.null_effect == 0 and not np.isnan(unit).all()
+    sized = question.measure in ("MD", "SMD") and question.null_effect == 0 and not np.isnan(unit).all()
     y, low, high, cut = np.full(k, np.nan), np.full(k, -np.inf), np.full(k, np.inf), np.full(k, np.nan)
     known = {p.partition(": ")[0] for p in problems}
     unsized = []
@@ -114,6 +117,9 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
         null = question.null_effect or 0.0
         if kind == "p_exact" and math.isnan(row["se"]) and not math.isnan(row["y"]):
             given["se"][i] = row["se"] = abs(row["y"] - null) / z_of(row["p"])
+        elif question.measure == "SMD" and math.isnan(row["se"]) and not math.isnan(unit[i]):
+            row["y"], row["se"] = _standardised(kind, row)
+            given["se"][i] = row["se"]
         if math.isnan(row["se"]):
             if math.isnan(unit[i]):
                 unsized.append(i)
@@ -248,16 +254,29 @@ def _faults(kind: str, row: dict[str, float], question: Question, sized: bool) -
 def _said(kind: str, row: dict[str, float], null: float) -> tuple[float, float, float]:
     """The estimate, or NaN and the limits between which it lay."""
     y, se, sign = row["y"], row["se"], row["direction"]
-    if kind == "full":
+    if not math.isnan(y):
         return y, -math.inf, math.inf
     if kind == "p_exact":
-        return (null + sign * z_of(row["p"]) * se if math.isnan(y) else y), -math.inf, math.inf
+        return null + sign * z_of(row["p"]) * se, -math.inf, math.inf
     if kind == "direction":
         return math.nan, *_beyond(null, sign, 0.0)
     reach = z_of(USUAL_LEVEL if math.isnan(row["p"]) else row["p"]) * se
     if kind != "not_significant":
         return math.nan, *_beyond(null, sign, reach)
     return math.nan, null - reach * (sign != 1), null + reach * (sign != -1)
+
+
+def _standardised(kind: str, row: dict[str, float]) -> tuple[float, float]:
+    """Estimate and standard error of a standardised mean difference, whose SD is 1: that of no difference where none is known.
+
+    The SD within the arms is the unit, so that a p value and the sizes are the estimate, and the standard error is the usual
+    one: ``1/n1 + 1/n2 + y^2 / (2 (n1 + n2))``, squared (Hedges 1982, equation 8).
+    """
+    y, n1, n2 = row["y"], row["n1"], row["n2"]
+    least = math.sqrt(1 / n1 + 1 / n2)
+    if kind == "p_exact":
+        y = row["direction"] * z_of(row["p"]) * least
+    return y, least if math.isnan(y) else math.hypot(least, y / math.sqrt(2 * (n1 + n2)))
 
 
 def _in_errors(kind: str, row: dict[str, float]) -> tuple[float, float, float, float]:

@@ -21,7 +21,8 @@ class Report:
     """What a trial says of two arms without an estimate and its spread; the rest as of `Effect`.
 
     ``kind`` is one of `vfmeta.core.params.ReportKind`, ``y`` a printed estimate on the scale of the question, experimental
-    minus control, ``p`` the printed p value or its bound, ``direction`` the sign of the estimate; None where not printed.
+    minus control, ``p`` the printed p value or its bound, ``direction`` the sign of the estimate; None where not printed. A
+    full report is one made of counts of responders, with its standard error ``se``.
     ``n`` are the sizes of the arms, ``instrument`` and ``score`` what an SD that is not printed would be of. ``selective``: of
     several outcomes or visits only the significant ones are named.
     """
@@ -31,6 +32,7 @@ class Report:
     kind: str
     n: tuple[float, float]
     y: float | None = None
+    se: float | None = None
     p: float | None = None
     direction: float | None = None
     cohort_id: str = ""
@@ -78,7 +80,8 @@ class Words:
                 "arm_control": [r.arms[1] for r in rows], "outcome": question.outcome,
                 "week": [_or_nan(r.week) for r in rows], "n_experimental": [r.n[0] for r in rows],
                 "n_control": [r.n[1] for r in rows], "kind": [r.kind for r in rows], "y": [_or_nan(r.y) for r in rows],
-                "se": math.nan, "p": [_or_nan(r.p) for r in rows], "direction": [_or_nan(r.direction) for r in rows],
+                "se": [_or_nan(r.se) for r in rows], "p": [_or_nan(r.p) for r in rows],
+                "direction": [_or_nan(r.direction) for r in rows],
                 "instrument": [r.instrument for r in rows], "score": [r.score for r in rows],
                 "reading": [r.reading for r in rows], "rows": [", ".join(r.rows) for r in rows],
                 "steps": ["; ".join(r.steps) for r in rows],
@@ -88,13 +91,15 @@ class Words:
 
 def says(r: Report, question: Question) -> str:
     """A report in words."""
-    return text.says(r.kind, question, *map(_or_nan, (r.y, None, r.p, r.direction)))
+    said = text.says(r.kind, question, *map(_or_nan, (r.y, r.se, r.p, r.direction)))
+    return f"{said}, from its counts of responders" if r.kind == "full" else said
 
 
 def chain(r: Report, question: Question, citations: dict[str, str]) -> str:
     """From what a report says down to the citation of its sentence."""
     week = "" if r.week is None else f", week {tx.short(r.week)}"
-    lines = [f"{r.label}{week}: {says(r, question)} (words only; {r.n[0]:g} v {r.n[1]:g} patients)"]
+    only = "" if r.kind == "full" else "words only; "
+    lines = [f"{r.label}{week}: {says(r, question)} ({only}{r.n[0]:g} v {r.n[1]:g} patients)"]
     sources = [(SOURCE, f"{s}: {citations.get(s, '')}") for s in r.sources]
     return "\n".join([*lines, *console_lines([*chain_lines(r.printed, r.steps, r.unused), *sources])])
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core import measures
-from vfmeta.evidence import reported
+from vfmeta.evidence import points, reported
 from vfmeta.evidence.untreated.baseline import baseline_risk
 from vfmeta.text import box as words
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import count, finding, possibly_more, state, trials, verdict
+from vfmeta.text.answer import count, possibly_more, state, trials
 from vfmeta.text.context import share_text
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def reason_of(left: dict[str, Any]) -> str:
 def _unsettled(record: Record) -> list[str]:
     """What sensitivity analyses find with figures that the main one does not take."""
     return [
-        f"{words.capital(s.data['title'])}: {finding(s.lead)}{verdict(s.lead)} ({trials(s.k)})."
+        f"{words.capital(s.data['title'])} ({trials(s.k)}): {points.told(s.lead, s.data.get('points'))}"
         for s in record.sensitivity
         if s.lead is not None
     ]
@@ -236,15 +236,17 @@ def _settles(record: Record, tables: Trials) -> str:
     hidden = f"{trials(len(out))} with {sum(sizes.values()):,} people" if sizes else trials(len(out)) if out else ""
     if lead is None:
         return words.settles_text(None, 0, "", hidden)
-    found, size, needed = state(lead), tx.important_text(record.question), None
-    threshold, null, size_of = record.question.mid_effect(), record.question.null_effect, people(record).replace(",", "")
+    judged = points.in_points(lead, record.data.get("points"))
+    q = judged.question
+    found, size, needed = state(judged), tx.important_text(q), None
+    threshold, null, size_of = q.mid_effect(), q.null_effect, people(record).replace(",", "")
     if found == "unclear" and record.k == 1 and threshold is not None and null is not None and size_of.isdecimal():
-        width = (lead.interval[1] - lead.interval[0]) / abs(threshold - null)
+        width = (judged.interval[1] - judged.interval[0]) / abs(threshold - null)
         needed = float(f"{float(size_of) * max(width, 1.0) ** 2:.2g}")
     following = record.posterior.next_trial.interval if record.posterior is not None else None
     differs = following is not None and null is not None and following[0] <= null <= following[1]
     return words.settles_text(
-        found, record.k, size, hidden, possibly_more=possibly_more(lead), next_differs=differs, needed=needed
+        found, record.k, size, hidden, possibly_more=possibly_more(judged), next_differs=differs, needed=needed
     )
 
 

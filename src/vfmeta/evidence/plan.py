@@ -152,6 +152,7 @@ class Choices(_Strict):
     exclude_rows: tuple[str, ...] | None = None
     only: Only | None = None
     reports: Reporting | None = None
+    responders: tuple[str, ...] | None = None
     selective: bool | None = None
     equal_arms: bool | None = None
     method: Method | None = None

@@ -3,28 +3,77 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vfmeta.core import measures
 from vfmeta.core.messages import InputError
-from vfmeta.effects.compare.comparison import compare
+from vfmeta.effects.compare.comparison import compare, threshold_of
 from vfmeta.text import numbers as tx
+from vfmeta.text.answer import chances, finding, verdict
 
 if TYPE_CHECKING:
-    from vfmeta.core.question import Pair
+    from vfmeta.core.question import Pair, Question
     from vfmeta.effects.table import EffectTable
-    from vfmeta.evidence.plan import Plan
+    from vfmeta.evidence.plan import Analysis, Plan
     from vfmeta.evidence.records import Record
+    from vfmeta.results.fit import FrequentistResult
+    from vfmeta.results.posterior import BayesianResult
     from vfmeta.trials import Trials
+
+    Result = FrequentistResult | BayesianResult
 
 #: sizes of a benefit in points of 0-10 that pages give probabilities for
 SIZES = (0.5, 1.0, 1.5, 2.0)
 
 
-def spreads_of(trials: Trials, plan: Plan, table: EffectTable, choices: dict[str, Any], outcome: str) -> dict[str, Any] | None:
-    """The SD within arms, in points of ``choices["points"]``, by which an SMD is carried to points.
+@dataclass(frozen=True)
+class InPoints:
+    """A difference in standard deviations as one in points, the standard deviation taken as known."""
+
+    question: Question
+    estimate: float
+    interval: Pair
+    wider_interval: Pair
+    p_benefit: float | None
+    p_benefit_mid: float | None
+
+
+def in_points(result: Result, found: dict[str, Any] | None) -> Result | InPoints:
+    """What the rule of three states judges: limits in points where ``found`` (`spreads_of`) carries them, else ``result``."""
+    if found is None or result.question.measure != "SMD":
+        return result
+    sd: float = found["sd"]
+    low_end, high_end = found["points"]
+    q = replace(
+        result.question, measure="MD", points=(low_end, high_end), mid=found["mid"], mid_source=found["mid_source"],
+        no_difference=None,
+    )  # fmt: skip
+    (low, high), (least, most) = result.interval, result.wider_interval
+    any_, beyond = getattr(result, "p_benefit", None), None
+    if any_ is not None and (place := q.mid_effect()) is not None:
+        beyond = _beyond(result, place / sd, -1.0 if q.higher_is_worse else 1.0)
+    return InPoints(q, sd * result.estimate, (sd * low, sd * high), (sd * least, sd * most), any_, beyond)
+
+
+def told(result: Result, found: dict[str, Any] | None, *, likely: bool = False) -> str:
+    """An effect in words with what follows from it; in points where it is carried to them, and ``likely`` its probabilities."""
+    judged = in_points(result, found)
+    odds = chances(judged) if likely and hasattr(judged, "p_benefit") else ""
+    if not isinstance(judged, InPoints):
+        return f"{finding(result)}{verdict(judged)}.{odds}"
+    low_end, high_end = judged.question.points or (0, 10)
+    scale = f"{low_end:g} to {high_end:g}, the standard deviation taken as known,"
+    carried = f"{tx.effect_text(judged.question, judged.estimate, judged.interval)} points"
+    return f"{finding(result)}. Carried to {scale} that is {carried}{verdict(judged)}.{odds}"
+
+
+def spreads_of(
+    trials: Trials, plan: Plan, analysis: Analysis, table: EffectTable, choices: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The SD within arms, in points of ``choices["points"]``, by which an SMD is carried to points, with the threshold there.
 
     It is that of final scores which trials of the comparison print inside the window, pooled by degrees of freedom. Where none
     prints one it is the SD that the printed differences in points imply, SE / sqrt(1/n1 + 1/n2); None where there is neither.
@@ -32,15 +81,18 @@ def spreads_of(trials: Trials, plan: Plan, table: EffectTable, choices: dict[str
     points = choices.get("points")
     if points is None:
         return None
-    kind, found = "printed", _printed(trials, plan, table, choices, outcome)
+    kind, found = "printed", _printed(trials, plan, table, choices, analysis.outcome)
     if not found:
-        kind, found = "implied", _implied(trials, plan, choices, outcome)
+        kind, found = "implied", _implied(trials, plan, choices, analysis.outcome)
     if not found:
         return None
+    mid, source = (None, "") if analysis.mid_from is None else threshold_of(trials, analysis.mid_from, points)
     sd = np.array([x["sd"] for x in found])
     df = np.array([x["df"] for x in found])
     return {
         "points": list(points),
+        "mid": mid,
+        "mid_source": source,
         "kind": kind,
         "trials": found,
         "sd": math.sqrt(float(df @ sd**2 / df.sum())),

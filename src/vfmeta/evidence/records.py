@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vfmeta.bayes.partial import ReportsResult
     from vfmeta.bayes.scaling import PowerScaling
 
-RECORD_VERSION = 6
+RECORD_VERSION = 7
 
 
 @dataclass(frozen=True)

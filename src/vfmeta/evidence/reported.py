@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ from vfmeta.core.question import Question
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.table import EffectTable
 from vfmeta.effects.words import Report, Words, says
+from vfmeta.evidence import points
+from vfmeta.priors.instrument_sd import InstrumentSD
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import chances, count, finding, verdict
+from vfmeta.text.answer import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,16 +38,23 @@ ASSUMES = (
 )
 
 
-def inputs_of(table: EffectTable, choices: dict[str, Any]) -> str | None:
-    """All that the answer depends on, as canonical JSON; None where no trial says anything in words."""
+def inputs_of(table: EffectTable, choices: dict[str, Any], spread: dict[str, Any] | None = None) -> str | None:
+    """All that the answer depends on, as canonical JSON; None where no trial says anything in words.
+
+    ``spread`` is what carries an SMD to points (`points.spreads_of`), if anything does.
+    """
     if table.words is None or not table.words.reports:
         return None
+    ends, unit = table.question.points or (0, 10), 1.0
+    if table.question.measure == "SMD":
+        ends, unit = (spread["points"], spread["sd"]) if spread else ((0, 10), math.exp(InstrumentSD().centre))
     payload = {
         "question": table.question.to_dict(),
         "effects": [asdict(e) for e in table],
         "reports": [asdict(r) for r in table.words.reports],
         "sds": list(table.words.sds),
         "tau_prior": choices.get("tau_prior"),
+        "mu_sd": MU_SD * (ends[1] - ends[0]) / 10 / unit,
     }
     return json.dumps(payload, sort_keys=True, ensure_ascii=False)
 
@@ -73,8 +83,7 @@ def answers(inputs: str, code: str) -> dict[str, Any]:
         Question.from_dict(data["question"]), tuple(Effect(**_tuples(e)) for e in data["effects"]),
         words=Words(reports=tuple(Report(**_tuples(r)) for r in data["reports"]), sds=tuple(data["sds"])),
     )  # fmt: skip
-    assert table.question.points is not None
-    mu = priors.Normal(0.0, MU_SD * (table.question.points[1] - table.question.points[0]) / 10)
+    mu = priors.Normal(0.0, data["mu_sd"])
     tau = fit.prior(data["tau_prior"], table.question.measure)
     with warnings.catch_warnings():  # every warning stands in the result and on the page
         warnings.simplefilter("ignore", VfmetaWarning)
@@ -121,6 +130,7 @@ def part(
     choices: dict[str, Any],
     source: Callable[[str], dict[str, str]],
     answered: Callable[[str], dict[str, Any]],
+    spread: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """What a record holds of the words of an analysis; None where they were not asked for.
 
@@ -129,13 +139,14 @@ def part(
     """
     if table.words is None:
         return None
-    inputs = inputs_of(table, choices)
+    inputs = inputs_of(table, choices, spread)
     reports = table.words.reports
     return {
         "trials": [{**asdict(r), "says": says(r, table.question)} for r in reports],
         "left_out": [_reason(x) for x in table.words.left_out],
         "sources": {s: source(s) for s in sorted({s for r in reports for s in r.sources})},
         "result": answered(inputs) if inputs else None,
+        "spread": spread,
     }
 
 
@@ -149,14 +160,16 @@ def too_little(result: ReportsResult) -> bool:
     return prior is not None and result.mu.sd > TOO_LITTLE * prior
 
 
-def answer(result: ReportsResult) -> str:
+def answer(result: ReportsResult, spread: dict[str, Any] | None = None) -> str:
     """The second answer in a sentence: with a number, or where the words say too little for one the direction only."""
     silent = int(result.partial.sum())
     whole = f"{count(result.k)} trial{'' if result.k == 1 else 's'}, {silent} of them without a usable figure,"
+    if not silent:  # what stands beside the figures are counts of responders
+        whole = f"{count(result.k)} trial{'' if result.k == 1 else 's'}, counts of responders among them,"
     if result.k == silent:
         whole = f"{count(result.k)} trial{'' if result.k == 1 else 's'} without a usable figure"
     if not too_little(result):
-        return f"{whole} give{'s' if result.k == 1 else ''} {finding(result)}{verdict(result)}.{chances(result)}"
+        return f"{whole} give{'s' if result.k == 1 else ''} {points.told(result, spread, likely=True)}"
     q, p = result.question, result.p_benefit
     said = f"{whole} say{'s' if result.k == 1 else ''} too little for a number."
     if p is None:
@@ -190,14 +203,16 @@ def view(record: Record) -> dict[str, Any] | None:
         row = variant["words"]["result"]["rests_on"][0]
         shown.append({**row, "term": variant["title"], "shown": _shown(q, row), "chance": _chance(row)})
     said = [x for x in result.warnings if not x.startswith("SD assumed")]  # told among the grounds
-    found |= {"answer": answer(result), "rests": shown, "grounds": [*_grounds(result), *said]}
+    found |= {"answer": answer(result, data["spread"]), "rests": shown, "grounds": [*_grounds(result), *said]}
     return found
 
 
 def _grounds(result: ReportsResult) -> list[str]:
     """What the answer rests on besides the trials."""
     scale = tx.measure_text(result.question)
-    out = [ASSUMES, f"Before any trial the mean effect is taken as {result.priors[1].removeprefix('mu ~ ')} ({scale.lower()})."]
+    unit = f"; {MU_SD:g} points of 0 to 10, in standard deviations" if result.question.measure == "SMD" else ""
+    prior = result.priors[1].removeprefix("mu ~ ")
+    out = [ASSUMES, f"Before any trial the mean effect is taken as {prior} ({scale.lower()}{unit})."]
     sds = result.instrument_sds()
     for row in sds.itertuples():
         told = "assumed, as fewer than three trials of the review print one" if row.assumed else f"as {row.k} trials print it"

@@ -165,6 +165,8 @@ def table_of(plan: Plan, analysis: Analysis, variant: str, trials: Trials) -> Ef
     for feature, values in options.pop("only", {}).items():
         others = trials.studies.study_id[~trials.studies[feature].isin(values)]
         options["exclude_studies"] = (*options.get("exclude_studies", ()), *others)
+    if measure != analysis.measure:
+        options.pop("responders", None)  # they serve standardised mean differences alone
     # standard deviations are pooled as such: points are what they are carried to, and the threshold is one of points
     carried = measure == "SMD" and options.pop("points", None) is not None
     return compare(
@@ -218,10 +220,16 @@ def _record(
     name = f"{plan.id}/{analysis.id}"
     choices = choices_of(plan, analysis)
 
+    def spread(table: EffectTable, choices: dict[str, Any]) -> dict[str, Any] | None:
+        smd = table.question.measure == "SMD"
+        return points.spreads_of(trials, plan, analysis, table, choices) if smd else None
+
+    def spoken(table: EffectTable, choices: dict[str, Any]) -> dict[str, Any] | None:
+        carried = spread(table, choices) if table.words else None
+        return reported.part(table, choices, trials.source, worded, carried)
+
     def part(table: EffectTable, choices: dict[str, Any], name: str, variant: str) -> dict[str, Any]:
-        carried = None
-        if table.question.measure == "SMD" and len(table) > 1:
-            carried = points.spreads_of(trials, plan, table, choices, analysis.outcome)
+        carried = spread(table, choices) if len(table) > 1 else None
         try:
             return _part(table, choices, trials, lambda inputs: answered(inputs, variant), name) | {"points": carried}
         except InputError as error:
@@ -233,7 +241,7 @@ def _record(
         "analysis": {k: v for k, v in analysis.model_dump(exclude_none=True).items() if k != "sensitivity"},
         **part(main, choices, name, ""),
         "without_effects": None,
-        "words": reported.part(main, choices, trials.source, worded),
+        "words": spoken(main, choices),
         "sensitivity": [],
     }
     if analysis is without_effects.lead_of(plan):
@@ -242,7 +250,7 @@ def _record(
             plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis}
         )
     if data["words"]:
-        data["words"]["variants"] = _variants(plan, analysis, trials, tables, worded)
+        data["words"]["variants"] = _variants(plan, analysis, tables, spoken)
     main_inputs = fit.inputs_of(main, choices, sample=False, name=name)
     for s in analysis.sensitivity:
         table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
@@ -252,13 +260,13 @@ def _record(
             found |= part(table, stated, "", s.id)
         data["sensitivity"].append(found)
     record = Record(json.loads(dumps(data)))
-    record.data["answer"] = " ".join(x for x in (answer(record), points.short(record)) if x)
+    record.data["answer"] = answer(record)
     record.data["why"] = why(record)
     return record
 
 
 def _variants(
-    plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, worded: Callable[[str], dict[str, Any]]
+    plan: Plan, analysis: Analysis, tables: Tables, spoken: Callable[[EffectTable, dict[str, Any]], dict[str, Any] | None]
 ) -> list[dict[str, Any]]:
     """Sensitivity analyses in which other trials are heard, or other figures stand beside what they say."""
     seen = {reported.inputs_of(tables[plan.id, analysis.id, ""], choices_of(plan, analysis))}
@@ -268,7 +276,7 @@ def _variants(
         inputs = reported.inputs_of(table, stated)
         if inputs not in seen:
             seen.add(inputs)
-            out.append({"id": s.id, "title": s.title, "words": reported.part(table, stated, trials.source, worded)})
+            out.append({"id": s.id, "title": s.title, "words": spoken(table, stated)})
     return out
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfmeta.evidence import points
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import chances, count, finding, state, trials, verdict
+from vfmeta.text.answer import count, state, trials
 
 if TYPE_CHECKING:
     from vfmeta.evidence.records import Record
@@ -16,10 +17,10 @@ def answer(record: Record) -> str:
     lead, post = record.lead, record.posterior
     if lead is None:
         return _nothing(record)
-    said = f"{finding(lead)}{verdict(lead)}."
+    said = points.told(lead, record.data.get("points"), likely=lead is post)
     if record.k == 1:
         return f"Not enough to pool: one trial, {record.data['studies'][0]['label']}, found {said}"
-    return f"{count(record.k)} trials give {said}" + (chances(post) if post is not None and lead is post else "")
+    return f"{count(record.k)} trials give {said}"
 
 
 def why(record: Record) -> str:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
-    from vfmeta.core.question import Question
-    from vfmeta.text.fit import Pooled
-    from vfmeta.text.posterior import Posterior
+    from vfmeta.core.question import Pair, Question
 
 State = Literal["side", "little", "unclear"]
 COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine", 10: "Ten"}
+
+
+class Judged(Protocol):
+    """What the rule needs to know of a result; numbers on the analysis scale."""
+
+    @property
+    def question(self) -> Question: ...
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def interval(self) -> Pair: ...
+    @property
+    def wider_interval(self) -> Pair: ...
+
+
+class Likely(Protocol):
+    """A result with probabilities of benefit."""
+
+    @property
+    def question(self) -> Question: ...
+    @property
+    def p_benefit(self) -> float | None: ...
+    @property
+    def p_benefit_mid(self) -> float | None: ...
 
 
 def count(n: int) -> str:
@@ -25,14 +47,14 @@ def trials(n: int) -> str:
     return f"{count(n).lower()} trial{'' if n == 1 else 's'}"
 
 
-def finding(result: Pooled) -> str:
+def finding(result: Judged) -> str:
     """An effect in words: measure, outcome, estimate and interval."""
     q = result.question
     numbers = tx.effect_text(q, result.estimate, result.interval)
     return f"{tx.a(f'{tx.measure_text(q)[:1].lower()}{tx.measure_text(q)[1:]}')} for {tx.outcome_text(q)} of {numbers}"
 
 
-def state(result: Pooled) -> State | None:
+def state(result: Judged) -> State | None:
     """What an interval says: a side, little or no difference, or that the trials cannot tell.
 
     Limits are compared as they are printed: one that prints like "no difference", or like the threshold, reaches it.
@@ -55,7 +77,7 @@ def state(result: Pooled) -> State | None:
     return "unclear"
 
 
-def verdict(result: Pooled) -> str:
+def verdict(result: Judged) -> str:
     """The state in words, to stand behind the numbers; empty where nothing means "no difference"."""
     q, found = result.question, state(result)
     if found is None:
@@ -75,7 +97,7 @@ def verdict(result: Pooled) -> str:
     return f"{which}; the trials cannot tell: from {_size(result, better)} to {_size(result, worse)} with {q.experimental}"
 
 
-def chances(post: Posterior) -> str:
+def chances(post: Likely) -> str:
     """Probabilities of benefit in words; empty where the direction is unknown."""
     if post.p_benefit is None:
         return ""
@@ -85,18 +107,18 @@ def chances(post: Posterior) -> str:
     return f" {said}."
 
 
-def possibly_more(result: Pooled) -> bool:
+def possibly_more(result: Judged) -> bool:
     """Whether a side is named and the size of the effect may lie on either side of the threshold."""
     return state(result) == "side" and _how(result) == "possibly more than"
 
 
-def _against_threshold(result: Pooled) -> str:
+def _against_threshold(result: Judged) -> str:
     """How the size of an effect lies to the threshold; empty where no threshold is known."""
     q, how = result.question, _how(result)
     return f", {how} the threshold of {tx.important_text(q, harm=not _helps(result))}" if how else ""
 
 
-def _how(result: Pooled) -> str:
+def _how(result: Judged) -> str:
     q, (low, high) = result.question, result.wider_interval
     place, null = q.mid_effect(harm=not _helps(result)), q.null_effect
     if place is None or null is None:
@@ -108,19 +130,19 @@ def _how(result: Pooled) -> str:
     return "less than" if sign * _apart(result, far, place) < 0 else "possibly more than"
 
 
-def _helps(result: Pooled) -> bool:
+def _helps(result: Judged) -> bool:
     q = result.question
     return q.side(_middle(result.wider_interval)) == q.experimental
 
 
-def _apart(result: Pooled, value: float, place: float) -> int:
+def _apart(result: Judged, value: float, place: float) -> int:
     """-1, 0 or 1: below, printed alike, or above."""
     q, (low, high) = result.question, result.wider_interval
     shown, at = (tx.value_text(q, x, width=(high - low) / 2) for x in (value, place))
     return 0 if shown == at or value == place else 1 if value > place else -1
 
 
-def _size(result: Pooled, value: float) -> str:
+def _size(result: Judged, value: float) -> str:
     """One end of an interval as better or worse: "0.40 points better", "a risk ratio of 0.80 (better)"."""
     q, null, facts = result.question, result.question.null_effect, result.question.facts
     assert null is not None

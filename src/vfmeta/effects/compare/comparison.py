@@ -75,7 +75,9 @@ def compare(
         sensitivity analyses); ``counts_from_percent`` (rebuild a count from a printed percentage, in analyses that say so);
         ``p_bound`` (take "p < x" as p = x, the widest interval that fits, in sensitivity analyses); ``drop_flags``,
         ``exclude_studies``, ``exclude_rows``; ``reports`` ("strict", or "all": studies without an effect then give what they
-        say in words, one report each at the visit nearest to the target, for `vf.bayes.reports`; no other model sees them);
+        say in words, one report each at the visit nearest to the target, for `vf.bayes.reports`, of MD or SMD; no other model
+        sees them); ``responders`` (binary outcomes of an SMD, such as ``("responder_50pct",)``: with ``reports="all"`` a study
+        without an effect whose tables count one of them gives the SMD behind its log odds ratio as a full report);
         ``selective`` (False leaves out reports that name only the significant of several outcomes or visits) and
         ``equal_arms`` (True takes arms as equal where only the number randomised in all is printed) in sensitivity analyses
         of these.
@@ -212,6 +214,9 @@ def _known_values(trials: Trials, o: Options) -> None:
     if o.outcome not in outcomes:
         near = did_you_mean(o.outcome, outcomes)
         raise InputError(f"Unknown outcome {o.outcome!r}.{near} outcomes.csv has {', '.join(outcomes) or 'none'}.")
+    counted = [x for x in o.responders if x not in outcomes or outcomes[x].kind != "binary"]
+    if counted:
+        raise InputError(f"responders= names {', '.join(counted)}; it takes binary outcomes of outcomes.csv.")
     kind = outcomes[o.outcome].kind
     if (kind == "continuous") != (measures.row(o.measure).kind == "means"):
         fitting = "MD or SMD" if kind == "continuous" else "RR, OR, HR or RD"
@@ -264,19 +269,7 @@ def _question(
             raise InputError(
                 f"mid_from={mid_from!r} gives a difference in points of a scale, which only an MD has, not {o.measure}."
             )
-        row = trials.entries("instruments").get(mid_from)
-        if row is None or (row.mid_between is None and row.mid_within is None):
-            near = "" if row is not None else did_you_mean(mid_from, trials.entries("instruments"))
-            raise InputError(
-                f"mid_from={mid_from!r}: no such instrument, or it has no minimal important difference in "
-                f"instruments.csv.{near}"
-            )
-        scaled = o.points is not None and row.scale_min is not None and row.scale_max is not None
-        width = (o.points[1] - o.points[0]) / (row.scale_max - row.scale_min) if o.points and scaled else 1.0
-        # a difference between groups where one is known; else a change within a patient, which is said
-        kind, alone = ("mid_between", "") if row.mid_between is not None else ("mid_within", WITHIN_ONLY)
-        cited = trials.citations.get(getattr(row, f"{kind}_source_id"), "")
-        mid, source = getattr(row, kind) * width, f"{alone}{cited} ({getattr(row, f'{kind}_locator')})"
+        mid, source = threshold_of(trials, mid_from, o.points)
     shown = trials.names("interventions")
     said = sides or tuple(" or ".join(shown.get(w, w.replace("_", " ")) for w in _as_list(side)) for side in wanted)
     return Question(
@@ -289,6 +282,22 @@ def _question(
         mid=mid,
         mid_source=source,
     )
+
+
+def threshold_of(trials: Trials, mid_from: str, points: tuple[float, float] | None) -> tuple[float, str]:
+    """The minimal important difference of an instrument, carried to ``points``, and where it was read."""
+    row = trials.entries("instruments").get(mid_from)
+    if row is None or (row.mid_between is None and row.mid_within is None):
+        near = "" if row is not None else did_you_mean(mid_from, trials.entries("instruments"))
+        raise InputError(
+            f"mid_from={mid_from!r}: no such instrument, or it has no minimal important difference in instruments.csv.{near}"
+        )
+    scaled = points is not None and row.scale_min is not None and row.scale_max is not None
+    width = (points[1] - points[0]) / (row.scale_max - row.scale_min) if points and scaled else 1.0
+    # a difference between groups where one is known; else a change within a patient, which is said
+    kind, alone = ("mid_between", "") if row.mid_between is not None else ("mid_within", WITHIN_ONLY)
+    cited = trials.citations.get(getattr(row, f"{kind}_source_id"), "")
+    return getattr(row, kind) * width, f"{alone}{cited} ({getattr(row, f'{kind}_locator')})"
 
 
 def said_of(trials: Trials, study_id: str, outcome: str) -> str:

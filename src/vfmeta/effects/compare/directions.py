@@ -29,6 +29,7 @@ EFFECT, ESTIMATE, WORDS, ARMS, SILENT = (
 )
 _RANK = {kind: i for i, kind in enumerate((EFFECT, ESTIMATE, WORDS, ARMS, SILENT))}
 _TAKEN = ("pool", "sensitivity")
+_NO_PART = ("window", "points", "use", "multi_arm", "reports", "selective", "responders")  # options that a direction needs not
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def directions(
     list of Pointer, list of str
         In the order of publication, one of each cohort; and the ids of trials without any comparison between the arms.
     """
-    kept = {k: v for k, v in options.items() if k not in ("window", "points", "use", "multi_arm", "reports", "selective")}
+    kept = {k: v for k, v in options.items() if k not in _NO_PART}
     wide = {"n_missing": "randomised", "counts_from_percent": True, "p_bound": True}
     first = Options(**{**kept, **wide, "use": _TAKEN})
     pairs = pairs_of(trials, trials.interventions_in(list(experimental)), trials.interventions_in(list(control)), first)

@@ -52,6 +52,7 @@ class Options:
     exclude_studies: tuple[str, ...] = ()
     exclude_rows: tuple[str, ...] = ()
     reports: Reporting = "strict"
+    responders: tuple[str, ...] = ()
     selective: bool = True
     equal_arms: bool = False
 
@@ -86,9 +87,15 @@ class Options:
             raise InputError(f"week is a number of weeks, 0 or more, not {self.week!r}.")
         if self.window is not None and (self.week is None or not self.window[0] <= self.week <= self.window[1]):
             raise InputError(f"The target week {self.week!r} must lie inside the window {self.window!r}.")
-        if self.reports == "all" and (self.measure != "MD" or self.points is None):
+        if self.reports == "all" and self.measure != "SMD" and (self.measure != "MD" or self.points is None):
             raise InputError(
-                'reports="all" takes words as they bear on a mean difference: give measure="MD" and points=, its scale.'
+                'reports="all" takes words as they bear on a mean difference: give measure="MD" and points=, its scale, or '
+                'measure="SMD".'
+            )
+        if self.responders and (self.measure != "SMD" or self.reports != "all"):
+            raise InputError(
+                'responders= names counts that stand for a standardised mean difference: give measure="SMD" and reports="all", '
+                "or leave it out."
             )
         if self.correlation is not None:
             if not (_finite(self.correlation) and -1 < self.correlation < 1):

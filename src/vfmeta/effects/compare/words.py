@@ -1,4 +1,4 @@
-"""What a study without a usable figure says in words, as one report: the visit first, the words after."""
+"""What a study without a usable figure says in words or by counts of responders, as one report: the visit before the words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from vfmeta.core.origin import LeftOut
 from vfmeta.effects.compare.candidates import NO_TIME, Finder, span_of, time_of
 from vfmeta.effects.compare.choice import distance, in_window, printed_text
 from vfmeta.effects.compare.published import NO_DIRECTION, Unusable, measure_of, sign_of
+from vfmeta.effects.compare.responders import from_responders
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.words import Report, Words
 from vfmeta.trials.report_rules import PARTIAL
@@ -42,7 +43,10 @@ def words_of(
     for study, (ex, co) in asked.items():
         if study in taken or study in o.exclude_studies or trials.study.design[study] not in designs:
             continue
-        report, why = _chosen(finder, study, ex, co)
+        counted = trials.study.design[study] not in _OUTSIDE
+        report, why = from_responders(finder, study, ex, co) if counted else None, ""  # counts before words
+        if report is None:
+            report, why = _chosen(finder, study, ex, co)
         if report is not None:
             made.append(report)
         elif why:
@@ -125,8 +129,9 @@ def _report(finder: Finder, f: Any, ex: list[str], later: list[Any]) -> Report:
     y, direction = _estimate(finder, f, backward, steps), _direction(finder, f, backward)
     if y is None and direction is None and f.report_kind != "not_significant":
         raise Unusable(NO_DIRECTION)
-    instrument, score = _instrument(finder, f), "change" if f.contrast_of == "change" else "final"
-    if f.contrast_of == "not_stated":
+    scaled = finder.options.measure == "MD"  # an SMD needs no SD
+    instrument, score = (_instrument(finder, f), "change" if f.contrast_of == "change" else "final") if scaled else ("", "")
+    if scaled and f.contrast_of == "not_stated":
         steps.append("final score or change not stated: the SD is taken as that of final scores")
     unused = [f"{g.row_id} ({time_of(g)}): {_why_later(finder, g, f)}" for g in later]
     sources = [f.source_id, *([f.reading_source_id] if f.reading_source_id else [])]
@@ -173,7 +178,7 @@ def _estimate(finder: Finder, f: Any, backward: bool, steps: list[str]) -> float
     """A printed estimate on the scale of the question; None where there is none, or where words alone can serve."""
     if f.estimate is None:
         return None
-    if measure_of(f.measure) == "MD":
+    if measure_of(f.measure) == finder.options.measure:
         try:
             sign = sign_of(f.printed_as, f.worse)
             factor, more = finder.harmonise([f], [])
@@ -215,7 +220,8 @@ def _instrument(finder: Finder, f: Any) -> str:
 def _sds(finder: Finder) -> list[dict[str, Any]]:
     """SDs that trials of all tables print after treatment, on the scale of the question; one visit a trial and score."""
     trials, o = finder.trials, finder.options
-    assert o.points is not None
+    if o.measure != "MD" or o.points is None:
+        return []
     width, instruments = o.points[1] - o.points[0], trials.entries("instruments")
     found: dict[tuple[str, str, str], list[Any]] = {}
     for (table, study, _), rows in trials.figures.items():
