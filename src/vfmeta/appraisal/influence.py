@@ -57,7 +57,7 @@ def leave_one_out(fit: Any, cluster: Any = None, *, on: OnScale = "analysis") ->
     """
     if isinstance(fit, MultivariateResult):
         found = deletion.leave_out(fit, cluster)
-        return scaled(found, fit.question, on, slopes=np.tile(fit.slopes, len(found) // len(fit.terms)))
+        return _of(fit, scaled(found, fit.question, on, slopes=np.tile(fit.slopes, len(found) // len(fit.terms))), "Without")
     if cluster is not None:
         raise InputError("cluster= is for fits of vf.multivariate; a study here is one effect.")
     refit = refit_of(fit)
@@ -65,9 +65,9 @@ def leave_one_out(fit: Any, cluster: Any = None, *, on: OnScale = "analysis") ->
     if k < 2:
         raise InputError("One study only: leaving it out leaves nothing to pool.")
     if omitting.serves(fit):
-        return scaled(omitting.leave_out(fit), fit.question, on)
+        return _of(fit, scaled(omitting.leave_out(fit), fit.question, on), "Without")
     every = np.arange(k)
-    return _walk(fit, refit, refit.labels, [np.delete(every, i) for i in range(k)], "without", on)
+    return _of(fit, _walk(fit, refit, refit.labels, [np.delete(every, i) for i in range(k)], "without", on), "Without")
 
 
 def cumulative(fit: Any, order: Sequence[Any] | None = None, *, on: OnScale = "analysis") -> pd.DataFrame:
@@ -98,9 +98,15 @@ def cumulative(fit: Any, order: Sequence[Any] | None = None, *, on: OnScale = "a
     refit = refit_of(fit)
     steps = order_of(refit.labels, order)
     if omitting.serves(fit):
-        return scaled(omitting.cumulate(fit, steps), fit.question, on)
+        return _of(fit, scaled(omitting.cumulate(fit, steps), fit.question, on), "Added")
     names = [refit.labels[i] for i in steps.tolist()]
-    return _walk(fit, refit, names, [steps[: i + 1] for i in range(len(steps))], "with studies up to", on)
+    return _of(fit, _walk(fit, refit, names, [steps[: i + 1] for i in range(len(steps))], "with studies up to", on), "Added")
+
+
+def _of(fit: Any, table: pd.DataFrame, head: str) -> pd.DataFrame:
+    """The table, with what a figure of it says and the numbers do not."""
+    table.attrs["figure"] = {"question": fit.question.to_dict(), "level": fit.level, "head": head}
+    return table
 
 
 def _walk(fit: Any, refit: Refit, names: Sequence[str], parts: Sequence[Part], how: str, on: OnScale) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -272,6 +272,8 @@ def subgroups(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pools[group] = common_effect(**given) if method == "common" else random_effects(method=method, tau2=tau2, **given)
+        if s.details:
+            pools[group] = replace(pools[group], details=tuple(s.details[i] for i in part.tolist()))
         notes += [f"{group}: {w}" for w in pools[group].warnings]
     estimate = np.array([f.estimate for f in pools.values()])
     se = np.array([f.se for f in pools.values()])

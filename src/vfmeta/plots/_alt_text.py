@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from vfmeta.plots.contents import Contents, Options, contents
 from vfmeta.plots.rows import checked_sections, study_rows
+from vfmeta.results.fit import Result
 from vfmeta.text import numbers as tx
 from vfmeta.text.fit import heterogeneity_text, model_text
 from vfmeta.text.posterior import bayes_text
@@ -13,13 +15,14 @@ from vfmeta.text.posterior import bayes_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vfmeta.core.question import Question
     from vfmeta.plots.rows import Section
     from vfmeta.results.fit import FrequentistResult
     from vfmeta.results.posterior import BayesianResult
 
 
 def alt_text(
-    fit: FrequentistResult | None = None,
+    fit: Any = None,
     posterior: BayesianResult | None = None,
     *,
     sections: Sequence[tuple[str, FrequentistResult | None, BayesianResult | None]] | None = None,
@@ -42,6 +45,8 @@ def alt_text(
     >>> vf.plots.alt_text(fit).endswith(".")
     True
     """
+    if fit is not None and not isinstance(fit, Result):
+        return _of_rows(contents(fit, posterior, sections, None, None, Options()))
     blocks = checked_sections(fit, posterior, sections)
     lead = next(b.lead for b in blocks if b.lead is not None)
     q = lead.question
@@ -51,15 +56,36 @@ def alt_text(
     ]
     for block in blocks:
         out += _section(block)
+    return " ".join([*out, _sides(q)])
+
+
+def _sides(q: Question) -> str:
     sides = tx.favours_text(q)
     if q.null is None:
-        out.append("No value means no difference.")
-    elif sides is None:
-        out.append("The direction of the outcome is not stated.")
-    else:
-        null = f"{q.null:g}"
-        out.append(f"Values below {null} {_favour(sides[0])}, values above {null} {_favour(sides[1])}.")
-    return " ".join(out)
+        return "No value means no difference."
+    if sides is None:
+        return "The direction of the outcome is not stated."
+    null = f"{q.null:g}"
+    return f"Values below {null} {_favour(sides[0])}, values above {null} {_favour(sides[1])}."
+
+
+def _of_rows(made: Contents) -> str:
+    """Any other fit, row by row."""
+    q = made.question
+    level = "intervals" if made.level is None else f"{tx.level_text(made.level)} intervals"
+    out = [f"Forest plot of {tx.compared(q, 'versus', ', ')}: {_lower(tx.measure_text(q))} with {level}."]
+    listed: list[str] = []
+    if made.head:
+        out.append(f"{made.head}:")
+    for row in made.rows:
+        if row.kind in ("words", "heading"):
+            out += [f"{'; '.join(listed)}."] if listed else []
+            out.append(f"{row.label}{'.' if row.kind == 'words' else ':'}")
+            listed = []
+        else:
+            listed.append(f"{row.label} {row.effect}")
+    out += [f"{'; '.join(listed)}."] if listed else []
+    return " ".join([*out, _sides(q)])
 
 
 def _section(block: Section) -> list[str]:

@@ -99,5 +99,5 @@ def save(
 
 def _write(figure: Figure, path: Path, fmt: str, dpi: int, metadata: dict[str, Any]) -> Path:
     with whole(path) as temporary, applied():
-        figure.savefig(temporary, format=fmt, dpi=dpi, metadata=metadata, facecolor="white")
+        figure.savefig(temporary, format=fmt, dpi=dpi, metadata=metadata, facecolor="auto")
     return path

@@ -56,13 +56,13 @@ def limits(rows: Sequence[Row], question: Question, xlim: Pair | None = None, *,
     null = question.null_effect
     points += [] if null is None else [null]
     low, high = min(points, default=0.0), max(points, default=1.0)
-    halves = [(r.interval[1] - r.interval[0]) / 2 for r in rows if r.kind == "study" and r.interval is not None]
+    halves = [(r.interval[1] - r.interval[0]) / 2 for r in rows if r.kind in ("study", "step") and r.interval is not None]
     halves = [h for h in halves if math.isfinite(h) and h > 0] or [(high - low) / 2 or 1.0]
     reach = max(max(h for h in halves if h <= 3 * median(halves)), (high - low) / 4)
-    own = [x for r in rows if r.kind == "study" and r.interval is not None for x in r.interval]
+    own = [x for r in rows if r.kind in ("study", "step") and r.interval is not None for x in r.interval]
     left, right = max(min([low, *own]), low - reach), min(max([high, *own]), high + reach)
     # Pooled and prediction intervals get some more room, but not any: those of two trials can be a hundred times too wide.
-    others = [x for r in rows if r.kind != "study" and r.interval is not None for x in r.interval]
+    others = [x for r in rows if r.kind not in ("study", "step") and r.interval is not None for x in r.interval]
     left = min([left, *(x for x in others if x >= low - 2 * reach)])
     right = max([right, *(x for x in others if x <= high + 2 * reach)])
     mid = question.mid_effect()

@@ -5,21 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.question import Pair, Question
+from vfmeta.core.question import Pair
 from vfmeta.results.fit import FrequentistResult, Result
-from vfmeta.results.leading import leading
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
-from vfmeta.text.fit import few_trials_text, heterogeneity_text, model_text, one_trial_text
-from vfmeta.text.posterior import bayes_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DAGGER, DOUBLE_DAGGER = "†", "‡"
 SINGLE_NOTE = f"{DAGGER} read once at its source"
@@ -43,24 +37,29 @@ class Section:
 class Row:
     """One line of the figure, on the analysis scale.
 
-    ``kind`` is ``heading``, ``study``, ``pooled`` (frequentist), ``adhoc``, ``bayes``, ``prediction``,
-    ``bayes_prediction``, ``words`` or ``gap``. ``weight`` is in percent, NaN where the row takes no part in the pool. ``reach``
-    stands for the estimate of a trial that prints none: the limits between which it lay, and its standard error.
+    ``kind`` is ``heading``, ``study``, ``step`` (an answer to part of the studies), ``pooled`` (frequentist), ``adhoc``,
+    ``bayes``, ``prediction``, ``bayes_prediction`` or ``words``. ``key`` is the study's name in the result and ``info`` what is
+    known of it, ``cells`` what stands in the columns by their names. ``weight`` is in percent, NaN where the row takes no part
+    in the pool. ``reach`` stands for the estimate of a trial that prints none: the limits between which it lay, and its
+    standard error. ``fitted`` is the mean that a regression gives a study: low, estimate, high.
     """
 
     kind: str
     label: str = ""
     effect: str = ""
-    arms: tuple[str, str] = ("", "")
+    cells: Mapping[str, str] = field(default_factory=dict)
     weight: float = math.nan
     estimate: float = math.nan
     interval: Pair | None = None
     reach: tuple[float, float, float] | None = None
+    fitted: tuple[float, float, float] | None = None
+    through: Pair | None = None
     hollow: bool = False
     marks: str = ""
     flag: str = ""
     section: int = 0
-    lines: tuple[str, ...] = field(default=())
+    key: str = ""
+    info: Mapping[str, Any] = field(default_factory=dict)
 
 
 def artist_label(row: Row) -> str:
@@ -154,7 +153,7 @@ def study_label(result: Result, i: int) -> str:
     return label if not year_text or year_text == tx.MISSING or year_text in label else f"{label} {year_text}"
 
 
-def study_rows(result: Result, section: int = 0) -> list[Row]:
+def study_rows(result: Result, section: int = 0, digits: int | None = None) -> list[Row]:
     """One row for each study, in the order of the result."""
     frame, digits_by, q = result.studies, typical_width(result), result.question
     used, counts = pooled(result), has_counts(result)
@@ -169,21 +168,24 @@ def study_rows(result: Result, section: int = 0) -> list[Row]:
             estimate, low, high = (q.analysis(alone.display(x)) for x in (estimate, *interval))
             interval = (low, high)
         reach = result.reach(i) if isinstance(result, BayesianResult) else None
-        shown = str(frame["says"].iloc[i]) if reach else tx.effect_text(q, estimate, interval, width=digits_by)
-        arms = (_arm(info, "experimental", counts), _arm(info, "control", counts))
-        flag = info.get("flag")
-        flag = "" if flag is None or flag is False or (isinstance(flag, float) and math.isnan(flag)) else str(flag).strip()
-        marks = (DAGGER if info.get("reading") == "single" else "") + (DOUBLE_DAGGER if flag else "")
+        shown = str(frame["says"].iloc[i]) if reach else tx.effect_text(q, estimate, interval, width=digits_by, digits=digits)
+        flag, marks = flagged(info)
         rows.append(
             Row(
-                kind="study", label=study_label(result, i),
-                effect=shown, arms=arms, reach=reach,
+                kind="study", label=study_label(result, i), effect=shown, cells=arm_cells(info, counts), reach=reach,
                 weight=float(frame["weight"].iloc[i]) if used[i] and result.k > 1 else math.nan,  # alone it weighs nothing
                 estimate=estimate, interval=None if reach else interval, hollow=not used[i], marks=marks, flag=flag,
-                section=section,
+                section=section, key=str(result.labels[i]), info=info,
             )
         )  # fmt: skip
     return rows
+
+
+def flagged(info: Mapping[str, Any]) -> tuple[str, str]:
+    """What is flagged of a study, and the daggers behind its name."""
+    flag = info.get("flag")
+    flag = "" if flag is None or flag is False or (isinstance(flag, float) and math.isnan(flag)) else str(flag).strip()
+    return flag, (DAGGER if info.get("reading") == "single" else "") + (DOUBLE_DAGGER if flag else "")
 
 
 def typical_width(result: Result) -> float:
@@ -196,86 +198,28 @@ def has_counts(result: Result) -> bool:
     return any(d.get(f"events_{side}") is not None for d in result.details for side in ("experimental", "control"))
 
 
-def _arm(info: Mapping[str, Any], side: str, counts: bool) -> str:
-    size, events = info.get(f"n_{side}"), info.get(f"events_{side}")
-    if not counts:
-        return tx.arm_text(size)
-    shown = tx.arm_text(size, tx.MISSING if events is None else events)
-    return tx.MISSING if shown == f"{tx.MISSING}/{tx.MISSING}" else shown
+def arm_cells(info: Mapping[str, Any], counts: bool) -> dict[str, str]:
+    """Size and events of both arms: together as ``arm0`` and ``arm1``, apart as ``n0``, ``events0``, ..."""
+    cells = {}
+    for i, side in enumerate(("experimental", "control")):
+        size, events = info.get(f"n_{side}"), info.get(f"events_{side}")
+        cells[f"n{i}"], cells[f"events{i}"] = tx.arm_text(size), tx.arm_text(events)
+        shown = tx.arm_text(size, tx.MISSING if events is None else events) if counts else cells[f"n{i}"]
+        cells[f"arm{i}"] = tx.MISSING if shown == f"{tx.MISSING}/{tx.MISSING}" else shown
+    return cells
 
 
-def section_rows(block: Section, index: int, wrap: Callable[[str], list[str]], *, show_prediction: bool = True) -> list[Row]:
-    """All rows of a block: heading, studies, diamonds, prediction intervals and the lines of words under them."""
-    rows = [Row("heading", block.heading, section=index)] if block.heading else []
-
-    def words(sentence: str) -> list[Row]:
-        return [Row("words", lines=tuple(wrap(sentence)), section=index)] if sentence else []
-
-    if block.lead is None:
-        return rows + words("No trial with usable figures")
-    rows += study_rows(block.lead, index)
-    k = block.lead.k
-    if k < 2:
-        return rows + words(one_trial_text())
-    engines = [_bayesian_rows(block.posterior, index, show_prediction), _frequentist_rows(block.fit, index, show_prediction)]
-    if leading(block.fit, block.posterior) is block.fit:
-        engines.reverse()
-    rows += engines[0] + engines[1]
-    if block.fit is not None:
-        rows += words(heterogeneity_text(block.fit))
-    if block.posterior is not None:
-        rows += words(bayes_text(block.posterior))
-    if block.fit is not None:
-        rows += words(few_trials_text(k, bayesian=block.posterior is not None))
-    return rows
-
-
-def _frequentist_rows(fit: FrequentistResult | None, index: int, show_prediction: bool) -> list[Row]:
-    if fit is None:
-        return []
-    q, digits_by = fit.question, typical_width(fit)
-    rows = [
-        Row("pooled", model_text(fit), tx.effect_text(q, fit.estimate, fit.interval, width=digits_by), _totals(fit), 100.0,
-            fit.estimate, fit.interval, section=index)
-    ]  # fmt: skip
-    if fit.adhoc_interval is not None:
-        label, shown = "with the ad hoc correction (q < 1)", f"({tx.interval_text(q, fit.adhoc_interval, width=digits_by)})"
-        rows.append(Row("adhoc", label, shown, estimate=fit.estimate, interval=fit.adhoc_interval, section=index))
-    if show_prediction and fit.shown_prediction is not None:
-        rows.append(_prediction("prediction", q, fit.shown_prediction, index, digits_by))
-    return rows
-
-
-def _bayesian_rows(post: BayesianResult | None, index: int, show_prediction: bool) -> list[Row]:
-    if post is None:
-        return []
-    q, digits_by = post.question, typical_width(post)
-    label = f"Bayesian ({tx.level_text(post.level)} CrI)"
-    rows = [
-        Row("bayes", label, tx.effect_text(q, post.estimate, post.interval, width=digits_by), estimate=post.estimate,
-            interval=post.interval, section=index)
-    ]  # fmt: skip
-    if show_prediction:
-        rows.append(_prediction("bayes_prediction", q, post.next_trial.interval, index, digits_by))
-    return rows
-
-
-def _prediction(kind: str, question: Question, interval: Pair, index: int, digits_by: float) -> Row:
-    words = f"({tx.interval_text(question, interval, width=digits_by)})"
-    return Row(kind, "Prediction interval", words, interval=interval, section=index)
-
-
-def _totals(result: Result) -> tuple[str, str]:
+def total_cells(result: Result) -> dict[str, str]:
     """Patients (and events) in the pooled trials; nothing where one trial does not say."""
 
-    def total(side: str, name: str) -> float | None:
-        values = [detail(result, i).get(f"{name}_{side}") for i, used in enumerate(pooled(result)) if used]
-        shown = [tx.arm_text(x) for x in values]
-        return None if tx.MISSING in shown else sum(float(x) for x in values if x is not None)
+    def total(name: str) -> float | None:
+        values = [detail(result, i).get(name) for i, used in enumerate(pooled(result)) if used]
+        return None if tx.MISSING in map(tx.arm_text, values) else sum(float(x) for x in values if x is not None)
 
-    counts = has_counts(result)
-    out = []
-    for side in ("experimental", "control"):
-        n, events = total(side, "n"), total(side, "events") if counts else None
-        out.append("" if n is None or (counts and events is None) else tx.arm_text(n, events))
-    return out[0], out[1]
+    counts, cells = has_counts(result), {}
+    for i, side in enumerate(("experimental", "control")):
+        n, events = total(f"n_{side}"), total(f"events_{side}") if counts else None
+        cells[f"n{i}"] = "" if n is None else tx.arm_text(n)
+        cells[f"events{i}"] = "" if events is None else tx.arm_text(events)
+        cells[f"arm{i}"] = "" if n is None or (counts and events is None) else tx.arm_text(n, events)
+    return cells

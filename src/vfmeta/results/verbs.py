@@ -39,8 +39,10 @@ VERBS: dict[str, dict[str, Verb]] = {
         "Directions": Verb("vfmeta.plots:effect_direction", "found"),
         "Heteroscedasticity": _FUNNEL,
         "Multiverse": Verb("vfmeta.plots:specification_curve", "found"),
+        "MultivariateResult": _FOREST,
         "NetworkResult": Verb("vfmeta.plots:network_graph"),
         "RankTest": _FUNNEL,
+        "SubgroupResult": _FOREST,
         "SettingShares": Verb("vfmeta.plots:settings", "found"),
         "TrimAndFill": _FUNNEL,
         "RegressionResult": Verb("vfmeta.plots:bubble"),
@@ -48,7 +50,12 @@ VERBS: dict[str, dict[str, Verb]] = {
         "SelectionRegression": Verb("vfmeta.plots:selection_function"),
         "SelectionResult": Verb("vfmeta.plots:selection_function"),
     },
-    "forest": {"FrequentistResult": _FOREST, "BayesianResult": _POSTERIOR},
+    "forest": {
+        "FrequentistResult": _FOREST,
+        "BayesianResult": _POSTERIOR,
+        "Coefficients": _FOREST,
+        "SubgroupResult": _FOREST,
+    },
     # any answer: the function says which are not fitted again, and why
     "leave_one_out": {"Recorded": Verb("vfmeta.appraisal.influence:leave_one_out")},
 }

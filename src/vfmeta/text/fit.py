@@ -49,12 +49,18 @@ class Test(Protocol):
     @property
     def df(self) -> int: ...
     @property
+    def df_residual(self) -> float | None: ...
+    @property
     def p_value(self) -> float: ...
 
 
 class Fit(Pooled, Protocol):
     """A frequentist pool."""
 
+    @property
+    def statistic(self) -> float: ...
+    @property
+    def df(self) -> float | None: ...
     @property
     def p_value(self) -> float: ...
     @property
@@ -111,8 +117,25 @@ def heterogeneity_text(fit: Fit) -> str:
             parts.append(tx.with_span("τ²", tx.spread_text(fit.tau2, fit.question), span))
     if fit.i2 is not None:
         parts.append(f"I² = {tx.fixed(fit.i2, 0)}%")
-    parts += [f"Q = {tx.number(fit.q.statistic, 2)} on {fit.q.df} df", tx.p_text(fit.q.p_value)]
+    parts.append(chance_text(fit.q, "Q"))
     return f"Heterogeneity {tx.spread_of(fit.question)}".rstrip() + ": " + ", ".join(parts)
+
+
+def chance_text(test: Test, name: str = "χ²") -> str:
+    """A chi-squared or F test in a line; ``name`` is what a chi-squared one is called."""
+    if test.df_residual is None:
+        return f"{name} = {tx.number(test.statistic, 2)} on {test.df} df, {tx.p_text(test.p_value)}"
+    held = f"{test.df} and {tx.number(test.df_residual, 1).removesuffix('.0')} df"
+    return f"F = {tx.number(test.statistic, 2)} on {held}, {tx.p_text(test.p_value)}"
+
+
+def overall_test_text(fit: Fit) -> str:
+    """The test of the pooled effect against no difference; empty where nothing means that."""
+    if fit.question.null is None or fit.k < 2:
+        return ""
+    held = "z" if fit.df is None else "t"
+    against = "" if fit.df is None else f" on {tx.short(fit.df)} df"
+    return f"Test of the overall effect: {held} = {tx.number(fit.statistic, 2)}{against}, {tx.p_text(fit.p_value)}"
 
 
 def few_trials_text(k: int, *, bayesian: bool) -> str:

@@ -68,7 +68,7 @@ def _general_digits(width: float) -> int:
     return min(max(1 - math.floor(math.log10(width)), 0), 9)
 
 
-def value_text(question: Question, value: float, *, width: float = math.nan) -> str:
+def value_text(question: Question, value: float, *, width: float = math.nan, digits: int | None = None) -> str:
     """One effect as people read it.
 
     Parameters
@@ -78,8 +78,13 @@ def value_text(question: Question, value: float, *, width: float = math.nan) -> 
         On the analysis scale.
     width : float
         Half width of its interval; only raw effects (``"GEN"``) choose their digits by it.
+    digits : int, optional
+        Decimals, where the reader asks for so many; by default those of the measure.
     """
     facts, shown = question.facts, question.display(value)
+    if digits is not None:
+        least = 10.0**-digits
+        return f"<{number(least, digits)}" if facts.is_ratio and shown < least / 2 else number(shown, digits)
     if facts.one_group and question.scale.name:
         text, top = _level(shown), facts.domain[1] if facts.domain else math.inf
         # what no share reaches is not shown as reached
@@ -97,14 +102,16 @@ def change_text(question: Question, change: float) -> str:
     return text if change < 0 else f"+{text}"
 
 
-def interval_text(question: Question, interval: Pair, *, width: float | None = None) -> str:
+def interval_text(question: Question, interval: Pair, *, width: float | None = None, digits: int | None = None) -> str:
     """``low to high`` as people read it, from the analysis scale."""
     width = (interval[1] - interval[0]) / 2 if width is None else width
-    low, high = (value_text(question, x, width=width) for x in interval)
+    low, high = (value_text(question, x, width=width, digits=digits) for x in interval)
     return f"{low} to {high}"
 
 
-def effect_text(question: Question, estimate: float, interval: Pair, *, width: float | None = None) -> str:
+def effect_text(
+    question: Question, estimate: float, interval: Pair, *, width: float | None = None, digits: int | None = None
+) -> str:
     """``estimate (low to high)`` as people read it.
 
     Parameters
@@ -115,9 +122,12 @@ def effect_text(question: Question, estimate: float, interval: Pair, *, width: f
     width : float, optional
         Half width that sets the digits of raw effects (``"GEN"``), for a column that shows all rows alike; by default the
         interval's own.
+    digits : int, optional
+        Decimals, as of `value_text`.
     """
     width = (interval[1] - interval[0]) / 2 if width is None else width
-    return f"{value_text(question, estimate, width=width)} ({interval_text(question, interval, width=width)})"
+    shown = value_text(question, estimate, width=width, digits=digits)
+    return f"{shown} ({interval_text(question, interval, width=width, digits=digits)})"
 
 
 def level_text(level: float) -> str:
