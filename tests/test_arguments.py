@@ -27,11 +27,12 @@ IN_ORDER = """
 ORDER = tuple(IN_ORDER.split())
 # arguments of conversions, figures and priors, which follow the formula or the figure
 FOLLOWING = """
-    alt ax ax_or_fig baseline_risk bins centre chi2 close cluster column comparison continuity contours d data df distribution
-    dpi estimate events f failed family fit fixed flag_note formats found high index known level log low maximum mean measure
-    median method minimum moderator n n1 n2 notes odds_ratio outcome p phi post posterior prior priors probability q1 q3
-    question r results_by_week rho row sd sd_change sd_post sd_pre sections share show_prediction sign skew_test stem t tau2
-    title top total unit usable v value values weighted weights width x xlim y z
+    alt ax ax_or_fig baseline_risk bias bins centre chi2 close cluster column columns comparison continuity contours d data df
+    digits distribution dpi estimate events f failed family fit fixed flag_note font formats found high index known labels
+    layout level log low maximum mean measure median method minimum moderator n n1 n2 notes odds_ratio order outcome overall p
+    phi post posterior prior priors probability q1 q3 question r region results_by_week rho row sd sd_change sd_post sd_pre
+    sections share show_prediction sides sign skew_test stem t tau2 title top total unit usable v value values weighted
+    weights width x xlim y z
 """
 ELSEWHERE = set(FOLLOWING.split())
 # what a name is, wherever it stands
