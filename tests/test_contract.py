@@ -202,6 +202,9 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "baujat": (lambda: vf.baujat(pool()), "study"),
     "blups, pool": (lambda: vf.blups(pool()), "study"),
     "all_subsets": (lambda: vf.all_subsets(pool()), "mask"),
+    "normal_quantiles": (lambda: vf.normal_quantiles(pool(), draws=100), "study"),
+    "subset_clusters": (lambda: vf.subset_clusters(pool()), "mask"),
+    "comparison_adjusted": (lambda: vf.networks.comparison_adjusted(network()), "study"),
     "profile_likelihood": (lambda: vf.profile_likelihood(pool()), "tau2"),
     "prior_sensitivity": (
         lambda: vf.bayes.prior_sensitivity(y=Y, v=V, tau_scales=[0.5, 1], mu_sds=[1, 10], question=RR), "tau_scale"

@@ -25,8 +25,10 @@ from .frequentist.after.influence import influence as influence
 from .frequentist.after.influence import profile_likelihood as profile_likelihood
 from .frequentist.after.influence import residuals as residuals
 from .frequentist.after.likelihood_ratio import likelihood_ratio as likelihood_ratio
+from .frequentist.after.normal_quantiles import normal_quantiles as normal_quantiles
 from .frequentist.after.omitting import all_subsets as all_subsets
 from .frequentist.after.permutation import permutation_test as permutation_test
+from .frequentist.after.subset_clusters import subset_clusters as subset_clusters
 from .frequentist.beta_binomial import beta_binomial as beta_binomial
 from .frequentist.glmm.glmm import glmm as glmm
 from .frequentist.location_scale import location_scale as location_scale

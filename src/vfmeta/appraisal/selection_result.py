@@ -259,6 +259,16 @@ class SelectionResult(Selected):
     prediction: Pair | None
 
     @property
+    def unadjusted(self) -> float:
+        """The mean without selection."""
+        return float(self.unselected[0])
+
+    @property
+    def centre(self) -> float:
+        """Where a funnel stands without the adjustment."""
+        return self.unadjusted
+
+    @property
     def favours(self) -> str | None:
         """The side that the point estimate favours; None when the direction of the outcome is unknown."""
         return self.question.side(self.estimate)

@@ -30,7 +30,8 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
     ----------
     fit : fit, posterior or result of `vfmeta.appraisal`
         A test of asymmetry brings its line (and where it regresses on sizes, the axis of these), `trim_and_fill` the studies it
-        imputes, drawn hollow, and the pool without them.
+        imputes, drawn hollow, and the pool without them, an adjusted effect (a selection model, PET-PEESE, ...) its own centre,
+        dashed, beside the pool as it stands.
     ax : matplotlib Axes, optional
     contours : bool
         Whether regions of p below 0.10, 0.05 and 0.01 against "no difference" are shaded (Peters et al. 2008, J Clin Epidemiol
@@ -44,7 +45,7 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
     Notes
     -----
     The dashed lines are centre -+ 1.96 standard errors: 95% of studies lie within where they share one effect and none is
-    missing. `funnel_text` says the same in words.
+    missing. `funnel_text` says the same in words, as does the label of the axes.
 
     Examples
     --------
@@ -104,6 +105,7 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
         ax.tick_params(labelsize=STYLE["small"])
         plain_axes(ax, "left", "bottom")
         ax.set_title(title, fontsize=STYLE["text"], loc="left")
+        ax.set_label(funnel_text(fit))
     return checked(ax)
 
 

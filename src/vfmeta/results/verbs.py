@@ -63,6 +63,27 @@ VERBS: dict[str, dict[str, Verb]] = {
 _WHAT = {"plot": "figure", "forest": "forest plot"}
 
 
+# what figures of a fit look up, each the verb of that name
+LOOKS: dict[str, Verb] = {
+    name: Verb(f"vfmeta.{home}:{name}", takes)
+    for name, home, takes in (
+        ("baujat", "frequentist.after.influence", "fit"),
+        ("comparison_adjusted", "networks.centred", "fit"),
+        ("cumulative", "appraisal.influence", "fit"),
+        ("excess_significance", "appraisal.significance", "data"),
+        ("influence", "frequentist.after.influence", "fit"),
+        ("leave_one_out", "appraisal.influence", "fit"),
+        ("normal_quantiles", "frequentist.after.normal_quantiles", "fit"),
+        ("subset_clusters", "frequentist.after.subset_clusters", "fit"),
+    )
+}
+
+
+def look(fit: Any, name: str, **choices: Any) -> Any:
+    """What one of the verbs says of a fit, for the figure that shows it."""
+    return LOOKS[name].load()(fit, **choices)
+
+
 def call(result: Any, method: str, *args: Any, **choices: Any) -> Any:
     """Call the function that stands behind a method of a result.
 
