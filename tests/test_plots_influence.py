@@ -148,7 +148,7 @@ def test_the_envelope_is_that_of_order_statistics_less_their_mean() -> None:
     low, high = (stats.norm.ppf(stats.beta.ppf(p, i, 61 - i)) for p in (0.025, 0.975))
     middle = slice(12, 48)  # where they are all but normal
     half = np.sqrt(((high - low) / 2) ** 2 - stats.norm.ppf(0.975) ** 2 / 60) / math.sqrt(1 - 1 / 60)
-    np.testing.assert_allclose(((frame["high"] - frame["low"]) / 2)[middle], half[middle], rtol=0.03)
+    np.testing.assert_allclose(((frame["envelope_high"] - frame["envelope_low"]) / 2)[middle], half[middle], rtol=0.03)
     np.testing.assert_allclose(frame["standardised"], np.sort((y - y.mean()) / math.sqrt(1 - 1 / 60)), rtol=1e-9)
     np.testing.assert_allclose(frame["quantile"], stats.norm.ppf((i - 0.5) / 60), rtol=1e-9, atol=1e-12)
 
@@ -160,8 +160,8 @@ def test_residuals_of_three_alike_have_the_envelope_of_their_own_law() -> None:
     # the residuals are a point in a plane: a Rayleigh radius and an angle; the largest of three lies within 60 degrees
     radius, angle = np.sqrt(2 * rng.exponential(size=400_000)), rng.uniform(-np.pi / 3, np.pi / 3, 400_000)
     largest = radius * np.cos(angle)
-    assert frame["low"].iloc[2] == pytest.approx(np.quantile(largest, 0.025), abs=0.015)
-    assert frame["high"].iloc[2] == pytest.approx(np.quantile(largest, 0.975), abs=0.03)
+    assert frame["envelope_low"].iloc[2] == pytest.approx(np.quantile(largest, 0.025), abs=0.015)
+    assert frame["envelope_high"].iloc[2] == pytest.approx(np.quantile(largest, 0.975), abs=0.03)
 
 
 def test_residuals_outside_their_envelope_are_named() -> None:
@@ -170,7 +170,7 @@ def test_residuals_outside_their_envelope_are_named() -> None:
     ax = P.normal_quantiles(fit, draws=1000)
     found = artists(ax)
     frame = vf.normal_quantiles(fit, draws=1000)
-    out = (frame["standardised"] < frame["low"]) | (frame["standardised"] > frame["high"])
+    out = (frame["standardised"] < frame["envelope_low"]) | (frame["standardised"] > frame["envelope_high"])
     np.testing.assert_allclose(found["outside"].get_ydata(), frame["standardised"][out])
     np.testing.assert_allclose(found["residuals"].get_ydata(), frame["standardised"][~out])
     assert out.iloc[-1]

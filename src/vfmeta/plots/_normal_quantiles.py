@@ -42,7 +42,7 @@ def normal_quantiles(fit: Any, ax: Axes | None = None, *, draws: int = 4000, see
     """
     frequentist(fit, "normal_quantiles", 3)
     frame = look(fit, "normal_quantiles", draws=draws, seed=seed)
-    x, y, low, high = (frame[name].to_numpy() for name in ("quantile", "standardised", "low", "high"))
+    x, y, low, high = (frame[name].to_numpy() for name in ("quantile", "standardised", "envelope_low", "envelope_high"))
     out = (y < low) | (y > high)
     with applied():
         ax = fresh(ax, (4.4, 3.8), (0.13, 0.13, 0.83, 0.79))

@@ -33,7 +33,7 @@ def normal_quantiles(fit: Any, *, level: float = 0.95, draws: int = 10_000, seed
     -------
     DataFrame
         A row a study, from the lowest residual on: study, quantile (normal, at (i - 0.5) / k), standardised (residual over its
-        standard error, as of `residuals`), low, high.
+        standard error, as of `residuals`), envelope_low, envelope_high.
 
     Notes
     -----
@@ -70,5 +70,5 @@ def normal_quantiles(fit: Any, *, level: float = 0.95, draws: int = 10_000, seed
     low, high = np.quantile(np.concatenate(found), [0.5 - level / 2, 0.5 + level / 2], axis=0)
     return pd.DataFrame({
         "study": own["study"].to_numpy()[order], "quantile": ndtri((np.arange(r.k) + 0.5) / r.k),
-        "standardised": own["standardised"].to_numpy()[order], "low": low, "high": high,
+        "standardised": own["standardised"].to_numpy()[order], "envelope_low": low, "envelope_high": high,
     })  # fmt: skip
