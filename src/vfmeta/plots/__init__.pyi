@@ -21,6 +21,8 @@ from ._normal_quantiles import normal_quantiles as normal_quantiles
 from ._over_time import over_time as over_time
 from ._posterior import posterior as posterior
 from ._priors import prior_densities as prior_densities
+from ._prisma_flow import prisma_flow as prisma_flow
+from ._prisma_flow import prisma_flow_text as prisma_flow_text
 from ._radial import radial as radial
 from ._ranks import ranks as ranks
 from ._risk_of_bias import risk_of_bias as risk_of_bias
