@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -358,3 +359,10 @@ def test_unbiased_correlation_needs_more_than_four():
 def test_the_mean_of_what_is_no_measure_is_refused(measure: object) -> None:
     with pytest.raises(vf.InputError, match="Unknown measure"):
         convert.mean_back_transform(measure, 0.2, 0.04)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("truth", [True, [0.1, False], np.array([True]), pd.Series([True, False])])
+def test_true_and_false_are_no_numbers(truth: object) -> None:
+    for turn in (vf.convert.expit, vf.convert.arcsine, lambda x: vf.convert.combine_events(x, 9)):
+        with pytest.raises(vf.InputError, match=r"(True|False)"):
+            turn(truth)

@@ -217,3 +217,59 @@ def test_complex_moderators_and_axes_without_end_are_refused_in_words() -> None:
         vf.meta_regression(y=[0.1, 0.2, 0.4], v=[0.1] * 3, x=np.array([1 + 0j, 2, 3]))
     with pytest.raises(vf.InputError, match="reaches beyond what can be drawn"):
         vf.plots.prior_densities(vf.priors.LogT(0.0, 300.0, 0.6))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [{"measure": []}, {"measure": None}, {"experimental": 5}, {"outcome": None}, {"higher_is_worse": "yes"}, {"points": 10},
+     {"points": (10, 0)}, {"points": (0, math.nan)}],
+)  # fmt: skip
+def test_questions_of_wrong_types_are_worded(about: dict[str, Any]) -> None:
+    with pytest.raises(vf.InputError, match=rf"{next(iter(about))}="):
+        vf.Question(**about)
+
+
+def test_wrong_types_are_worded_by_what_takes_them() -> None:
+    y, v = [0.1, 0.4, 0.2], [0.1, 0.2, 0.1]
+    fit = vf.meta_regression(y=y, v=v, x=[[1, 1], [1, 2], [1, 4]])
+    for ask, said in (
+        (lambda: vf.effect_table(y=y, v=v, measure=[]), "measure=\\[\\]"), (lambda: vf.mantel_haenszel([]), "measure=\\[\\]"),
+        (lambda: fit.contrast("x"), "one finite weight"), (lambda: fit.contrast([1j, 0]), "one finite weight"),
+        (lambda: type(fit).from_dict("x"), "A str is no result"),
+        (lambda: vf.appraisal.fail_safe(y=y, v=v, level=0.5), "level above 0.5"),
+        (lambda: vf.appraisal.risk_of_bias({}), "no columns"),
+        (lambda: vf.appraisal.risk_of_bias(study=["a"], domain=["D1"], judgement=math.inf), "judgement is a float"),
+    ):  # fmt: skip
+        with pytest.raises(vf.InputError, match=said):
+            ask()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("ax", ["x", 3])
+def test_what_is_no_axes_is_refused_by_every_figure(ax: Any) -> None:
+    y, v = [0.1, 0.4, 0.2], [0.1, 0.2, 0.1]
+    fit, post = vf.random_effects(y=y, v=v), vf.bayes.random_effects(y=y, v=v, tau=vf.priors.HalfNormal(1.0))
+    signs = vf.appraisal.direction_of_effect(direction=[1, -1], n=[9, 60])
+    figures = {
+        "albatross": vf.appraisal.combine_p_values(p=[0.1, 0.2], n=[9, 60], direction=[1, -1]), "effect_direction": signs,
+        "harvest": signs, "forest": fit, "funnel": fit, "posterior": post, "prior_densities": vf.priors.HalfNormal(1.0),
+        "bubble": vf.meta_regression(y=y, v=v, x=[[1, 1], [1, 2], [1, 4]]), "over_time": [(1, fit, post)],
+        "settings": vf.appraisal.setting_shares(fit, beyond=0.1), "ranks": [1, 2, 3],
+        "network_graph": vf.network(y=[0.1], se=[0.1], study=["1"], treat1=["A"], treat2=["B"]),
+    }  # fmt: skip
+    for name, drawn in figures.items():
+        with pytest.raises(vf.InputError, match=r"ax is a (str|int)|values"):
+            getattr(vf.plots, name)(drawn, ax=ax)
+
+
+def test_factors_of_inflation_of_studies_that_fit_exactly() -> None:
+    """Two uncorrelated columns inflate each other by nothing, also where the Hartung-Knapp factor is 0."""
+    fit = vf.meta_regression(y=[1.0, 1.0, 1.0, 1.0], v=[1.0] * 4, x=[[1, -1, -1], [1, -1, 1], [1, 1, -1], [1, 1, 1]])
+    assert list(fit.vif().values())[-2:] == pytest.approx([1, 1])
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_coefficient_of_one_cluster_divides_by_nothing() -> None:
+    fit = vf.meta_regression(y=[0.1, 0.5, 0.2, 0.9, 0.7], v=[0.02] * 5, x=[[1, 0], [1, 0], [1, 0], [1, 0], [1, 1]])
+    found = vf.robust(fit, list("aabbc"))
+    assert math.isnan(found.se[1])
+    assert math.isfinite(found.se[0])

@@ -246,3 +246,38 @@ def test_the_wider_interval_judges_and_carries_the_prediction_interval() -> None
     small = vf.random_effects(y=[-0.5, 0.9, 0.1, 3.0], v=[0.02, 0.03, 0.05, 0.02], prediction="HTS", tau2=0.0)
     assert [x for x in small.warnings if "HTS prediction interval is narrower" in x]
     assert small.shown_prediction == small.prediction
+
+
+@pytest.mark.parametrize(
+    "verb", ["pet_peese", "selection_model", "p_uniform_star", "worst_case", "fail_safe", "excess_significance"]
+)
+def test_nothing_is_held_against_a_null_that_does_not_exist(verb: str) -> None:
+    ask = getattr(vf.appraisal, verb)
+    with pytest.raises(vf.InputError, match=rf"{verb} holds effects against no difference, and .* of a proportion"):
+        ask(proportions())
+    assert ask(proportions(no_difference=0.2)).level == 0.95
+
+
+@pytest.mark.parametrize(
+    ("about", "span"),
+    [
+        ({"measure": "AS", "no_difference": 1.6}, "between -1.5708 and 1.5708"),
+        ({"measure": "MD", "points": (0, 10), "no_difference": -10.5}, "between -10 and 10"),
+        ({"measure": "MD", "points": (0, 10), "mid": 11}, "between -10 and 10"),
+        ({"measure": "RD", "mid": 1.2}, "between -1 and 1"),
+    ],
+)
+def test_a_difference_stays_inside_its_scale(about: dict[str, Any], span: str) -> None:
+    with pytest.raises(vf.InputError, match=span):
+        vf.Question(**about)
+    assert vf.Question(**about | {"measure": "SMD"}).points == about.get("points")  # which has no ends
+
+
+def test_print_says_not_tested_where_there_is_nothing_to_test() -> None:
+    """No p value of nan: a pool of several levels, its robust form, a regression, a location-scale model, permutations."""
+    table = proportions()
+    slope = vf.meta_regression(table, x=np.column_stack([np.ones(3), [1, 2, 4]]), names=["Intercept", "dose"])
+    several = vf.multivariate(table, random="1 | study")
+    for fit in (slope, several, vf.robust(several, list("abc")), vf.permutation_test(slope, draws=20)):
+        assert "not tested" in str(fit)
+        assert "nan" not in str(fit)

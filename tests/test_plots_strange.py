@@ -6,7 +6,9 @@ import warnings
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -88,3 +90,23 @@ def test_one_group_has_one_column_and_no_side(named: bool) -> None:
     assert ("Cement" in said) == named
     assert not {"Experimental", "Control", "–"} & set(said)
     assert not any("not stated" in x for x in said)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rows", [1, 3])
+def test_an_evidence_map_of_one_endless_word(rows: int) -> None:
+    usable = pd.DataFrame({"pain": [1] * rows}, index=[f"{'w' * 200}{i}" for i in range(rows)])
+    ax = vf.plots.gap_map(usable, usable + 1)
+    ax.get_figure(root=True).canvas.draw()
+    assert ax.get_position().width > 0.3
+
+
+def test_events_of_person_time_stand_alone() -> None:
+    """Who was at risk for how long is no number of patients: no "14/–"."""
+    table = vf.effect_size("IRR", data={"a": [14, 9], "t": [700.5, 440.0], "c": [22, 13], "u": [720.0, 410.0]},
+                           events1="a", time1="t", events2="c", time2="u")  # fmt: skip
+    ax = vf.plots.forest(vf.random_effects(table))
+    said = [t.get_text() for t in ax.get_figure(root=True).findobj(Text)]
+    assert said.count("events") == 2
+    assert {"14", "22"} <= set(said)
+    assert not any("/" in x for x in said)

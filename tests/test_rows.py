@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -239,3 +241,58 @@ def test_counts_and_reports_take_the_names_of_their_rows_too() -> None:
     said = pd.DataFrame({"direction": [1, 2]}, index=["Abe", "Bo"])
     with pytest.raises(vf.InputError, match=r"row 2 \(Bo\)"):
         vf.appraisal.direction_of_effect(said, direction="direction")
+
+
+@pytest.mark.parametrize("unknown", ["", "  ", "\u200b", None, math.nan])
+def test_an_unknown_cluster_is_no_cluster_of_a_selection_model(unknown: Any) -> None:
+    with pytest.raises(vf.InputError, match=r"row 3 \(study 3\), column cluster: missing"):
+        vf.appraisal.selection_model(y=Y, v=V, cluster=["a", "a", unknown, "b", "b", "a"], favoured="higher", delta=[1, 0.5])
+
+
+@pytest.mark.parametrize("verb", ["subgroups", "che", "selection_model", "robust"])
+@pytest.mark.parametrize(("labels", "said"), [([[1], [2]] * 3, "lists"), ([1, "1", 2, "2", 1, 2], "1 as a number")])
+def test_lists_and_numbers_beside_their_texts_are_no_labels(verb: str, labels: list[Any], said: str) -> None:
+    ask: dict[str, Callable[[], Any]] = {
+        "subgroups": lambda: vf.subgroups(y=Y, v=V, by=labels),
+        "che": lambda: vf.che(y=Y, v=V, cluster=labels, rho=0.5),
+        "selection_model": lambda: vf.appraisal.selection_model(y=Y, v=V, cluster=labels, favoured="higher", delta=[1, 0.5]),
+        "robust": lambda: vf.robust(vf.random_effects(y=Y, v=V), labels),
+    }
+    with pytest.raises(vf.InputError, match=said):
+        ask[verb]()
+
+
+def test_labels_that_differ_by_a_space_no_one_sees_are_one() -> None:
+    with pytest.warns(vf.VfmetaWarning, match="differ only in the space"):
+        fit = vf.subgroups(y=Y, v=V, by=["a", "a\u200b", "\ufeffb", "b", "a", "b"])
+    assert fit.terms == ("a", "b")
+
+
+def test_a_matrix_and_weights_are_matched_by_the_names_of_the_effects() -> None:
+    names, other = list("klmnop"), list("nlkopm")
+    y, v = pd.Series(Y, index=names), pd.Series(V, index=names)
+    weights = pd.Series(np.arange(1.0, 7.0), index=names)
+    matrix = pd.DataFrame(np.diag(V), index=names, columns=names)
+    expected = vf.multivariate(y=y, V=matrix, weights=weights.to_numpy()).estimate
+    assert expected == pytest.approx(np.average(Y, weights=np.arange(1, 7)))
+    assert vf.multivariate(y=y, V=matrix.loc[other, other], weights=weights[other]).estimate == pytest.approx(expected)
+    assert vf.multivariate(y=y, v=v[other]).estimate == pytest.approx(vf.multivariate(y=y, v=v).estimate)
+    with pytest.raises(vf.InputError, match=r"without a row or column are k, .* unknown are q"):
+        vf.multivariate(y=y, V=matrix.rename(index={"k": "q"}, columns={"k": "q"}))
+
+
+@pytest.mark.parametrize("verb", [vf.random_effects_many, vf.appraisal.egger_many, vf.appraisal.trim_and_fill_many])
+def test_rows_of_no_meta_analysis_are_left_out_by_name_where_asked(verb: Any) -> None:
+    frame = pd.DataFrame({"which": ["a", "a", "a", " ", None], "y": [0.1, 0.3, 0.2, 5.0, 6.0], "v": [0.1, 0.2, 0.15, 0.1, 0.1]})
+    with pytest.warns(vf.VfmetaWarning, match="Left out because which is missing: row 4, 5"):
+        found = verb(frame, "which", missing="drop")
+    assert found["k"].tolist() == [3]
+    with pytest.raises(vf.InputError, match="row 4, column which: missing"):
+        verb(frame, "which")
+
+
+def test_a_row_that_a_selection_model_drops_is_named() -> None:
+    frame = pd.DataFrame({"y": Y, "v": V, "g": ["a", "b", None, "a", "b", "a"], "s": list("klmnop")})
+    with pytest.warns(vf.VfmetaWarning, match="Left out because a moderator is missing: m"):
+        vf.appraisal.selection_model(frame, "~ 1 + g", study="s", favoured="higher", delta=[1, 0.5], missing="drop",
+                                     heterogeneity="common")  # fmt: skip

@@ -28,6 +28,24 @@ class Side:
         return "higher" if self.sign > 0 else "lower"
 
 
+def no_difference(verb: str, question: Question) -> float:
+    """The effect that means no difference, for what is judged against it: significance, or a mean explained away.
+
+    Raises
+    ------
+    InputError
+        The measure has no such value, and the question names none.
+    """
+    null = question.null_effect
+    if null is None:
+        words = question.facts.words
+        raise InputError(
+            f"{verb} holds effects against no difference, and the question names no such value of a {words[:1].lower()}"
+            f"{words[1:]}; give it one as Question(no_difference=...)."
+        )
+    return null
+
+
 def favoured_side(favoured: Any, question: Question, y: np.ndarray, v: np.ndarray) -> Side:
     """The side that every verb with a favoured direction takes.
 
@@ -50,7 +68,7 @@ def favoured_side(favoured: Any, question: Question, y: np.ndarray, v: np.ndarra
         return Side(1 if choice("favoured", favoured, Favoured) == "higher" else -1)
     if question.higher_is_worse is not None and not question.facts.one_group:
         return Side(-1 if question.higher_is_worse else 1)
-    null = question.null_effect or 0.0
+    null = no_difference("A favoured side", question)
     k = len(y)
     pool = float(fit_ragged(y, v, None, np.array([0, k]), "REML")[0, 2]) - null if k > 1 else float(y[0]) - null
     if pool == 0:

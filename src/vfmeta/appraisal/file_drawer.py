@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vfmeta.appraisal.favoured import no_difference
 from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing, is_finite
@@ -62,9 +63,9 @@ def fail_safe(
     """
     taken = take("fail_safe", data, level, y=y, v=v, se=se, ci=ci, study=study, question=question, missing=missing)
     s = taken.studies
-    null = s.question.null_effect
-    if null is None:
-        raise InputError("fail_safe asks when a pool would mean no difference, and the question names no such value.")
+    null = no_difference("fail_safe", s.question)
+    if taken.level <= 0.5:
+        raise InputError(f"level={taken.level:g}: a one-sided test of fail_safe needs a level above 0.5.")
     if target is not None and not (is_finite(target) and target > 0):
         raise InputError(f"target={target!r} must be a number above 0: how far the mean may be from no difference.")
     from scipy.special import ndtri

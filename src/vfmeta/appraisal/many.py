@@ -11,8 +11,8 @@ from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import FunnelSide, MethodOrCommon, Missing, Test, TrimEstimator, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
-from vfmeta.effects.long_table import LISTED, LongTable, read_long
-from vfmeta.frequentist.choices import check_choices
+from vfmeta.effects.long_table import LongTable, read_long
+from vfmeta.frequentist.choices import IDENTICAL, check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels.distributions import quantile
 from vfmeta.kernels.estimators import fit_ragged, outside
@@ -82,6 +82,7 @@ def egger_many(
         "scale": one_scale(Question(), len(k)), "few": k < FEW,
     }  # fmt: skip
     refuse_clash(keys, list(table))
+    _say_identical(long, keys, long.start, ys, vs)
     return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)
 
 
@@ -148,17 +149,31 @@ def trim_and_fill_many(
     }  # fmt: skip
     table |= {n: values[n] for n in ("estimate", "se", "ci_low", "ci_high", "statistic", "df", "p_value", "tau2")}
     if lost.any():
-        named = [str(tuple(long.frame[keys].iloc[long.heads[i]])) for i in np.flatnonzero(lost)[:LISTED].tolist()]
         warn(
-            f"No trim and fill of {', '.join(keys)} = {', '.join(named)}{' and others' if lost.sum() > LISTED else ''}: fewer "
-            "than three studies, or no number of missing studies agrees with itself; those rows are empty."
+            f"No trim and fill of {long.named(keys, lost)}: fewer than three studies, or no number of missing studies agrees "
+            "with itself; those rows are empty."
         )
         for name in table:
             if name not in ("k", "side"):
                 table[name] = np.where(lost, np.nan, table[name])
+    if asked.test == "HKSJ":
+        _say_identical(long, keys, start, ys, vs)
     table["scale"] = one_scale(Question(), len(k))
     refuse_clash(keys, list(table))
     return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)
+
+
+def _say_identical(long: LongTable, keys: list[Any], start: np.ndarray, y: np.ndarray, v: np.ndarray) -> None:
+    """Warn of groups whose effects are one and the same: an error from how they scatter is no error then."""
+    mean = np.add.reduceat(y / v, start[:-1]) / np.add.reduceat(1 / v, start[:-1])
+    k = np.diff(start)
+    factor = np.add.reduceat((y - np.repeat(mean, k)) ** 2 / v, start[:-1]) / np.maximum(k - 1, 1)
+    alike = (k > 1) & (factor < IDENTICAL)
+    if alike.any():
+        warn(
+            f"All effects are identical in {long.named(keys, alike)}: standard errors, which are taken from their scatter, are "
+            "zero there, and intervals of width zero are no certainty."
+        )
 
 
 def read_groups(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.appraisal.favoured import favoured_side
+from vfmeta.appraisal.favoured import favoured_side, no_difference
 from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Favoured, Missing
@@ -70,8 +70,8 @@ def p_uniform_star(
     s = taken.studies
     if s.k < 2:
         raise InputError("p_uniform_star: one study tells nothing of heterogeneity; it needs two.")
+    null = no_difference("p_uniform_star", s.question)
     side = favoured_side(favoured, s.question, s.y, s.v)
-    null = s.question.null_effect or 0.0
     from scipy.special import ndtri
 
     model = kernel.Conditional(side.sign * (s.y - null), s.v, float(-ndtri(0.025)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.appraisal.favoured import favoured_side
+from vfmeta.appraisal.favoured import favoured_side, no_difference
 from vfmeta.appraisal.lines import flat
 from vfmeta.appraisal.taken import Taken, take
 from vfmeta.core.messages import warn
@@ -141,8 +141,8 @@ def pet_peese(
     taken = take("pet_peese", data, level, y=y, v=v, se=se, ci=ci, study=study, question=question, missing=missing)
     s = taken.studies
     few_studies(s.k)
+    null = no_difference("pet_peese", s.question)
     side = favoured_side(favoured, s.question, s.y, s.v)
-    null = s.question.null_effect or 0.0
     found = _line("SE", s.y, s.v, "PET")
     statistic = side.sign * (found["limit"] - null) / found["limit_se"] if found["limit_se"] > 0 else math.inf
     tail = t_outside(statistic, s.k - 2) / 2 if math.isfinite(statistic) else 0.0

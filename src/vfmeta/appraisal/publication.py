@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.appraisal.favoured import favoured_side
+from vfmeta.appraisal.favoured import favoured_side, no_difference
 from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Favoured, MethodOrCommon, Missing
@@ -72,8 +72,8 @@ def worst_case(
     s, kind = taken.studies, taken.method(method)
     if outside(kind):
         raise InputError(f"worst_case: method={kind!r} needs weights, which studies here have none of.")
+    null = no_difference("worst_case", s.question)
     side = favoured_side(favoured, s.question, s.y, s.v)
-    null = s.question.null_effect or 0.0
     z = quantile(taken.level, None)
     y0 = side.sign * (s.y - null)
     yes = y0 / np.sqrt(s.v) > z

@@ -81,7 +81,7 @@ def risk_of_bias(
     if absent:
         raise InputError(f"Judgements take study, domain and judgement; missing: {', '.join(absent)}.")
     columns = {n: x.values for n, x in look_up({n: x for n, x in given.items() if x is not None}, frame).items()}
-    return _long(own, {name: [cells.label(x) for x in np.asarray(values, dtype=object)] for name, values in columns.items()})
+    return _long(own, {name: [cells.label(x) for x in cells.column(values, name)] for name, values in columns.items()})
 
 
 def _long(tool: Tool, columns: dict[str, list[str]]) -> RiskOfBias:
@@ -119,6 +119,10 @@ def _long(tool: Tool, columns: dict[str, list[str]]) -> RiskOfBias:
 
 
 def _wide(tool: Tool, frame: Any) -> RiskOfBias:
+    if frame.shape[1] == 0:
+        raise InputError(
+            "The table of judgements has no columns; give study, domain and judgement, or a column for each domain."
+        )
     first = frame.columns[0]
     problems: list[str] = []
     names = cells.names(frame[first].tolist(), len(frame), shown=str(first), problems=problems)

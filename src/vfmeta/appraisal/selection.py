@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.appraisal.favoured import Side, favoured_side
+from vfmeta.appraisal.favoured import Side, favoured_side, no_difference
 from vfmeta.appraisal.selection_result import SelectionRegression, SelectionResult
 from vfmeta.appraisal.selection_weights import Chosen, build, check, edge_notes
 from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Favoured, Heterogeneity, Missing, SelectionModel, choice
 from vfmeta.core.question import Question
+from vfmeta.effects import cells
 from vfmeta.effects import design as designs
 from vfmeta.effects.design import Design
 from vfmeta.effects.reading import Studies
@@ -125,7 +126,7 @@ def selection_model(
         before = s.kept
         s, design = designs.prepared(s, [designs.part(formula, x, None, s)], missing)
         groups = None if groups is None else groups[np.isin(before, s.kept)]
-    null = s.question.null_effect or 0.0
+    null = no_difference("selection_model", s.question)
     if null != 0 and not design.spans_constant:
         raise InputError('Without an intercept effects are not held against a "no difference" other than 0; add one.')
     side = Side(1) if two_sided else favoured_side(favoured, s.question, s.y, s.v)
@@ -148,7 +149,7 @@ def selection_model(
             fitted = select(turned, s.v, design.x, function, common)
     except CollinearError as error:
         raise designs.name_collinear(error.groups, design, s.labels) from error
-    own = len(s.notes)  # those of the studies have been said
+    own = len(taken.studies.notes)  # those have been said
     notes = [*s.notes, *([side.note] if side.note else [])]
     if s.k < _FEW:
         notes.append(f"{s.k} studies: a selection model of fewer than {_FEW} says next to nothing; do not lean on it.")
@@ -171,11 +172,11 @@ def _groups(s: Studies, cluster: Any) -> np.ndarray:
     """Codes of the clusters, one a study."""
     import pandas as pd
 
-    column = pd.Series(np.asarray(s.column(cluster, "cluster").values, dtype=object))
-    gone = [f"row {i + 1} ({s.labels[i]}), column cluster: missing value." for i in np.flatnonzero(column.isna()).tolist()]
+    found = s.column(cluster, "cluster")
+    gone = np.flatnonzero(cells.empty(found.values)).tolist()
     if gone:
-        raise InputError(gone)
-    codes, names = pd.factorize(column)
+        raise InputError([f"row {s.kept[i] + 1} ({s.labels[i]}), column {found.shown}: {cells.FILL}" for i in gone])
+    codes, names = pd.factorize(np.asarray(found.values, dtype=object))
     if len(names) < 2:
         raise InputError("There is one cluster only; errors robust to dependence within clusters need several.")
     return np.asarray(codes)

@@ -13,7 +13,6 @@ from vfmeta.core.messages import warn
 from vfmeta.core.params import Favoured, Heterogeneity, Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
-from vfmeta.effects.long_table import LISTED
 from vfmeta.kernels.selection_batch import HEIGHT, MEAN, MEAN_SE, TAU2, TAU2_SE, select_many
 from vfmeta.results.frames import one_scale
 from vfmeta.results.small_studies import FEW
@@ -110,10 +109,9 @@ def selection_model_many(
     }  # fmt: skip
     lost = np.isnan(found[:, MEAN])
     if lost.any():
-        named = [str(tuple(long.frame[keys].iloc[long.heads[i]])) for i in np.flatnonzero(lost)[:LISTED].tolist()]
         warn(
-            f"No selection model of {', '.join(keys)} = {', '.join(named)}{' and others' if lost.sum() > LISTED else ''}: "
-            "fewer studies than parameters, or a likelihood without a maximum; those rows are empty."
+            f"No selection model of {long.named(keys, lost)}: fewer studies than parameters, or a likelihood without a "
+            "maximum; those rows are empty."
         )
     refuse_clash(keys, list(table))
     return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)

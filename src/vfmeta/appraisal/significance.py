@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from vfmeta.appraisal.favoured import no_difference
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing, variance
 from vfmeta.core.question import Question
 from vfmeta.kernels.estimators import fit_ragged
@@ -59,11 +59,7 @@ def excess_significance(
     """
     taken = take("excess_significance", data, level, y=y, v=v, se=se, ci=ci, study=study, question=question, missing=missing)
     s, between = taken.studies, 0.0 if tau2 is None else variance("tau2", tau2)
-    null = s.question.null_effect
-    if null is None:
-        raise InputError(
-            "excess_significance asks for significance against no difference, and the question names no such value."
-        )
+    null = no_difference("excess_significance", s.question)
     from scipy.special import ndtr, ndtri
 
     own = getattr(taken.fit, "estimate", None)

@@ -29,6 +29,7 @@ from vfmeta.kernels import normal_mixture
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.results.posterior import BayesianResult, Marginal
 from vfmeta.text import numbers as tx
+from vfmeta.text.turned_back import unequal_sizes
 
 
 class ExactPosterior:
@@ -453,7 +454,8 @@ def _answer(
     return BayesianResult(
         question=s.question, model="random", k=s.k, estimate=mean_effect.median, se=mean_effect.sd,
         interval=mean_effect.interval, level=level, prediction=further.interval, tau2=between.median**2, labels=s.labels,
-        y=s.y, v=s.v, weights=weights, details=s.details, origin=s.origin, warnings=tuple(study_notes(s, tau, mu)),
+        y=s.y, v=s.v, weights=weights, details=s.details, origin=s.origin,
+        warnings=(*study_notes(s, tau, mu), *unequal_sizes(s.question, s.details, mean_effect.median, mean_effect.interval)),
         call={"function": "bayes.random_effects", "tau": str(tau), "mu": str(mu), "level": level, "interval": kind},
         mu=mean_effect, tau=between, next_trial=further, shrunken_mean=shrunken[0], shrunken_sd=shrunken[1],
         shrunken_low=shrunken[2], shrunken_high=shrunken[3], **odds, priors=(str(tau), str(mu)), tau_prior=tau,

@@ -17,6 +17,8 @@ def numbers(name: str, values: ArrayLike, *, missing: bool = False, infinite: bo
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)  # half of a number is none
             x = np.asarray(values, dtype=float)
+        if _holds_truths(values):
+            raise TypeError
     except (TypeError, ValueError, OverflowError, np.exceptions.ComplexWarning) as error:
         raise InputError(_unreadable(name, values)) from error
     wrong = np.zeros(x.shape, bool)
@@ -37,6 +39,15 @@ def numbers(name: str, values: ArrayLike, *, missing: bool = False, infinite: bo
     return x
 
 
+def _holds_truths(values: ArrayLike) -> bool:
+    """Whether any value is True or False, which count nothing."""
+    kind = getattr(getattr(values, "dtype", None), "kind", "O")
+    if kind != "O":
+        return kind == "b"
+    flat = np.asarray(values, dtype=object).ravel().tolist()
+    return any(isinstance(x, (bool, np.bool_)) for x in flat)
+
+
 def _unreadable(name: str, values: ArrayLike) -> list[str] | str:
     """Which values are no numbers, by row."""
     if isinstance(values, str) or not np.iterable(values):
@@ -44,7 +55,10 @@ def _unreadable(name: str, values: ArrayLike) -> list[str] | str:
     faults = []
     for i, value in enumerate(np.asarray(values, dtype=object).ravel()):
         try:
-            float(value)
+            if not isinstance(value, (bool, np.bool_)):
+                float(value)
+                continue
+            faults.append(f"row {i + 1}, {name}: {value} is not a number; give a real number.")
         except (TypeError, ValueError, OverflowError):
             bound = isinstance(value, str) and value.strip()[:1] in tuple("<>≤≥")
             why = "is a bound and no value; give the exact figure" if bound else "cannot be read as a number; correct it"

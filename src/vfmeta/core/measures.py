@@ -6,6 +6,7 @@ The functions that make a measure from columns stand in `vfmeta.effects.formulas
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
 
@@ -175,7 +176,7 @@ _ALL = (
     _event_ratio("OR", "Odds ratio", scale=scale.LOG, noun="odds ratio", vtypes=("LS", "AV")),
     _events("RD", "Risk difference", zero="only0", in_estimate=False, vtypes=("LS", "AV"), domain=(-1.0, 1.0),
             unit="percentage points", steps=100.0, within="risk", digits=3),
-    _events("AS", "Arcsine risk difference", zero=_NO_RULE),
+    _events("AS", "Arcsine risk difference", zero=_NO_RULE, domain=(-math.pi / 2, math.pi / 2)),
     _events("PETO", "Odds ratio (Peto)", scale=scale.LOG, read_as="OR", noun="odds ratio", zero=_NO_RULE, drop00=True,
             needs="some patients of the trial must have the event and some not", aliases=("POR",)),
     _events("PHI", "Phi coefficient", zero=_NO_RULE, vtypes=("CS", "ST", "LS"), domain=(-1.0, 1.0),
@@ -222,6 +223,8 @@ RAW = "GEN"  # y and v of unknown kind and unit
 
 def row(code: str) -> Measure:
     """The facts of a measure; of one that is not known, those of a raw effect under its own name."""
+    if not isinstance(code, str):
+        raise InputError(f'measure={code!r} is a {type(code).__name__}; it must be a text, such as "MD" or "RR".')
     found = MEASURES.get(code) or MEASURES.get(ALIASES.get(code, ""))
     return found or _unknown(code)
 

@@ -63,6 +63,14 @@ class Question:
     size: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("measure", "experimental", "control", "outcome", "mid_source"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise InputError(f"{name}={value!r} is a {type(value).__name__}; it must be a text.")
+        if not (self.higher_is_worse is None or isinstance(self.higher_is_worse, (bool, np.bool_))):
+            raise InputError(f"higher_is_worse={self.higher_is_worse!r} must be True, False or None.")
+        if self.points is not None and not _is_span(self.points):
+            raise InputError(f"points={self.points!r} must be the two ends of a scale, the lower first, such as (0, 10).")
         if self.no_difference is None and self.mid is None and self.size is None:
             return
         for name in ("no_difference", "mid", "size"):
@@ -80,13 +88,13 @@ class Question:
         """Refuse what the measure cannot be, as people read it, and what lies at infinity on the analysis scale."""
         if self._within(value) is not None:
             return
-        low, high = self.facts.domain or (-math.inf, math.inf)
+        low, high = self._domain
         span = f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
         raise InputError(f"{said} is no {self.facts.words[:1].lower()}{self.facts.words[1:]}; it must be {span}.")
 
     def _within(self, value: float) -> float | None:
         """A value people read, on the analysis scale; None where the measure cannot be it."""
-        low, high = self.facts.domain or (-math.inf, math.inf)
+        low, high = self._domain
         if not low <= value <= high:
             return None
         with np.errstate(divide="ignore"):
@@ -100,9 +108,20 @@ class Question:
             return
         if mid <= 0:
             raise InputError(f"mid={mid!r} must be above 0: it is a distance from no difference.")
-        if self.null is not None and self.higher_is_worse is not None:
-            benefit = self.null + (-mid if self.higher_is_worse else mid)
-            self._refuse_outside(f"With mid={mid!r} an important benefit begins at {benefit:g}, which", benefit)
+        if self.null is None:
+            return
+        sides = (-1, 1) if self.higher_is_worse is None else (-1,) if self.higher_is_worse else (1,)
+        benefits = [self.null + side * mid for side in sides]
+        if all(self._within(x) is None for x in benefits):
+            self._refuse_outside(f"With mid={mid!r} an important benefit begins at {benefits[-1]:g}, which", benefits[-1])
+
+    @property
+    def _domain(self) -> Pair:
+        """What the measure can be, as people read it: a difference in points is no larger than their scale."""
+        if self.facts.on_scale and self.points is not None:
+            width = abs(self.points[1] - self.points[0])
+            return (-width, width)
+        return self.facts.domain or (-math.inf, math.inf)
 
     @property
     def facts(self) -> measures.Measure:
@@ -197,6 +216,14 @@ class Question:
             return cls(**data)
         except (TypeError, ValueError) as error:
             raise InputError(f"This is no question of vfmeta ({error}).") from error
+
+
+def _is_span(pair: Any) -> bool:
+    try:
+        low, high = pair
+    except (TypeError, ValueError):
+        return False
+    return bool(is_finite(low) and is_finite(high) and low < high)
 
 
 def _turned(way: Way, value: Any) -> Any:

@@ -106,7 +106,8 @@ def _from_freeman_tukey_root(x: np.ndarray, time: np.ndarray) -> np.ndarray:
     x, time = np.broadcast_arrays(x, time)
     lowest = np.sqrt(1 / time) / 2
     inside = np.maximum(x, lowest)
-    return np.where(np.isnan(x), np.nan, (inside - 1 / (4 * inside * time)) ** 2)
+    rate = np.where(x <= lowest, 0.0, (inside - 1 / (4 * inside * time)) ** 2)
+    return np.where(np.isnan(x), np.nan, rate)
 
 
 READ = Scale("", _same, _same)

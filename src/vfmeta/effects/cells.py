@@ -45,6 +45,15 @@ def is_missing(value: Any) -> bool:
         return False
 
 
+_UNSEEN = "\u200b\u2060\ufeff"  # zero-width spaces, which `str.strip` leaves
+
+
+def bare(text: str) -> str:
+    """A text without the space around it, seen or not."""
+    text = text.strip()
+    return text if text.isascii() else text.strip(_UNSEEN + " \t\n\r\xa0").strip()
+
+
 def empty(values: Any) -> np.ndarray:
     """Which cells of a column are empty, blank texts included: unknown is never a group."""
     dtype = getattr(values, "dtype", None)
@@ -52,7 +61,7 @@ def empty(values: Any) -> np.ndarray:
         return np.zeros(len(values), dtype=bool)
     if getattr(dtype, "kind", "O") in "fiub" and hasattr(values, "isna"):
         return np.asarray(values.isna())
-    return np.array([is_missing(x) or (isinstance(x, str) and not x.strip()) for x in values], dtype=bool)
+    return np.array([is_missing(x) or (isinstance(x, str) and not bare(x)) for x in values], dtype=bool)
 
 
 def one_spelling(values: Any, name: str) -> Any:
@@ -64,26 +73,45 @@ def one_spelling(values: Any, name: str) -> Any:
     if kind in "fiubmM" or hasattr(values, "codes"):
         return values
     categories = getattr(getattr(values, "cat", None), "categories", None)
-    raw = {x for x in (values if categories is None else categories) if isinstance(x, str)}
+    listed = values if categories is None else categories
+    _refuse_mixed(listed, name)
+    raw = {x for x in listed if isinstance(x, str)}
     spelled: dict[str, list[str]] = {}
     for x in sorted(raw):
-        spelled.setdefault(x.strip(), []).append(x)
-    if all(x == x.strip() for x in raw):
+        spelled.setdefault(bare(x), []).append(x)
+    if all(x == bare(x) for x in raw):
         return values
     alike = [" and ".join(map(repr, xs)) for x, xs in spelled.items() if len(xs) > 1 and x]
     if alike:
         warn(f"column {name}: {'; '.join(alike)} differ only in the space around them and are taken as one label.")
-    stripped = [x.strip() if isinstance(x, str) else x for x in values]
+    stripped = [bare(x) if isinstance(x, str) else x for x in values]
     if categories is not None:
         import pandas as pd
 
-        order = list(dict.fromkeys(x.strip() if isinstance(x, str) else x for x in categories))
+        order = list(dict.fromkeys(bare(x) if isinstance(x, str) else x for x in categories))
         return pd.Series(pd.Categorical(stripped, categories=order, ordered=values.cat.ordered), index=values.index)
     if not hasattr(values, "index") or not hasattr(values, "dtype"):
         return stripped
     import pandas as pd
 
     return pd.Series(stripped, index=values.index, dtype=object)
+
+
+def _refuse_mixed(labels: Any, name: str) -> None:
+    """Labels are texts or numbers, each one thing: a list is none, and a number is not the text that reads like it."""
+    numbers: set[str] = set()
+    texts: set[str] = set()
+    for x in labels:
+        if isinstance(x, (list, dict, set, np.ndarray)):
+            raise InputError(f"column {name} holds lists; it must hold one text or number a row.")
+        if isinstance(x, str):
+            texts.add(bare(x))
+        elif not is_missing(x):
+            numbers.add(str(x))
+    if both := sorted(numbers & texts):
+        raise InputError(
+            f"column {name} holds {both[0]} as a number in one row and as a text in another; make the column one of the two."
+        )
 
 
 def column(values: Any, name: str) -> Any:
@@ -302,5 +330,5 @@ def names(
 def label(value: Any) -> str:
     """A cell as a name, without space around it; empty where it is missing."""
     if isinstance(value, str):
-        return value.strip()
+        return bare(value)
     return "" if is_missing(value) else str(value).strip()

@@ -135,7 +135,8 @@ def given(
         ]
     cov = None
     if V is not None:
-        cov = covariance.read_matrix(V, k, labels, problems, "study" in values)
+        named = "study" in values or row_names(index) is not None
+        cov = covariance.read_matrix(V, k, labels, problems, named)
         if variances is not None:
             covariance.check_diagonal(cov, variances, shown.get("v", shown.get("se", "v")), labels, problems)
         variances = _diagonal(cov, labels, problems)

@@ -34,6 +34,12 @@ class LongTable:
     start: np.ndarray
     heads: np.ndarray
 
+    def named(self, keys: Sequence[Any], which: np.ndarray) -> str:
+        """The meta-analyses at ``which``, a boolean each, as a sentence names them: ``question = a, b``."""
+        rows = [self.frame[keys].iloc[self.heads[i]].tolist() for i in np.flatnonzero(which)[:LISTED].tolist()]
+        said = ", ".join(str(row[0]) if len(row) == 1 else f"({', '.join(map(str, row))})" for row in rows)
+        return f"{', '.join(map(str, keys))} = {said}" + (" and others" if which.sum() > LISTED else "")
+
 
 def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, also: Sequence[str] = ()) -> LongTable:
     """Check a table of one row a study.
@@ -62,6 +68,8 @@ def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, a
         raise InputError("by= names no column; name one, or several, that tell the meta-analyses apart.")
     if data.empty:
         raise InputError("The table has no rows: nothing can be pooled. Check the selection that made it.")
+    if missing == "drop":
+        data = _with_groups_known(data, keys)
     keep, columns = _numbers(data, names, missing)
     if keep is not None:
         data = data.iloc[keep]
@@ -69,6 +77,19 @@ def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, a
     order, start, heads = _groups(data, keys)
     _refuse_span(data, keys, columns["y"], columns["v"], order, start, heads)
     return LongTable(data, columns, order, start, heads)
+
+
+def _with_groups_known(data: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """The rows that say which meta-analysis they belong to; a warning names the others."""
+    gone = np.any([cells.empty(data[key]) for key in keys], axis=0)
+    if not gone.any():
+        return data
+    if gone.all():
+        raise InputError("No row says which meta-analysis it belongs to; nothing is left to pool.")
+    rows = np.flatnonzero(gone) + 1
+    listed = ", ".join(map(str, rows[:LISTED].tolist())) + (" and others" if len(rows) > LISTED else "")
+    warn(f"Left out because {' or '.join(map(str, keys))} is missing: row {listed}.")
+    return data[~gone]
 
 
 def _refuse_span(

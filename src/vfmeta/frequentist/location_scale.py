@@ -160,10 +160,11 @@ class LocationScaleResult(Coefficients):
         lines = [f"Location-scale model, k = {self.k}, {self.question.shown} ({self.method}, {self.test})"]
         lines += [
             f"{row.part:<9} {row.term:<24} {tx.short(row.estimate, 4):>10}  "
-            f"({tx.span_text((row.ci_low, row.ci_high))})  p = {tx.short(row.p_value)}"
+            f"({tx.span_text((row.ci_low, row.ci_high))})  {tx.tested_text(row.p_value)}"
             + (f"  {row.scale}" if row.part == "mean" else "")
             for row in self.to_frame(on="read" if self._read else "analysis").itertuples()
         ]
+        lines += self._foot()
         lines += [f"moderators of the mean: {self.omnibus}", f"moderators of tau2: {self.scale_omnibus}"]
         of = f" {tx.spread_of(self.question)}".rstrip()
         lines.append(f"tau2{of} from {tx.short(self.tau2.min())} to {tx.short(self.tau2.max())}; residual {self.q}")

@@ -134,7 +134,7 @@ def mantel_haenszel(
     >>> round(float(fit.question.display(fit.estimate)), 3)
     0.395
     """
-    if measure not in POOLS:
+    if not isinstance(measure, str) or measure not in POOLS:
         raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, POOLS))}.")
     facts = row(measure)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2}

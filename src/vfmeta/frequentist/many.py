@@ -12,7 +12,7 @@ from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
-from vfmeta.effects.long_table import LISTED, read_long
+from vfmeta.effects.long_table import read_long
 from vfmeta.frequentist.choices import IDENTICAL, check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
@@ -113,16 +113,12 @@ def random_effects_many(
     block = np.empty((width + len(NAMES), len(k)))
     out = _fit(*arrays, out=block[:width]) if backend is None and jobs is None else _through_joblib(arrays, backend, jobs)
 
-    def groups(which: np.ndarray) -> str:
-        rows = [str(tuple(data[keys].iloc[heads[i]])) for i in np.flatnonzero(which)[:LISTED].tolist()]
-        return f"{', '.join(keys)} = {', '.join(rows)}" + (" and others" if which.sum() > LISTED else "")
-
     converged = ~np.isnan(out[:, 0])
     if not converged.all():
         converged |= k == 1  # a single study has no tau2
     lost = None if converged.all() else ~converged
     if lost is not None:
-        warn(f"The iteration for tau2 did not settle for {groups(lost)}; those rows are NaN.")
+        warn(f"The iteration for tau2 did not settle for {long.named(keys, lost)}; those rows are NaN.")
         out[lost, 1:5] = np.nan
     model = "common" if estimator == "common" else "random"
     values = fit_columns(
@@ -142,8 +138,8 @@ def random_effects_many(
         broken &= converged
     if broken.any():
         raise InputError(
-            f"Effects and variances span more orders of magnitude than double precision holds, for {groups(broken)}; rescale "
-            "y and v."
+            "Effects and variances span more orders of magnitude than double precision holds, for "
+            f"{long.named(keys, broken)}; rescale y and v."
         )
     table["scale"] = one_scale(Question(), len(k))  # a long table says no measure
     return noted(pd.DataFrame(table | _flags(out, k, test, converged, tau2_limits), copy=False))

@@ -21,6 +21,7 @@ from vfmeta.kernels.least_squares import CollinearError
 from vfmeta.kernels.regression import Fit, fit
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.wald import TestResult, quantile, ratio, two_sided
+from vfmeta.text.turned_back import unequal_sizes
 
 
 def meta_regression(
@@ -163,10 +164,14 @@ def fitted(
     if test == "HKSJ" and f.factor < 1 - 1e-9:
         notes.append(
             f"The Hartung-Knapp factor q = {f.factor:.6g} is below 1, so the intervals are narrower than the studies' own "
-            'precision supports; test="HKSJ-adhoc" keeps it at 1.'
+            'precision supports; the ad hoc intervals (test="HKSJ-adhoc", q = 1) stand beside them.'
         )
     if test == "HKSJ" and f.factor < IDENTICAL:
         notes.append("The studies fit the model without any residual: the interval has width zero and is no certainty.")
+    if p == 1 and design.spans_constant:
+        notes += unequal_sizes(
+            s.question, s.details, float(f.beta[0]), (float(f.beta[0] - half[0]), float(f.beta[0] + half[0]))
+        )
     if residual_df == 1:
         notes.append("One degree of freedom is left: the residual heterogeneity is all but unknown.")
     alone = np.flatnonzero(f.hat > 1 - 1e-9)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.question import Pair
 from vfmeta.effects.reading import Studies
@@ -22,8 +20,8 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult, printed_at
 from vfmeta.text import numbers as tx
+from vfmeta.text.turned_back import unequal_sizes
 
-UNEQUAL = 0.25  # of the interval, by which a pool turned back with the smallest and the largest size may differ
 _TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
 
 
@@ -99,7 +97,7 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
         notes.append(f"All effects are identical: the Hartung-Knapp {what} width zero and must not be read as certainty.")
     elif ahead is not None and ahead[1] == ahead[0]:
         notes.append("The prediction interval has width zero and must not be read as certainty.")
-    notes += _turned_back(s, estimate, wider)
+    notes += unequal_sizes(s.question, s.details, estimate, wider)
     weight = c.weights if c.weights is not None else (s.v.min() + tau2) / (s.v + tau2)
     result = FrequentistResult(
         question=s.question, model=c.model, k=s.k, estimate=estimate, se=se, interval=_around(estimate, t * se), level=c.level,
@@ -112,29 +110,6 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
         likelihoods=_likelihoods(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.method, str))),
     )  # fmt: skip
     return _finite(result)
-
-
-def _turned_back(s: Studies, estimate: float, interval: Pair) -> list[str]:
-    """What is said where the way back to what people read hangs on the size it is taken with, and sizes are very unequal.
-
-    Schwarzer et al. 2019, Res Synth Methods 10:476-483, on the double arcsine.
-    """
-    q = s.question
-    if not q.facts.scale.sized or q.size is None:
-        return []
-    sizes = [d["size"] for d in s.details if d.get("size")]
-    if len(sizes) < s.k:
-        return []
-    ends = [replace(q, size=n).display(estimate) for n in (min(sizes), max(sizes))]
-    low, high = (q.display(x) for x in interval)
-    if abs(ends[1] - ends[0]) <= UNEQUAL * (high - low):
-        return []
-    what = row(q.facts.read_name).words.lower()
-    return [
-        f"The sizes are very unequal, and what the pool is as a {what} hangs on the size that it is turned back with: "
-        f"{tx.short(ends[0])} with that of the smallest study, {tx.short(ends[1])} with that of the largest. vf.glmm needs no "
-        "such way."
-    ]
 
 
 def _prediction(

@@ -111,6 +111,14 @@ class RegressionResult(Coefficients):
         q, r = np.linalg.qr(root[:, None] * self.design.x)
         return np.linalg.solve(r, q.T) * root
 
+    @property
+    def adhoc_interval(self) -> np.ndarray | None:
+        """The ad hoc Hartung-Knapp intervals (q = 1), shape (p, 2), where the plain ones used q < 1."""
+        if self.test != "HKSJ" or not self.fit.factor < 1 - 1e-9:
+            return None
+        half = quantile(self.level, float(self.fit.df)) * np.sqrt(np.diag(self.fit.phi))
+        return np.column_stack([self.estimate - half, self.estimate + half])
+
     def information(self, kind: str | None = None) -> Information:
         """Log-likelihood, deviance, AIC, AICc and BIC of the fit.
 
@@ -230,7 +238,8 @@ class RegressionResult(Coefficients):
         They are the diagonal of the inverse correlation matrix of the estimates (Fox & Monette 1992, JASA 87:178-183).
         """
         keep = [j for j in range(self.p) if j != self.design.intercept]
-        block = self.vb[np.ix_(keep, keep)]
+        whole = self.vb if self.vb.any() else self.fit.phi  # the factor of Hartung and Knapp, which cancels, may be 0
+        block = whole[np.ix_(keep, keep)]
         sd = np.sqrt(np.diag(block))
         found = np.diag(np.linalg.inv(block / np.outer(sd, sd)))
         return {self.terms[j]: float(f) for j, f in zip(keep, found, strict=True)}
@@ -243,7 +252,10 @@ class RegressionResult(Coefficients):
             if unknown:
                 raise InputError(f"No coefficient is called {', '.join(unknown)}; they are {', '.join(self.terms)}.")
             rows = [[r.get(n, 0.0) for n in self.terms] for r in rows]
-        matrix = np.atleast_2d(np.asarray(rows, dtype=float))
+        try:
+            matrix = np.atleast_2d(np.asarray(rows, dtype=float))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"A contrast needs one finite weight for each of {', '.join(self.terms)} ({error}).") from error
         if matrix.ndim != 2 or matrix.shape[1] != self.p or not np.all(np.isfinite(matrix)):
             raise InputError(f"A contrast needs one finite weight for each of {', '.join(self.terms)}.")
         return matrix

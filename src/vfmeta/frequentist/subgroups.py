@@ -178,9 +178,19 @@ class SubgroupResult(Recorded):
             shown = shown.rename(columns={"tau2": f"tau2 {tx.spread_of(q)}"})
         lines = [
             f"subgroups, k = {self.k}, {q.shown} ({self.method}, {self.test}), {tx.level_text(self.level)} CI",
-            shown.to_string(index=False), f"difference between groups ({self.between_test}): {self.between}",
+            shown.to_string(index=False), *self._beside(), f"difference between groups ({self.between_test}): {self.between}",
         ]  # fmt: skip
         return "\n".join([*lines, *closing_lines(self)])
+
+    def _beside(self) -> list[str]:
+        """The ad hoc intervals of groups whose plain one used q < 1, in a line."""
+        found: Any = [f.adhoc_interval for f in self.groups.values()] if self.common is None else self.common.adhoc_interval
+        told = [
+            f"{term} {tx.span_text((self.question.display(float(ci[0])), self.question.display(float(ci[1]))))}"
+            for term, ci in zip(self.terms, () if found is None else found, strict=False)
+            if ci is not None
+        ]
+        return [f"ad hoc HK  {', '.join(told)}  (q was below 1)"] if told else []
 
     @property
     def between_test(self) -> str:

@@ -117,7 +117,8 @@ def _adjust(kind: str, x: np.ndarray, bread: np.ndarray, squares: list[np.ndarra
         at += len(block)
     values, vectors = np.linalg.eigh(square @ left @ square)
     floor = 1e-10 * float(np.abs(values).max())
-    root = np.where(values > floor, 1 / np.sqrt(np.maximum(values, floor)), 0.0)
+    root = np.zeros(n)
+    root[values > floor] = values[values > floor] ** -0.5
     return (vectors * root) @ vectors.T @ square
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +56,7 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     low, high = 0.6 * n.min(), 1.7 * n.max()
     reach = max(2.2, 1.1 * float(np.abs(z).max()))
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -9,7 +9,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +64,7 @@ def bubble(
     q = fit.question
     line = {name: q.display(column.to_numpy()) for name, column in fit.predict(grid).drop(columns="scale").items()}
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -11,7 +11,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import shorten
-from vfmeta.plots.style import STYLE, applied
+from vfmeta.plots.style import STYLE, applied, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +52,7 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
     trials = list(dict.fromkeys(found.labels))
     left = max(2.2, 0.4 + 0.072 * max(map(len, trials), default=0))  # inches that the names take
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -112,6 +113,7 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     known = found.sizes[np.isfinite(found.sizes)]
     most = float(known.max()) if len(known) else 1.0
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

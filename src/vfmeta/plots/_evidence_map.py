@@ -9,7 +9,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked, quiet
 from vfmeta.plots.layout import wrap
-from vfmeta.plots.style import STYLE, applied
+from vfmeta.plots.style import STYLE, applied, check_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,11 +58,13 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
     cells = np.full(counts.shape, "", dtype=object)
     for i, j in zip(*np.nonzero(asked.to_numpy()), strict=True):
         cells[i, j] = f"{counts.iat[i, j]:.0f} of {known.iat[i, j]:.0f}"
+    own = None
     with applied():
+        check_axes(ax)
         if ax is None:
             tall, top = (max(str(n).count("\n") for n in names) for names in (counts.index, counts.columns))
             size = (3.6 + 0.95 * counts.shape[1], 1.5 + 0.14 * top + max(0.34, 0.1 + 0.15 * (tall + 1)) * counts.shape[0])
-            ax = plt.figure(figsize=size, facecolor="white", layout="constrained").add_subplot()
+            ax = (own := plt.figure(figsize=size, facecolor="white")).add_subplot()
         most = max(4.0, float(np.nanmax(counts.to_numpy())))
         shown = {"annot": cells, "fmt": "", "annot_kws": {"size": STYLE["text"]}, "cbar": False}
         lines = {"linewidths": 1.5, "linecolor": "white"}
@@ -74,6 +76,8 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
         ax.tick_params(axis="y", labelrotation=0)
         ax.tick_params(length=0)
         ax.set_facecolor("#F2F2F2")
+        if own is not None:  # only now: seaborn first draws long names upright, which leaves the axes no room
+            own.set_layout_engine("constrained")
     return checked(ax)
 
 

@@ -13,7 +13,7 @@ from vfmeta.plots.drawing import Drawing
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.looks import Look, look_of
 from vfmeta.plots.sheet import Sheet, build
-from vfmeta.plots.style import applied
+from vfmeta.plots.style import applied, check_axes
 from vfmeta.results.risk_of_bias import RiskOfBias
 from vfmeta.text import numbers as tx
 
@@ -199,10 +199,7 @@ def _mark_notes(made: Contents, flag_note: str | None) -> list[str]:
 
 def _box(ax: Axes) -> tuple[float, float]:
     """Width and height of an axes in inches."""
-    from matplotlib.axes import Axes
-
-    if not isinstance(ax, Axes):
-        raise InputError(f"ax is a {type(ax).__name__}; give matplotlib axes, such as plt.subplots() makes, or leave it out.")
+    check_axes(ax)
     dpi = ax.get_figure(root=True).dpi  # type: ignore[union-attr]
     return float(ax.bbox.width / dpi), float(ax.bbox.height / dpi)
 

@@ -9,7 +9,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
     far = np.concatenate([depth, np.sqrt(getattr(fit, "filled_v", np.empty(0)))]) if on_error else depth
     deep = 1.06 * float(far.max())
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -10,7 +10,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import wrap
-from vfmeta.plots.style import STYLE, applied
+from vfmeta.plots.style import STYLE, applied, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +48,7 @@ def network_graph(fit: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     having = {t: fit.network.having(t) for t in order}
     most, busiest = max(joined.values()), max(having.values())
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

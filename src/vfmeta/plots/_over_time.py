@@ -13,7 +13,7 @@ from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import shorten
 from vfmeta.plots.rows import Section, checked_sections, detail, study_rows
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 from vfmeta.text import numbers as tx
 from vfmeta.text.fit import model_text
 
@@ -59,6 +59,7 @@ def over_time(
     """
     weeks, blocks = _checked(results_by_week)
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -11,7 +11,7 @@ from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import width, wrap
 from vfmeta.plots.rows import checked_result
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.text import numbers as tx
 from vfmeta.text.posterior import benefit_texts, priors_text
@@ -62,6 +62,7 @@ def posterior(post: BayesianResult, ax: Axes | None = None, *, prior: bool = Fal
     if problems:
         raise InputError(problems)
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -11,7 +11,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import is_finite
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import wrap
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 from vfmeta.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def prior_densities(priors: Any, ax: Axes | None = None, *, v: Any = None, top: 
     if not all((np.abs(x) < _FAR).all() and np.isfinite(height).all() for x, height in curves.values()):
         raise InputError(_BEYOND)
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

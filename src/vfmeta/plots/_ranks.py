@@ -8,7 +8,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +42,7 @@ def ranks(values: Any, ax: Axes | None = None, *, bins: int = 20, title: str = "
     low, high = binom.ppf([0.005, 0.995], len(u), 1 / bins)
     counts, edges = np.histogram(u, bins=bins, range=(0, 1))
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.core.bias_tools import NOT_JUDGED, Judgement
 from vfmeta.core.messages import InputError
-from vfmeta.plots.style import STYLE, applied
+from vfmeta.plots.style import STYLE, applied, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,6 +49,7 @@ def risk_of_bias(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes
     wide = max(names + _COLUMN * (columns + 0.5), 5.2)
     key = _key(found, wide)
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -108,6 +109,7 @@ def risk_of_bias_summary(found: Any, ax: Axes | None = None, *, weights: Any = N
     levels = [*found.instrument.levels, NOT_JUDGED]
     names = [_sentence(x) for x in table["domain"]]
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +44,7 @@ def selection_function(fit: Any, ax: Axes | None = None, *, title: str = "") -> 
     if fit.model == "truncated":
         raise InputError("selection_function: a truncated distribution selects by the effect and has no function of p.")
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

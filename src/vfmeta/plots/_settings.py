@@ -10,7 +10,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
-from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +40,7 @@ def settings(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         raise InputError(f"settings: a {type(found).__name__} was given; give what vf.appraisal.setting_shares returned.")
     q, grid, density = found.question, found.grid, found.density
     with applied():
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -158,6 +158,8 @@ def _arms(made: Contents, look: Look, rows: Sequence[Row], *, split: bool = Fals
     )
     if not any(r.cells.get(f"arm{i}", "") not in ("", tx.MISSING) for r in rows for i in (0, 1)):
         return []
+    sized = any(r.cells.get(f"n{i}", tx.MISSING) != tx.MISSING for r in rows for i in (0, 1))
+    timed = q.facts.kind == "rates" and counts and not sized  # events of person-time are out of no number of patients
     out = []
     for side, name in enumerate((q.experimental, q.control)[: 1 if q.facts.one_group else 2]):
         unnamed = q.facts.one_group and name == type(q).experimental
@@ -171,10 +173,11 @@ def _arms(made: Contents, look: Look, rows: Sequence[Row], *, split: bool = Fals
                 wide = max([width(word, look.text, True, font)] + [width(x, look.text, True, font) for x in texts])
                 out.append(Spec(key, (word,), wide, "right", group=shown))
             continue
-        head = (*names, "events/n" if counts else "n")
-        texts = [r.cells.get(f"arm{side}", "") for r in made.rows]
+        key, word = (f"events{side}", "events") if timed else (f"arm{side}", "events/n" if counts else "n")
+        head = (*names, word)
+        texts = [r.cells.get(key, "") for r in made.rows]
         wide = max([width(h, look.text, True, font) for h in head] + [width(x, look.text, True, font) for x in texts])
-        out.append(Spec(f"arm{side}", head, wide, "center"))
+        out.append(Spec(key, head, wide, "center"))
     return out
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core.messages import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,6 +66,14 @@ def applied() -> Iterator[None]:
         mpl.rcdefaults()
         settings.update(_RC)
         yield
+
+
+def check_axes(ax: Axes | None) -> None:
+    """Refuse what is no axes of matplotlib; None asks for new ones."""
+    from matplotlib.axes import Axes
+
+    if not (ax is None or isinstance(ax, Axes)):
+        raise InputError(f"ax is a {type(ax).__name__}; give matplotlib axes, such as plt.subplots() makes, or leave it out.")
 
 
 def plain_axes(ax: Axes, *keep: str) -> None:

@@ -107,6 +107,8 @@ class Recorded:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The result that ``to_dict`` was called on, to 10 digits; a formula is not read back, only the design it made."""
+        if not isinstance(data, dict):
+            raise InputError(f"A {type(data).__name__} is no result; give what to_dict() of one returned.")
         data = dict(data)
         version, kind = data.pop("schema_version", None), data.pop("result", None)
         if version != SCHEMA_VERSION or kind != cls.__name__:

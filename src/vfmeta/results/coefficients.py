@@ -82,7 +82,8 @@ class Coefficients(Recorded):
     def _foot(self) -> tuple[str, ...]:
         """What the numbers of slopes are, where that is not what the heading says."""
         turned = self.question.is_ratio and self.slopes.any() and not self.slopes.all()
-        return (f"beside mean effects, numbers are ratios of {self.question.shown} per unit",) if turned else ()
+        said = [f"beside mean effects, numbers are ratios of {self.question.shown} per unit"] if turned else []
+        return (*said, *([f"not tested: {tx.NO_NULL}"] if np.isnan(self.against).any() else []))
 
     @property
     def coefficients(self) -> pd.DataFrame:
@@ -106,11 +107,18 @@ class Coefficients(Recorded):
         estimate, interval, what = self._shown()
         se = f"se {tx.spread_of(self.question)}".rstrip()
         wide = max(10, len(what)), max(8, len(se))
+        wider = getattr(self, "adhoc_interval", None)
+        beside = [] if wider is None else told(self.question, self.slopes, self.estimate, wider)[1]
+        untested = np.isnan(self.against)
+        last = 10 if untested.any() else 8
         rows = [
-            f"{n:<{width}}  {tx.short(b, 4):>{wide[0]}}  {tx.short(s):>{wide[1]}}  {tx.span_text(ci):>22}  {tx.short(p):>8}"
-            for n, b, s, ci, p in zip(self.terms, estimate, self.se, interval, self.p_value, strict=True)
+            f"{n:<{width}}  {tx.short(b, 4):>{wide[0]}}  {tx.short(s):>{wide[1]}}  {tx.span_text(interval[i]):>22}  "
+            + (f"{tx.span_text(beside[i]):>22}  " if len(beside) else "")
+            + f"{'not tested' if untested[i] else tx.short(self.p_value[i]):>{last}}"
+            for i, (n, b, s) in enumerate(zip(self.terms, estimate, self.se, strict=True))
         ]
-        columns = f"{'':<{width}}  {what:>{wide[0]}}  {se:>{wide[1]}}  {f'{tx.level_text(self.level)} CI':>22}  {'p':>8}"
+        columns = f"{'':<{width}}  {what:>{wide[0]}}  {se:>{wide[1]}}  {f'{tx.level_text(self.level)} CI':>22}  "
+        columns += (f"{'ad hoc HK':>22}  " if len(beside) else "") + f"{'p':>{last}}"
         return "\n".join([head, columns, *rows, *self._foot(), *foot, *closing_lines(self)])
 
 
@@ -124,7 +132,10 @@ def told(
     question: Question, slopes: np.ndarray, estimate: np.ndarray, interval: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Coefficients (p,) and intervals (p, 2) as print has them, and what they are: as people read them where that can be."""
-    if not (question.scale.name and can_be_read(question, slopes)):
+    if not question.scale.name and question.shown == question.facts.read_name:  # mean effects stay what the measure can be
+        within = np.where(slopes[:, None], interval, question.display(interval))
+        return np.where(slopes, estimate, question.display(estimate)), within, question.shown
+    if not can_be_read(question, slopes):
         return estimate, interval, question.facts.analysis_name
     turn = question.scale.to_read if question.is_ratio else question.display
     return turn(estimate), turn(interval), f"ratio of {question.shown}" if slopes.all() else question.shown

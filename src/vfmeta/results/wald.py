@@ -23,6 +23,8 @@ class TestResult:
     p_value: float
 
     def __str__(self) -> str:
+        if math.isnan(self.statistic):
+            return "not tested"
         if self.df_residual is None:
             return f"chi2 = {tx.fixed(self.statistic, 3)} on {self.df} df, p = {tx.short(self.p_value)}"
         return (

@@ -171,7 +171,7 @@ def console_text(fit: Fit) -> str:
     if q.null is not None:
         lines.append(f"p          {tx.short(fit.p_value)}" + ("" if q.no_difference is None else f" (of {q.null:g})"))
     else:
-        lines.append("not tested (the question names no value to test: no_difference=)")
+        lines.append(f"not tested: {tx.NO_NULL}")
     if fit.adhoc_interval is not None:
         lines.append(f"ad hoc HK  {read_span(q, fit.adhoc_interval)}  (q was below 1)")
     if fit.shown_prediction is not None:

@@ -33,6 +33,14 @@ def short(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+NO_NULL = "the question names no value to test (no_difference=)"
+
+
+def tested_text(p: float) -> str:
+    """``p = 0.03`` in significant digits, as the console shows it, or that nothing was tested."""
+    return "not tested" if math.isnan(p) else f"p = {short(p)}"
+
+
 def fixed(value: float, digits: int) -> str:
     """So many decimals, in plain ASCII."""
     return f"{value:.{digits}f}"

@@ -18,6 +18,7 @@ from vfmeta.frequentist.regression_result import RegressionResult, joint, select
 from vfmeta.kernels.regression import fit_many
 from vfmeta.results.codec import Recorded
 from vfmeta.results.wald import ratio
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +64,10 @@ class PermutationResult(Recorded):
 
     def __str__(self) -> str:
         every = "every arrangement" if self.exact else "arrangements drawn at random"
-        lines = [f"{n}: p = {p:.3g}" for n, p in zip(self.terms, self.p_value, strict=True)]
-        return "\n".join([f"permutation test, {self.draws} ({every})", *lines, f"omnibus: p = {self.omnibus_p_value:.3g}"])
+        lines = [f"{n}: {tx.tested_text(p)}" for n, p in zip(self.terms, self.p_value, strict=True)]
+        return "\n".join(
+            [f"permutation test, {self.draws} ({every})", *lines, f"omnibus: {tx.tested_text(self.omnibus_p_value)}"]
+        )
 
 
 def permutation_test(

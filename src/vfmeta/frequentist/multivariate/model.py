@@ -11,6 +11,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Likelihood, Missing, ResidualDf, WaldTest, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.covariance import positive_definite
+from vfmeta.effects.design import INTERCEPT
 from vfmeta.frequentist.multivariate.fitted import RandomTerm, around
 from vfmeta.frequentist.multivariate.fixed import given_values
 from vfmeta.frequentist.multivariate.likelihood import Problem
@@ -19,6 +20,7 @@ from vfmeta.frequentist.multivariate.rows import Rows, read, user_weights
 from vfmeta.frequentist.multivariate.terms import Term, build, parse
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.wald import TestResult, two_sided, wald
+from vfmeta.text.turned_back import unequal_sizes
 
 
 def multivariate(
@@ -194,8 +196,16 @@ def summarise(
         parameters=p + int(problem.free.sum()),
         labels=rows.labels, data=rows.data, design=rows.design, problem=problem, free=u,
         origin=rows.rows.origin(rows.numbers - 1, rows.lost),
-        warnings=(*rows.notes, *_notes(components)), call=call,
+        warnings=(*rows.notes, *_notes(components), *_turned(rows, fit.beta, se, level, degrees)), call=call,
     )  # fmt: skip
+
+
+def _turned(rows: Rows, estimate: np.ndarray, se: np.ndarray, level: float, df: np.ndarray | None) -> list[str]:
+    """What is said of a mean effect alone that is turned back with a size."""
+    if rows.design.names != (INTERCEPT,):
+        return []
+    low, high = around(estimate, se, level, df)[0].tolist()
+    return unequal_sizes(rows.question, rows.details, float(estimate[0]), (low, high))
 
 
 def containment(problem: Problem) -> np.ndarray:

@@ -108,7 +108,7 @@ class MultivariateResult(MultivariateFit):
         lines = [f"multivariate random effects, k = {self.k}, {what} ({self.method}, {self.test})"]
         for i, name in enumerate(self.terms):
             interval = tx.ci_text(self.level, tuple(intervals[i]), 4)
-            lines.append(f"{name}: {tx.short(estimate[i], 4)}  ({interval}), p = {tx.short(self.p_value[i])}")
+            lines.append(f"{name}: {tx.short(estimate[i], 4)}  ({interval}), {tx.tested_text(self.p_value[i])}")
         lines += self._foot()
         of = f" {tx.spread_of(self.question)}".rstrip()
         for t in self.random:

@@ -184,7 +184,7 @@ class RobustResult(Coefficients):
                 "(interval not estimable: it rests on one cluster)"
                 if math.isnan(self.se[i])
                 else f"({tx.ci_text(self.level, tuple(interval[i]), 4)}), df = {tx.fixed(self.df[i], 1)}, "
-                f"p = {tx.short(self.p_value[i])}"
+                f"{tx.tested_text(self.p_value[i])}"
             )
             for i, n in enumerate(self.terms)
         ]
@@ -315,7 +315,10 @@ def members(fit: Any, cluster: Any, k: int, labels: Sequence[str]) -> tuple[np.n
     if isinstance(cluster, str):
         data = getattr(fit, "data", None)
         if data is None or cluster not in data:
-            raise InputError(f"cluster={cluster!r} is no column of the fit's data; give the clusters as a list of {k} values.")
+            raise InputError(
+                f"cluster={cluster!r} is no column that the fit keeps; give the clusters, cluster=frame[{cluster!r}], or {k} "
+                "values."
+            )
         cluster = data[cluster]
     if not np.iterable(cluster):
         raise InputError(f"cluster={cluster!r}: give a column of the fit's data, or a list of {k} values.")

@@ -37,6 +37,7 @@ class Rows:
     notes: tuple[str, ...]
     rows: AllRows
     lost: tuple[LeftOut, ...] = ()
+    details: tuple[dict[str, Any], ...] = ()
 
     @property
     def v(self) -> np.ndarray:
@@ -100,7 +101,8 @@ def read(
         design = designs.Design(np.ones((len(keep), 1)), (designs.INTERCEPT,), None)
     check_rank(design, kept)
     V = g.v[keep] if g.V is None else g.V[keep][:, keep]
-    return Rows(g.y[keep], V, kept, part, keep + 1, design, g.question, notes, g.rows, g.lost(holes))
+    details = tuple(g.details[i] for i in keep) if g.details else ()
+    return Rows(g.y[keep], V, kept, part, keep + 1, design, g.question, notes, g.rows, g.lost(holes), details)
 
 
 def _matrix(g: Given, x: Any, names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -112,6 +114,12 @@ def _matrix(g: Given, x: Any, names: Sequence[str] | None) -> tuple[np.ndarray, 
 def user_weights(weights: Any, rows: Rows) -> Any:
     """Weights of the rows in use, (k,) or sparse (k, k), from those of all rows that were given."""
     total = rows.rows.total
+    if isinstance(weights, str) or (hasattr(weights, "index") and np.ndim(weights) == 1):  # by name where both carry names
+        column = rows.rows.column(weights, "weights", np.arange(total))
+        problems: list[str] = []
+        weights = cells.numbers(cells.column(column.values, column.shown), column.shown, None, problems)
+        if problems:
+            raise InputError(problems)
     try:
         found = weights.astype(float) if hasattr(weights, "tocsr") else np.asarray(weights, dtype=float)
     except (TypeError, ValueError) as error:
