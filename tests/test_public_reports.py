@@ -6,6 +6,7 @@ Expected values come from closed forms or scipy; inputs are made up or are the c
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -292,3 +293,37 @@ def test_huge_ratios_print() -> None:
     """adayim/forestploter #76; kassambara/survminer #582: ratios entered without the logarithm at 99%."""
     fit = vf.random_effects(y=[0.5, 40.0], v=[0.1, 0.2], level=0.99, question=vf.Question(measure="OR"))
     assert "odds ratio" in fit.summary().lower() or "OR" in str(fit)
+
+
+ORDERED = pd.DataFrame(
+    {"y": [0.1, 0.3, 0.6, 0.2, 0.8], "v": [0.02, 0.03, 0.01, 0.02, 0.04], "x": [1.0, 2, 3, 1, 5]}, index=list("abcde")
+)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [vf.random_effects, vf.common_effect, vf.appraisal.egger, vf.appraisal.henmi_copas, vf.appraisal.trim_and_fill,
+     partial(vf.bayes.random_effects, tau=vf.priors.HalfNormal(0.5)), vf.multivariate],
+)  # fmt: skip
+def test_rows_of_other_order_are_matched_by_their_names(verb: Any) -> None:
+    """Statsmodels #206, PR #312: y and v carry the same labels in another order; standard errors as papers print them
+    (kylehamilton/MAJOR #5).
+    """
+    d = ORDERED
+    want = verb(y=d.y.to_numpy(), v=d.v.to_numpy()).estimate
+    assert verb(y=d.y, v=d.v[::-1]).estimate == pytest.approx(want, rel=1e-12)
+    assert verb(y=d.y, se=np.sqrt(d.v)[::-1]).estimate == pytest.approx(want, rel=1e-12)
+    with pytest.raises(vf.InputError, match=r"a only in y; z only in v"):
+        verb(y=d.y, v=d.v.rename({"a": "z"}))
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [vf.meta_regression, partial(vf.bayes.meta_regression, tau=vf.priors.HalfNormal(0.5)),
+     partial(vf.appraisal.selection_model, favoured="higher", delta=[1, 0.5])],
+)  # fmt: skip
+def test_moderators_of_other_order_are_matched_by_their_names(verb: Any) -> None:
+    """Neighbour of statsmodels #206: the data of a regression."""
+    d = ORDERED
+    want = verb(d.reset_index(drop=True), "~ x").estimate
+    assert verb(d[["x"]][::-1], "~ x", y=d.y, v=d.v).estimate == pytest.approx(want, rel=1e-9)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy.stats import kendalltau
@@ -204,3 +205,11 @@ def test_the_figure_draws_the_line_that_was_fitted() -> None:
     np.testing.assert_allclose(line.get_xdata(), found.limit + found.estimate * line.get_ydata() ** 2, rtol=1e-9)
     assert len(ax.collections[0].get_offsets()) == K
     plt.close("all")
+
+
+@pytest.mark.parametrize("verb", [vf.appraisal.egger_many, vf.appraisal.trim_and_fill_many])
+def test_many_tables_name_those_whose_effects_are_one(verb: Any) -> None:
+    """0.1 + 0.2 is not 0.3 to the last digit, and no scatter all the same."""
+    frame = pd.DataFrame({"q1": list("aaabbb"), "y": [0.3, 0.1 + 0.2, 0.3, 0.1, 0.5, 0.2], "v": [0.02, 0.03, 0.04] * 2})
+    with pytest.warns(vf.VfmetaWarning, match=r"All effects are identical in q1 = a: .* no certainty"):
+        verb(frame, "q1")

@@ -108,7 +108,7 @@ class Coefficients(Recorded):
         se = f"se {tx.spread_of(self.question)}".rstrip()
         wide = max(10, len(what)), max(8, len(se))
         wider = getattr(self, "adhoc_interval", None)
-        beside = [] if wider is None else told(self.question, self.slopes, self.estimate, wider)[1]
+        beside: np.ndarray | tuple[()] = () if wider is None else told(self.question, self.slopes, self.estimate, wider)[1]
         untested = np.isnan(self.against)
         last = 10 if untested.any() else 8
         rows = [
