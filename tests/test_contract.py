@@ -85,6 +85,11 @@ RESULTS: dict[str, Callable[[], Any]] = {
         vf.bayes.random_effects(y=Y, v=V, tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 1), question=RR)
     ),
     "network": network,
+    "networks.components": lambda: vf.networks.components(
+        y=Y[:4], v=V[:4], study=list("abcd"), treat1=["d", "b", "d+b", "d+b"], treat2=["s", "s", "s", "d"], inactive="s",
+        question=RR,
+    ),
+    "networks.regression": lambda: vf.networks.regression(network(), dict(zip("abcdefg", range(7), strict=True))),
     "networks.posterior": lambda: vf.networks.posterior(network(), tau=vf.priors.HalfNormal(0.5)),
     "appraisal.direction_of_effect": lambda: vf.appraisal.direction_of_effect(direction=[1, 1, -1, 0, None]),
     "appraisal.combine_p_values": lambda: vf.appraisal.combine_p_values(p=[0.02, 0.4, 0.1], n=[40, 60, 90]),
@@ -211,6 +216,9 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     ),
     "comparisons": (lambda: network().comparisons(), "treatment"),
     "comparisons, posterior": (lambda: made("networks.posterior").comparisons(), "treatment"),
+    "comparisons, components": (lambda: made("networks.components").comparisons(), "treatment"),
+    "comparisons, regression": (lambda: made("networks.regression").at(2.0), "treatment"),
+    "loops": (lambda: vf.networks.loops(network()), "loop"),
     "split_sides": (lambda: vf.networks.split_sides(network()), "treatment"),
     "rests_on": (lambda: made("bayes.reports").rests_on(), "term"),
     "predict": (lambda: regression().predict(), "estimate"),

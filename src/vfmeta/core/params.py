@@ -33,6 +33,8 @@ Tau2Interval = Literal["auto", "Q-profile", "generalised-Q", "profile-likelihood
 HeterogeneityInterval = Literal["Q-profile", "generalised-Q", "profile-likelihood"]
 #: the scale of the effects in a table
 OnScale = Literal["analysis", "read"]
+#: slopes of the treatments of a network on a covariate
+Slopes = Literal["common", "independent"]
 Missing = Literal["raise", "drop"]
 Heterogeneity = Literal["random", "common"]
 #: how the counts of two arms are modelled

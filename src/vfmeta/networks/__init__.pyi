@@ -1,9 +1,20 @@
 from .centred import comparison_adjusted as comparison_adjusted
+from .composed import ComponentResult as ComponentResult
+from .composed import components as components
+from .covariates import NetworkRegression as NetworkRegression
+from .covariates import regression as regression
 from .fit import network as network
+from .incoherence import detached_designs as detached_designs
+from .incoherence import loops as loops
 from .mantel_haenszel import mantel_haenszel as mantel_haenszel
 from .posterior import NetworkPosterior as NetworkPosterior
 from .posterior import posterior as posterior
 from .result import NetworkResult as NetworkResult
+from .shares import contributions as contributions
 from .splits import split_sides as split_sides
 
-__all__ = ["NetworkPosterior", "NetworkResult", "comparison_adjusted", "mantel_haenszel", "network", "posterior", "split_sides"]
+__all__ = [
+    "ComponentResult", "NetworkPosterior", "NetworkRegression", "NetworkResult", "comparison_adjusted", "components",
+    "contributions", "detached_designs", "loops", "mantel_haenszel", "network", "posterior", "regression",
+    "split_sides",
+]  # fmt: skip

@@ -110,29 +110,62 @@ def network(
         "study": study, "treatment": treatment, "mean": mean, "sd": sd, "n": n, "events": events, "time": time, "y": y,
         "se": se, "se_base": se_base, "v": v, "treat1": treat1, "treat2": treat2,
     }  # fmt: skip
-    frame = None if data is None else as_frame(data)
-    given = _usual(given, frame)
-    measure = _measure(measure, given, question)
-    net = read(given, frame, measure, reference, missing)
-    asked = question or Question(measure=measure)
-    if asked.measure != measure and not (given["y"] is not None and asked.measure != "GEN"):
-        asked = replace(asked, measure=measure)
+    net, asked = trials_of(data, given, measure, reference, question, missing)
     result = fit_network(net, asked, found, test, level)
     for note in result.warnings:
         warn(note)
     return result
 
 
+def trials_of(
+    data: Any,
+    given: dict[str, Any],
+    measure: str | None,
+    reference: str | None,
+    question: Question | None,
+    missing: Missing,
+    *,
+    in_parts: bool = False,
+) -> tuple[Network, Question]:
+    """The trials that the arguments of `network` describe, and the question with their measure."""
+    frame = None if data is None else as_frame(data)
+    given = _usual(given, frame)
+    measure = _measure(measure, given, question)
+    net = read(given, frame, measure, reference, missing, in_parts=in_parts)
+    asked = question or Question(measure=measure)
+    if asked.measure != measure and not (given["y"] is not None and asked.measure != "GEN"):
+        asked = replace(asked, measure=measure)
+    return net, asked
+
+
 def fit_network(net: Network, question: Question, method: str | float, test: str, level: float) -> NetworkResult:
     """The result of checked trials."""
-    ys, vs, x, trial = net.rows()
+    ys, vs, x, _ = net.rows()
+    own = regressed(net, question, (ys, vs, Design(x, net.others, None)), (method, test, level))
+    own["call"] = {**own["call"], "function": "network", "reference": net.reference}
+    return NetworkResult(**own, reference=net.reference, network=net)
+
+
+def regressed(
+    net: Network,
+    question: Question,
+    rows: tuple[np.ndarray, np.ndarray, Design],
+    choices: tuple[str | float, str, float],
+    weighted: str = "each treatment",
+) -> dict[str, Any]:
+    """The fields of a regression result over the independent rows of a network.
+
+    ``rows`` are effects, variances and design, ``choices`` the estimator (or tau2), test and level, ``weighted`` what the
+    coefficients are effects of.
+    """
+    (ys, vs, design), (method, test, level) = rows, choices
+    trial = np.repeat(np.arange(len(net.trials)), [len(t.y) for t in net.trials])
     labels = tuple(net.trials[i].label for i in trial.tolist())
-    question = replace(question, control=net.reference, experimental="each treatment")
-    k, p = x.shape
+    question = replace(question, control=net.reference, experimental=weighted)
+    k, p = design.x.shape
     free = k > p
-    rows = Studies(ys, vs, labels, question, (), net.notes, np.arange(k), k, Rows(k))
-    design = Design(x, net.others, None)
-    base = fitted(rows, design, method if free or not isinstance(method, str) else "common", test if free else "Wald", level)
+    studies = Studies(ys, vs, labels, question, (), net.notes, np.arange(k), k, Rows(k))
+    base = fitted(studies, design, method if free or not isinstance(method, str) else "common", test if free else "Wald", level)
     own: dict[str, Any] = {f.name: getattr(base, f.name) for f in fields(RegressionResult)}
     notes = [w for w in base.warnings if not w.startswith("A coefficient rests on one study alone")]
     if not free and method != "common":
@@ -141,9 +174,7 @@ def fit_network(net: Network, question: Question, method: str | float, test: str
             "normal interval."
         )
         own |= {"tau2": math.nan, "tau2_se": None, "i2": math.nan, "h2": math.nan}
-    own |= {"origin": net.origin, "warnings": tuple(notes), "method": method if isinstance(method, str) else "given"}
-    own["call"] = {**base.call, "function": "network", "reference": net.reference}
-    return NetworkResult(**own, reference=net.reference, network=net)
+    return own | {"origin": net.origin, "warnings": tuple(notes), "method": method if isinstance(method, str) else "given"}
 
 
 def _usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -35,23 +36,9 @@ class Coherence(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class NetworkResult(RegressionResult):
-    """A fitted network. ``terms`` are the treatments but the ``reference``, ``estimate`` (p,) their effects against it.
+class TreatmentsResult(RegressionResult):
+    """A regression over the trials of a network, from which every two treatments are compared; ``network`` holds the trials."""
 
-    All else is that of a meta-regression over the independent rows of the trials: ``tau2`` is the between-trial variance of
-    every contrast, ``q`` Cochran's Q of the network, ``omnibus`` the test that no treatment differs. ``network`` holds the
-    trials.
-
-    Examples
-    --------
-    >>> import vfmeta as vf
-    >>> frame = {"study": list("abc"), "treat1": list("BCC"), "treat2": list("AAB"), "y": [-0.5, -0.8, -0.2], "se": [0.2] * 3}
-    >>> net = vf.network(frame, reference="A")
-    >>> net.p_scores("low").index.tolist()
-    ['A', 'B', 'C']
-    """
-
-    engine: ClassVar[str] = "network"
     packed: ClassVar[frozenset[str]] = RegressionResult.packed | {"network"}
     absent: ClassVar[dict[str, str]] = {"prediction": "each comparison has its own: see league or comparisons."}
 
@@ -94,9 +81,13 @@ class NetworkResult(RegressionResult):
         """Every pair of treatments: treatment, control, estimate, se, ci_low, ci_high, statistic, df, p_value, prediction_low,
         prediction_high, trials (that compare the two directly), scale.
         """
+        return self._compared(self.coding, on)
+
+    def _compared(self, coding: np.ndarray, on: OnScale) -> pd.DataFrame:
+        """`comparisons` of treatments that are these combinations of the coefficients."""
         import pandas as pd
 
-        pairs, matrix = self._pairs()
+        pairs, matrix = self._pairs(coding)
         estimate, se, df = matrix @ self.estimate, self._spread(matrix), self._df(matrix)
         multiplier = quantile(self.level, df)
         t = ratio(estimate, se)
@@ -125,18 +116,6 @@ class NetworkResult(RegressionResult):
             cells[at[b], at[a]] = f"{tx.short(turn(estimate))} ({tx.span_text(back)})"
         return pd.DataFrame(cells, index=list(at), columns=list(at))
 
-    def coherence(self) -> Coherence:
-        """Whether trials of one design agree, and whether designs agree with each other.
-
-        A design is the set of treatments of a trial (Higgins et al. 2012, Res Synth Methods 3:98-110); all at tau2 = 0.
-        """
-        designs: dict[frozenset[str], int] = {}
-        code = np.array([designs.setdefault(frozenset(t.arms), len(designs)) for t in self.network.trials])
-        within, between = between_designs(self.y, self.v, self.design.x, code[self.trial], float(self.q.statistic))
-        return Coherence(
-            self.q, *(tail(x, df, None) if df else TestResult(0.0, 0, None, math.nan) for x, df in (within, between))
-        )
-
     def p_scores(self, better: str | None = None) -> pd.Series:
         """P-score of each treatment: the mean certainty that it beats another (Rücker & Schwarzer 2015, BMC Med Res Methodol
         15:58), between 0 and 1 with mean 0.5, by normal probabilities and the model's standard errors.
@@ -159,18 +138,22 @@ class NetworkResult(RegressionResult):
             total[b] += 1 - wins
         return pd.Series({t: x / (len(total) - 1) for t, x in total.items()}, name="p_score")
 
-    def _pairs(self) -> tuple[list[tuple[str, str]], np.ndarray]:
-        """Every pair of treatments once, and the combination (pairs, p) that is the first less the second."""
+    @property
+    def coding(self) -> np.ndarray:
+        """What each treatment is in the coefficients, shape (treatments, p)."""
         place = {t: j for j, t in enumerate(self.terms)}
-        names = self.treatments
-        pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-        pairs = [(b, a) if a == self.reference else (a, b) for a, b in pairs]
-        matrix = np.zeros((len(pairs), self.p))
-        for i, (a, b) in enumerate(pairs):
-            for t, s in ((a, 1.0), (b, -1.0)):
-                if t in place:
-                    matrix[i, place[t]] += s
-        return pairs, matrix
+        out = np.zeros((len(self.treatments), self.p))
+        for i, t in enumerate(self.treatments):
+            if t in place:
+                out[i, place[t]] = 1.0
+        return out
+
+    def _pairs(self, coding: np.ndarray | None = None) -> tuple[list[tuple[str, str]], np.ndarray]:
+        """Every pair of treatments once, and the combination (pairs, p) that is the first less the second."""
+        names, coding = self.treatments, self.coding if coding is None else coding
+        ahead = [(j, i) if names[i] == self.reference else (i, j) for i, j in combinations(range(len(names)), 2)]
+        matrix = np.array([coding[i] - coding[j] for i, j in ahead]).reshape(len(ahead), self.p)
+        return [(names[i], names[j]) for i, j in ahead], matrix
 
     def _pack(self) -> dict[str, Any]:
         trials: list[dict[str, Any]] = [
@@ -188,6 +171,38 @@ class NetworkResult(RegressionResult):
         )
         net = Network(trials, tuple(data["network"]["treatments"]), own["reference"], (), own.get("origin", Origin()))
         return {**found, "network": net}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class NetworkResult(TreatmentsResult):
+    """A fitted network. ``terms`` are the treatments but the ``reference``, ``estimate`` (p,) their effects against it.
+
+    All else is that of a meta-regression over the independent rows of the trials: ``tau2`` is the between-trial variance of
+    every contrast, ``q`` Cochran's Q of the network, ``omnibus`` the test that no treatment differs. ``network`` holds the
+    trials.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {"study": list("abc"), "treat1": list("BCC"), "treat2": list("AAB"), "y": [-0.5, -0.8, -0.2], "se": [0.2] * 3}
+    >>> net = vf.network(frame, reference="A")
+    >>> net.p_scores("low").index.tolist()
+    ['A', 'B', 'C']
+    """
+
+    engine: ClassVar[str] = "network"
+
+    def coherence(self) -> Coherence:
+        """Whether trials of one design agree, and whether designs agree with each other.
+
+        A design is the set of treatments of a trial (Higgins et al. 2012, Res Synth Methods 3:98-110); all at tau2 = 0.
+        """
+        designs: dict[frozenset[str], int] = {}
+        code = np.array([designs.setdefault(frozenset(t.arms), len(designs)) for t in self.network.trials])
+        within, between = between_designs(self.y, self.v, self.design.x, code[self.trial], float(self.q.statistic))
+        return Coherence(
+            self.q, *(tail(x, df, None) if df else TestResult(0.0, 0, None, math.nan) for x, df in (within, between))
+        )
 
     def __str__(self) -> str:
         trials = self.network.trials

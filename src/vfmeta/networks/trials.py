@@ -88,8 +88,13 @@ class Network:
         return independent([t.y for t in trials], [t.V for t in trials], [self.coding(t) for t in trials])
 
 
-def read(given: dict[str, Any], frame: Any, measure: str, reference: Any, missing: Missing) -> Network:
-    """The network in arms or contrasts; ``given`` maps the arguments of `network` to columns or arrays, None where left out."""
+def read(
+    given: dict[str, Any], frame: Any, measure: str, reference: Any, missing: Missing, *, in_parts: bool = False
+) -> Network:
+    """The network in arms or contrasts; ``given`` maps the arguments of `network` to columns or arrays, None where left out.
+
+    A network whose parts no trial joins is refused, unless ``in_parts``.
+    """
     missing = choice("missing", missing, Missing)
     contrasts = any(given[name] is not None for name in ("y", "se", "v", "treat1", "treat2"))
     if not contrasts and given["se_base"] is not None:
@@ -129,7 +134,8 @@ def read(given: dict[str, Any], frame: Any, measure: str, reference: Any, missin
     if beyond:
         raise InputError(f"{', '.join(beyond)}: effects or variances are too large to compute with; choose a larger unit.")
     names = sorted({arm for t in trials for arm in t.arms})
-    refuse_parts(trials, names)
+    if not in_parts:
+        refuse_parts(trials, names)
     return Network(
         tuple(trials),
         tuple(names),

@@ -49,6 +49,8 @@ _HOMES = {
     "RegressionPosterior": "bayes.regression",
     "NetworkResult": "networks.result",
     "NetworkPosterior": "networks.posterior",
+    "ComponentResult": "networks.composed",
+    "NetworkRegression": "networks.covariates",
     "AsymmetryTest": "results.small_studies",
     "RankTest": "results.small_studies",
     "TrimAndFill": "results.trim_and_fill",

@@ -40,7 +40,7 @@ VERBS: dict[str, dict[str, Verb]] = {
         "Heteroscedasticity": _FUNNEL,
         "Multiverse": Verb("vfmeta.plots:specification_curve", "found"),
         "Coefficients": _FOREST,
-        "NetworkResult": Verb("vfmeta.plots:network_graph"),
+        "TreatmentsResult": Verb("vfmeta.plots:network_graph"),
         "RankTest": _FUNNEL,
         "SubgroupResult": _FOREST,
         "SettingShares": Verb("vfmeta.plots:settings", "found"),
