@@ -218,6 +218,8 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "comparisons, posterior": (lambda: made("networks.posterior").comparisons(), "treatment"),
     "comparisons, components": (lambda: made("networks.components").comparisons(), "treatment"),
     "comparisons, regression": (lambda: made("networks.regression").at(2.0), "treatment"),
+    "contributions": (lambda: vf.networks.contributions(network()), "treatment"),
+    "detached_designs": (lambda: vf.networks.detached_designs(network()), "design"),
     "loops": (lambda: vf.networks.loops(network()), "loop"),
     "split_sides": (lambda: vf.networks.split_sides(network()), "treatment"),
     "rests_on": (lambda: made("bayes.reports").rests_on(), "term"),

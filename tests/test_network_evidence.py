@@ -232,7 +232,7 @@ def test_a_loop_inside_one_trial_is_no_loop() -> None:
 
 def test_designs_detached_leave_what_a_fit_without_them_leaves() -> None:
     net = vf.network(MADE, reference="sham", measure="MD", method="common", test="Wald")
-    found = vf.networks.detached_designs(net)
+    found = vf.networks.detached_designs(net).set_index("design")
     assert found.q.sum() == pytest.approx(net.coherence().between.statistic, rel=1e-9)
     without = vf.network(MADE[MADE.study != "f"], reference="sham", measure="MD", method="common", test="Wald")
     lost = (found.q - found["gym:sham"]).drop("gym:sham").sum()

@@ -141,12 +141,12 @@ def regression(
     terms = (*net.others, *([name] if common else [f"{name}:{t}" for t in net.others]))
     if len(set(terms)) < len(terms):
         raise InputError(f"name={name!r} is the name of a treatment; choose another.")
-    own = regressed(
+    body = regressed(
         net, fit.question, (ys, vs, Design(x, terms, None)),
         (chosen, fit.test if test is None else choice("test", test, Test), fit.level if level is None else confidence(level)),
     )  # fmt: skip
-    own["call"] = {**own["call"], "function": "networks.regression", "slopes": slopes}
-    result = NetworkRegression(**own, reference=fit.reference, network=net, centre=middle, covariate=name, common_slope=common)
+    body["call"] = {**body["call"], "function": "networks.regression", "slopes": slopes}
+    result = NetworkRegression(**body, reference=fit.reference, network=net, centre=middle, covariate=name, common_slope=common)
     for note in result.warnings:
         warn(note)
     return result

@@ -37,8 +37,9 @@ def loops(fit: NetworkResult, *, longest: int = 4) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        loop (treatments joined by " - "), length, estimate (the factor, at least 0, on the analysis scale), se, ci_low, ci_high, statistic,
-        p_value, scale. Not a row for a loop that only one trial of several arms forms, which closes by itself.
+        loop (treatments joined by " - "), length, estimate (the factor, at least 0, on the analysis scale), se, ci_low,
+        ci_high, statistic, p_value, scale. Not a row for a loop that only one trial of several arms forms, which closes by
+        itself.
 
     Examples
     --------
@@ -88,8 +89,8 @@ def detached_designs(fit: NetworkResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index and columns are designs (treatments joined by ":"), the column ``q`` first. Designs without which the network is
-        in parts are not detached: their column is NaN.
+        ``design`` (treatments joined by ":"), ``q``, and a column for each design detached. Designs without which the network
+        is in parts are not detached: their column is NaN.
 
     Examples
     --------
@@ -127,9 +128,7 @@ def detached_designs(fit: NetworkResult) -> pd.DataFrame:
         now = distances(np.linalg.lstsq(a[rest], b[rest], rcond=None)[0])
         now[j] = 0.0
         falls[:, j] = whole_q - now
-    return pd.concat(
-        [pd.Series(whole_q, names, name="q"), pd.DataFrame(falls, index=names, columns=names)], axis=1
-    )  # fmt: skip
+    return pd.DataFrame({"design": names, "q": whole_q, **{n: falls[:, j] for j, n in enumerate(names)}})
 
 
 def _checked(fit: object, verb: str) -> None:
