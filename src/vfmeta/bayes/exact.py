@@ -28,11 +28,12 @@ from vfmeta.effects.reading import Studies, read
 from vfmeta.kernels import normal_mixture
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.results.posterior import BayesianResult, Marginal
+from vfmeta.results.shown import Displayed, Shown, of_pool
 from vfmeta.text import numbers as tx
 from vfmeta.text.turned_back import unequal_sizes
 
 
-class ExactPosterior:
+class ExactPosterior(Displayed):
     """Posterior of the normal-normal model.
 
     Parameters
@@ -109,6 +110,9 @@ class ExactPosterior:
         return "\n".join([*lines, f"prior: {self.tau_prior}", f"prior: {self.mu_prior}"])
 
     __repr__ = __str__
+
+    def _display(self) -> Shown:
+        return of_pool(str(self))
 
     def study(self, i: int) -> NormalMixture:
         """Posterior of the true effect of study ``i`` (0-based)."""

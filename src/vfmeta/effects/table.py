@@ -16,6 +16,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import cells, dependence
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.words import Words, chain, says
+from vfmeta.results.shown import Displayed, Shown
 from vfmeta.text import numbers as tx
 from vfmeta.text.trace import SOURCE, chain_lines, console_lines
 
@@ -34,7 +35,7 @@ def _same(given: pd.Series, own: pd.Series) -> bool:
 
 
 @dataclass(frozen=True)
-class EffectTable:
+class EffectTable(Displayed):
     """Effects that answer one question.
 
     Any model takes it; ``frame`` shows it as a data frame, ``trace(study)`` prints the chain from an effect down to its
@@ -439,6 +440,22 @@ class EffectTable:
         ]
         rows += [f"  words only: {r.label}: {says(r, q)}" for r in (self.words.reports if self.words else ())]
         return "\n".join([head, *rows, *(f"  left out: {x.label} ({x.reason})" for x in self.left_out)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _display(self) -> Shown:
+        q = self.question
+        head, *_ = str(self).splitlines()
+        each = [q if e.size is None else replace(q, size=e.size) for e in self.effects]
+        rows = [
+            (self._name(e), tx.short(own.display(e.y)), tx.short(float(np.sqrt(e.v))), tx.arm_text(e.n[0]), tx.arm_text(e.n[1]))
+            for e, own in zip(self.effects, each, strict=True)
+        ]
+        said = [f"Words only: {r.label}: {says(r, q)}" for r in (self.words.reports if self.words else ())]
+        said += [f"Left out: {x.label} ({x.reason})" for x in self.left_out]
+        columns = ("study", q.shown, f"se {tx.spread_of(q)}".rstrip(), f"n {q.experimental}", f"n {q.control}")
+        return Shown(head, columns, tuple(rows), tuple(said))
 
 
 def _whole(value: float | None) -> float | int | None:

@@ -22,6 +22,7 @@ from vfmeta.frequentist.univariate import common_effect, random_effects
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
+from vfmeta.results.shown import Shown, cells_of
 from vfmeta.results.wald import TestResult, tail, welch
 from vfmeta.text import numbers as tx
 from vfmeta.text.notes import closing_lines
@@ -170,17 +171,27 @@ class SubgroupResult(Recorded):
             "common": None if data["common"] is None else RegressionResult.from_dict(data["common"]),
         }
 
-    def __str__(self) -> str:
+    def _told(self) -> tuple[str, pd.DataFrame, list[str]]:
+        """What print says: heading, table, and the lines below it."""
         q = self.question
         shown = self.to_frame(on="read" if q.shown == q.facts.read_name else "analysis")
         shown = shown[["term", "k", "estimate", *([] if shown["se"].isna().all() else ["se"]), "ci_low", "ci_high", "tau2"]]
         if tx.spread_of(q):
             shown = shown.rename(columns={"tau2": f"tau2 {tx.spread_of(q)}"})
-        lines = [
-            f"subgroups, k = {self.k}, {q.shown} ({self.method}, {self.test}), {tx.level_text(self.level)} CI",
-            shown.to_string(index=False), *self._beside(), f"difference between groups ({self.between_test}): {self.between}",
-        ]  # fmt: skip
-        return "\n".join([*lines, *closing_lines(self)])
+        head = f"subgroups, k = {self.k}, {q.shown} ({self.method}, {self.test}), {tx.level_text(self.level)} CI"
+        return (
+            head,
+            shown,
+            [*self._beside(), f"difference between groups ({self.between_test}): {self.between}", *closing_lines(self)],
+        )
+
+    def __str__(self) -> str:
+        head, shown, lines = self._told()
+        return "\n".join([head, shown.to_string(index=False), *lines])
+
+    def _display(self) -> Shown:
+        head, shown, lines = self._told()
+        return Shown(head, *cells_of(shown), tuple(lines))
 
     def _beside(self) -> list[str]:
         """The ad hoc intervals of groups whose plain one used q < 1, in a line."""

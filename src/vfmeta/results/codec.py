@@ -20,6 +20,7 @@ from vfmeta.core.question import Question
 from vfmeta.results import verbs
 from vfmeta.results.information import Information
 from vfmeta.results.marginal import Marginal
+from vfmeta.results.shown import Displayed, Lines
 from vfmeta.results.wald import TestResult
 
 SCHEMA_VERSION = 2
@@ -79,7 +80,7 @@ _HOMES = {
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Recorded:
+class Recorded(Displayed):
     """Verbs of every result that goes to JSON and back; two are equal where their JSON is (numbers to 10 digits).
 
     ``origin`` says where its studies stood in the data.
@@ -128,7 +129,7 @@ class Recorded:
 
     def summary(self) -> str:
         """The result in words."""
-        return str(self)
+        return Lines(str(self))
 
     def plot(self, *args: Any, **choices: Any) -> Any:
         """The figure of this kind of result; arguments as of the function of `vfmeta.plots` that draws it."""
@@ -165,9 +166,6 @@ class Recorded:
     def __repr__(self) -> str:
         return str(self)
 
-    def _repr_html_(self) -> str:
-        return as_html(str(self))
-
 
 def read_result(source: str | dict[str, Any]) -> Any:
     """The result that ``to_json`` or ``to_dict`` wrote, whatever its kind.
@@ -197,13 +195,6 @@ def read_result(source: str | dict[str, Any]) -> Any:
 def dumps(data: Any) -> str:
     """Byte-stable JSON."""
     return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def as_html(text: str) -> str:
-    """Text as a notebook shows it."""
-    from html import escape
-
-    return f"<pre>{escape(text)}</pre>"
 
 
 def plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from vfmeta.core.params import OnScale
 from vfmeta.core.question import Question
 from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
+from vfmeta.results.shown import Shown, of_coefficients
 from vfmeta.results.wald import TestResult, carried, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
 from vfmeta.text.notes import closing_lines
@@ -100,6 +101,25 @@ class Coefficients(Recorded):
             "p_value": self.p_value,
         })  # fmt: skip
         return scaled(frame, self.question, on, slopes=self.slopes)
+
+    @property
+    def text(self) -> str:
+        """One line for prose: every coefficient with its interval and p value."""
+        estimate, interval, what = self._shown()
+        held = [
+            f"{n} {tx.short(b)} ({tx.ci_text(self.level, ci)}; {tx.p_text(float(p))})"
+            for n, b, ci, p in zip(self.terms, estimate, interval, self.p_value, strict=True)
+        ]
+        return f"{what}: {'; '.join(held)}"
+
+    def _display(self) -> Shown:
+        estimate, interval, what = self._shown()
+        columns = ("", what, f"se {tx.spread_of(self.question)}".rstrip(), f"{tx.level_text(self.level)} CI", "p")
+        rows = [
+            (n, tx.short(b, 4), tx.short(s), tx.span_text(ci), tx.short(p))
+            for n, b, s, ci, p in zip(self.terms, estimate, self.se, interval, self.p_value, strict=True)
+        ]
+        return of_coefficients(str(self), columns, rows)
 
     def _text(self, head: str, *foot: str) -> str:
         """The coefficients below a heading, what is said of all of them, and the notes."""

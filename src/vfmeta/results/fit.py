@@ -19,6 +19,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits, tau2_limits
 from vfmeta.results.information import Information
+from vfmeta.results.shown import Shown, of_pool
 from vfmeta.results.wald import TestResult, printed_at, quantile, ratio, two_sided
 from vfmeta.text import fit as fit_text
 from vfmeta.text import numbers as tx
@@ -75,6 +76,14 @@ class Result(Recorded):
         """Whether the wider interval leaves out "no difference"; False where nothing means that."""
         null, (low, high) = self.question.null_effect, self.wider_interval
         return null is not None and (low > null or high < null)
+
+    @property
+    def text(self) -> str:
+        """One line for prose: "RR 0.63 (95% CI 0.54 to 0.74; k = 5; I2 = 0%)"."""
+        return fit_text.prose_text(self)
+
+    def _display(self) -> Shown:
+        return of_pool(str(self))
 
     @property
     def studies(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from vfmeta.core.question import Pair
 from vfmeta.priors import MuPrior, TauPrior
 from vfmeta.results.fit import Result
 from vfmeta.results.marginal import Marginal
+from vfmeta.results.shown import Lines
 from vfmeta.text import posterior as posterior_text
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class BayesianResult(Result):
 
     def summary(self, sensitivity: Any = None) -> str:
         """The result in sentences for clinicians; ``sensitivity`` is what ``vf.bayes.power_scaling`` said of it, if asked."""
-        return posterior_text.bayesian_summary(self, sensitivity)
+        return Lines(posterior_text.bayesian_summary(self, sensitivity))
 
     def reach(self, i: int) -> tuple[float, float, float] | None:
         """Where trial ``i`` (from 0) prints no estimate: the limits between which it lay, and its standard error."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vfmeta.text import numbers as tx
 from vfmeta.text.notes import Left, closing_lines
@@ -94,6 +94,22 @@ def model_text(result: Pooled) -> str:
     methods = [getattr(result, "method", "") if result.model == "random" else "", getattr(result, "test", "")]
     methods = [m for m in methods if m]
     return f"{name} ({', '.join(methods)})" if methods else name
+
+
+def prose_text(result: Any) -> str:
+    """A pool in one line for prose, with what tells its heterogeneity."""
+    q = result.question
+    bayesian = result.engine == "bayesian"
+    parts = [
+        f"{tx.level_text(result.level)} {'CrI' if bayesian else 'CI'} {tx.interval_text(q, result.interval)}",
+        f"k = {result.k}",
+    ]
+    if bayesian:
+        parts.append(f"tau = {tx.spread_text(result.tau.median, q)}" if result.k > 1 else "")
+    elif result.i2 is not None:
+        parts.append(f"I2 = {tx.fixed(result.i2, 0)}%")
+    width = (result.interval[1] - result.interval[0]) / 2
+    return f"{q.shown} {tx.value_text(q, result.estimate, width=width)} ({'; '.join(p for p in parts if p)})"
 
 
 def one_trial_text() -> str:

@@ -17,6 +17,7 @@ from vfmeta.bayes.monte_carlo import monte_carlo_errors
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import confidence
 from vfmeta.results.posterior import BayesianResult
+from vfmeta.results.shown import Displayed, Lines, Shown, cells_of
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class LeaveOneOut:
 
 
 @dataclass(frozen=True, repr=False)
-class Sampled:
+class Sampled(Displayed):
     """Posterior draws of a model.
 
     Attributes
@@ -131,7 +132,7 @@ class Sampled:
 
     def summary(self) -> str:
         """The draws in words: how they were made, the parameters watched, and every warning."""
-        return repr(self)
+        return Lines(repr(self))
 
     def loo(self, variable: str | None = None) -> LeaveOneOut:
         """PSIS-LOO of an observed variable (Vehtari, Gelman & Gabry 2017, Stat Comput 27:1413-1432), warned of where due.
@@ -222,10 +223,10 @@ class Sampled:
         said = [f"note: {w}" for w in self.warnings] or ["the draws passed the gate"]
         return "\n".join([head, *(f"prior: {p}" for p in self.model.priors), shown, *said])
 
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(repr(self))}</pre>"
+    def _display(self) -> Shown:
+        head, *_ = repr(self).splitlines()
+        said = [f"note: {w}" for w in self.warnings] or ["the draws passed the gate"]
+        return Shown(head, *cells_of(self.to_frame()), (*(f"prior: {p}" for p in self.model.priors), *said))
 
 
 def element_labels(name: str, dims: Sequence[str], coords: Mapping[str, Sequence[Any]], shape: Sequence[int]) -> list[str]:
