@@ -347,6 +347,18 @@ def test_subgroups_have_their_diamonds_the_test_between_and_the_pool_of_all(comm
         vf.plots.forest(sub, overall=four())
 
 
+def test_groups_of_one_regression_show_their_ad_hoc_and_prediction_intervals() -> None:
+    data = {"y": [0.1, 0.12, 0.11, 0.5, 0.52, 0.49], "v": [0.04] * 6, "group": list("uuuvvv")}
+    sub = vf.subgroups(data, "group", common_tau2=True)
+    ax = vf.plots.forest(sub)
+    half = 2.7764451051977934 * np.sqrt(0.04 / 3)  # t with 4 df, tau2 = 0 and q = 1
+    assert [list(x.get_xdata()) for x in drawn(ax, "adhoc-interval")] == [
+        pytest.approx([m - half, m + half]) for m in (0.11, 0.5033333333)
+    ]
+    wide = sub.to_frame()[["prediction_low", "prediction_high"]].to_numpy()
+    assert [b.get_bbox().intervalx for b in drawn(ax, "prediction")] == [pytest.approx(x) for x in wide]
+
+
 @pytest.mark.parametrize("on", ["analysis", "read"])
 def test_tables_of_answers_are_drawn_a_row_an_answer(on: Any) -> None:
     fit = vf.random_effects(vf.effect_table(TABLE, y="y", se="se", study="study", question=RISK))

@@ -136,9 +136,7 @@ def _frequentist_rows(fit: FrequentistResult | None, index: int, how: Options) -
             through=fit.shown_prediction if how.show_prediction else None)
     ]  # fmt: skip
     if fit.adhoc_interval is not None:
-        shown = f"({tx.interval_text(q, fit.adhoc_interval, width=by, digits=how.digits)})"
-        label = "with the ad hoc correction (q < 1)"
-        rows.append(Row("adhoc", label, shown, estimate=fit.estimate, interval=fit.adhoc_interval, section=index))
+        rows.append(_adhoc(q, fit.estimate, fit.adhoc_interval, index, by, how))
     if how.show_prediction and fit.shown_prediction is not None:
         rows.append(_prediction("prediction", q, fit.shown_prediction, index, by, how))
     return rows
@@ -192,18 +190,29 @@ def _of_subgroups(fit: Any, how: Options) -> Contents:
         for i, (name, mean) in enumerate(zip(fit.terms, means.itertuples(), strict=True)):
             rows.append(Row("heading", str(name), section=i))
             rows += [replace(r, section=i) for r, group in zip(found, which, strict=True) if group == name]
-            rows.append(_mean_row(fit, mean, i, how, found))
+            rows += _mean_rows(fit, mean, i, how, found, getattr(fit.common, "adhoc_interval", None))
     rows += _words(len(fit.terms) - 1, f"{_BETWEEN} ({fit.between_test}): {chance_text(fit.between)}")
     return Contents(fit.question, fit.level, tuple(rows))
 
 
-def _mean_row(fit: Any, mean: Any, index: int, how: Options, studies: Sequence[Row]) -> Row:
-    interval = (float(mean.ci_low), float(mean.ci_high))
-    shown = tx.effect_text(fit.question, mean.estimate, interval, width=_typical(studies), digits=how.digits)
+def _mean_rows(fit: Any, mean: Any, index: int, how: Options, studies: Sequence[Row], wider: Any) -> list[Row]:
+    """A mean effect as a diamond, and the ad hoc interval of the coefficient where there is one."""
+    q, by, interval = fit.question, _typical(studies), (float(mean.ci_low), float(mean.ci_high))
+    shown = tx.effect_text(q, mean.estimate, interval, width=by, digits=how.digits)
     ahead = (float(getattr(mean, "prediction_low", math.nan)), float(getattr(mean, "prediction_high", math.nan)))
     through = ahead if how.show_prediction and math.isfinite(ahead[0]) else None
     label = f"Mean effect ({fit.method}, {fit.test})"
-    return Row("pooled", label, shown, estimate=float(mean.estimate), interval=interval, section=index, through=through)
+    rows = [Row("pooled", label, shown, estimate=float(mean.estimate), interval=interval, section=index, through=through)]
+    if wider is not None:
+        rows.append(_adhoc(q, float(mean.estimate), (float(wider[index][0]), float(wider[index][1])), index, by, how))
+    if through is not None:
+        rows.append(_prediction("prediction", q, through, index, by, how))
+    return rows
+
+
+def _adhoc(question: Question, estimate: float, interval: Pair, index: int, by: float, how: Options) -> Row:
+    shown = f"({tx.interval_text(question, interval, width=by, digits=how.digits)})"
+    return Row("adhoc", "with the ad hoc correction (q < 1)", shown, estimate=estimate, interval=interval, section=index)
 
 
 def _of_regression(fit: Any, how: Options) -> Contents:
@@ -212,11 +221,8 @@ def _of_regression(fit: Any, how: Options) -> Contents:
     rows = _table_rows(frame, fit.question, how, kind="study", details=getattr(fit, "details", ()))
     alone = len(fit.terms) == 1 and not np.any(fit.slopes)
     if alone:
-        mean = fit.to_frame().iloc[0]
-        bayes = fit.engine == "bayesian"
-        row = _mean_row(fit, mean, 0, how, rows) if not bayes else None
-        if row is not None:
-            rows.append(row)
+        if fit.engine != "bayesian":
+            rows += _mean_rows(fit, fit.to_frame().iloc[0], 0, how, rows, getattr(fit, "adhoc_interval", None))
     else:
         try:
             means = fit.predict() if fit.engine != "multivariate" else _multivariate_means(fit)
