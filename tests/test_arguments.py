@@ -12,8 +12,8 @@ from vfmeta.core import params
 
 # every argument of `vf`, `vf.bayes` and `vf.bayes.models`, in the order in which verbs take them
 IN_ORDER = """
-    fit post covariate sampled fuller simpler prior unit_sd trials source folder measure data tool formula scale by k y v se
-    se_base V ci arm mean sd events n time reference events1 n1 events2 n2 time1 time2 study measures zeros include
+    fit post covariate sampled fuller simpler prior unit_sd trials treatments source folder measure data tool formula scale by
+    k y v se se_base V ci arm mean sd events n time reference events1 n1 events2 n2 time1 time2 study measures zeros include
     leaving_out adjustments methods tests taus treatment treat1 treat2 inactive separator interactions longest name slopes
     centre intervention klass experimental control cluster outcome domain judgement support period weeks sides higher_is_worse
     mid_from time_control n_experimental n_control x z p direction predictor estimator side favoured names random structure

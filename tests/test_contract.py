@@ -218,6 +218,11 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "comparisons, posterior": (lambda: made("networks.posterior").comparisons(), "treatment"),
     "comparisons, components": (lambda: made("networks.components").comparisons(), "treatment"),
     "comparisons, regression": (lambda: made("networks.regression").at(2.0), "treatment"),
+    "modifiers": (
+        lambda: vf.networks.modifiers(vf.network_from_trials(
+            vf.load_trials(), ["placebo", "risedronate"], outcome="new_vertebral_fracture", measure="RR", week=156, window=(100, 170)
+        )), "treatment",
+    ),
     "contributions": (lambda: vf.networks.contributions(network()), "treatment"),
     "detached_designs": (lambda: vf.networks.detached_designs(network()), "design"),
     "loops": (lambda: vf.networks.loops(network()), "loop"),

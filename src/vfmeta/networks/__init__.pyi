@@ -10,11 +10,12 @@ from .mantel_haenszel import mantel_haenszel as mantel_haenszel
 from .posterior import NetworkPosterior as NetworkPosterior
 from .posterior import posterior as posterior
 from .result import NetworkResult as NetworkResult
+from .review import modifiers as modifiers
 from .shares import contributions as contributions
 from .splits import split_sides as split_sides
 
 __all__ = [
     "ComponentResult", "NetworkPosterior", "NetworkRegression", "NetworkResult", "comparison_adjusted", "components",
-    "contributions", "detached_designs", "loops", "mantel_haenszel", "network", "posterior", "regression",
-    "split_sides",
+    "contributions", "detached_designs", "loops", "mantel_haenszel", "modifiers", "network",
+    "posterior", "regression", "split_sides",
 ]  # fmt: skip

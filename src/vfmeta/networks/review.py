@@ -1,0 +1,232 @@
+"""Networks from the trial tables: every two treatments compared, with what may set the comparisons apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.core.params import MethodOrCommon, Test
+from vfmeta.core.question import Question
+from vfmeta.effects.compare.comparison import compare
+from vfmeta.networks.fit import network
+from vfmeta.networks.result import NetworkResult
+from vfmeta.trials import Trials
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vfmeta.effects.effect import Effect
+
+#: what may modify an effect, as the study table names it
+MODIFIERS = ("design", "blinding", "phase", "fracture_age")
+
+
+def network_from_trials(
+    trials: Trials,
+    treatments: Mapping[str, str | Sequence[str]] | Sequence[str],
+    *,
+    outcome: str,
+    reference: str | None = None,
+    method: MethodOrCommon = "REML",
+    test: Test = "HKSJ",
+    level: float = 0.95,
+    **options: Any,
+) -> NetworkResult:
+    """Network meta-analysis of the trial tables.
+
+    Every two treatments are compared by `vfmeta.compare`, and the contrasts pooled by `vfmeta.network`.
+
+    Parameters
+    ----------
+    trials : Trials
+        From `vfmeta.load_trials`.
+    treatments : mapping or sequence of str
+        Nodes: interventions, or names of your own with the interventions or classes that each stands for. What is not
+        comparable, such as sham and usual care, belongs to different nodes.
+    outcome : str
+        Outcome id.
+    reference, method, test, level
+        As in `vfmeta.network`.
+    **options
+        As in `vfmeta.compare`: ``measure``, ``week``, ``window``, ``points``, ``use`` and so on; one scale and one window.
+
+    Returns
+    -------
+    NetworkResult
+        ``details`` has, for each row, the trial's week, instrument, sources and what `modifiers` tables. Trials that compare
+        two of the treatments and give no figure stand in ``left_out``.
+
+    Raises
+    ------
+    InputError
+        No figure, an intervention on two nodes, or a network in parts (all named).
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> net = vf.network_from_trials(
+    ...     vf.load_trials(), ["placebo", "teriparatide", "risedronate"], outcome="new_vertebral_fracture", measure="RR",
+    ...     week=104, window=(40, 170), use=("pool", "sensitivity"), reference="placebo",
+    ... )
+    >>> bool((net.estimate < 0).all())
+    True
+    """
+    if not isinstance(trials, Trials):
+        raise InputError(f"network_from_trials takes the tables from vf.load_trials(), not {type(trials).__name__}.")
+    nodes = _nodes(trials, treatments)
+    found, left, question = _contrasts(trials, nodes, outcome, options)
+    if not found:
+        raise InputError("No trial compares two of these treatments with a usable figure for this outcome and time.")
+    used, rows, torn = _whole(found)
+    columns = {
+        "study": [label for label, _, _, _ in rows],
+        "treat1": [a for _, a, _, _ in rows],
+        "treat2": [b for _, _, b, _ in rows],
+        "y": [e.y for _, _, _, e in rows],
+        "v": [e.v for _, _, _, e in rows],
+    }
+    fit = network(columns, reference=reference, method=method, test=test, level=level, question=question)
+    names = [t.label for t in fit.network.trials]
+    per_trial = {label: _detail(trials, label, used[label]) for label in names}
+    details = tuple(per_trial[names[i]] for i in fit.trial.tolist())
+    kept = set(names)
+    absent = tuple(x for x in left if x.label not in kept)
+    origin = replace(fit.origin, left_out=(*fit.origin.left_out, *absent))
+    return replace(fit, details=details, origin=origin, warnings=(*fit.warnings, *torn))
+
+
+def modifiers(fit: NetworkResult) -> pd.DataFrame:
+    """What may set the comparisons of a network apart, one row a comparison that trials make directly.
+
+    Read it before any indirect estimate: that rests on the comparisons being alike in all of this.
+
+    Parameters
+    ----------
+    fit : NetworkResult
+        From `vfmeta.network_from_trials`.
+
+    Returns
+    -------
+    DataFrame
+        treatment, control, trials, weeks (range), then instrument, design, blinding, phase and fracture_age, each with the
+        number of trials where they differ; "not stated" where the tables do not say.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> net = vf.network_from_trials(
+    ...     vf.load_trials(), ["placebo", "teriparatide", "risedronate"], outcome="new_vertebral_fracture", measure="RR",
+    ...     week=104, window=(40, 170), use=("pool", "sensitivity"), reference="placebo",
+    ... )
+    >>> vf.networks.modifiers(net).columns[:4].tolist()
+    ['treatment', 'control', 'trials', 'weeks']
+    """
+    import pandas as pd
+
+    if not isinstance(fit, NetworkResult) or len(fit.details) != fit.k:
+        raise InputError("modifiers takes a network of the trial tables, from vf.network_from_trials.")
+    first = np.unique(fit.trial, return_index=True)[1]
+    of = dict(zip((t.label for t in fit.network.trials), (fit.details[i] for i in first), strict=True))
+    rows = []
+    for a, b in combinations(fit.treatments, 2):
+        own = [of[t.label] for t in fit.network.trials if {a, b} <= set(t.arms)]
+        if own:
+            weeks = sorted({w for d in own for w in d["weeks"]})
+            span = "" if not weeks else f"{weeks[0]:.0f}" if weeks[0] == weeks[-1] else f"{weeks[0]:.0f} to {weeks[-1]:.0f}"
+            pair = (b, a) if a == fit.reference else (a, b)
+            rows.append((*pair, len(own), span, *(_tally([d[name] for d in own]) for name in ("instrument", *MODIFIERS))))
+    return pd.DataFrame(rows, columns=["treatment", "control", "trials", "weeks", "instrument", *MODIFIERS])
+
+
+def _nodes(trials: Trials, treatments: Any) -> dict[str, list[str]]:
+    """Interventions by node; one that stands on two nodes is named."""
+    if isinstance(treatments, str) or not isinstance(treatments, (Mapping, Sequence)) or len(treatments) < 2:
+        raise InputError(
+            "treatments= names two nodes or more: a list of interventions, or a mapping of names to interventions."
+        )
+    given = treatments if isinstance(treatments, Mapping) else {name: name for name in treatments}
+    nodes = {}
+    for name, members in given.items():
+        listed = trials.interventions_in([members] if isinstance(members, str) else list(members))
+        nodes[str(name)] = listed
+    taken: dict[str, list[str]] = {}
+    for name, members in nodes.items():
+        for member in members:
+            taken.setdefault(member, []).append(name)
+    if twice := {m: names for m, names in taken.items() if len(names) > 1}:
+        raise InputError(
+            [f"{m} stands on {' and '.join(names)}: an intervention belongs to one node." for m, names in twice.items()]
+        )
+    return nodes
+
+
+def _contrasts(
+    trials: Trials, nodes: dict[str, list[str]], outcome: str, options: dict[str, Any]
+) -> tuple[dict[str, dict[tuple[str, str], Effect]], list[Any], Question]:
+    """Effects by trial and pair of nodes, the studies without one, and the question they answer."""
+    arms: dict[str, set[str]] = {}
+    for study, _, given, _ in trials.arm_list:
+        arms.setdefault(study, set()).add(given)
+    found: dict[str, dict[tuple[str, str], Effect]] = {}
+    left: dict[str, Any] = {}
+    question = Question(measure=options.get("measure", "GEN"), outcome=outcome)
+    for a, b in combinations(nodes, 2):
+        if not any(own & set(nodes[a]) and own & set(nodes[b]) for own in arms.values()):
+            continue
+        table = compare(trials, nodes[a], nodes[b], outcome=outcome, sides=(a, b), **options)
+        if len(table) or not found:
+            question = table.question
+        for effect in table:
+            found.setdefault(effect.label, {})[a, b] = effect
+        for x in table.left_out:
+            left.setdefault(x.label, x)
+    return found, [x for label, x in left.items() if label not in found], question
+
+
+def _whole(
+    found: dict[str, dict[tuple[str, str], Effect]],
+) -> tuple[dict[str, list[Effect]], list[tuple[str, str, str, Effect]], list[str]]:
+    """Effects of each trial that together make a whole trial, as rows too; of the others the note says what was left."""
+    used: dict[str, list[Effect]] = {}
+    rows, notes = [], []
+    for label, pairs in found.items():
+        arms = list(dict.fromkeys(t for pair in pairs for t in pair))
+        for size in range(len(arms), 1, -1):
+            kept = next(
+                (c for c in combinations(arms, size) if all(p in pairs or p[::-1] in pairs for p in combinations(c, 2))), None
+            )
+            if kept:
+                break
+        assert kept is not None
+        if len(kept) < len(arms):
+            gone = ", ".join(t for t in arms if t not in kept)
+            notes.append(f"{label}: without {gone}, whose comparison with every other arm has no usable figure.")
+        own = [(a, b, e) for (a, b), e in pairs.items() if a in kept and b in kept]
+        used[label] = [e for _, _, e in own]
+        rows += [(label, a, b, e) for a, b, e in own]
+    return used, rows, notes
+
+
+def _detail(trials: Trials, label: str, effects: list[Effect]) -> dict[str, Any]:
+    study = trials.study.loc[effects[0].study_id]
+    said = {name: study[name] for name in MODIFIERS}
+    return {
+        "study_id": effects[0].study_id,
+        "weeks": sorted({float(e.week) for e in effects if e.week is not None}),
+        "instrument": ", ".join(sorted({e.instrument for e in effects if e.instrument})),
+        "sources": sorted({s for e in effects for s in e.sources}),
+        "rows": sorted({r for e in effects for r in e.rows}),
+        **{name: "" if value is None or value != value else str(value).replace("_", " ") for name, value in said.items()},
+    }
+
+
+def _tally(values: list[str]) -> str:
+    """What several trials say: one word where they agree, else each with its number."""
+    words = [v or "not stated" for v in values]
+    counts = {w: words.count(w) for w in sorted(set(words))}
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{w} ({n})" for w, n in counts.items())
