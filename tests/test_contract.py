@@ -220,7 +220,8 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "comparisons, regression": (lambda: made("networks.regression").at(2.0), "treatment"),
     "modifiers": (
         lambda: vf.networks.modifiers(vf.network_from_trials(
-            vf.load_trials(), ["placebo", "risedronate"], outcome="new_vertebral_fracture", measure="RR", week=156, window=(100, 170)
+            vf.load_trials(), ["placebo", "risedronate"], outcome="new_vertebral_fracture", measure="RR", week=156,
+            window=(100, 170),
         )), "treatment",
     ),
     "contributions": (lambda: vf.networks.contributions(network()), "treatment"),

@@ -30,8 +30,8 @@ def network_from_trials(
     trials: Trials,
     treatments: Mapping[str, str | Sequence[str]] | Sequence[str],
     *,
-    outcome: str,
     reference: str | None = None,
+    outcome: str,
     method: MethodOrCommon = "REML",
     test: Test = "HKSJ",
     level: float = 0.95,
@@ -48,10 +48,10 @@ def network_from_trials(
     treatments : mapping or sequence of str
         Nodes: interventions, or names of your own with the interventions or classes that each stands for. What is not
         comparable, such as sham and usual care, belongs to different nodes.
-    outcome : str
-        Outcome id.
     reference, method, test, level
         As in `vfmeta.network`.
+    outcome : str
+        Outcome id.
     **options
         As in `vfmeta.compare`: ``measure``, ``week``, ``window``, ``points``, ``use`` and so on; one scale and one window.
 
