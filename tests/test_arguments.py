@@ -19,11 +19,11 @@ IN_ORDER = """
     mid_from time_control n_experimental n_control x z p direction predictor estimator side favoured names random structure
     variances correlations R rho phi zero to add drop00 add_to_estimate vtype correct pool_add model cuts two_sided delta
     heterogeneity nAGQ baseline coding study_effects correlation curve at order tau mu beta class_sd baseline_prior
-    baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean bias eligibility unread
-    subgroups design baseline_risk risk_difference panel method tau2 common_tau2 kind instrument score sds sd_prior test df
-    level interval omnibus weights target beyond truncation null p_effect p_heterogeneity question missing prediction
-    tau2_interval tau2_limits studies on reestimate check components note exact runs clusters draws tune chains thin seed
-    parameters backend jobs done
+    baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean bias rows title
+    eligibility unread subgroups design baseline_risk baseline_from risk_difference panel method tau2 common_tau2 kind
+    instrument score sds sd_prior test df level interval omnibus weights target beyond truncation null p_effect
+    p_heterogeneity question missing prediction tau2_interval tau2_limits studies on reestimate check components note exact
+    runs clusters draws tune chains thin seed parameters backend jobs done
 """
 ORDER = tuple(IN_ORDER.split())
 # arguments of conversions, figures and priors, which follow the formula or the figure
@@ -114,7 +114,8 @@ def test_every_argument_is_annotated_and_options_by_their_alias(verb: Any) -> No
             assert str(hint) in MEANS[name], name
         usual = taken[name].default
         if isinstance(usual, str) and str(hint) == "str":  # a text by default, and no option: a name or a formula
-            assert name in ("measure", "by", "y", "v", "study", "arm", "mean", "n", "sd", "scale", "note", "name", "separator")
+            plain = "measure by y v study arm mean n sd scale note name separator title baseline_from"
+            assert name in plain.split()
 
 
 @pytest.mark.parametrize("verb", public(*MODELS, *OTHERS))

@@ -56,16 +56,14 @@ def test_every_threshold_says_where_it_was_read_or_why_it_was_chosen(row: thresh
 
 
 def test_every_threshold_is_used_and_none_is_written_in_the_code() -> None:
-    code = "\n".join(x.read_text(encoding="utf-8") for x in [*HOME.glob("*.py"), HOME.parent / "graded.py"])
+    code = "\n".join(
+        x.read_text(encoding="utf-8") for x in [*HOME.glob("*.py"), HOME.parent / "graded.py", HOME.parent / "findings.py"]
+    )
     starts = {f"start_{design}" for design in ("randomised", "quasi_randomised", "non_randomised")}
     unused = [key for key in thresholds.table() if f'"{key}"' not in code and key not in starts]
     assert not unused
-    named = {
-        key
-        for fit in (world([-2.0] * 12), world([-0.1, 0.3], 0.4))
-        for d in vf.appraisal.certainty(fit).domains
-        for key in d.thresholds
-    }
+    fits = world([-2.0] * 12), world([-0.1, 0.3], 0.4)
+    named = {key for fit in fits for d in vf.appraisal.certainty(fit).domains for key in d.thresholds}
     assert named <= set(thresholds.table())
 
 
@@ -146,6 +144,18 @@ def test_a_next_trial_across_a_threshold_that_the_mean_leaves_out_counts_and_bot
     split = vf.random_effects(y=[*y, -0.5, -3.5], se=[0.1] * 10, question=PAIN)
     assert split.interval[1] < -1 < split.prediction[1]
     assert suggestion(split, "inconsistency") == -2
+
+
+def test_a_prediction_interval_that_is_wide_because_trials_are_few_is_no_disagreement() -> None:
+    # two trials that agree (Q = 0.02 on 1 df, p = 0.89), under a prior that leaves room for more
+    post = vf.bayes.random_effects(
+        y=[-1.6, -1.64], se=[0.2, 0.2], study=["A", "B"], tau=vf.priors.HalfNormal(0.3), mu=vf.priors.Flat(), question=PAIN
+    )
+    assert post.interval[1] < -1 < post.prediction[1]
+    found = of(vf.appraisal.certainty(post), "inconsistency")
+    assert found.suggestion == 0
+    assert "Cochran's Q: p = 0.89" in found.sentence
+    assert "do not differ by more than chance" in found.sentence
 
 
 def test_one_trial_has_nothing_to_disagree_with() -> None:
@@ -277,13 +287,12 @@ def test_below_ten_trials_there_is_no_test_and_never_no_concern() -> None:
         assert found.sentence.startswith("No test possible")
 
 
-def test_people_in_trials_without_a_readable_result_count_from_a_fifth_on() -> None:
+def test_people_in_trials_without_a_readable_result_are_counted_and_judged_by_nobody() -> None:
     fit = arms(32, 2.0, -4.0)  # 128 people
-    assert suggestion(fit, "publication bias", unread={"Z": 31}) is None  # 31 of 159 are 19.5%
-    found = of(vf.appraisal.certainty(fit, unread={"Y": None, "Z": 32}), "publication bias")  # 20%
-    assert found.suggestion == -1
-    assert "(Y, Z), 32 people, 20% of the 160 in trials of known size" in found.sentence
-    assert "1 of unknown size" in found.sentence
+    found = of(vf.appraisal.certainty(fit, unread={"Y": None, "Z": 32}), "publication bias")
+    assert found.suggestion is None
+    assert "(Y, Z), 32 people, 20% of the 160 in trials of known size; 1 of unknown size." in found.sentence
+    assert "1 trial is known to exist" in of(vf.appraisal.certainty(fit, unread=["Y"]), "publication bias").sentence
     with pytest.raises(vf.InputError, match="A is a trial of the pool"):
         vf.appraisal.certainty(fit, unread=["A"])
 

@@ -101,6 +101,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.certainty": lambda: vf.appraisal.certainty(
         pool(), unread={"z": None}, panel={"level": "low", "reason": "as discussed", "date": "2026-03-01", "panel": "panel"}
     ),
+    "appraisal.summary_of_findings": lambda: vf.appraisal.summary_of_findings([(pool(), vf.appraisal.certainty(pool()))]),
     "appraisal.effect_range": lambda: vf.appraisal.effect_range(y=Y),
     "appraisal.egger": lambda: vf.appraisal.egger(pool()),
     "appraisal.begg": lambda: vf.appraisal.begg(pool()),

@@ -3,6 +3,7 @@ from .count_tests import harbord as harbord
 from .count_tests import macaskill as macaskill
 from .count_tests import peters as peters
 from .file_drawer import fail_safe as fail_safe
+from .findings import summary_of_findings as summary_of_findings
 from .graded import certainty as certainty
 from .henmi_copas_interval import henmi_copas as henmi_copas
 from .influence import cumulative as cumulative
@@ -60,6 +61,7 @@ __all__ = [
     "selection_model_many",
     "setting_shares",
     "small_study_test",
+    "summary_of_findings",
     "thompson",
     "trim_and_fill",
     "trim_and_fill_many",

@@ -28,6 +28,7 @@ def certainty(
     subgroups: Any = None,
     design: Design = "randomised",
     baseline_risk: float | None = None,
+    baseline_from: str = "",
     risk_difference: float | None = None,
     panel: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
 ) -> Certainty:
@@ -52,6 +53,8 @@ def certainty(
         Where the certainty starts.
     baseline_risk : float, optional
         The risk without the treatment, for effects per 1,000 people; that of the control arms when left out and known.
+    baseline_from : str, optional
+        Where that risk was read.
     risk_difference : float, optional
         The smallest important difference of risks (0.02 is 20 of 1,000 people); ``mid`` of the question when left out, and
         0.75 and 1.25 of a ratio without either.
@@ -88,7 +91,7 @@ def certainty(
         raise InputError("subgroups= takes what vf.subgroups returns.")
     kind = choice("design", design, Design)
     said = lines(panel)
-    body = body_of(fit, baseline_risk, risk_difference)
+    body = body_of(fit, baseline_risk, risk_difference, baseline_from)
     hidden = checked(unread, fit)
     scatter = disagreement(body, subgroups)
     domains = (
@@ -99,7 +102,7 @@ def certainty(
         question=fit.question, design=kind, start=word(f"start_{kind}"), cap=word("unjudged_cap"), domains=domains,
         labels=fit.labels, panel=said,
         call={"function": "appraisal.certainty", "design": kind, "baseline_risk": body.baseline,
-              "risk_difference": risk_difference, "unread": hidden},
+              "baseline_from": body.baseline_from, "risk_difference": risk_difference, "unread": hidden},
     )  # fmt: skip
 
 

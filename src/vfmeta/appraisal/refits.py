@@ -66,6 +66,7 @@ _REFUSED = {
         "PUniformStar",
         "RankTest",
         "SettingShares",
+        "SummaryOfFindings",
         "TrimAndFill",
         "WorstCase",
     ),

@@ -82,7 +82,7 @@ def people(record: Record) -> str:
 
 
 def _behind(record: Record, tables: Trials) -> str:
-    randomised = _sizes({s["study_id"]: s for s in record.data["studies"]}, tables)
+    randomised = randomised_in({s["study_id"]: s for s in record.data["studies"]}, tables)
     return words.behind_text(record.k, people(record), sum(randomised.values()))
 
 
@@ -110,11 +110,11 @@ def _sizes_of(record: Record, tables: Trials, cache: Cache | None) -> list[str]:
 
 
 def _missing(record: Record, tables: Trials) -> list[str]:
-    out = _left_out(record)
+    out = left_out_of(record)
     if not out:
         return []
     used = {s["study_id"]: s for s in record.data["studies"]}
-    sizes, kept, q = _sizes(out, tables), _sizes(used, tables), record.question
+    sizes, kept, q = randomised_in(out, tables), randomised_in(used, tables), record.question
     counts = (len(out), len(out) + len(used), q.outcome)
     if not sizes:
         return [words.missing_text(*counts)]
@@ -140,7 +140,7 @@ def _unsettled(record: Record) -> list[str]:
 
 def _printed(lead: Record, own: list[Record], plan: Plan) -> list[str]:
     """Trials that print something of the outcome which is no usable figure, by the side it names."""
-    out = [x["label"] for x in _left_out(lead).values() if x["said"]]
+    out = [x["label"] for x in left_out_of(lead).values() if x["said"]]
     pointing = next((found for r in own if (found := r.data["without_effects"])), None)
     rows = [] if pointing is None else [r for r in pointing["trials"] if r["analysis"] == lead.id]
     sides = {r["label"]: r["direction"] for r in rows if r["direction"] is not None}
@@ -231,8 +231,8 @@ def turned(
 
 
 def _settles(record: Record, tables: Trials) -> str:
-    lead, out = record.lead, _left_out(record)
-    sizes = _sizes(out, tables)
+    lead, out = record.lead, left_out_of(record)
+    sizes = randomised_in(out, tables)
     hidden = f"{trials(len(out))} with {sum(sizes.values()):,} people" if sizes else trials(len(out)) if out else ""
     if lead is None:
         return words.settles_text(None, 0, "", hidden)
@@ -250,12 +250,12 @@ def _settles(record: Record, tables: Trials) -> str:
     )
 
 
-def _left_out(record: Record) -> dict[str, dict[str, Any]]:
+def left_out_of(record: Record) -> dict[str, dict[str, Any]]:
     """Studies of the comparison and design without an effect in this analysis, by id."""
     return {x["study_id"]: x for x in record.data["left_out"] if "not mixed with" not in x["reason"]}
 
 
-def _sizes(studies: dict[str, Any], tables: Trials) -> dict[str, int]:
+def randomised_in(studies: dict[str, Any], tables: Trials) -> dict[str, int]:
     """People randomised, as the trial says, else as its arms do; without the trials where neither says."""
     whole, found = tables.study.n_randomised, {}
     for study in studies:

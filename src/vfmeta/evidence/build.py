@@ -141,7 +141,7 @@ class _Clock:
 
 
 def _digest_of_inputs(tables: Path, plans: Path) -> str:
-    sources = [p for p in sorted(HOME.rglob("*")) if p.suffix in {".py", ".html", ".css", ".js"}]
+    sources = [p for p in sorted(HOME.rglob("*")) if p.suffix in {".py", ".html", ".css", ".js", ".csv"}]
     folders = ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.glob("*.toml"))))
     found = [digest((f for f in files if f.is_file()), folder) for folder, files in folders]
     return " ".join([*found, digest(sources, HOME, _LIBRARIES)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from vfmeta.evidence.certain import answers
 from vfmeta.evidence.records import Record
 from vfmeta.text import numbers as tx
+from vfmeta.text.certainty import moved_text
 
 
 def changes(before: list[Record], after: list[Record]) -> list[str]:
@@ -31,11 +33,13 @@ def _moved(old: Record, new: Record) -> str:
     altered = [x for x in now if x in was and now[x] != was[x]]
     if not was and not now:
         return ""  # nothing to pool, before as now: how many trials are known without figures is no conclusion
-    if not (came or went or altered) and old.data["answer"] == new.data["answer"]:
+    graded = moved_text(answers(old), answers(new))
+    if not (came or went or altered or graded) and old.data["answer"] == new.data["answer"]:
         return ""
     kinds = {"added": came, "gone": went, "changed": altered}
     parts = [f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names]
-    return f"{_name(new)}: {'; '.join(parts) or 'same trials'}. Before: {_said(old)}. Now: {_said(new)}."
+    moved = f" {graded[:1].upper()}{graded[1:]}." if graded else ""
+    return f"{_name(new)}: {'; '.join(parts) or 'same trials'}. Before: {_said(old)}. Now: {_said(new)}.{moved}"
 
 
 def _name(record: Record) -> str:

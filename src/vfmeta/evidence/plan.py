@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -203,6 +204,30 @@ class Sensitivity(Choices):
     measure: TableMeasure | None = None
 
 
+class Panel(_Strict):
+    """What a panel decided: the level of all ("low"), or the levels down of one ``domain`` (0, -1, -2)."""
+
+    level: str | int
+    reason: str = Field(min_length=1)
+    date: str
+    panel: str = Field(min_length=1)
+    domain: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dated(cls, data: Any) -> Any:
+        """TOML has dates of its own."""
+        is_date = isinstance(data, dict) and isinstance(data.get("date"), date)
+        return data | {"date": data["date"].isoformat()} if is_date else data
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        from vfmeta.appraisal.grade.panel import lines
+
+        _say(partial(lines, self.model_dump()))
+        return self
+
+
 class Analysis(Choices):
     """One pool: an outcome, a time window, a measure. ``points`` of an SMD are the scale it is carried to."""
 
@@ -215,6 +240,7 @@ class Analysis(Choices):
     higher_is_worse: bool | None = None
     mid_from: str | None = None
     note: str = ""
+    panel: tuple[Panel, ...] = ()
     sensitivity: tuple[Sensitivity, ...] = ()
 
     @model_validator(mode="after")

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from vfmeta.bayes.checks import LeaveOneOut, PredictiveCheck
     from vfmeta.bayes.partial import ReportsResult
     from vfmeta.bayes.scaling import PowerScaling
+    from vfmeta.results.certainty import Certainty
+    from vfmeta.results.risk_of_bias import RiskOfBias
 
-RECORD_VERSION = 7
+RECORD_VERSION = 8
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,22 @@ class Record:
         found = (self.data.get("words") or {}).get("result")
         return ReportsResult.from_dict(found["posterior"]) if found and "refused" not in found else None
 
+    @cached_property
+    def certainty(self) -> Certainty | None:
+        """GRADE of the result that leads; None without a usable figure."""
+        from vfmeta.results.certainty import Certainty
+
+        found = self.data["certainty"]
+        return Certainty.from_dict(found) if found else None
+
+    @cached_property
+    def bias(self) -> RiskOfBias | None:
+        """Judgements of the trials, with what is known of those that nobody judged; None without a usable figure."""
+        from vfmeta.results.risk_of_bias import RiskOfBias
+
+        found = self.data["bias"]
+        return RiskOfBias.from_dict(found) if found else None
+
     @property
     def refused_checks(self) -> list[str]:
         """Why a check could not be made."""
@@ -167,6 +185,9 @@ def _check(record: Record) -> None:
     for part in (record, *record.sensitivity):
         for name in ("question", "frequentist", "posterior", "second", "power_scaling", "leave_one_out", "predictive_check"):
             getattr(part, name)
+        if part is record:
+            for name in ("certainty", "bias"):
+                getattr(part, name)
         if part.words is not None and not math.isfinite(part.words.estimate):
             raise ValueError("a figure is no number")
         if not all(math.isfinite(study["estimate"] + study["se"]) for study in part.data["studies"]):

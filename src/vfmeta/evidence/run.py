@@ -16,6 +16,7 @@ from vfmeta.effects.compare.comparison import compare
 from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit, points, reported, without_effects
 from vfmeta.evidence.cache import Cache, digest_of
+from vfmeta.evidence.certain import certainty_of
 from vfmeta.evidence.folder import keep_only, tidy
 from vfmeta.evidence.plan import Analysis, Plan
 from vfmeta.evidence.records import RECORD_VERSION, Record
@@ -104,7 +105,7 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
                 return cache.get(reported.answers, inputs, words_code)
 
             try:
-                record = _record(plan, analysis, trials, tables, answered, worded)
+                record = _record(plan, analysis, trials, tables, answered, worded, cache)
             except InputError as error:  # priors with which these trials have no posterior
                 problems += error.problems
                 continue
@@ -215,6 +216,7 @@ def _record(
     tables: Tables,
     answered: Answered,
     worded: Callable[[str], dict[str, Any]],
+    cache: Cache,
 ) -> Record:
     main = tables[plan.id, analysis.id, ""]
     name = f"{plan.id}/{analysis.id}"
@@ -262,6 +264,10 @@ def _record(
     record = Record(json.loads(dumps(data)))
     record.data["answer"] = answer(record)
     record.data["why"] = why(record)
+    try:
+        record.data.update(json.loads(dumps(certainty_of(record, trials, cache))))
+    except InputError as error:
+        raise InputError(_placed(error, plan, analysis, "")) from error
     return record
 
 

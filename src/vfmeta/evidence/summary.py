@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import points, reported, scatter, whatif, without_effects
+from vfmeta.evidence import certain, points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import answer_box, instead_of_a_figure, leader, matching_pools, people, reason_of, standing
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
@@ -87,6 +87,7 @@ def question_view(
         "answer": lead.data["answer"],
         "lead": lead.title,
         "box": box,
+        "certainty": certain.view(own),
         "instead": instead_of_a_figure(own, box),
         "standing": standing(own, plan, trials),
         "rows": [analysis_row(r) for r in own],

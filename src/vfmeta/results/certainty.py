@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vfmeta.core.grading import CONCERNS, LEVELS, SIGNS, lowered
 from vfmeta.core.question import Question
 from vfmeta.results.codec import Recorded
+from vfmeta.results.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,15 +120,19 @@ class Certainty(Recorded):
         """Where it starts, each domain with its argument, what the panel says, and where it ends."""
         k = f"{self.k} {self.design.replace('_', '-')} trial{'' if self.k == 1 else 's'}"
         lines = [f"Start: {self.start} ({k})."]
-        told = {line.domain: line for line in self.panel}
-        for d in self.domains:
-            lines.append(f"{_capital(d.name)}: {step(d.suggestion, d.short)}. {d.sentence}")
-            if d.name in told:
-                lines.append(f"{_capital(d.name)}, panel: {step(int(told[d.name].level), '')}. {_signed(told[d.name])}")
+        lines += [self.argument(d.name) for d in self.domains]
         if self.overruled:
             rest = self._final(self._answers(), bool(self.open)) or f"at most {self.at_most}"
             lines.append(f"Panel: {self.overruled.level} (without this line: {rest}). {_signed(self.overruled)}")
         return [*lines, f"Certainty: {self.shown}."]
+
+    def argument(self, domain: str) -> str:
+        """What is said of one domain, with what the panel says of it."""
+        d = next(x for x in self.domains if x.name == domain)
+        head = "" if d.suggestion is None else f"{step(d.suggestion, d.short)}. "
+        line = next((x for x in self.panel if x.domain == domain), None)
+        panel = "" if line is None else f" Panel: {step(int(line.level), '')}. {_signed(line)}"
+        return f"{_capital(d.name)}: {head}{d.sentence}{panel}"
 
     def to_frame(self) -> pd.DataFrame:
         """A row a domain: domain, suggestion (levels; NaN where open), answer, panel (levels), sentence."""
@@ -157,25 +162,15 @@ class Certainty(Recorded):
     def __str__(self) -> str:
         return "\n".join(self.sentences())
 
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        told = {line.domain: line for line in self.panel}
-        rows = "".join(
-            f'<tr><th scope="row">{escape(_capital(d.name))}</th><td>{escape(step(d.suggestion, d.short))}'
-            + (f"<br>panel: {escape(step(int(told[d.name].level), ''))}" if d.name in told else "")
-            + f"</td><td>{escape(d.sentence)}"
-            + (f"<br>{escape(_signed(told[d.name]))}" if d.name in told else "")
-            + "</td></tr>"
+    def _display(self) -> Shown:
+        told = {line.domain: f"; panel: {step(int(line.level), '')}" for line in self.panel if line.domain}
+        rows = tuple(
+            (_capital(d.name), step(d.suggestion, d.short) + told.get(d.name, ""), self.argument(d.name).partition(": ")[2])
             for d in self.domains
         )
         sign = f"{SIGNS[self.rating]} " if self.rating else ""
-        foot = f" {escape(_signed(self.overruled))}" if self.overruled else ""
-        return (
-            f"<table><caption>Certainty: {sign}{escape(self.shown)}; start: {escape(self.start)}.{foot}</caption>"
-            '<thead><tr><th scope="col">Domain</th><th scope="col">Suggestion</th><th scope="col">Argument</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table>"
-        )
+        lines = (self.sentences()[-2],) if self.overruled else ()
+        return Shown(f"Certainty: {sign}{self.shown}; start: {self.start}", ("Domain", "Suggestion", "Argument"), rows, lines)
 
 
 def step(suggestion: int | None, short: str) -> str:

@@ -26,7 +26,7 @@ def judged(body: Body, bias: RiskOfBias | None) -> Domain:
     words = [known.get(x, "") for x in body.labels]
     silent = np.array([not w for w in words])
     if silent.any():
-        return _open(body, silent, f"By {bias.tool} {_levels(body, words)}.")
+        return _open(body, silent, f"By {bias.tool} {_levels(body, words)}." if any(words) else "")
     rank = {x.word: x.rank for x in bias.instrument.levels}
     ranks = np.array([rank[w] for w in words])
     high, low = ranks >= _HIGH, ranks == _LOW
@@ -63,7 +63,7 @@ def _open(body: Body, silent: np.ndarray, said: str) -> Domain:
     weight = percent(body.share[silent].sum())
     return Domain(
         name=_NAME, suggestion=None, short=f"not judged in {of_trials(n, body.k)}",
-        sentence=f"Not judged overall in {of_trials(n, body.k)} ({who}; {weight} of the weight). {said}",
+        sentence=f"Not judged overall in {of_trials(n, body.k)} ({who}; {weight} of the weight). {said}".rstrip(),
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ class Body:
         return "no difference" if low is None or high is None else f"{self.mark(low)} or {self.mark(high)}"
 
 
-def body_of(fit: Any, baseline_risk: float | None, risk_difference: float | None) -> Body:
+def body_of(fit: Any, baseline_risk: float | None, risk_difference: float | None, baseline_from: str = "") -> Body:
     """Read a fit or posterior, check what was stated, find the thresholds."""
     taken = take("certainty", fit, None)
     if taken.fit is None:
@@ -97,6 +97,7 @@ def body_of(fit: Any, baseline_risk: float | None, risk_difference: float | None
     column = taken.column
     events = column("events_control"), column("n_control")
     base, said = _baseline(q, baseline_risk, *events)
+    said = baseline_from or said
     return Body(
         fit=fit, question=q, labels=fit.labels, share=w / w.sum(), people=taken.sizes, events=events,
         interval=fit.wider_interval, marks=_marks(q, base, risk_difference), baseline=base, baseline_from=said,

@@ -28,8 +28,8 @@ def precision(body: Body, inconsistency: int | None) -> Domain:
     if marks.null is None:
         return Domain(
             name=_NAME, suggestion=None, short="not judged (no threshold)",
-            sentence="Nothing means no difference for this measure, so that there is no threshold to hold the interval "
-            "against; state no_difference= or mid= with the question.",
+            sentence="Not judged: nothing means no difference for this measure, so that there is no threshold to hold the "
+            "interval against; state no_difference= or mid= with the question.",
         )  # fmt: skip
     said, keys = [f"{_effect(body)}; thresholds: {marks.basis}."], list(marks.keys)
     crossed = _levels(body, body.interval)
@@ -118,7 +118,7 @@ def _size(body: Body) -> tuple[int, str, tuple[str, ...]]:
             )
             return 0, said, ("large_ratio",)
     if unknown:
-        return 0, f"The optimal information size was not asked for: {names(unknown)} do not say how many people they hold.", ()
+        return 0, f"The optimal information size was not asked for: how many people {names(unknown)} held is not known.", ()
     needed, why = _needed(body)
     if needed is None:
         return 0, f"The optimal information size was not asked for: {why}.", ()

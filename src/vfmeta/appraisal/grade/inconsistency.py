@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.appraisal.grade.body import Body, names, percent
 from vfmeta.appraisal.grade.thresholds import limit
+from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.certainty import Domain
 from vfmeta.results.wald import quantile
 from vfmeta.text import numbers as tx
@@ -24,30 +25,34 @@ def disagreement(body: Body, subgroups: Any = None) -> Domain:
     fit, q = body.fit, body.question
     said = [f"tau2 {tx.spread_text(fit.tau2, q)}." if fit.tau2 is not None else "tau2 cannot be estimated."]
     opposed, against, pairs = _apart(body)
+    crossed, p = _ahead(body), _q(body)
+    differ = p < limit("heterogeneity_p")
     least = limit("opposed_weight")
     split = bool(opposed.any() and body.share[opposed].sum() >= least)
-    said.append(f"Of {pairs[1]} pairs of trials {pairs[0]} have intervals that do not overlap.")
+    said.append(f"Cochran's Q: {tx.p_text(p)}. Of {pairs[1]} pairs of trials {pairs[0]} have intervals that do not overlap.")
     if opposed.any():
         others = names([body.labels[i] for i in np.flatnonzero(against)])
         said.append(
             f"On another side of {body.sides} than the mean: {body.weight(opposed)}, apart from {others} "
             f"({percent(least)} of the weight or more counts)."
         )
-    crossed = _ahead(body)
     prediction = fit.shown_prediction
     if prediction is not None:
         held = " and ".join(body.mark(x) for x in crossed) or "no threshold"
+        doubt = "" if differ or not crossed else ", but by its test the trials do not differ by more than chance"
         said.append(
             f"The true effect of a next trial may be {tx.interval_text(q, prediction)}, which crosses {held} that the interval "
-            "of the mean leaves out."
+            f"of the mean leaves out{doubt}."
         )
     else:
         said.append("There is no prediction interval.")
     if subgroups is not None:
-        p = tx.p_text(float(subgroups.between.p_value))
-        said.append(f"Between subgroups {p}; whether that explains the differences is for a panel.")
-    keys = ("opposed_weight", *body.marks.keys)
-    return Domain(name=_NAME, suggestion=-(split + bool(crossed)), short="computed", sentence=" ".join(said), thresholds=keys)
+        between = tx.p_text(float(subgroups.between.p_value))
+        said.append(f"Between subgroups {between}; whether that explains the differences is for a panel.")
+    keys = ("opposed_weight", "heterogeneity_p", *body.marks.keys)
+    return Domain(
+        name=_NAME, suggestion=-(split + (differ and bool(crossed))), short="computed", sentence=" ".join(said), thresholds=keys
+    )
 
 
 def _apart(body: Body) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
@@ -62,6 +67,13 @@ def _apart(body: Body) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     opposed = other & (apart & same[None, :]).any(axis=1)
     against = same & (apart & opposed[None, :]).any(axis=1)
     return opposed, against, (int(apart.sum()) // 2, body.k * (body.k - 1) // 2)
+
+
+def _q(body: Body) -> float:
+    """The p value of Cochran's test of heterogeneity."""
+    y, v = (np.asarray(x, dtype=float) for x in (body.fit.y, body.fit.v))
+    q = float(np.sum((y - np.average(y, weights=1 / v)) ** 2 / v))
+    return float(chi2_above(q, body.k - 1))
 
 
 def _ahead(body: Body) -> list[float]:

@@ -21,15 +21,14 @@ _NAME = "publication bias"
 
 
 def unpublished(body: Body, unread: Mapping[str, float | None]) -> Domain:
-    """The domain of publication bias; with fewer trials than a test needs it is open, unless known trials hide many people."""
-    said, hidden, keys = _unread(body, unread)
+    """The domain of publication bias; with fewer trials than a test needs it is open."""
+    said, keys = _unread(body, unread), ("asymmetry_trials",)
     few = body.k < limit("asymmetry_trials")
-    keys = ("asymmetry_trials", *keys)
     if few:
         trials = f"{body.k} trial{'' if body.k == 1 else 's'}"
         head = f"No test possible: {trials}, and fewer than {limit('asymmetry_trials'):g} say nothing."
         return Domain(
-            name=_NAME, suggestion=-1 if hidden else None, short="not judged (no test possible)",
+            name=_NAME, suggestion=None, short="not judged (no test possible)",
             sentence=f"{head} {said}", thresholds=keys,
         )  # fmt: skip
     try:
@@ -38,35 +37,34 @@ def unpublished(body: Body, unread: Mapping[str, float | None]) -> Domain:
             test = small_study_test(body.fit)
     except InputError as error:
         return Domain(
-            name=_NAME, suggestion=-1 if hidden else None, short="not judged (no test possible)",
+            name=_NAME, suggestion=None, short="not judged (no test possible)",
             sentence=f"No test possible: {error} {said}", thresholds=keys,
         )  # fmt: skip
     p = float(test.p_value)
     found = p < limit("asymmetry_p")
     verdict = "small trials show other effects than large ones" if found else "it finds nothing, which rules nothing out"
     return Domain(
-        name=_NAME, suggestion=-1 if found or hidden else 0, short="tested",
+        name=_NAME, suggestion=-1 if found else 0, short="tested",
         sentence=f"{test.name}: {tx.p_text(p)} ({limit('asymmetry_p'):g} counts): {verdict}. {said}",
         thresholds=(*keys, "asymmetry_p"),
     )  # fmt: skip
 
 
-def _unread(body: Body, unread: Mapping[str, float | None]) -> tuple[str, bool, tuple[str, ...]]:
+def _unread(body: Body, unread: Mapping[str, float | None]) -> str:
+    """The trials without a readable result with their share of all people; whether that is bias no table can tell."""
     if not unread:
-        return "No trial without a readable result was named.", False, ()
+        return "No trial without a readable result was named."
     known = {x: float(n) for x, n in unread.items() if n is not None and not math.isnan(n)}
-    who = names(list(unread))
-    is_are = "1 trial is" if len(unread) == 1 else f"{len(unread)} trials are"
-    said = f"{is_are} known to exist and {'gives' if len(unread) == 1 else 'give'} no readable result ({who})"
+    one = len(unread) == 1
+    head = "1 trial is" if one else f"{len(unread)} trials are"
+    said = f"{head} known to exist and {'gives' if one else 'give'} no readable result ({names(list(unread))})"
     seen = body.people
     if not known or np.isnan(seen).any():
-        return f"{said}; how many people that hides is not known.", False, ()
+        return f"{said}; what share of all people that is, is not known."
     out = sum(known.values())
-    share, least = out / (out + seen.sum()), limit("unread_people")
+    everyone = out + seen.sum()
     rest = f"; {len(unread) - len(known)} of unknown size" if len(known) < len(unread) else ""
-    whole = f"{percent(share)} of the {out + seen.sum():,.0f} in trials of known size"
-    said += f", {out:,.0f} people, {whole} ({percent(least)} or more counts){rest}."
-    return said, share >= least, ("unread_people",)
+    return f"{said}, {out:,.0f} people, {percent(out / everyone)} of the {everyone:,.0f} in trials of known size{rest}."
 
 
 def checked(unread: Any, fit: Any) -> dict[str, float | None]:

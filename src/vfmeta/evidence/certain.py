@@ -1,0 +1,120 @@
+"""Certainty of the analyses of a plan, and the summary of findings that a page shows of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vfmeta.appraisal.findings import summary_of_findings
+from vfmeta.appraisal.grade.thresholds import limit, table
+from vfmeta.appraisal.graded import certainty
+from vfmeta.core.grading import DOMAINS
+from vfmeta.evidence.bias import bias_of
+from vfmeta.evidence.box import leader, left_out_of, randomised_in
+from vfmeta.evidence.untreated.baseline import baseline_risk
+from vfmeta.results.certainty import step
+from vfmeta.results.findings import COLUMNS, letter
+from vfmeta.text.certainty import level_text, points_text
+
+if TYPE_CHECKING:
+    from vfmeta.evidence.cache import Cache
+    from vfmeta.evidence.records import Record
+    from vfmeta.trials import Trials
+
+
+def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> dict[str, Any]:
+    """Judgements of bias and the certainty of the result that leads an analysis, as plain data; None without a figure."""
+    fit, studies = record.lead, record.data["studies"]
+    if fit is None:
+        return {"bias": None, "certainty": None}
+    bias = bias_of(studies, trials)
+    out = left_out_of(record)
+    people = randomised_in(out, trials)
+    unread = {x["label"]: people.get(study) for study, x in out.items() if x["label"] not in fit.labels}
+    risk = baseline_risk(record, trials, cache) if record.question.measure in ("RR", "OR", "RD") else None
+    base = None if risk is None or not 0 < risk.pool.shown[0] < 1 else float(risk.pool.shown[0])
+    found = certainty(
+        fit, bias=bias, unread=unread, design=record.data["choices"]["design"], baseline_risk=base,
+        baseline_from="" if risk is None or base is None else f"that of the {risk.pool.people:g} people in the control arms",
+        panel=[{k: v for k, v in line.items() if v != ""} for line in record.data["analysis"].get("panel", ())],
+    )  # fmt: skip
+    return {"bias": bias.to_dict(), "certainty": found.to_dict()}
+
+
+def chosen(own: list[Record]) -> list[Record]:
+    """The analyses of a summary of findings: the leading one, then the first of each other outcome, at most seven."""
+    with_figure = [r for r in own if r.certainty is not None]
+    order = sorted(with_figure, key=lambda r: r is not leader(own))
+    first: dict[str, Record] = {}
+    for r in order:
+        first.setdefault(r.data["analysis"]["outcome"], r)
+    return list(first.values())[: int(limit("outcomes_most"))]
+
+
+def findings_of(own: list[Record]) -> Any:
+    """The summary of findings of a plan; None where no analysis has a figure."""
+    rows = [{"fit": r.lead, "certainty": r.certainty, "outcome": r.title, "absolute": _points(r)} for r in chosen(own)]
+    return summary_of_findings(rows, title=own[0].data["plan"]["title"]) if rows else None
+
+
+def _points(record: Record) -> str:
+    """A standardised difference in points, where trials print what carries it there."""
+    lead, spread = record.lead, record.data.get("points")
+    if not spread or lead is None:
+        return ""
+    return points_text(lead.estimate, lead.wider_interval, spread["sd"], tuple(spread["points"]))
+
+
+def view(own: list[Record]) -> dict[str, Any] | None:
+    """What a page shows of the certainty of a plan: a line an analysis, the arguments of the leading one, the table."""
+    found = findings_of(own)
+    if found is None:
+        return None
+    told = {r.id: certainty_row(r) for r in own if r.certainty is not None}
+    lead = leader(own)
+    first = lead if lead.certainty is not None else chosen(own)[0]
+    return {
+        "lead": told[first.id],
+        "told": list(told.values()),
+        "columns": COLUMNS,
+        "rows": found.cells(),
+        "notes": [(letter(i), x) for i, x in enumerate(found.notes)],
+        "thresholds": sorted({k for r in told.values() for k in r["thresholds"]}, key=list(table()).index),
+        "table": table(),
+    }
+
+
+def certainty_row(record: Record) -> dict[str, Any]:
+    """The certainty of one analysis for a page: ``shown`` ("low", "at most moderate"), ``open`` (not judged), arguments."""
+    found = record.certainty
+    assert found is not None
+    panel = {line.domain: line for line in found.panel}
+    return {
+        "title": record.title,
+        "rating": found.rating,
+        "shown": level_text(found.rating) if found.rating else f"at most {found.at_most}",
+        "open": [f"{d.name} {d.short}" for d in found.open] if not found.rating else [],
+        "answers": [(d.name, step(d.suggestion, d.short), panel.get(d.name)) for d in found.domains],
+        "arguments": [found.argument(name) for name in DOMAINS],
+        "overruled": found.sentences()[-2] if found.overruled else "",
+        "known": _known(record),
+        "thresholds": [k for d in found.domains for k in d.thresholds],
+    }
+
+
+def _known(record: Record) -> list[tuple[str, str]]:
+    """Trials that nobody judged, with what is known of them."""
+    bias = record.bias
+    if bias is None:
+        return []
+    return [(label, said[-1]) for label, word, said in zip(bias.labels, bias.overall, bias.support, strict=True) if not word]
+
+
+def answers(record: Record) -> tuple[str, list[tuple[str, str]]]:
+    """Level and answers of an analysis, for saying how they moved; of one without a figure nothing."""
+    found = record.certainty
+    if found is None:
+        return "not rated", []
+    told = {line.domain: step(int(line.level), "") for line in found.panel if line.domain}
+    said = [(d.name, told.get(d.name, step(d.suggestion, d.short))) for d in found.domains]
+    panel = [("the panel", str(found.overruled.level))] if found.overruled else []
+    return found.shown, [*said, *panel]
