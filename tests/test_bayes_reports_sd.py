@@ -202,3 +202,8 @@ def test_words_alone_under_a_wide_prior_are_integrated_whole() -> None:
     assert fit.mu.sd == pytest.approx(math.sqrt((mass * (mu - mean) ** 2).sum() / mass.sum()), abs=1e-3)
     assert fit.log_evidence == pytest.approx(math.log(mass.sum()), abs=1e-3)
     assert -6 < fit.interval[0] < fit.interval[1] < 2
+
+
+def test_printed_sds_without_their_sizes_are_refused_by_their_name() -> None:
+    with pytest.raises(vf.InputError, match="sds holds numbers alone"):
+        vf.bayes.reports(y=[-1.0], se=[0.3], kind=["full"], tau=vf.priors.HalfNormal(0.5), sds=[2.0, 2.5])

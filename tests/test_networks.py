@@ -138,7 +138,7 @@ def test_comparisons_are_consistent() -> None:
 
 
 def test_effects_of_treatments_are_read_as_effects() -> None:
-    """No ratio of ratios, and one scale in a row: what is turned says so, what is not keeps its name."""
+    """One scale in a row: effects against the reference are odds ratios, and no error of their logs stands beside them."""
     net = vf.network(_counts(), reference="sham", question=vf.Question(measure="OR", higher_is_worse=True))
     post = vf.networks.posterior(net, tau=vf.priors.HalfNormal(0.5))
     for found in (net, post):
@@ -147,8 +147,9 @@ def test_effects_of_treatments_are_read_as_effects() -> None:
     assert "network" in str(post).splitlines()[0]
     log, read = (vf.networks.split_sides(net, on=on) for on in ("analysis", "read"))
     np.testing.assert_allclose(read.direct, np.exp(log.direct))
-    for name in ("difference", "difference_low", "difference_high", "direct_se"):
-        np.testing.assert_allclose(read[name], log[name])
+    for name in ("difference", "difference_low", "difference_high"):
+        np.testing.assert_allclose(read[name], np.exp(log[name]))
+    assert read.direct_se.isna().all()
     inside = (log.difference_low < log.difference) & (log.difference < log.difference_high)
     assert inside.all()
 
@@ -382,3 +383,38 @@ def test_variances_that_no_float_holds_are_refused_by_their_trial() -> None:
     arms = {"study": list("aabb"), "treatment": list("ABAB"), "mean": [1.0, 2.0, 1e-200, 1.0], "sd": [1.0] * 4, "n": [20] * 4}
     with pytest.raises(vf.InputError, match="b: effects or variances"):
         vf.network(arms, measure="ROM")
+
+
+def _split_risks() -> vf.networks.NetworkResult:
+    arms = {
+        "study": list("1122334455"), "arm": list("PAPBABPAPB"), "e": [10, 8, 12, 3, 20, 8, 30, 16, 44, 15],
+        "n": [50, 52, 60, 58, 90, 91, 100, 103, 120, 118],
+    }  # fmt: skip
+    return vf.network(arms, measure="OR", events="e", n="n", study="study", treatment="arm", reference="P", method="common")
+
+
+def test_split_sides_are_read_as_ratios_and_so_is_what_parts_them() -> None:
+    """The direct odds ratio of A against B is that of study 3, (20 / 70) / (8 / 83); the difference is direct over indirect."""
+    read, plain = (vf.networks.split_sides(_split_risks(), on=on) for on in ("read", "analysis"))
+    row = read[(read.treatment == "A") & (read.control == "B")].iloc[0]
+    assert row.direct == pytest.approx((20 / 70) / (8 / 83))
+    assert row.difference == pytest.approx(row.direct / row.indirect)
+    assert read.difference_low.to_numpy() == pytest.approx(np.exp(plain.difference_low))
+    assert read[["direct_se", "indirect_se", "difference_se"]].isna().all(axis=None)
+    assert read.scale.unique().tolist() == ["OR"]
+
+
+@pytest.mark.parametrize("verb", [vf.network, vf.networks.mantel_haenszel])
+def test_a_network_knows_no_other_null(verb: Any) -> None:
+    question = vf.Question(measure="OR", no_difference=1.2)
+    arms = {"events": [3, 4], "n": [9, 9], "study": ["a", "a"], "treatment": ["x", "y"], "question": question}
+    with pytest.raises(vf.InputError, match=r"no_difference=1\.2: every comparison .* 1 means no difference"):
+        verb(**arms)
+
+
+def test_names_of_arms_that_differ_in_space_are_named_and_numbers_are_no_texts() -> None:
+    with pytest.warns(vf.VfmetaWarning, match=r"column treat2: 'P' and 'P ' differ only in the space"):
+        net = vf.network(y=[0.1, 0.2], se=[0.1, 0.2], study=["1", "2"], treat1=["A", "B"], treat2=["P", "P "])
+    assert net.treatments == ("A", "B", "P")
+    with pytest.raises(vf.InputError, match="holds 1 as a number in one row and as a text in another"):
+        vf.network(y=[0.1, 0.2], se=[0.1, 0.2], study=["1", "2"], treat1=["A", "B"], treat2=[1, "1"])

@@ -105,3 +105,13 @@ def test_figures_show_what_was_judged() -> None:
     assert width["high"] == pytest.approx([0, 10, 0, 60, 0, 10])
     assert bars.get_xlabel() == "share of weight (%)"
     plt.close("all")
+
+
+def test_judgements_are_matched_by_the_names_of_their_rows() -> None:
+    names = list("wxyz")
+    judgement = pd.Series(["Low", "High", "Some concerns", "Low"], index=names)
+    study, domain = pd.Series(["a", "a", "b", "b"], index=names), pd.Series(["D1", "D2", "D1", "D2"], index=names)
+    found = vf.appraisal.risk_of_bias(study=study, domain=domain, judgement=judgement[::-1]).to_frame()
+    assert found[found.judgement != "not judged"].judgement.tolist() == ["low", "high", "some concerns", "low"]
+    with pytest.warns(vf.VfmetaWarning, match="'a' and 'a ' differ only in the space"):
+        vf.appraisal.risk_of_bias(study=["a", "a "], domain=["D1", "D2"], judgement=["Low", "High"])

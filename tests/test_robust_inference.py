@@ -232,3 +232,9 @@ class TestSamplingCovariance:
         refuse("rho has 2 values", [1.0, 1.0], [1, 1], outcome=["p", "q"], rho=(0.5, 0.2))
         refuse(r"rows 1 \(1\), 2 \(1\) is not positive definite", [1.0, 1.0], [1, 1], outcome=["p", "p"], rho=0.5)
         refuse("No column 'trial' in the data", "v", "trial", rho=0.5, data=pd.DataFrame({"v": [1.0]}))
+
+
+def test_effects_that_stand_alone_need_no_correlation() -> None:
+    assert vf.sampling_covariance([0.1, 0.2, 0.3], ["a", "b", "c"]).tolist() == np.diag([0.1, 0.2, 0.3]).tolist()
+    with pytest.raises(vf.InputError, match="Nothing says how the effects correlate"):
+        vf.sampling_covariance([0.1, 0.2, 0.3], ["a", "a", "c"])

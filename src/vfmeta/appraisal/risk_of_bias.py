@@ -10,7 +10,7 @@ from vfmeta.core.bias_tools import TOOLS, Tool
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import BiasTool, choice
 from vfmeta.effects import cells
-from vfmeta.effects.columns import as_frame, look_up
+from vfmeta.effects.columns import aligned, as_frame, look_up
 from vfmeta.results.risk_of_bias import RiskOfBias
 
 _OVERALL = ("overall", "overall bias", "overall risk of bias")
@@ -80,14 +80,12 @@ def risk_of_bias(
     absent = [name for name in ("study", "domain", "judgement") if given[name] is None]
     if absent:
         raise InputError(f"Judgements take study, domain and judgement; missing: {', '.join(absent)}.")
-    columns = {n: x.values for n, x in look_up({n: x for n, x in given.items() if x is not None}, frame).items()}
-    return _long(own, {name: [cells.label(x) for x in cells.column(values, name)] for name, values in columns.items()})
+    values, _, _ = aligned(look_up({n: x for n, x in given.items() if x is not None}, frame), frame)
+    values["study"] = cells.one_spelling(values["study"], "study")
+    return _long(own, {name: [cells.label(x) for x in column] for name, column in values.items()})
 
 
 def _long(tool: Tool, columns: dict[str, list[str]]) -> RiskOfBias:
-    sizes = {name: len(x) for name, x in columns.items()}
-    if len(set(sizes.values())) > 1:
-        raise InputError(f"The columns differ in length: {', '.join(f'{n} {k}' for n, k in sizes.items())}.")
     labels = tuple(dict.fromkeys(x for x in columns["study"] if x))
     problems: list[str] = []
     words = np.full((len(labels), len(tool.domains) + 1), "", dtype=object)

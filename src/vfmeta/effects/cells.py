@@ -304,6 +304,8 @@ def names(
         return tuple(f"{noun} {i + 1}" for i in range(k))
     if isinstance(values, str):
         raise InputError(f"{shown} is one text; it must be a sequence of names, one a row.")
+    if not once:  # the same name in several rows is one thing
+        values = one_spelling(values, shown)
     whole = isinstance(values, np.ndarray) and values.dtype.kind in "iu"
     found = values.tolist() if whole else list(values)
     if len(found) != k:

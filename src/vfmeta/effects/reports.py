@@ -320,6 +320,8 @@ def read_sds(sds: Any) -> tuple[dict[str, Any], ...]:
     """
     if sds is None:
         return ()
+    if isinstance(sds, (list, tuple)) or np.ndim(sds) == 1:
+        raise InputError("sds holds numbers alone; give a data frame or mapping with the columns sd and n.")
     frame = as_frame(sds)
     wanted = {
         name: name for name in ("sd", "n", "study", "instrument", "score") if name in frame.columns or name in ("sd", "n")

@@ -128,6 +128,7 @@ def trials_of(
     in_parts: bool = False,
 ) -> tuple[Network, Question]:
     """The trials that the arguments of `network` describe, and the question with their measure."""
+    refuse_other_null(question)
     frame = None if data is None else as_frame(data)
     given = _usual(given, frame)
     measure = _measure(measure, given, question)
@@ -136,6 +137,17 @@ def trials_of(
     if asked.measure != measure and not (given["y"] is not None and asked.measure != "GEN"):
         asked = replace(asked, measure=measure)
     return net, asked
+
+
+def refuse_other_null(question: Question | None) -> None:
+    """Every comparison of a network reads both ways, so that only one value means no difference."""
+    own = None if question is None else question.facts.null
+    if question is not None and question.no_difference is not None and question.no_difference != own:
+        plain = "no value" if own is None else f"{own:g}"
+        raise InputError(
+            f"no_difference={question.no_difference!r}: every comparison of a network reads both ways, and {plain} means no "
+            "difference in both; leave it out."
+        )
 
 
 def fit_network(net: Network, question: Question, method: str | float, test: str, level: float) -> NetworkResult:

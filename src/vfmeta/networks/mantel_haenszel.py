@@ -20,7 +20,7 @@ from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
 from vfmeta.effects.columns import as_frame
-from vfmeta.networks.fit import fit_network
+from vfmeta.networks.fit import fit_network, refuse_other_null
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.trials import Network, Trial, by_trial, columns_of, reference_of, refuse_parts
 from vfmeta.text.notes import MISSING
@@ -80,6 +80,7 @@ def mantel_haenszel(
     (('brace', 'drug'), True)
     """
     check_question(question)
+    refuse_other_null(question)
     level = confidence(level)
     missing = choice("missing", missing, Missing)
     if question is not None and question.measure not in ("GEN", "OR"):

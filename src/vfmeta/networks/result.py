@@ -207,7 +207,8 @@ class NetworkResult(TreatmentsResult):
     def __str__(self) -> str:
         trials = self.network.trials
         several = sum(t.count for t in trials if len(t.arms) > 2)
-        head = f"Network of {len(self.treatments)} treatments in {self.network.having()} trials"
+        among = self.network.having()
+        head = f"Network of {len(self.treatments)} treatments in {among} trial{'' if among == 1 else 's'}"
         head += f" ({several} with more than two arms)" if several else ""
         of = f" {tx.spread_of(self.question)}".rstrip()
         between = (

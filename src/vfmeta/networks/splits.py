@@ -10,6 +10,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import OnScale
+from vfmeta.core.question import Question
 from vfmeta.kernels.network import independent
 from vfmeta.kernels.regression import fit_many
 from vfmeta.networks.result import NetworkResult
@@ -39,9 +40,10 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
     -------
     DataFrame
         treatment, control, direct, direct_se, indirect, indirect_se, difference (of the two), difference_se,
-        difference_low, difference_high, statistic, df, p_value, tau2, scale. ``on="read"`` turns direct and indirect effects;
-        standard errors and all of the difference stay on the analysis scale; no row for a comparison that
-        only one trial of several arms informs, or that nothing else informs.
+        difference_low, difference_high, statistic, df, p_value, tau2, scale. ``on="read"`` turns direct and indirect effects,
+        and the difference of logs to how many times the direct is the indirect; on other turned scales it stands for nothing
+        people read and is NaN, as standard errors are. No row for a comparison that only one trial of several arms informs, or
+        that nothing else informs.
 
     Examples
     --------
@@ -94,11 +96,18 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
         t, half = float(ratio(np.array(w), np.array(w_se))), float(quantile(fit.level, df)) * w_se
         out.append((*pairs[number], d, d_se, i, i_se, w, w_se, w - half, w + half, t, np.inf if df is None else df,
                     float(two_sided(np.array(t), df)), float(fits.tau2[at])))  # fmt: skip
-    frame = scaled(pd.DataFrame(out, columns=columns), fit.question, on)
-    if on == "read":
-        for name in ("direct", "indirect"):
-            frame[name] = fit.question.display(frame[name].to_numpy())
-    return frame
+    return _read(scaled(pd.DataFrame(out, columns=columns), fit.question, on), fit.question, on)
+
+
+def _read(frame: pd.DataFrame, question: Question, on: OnScale) -> pd.DataFrame:
+    """Both sides and their difference as people read them, where ``on`` says so."""
+    if on == "analysis" or not question.facts.scale.name:
+        return frame
+    turned: dict[str, Any] = dict.fromkeys(("direct_se", "indirect_se", "difference_se"), np.nan)
+    turned |= {name: question.display(frame[name].to_numpy()) for name in ("direct", "indirect")}
+    for name in ("difference", "difference_low", "difference_high"):
+        turned[name] = np.exp(frame[name].to_numpy()) if question.is_ratio else np.nan
+    return frame.assign(**turned)
 
 
 def _alone(trials: Sequence[Trial], direct: Sequence[int]) -> bool:

@@ -108,9 +108,10 @@ def sampling_covariance(
     if problems:
         raise InputError(problems)
     columns = {name: np.asarray(list(x), dtype=object) for name, x in cut.items()}
-    _check_combination(columns, rho, phi)
-
     i, j = pairs_within(_codes(columns["cluster"]))
+    if not len(i):  # each stands alone, and needs no correlation
+        return np.diag(numbers["v"])
+    _check_combination(columns, rho, phi)
     correlation = np.ones(len(i))
     if rho is not None:
         correlation *= _outcomes(columns, rho, i, j)
