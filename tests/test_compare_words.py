@@ -79,7 +79,7 @@ def test_words_on_one_arm_are_listed_and_never_used(spoken: World) -> None:
     words = asked(spoken).words
     assert words is not None
     assert [r.study_id for r in words.reports] == ["b"]
-    assert [(x.study_id, x.reason) for x in words.left_out] == [("c", "words on one arm only, no comparison of the arms")]
+    assert [(x.study_id, x.reason) for x in words.left_out] == [("c", "its words are on one arm only and compare nothing")]
 
 
 def test_the_visit_is_chosen_before_the_words_are_read(spoken: World) -> None:
@@ -115,7 +115,7 @@ def test_what_may_not_serve_says_why(spoken: World) -> None:
     reasons = {
         "c": ({"reading": "single", "reading_source_id": ""}, {}, "words read once"),
         "d": ({"selective": "yes"}, {"selective": False}, "selective"),
-        "e": ({"analysis_set": "subgroup"}, {}, "analysis set subgroup is not taken"),
+        "e": ({"analysis_set": "subgroup"}, {}, "only a part of the trial was analysed"),
         "f": ({"week": 30}, {}, "of another time (30 weeks)"),
     }
     for study, (cells, options, why) in reasons.items():

@@ -378,5 +378,5 @@ def test_a_percentage_is_no_count_unless_the_plan_says_so(world: World) -> None:
 
 def test_vertebrae_are_not_patients(world: World) -> None:
     two_by_two(world, (3, 20), (6, 20), unit="vertebra")
-    assert "unit vertebra is not taken" in world.compare(outcome="fracture", measure="RR").left_out[0].reason
+    assert "vertebrae were counted, not patients" in world.compare(outcome="fracture", measure="RR").left_out[0].reason
     assert len(world.compare(outcome="fracture", measure="RR", unit="vertebra")) == 1

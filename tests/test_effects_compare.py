@@ -74,7 +74,7 @@ def test_split_arms_of_one_study_are_one_cohort(world: World) -> None:
 
 def test_a_baseline_never_enters(world: World) -> None:
     trial(world, weeks=(0,))
-    assert world.compare().left_out[0].reason == "prints no figure for this outcome"
+    assert world.compare().left_out[0].reason == "it prints no figure for this outcome"
     assert len(world.compare(week=0, window=(0, 2))) == 0
 
 
@@ -225,7 +225,7 @@ def test_flags_drop_rows_and_are_carried_along(world: World) -> None:
     assert table.effects[0].flags == ("high_risk",)
     table = world.compare(drop_flags="high_risk")
     assert table.labels == ("B 2001",)
-    assert "flagged high risk" in table.left_out[0].reason
+    assert "it is at high risk of bias" in table.left_out[0].reason
 
 
 def test_a_per_cent_of_change_is_no_change(world: World) -> None:

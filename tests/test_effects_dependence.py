@@ -217,7 +217,7 @@ def test_a_study_of_no_week_says_why_at_each(world: World) -> None:
     reasons = {x.study_id: x.reason for x in table.left_out}
     assert reasons["late"].startswith("week 4: no reading between week 2 and 8")
     assert "; week 13: no reading" in reasons["late"]
-    assert reasons["silent"] == "prints no figure for this outcome"
+    assert reasons["silent"] == "it prints no figure for this outcome"
 
 
 def test_what_is_not_known_of_the_arms_is_shared_out_and_said(world: World) -> None:

@@ -163,7 +163,7 @@ def test_how_much_it_rests_on_the_words(records: dict[str, Record]) -> None:
 
 def test_words_of_one_arm_are_listed(records: dict[str, Record]) -> None:
     (left,) = records["pain_3m"].data["words"]["left_out"]
-    assert (left["study_id"], left["reason"]) == ("evans", "words on one arm only, no comparison of the arms")
+    assert (left["study_id"], left["reason"]) == ("evans", "its words are on one arm only and compare nothing")
 
 
 def test_the_page_labels_it_and_says_what_it_assumes(records: dict[str, Record], built: tuple[Path, Path]) -> None:

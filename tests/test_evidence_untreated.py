@@ -78,7 +78,7 @@ def test_a_change_is_taken_from_the_start_and_its_spread_from_arms_that_print_on
     assert [a.mean for a in year.arms] == [4, 5]
     usual = math.sqrt((10 * 1**2 + 30 * 2**2) / 40)
     assert [a.sd for a in year.arms] == pytest.approx([usual, usual])
-    assert all("SD borrowed" in a.steps for a in year.arms)
+    assert all("its standard deviation is that of the other arms" in a.steps for a in year.arms)
     assert visits(trial)["start"].arms[0].sd == 2
 
 
@@ -96,7 +96,7 @@ def test_what_was_read_once_is_marked_and_stands_in_no_leading_pool(trial: World
 @pytest.mark.parametrize(
     ("study", "arm", "why"),
     [
-        ({"phase": "chronic"}, {}, "fractures chronic"),
+        ({"phase": "chronic"}, {}, "older fractures"),
         ({}, {"instrument_id": "endless"}, "the ends of its scale are not printed"),
     ],
 )

@@ -10,6 +10,8 @@ import pytest
 
 import vfmeta as vf
 from vfmeta.evidence.plan import load_plans
+from vfmeta.text import codes
+from vfmeta.trials import schema
 
 pytest_plugins = ("evidence_builds",)
 
@@ -80,3 +82,26 @@ def test_no_internal_identifier_on_a_page_for_clinicians(pages: dict[str, str], 
         assert not rows & set(text.split()), name
         bracketed = set(re.findall(r"\[([a-z0-9_]+)\]", text))
         assert not bracketed & ids, name
+
+
+# column of the tables: their codes in words
+CODES = {
+    "flag": codes.FLAGS, "design": codes.DESIGNS, "phase": codes.PHASES, "blinding": codes.BLINDING, "printed_as": codes.SIGNS,
+    **{column: {code: said for (name, code), said in codes.NOT_TAKEN.items() if name == column}
+       for column in ("analysis_set", "time_kind", "unit")},
+}  # fmt: skip
+
+
+def test_every_code_that_a_page_may_show_has_words() -> None:
+    known = [(c, e) for table in schema.tables() for c in schema.fields(table) if c in CODES for e in schema.allowed(table, c)]
+    assert len({c for c, _ in known}) == len(CODES)
+    assert [(c, e) for c, e in known if e not in CODES[c]] == []
+
+
+def test_no_code_of_the_tables_stands_in_a_page_as_it_is(pages: dict[str, str]) -> None:
+    """A flag as "small arm n unknown" is a note to ourselves; a code that is plain (double blind) is its own words."""
+    spelled = {code.replace("_", " ") for table in CODES.values() for code in table if "_" in code}
+    plain = {words for table in CODES.values() for words in table.values()} | {"not stated", "not_stated"}
+    notes = re.compile(rf"\b({'|'.join(sorted(spelled - plain))})\b(?! of )")  # people may be at high risk of something
+    found = [(name, text[max(m.start() - 60, 0) : m.end() + 20]) for name, text in pages.items() for m in notes.finditer(text)]
+    assert found == []

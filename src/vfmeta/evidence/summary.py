@@ -18,6 +18,7 @@ from vfmeta.evidence.plan import PAGES, WHOLE, Plan
 from vfmeta.evidence.records import Record
 from vfmeta.evidence.sentences import sampler, second_alarms
 from vfmeta.evidence.untreated.page import untreated_view
+from vfmeta.text import codes
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count
 from vfmeta.text.fit import heterogeneity_text
@@ -250,7 +251,7 @@ def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
     for p in matching_pools(plan, trials).itertuples():
         estimate = "" if pd.isna(p.estimate) else f"{p.estimate:g}"
         limits = "" if pd.isna(p.ci_low) or pd.isna(p.ci_high) else f" ({p.ci_low:g} to {p.ci_high:g})"
-        sign = "" if p.printed_as == "not_stated" else p.printed_as.replace("_", " ")
+        sign = codes.SIGNS[p.printed_as]
         rows.append(
             {
                 "comparison": p.comparison,
@@ -283,9 +284,9 @@ def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any
     for study_id, row in found.items():
         study = trials.study.loc[study_id]
         row["n"] = "" if pd.isna(study.n_randomised) else str(study.n_randomised)
-        row["design"] = study.design.replace("_", " ")
-        plain = "prints no figure for this outcome"
-        row["reason"] = "; ".join([x for x in row["reasons"] if x != plain] or ["prints no figure for these outcomes"])
+        row["design"] = codes.DESIGNS[study.design]
+        plain = "it prints no figure for this outcome"
+        row["reason"] = "; ".join([x for x in row["reasons"] if x != plain] or ["it prints no figure for these outcomes"])
     return sorted(found.values(), key=lambda row: row["label"])
 
 
@@ -335,9 +336,9 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
                 "study_id": s.study_id,
                 "label": trials.labels[s.study_id],
                 "title": s.title,
-                "design": s.design.replace("_", " "),
-                "blinding": s.blinding.replace("_", " "),
-                "phase": s.phase.replace("_", " "),
+                "design": codes.DESIGNS[s.design],
+                "blinding": codes.BLINDING[s.blinding],
+                "phase": codes.PHASES[s.phase],
                 "n": "" if pd.isna(s.n_randomised) else str(s.n_randomised),
                 "registration": s.registration,
                 "crossover": s.crossover,

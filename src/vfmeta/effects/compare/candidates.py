@@ -15,6 +15,7 @@ from vfmeta.effects.compare import armlevel, published
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
 from vfmeta.text import numbers as tx
+from vfmeta.text.codes import NOT_TAKEN, flags_text
 from vfmeta.trials import Trials, schema
 
 NO_TIME = "no time printed"
@@ -127,13 +128,12 @@ class Finder:
         for name in ("analysis_set", "time_kind", "unit"):
             value = getattr(f, name, None)
             if value is not None and value not in (*getattr(o, name), *wider.get(name, ())):
-                return f"{name.replace('_', ' ')} {value.replace('_', ' ')} is not taken"
+                return NOT_TAKEN[name, value]
         if f.row_id in o.exclude_rows:
             return "excluded by the plan"
         if odd := self.trials.slips.get((f.table, f.row_id)):
             return f"not used until it is read again or explained: {odd.rstrip('.')}"
-        dropped = sorted(set(f.flags) & set(o.drop_flags))
-        return f"flagged {', '.join(dropped).replace('_', ' ')}" if dropped else ""
+        return flags_text(set(f.flags) & set(o.drop_flags))
 
     def refused(self, study_id: str, experimental: list[str], control: list[str]) -> Iterator[tuple[Any, str]]:
         """Figures between these arms that could have served but for the options, each with the reason."""

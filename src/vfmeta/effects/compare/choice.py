@@ -10,9 +10,10 @@ from vfmeta.effects.compare.candidates import NO_TIME, Candidate, Finder, Made, 
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.effect import Effect
+from vfmeta.text.codes import flags_text
 from vfmeta.trials import Trials, schema
 
-NOT_PRINTED = "prints no figure for this outcome"
+NOT_PRINTED = "it prints no figure for this outcome"
 # Printed as 52 weeks and as 12 months, one visit differs by 0.3%; the closest true neighbours, 12 and 13 weeks, by 8%.
 SAME_VISIT = 1.015
 
@@ -106,10 +107,10 @@ def _why_none(finder: Finder, study_id: str, found: list[Candidate], refused: li
         return NOT_PRINTED
     if others := {finder.refusal(f) for f in rows if f.use in o.use} - {""}:
         return f"none of its figures may enter: {'; '.join(sorted(others))}"
-    flags = sorted({f.replace("_", " ") for row in rows for f in row.flags})
+    flags = flags_text(f for row in rows for f in row.flags)
     only = {row.use for row in rows} == {"no"}
     kept = "its figures are kept for the record only" if only else "its figures serve other analyses only"
-    return kept + (f" ({', '.join(flags)})" if flags else "")
+    return kept + (f" ({flags})" if flags else "")
 
 
 def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[str], several: bool) -> Effect:

@@ -20,6 +20,7 @@ from vfmeta.effects.compare.options import DESIGN_CLASSES, Options
 from vfmeta.effects.compare.words import words_of
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.table import EffectTable
+from vfmeta.text.codes import CLASSES, DESIGNS
 from vfmeta.trials import Trials, schema
 
 #: how the source of a threshold begins where none is known for a difference between groups
@@ -174,7 +175,7 @@ def _effects(
     for study_id, (ex, co) in pairs.items():
         label = trials.labels[study_id]
         if design[study_id] not in DESIGN_CLASSES[o.design]:
-            apart = f"{design[study_id]}: not mixed with {o.design} trials".replace("_", " ")
+            apart = f"{DESIGNS[design[study_id]]}, not mixed with {CLASSES[o.design]} trials"
             left.append(LeftOut(study_id=study_id, label=label, said=said_of(trials, study_id, o.outcome), reason=apart))
         elif study_id in o.exclude_studies:
             left.append(LeftOut(study_id=study_id, label=label, reason="excluded by the plan"))

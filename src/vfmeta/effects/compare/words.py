@@ -70,7 +70,7 @@ def _chosen(finder: Finder, study: str, ex: list[str], co: list[str]) -> tuple[R
     across = [f for f in finder.figures("contrasts", study) if _across(f, ex, co) and f.report_kind]
     rows = [f for f in across if f.report_kind in PARTIAL]
     if not rows:
-        return None, "words on one arm only, no comparison of the arms" if across else ""
+        return None, "its words are on one arm only and compare nothing" if across else ""
     barred = {f.row_id: _barred(finder, f) for f in rows}
     inside = [f for f in rows if in_window(span_of(f), o)]
     if not inside:

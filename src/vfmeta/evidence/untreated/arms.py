@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.text.codes import PHASES
+
 if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
@@ -35,6 +37,6 @@ def untreated_arms(trials: Trials) -> list[Untreated]:
         given, study = classes[row.intervention_id], studies[row.study_id]
         if row.role != "control" or given not in CLASSES or row.background_id or study.design != "parallel_rct":
             continue
-        why = "" if study.phase in FRESH else f"fractures {study.phase.replace('_', ' ')}"
+        why = "" if study.phase in FRESH else PHASES[study.phase]
         found.append(Untreated(row.study_id, row.arm_id, CLASSES[given], why))
     return found

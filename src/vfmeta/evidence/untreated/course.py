@@ -115,7 +115,7 @@ def _mean(row: Any, rows: list[Any], trials: Trials, borrowed: Pair) -> Mean | N
     n = row.n if row.n is not None else trials.arm_sizes.get((row.study_id, row.arm_id))
     if n is None:
         return None
-    steps = [] if row.n is not None else [f"number analysed not printed: number randomised ({n:g})"]
+    steps = [] if row.n is not None else [f"number randomised ({n:g}) in place of those analysed, who are not printed"]
     used, level, sd = [row], row.mean, math.nan
     if row.value_type == "change":
         first = next(
@@ -132,7 +132,7 @@ def _mean(row: Any, rows: list[Any], trials: Trials, borrowed: Pair) -> Mean | N
         sd = _own_sd(row, float(n))
     if math.isnan(sd):
         sd = borrowed[row.week > 0]
-        steps.append("SD borrowed")
+        steps.append("its standard deviation is that of the other arms")
     else:
         sd *= 10 / width
     twice = all(r.reading != "single" for r in used)
