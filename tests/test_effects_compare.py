@@ -293,7 +293,7 @@ def test_trace_leads_from_the_effect_to_the_citation(world: World) -> None:
 def test_trace_of_a_study_left_out_says_why(world: World) -> None:
     trial(world)
     trial(world, "b", design="nonrandomised")
-    with pytest.raises(vf.InputError, match="B 2001 was left out: nonrandomised"):
+    with pytest.raises(vf.InputError, match="B 2001 was left out: study without randomisation"):
         world.compare().trace("b")
 
 
