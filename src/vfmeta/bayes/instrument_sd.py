@@ -21,6 +21,7 @@ ENOUGH = 3  # printed SDs from which on the SD of a further trial is not called 
 _S, _M = 32, 41  # points of the grid of s, and of m at each s
 _RULE = 5  # points that stand for each grid, of the same moments up to the ninth
 _S_RULE, _PIECE = 7, 8  # the same for s, and for m on either side of a bound on an SD, where a small s makes a step
+_BEND, _DENSE = 0.4, 6  # width of the middle of an SD, in logs, and nodes to a unit of what it is bent to
 _REACH = 7.0  # of the grid of m, in its SDs
 _TAIL = 1e-7  # probability on either side beyond which an SD is left aside
 Printed = tuple[tuple[float, float], ...]  # SD and its degrees of freedom
@@ -55,20 +56,31 @@ class Spread:
 
     @functools.lru_cache(maxsize=256)  # noqa: B019 - few bounds, and the spreads themselves are kept
     def rule(self, low: float = -math.inf, high: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
-        """Chebyshev nodes (Q,) of the log SD between two bounds, and the weights (G, Q) of the integral over each normal."""
+        """Nodes (Q,) of the log SD between two bounds, and the weights (G, Q) of the integral over each normal.
+
+        The nodes are Chebyshev's of the inverse hyperbolic sine of the log SD about its median: close where the weight is, and
+        far apart in the long tails.
+        """
         low, high = max(low, self.low), min(high, self.high)
         low, high = (low, high) if low < high else (high - 0.1, high)  # bounds beyond all SDs: next to no weight
-        middle, half = (low + high) / 2, (high - low) / 2
-        count = 14 + math.ceil(5 * (high - low))
-        x = middle + half * np.cos(np.pi * (np.arange(count) + 0.5) / count)
+        centre = math.log(self.quantiles[1])
+
+        def bent(x: np.ndarray) -> np.ndarray:
+            return np.arcsinh((x - centre) / _BEND)
+
+        ends = bent(np.array([low, high]))
+        middle, half = ends.mean(), np.ptp(ends) / 2
+        count = max(12, math.ceil(_DENSE * 2 * half))
+        t = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+        x = centre + _BEND * np.sinh(middle + half * t)
         a, b = np.maximum(self.m - _REACH * self.s, low), np.minimum(self.m + _REACH * self.s, high)
         a = np.minimum(a, high)
         b = np.maximum(a, b)
         u, w = np.polynomial.legendre.leggauss(64)
         at = a[:, None] + (b - a)[:, None] * (u + 1) / 2
         density = np.exp(-0.5 * ((at - self.m[:, None]) / self.s[:, None]) ** 2) / (self.s[:, None] * math.sqrt(2 * math.pi))
-        to_series = np.linalg.inv(np.polynomial.chebyshev.chebvander((x - middle) / half, count - 1))
-        basis = np.polynomial.chebyshev.chebvander((at - middle) / half, count - 1) @ to_series
+        to_series = np.linalg.inv(np.polynomial.chebyshev.chebvander(t, count - 1))
+        basis = np.polynomial.chebyshev.chebvander((bent(at) - middle) / half, count - 1) @ to_series
         return x, np.einsum("gu,guq->gq", density * w * (b - a)[:, None] / 2, basis)
 
 
@@ -224,7 +236,7 @@ def hidden(
         rules.append(spread.rule() if math.isnan(end) else spread.rule(high=end) if cut[i] > 0 else spread.rule(low=end))
     count, most, normals = len(places), max(len(x) for x, _ in rules), max(len(spreads[n].m) for n in asked)
     form, a, b = np.empty(count, dtype=np.int64), np.zeros(count), np.zeros(count)
-    errors, weight, share = np.ones((count, most)), np.zeros((count, normals, most)), np.zeros((len(asked), normals))
+    errors, weight, share = np.zeros((count, most)), np.zeros((count, normals, most)), np.zeros((len(asked), normals))
     for g, name in enumerate(asked):
         share[g, : len(spreads[name].share)] = spreads[name].share
     for j, (i, (nodes, own)) in enumerate(zip(places.tolist(), rules, strict=True)):
