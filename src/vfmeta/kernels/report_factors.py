@@ -118,9 +118,7 @@ def _density(mu: np.ndarray, y: float, rate: float, factor: float, product: np.n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _at_node(
-    mu: np.ndarray, t2: float, form: int, a: float, b: float, se: float, scratch: np.ndarray, out: np.ndarray
-) -> None:
+def _at_node(mu: np.ndarray, t2: float, form: int, a: float, b: float, se: float, scratch: np.ndarray, out: np.ndarray) -> None:
     """What one report without a standard error says, if that were ``se``, at the means (n,); ``scratch`` (n,)."""
     rate = 1 / math.sqrt(se * se + t2)
     out[:] = 1.0
