@@ -73,6 +73,9 @@ def build(
             from vfmeta.evidence.tables import load
 
             loaded_plans, (loaded, passed) = load_plans(plan_folder), load(tables, cache)
+            from vfmeta.evidence.networks import load_network_plans
+
+            network_plans = load_network_plans(plan_folder)
         if loaded.slips:
             say(f"{len(loaded.slips)} of the figures may hold a slip and enter no pool; vfmeta validate says which and why")
         from vfmeta.evidence.run import begin
@@ -84,12 +87,16 @@ def build(
         cache.pass_on(passed)  # not before: a build that is refused writes nothing
         made = [out / "results"]
         if stage != "analyses":  # drawn while the other engines are at work: a figure needs nothing of them
-            from vfmeta.evidence.figures import draw_all, draw_course, draw_map
+            from vfmeta.evidence import networks
+            from vfmeta.evidence.figures import draw_all, draw_course, draw_map, draw_networks, keep_drawn
 
             with clock("figures") as step:
                 figures = draw_all(begun.records, out, cache=cache, tick=step)
                 overview = draw_map(begun.records, loaded, out, cache=cache)
                 course = draw_course(loaded, out, cache=cache)
+                joined = [networks.fitted(loaded, plan) for plan in network_plans]
+                others = [overview, *([course] if course else []), *draw_networks(joined, out, cache=cache)]
+                keep_drawn(out, [f["name"] for f in [*others, *(f for own in figures.values() for f in own)]])
             made.append(out / "figures")
         with clock("checks by statsmodels and PyMC"):
             records = begun.finish(out)
@@ -99,7 +106,7 @@ def build(
         from vfmeta.evidence.summary import write_site
 
         with clock("pages"):
-            write_site(loaded_plans, records, figures, overview, course, loaded, out, site)
+            write_site(loaded_plans, records, figures, overview, course, loaded, out, site, joined)
         made.append(site)
     _remember(state, stage, inputs, made)
     say(f"done in {clock.total():.1f} s: {goal}")
@@ -142,7 +149,7 @@ class _Clock:
 
 def _digest_of_inputs(tables: Path, plans: Path) -> str:
     sources = [p for p in sorted(HOME.rglob("*")) if p.suffix in {".py", ".html", ".css", ".js", ".csv"}]
-    folders = ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.glob("*.toml"))))
+    folders = ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.rglob("*.toml"))))
     found = [digest((f for f in files if f.is_file()), folder) for folder, files in folders]
     return " ".join([*found, digest(sources, HOME, _LIBRARIES)])
 

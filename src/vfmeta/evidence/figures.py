@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.posterior import BayesianResult
 
 if TYPE_CHECKING:
+    from vfmeta.evidence.networks import Fitted
     from vfmeta.trials import Trials
 
 COURSE = "untreated_course"
@@ -68,9 +69,32 @@ def draw_all(
         said = "with trials that print no figure" if kind == "words" else "prior and posterior of the mean"
         entry = {"name": name, "title": f"{r.title}: {said}", "alt": _write(out, name, image)}
         made[r.plan].append({**entry, "analysis": r.id, "kind": kind})
-    kept = {f["name"] for figures in made.values() for f in figures} | {"evidence_map", COURSE}
-    keep_only(out / "figures", {f"{name}.{ext}" for name in kept for ext in ("svg", "png")})
     return made
+
+
+def keep_drawn(out: Path, names: Iterable[str]) -> None:
+    """Remove figures that no longer belong."""
+    keep_only(out / "figures", {f"{name}.{ext}" for name in names for ext in ("svg", "png")})
+
+
+def draw_networks(networks: Sequence[Fitted], out: Path, *, cache: Cache | None = None) -> list[dict[str, str]]:
+    """Draw the graph of each network that has one, as ``figures/network-<id>``."""
+    cache, code, made = cache or Cache(out), digest_of((*_DRAWING, "networks"), ("matplotlib",)), []
+    for found in networks:
+        if found.fit is not None:
+            inputs = json.dumps(found.fit.to_dict(), sort_keys=True, ensure_ascii=False)
+            alt = _write(out, found.figure, cache.get(_drawn_network, inputs, code))
+            made.append({"name": found.figure, "title": found.plan.title, "alt": alt})
+    return made
+
+
+def _drawn_network(inputs: str, code: str) -> dict[str, str]:
+    from vfmeta import plots
+    from vfmeta.evidence.networks import alt_of
+    from vfmeta.networks import NetworkResult
+
+    net = NetworkResult.from_dict(json.loads(inputs))
+    return _saved(plots.network_graph(net), alt_of(net))
 
 
 def _title(group: list[Record]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -48,6 +48,7 @@ WHOLE = {
     "context": "What happens without treatment",
     "eligibility": "Eligibility criteria",
     "studies": "Studies and sources",
+    "networks": "All treatments together",
 }
 
 Identifier = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
@@ -62,7 +63,12 @@ def _free(name: str) -> str:
 Name = Annotated[str, Identifier, AfterValidator(_free)]
 
 
-class _Strict(BaseModel):
+P = TypeVar("P", bound="Strict")
+
+
+class Strict(BaseModel):
+    """A part of a plan: nothing that it does not know, nothing changed after it was read."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -99,7 +105,7 @@ def _forgiven(name: str, value: str, option: Any) -> str:
         return value
 
 
-class Scattered(_Strict):
+class Scattered(Strict):
     """From where on trials are said to disagree: an I2 above ``i2`` (per cent) of ``k`` trials or more.
 
     Such a pool is shown with its prediction interval, with a t of ``df`` degrees of freedom between the trials, and without
@@ -111,7 +117,7 @@ class Scattered(_Strict):
     df: float = Field(default=4.0, gt=2)
 
 
-class Only(_Strict):
+class Only(Strict):
     """A subset of the trials, by what is known of a trial before its results and by nothing else."""
 
     phase: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -127,7 +133,7 @@ class Only(_Strict):
         return self
 
 
-class Choices(_Strict):
+class Choices(Strict):
     """What an analysis asks of the tables and of the models; a sensitivity analysis restates only what it changes."""
 
     week: float | None = Field(default=None, ge=0)
@@ -204,7 +210,7 @@ class Sensitivity(Choices):
     measure: TableMeasure | None = None
 
 
-class Panel(_Strict):
+class Panel(Strict):
     """What a panel decided: the level of all ("low"), or the levels down of one ``domain`` (0, -1, -2)."""
 
     level: str | int
@@ -263,7 +269,7 @@ class Analysis(Choices):
                 _say(partial(stated_priors.make, prior.model_dump(), measure), f"{where}{name}: ")
 
 
-class Plan(_Strict):
+class Plan(Strict):
     """One question: population, interventions, comparators and its analyses."""
 
     id: Name
@@ -299,7 +305,11 @@ def load_plan(path: str | Path) -> Plan:
     InputError
         The file is missing, is not TOML, or states something a plan does not know; every fault is named with its place.
     """
-    path = Path(path)
+    return read_plan(Path(path), Plan)
+
+
+def read_plan(path: Path, kind: type[P]) -> P:
+    """A plan of this kind; its ``id`` is the name of the file."""
     if not path.is_file():
         raise InputError(f"{path.name}: there is no such plan. Name a .toml file, or use the folder with --plans.")
     try:
@@ -307,7 +317,7 @@ def load_plan(path: str | Path) -> Plan:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: not valid TOML ({error}). Correct the line named.") from error
     try:
-        plan = Plan.model_validate(data)
+        plan = kind.model_validate(data)
     except ValidationError as error:
         # an item at fault is not a missing one, though pydantic says both
         faults = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]] or error.errors()
@@ -316,8 +326,8 @@ def load_plan(path: str | Path) -> Plan:
             for e in faults
         ]
         raise InputError(said) from error
-    if plan.id != path.stem:
-        raise InputError(f"{path.name}, id: {plan.id!r} must equal the file name; rename one of them.")
+    if (named := getattr(plan, "id", path.stem)) != path.stem:
+        raise InputError(f"{path.name}, id: {named!r} must equal the file name; rename one of them.")
     return plan
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import certain, points, reported, scatter, whatif, without_effects
+from vfmeta.evidence import certain, networks, points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import answer_box, instead_of_a_figure, leader, matching_pools, people, reason_of, standing
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
@@ -44,6 +45,7 @@ def write_site(
     trials: Trials,
     build: Path,
     site: Path,
+    joined: Sequence[networks.Fitted] = (),
 ) -> Path:
     """Write the whole site and return its index page. Pages that no longer belong are removed."""
     pages: dict[str, str | bytes] = {"style.css": _file("style.css"), "whatif.js": whatif.script()}
@@ -58,7 +60,10 @@ def write_site(
     )
     pages["studies.html"] = _render("studies.html", title="Studies and sources", nav=_pages(plans), studies=study_views(trials))
     pages["context.html"] = context_page(plans, records, trials, course, build)
-    for named in (*figures.values(), [overview], [course] if course else []):
+    views = [networks.view(found) for found in joined]
+    pages["networks.html"] = _render("networks.html", title=WHOLE["networks"], nav=_pages(plans), networks=views)
+    graphs = [v["figure"] for v in views if v["figure"]]
+    for named in (*figures.values(), [overview], [course] if course else [], graphs):
         for figure in named:
             for ext in ("svg", "png"):
                 pages[f"figures/{figure['name']}.{ext}"] = (build / "figures" / f"{figure['name']}.{ext}").read_bytes()

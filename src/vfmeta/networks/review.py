@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -78,26 +78,76 @@ def network_from_trials(
     """
     if not isinstance(trials, Trials):
         raise InputError(f"network_from_trials takes the tables from vf.load_trials(), not {type(trials).__name__}.")
+    return gathered(trials, treatments, outcome, options).fit(reference, method, test, level)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Effects of the tables by trial and pair of nodes, the studies without one, and the question they answer."""
+
+    trials: Trials
+    effects: dict[str, dict[tuple[str, str], Effect]]
+    left: list[Any]
+    question: Question
+
+    def parts(self) -> list[list[str]]:
+        """Nodes that trials join, part by part, the largest first."""
+        parts: list[set[str]] = []
+        for pairs in self.effects.values():
+            for pair in pairs:
+                touched = [p for p in parts if p & set(pair)]
+                parts = [p for p in parts if not p & set(pair)] + [set(pair).union(*touched)]
+        return sorted((sorted(p) for p in parts), key=lambda p: (-len(p), p))
+
+    def within(self, nodes: Sequence[str]) -> Gathered:
+        """The effects between these nodes only."""
+        kept = set(nodes)
+        own = {label: {p: e for p, e in pairs.items() if set(p) <= kept} for label, pairs in self.effects.items()}
+        return replace(self, effects={label: pairs for label, pairs in own.items() if pairs})
+
+    def fit(
+        self, reference: str | None = None, method: MethodOrCommon = "REML", test: Test = "HKSJ", level: float = 0.95
+    ) -> NetworkResult:
+        """The network of these effects; see `network_from_trials`."""
+        if not self.effects:
+            raise InputError("No trial compares two of these treatments with a usable figure for this outcome and time.")
+        used, rows, torn = _whole(self.effects)
+        columns = {
+            "study": [label for label, _, _, _ in rows],
+            "treat1": [a for _, a, _, _ in rows],
+            "treat2": [b for _, _, b, _ in rows],
+            "y": [e.y for _, _, _, e in rows],
+            "v": [e.v for _, _, _, e in rows],
+        }
+        fit = network(columns, reference=reference, method=method, test=test, level=level, question=self.question)
+        names = [t.label for t in fit.network.trials]
+        per_trial = {label: _detail(self.trials, label, used[label]) for label in names}
+        details = tuple(per_trial[names[i]] for i in fit.trial.tolist())
+        absent = tuple(x for x in self.left if x.label not in set(names))
+        origin = replace(fit.origin, left_out=(*fit.origin.left_out, *absent))
+        return replace(fit, details=details, origin=origin, warnings=(*fit.warnings, *torn))
+
+
+def gathered(trials: Trials, treatments: Any, outcome: str, options: dict[str, Any]) -> Gathered:
+    """Every two nodes compared; arguments as in `network_from_trials`."""
     nodes = _nodes(trials, treatments)
-    found, left, question = _contrasts(trials, nodes, outcome, options)
-    if not found:
-        raise InputError("No trial compares two of these treatments with a usable figure for this outcome and time.")
-    used, rows, torn = _whole(found)
-    columns = {
-        "study": [label for label, _, _, _ in rows],
-        "treat1": [a for _, a, _, _ in rows],
-        "treat2": [b for _, _, b, _ in rows],
-        "y": [e.y for _, _, _, e in rows],
-        "v": [e.v for _, _, _, e in rows],
-    }
-    fit = network(columns, reference=reference, method=method, test=test, level=level, question=question)
-    names = [t.label for t in fit.network.trials]
-    per_trial = {label: _detail(trials, label, used[label]) for label in names}
-    details = tuple(per_trial[names[i]] for i in fit.trial.tolist())
-    kept = set(names)
-    absent = tuple(x for x in left if x.label not in kept)
-    origin = replace(fit.origin, left_out=(*fit.origin.left_out, *absent))
-    return replace(fit, details=details, origin=origin, warnings=(*fit.warnings, *torn))
+    arms: dict[str, set[str]] = {}
+    for study, _, given, _ in trials.arm_list:
+        arms.setdefault(study, set()).add(given)
+    found: dict[str, dict[tuple[str, str], Effect]] = {}
+    left: dict[str, Any] = {}
+    question = Question(measure=options.get("measure", "GEN"), outcome=outcome)
+    for a, b in combinations(nodes, 2):
+        if not any(own & set(nodes[a]) and own & set(nodes[b]) for own in arms.values()):
+            continue
+        table = compare(trials, nodes[a], nodes[b], outcome=outcome, sides=(a, b), **options)
+        if len(table) or not found:
+            question = table.question
+        for effect in table:
+            found.setdefault(effect.label, {})[a, b] = effect
+        for x in table.left_out:
+            left.setdefault(x.label, x)
+    return Gathered(trials, found, [x for label, x in left.items() if label not in found], question)
 
 
 def modifiers(fit: NetworkResult) -> pd.DataFrame:
@@ -163,29 +213,6 @@ def _nodes(trials: Trials, treatments: Any) -> dict[str, list[str]]:
             [f"{m} stands on {' and '.join(names)}: an intervention belongs to one node." for m, names in twice.items()]
         )
     return nodes
-
-
-def _contrasts(
-    trials: Trials, nodes: dict[str, list[str]], outcome: str, options: dict[str, Any]
-) -> tuple[dict[str, dict[tuple[str, str], Effect]], list[Any], Question]:
-    """Effects by trial and pair of nodes, the studies without one, and the question they answer."""
-    arms: dict[str, set[str]] = {}
-    for study, _, given, _ in trials.arm_list:
-        arms.setdefault(study, set()).add(given)
-    found: dict[str, dict[tuple[str, str], Effect]] = {}
-    left: dict[str, Any] = {}
-    question = Question(measure=options.get("measure", "GEN"), outcome=outcome)
-    for a, b in combinations(nodes, 2):
-        if not any(own & set(nodes[a]) and own & set(nodes[b]) for own in arms.values()):
-            continue
-        table = compare(trials, nodes[a], nodes[b], outcome=outcome, sides=(a, b), **options)
-        if len(table) or not found:
-            question = table.question
-        for effect in table:
-            found.setdefault(effect.label, {})[a, b] = effect
-        for x in table.left_out:
-            left.setdefault(x.label, x)
-    return found, [x for label, x in left.items() if label not in found], question
 
 
 def _whole(

@@ -1,0 +1,219 @@
+"""Networks of the review: planned, drawn, and put into words with what sets their comparisons apart."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field, model_validator
+
+from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.evidence.plan import Name, Prior, Strict, read_plan
+from vfmeta.networks.posterior import NetworkPosterior, posterior
+from vfmeta.networks.result import NetworkResult
+from vfmeta.networks.review import Gathered, gathered, modifiers
+from vfmeta.networks.shares import contributions
+from vfmeta.networks.splits import split_sides
+from vfmeta.text import numbers as tx
+
+if TYPE_CHECKING:
+    from vfmeta.trials import Trials
+
+UNKNOWN = ("not stated", "unclear")
+NAMES = {"blinding": "blinding", "phase": "phase of the fracture"}
+
+
+class NetworkPlan(Strict):
+    """One network: its nodes, outcome and window, and whether it may be pooled at all."""
+
+    id: Name
+    title: str
+    question: str
+    population: str
+    outcome: str
+    measure: str
+    week: float = Field(gt=0)
+    window: tuple[float, float]
+    use: tuple[str, ...] = ("pool",)
+    points: tuple[float, float] | None = None
+    reference: str
+    treatments: dict[str, tuple[str, ...]] = Field(min_length=2)
+    pooled: bool = True
+    why_not: str = ""
+    note: str = ""
+    tau_prior: Prior | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.reference not in self.treatments:
+            raise ValueError(
+                f"reference {self.reference!r} is no treatment of the plan; there are {', '.join(self.treatments)}"
+            )
+        if self.pooled == bool(self.why_not):
+            raise ValueError("why_not says why a network with pooled = false is not pooled, and stands there only")
+        return self
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network with its plan; ``fit`` is None where no two treatments have a figure."""
+
+    plan: NetworkPlan
+    fit: NetworkResult | None
+    post: NetworkPosterior | None
+    apart: list[list[str]]
+    silent: list[str]
+    left: list[Any]
+
+    @property
+    def figure(self) -> str:
+        """Name of the figure of the graph."""
+        return f"network-{self.plan.id}"
+
+
+def load_network_plans(folder: str | Path) -> list[NetworkPlan]:
+    """The plans of networks in a folder of plans, by their id; none where it has no folder ``networks``."""
+    plans, problems = [], []
+    for file in sorted((Path(folder) / "networks").glob("*.toml")):
+        try:
+            plans.append(read_plan(file, NetworkPlan))
+        except InputError as error:
+            problems += [f"networks/{said}" for said in error.problems]
+    if problems:
+        raise InputError(problems)
+    return plans
+
+
+def fitted(trials: Trials, plan: NetworkPlan) -> Fitted:
+    """The network of the part that holds the reference; what that part leaves out is named."""
+    options = {"measure": plan.measure, "week": plan.week, "window": plan.window, "use": plan.use}
+    if plan.points is not None:
+        options["points"] = plan.points
+    with warnings.catch_warnings():  # what they say stands in the results
+        warnings.simplefilter("ignore", VfmetaWarning)
+        found: Gathered = gathered(trials, plan.treatments, plan.outcome, options)
+        parts = found.parts()
+        own = next((p for p in parts if plan.reference in p), [])
+        silent = [t for t in plan.treatments if not any(t in p for p in parts)]
+        if not own:
+            return Fitted(plan, None, None, parts, silent, found.left)
+        net = found.within(own).fit(plan.reference, "REML" if plan.pooled else "common", "HKSJ" if plan.pooled else "Wald")
+        post = posterior(net, tau=_prior(plan)) if plan.pooled else None
+    return Fitted(plan, net, post, [p for p in parts if p != own], silent, list(net.left_out))
+
+
+def _prior(plan: NetworkPlan) -> Any:
+    from vfmeta.evidence.fit import prior
+
+    return prior(plan.tau_prior.model_dump(exclude_none=True) if plan.tau_prior else None, plan.measure)
+
+
+def alt_of(net: NetworkResult) -> str:
+    """The graph in words."""
+    pairs = net.comparisons()
+    said = "; ".join(f"{r.treatment} and {r.control} {r.trials}" for r in pairs[pairs.trials > 0].itertuples())
+    return f"Network of {len(net.treatments)} treatments. Trials that compare two directly: {said}."
+
+
+def view(found: Fitted) -> dict[str, Any]:
+    """Everything the page shows of one network, as plain values."""
+    net, post = found.fit, found.post
+    shown: dict[str, Any] = {
+        "plan": found.plan,
+        "figure": None,
+        "modifiers": [],
+        "rows": [],
+        "differ": [],
+        "league": None,
+        "splits": [],
+        "statistics": [],
+        "apart": [", ".join(p) for p in found.apart],
+        "silent": found.silent,
+        "left": [(x.label, x.reason) for x in found.left],
+    }
+    if net is None:
+        return shown
+    table = modifiers(net)
+    shown |= {
+        "figure": {"name": found.figure, "title": f"{found.plan.title}: which treatments trials compare", "alt": alt_of(net)},
+        "modifiers": table.to_dict("records"),
+        "differ": differences(table),
+        "trials": net.network.having(),
+    }
+    if post is None:
+        return shown
+    return shown | {
+        "measure": tx.measure_text(net.question),
+        "rows": _against_reference(net, post, bool(shown["differ"])),
+        "league": _league(net, post),
+        "splits": _splits(net),
+        "statistics": _statistics(net, post),
+    }
+
+
+def differences(table: Any) -> list[str]:
+    """In what direct comparisons differ that a reader must know of, as sentences; what nobody stated is no difference."""
+    said = []
+    for column, name in NAMES.items():
+        kinds: dict[str, list[str]] = {}
+        for r in table.to_dict("records"):
+            known = [w for w in (x.rsplit(" (", 1)[0] for x in r[column].split(", ")) if w not in UNKNOWN]
+            for word in known:
+                kinds.setdefault(word, []).append(f"{r['treatment']} v {r['control']}")
+        if len(kinds) > 1:
+            parts = "; ".join(f"{word}: {', '.join(dict.fromkeys(pairs))}" for word, pairs in sorted(kinds.items()))
+            said.append(f"The comparisons differ in {name} ({parts}).")
+    return said
+
+
+def _against_reference(net: NetworkResult, post: NetworkPosterior, differ: bool) -> list[dict[str, str]]:
+    shares = contributions(net)
+    direct = shares[shares.direct].groupby(["treatment", "control"]).share.sum()
+    trials = {(r.treatment, r.control): r.trials for r in net.comparisons().itertuples()}
+    rows = []
+    for r in post.comparisons().itertuples():
+        if r.control != net.reference:
+            continue
+        pair = (r.treatment, r.control)
+        count, share = trials[pair], float(direct.get(pair, 0.0))
+        rests = f"{share:.0f}% from trials against {net.reference}" if count else "indirect evidence only"
+        if not count and differ:
+            rests += ", not comparable"
+        lower = 1 - r.p_above_0
+        rows.append({
+            "treatment": r.treatment, "trials": str(count),
+            "effect": tx.effect_text(net.question, r.estimate, (r.ci_low, r.ci_high)), "rests": rests, "lower": tx.probability_text(lower).removeprefix("= "),
+        })  # fmt: skip
+    return rows
+
+
+def _league(net: NetworkResult, post: NetworkPosterior) -> dict[str, Any]:
+    """Row against column, by the exact posterior; the order is that of the names."""
+    names = list(net.treatments)
+    cells = {(a, a): "" for a in names}
+    for r in post.comparisons().itertuples():
+        cells[r.treatment, r.control] = tx.effect_text(net.question, r.estimate, (r.ci_low, r.ci_high))
+        cells[r.control, r.treatment] = tx.effect_text(net.question, -r.estimate, (-r.ci_high, -r.ci_low))
+    return {"names": names, "rows": [(a, [cells[a, b] for b in names]) for a in names]}
+
+
+def _splits(net: NetworkResult) -> list[dict[str, str]]:
+    rows = []
+    for r in split_sides(net).itertuples():
+        direct, indirect = (tx.value_text(net.question, x) for x in (r.direct, r.indirect))
+        rows.append({"pair": f"{r.treatment} v {r.control}", "direct": direct, "indirect": indirect, "p": tx.p_text(r.p_value)})
+    return rows
+
+
+def _statistics(net: NetworkResult, post: NetworkPosterior) -> list[str]:
+    found = net.coherence()
+    low, high = post.tau.interval
+    lines = [
+        f"Exact Bayesian network; priors: {'; '.join(post.priors)}. tau {tx.short(post.tau.median)} "
+        f"({tx.short(low)} to {tx.short(high)}) {tx.spread_of(net.question)}.".replace(" .", "."),
+        f"Whether trials of one design agree: {found.within}. Whether designs agree: {found.between}.",
+        f"REML with Hartung-Knapp: tau2 {tx.short(net.tau2)}.",
+    ]
+    return lines + list(net.warnings)
