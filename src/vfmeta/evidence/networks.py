@@ -125,6 +125,7 @@ def view(found: Fitted) -> dict[str, Any]:
         "figure": None,
         "modifiers": [],
         "rows": [],
+        "answer": [],
         "differ": [],
         "league": None,
         "splits": [],
@@ -147,6 +148,7 @@ def view(found: Fitted) -> dict[str, Any]:
     return shown | {
         "measure": tx.measure_text(net.question),
         "rows": _against_reference(net, post, bool(shown["differ"])),
+        "answer": _answer(net, post),
         "league": _league(net, post),
         "splits": _splits(net),
         "statistics": _statistics(net, post),
@@ -181,12 +183,37 @@ def _against_reference(net: NetworkResult, post: NetworkPosterior, differ: bool)
         rests = f"{share:.0f}% from trials against {net.reference}" if count else "indirect evidence only"
         if not count and differ:
             rests += ", not comparable"
-        lower = 1 - r.p_above_0
-        rows.append({
-            "treatment": r.treatment, "trials": str(count),
-            "effect": tx.effect_text(net.question, r.estimate, (r.ci_low, r.ci_high)), "rests": rests, "lower": tx.probability_text(lower).removeprefix("= "),
-        })  # fmt: skip
+        rows.append(
+            {
+                "treatment": r.treatment,
+                "trials": str(count),
+                "effect": tx.effect_text(net.question, r.estimate, (r.ci_low, r.ci_high)),
+                "rests": rests,
+                "lower": tx.probability_text(1 - r.p_above_0).removeprefix("= "),
+            }
+        )
     return rows
+
+
+def _answer(net: NetworkResult, post: NetworkPosterior) -> list[str]:
+    """Which treatments do better or worse than the reference, and of which the trials cannot tell, each by its interval."""
+    sides: dict[str, list[str]] = {"lower": [], "higher": [], "": []}
+    null = tx.value_text(net.question, 0.0)
+    for r in post.comparisons().itertuples():
+        if r.control == net.reference:
+            low, high = (tx.value_text(net.question, x) for x in (r.ci_low, r.ci_high))
+            side = "lower" if r.ci_high < 0 and high != null else "higher" if r.ci_low > 0 and low != null else ""
+            sides[side].append(r.treatment)
+    what = "the risk" if net.question.is_ratio else net.question.outcome
+    said = [f"{what[:1].upper()}{what[1:]} is {side} than with {net.reference} with {_and(names)}."
+            for side, names in sides.items() if side and names]  # fmt: skip
+    if sides[""]:
+        said.append(f"Of {_and(sides[''])} the trials cannot tell.")
+    return said
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _league(net: NetworkResult, post: NetworkPosterior) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from vfmeta.core.messages import InputError
 from vfmeta.evidence import summary
 from vfmeta.evidence.build import build as build_all
-from vfmeta.evidence.figures import draw_all, draw_course, draw_map
+from vfmeta.evidence.figures import draw_all, draw_course, draw_map, draw_networks
 from vfmeta.evidence.folder import tidy
+from vfmeta.evidence.networks import fitted, load_network_plans
 from vfmeta.evidence.plan import WHOLE, Plan
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.trials.schema import packaged_folder
@@ -49,7 +50,7 @@ def show(
     Parameters
     ----------
     page : str
-        ``"index"``, ``"context"``, ``"eligibility"``, ``"studies"``, or a page such as ``"vertebroplasty"``.
+        ``"index"``, ``"context"``, ``"networks"``, ``"eligibility"``, ``"studies"``, or a page such as ``"vertebroplasty"``.
     plan : str, optional
         Id of one plan, to show that question alone; ``page`` is not used then.
     build : str or path, optional
@@ -140,6 +141,10 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
     """The body of a page that is not about one intervention."""
     if page == "context":
         return _body(summary.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder)
+    if page == "networks":
+        joined = [fitted(trials, p) for p in load_network_plans(os.environ.get("VFMETA_PLANS") or packaged_folder("analyses"))]
+        draw_networks(joined, folder)
+        return _body(summary.networks_page(plans, joined), WHOLE[page], folder)
     overview: list[dict[str, Any]] = []
     for name, title in summary._pages(plans):
         questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]

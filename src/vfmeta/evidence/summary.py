@@ -60,9 +60,8 @@ def write_site(
     )
     pages["studies.html"] = _render("studies.html", title="Studies and sources", nav=_pages(plans), studies=study_views(trials))
     pages["context.html"] = context_page(plans, records, trials, course, build)
-    views = [networks.view(found) for found in joined]
-    pages["networks.html"] = _render("networks.html", title=WHOLE["networks"], nav=_pages(plans), networks=views)
-    graphs = [v["figure"] for v in views if v["figure"]]
+    pages["networks.html"] = networks_page(plans, joined)
+    graphs = [{"name": found.figure} for found in joined if found.fit is not None]
     for named in (*figures.values(), [overview], [course] if course else [], graphs):
         for figure in named:
             for ext in ("svg", "png"):
@@ -377,6 +376,12 @@ def context_page(plans: list[Plan], records: list[Record], trials: Trials, cours
     """The first chapter: what happens without treatment, and the disease itself."""
     view = untreated_view(trials, records, course, Cache(build))
     return _render("context.html", title=WHOLE["context"], nav=_pages(plans), untreated=view)
+
+
+def networks_page(plans: list[Plan], joined: Sequence[networks.Fitted]) -> str:
+    """All treatments of an outcome together, with what sets their comparisons apart."""
+    views = [networks.view(found) for found in joined]
+    return _render("networks.html", title=WHOLE["networks"], nav=_pages(plans), networks=views)
 
 
 def slip_views(trials: Trials) -> list[dict[str, str]]:
