@@ -6,14 +6,17 @@ import warnings
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
+from scipy import stats
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 import vfmeta as vf
+from vfmeta.plots.contents import Options, contents
 
 NAMES = ["$x$", r"$\frac$ 1", "a\nb", "🙂"]
 
@@ -110,3 +113,16 @@ def test_events_of_person_time_stand_alone() -> None:
     assert said.count("events") == 2
     assert {"14", "22"} <= set(said)
     assert not any("/" in x for x in said)
+
+
+def test_nothing_drawn_below_an_ad_hoc_interval_is_narrower() -> None:
+    """Common tau2 of 0 and q below 1: where a next trial lies is no surer than the mean, +- t(0.975, 4) sqrt(0.03 / 3)."""
+    table = {"y": [-0.2, -0.21, -0.22, -0.3, -0.25, -0.28], "v": [0.03] * 6, "g": list("aaabbb")}
+    fit = vf.subgroups(table, "g", common_tau2=True)
+    rows = [r for r in contents(fit, None, None, None, None, Options()).rows if r.kind in ("adhoc", "prediction")]
+    half = float(stats.t.ppf(0.975, 4)) * 0.1
+    for row, mean in zip(rows, np.repeat(fit.estimate, 2), strict=True):
+        assert row.interval == pytest.approx((mean - half, mean + half))
+    slope = vf.meta_regression(table, "~ g")
+    said = [t.get_text() for t in slope.forest().get_figure(root=True).findobj(Text)]
+    assert any("q is below 1" in " ".join(x.split()) for x in said)

@@ -200,11 +200,16 @@ def _mean_rows(fit: Any, mean: Any, index: int, how: Options, studies: Sequence[
     q, by, interval = fit.question, _typical(studies), (float(mean.ci_low), float(mean.ci_high))
     shown = tx.effect_text(q, mean.estimate, interval, width=by, digits=how.digits)
     ahead = (float(getattr(mean, "prediction_low", math.nan)), float(getattr(mean, "prediction_high", math.nan)))
+    beside = None if wider is None else (float(wider[index][0]), float(wider[index][1]))
+    if beside is not None:  # what is drawn below the ad hoc interval has its standard error, and is no narrower
+        spread = (ahead[1] - ahead[0]) ** 2 - (interval[1] - interval[0]) ** 2
+        half = math.hypot(beside[1] - beside[0], math.sqrt(max(spread, 0.0))) / 2
+        ahead = (float(mean.estimate) - half, float(mean.estimate) + half) if math.isfinite(ahead[0]) else ahead
     through = ahead if how.show_prediction and math.isfinite(ahead[0]) else None
     label = f"Mean effect ({fit.method}, {fit.test})"
     rows = [Row("pooled", label, shown, estimate=float(mean.estimate), interval=interval, section=index, through=through)]
-    if wider is not None:
-        rows.append(_adhoc(q, float(mean.estimate), (float(wider[index][0]), float(wider[index][1])), index, by, how))
+    if beside is not None:
+        rows.append(_adhoc(q, float(mean.estimate), beside, index, by, how))
     if through is not None:
         rows.append(_prediction("prediction", q, through, index, by, how))
     return rows
@@ -237,6 +242,8 @@ def _of_regression(fit: Any, how: Options) -> Contents:
     if hasattr(fit, "q"):
         said.append(f"{'Residual heterogeneity' if not alone else 'Heterogeneity'}: {chance_text(fit.q, 'Q')}")
     notes = () if alone else ("Pale diamond: the mean effect that the model gives each study, with its interval.",)
+    if notes and getattr(fit, "adhoc_interval", None) is not None:
+        notes = (f"{notes[0]} Hartung and Knapp's q is below 1: it is narrower than the studies' own precision supports.",)
     return Contents(fit.question, fit.level, (*rows, *_words(0, *said)), notes=notes if any(r.fitted for r in rows) else ())
 
 
