@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -244,21 +245,52 @@ def test_wrong_types_are_worded_by_what_takes_them() -> None:
             ask()  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.parametrize("ax", ["x", 3])
-def test_what_is_no_axes_is_refused_by_every_figure(ax: Any) -> None:
-    y, v = [0.1, 0.4, 0.2], [0.1, 0.2, 0.1]
-    fit, post = vf.random_effects(y=y, v=v), vf.bayes.random_effects(y=y, v=v, tau=vf.priors.HalfNormal(1.0))
+def test_what_is_no_axes_is_refused_by_every_figure() -> None:
+    y, v, names = [0.1, 0.4, 0.2, 0.5], [0.1, 0.2, 0.1, 0.3], list("ABCD")
+    fit, post = (
+        vf.random_effects(y=y, v=v, study=names),
+        vf.bayes.random_effects(y=y, v=v, study=names, tau=vf.priors.HalfNormal(1.0)),
+    )
     signs = vf.appraisal.direction_of_effect(direction=[1, -1], n=[9, 60])
-    figures = {
-        "albatross": vf.appraisal.combine_p_values(p=[0.1, 0.2], n=[9, 60], direction=[1, -1]), "effect_direction": signs,
-        "harvest": signs, "forest": fit, "funnel": fit, "posterior": post, "prior_densities": vf.priors.HalfNormal(1.0),
-        "bubble": vf.meta_regression(y=y, v=v, x=[[1, 1], [1, 2], [1, 4]]), "over_time": [(1, fit, post)],
-        "settings": vf.appraisal.setting_shares(fit, beyond=0.1), "ranks": [1, 2, 3],
-        "network_graph": vf.network(y=[0.1], se=[0.1], study=["1"], treat1=["A"], treat2=["B"]),
+    net = vf.network(y=[0.1, 0.2, 0.15], se=[0.1] * 3, study=list("123"), treat1=list("ABA"), treat2=list("BCC"), reference="A")
+    judged = vf.appraisal.risk_of_bias(study=["a"], domain=["D1"], judgement=["Low"])
+    map_of = pd.DataFrame({"pain": [1]}, index=["drug"])
+    drawn: dict[str, tuple[Any, ...]] = {
+        "albatross": (vf.appraisal.combine_p_values(p=[0.1, 0.2], n=[9, 60], direction=[1, -1]),), "effect_direction": (signs,),
+        "harvest": (signs,), "posterior": (post,), "prior_densities": (vf.priors.HalfNormal(1.0),),
+        "bubble": (vf.meta_regression(y=y, v=v, x=[[1, 1], [1, 2], [1, 4], [1, 6]]),), "over_time": ([(1, fit, post)],),
+        "settings": (vf.appraisal.setting_shares(fit, beyond=0.1),), "ranks": ([i / 50 for i in range(50)],),
+        "network_graph": (net,), "comparison_funnel": (net,), "risk_of_bias": (judged,), "risk_of_bias_summary": (judged,),
+        "gap_map": (map_of, map_of), "selection_function": (
+            vf.appraisal.selection_model(y=y, v=v, favoured="higher", heterogeneity="common"),
+        ),
     }  # fmt: skip
-    for name, drawn in figures.items():
-        with pytest.raises(vf.InputError, match=r"ax is a (str|int)|values"):
-            getattr(vf.plots, name)(drawn, ax=ax)
+    apart = {"labbe", "gosh", "multiverse", "prisma_flow", "influence"}  # of data of their own
+    for name in vf.plots.__all__:
+        verb = getattr(vf.plots, name)
+        if "ax" in inspect.signature(verb).parameters and name not in apart:
+            for ax in ("x", 3):
+                with pytest.raises(vf.InputError, match=r"ax is a (str|int); give matplotlib axes"):
+                    verb(*drawn.get(name, (fit,)), ax=ax)
+
+
+def test_wrong_types_are_worded_by_later_verbs() -> None:
+    fit = vf.random_effects(y=[0.1, 0.4], v=[0.1, 0.2], question=vf.Question(measure="RR"))
+    net = vf.network(y=[0.1, 0.2, 0.15], se=[0.1] * 3, study=list("123"), treat1=list("ABA"), treat2=list("BCC"))
+    asked: list[tuple[Callable[[], Any], str]] = [
+        (lambda: vf.appraisal.certainty(fit, unread=-1), "unread=-1 must be names"),
+        (lambda: vf.appraisal.summary_of_findings(fit), "a list of outcomes"),
+        (lambda: vf.appraisal.setting_shares(fit, beyond=-1), "beyond=-1 is no risk ratio"),
+        (lambda: vf.networks.comparison_adjusted(net, order=-1), "every treatment once"),
+        (lambda: vf.bayes.calibrate_model("x"), "a model of vf.bayes.models"),
+        (lambda: vf.bayes.reports(net, tau=vf.priors.HalfNormal(1.0)), "not from a NetworkResult"),
+        (lambda: vf.plots.forest(net, width=math.nan), "width=nan must be"),
+        (lambda: vf.plots.gap_map("x", "x"), "two data frames"),
+        (lambda: vf.plots.ranks("x"), "numbers from 0 to 1"),
+    ]
+    for ask, said in asked:
+        with pytest.raises(vf.InputError, match=said):
+            ask()
 
 
 def test_factors_of_inflation_of_studies_that_fit_exactly() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from vfmeta.appraisal.grade.body import body_of
 from vfmeta.appraisal.grade.thresholds import limit
 from vfmeta.core.messages import InputError
@@ -54,6 +56,8 @@ def summary_of_findings(rows: Sequence[Any], *, title: str = "") -> SummaryOfFin
     >>> found.cells()[0][3]
     '200 [a]'
     """
+    if not np.iterable(rows) or isinstance(rows, (str, Mapping)):
+        raise InputError(f"summary_of_findings takes a list of outcomes, each (fit, certainty), not a {type(rows).__name__}.")
     given = [_row(i, x) for i, x in enumerate(rows)]
     most = int(limit("outcomes_most"))
     if not given:

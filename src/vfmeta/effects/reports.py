@@ -16,6 +16,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
 from vfmeta.effects.given import is_table
+from vfmeta.effects.table import EffectTable
 
 COLUMNS = ("study", "kind", "y", "se", "n1", "n2", "p", "direction", "instrument", "score")
 _NO_SE = (
@@ -69,6 +70,8 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
         Of `COLUMNS`: names of columns, or values.
     """
     cells.check_question(question)
+    if is_table(data) and not isinstance(data, EffectTable):
+        raise InputError(f"Reports are read from an effect table or a data frame, not from a {type(data).__name__}.")
     if is_table(data):
         question = question or data.question
         data = _without_doubles(data)
@@ -305,7 +308,8 @@ def _without_doubles(table: Any) -> Any:
 
 def sds_of(data: Any) -> Any:
     """The SDs that came with an effect table, as `read_sds` takes them; None where none did."""
-    rows = data.words.sds if is_table(data) and data.words else ()
+    words = getattr(data, "words", None) if is_table(data) else None
+    rows = words.sds if words else ()
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else None
 
 

@@ -50,6 +50,8 @@ def comparison_adjusted(fit: Any, order: Sequence[str] | None = None) -> pd.Data
 
     if not isinstance(fit, NetworkResult):
         raise InputError(f"comparison_adjusted: a {type(fit).__name__} was given; give what vf.network returned.")
+    if order is not None and (isinstance(order, str) or not np.iterable(order)):
+        raise InputError(f"order={order!r} must name every treatment once; they are {', '.join(fit.treatments)}.")
     names = [fit.reference, *(t for t in fit.treatments if t != fit.reference)] if order is None else [str(t) for t in order]
     if sorted(names) != sorted(fit.treatments):
         raise InputError(f"order= must name every treatment once; they are {', '.join(fit.treatments)}.")

@@ -42,6 +42,10 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
     >>> usable = pd.DataFrame({"pain": [2, 0]}, index=["drug v placebo", "exercise v none"])
     >>> axes = vf.plots.gap_map(usable, usable + 1)
     """
+    import pandas as pd
+
+    if not (isinstance(usable, pd.DataFrame) and isinstance(known, pd.DataFrame)):
+        raise InputError("gap_map takes two data frames of pandas: trials that are usable, and trials that are known.")
     if usable.empty or not (usable.index.equals(known.index) and usable.columns.equals(known.columns)):
         raise InputError("gap_map takes two tables with the same rows and columns, at least one of each.")
     if (usable > known).to_numpy().any():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, warn
+from vfmeta.core.params import is_finite
 from vfmeta.plots import arranged, axis
 from vfmeta.plots import columns as cl
 from vfmeta.plots import rows as rw
@@ -135,6 +136,8 @@ def forest(
     >>> axes = vf.plots.forest(fit, data=doses, columns=["study", "dose", "plot", "effect"], order="dose", layout="bmj")
     """
     _check(digits, bias)
+    if width is not None and not (is_finite(width) and width > 0):
+        raise InputError(f"width={width!r} must be a number of inches above 0.")
     made = contents(fit, posterior, sections, overall, question, Options(show_prediction, digits))
     q = made.question
     look, beside = look_of(layout, q, font), cl.Beside.of(data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vfmeta.core.messages import InputError, did_you_mean, warn
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import width, wrap
-from vfmeta.plots.style import STYLE, applied
+from vfmeta.plots.style import STYLE, applied, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,6 +104,7 @@ def prisma_flow(counts: Mapping[str, Any], ax: Axes | None = None, *, title: str
         tops = [sum(stages[:s]) + _BETWEEN * s for s in range(5)]
         wide = _SIDE + 0.3 + (_BOX + _GAP) * (1 + max(b.column for b in boxes)) - _GAP
         high = tops[-1] + stages[-1] + 0.2 + 0.3 * bool(title)
+        check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 

@@ -34,7 +34,10 @@ def ranks(values: Any, ax: Axes | None = None, *, bins: int = 20, title: str = "
     >>> import vfmeta as vf
     >>> axes = vf.plots.ranks([(i + 0.5) / 100 for i in range(100)])
     """
-    u = np.asarray(values, dtype=float).ravel()
+    try:
+        u = np.asarray(values, dtype=float).ravel()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"ranks: values must be numbers from 0 to 1 ({error}).") from error
     if len(u) < bins or not np.all((u >= 0) & (u <= 1)):
         raise InputError(f"ranks: values must be numbers from 0 to 1, at least as many as there are bars ({bins}).")
     from scipy.stats import binom

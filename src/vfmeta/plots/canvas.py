@@ -9,7 +9,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
-from vfmeta.plots.style import STYLE, plain_axes
+from vfmeta.plots.style import STYLE, check_axes, plain_axes
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 def fresh(ax: Axes | None, size: Pair, box: tuple[float, float, float, float]) -> Axes:
     """The axes given, or new ones in a figure of so many inches."""
+    check_axes(ax)
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt

@@ -72,6 +72,8 @@ def checked(unread: Any, fit: Any) -> dict[str, float | None]:
     if unread is None:
         return {x.label: None for x in fit.left_out}
     if not isinstance(unread, Mapping):
+        if isinstance(unread, str) or not hasattr(unread, "__iter__"):
+            raise InputError(f"unread={unread!r} must be names of trials, or their numbers of people by name.")
         unread = dict.fromkeys(map(str, unread))
     wrong = [f"unread: {x} has {n!r} people; give a number of 0 or more, or None." for x, n in unread.items()
              if n is not None and not (is_finite(n) and n >= 0)]  # fmt: skip
