@@ -124,18 +124,18 @@ class NormalMixture(MarginalPosterior):
     def mode(self) -> float:  # type: ignore[override]
         """Highest point of the density."""
         low, high = self.quantile(np.array([0.0005, 0.9995]))
-        x = np.unique(np.concatenate([np.linspace(low, high, 401), self.quantile(np.linspace(0.01, 0.99, 99))]))
+        x = np.unique(np.concatenate([np.linspace(low, high, 101), self.quantile(np.linspace(0.01, 0.99, 99))]))
 
         def slope(t: np.ndarray, _: np.ndarray) -> np.ndarray:
             z = (t[..., None] - self._m) / self._s
             return -(z * np.exp(-0.5 * z * z)) @ (self._p / self._s**2)
 
         j = int(np.argmax(self.density(x)))
-        sign = np.sign(slope(x, x))
-        rising, falling = np.flatnonzero(sign[: j + 1] > 0), j + np.flatnonzero(sign[j:] < 0)
-        if not (len(rising) and len(falling)):
+        near = x[max(j - 4, 0) : j + 5]  # some of the points lie closer to each other than rounding tells apart
+        rising, falling = (np.flatnonzero(sign * slope(near, near) > 0) for sign in (1, -1))
+        if not (len(rising) and len(falling) and rising[-1] < falling[0]):
             return float(x[j])
-        return float(bracketed_roots(slope, x[rising[-1:]], x[falling[:1]])[0])
+        return float(bracketed_roots(slope, near[rising[-1:]], near[falling[:1]])[0])
 
 
 class TauMarginal(MarginalPosterior):

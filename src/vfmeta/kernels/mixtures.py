@@ -152,6 +152,21 @@ def quantile(prob: float, start: float, unit: float, p: np.ndarray, m: np.ndarra
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def quantiles(prob: np.ndarray, p: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Quantiles (n,) of mixtures that share p (N,); means and SDs (n, N), or (1, N) of one mixture. Newton's step ends each."""
+    out = np.empty(len(prob))
+    heart = np.argmax(p)
+    for i in range(len(prob)):
+        m, s = mean[min(i, len(mean) - 1)], sd[min(i, len(mean) - 1)]
+        x = quantile(prob[i], m[heart], s[heart], p, m, s)
+        side = 1.0 if prob[i] <= 0.5 else -1.0
+        f, d, _ = _far_steps(x, prob[i] if prob[i] <= 0.5 else 1 - prob[i], side, p, m, s)
+        step = f / d if d > 0 else 0.0
+        out[i] = x - step if abs(step) < 1e-3 * s[heart] else x
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def groups(p: np.ndarray, m: np.ndarray, s: np.ndarray, out: np.ndarray) -> int:
     """A few normals that stand for neighbouring ones (same mean and variance); fills out (3, G), returns their number.
 
