@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from evidence_world import world
+from vfmeta.evidence import build as building
 from vfmeta.evidence.build import build
+from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.records import Record, load_records
 
 
@@ -30,6 +34,35 @@ class Built:
     def page(self, name: str) -> str:
         """A page of the site."""
         return (self.site / f"{name}.html").read_text(encoding="utf-8")
+
+
+class OneProcess(Cache):
+    """The memory of a build whose process beside, in which PyMC is loaded, serves the next build too."""
+
+    held: ClassVar[Any] = None
+
+    def _open(self) -> None:
+        self._pool = self._pool or OneProcess.held
+        super()._open()
+        OneProcess.held = self._pool
+
+    def close(self) -> None:
+        self._pool = None
+
+    @classmethod
+    def end(cls) -> None:
+        if cls.held is not None:
+            cls.held.shutdown(wait=True, kill_workers=True)
+            cls.held = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_process_beside() -> Iterator[None]:
+    """All builds of the session load PyMC once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "Cache", OneProcess)
+        yield
+        OneProcess.end()
 
 
 def _build(home: Path, trials: Path | None, plans: Path | None) -> Built:

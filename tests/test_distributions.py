@@ -35,10 +35,20 @@ def test_tails_are_those_of_scipy_and_of_many_fits(df: int) -> None:
     np.testing.assert_allclose(many[1], special.chdtrc(df, q), rtol=1e-12)
 
 
-def test_a_first_pool_loads_neither_scipy_special_nor_pandas_nor_priors() -> None:
+def test_a_first_pool_loads_neither_scipys_libraries_nor_pandas_nor_priors() -> None:
+    names = ("scipy.special", "scipy.stats", "scipy.linalg", "pandas", "narwhals", "vfmeta.priors")
     code = (
         "import sys, vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1]); "
-        "print([m for m in ('scipy.special', 'scipy.stats', 'pandas', 'narwhals', 'vfmeta.priors') if m in sys.modules])"
+        f"print([m for m in {names} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_compiled_function_still_multiplies_matrices() -> None:
+    code = (
+        "import numba, numpy as np, vfmeta.kernels.compiled.jit; "
+        "print((numba.njit(lambda a: a @ a)(2 * np.eye(2))).tolist())"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[[4.0, 0.0], [0.0, 4.0]]"

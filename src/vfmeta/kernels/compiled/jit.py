@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.np import linalg
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,6 +20,22 @@ _FASTMATH = {"reassoc", "contract", "nsz"}
 # what the functions of `problem` are compiled with, as `lean` and as `exact`
 LEAN: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": _FASTMATH, "_nrt": False}
 EXACT: dict[str, Any] = LEAN | {"fastmath": False}
+
+
+def _load_without_blas() -> None:
+    """Load the part of numba that asks whether scipy has a BLAS by loading all of scipy.linalg: a fifth of a first fit.
+
+    Scipy has one; a function that multiplies matrices still loads it, when it is compiled.
+    """
+    ask = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        linalg.ensure_blas = ask
+
+
+_load_without_blas()
 
 
 def _stamp() -> tuple[tuple[str, float, int], ...]:
