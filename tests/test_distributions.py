@@ -47,8 +47,7 @@ def test_a_first_pool_loads_neither_scipys_libraries_nor_pandas_nor_priors() -> 
 
 def test_a_compiled_function_still_multiplies_matrices() -> None:
     code = (
-        "import numba, numpy as np, vfmeta.kernels.compiled.jit; "
-        "print((numba.njit(lambda a: a @ a)(2 * np.eye(2))).tolist())"
+        "import numba, numpy as np, vfmeta.kernels.compiled.jit; print((numba.njit(lambda a: a @ a)(2 * np.eye(2))).tolist())"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[[4.0, 0.0], [0.0, 4.0]]"
