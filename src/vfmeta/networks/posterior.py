@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +13,7 @@ from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.exact_regression import ExactRegression
 from vfmeta.bayes.regression import RegressionPosterior, coefficient_priors, said
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import IntervalKind, OnScale, choice, confidence
+from vfmeta.core.params import IntervalKind, OnScale, choice, confidence, is_finite
 from vfmeta.networks.result import NetworkResult, side
 from vfmeta.priors import Flat, Normal, TauPrior
 from vfmeta.results.frames import scaled
@@ -90,6 +91,28 @@ class NetworkPosterior(RegressionPosterior):
         frame["sucra"] = beats.sum(axis=1) / (n - 1)
         frame["mean_rank"] = n - beats.sum(axis=1)
         return frame
+
+    def beyond(self, size: float, better: str | None = None) -> pd.Series:
+        """Probability that each treatment is better than the reference by at least ``size``, exact.
+
+        Parameters
+        ----------
+        size : float
+            At least 0, on the scale people read: points of a difference, or for ratios a ratio such as 0.8 (1.25 is the same).
+        better : {"low", "high"}, optional
+            Which effects are better; that of ``question.higher_is_worse`` when left out.
+        """
+        import pandas as pd
+
+        sign = side(better, self.question.higher_is_worse)
+        if not is_finite(size) or size < 0 or (self.question.is_ratio and size == 0):
+            raise InputError(f"size={size!r} must be a finite number of at least 0, or a ratio above 0.")
+        apart = abs(math.log(size)) if self.question.is_ratio else float(size)
+        found = {}
+        for name, part in zip(self.terms, self.posterior.marginals.values(), strict=True):
+            below = float(part.cdf(sign * apart))
+            found[name] = 1 - below if sign > 0 else below
+        return pd.Series(found, name="beyond")
 
     def _pairs(self) -> list[tuple[int, int, np.ndarray]]:
         """Numbers of every two treatments, the reference never the first, and the combination of coefficients between them."""

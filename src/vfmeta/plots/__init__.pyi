@@ -17,6 +17,9 @@ from ._labbe import labbe as labbe
 from ._leave_one_out import leave_one_out as leave_one_out
 from ._multiverse import specification_curve as specification_curve
 from ._network import network_graph as network_graph
+from ._network_heat import contribution_map as contribution_map
+from ._network_heat import net_heat as net_heat
+from ._network_heat import rank_probabilities as rank_probabilities
 from ._normal_quantiles import normal_quantiles as normal_quantiles
 from ._over_time import over_time as over_time
 from ._posterior import posterior as posterior
