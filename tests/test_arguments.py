@@ -29,11 +29,11 @@ ORDER = tuple(IN_ORDER.split())
 # arguments of conversions, figures and priors, which follow the formula or the figure
 FOLLOWING = """
     alt ax ax_or_fig baseline_risk bias bins centre chi2 close cluster clusters column columns comparison continuity contours
-    counts d data df digits distribution dpi draws estimate events f failed family fit fixed flag_note font formats found high
-    index known labels layout level log low maximum mean measure median method minimum moderator n n1 n2 notes odds_ratio
-    order outcome overall p phi post posterior prior priors probability q1 q3 question r region results_by_week rho row sd
-    sd_change sd_post sd_pre sections seed share show_prediction sides sign skew_test stem t tau2 title top total unit usable
-    v value values weighted weights width x xlim y z
+    counts d data designs df digits distribution dpi draws estimate events f failed family fit fixed flag_note font formats
+    found high index known labels layout level log low maximum mean measure median method minimum moderator n n1 n2 notes
+    odds_ratio order outcome overall p phi post posterior prior priors probability q1 q3 question r ranks region
+    results_by_week rho row sd sd_change sd_post sd_pre sections seed share shares show_prediction sides sign skew_test stem t
+    tau2 title top total unit usable v value values weighted weights width x xlim y z
 """
 ELSEWHERE = set(FOLLOWING.split())
 # what a name is, wherever it stands
