@@ -64,3 +64,10 @@ def test_a_pool_of_very_unequal_sizes_says_so_in_every_engine() -> None:
 def test_no_events_turn_back_to_nought_exactly() -> None:
     table = vf.effect_size("IRFT", data={"x": [0, 3], "t": [7.0, 30.0]}, events="x", time="t")
     assert vf.convert.back_transform("IRFT", table.y, n=[7, 30])[0] == 0
+
+
+def test_a_table_as_people_read_it_says_why_it_has_no_standard_errors() -> None:
+    fit = vf.random_effects(y=[0.1, 0.3, 0.6], v=[0.02, 0.03, 0.01], question=vf.Question(measure="RR"))
+    for frame in (vf.leave_one_out(fit, on="read"), fit.to_frame(on="read"), vf.cumulative(fit, on="read")):
+        assert frame.se.isna().all()
+        assert any(note.startswith("se is empty") for note in frame.attrs["notes"])

@@ -296,3 +296,11 @@ def test_a_row_that_a_selection_model_drops_is_named() -> None:
     with pytest.warns(vf.VfmetaWarning, match="Left out because a moderator is missing: m"):
         vf.appraisal.selection_model(frame, "~ 1 + g", study="s", favoured="higher", delta=[1, 0.5], missing="drop",
                                      heterogeneity="common")  # fmt: skip
+
+
+def test_groups_of_long_doubles_are_groups_of_numbers() -> None:
+    by = np.array([0, 1, 2, 0, 1, 2], dtype=np.longdouble)
+    assert quiet(vf.subgroups, y=Y, v=V, by=by).terms == ("0", "1", "2")
+    assert quiet(vf.che, y=Y, v=V, cluster=by, rho=0.5).clusters == 3
+    assert quiet(vf.meta_regression, pd.DataFrame({"y": Y, "v": V, "g": by}), "~ g").terms == ("Intercept", "g")
+    assert quiet(vf.random_effects_many, pd.DataFrame({"y": Y, "v": V, "g": by}), "g")["k"].tolist() == [2, 2, 2]

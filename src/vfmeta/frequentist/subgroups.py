@@ -325,7 +325,8 @@ def _factor(values: Any) -> Any:
 
     if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
         return values
-    plain = pd.Series([None if gone else x for x, gone in zip(values, cells.empty(values), strict=True)], dtype=object)
+    numbers = (float(x) if isinstance(x, np.floating) else x for x in values)  # pandas knows no long doubles
+    plain = pd.Series([None if gone else x for x, gone in zip(numbers, cells.empty(values), strict=True)], dtype=object)
     there = plain[plain.notna()]
     levels = sorted(there.unique(), key=lambda x: (isinstance(x, str), x))
     named = {x: f"{x:g}" if isinstance(x, (float, np.floating)) else str(x) for x in levels}

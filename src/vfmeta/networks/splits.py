@@ -15,7 +15,7 @@ from vfmeta.kernels.network import independent
 from vfmeta.kernels.regression import fit_many
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.trials import Trial
-from vfmeta.results.frames import scaled
+from vfmeta.results.frames import NO_ERROR, scaled
 from vfmeta.results.wald import quantile, ratio, two_sided
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def _read(frame: pd.DataFrame, question: Question, on: OnScale) -> pd.DataFrame:
     turned |= {name: question.display(frame[name].to_numpy()) for name in ("direct", "indirect")}
     for name in ("difference", "difference_low", "difference_high"):
         turned[name] = np.exp(frame[name].to_numpy()) if question.is_ratio else np.nan
-    return frame.assign(**turned)
+    out = frame.assign(**turned)
+    out.attrs["notes"] = [NO_ERROR]
+    return out
 
 
 def _alone(trials: Sequence[Trial], direct: Sequence[int]) -> bool:

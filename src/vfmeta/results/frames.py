@@ -24,6 +24,7 @@ _EMPTY = {
     "p_benefit_mid": "p_benefit_mid is empty where the question has no direction or no minimal important difference.",
     "log_evidence": "log_evidence is empty under an improper prior.",
 }
+NO_ERROR = "se is empty: a standard error belongs to the analysis scale and is none on the one people read."
 EFFECTS = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 
 
@@ -62,7 +63,10 @@ def scaled(
 
     turned: dict[str, Any] = {name: turn(name) for name in EFFECTS if name in frame}
     gone = {"se": np.nan} if "se" in frame and facts.scale.name else {}
-    return _with(frame, turned | gone, facts.read_name)
+    out = _with(frame, turned | gone, facts.read_name)
+    if gone:
+        out.attrs["notes"] = [*out.attrs.get("notes", ()), NO_ERROR]
+    return out
 
 
 def scaled_components(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
