@@ -197,6 +197,11 @@ def test_vertebroplasty_against_sham_asks_pain_early_and_late(plans: dict[str, P
         ),
         ("week = 52", 'week = 52\ntau_prior = { family = "Flat" }', "tau_prior: Flat is not a prior of tau"),
         ("week = 52", 'week = 52\nmu_prior = { family = "HalfCauchy", scale = 1 }', "HalfCauchy is not a prior of mu"),
+        (
+            "week = 52",
+            "week = 52\nassume_points = [10, 0]",
+            "analysis 2 (pain_12m), assume_points: points=(10.0, 0.0) must be the two ends of a scale, the lower first",
+        ),
     ],
 )
 def test_a_fault_is_named_with_file_analysis_and_key(tmp_path: Path, old: str, new: str, place: str) -> None:

@@ -27,6 +27,7 @@ from vfmeta.core.params import (
     Use,
     choice,
 )
+from vfmeta.core.question import Question
 from vfmeta.trials.schema import allowed, packaged_folder
 
 # Pages of the review in the order they are read; a user's own plans may name others.
@@ -176,6 +177,13 @@ class Choices(Strict):
             return data
         known = {"method": Method, "test": Test}
         return data | {k: _forgiven(k, data[k], option) for k, option in known.items() if isinstance(data.get(k), str)}
+
+    @field_validator("points", "assume_points")
+    @classmethod
+    def _from_low_to_high(cls, points: tuple[float, float] | None) -> tuple[float, float] | None:
+        if points is not None:
+            _say(partial(Question, points=points))
+        return points
 
     @field_validator("method")
     @classmethod
