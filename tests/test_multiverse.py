@@ -289,4 +289,13 @@ def test_the_curve_shows_every_answer_in_order(whole: Any) -> None:
 def test_a_saved_figure_keeps_what_it_says_of_itself(tmp_path: Any) -> None:
     found = vf.multiverse(bcg(), measures=[], favoured="lower", leaving_out=False)
     (path,) = vf.plots.save(found.plot(), tmp_path / "curve", ["svg"], close=True)
-    assert "Specification curve, " in path.read_text(encoding="utf-8")
+    assert "Specification curve: " in path.read_text(encoding="utf-8")
+
+
+def test_changes_are_told_in_what_people_read() -> None:
+    from vfmeta.text.numbers import change_text
+
+    assert change_text(vf.Question(measure="OR"), math.log(0.8)) == "times 0.80"
+    assert change_text(vf.Question(measure="SMD"), 0.124) == "+0.12"
+    assert change_text(vf.Question(measure="SMD"), -0.124) == "−0.12"
+    assert change_text(vf.Question(measure="SMD"), 0.0004) == "0.00"

@@ -17,7 +17,7 @@ from vfmeta.effects.reading import effect_table, read
 from vfmeta.effects.table import EffectTable
 from vfmeta.frequentist.choices import check_method
 from vfmeta.kernels.tau2 import ESTIMATORS
-from vfmeta.priors import TauPrior
+from vfmeta.priors import MuPrior, TauPrior
 from vfmeta.priors.defaults import default_tau
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import Result
@@ -44,6 +44,7 @@ def multiverse(
     tests: Sequence[Test] | None = None,
     taus: Sequence[TauPrior] | None = None,
     favoured: Favoured | None = None,
+    mu: MuPrior | None = None,
     level: float | None = None,
     question: Question | None = None,
     missing: Missing = "raise",
@@ -76,10 +77,11 @@ def multiverse(
     tests : sequence of {"HKSJ", "HKSJ-adhoc", "Wald", "t"}, optional
         The first three when left out. A common effect has Wald's.
     taus : sequence of priors, optional
-        Priors of tau, each for an exact Bayesian pool; the default of each measure when left out, where it has one. Of the
-        mean they take the default of the measure, or that of the posterior that was given.
+        Priors of tau, each for an exact Bayesian pool; the default of each measure when left out, where it has one.
     favoured : {"higher", "lower"}, optional
         As of `pet_peese`.
+    mu : prior, optional
+        Of the mean, that goes with all of ``taus``; that of the posterior, or the default of the measure, when left out.
     level : float, optional
         That of the pool, or 0.95, when left out.
 
@@ -112,7 +114,7 @@ def multiverse(
     given = {"y": y, "v": v, "se": se, "ci": ci, "study": study, "question": question, "missing": missing}
     fit = data if isinstance(data, Recorded) else None
     tables = _tables(data, given, fit)
-    models = _models(tables, fit, adjustments, methods, tests, taus, favoured, level)
+    models = _models(tables, fit, adjustments, methods, tests, taus, favoured, mu, level)
     sets = variants(tables, measures, zeros, include, bool(leaving_out), models.each)
     options = sets.options | models.options
     fitted = fit_all(models, sets.questions, np.array(sets.which, dtype=int), sets.y, sets.v)
@@ -171,7 +173,7 @@ def _of_fit(fit: Any, given: dict[str, Any]) -> EffectTable:
 
 def _models(
     tables: Mapping[str, EffectTable], fit: Any, adjustments: Any, methods: Any, tests: Any, taus: Any, favoured: Any,
-    level: float | None,
+    mu: Any, level: float | None,
 ) -> Models:  # fmt: skip
     level = getattr(fit, "level", 0.95) if level is None else confidence(level)
     call = getattr(fit, "call", {})
@@ -188,9 +190,10 @@ def _models(
     chosen = get_args(Adjustment) if adjustments is None else _listed("adjustments", adjustments)
     side = None if favoured is None else choice("favoured", favoured, Favoured)
     priors = _priors(tables, getattr(fit, "tau_prior", None) if taus is None else taus)
+    mean = getattr(fit, "mu_prior", None) if mu is None else mu
     return Models(
         tuple(dict.fromkeys(choice("adjustments", a, Adjustment) for a in chosen)), forced, named,
-        tuple(dict.fromkeys(choice("test", t, Test) for t in test)), priors, getattr(fit, "mu_prior", None), level, side,
+        tuple(dict.fromkeys(choice("test", t, Test) for t in test)), priors, mean, level, side,
     )  # fmt: skip
 
 

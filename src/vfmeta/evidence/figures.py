@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import write
-from vfmeta.evidence import without_effects
+from vfmeta.evidence import defensible, without_effects
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.plan import PAGES
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COURSE = "untreated_course"
 _DRAWING = ("core", "plots", "results", "text", "evidence/figures.py")
+_SPECIFYING = (*_DRAWING, "appraisal", "bayes", "effects", "frequentist", "kernels", "priors", "evidence/defensible.py")
 
 
 def draw_all(
@@ -35,7 +36,7 @@ def draw_all(
     -------
     dict
         Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text and ``kind``: "forest", "directions",
-        "p_values", or "words" and "mean" of an ``analysis`` with trials that print no figure.
+        "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure, or "multiverse" of one.
     """
     out = Path(out)
     cache = cache or Cache(out)
@@ -69,6 +70,15 @@ def draw_all(
         said = "with trials that print no figure" if kind == "words" else "prior and posterior of the mean"
         entry = {"name": name, "title": f"{r.title}: {said}", "alt": _write(out, name, image)}
         made[r.plan].append({**entry, "analysis": r.id, "kind": kind})
+    many = [(r, asked) for r in records if (asked := defensible.inputs_of(r)) is not None]
+    code = digest_of(_SPECIFYING, ("numpy", "scipy", "matplotlib"))
+    calls = [(asked, code) for _, asked in many]
+    for (r, _), image in zip(many, cache.shared(_drawn_many, calls), strict=True):
+        name = f"{r.plan}-{r.id}-{defensible.KIND}"
+        if tick:
+            tick(name)
+        entry = {"name": name, "title": f"{r.title}: every defensible specification", "alt": _write(out, name, image)}
+        made[r.plan].append({**entry, "analysis": r.id, "kind": defensible.KIND})
     return made
 
 
@@ -225,6 +235,12 @@ def _drawn_words(inputs: str, code: str) -> dict[str, str]:
     shown = tx.effect_text(result.question, result.estimate, result.interval)
     alt = f"Prior ({result.priors[1]}) and posterior of the mean effect: posterior median {shown}."
     return _saved(plots.posterior(result, prior=True), alt)
+
+
+def _drawn_many(inputs: str, code: str) -> dict[str, str]:
+    """Every defensible specification of a pool."""
+    ax = defensible.multiverse_of(inputs).plot()
+    return _saved(ax, str(ax.get_label()))
 
 
 def _saved(ax: Any, alt: str) -> dict[str, str]:

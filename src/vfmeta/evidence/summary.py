@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import certain, networks, points, reported, scatter, whatif, without_effects
+from vfmeta.evidence import certain, defensible, networks, points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import answer_box, instead_of_a_figure, leader, matching_pools, people, reason_of, standing
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.folder import keep_only
@@ -108,6 +108,7 @@ def question_view(
         "pools": pool_rows(plan, trials),
         "unused": without_figures(own, trials),
         "effects": [effect_view(r) for r in own if r.k],
+        "stand": [v for r in own if (v := defensible.view(r, figures.get(plan.id, []))) is not None],
         "checks": [checks_view(r) for r in own if r.posterior is not None],
         "second": [x for r in own for s in (None, *r.sensitivity) if (x := second_row(r, s))],
         "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),

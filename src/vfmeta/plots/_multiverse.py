@@ -10,6 +10,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, plain_axes
+from vfmeta.results.multiverse import said
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def specification_curve(found: Any, *, measure: str | None = None, title: str = 
                 va="top", transform=ax.transAxes, fontsize=STYLE["small"] - 1, color=STYLE["muted"],
             )  # fmt: skip
         _raster(lower, rows, rank, len(shown), many)
-    ax.set_label(f"Specification curve, {_title(found, q, len(shown))}. {found.sentence()}")
+    ax.set_label(f"Specification curve: {_title(found, q, len(shown))}. {found.sentence()}")
     return checked(ax)
 
 
@@ -135,7 +136,7 @@ def _rows(found: Any, shown: np.ndarray, q: Any, held: bool) -> list[tuple[str, 
             continue
         part = moved[own & (moved["choice"] == choice) & (moved["pairs"] > 0)]
         share = f"{100 * part['share'].iloc[0]:.0f}% of variance" if len(part) else ""
-        rows.append(({"left_out": "study left out", "zero": "zero cells"}.get(choice, choice), share, None))
+        rows.append((said(choice), share, None))
         means = dict(zip(part["option"], part["mean_change"], strict=True))
         changed = dict(zip(part["option"], part["verdicts"], strict=True)) if choice == "test" else {}
         if choice == "left_out" and len(here) > 3:

@@ -244,6 +244,10 @@ class WorstCase(AdjustedEffect):
         return lines
 
     def _rests(self) -> str:
+        return self.needed()
+
+    def needed(self) -> str:
+        """How strong selection would have to be, in words."""
         s = self.s_value
         if math.isinf(s):
             return "Under this rule no publication bias, however strong, would bring the mean to no difference."

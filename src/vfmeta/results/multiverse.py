@@ -202,33 +202,40 @@ class Multiverse(Recorded):
         if others:
             out.append(f"{others} more are in other measures.")
         if gone:
-            out.append(f"{gone} {'is' if gone == 1 else 'are'} refused, with the reason.")
+            why = self._reasons()
+            few = "; ".join(f"{n}: {reason}" for reason, n in list(why.items())[:3]) + ("; and others" if len(why) > 3 else "")
+            out.append(f"{gone} {'is' if gone == 1 else 'are'} refused ({few}).")
         if q.null is not None:
             away, kept = estimate - float(q.null_effect or 0.0), self.excludes[own]
             sides = f"{(away < 0).sum()} lie below and {(away > 0).sum()} above no difference"
             out.append(f"{int(kept.sum())} of the {tx.level_text(self.level)} intervals leave out no difference; {sides}.")
         return " ".join([*out, *self._most()])
 
+    def _reasons(self) -> dict[str, int]:
+        """How many specifications were refused for what, the most first."""
+        reasons: dict[str, int] = {}
+        for _, n, why in self.refusals:
+            kind = why.partition(": ")[0]
+            reasons[kind] = reasons.get(kind, 0) + n
+        return dict(sorted(reasons.items(), key=lambda x: -x[1]))
+
     def _most(self) -> list[str]:
         """The two choices that move the answer most, each with the option that does."""
         found = self.moves()
-        found = found[found["pairs"] > 0]
+        found = found[(found["pairs"] > 0) & (found["share"] >= 0.005)]
         q, parts = self.questions[self.which[0]], []
         for choice in found.groupby("choice")["share"].max().sort_values(ascending=False).index[:2]:
             rows = found[found["choice"] == choice]
             row = rows.loc[rows["mean_change"].abs().idxmax()]
             by = f"{row['mean_change']:+.2f} in z" if row["scale"] == Z else tx.change_text(q, float(row["mean_change"]))
-            parts.append(f"{_said(choice)} ({100 * row['share']:.0f}% of the variance; {row['option']}: {by} on average)")
+            parts.append(f"{said(choice)} ({100 * row['share']:.0f}% of the variance; {row['option']}: {by} on average)")
         return [f"What moves it most: {', then '.join(parts)}."] if parts else []
 
     def __str__(self) -> str:
         head = f"multiverse of {self.k} studies: {len(self.codes)} specifications, {self.asked - len(self.codes)} refused"
-        lines = [head, *(f"  {_said(c)}: {_few(words)}" for c, words in self.options.items())]
-        reasons: dict[str, int] = {}
-        for _, n, why in self.refusals:
-            why = why.partition(": ")[0]
-            reasons[why] = reasons.get(why, 0) + n
-        lines += [f"  refused {n}: {why}" for why, n in sorted(reasons.items(), key=lambda x: -x[1])[:6]]
+        lines = [head, *(f"  {said(c)}: {_few(words)}" for c, words in self.options.items())]
+        reasons = self._reasons()
+        lines += [f"  refused {n}: {why}" for why, n in list(reasons.items())[:6]]
         if len(reasons) > 6:
             lines.append(f"  and {len(reasons) - 6} further reasons, in .refused")
         return "\n".join([*lines, self.sentence(), *self.warnings])
@@ -262,8 +269,9 @@ def _share(option: np.ndarray, value: np.ndarray) -> float:
     return between / whole if whole > 0 else 0.0
 
 
-def _said(choice: str) -> str:
-    return {"left_out": "study left out", "zero": "zero cells"}.get(choice, choice)
+def said(choice: str) -> str:
+    """A choice as people read it."""
+    return {"left_out": "study left out", "zero": "zero cells", "table": "trials and figures"}.get(choice, choice)
 
 
 def _few(words: tuple[str, ...]) -> str:

@@ -106,8 +106,9 @@ def change_text(question: Question, change: float) -> str:
     """A difference of two effects on the analysis scale: ``times 0.93`` of what people read as ratios, else ``+0.12``."""
     if question.is_ratio:
         return f"times {_ratio(math.exp(min(max(change, -700), 700)))}"
-    text = number(change, _general_digits(abs(change)))
-    return text if change < 0 else f"+{text}"
+    digits = question.facts.digits
+    text = number(change, _general_digits(abs(change)) if digits is None else digits)
+    return f"+{text}" if change > 0 and float(text) != 0 else text
 
 
 def interval_text(question: Question, interval: Pair, *, width: float | None = None, digits: int | None = None) -> str:
