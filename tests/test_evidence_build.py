@@ -151,7 +151,9 @@ def test_a_new_trial_changes_nothing_else(real_build: Any, with_new_trial: Any) 
     assert {name.split("/")[0] for name in results} == {QUESTION}
     assert [name for name in results if name.endswith(".csv")] == [f"{ANALYSIS}_studies.csv"]
     figures = changed(ew.files(real_build.out / "figures"), ew.files(home / "build" / "figures"))
-    assert {name.rsplit(".", 1)[0] for name in figures} == {f"{QUESTION}-pain", "evidence_map"}
+    assert {name.rsplit(".", 1)[0] for name in figures} == {
+        f"{QUESTION}-pain", f"{ANALYSIS.replace('/', '-')}-multiverse", "evidence_map",
+    }  # fmt: skip
     pages = changed(ew.files(real_build.site), ew.files(home / "site"))
     assert {name for name in pages if name.endswith(".html")} == {"index.html", "studies.html", "vertebroplasty.html"}
 
