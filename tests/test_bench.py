@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks import bayes, bench, levels
+from benchmarks import bayes, bench, levels, networks
+
+import vfmeta as vf
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")  # as `make bench` ignores them
@@ -27,6 +29,17 @@ def test_what_is_timed_of_the_bayesian_engine_answers_and_has_a_line_in_the_tabl
         code()
     exec(bayes.FIRST, {})
     assert bayes.time_plain(bayes.make_data()[0]) > 0  # refuses where the yardstick and the engine differ
+
+
+def test_what_is_timed_of_networks_answers_and_agrees_with_the_bare_kernel() -> None:
+    tasks = networks.tasks()
+    assert tasks.keys() == networks.TASKS.keys()
+    for code, _ in tasks.values():
+        code()
+    data = networks.make_data(26, 10)
+    fit, (beta, _, tau2) = vf.network(data, reference="t000", test="Wald"), networks.plain(data)
+    assert fit.tau2 == pytest.approx(tau2, rel=1e-6)
+    assert fit.estimate == pytest.approx(beta, rel=1e-6)
 
 
 def test_what_is_timed_beside_another_build_answers(monkeypatch: pytest.MonkeyPatch) -> None:
