@@ -39,6 +39,7 @@ class ExactRegression:
         self._y, self._v, self._x, self._prior = y, v, x, tau
         self.terms = tuple(terms)
         self._b0, self._p0 = np.array([b.normal for b in beta]).T
+        self._squares = (x[:, :, None] * x[:, None, :]).reshape(len(y), -1)  # so that every information is one product
         k, flat = len(y), int((self._p0 == 0).sum())
         tail = tau.tail + k - flat
         refuse_improper(k, flat, tau)
@@ -65,13 +66,15 @@ class ExactRegression:
         check_draws(n, seed)
         rng = np.random.default_rng(int(seed))
         node = rng.choice(len(self._p), size=n, p=self._p / self._p.sum())
-        return self._mean[node] + np.einsum(
-            "nij,nj->ni", np.linalg.cholesky(self._cov)[node], rng.standard_normal((n, self._mean.shape[1]))
-        )
+        out, root, normal = self._mean[node], np.linalg.cholesky(self._cov), rng.standard_normal((n, self._mean.shape[1]))
+        order = np.argsort(node, kind="stable")
+        for own in np.split(order, np.flatnonzero(np.diff(node[order])) + 1):  # a product for each node, not for each draw
+            out[own] += normal[own] @ root[node[own[0]]].T
+        return out
 
     def combination(self, row: np.ndarray) -> NormalMixture:
         """Posterior of a linear combination of the coefficients (p,)."""
-        sd = np.sqrt(np.einsum("i,nij,j->n", row, self._cov, row))
+        sd = np.sqrt((self._cov @ row) @ row)
         return NormalMixture(self._p, self._mean @ row, sd, self.tail > 2 or bool(np.all(self._p0 > 0)))
 
     def further(self, mean: NormalMixture) -> NormalMixture:
@@ -81,7 +84,8 @@ class ExactRegression:
     def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Means (m, p) and covariances (m, p, p) of the coefficients given tau, and log density of the data (m,)."""
         w = 1 / (self._v + tau[:, None] ** 2)
-        information = np.einsum("ki,nk,kj->nij", self._x, w, self._x) + np.diag(self._p0)
+        p = self._x.shape[1]
+        information = (w @ self._squares).reshape(-1, p, p) + np.diag(self._p0)
         # to unit diagonal before inverting, so that units of covariates cost no digits
         scale = np.sqrt(np.einsum("nii->ni", information))
         lost = ~(scale > 0).all(axis=1)  # tau is so large that no float holds the information: there is no density there
@@ -89,7 +93,7 @@ class ExactRegression:
         information[lost] = np.eye(scale.shape[1])
         even = information / scale[:, :, None] / scale[:, None, :]
         cov = np.linalg.inv(even) / scale[:, :, None] / scale[:, None, :]
-        mean = np.einsum("nij,nj->ni", cov, (w * self._y) @ self._x + self._p0 * self._b0)
+        mean = (cov @ ((w * self._y) @ self._x + self._p0 * self._b0)[:, :, None])[:, :, 0]
         rest = self._y - mean @ self._x.T
         with np.errstate(invalid="ignore", over="ignore"):
             q = (w * rest**2).sum(1) + ((mean - self._b0) ** 2 * self._p0).sum(1)

@@ -188,4 +188,6 @@ def posterior(
         "log_evidence": None, "origin": fit.origin, "warnings": fit.network.notes,
         "call": {"function": "networks.posterior", "tau": str(tau), "level": level, "interval": interval},
     }  # fmt: skip
-    return NetworkPosterior(**own, reference=fit.reference, treatments=fit.treatments)
+    result = NetworkPosterior(**own, reference=fit.reference, treatments=fit.treatments)
+    result.__dict__["posterior"] = post  # solved already: what is asked of it later need not be solved anew
+    return result

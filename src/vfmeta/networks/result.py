@@ -92,7 +92,8 @@ class TreatmentsResult(RegressionResult):
         multiplier = quantile(self.level, df)
         t = ratio(estimate, se)
         wide = multiplier * np.hypot(se, math.sqrt(self.tau2)) if self.method != "common" else np.full(len(se), math.nan)
-        direct = [self.network.having(a, b) for a, b in pairs]
+        at = {t: i for i, t in enumerate(self.treatments)}
+        direct = self.network.together[[at[a] for a, _ in pairs], [at[b] for _, b in pairs]]
         frame = pd.DataFrame({
             "treatment": [a for a, _ in pairs], "control": [b for _, b in pairs], "estimate": estimate, "se": se,
             "ci_low": estimate - multiplier * se, "ci_high": estimate + multiplier * se, "statistic": t,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,19 @@ class Network:
     notes: tuple[str, ...]
     origin: Origin
 
+    @cached_property
+    def together(self) -> np.ndarray:
+        """How many trials have both of two treatments, in the order of ``treatments``; on the diagonal, how many have one."""
+        at = {t: i for i, t in enumerate(self.treatments)}
+        has = np.zeros((len(self.trials), len(at)), dtype=int)
+        for row, trial in zip(has, self.trials, strict=True):
+            row[[at[arm] for arm in trial.arms]] = 1
+        return (has * [[t.count] for t in self.trials]).T @ has
+
     def having(self, *arms: str) -> int:
         """How many trials have all of these arms."""
+        if 0 < len(arms) < 3 and set(arms) <= set(self.treatments):
+            return int(self.together[self.treatments.index(arms[0]), self.treatments.index(arms[-1])])
         return sum(t.count for t in self.trials if set(arms) <= set(t.arms))
 
     @property
@@ -277,6 +289,9 @@ def _from_contrasts(
             )
             continue
         n = len(arms)
+        if n == 2:
+            trials.append(Trial(label, arms, y[rows], np.diag(v[rows])))
+            continue
         at, difference, pair = {a: i for i, a in enumerate(arms)}, np.zeros((n, n)), np.zeros((n, n))
         for row, (one, two) in zip(rows, pairs, strict=True):
             i, j = at[one], at[two]
@@ -288,7 +303,7 @@ def _from_contrasts(
             said = ", ".join(f"{a} - {b} = {y[r]:g}" for r, (a, b) in zip(rows, pairs, strict=True))
             problems.append(f"{label}: its contrasts contradict each other ({said}); correct them.")
             continue
-        if n > 2 and apart > 1e-9 * max(1.0, np.abs(difference).max()):
+        if apart > 1e-9 * max(1.0, np.abs(difference).max()):
             eased.append(label)
         V = covariance(pair)
         if np.linalg.eigvalsh(V)[0] <= 1e-12 * np.trace(V):
@@ -297,8 +312,7 @@ def _from_contrasts(
                 "definite); check them."
             )
             continue
-        effects = level - level[0] if n > 2 else np.array([0.0, difference[1, 0]])
-        trials.append(Trial(label, arms, effects[1:], V))
+        trials.append(Trial(label, arms, (level - level[0])[1:], V))
     if problems:
         raise InputError(problems)
     if eased:
