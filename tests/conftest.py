@@ -215,7 +215,10 @@ def packaged() -> vf.Trials:
 # files that meet in one process: they look at the same builds, or load PyMC and compile the same models
 MODELS = ("agreement", "bayes_sampled", "models_")
 # what is longest goes first, so that no worker is left alone with it at the end
-FIRST = ("builds", "models", "test_boundaries.py", "test_bayes_checks.py", "test_bayes_engine.py")
+FIRST = (
+    "builds", "models", "test_boundaries.py", "test_trials_slips.py", "test_plots.py", "test_trials_rules.py",
+    "test_bayes_checks.py", "test_bayes_engine.py",
+)  # fmt: skip
 
 
 @cache

@@ -65,7 +65,7 @@ def leave_one_out(fit: Any, cluster: Any = None, *, on: OnScale = "analysis") ->
     if k < 2:
         raise InputError("One study only: leaving it out leaves nothing to pool.")
     if omitting.serves(fit):
-        return _of(fit, scaled(omitting.leave_out(fit), fit.question, on), "Without")
+        return _of(fit, noted(scaled(omitting.leave_out(fit), fit.question, on)), "Without")
     every = np.arange(k)
     return _of(fit, _walk(fit, refit, refit.labels, [np.delete(every, i) for i in range(k)], "without", on), "Without")
 
@@ -98,7 +98,7 @@ def cumulative(fit: Any, order: Sequence[Any] | None = None, *, on: OnScale = "a
     refit = refit_of(fit)
     steps = order_of(refit.labels, order)
     if omitting.serves(fit):
-        return _of(fit, scaled(omitting.cumulate(fit, steps), fit.question, on), "Added")
+        return _of(fit, noted(scaled(omitting.cumulate(fit, steps), fit.question, on)), "Added")
     names = [refit.labels[i] for i in steps.tolist()]
     return _of(fit, _walk(fit, refit, names, [steps[: i + 1] for i in range(len(steps))], "with studies up to", on), "Added")
 

@@ -26,22 +26,18 @@ def serves(fit: Any) -> bool:
     return isinstance(fit, FrequentistResult) and fit.call.get("function") in ("random_effects", "common_effect")
 
 
-def leave_out(fit: FrequentistResult) -> pd.DataFrame:
-    """The pool without each study in turn; see `vfmeta.leave_one_out`."""
-    import pandas as pd
-
+def leave_out(fit: FrequentistResult) -> dict[str, Any]:
+    """Columns of the pool without each study in turn; see `vfmeta.leave_one_out`."""
     tau2, weights = _choices(fit)
     out = estimators.fit_leaving_one_out(fit.y, fit.v, tau2, weights=weights)
-    return noted(pd.DataFrame({"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))}))
+    return {"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))}
 
 
-def cumulate(fit: FrequentistResult, steps: np.ndarray) -> pd.DataFrame:
-    """The pool of the first study of ``steps`` (k,), of the first two, ...; see `vfmeta.cumulative`."""
-    import pandas as pd
-
+def cumulate(fit: FrequentistResult, steps: np.ndarray) -> dict[str, Any]:
+    """Columns of the pool of the first study of ``steps`` (k,), of the first two, ...; see `vfmeta.cumulative`."""
     tau2, weights = _choices(fit)
     out = estimators.fit_cumulating(fit.y, fit.v, steps, tau2, weights=weights)
-    return noted(pd.DataFrame({"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))}))
+    return {"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))}
 
 
 def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int = 1) -> pd.DataFrame:
