@@ -97,10 +97,32 @@ def test_the_albatross_places_trials_and_contours() -> None:
     assert any("c" in t.get_text() for t in ax.texts)
 
 
+def test_the_direction_plot_wraps_its_outcomes() -> None:
+    """Two of three outcomes beside one another; below stand only the trials that speak of the third."""
+    outcomes, trials = ["pain", "disability", "fracture"], ["a", "b", "c"]
+    cells = [(o, t) for o in outcomes for t in trials]
+    found = vf.appraisal.direction_of_effect(
+        direction=[None if (o, t) in (("fracture", "a"), ("pain", "c")) else 1 for o, t in cells], n=[60] * 9,
+        study=[t for _, t in cells], outcome=[o for o, _ in cells],
+    )  # fmt: skip
+    whole, wrapped = vf.plots.effect_direction(found), vf.plots.effect_direction(found, wrap=2)
+    places = [sorted(tuple(x.get_offsets()[0]) for x in ax.collections if x.get_gid() == "trial") for ax in (whole, wrapped)]
+    assert [len(x) for x in places] == [7, 7]
+    assert {x for x, _ in places[0]} == {0, 1, 2}
+    assert {x for x, _ in places[1]} == {0, 1}
+    below = max(y for x, y in places[1] if x == 1)  # the last trial of the first block
+    assert sum(y > below for x, y in places[1] if x == 0) == 2
+    assert [t.get_text() for t in wrapped.texts].count("a") == 1
+    assert wrapped.figure.get_size_inches()[0] < whole.figure.get_size_inches()[0]
+    with pytest.raises(vf.InputError, match="wrap=0 is a number of outcomes"):
+        vf.plots.effect_direction(found, wrap=0)
+
+
 def test_the_direction_plot_shows_a_mark_a_trial() -> None:
     found = vf.appraisal.direction_of_effect(direction=[1, -1, 0, None], n=[40, 400, None, 20], study=list("abcd"))
     marks = [x for x in found.plot().collections if x.get_gid() == "trial"]
     assert len(marks) == 3
     assert marks[0].get_sizes()[0] < marks[1].get_sizes()[0]
+    assert all(abs(y - x.get_offsets()[0][1]) < 1 for x, y in zip(marks, (1.6, 2.6, 3.6), strict=True))
     bars = [x for x in vf.plots.harvest(found).patches if x.get_gid() == "trial"]
     assert sorted(round(b.get_height(), 3) for b in bars) == [0.1, 0.19, 1.0]

@@ -36,7 +36,7 @@ def draw_all(
     -------
     dict
         Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text and ``kind``: "forest", "directions",
-        "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure, or "multiverse" of one.
+        "sizes", "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure, or "multiverse" of one.
     """
     out = Path(out)
     cache = cache or Cache(out)
@@ -217,7 +217,11 @@ def _drawn_without(inputs: str, code: str) -> dict[str, str]:
     kind, data = json.loads(inputs)
     if kind == "directions":
         pointing = Directions.from_dict(data)
-        return _saved(plots.effect_direction(pointing), without_effects.directions_alt(pointing))
+        # three outcomes beside one another are still read on a phone
+        return _saved(plots.effect_direction(pointing, wrap=3), without_effects.directions_alt(pointing))
+    if kind == "sizes":
+        pointing = Directions.from_dict(data)
+        return _saved(plots.harvest(pointing), without_effects.sizes_alt(pointing))
     together = CombinedPValues.from_dict(data)
     return _saved(plots.albatross(together), without_effects.p_values_alt(together))
 

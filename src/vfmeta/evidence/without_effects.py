@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.appraisal.no_effects import combine_p_values, direction_of_effect
+from vfmeta.appraisal.no_effects import combine_p_values, direction_of_effect, effect_range
 from vfmeta.core.question import Question
 from vfmeta.effects.compare.comparison import said_of
 from vfmeta.effects.compare.directions import Pointer, directions
@@ -29,6 +29,7 @@ _SAID = {1.0: "favours {0}", -1.0: "favours {1}", 0.0: "neither, or both ways"}
 #: what the figures show, by kind
 TITLES = {
     "directions": "which way each trial points, by outcome",
+    "sizes": "how many patients stand behind each direction",
     "p_values": "p values of the trials over their size, with the effects that would give them",
 }
 
@@ -113,9 +114,21 @@ def synthesis(plan: Plan, trials: Trials, tables: dict[str, EffectTable], choice
         "excluded": [trials.labels[s] for s in plan.exclude],
         "trials": rows,
         "silent": [_silent(trials, s, asked) for s in silent_ids],
+        "range": _range(tables[asked[0].id]),
         "directions": _directions(rows, speaking, sides).to_dict() if directed else None,
         "p_values": _p_values(rows, [names[a.outcome] for a in asked], sides),
     }
+
+
+def _range(table: EffectTable) -> str | None:
+    """Median and range of what two trials or more print as an estimate, with or without a spread, of the lead outcome."""
+    spoken = table.words.reports if table.words else ()
+    every = [(label, y) for label, y in zip(table.labels, table.y.tolist(), strict=True)]
+    every += [(r.label, r.y) for r in spoken if r.y is not None]
+    if len(every) < 2:
+        return None
+    names, values = zip(*every, strict=True)
+    return str(effect_range(y=list(values), study=list(names), question=table.question))
 
 
 def _row(analysis: Analysis, outcome: str, p: Pointer) -> dict[str, Any]:
@@ -175,6 +188,9 @@ def drawn(record: Record) -> list[tuple[str, dict[str, Any]]]:
     found, out = record.data["without_effects"], []
     if found and found["directions"] and len({r["study_id"] for r in found["trials"]}) > 1:
         out.append(("directions", found["directions"]))
+        pointing = Directions.from_dict(found["directions"])
+        if pointing.directed.max() > 2:  # fewer bars say nothing that the arrows do not
+            out.append(("sizes", found["directions"]))
     together = p_values_of(record)
     if together is not None and sum(n > 0 for n in together.sizes.tolist()) > 1:
         out.append(("p_values", found["p_values"]["result"]))
@@ -190,6 +206,18 @@ def directions_alt(found: Directions) -> str:
         each = [f"{label} {_way(way, sides)}" for label, outcome, way in rows if outcome == term]
         said.append(f"{term}: {', '.join(each)}")
     return f"Effect direction plot, trials by outcome. {'; '.join(said)}."
+
+
+def sizes_alt(found: Directions) -> str:
+    """The harvest plot in sentences."""
+    arm, said = found.question.experimental, []
+    for term in found.terms:
+        rows = zip(found.labels, found.outcomes, found.direction.tolist(), found.sizes.tolist(), strict=True)
+        own = [(label, _way(way, (arm, found.question.control)), n) for label, outcome, way, n in rows
+               if outcome == term and not math.isnan(way)]  # fmt: skip
+        each = [f"{label} {side}, {f'{n:g} patients' if math.isfinite(n) else 'size not printed'}" for label, side, n in own]
+        said.append(f"{term}: {'; '.join(each)}")
+    return f"Harvest plot: bars by direction, as high as the patients given {arm}. {'. '.join(said)}."
 
 
 def p_values_alt(found: CombinedPValues) -> str:
@@ -212,7 +240,7 @@ def view(record: Record, plan: Plan) -> dict[str, Any] | None:
     pointing, together = directions_of(record), p_values_of(record)
     rows = [r | {"side": _side(r, plan), "p": _p(r), "n": "" if r["n"] is None else f"{r['n']:g}"} for r in found["trials"]]
     return {
-        "said": _said(pointing) if pointing else [],
+        "said": [*(_said(pointing) if pointing else []), *([found["range"]] if found["range"] else [])],
         "known": found["known"],
         "speaking": len({r["study_id"] for r in rows}),
         "rows": rows,

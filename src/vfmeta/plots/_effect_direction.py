@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MARKS = {1: "^", -1: "v", 0: "D"}
-_COLUMN = 1.3  # inches of an outcome
+_COLUMN, _NARROW = 1.3, 1.0  # inches of an outcome
 _ROW = 1.9  # heights of a bar, with its label
 _SIZES = ((50, 28.0, "below 50"), (300, 62.0, "50 to 300"), (math.inf, 120.0, "above 300"))
 
 
-def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
+def effect_direction(found: Any, ax: Axes | None = None, *, wrap: int | None = None, title: str = "") -> Axes:
     """Trials in rows, outcomes in columns: an arrow up where a trial favours the experimental arm, down where the control.
 
     Parameters
@@ -30,6 +30,8 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
     found : Directions
         From `vfmeta.appraisal.direction_of_effect`.
     ax : matplotlib Axes, optional
+    wrap : int, optional
+        Outcomes beside one another, at most; further ones stand below, with the trials that speak of them. All by default.
     title : str
 
     Returns
@@ -49,40 +51,61 @@ def effect_direction(found: Any, ax: Axes | None = None, *, title: str = "") -> 
     >>> axes = vf.plots.effect_direction(found)
     """
     _refused(found, "effect_direction")
-    trials = list(dict.fromkeys(found.labels))
-    left = max(2.2, 0.4 + 0.072 * max(map(len, trials), default=0))  # inches that the names take
+    if wrap is not None and not (isinstance(wrap, int) and wrap > 0):
+        raise InputError(f"wrap={wrap!r} is a number of outcomes, 1 or more.")
+    wide = min(wrap or len(found.terms), len(found.terms))
+    blocks = [tuple(found.terms[i : i + wide]) for i in range(0, len(found.terms), wide)]
+    rows = [_speakers(found, block if len(blocks) > 1 else None) for block in blocks]
+    names = max((len(line) for own in rows for x in own for line in _name(x, wrap).split("\n")), default=0)
+    left = max(1.5 if wrap else 2.2, 0.4 + 0.072 * names)  # inches that the names take
+    column = _COLUMN if wrap is None else _NARROW
+    said, unknown = _said(found), bool(np.any(~np.isfinite(found.sizes) & ~np.isnan(found.direction)))
+    counted = textwrap.fill(said[1].replace("favours", "favour", 1), 20 if wrap else 26)
+    lines = [max(_heading(t, wrap).count("\n") for t in block) for block in blocks]
+    above, below = [1.6 + 0.8 * n for n in lines], 0.9 + 0.5 * counted.count("\n")
+    rest = 0.75 * (6 + unknown) + 0.8 if wrap else 2.6 + 0.6 * unknown  # the legend below
+    tall = sum(len(own) for own in rows) + sum(above) + below * len(blocks) + rest
     with applied():
         check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 
-            size = (max(4.6, left + _COLUMN * len(found.terms)), 1.7 + 0.24 * len(trials))
+            size = (max(4.2 if wrap else 4.6, left + column * wide), 0.24 * tall)
             ax = plt.figure(figsize=size, facecolor="white").add_axes((0.02, 0.02, 0.96, 0.96))
-        column = {t: j for j, t in enumerate(found.terms)}
-        for label, outcome, way, n in zip(found.labels, found.outcomes, found.direction, found.sizes, strict=True):
-            _mark(ax, float(column[outcome]), float(trials.index(label)), way, n)
-        for i, trial in enumerate(trials):
-            ax.text(-0.75, i, " ".join(trial.split()), ha="right", va="center", fontsize=STYLE["text"])
-        said, lines = _said(found), max((_heading(t).count("\n") for t in column), default=0)
-        for term, j in column.items():
-            at = found.terms.index(term)
-            ax.text(j, -0.8, _heading(term), ha="center", va="bottom", fontsize=STYLE["heading"], fontweight="bold")
-            ax.text(
-                j, len(trials) - 0.2, f"{found.favourable[at]:.0f} of {found.directed[at]:.0f}", ha="center", va="top",
-                fontsize=STYLE["text"],
-            )  # fmt: skip
-        counted = textwrap.fill(said[1].replace("favours", "favour", 1), 26)
-        ax.text(-0.75, len(trials) - 0.2, counted, ha="right", va="top", fontsize=STYLE["text"])
-        ax.axhline(len(trials) - 0.45, color=STYLE["faint_rule"], lw=0.8)
-        unknown = bool(np.any(~np.isfinite(found.sizes) & ~np.isnan(found.direction)))
-        _legend(ax, said, unknown)
-        top = -1.6 - 0.8 * lines
-        bottom = len(trials) + 2.7 + 0.6 * unknown + 0.5 * counted.count("\n")
-        ax.set(xlim=(-0.9 - left / _COLUMN, len(found.terms) - 0.2), ylim=(bottom, top - 1.2 * bool(title)))
+        top = above[0]
+        for block, trials, over in zip(blocks, rows, above, strict=True):
+            top += 0.0 if block is blocks[0] else over
+            _block(ax, found, block, trials, top, counted, wrap)
+            top += len(trials) + below
+        _legend(ax, said, unknown, 1 if wrap else 2)
+        ax.set(xlim=(-0.9 - left / column, wide - 0.2), ylim=(top + rest, -1.2 * bool(title)))
         ax.set_axis_off()
         if title:
-            ax.text(-0.8 - left / _COLUMN, top, title, fontsize=STYLE["title"], va="bottom")
+            ax.text(-0.8 - left / column, 0, title, fontsize=STYLE["title"], va="bottom")
     return checked(ax)
+
+
+def _speakers(found: Any, block: tuple[str, ...] | None) -> list[str]:
+    """Trials in order: all, or those that say which way of one of these outcomes."""
+    rows = zip(found.labels, found.outcomes, found.direction.tolist(), strict=True)
+    return list(dict.fromkeys(x for x, outcome, way in rows if block is None or (outcome in block and not math.isnan(way))))
+
+
+def _block(ax: Axes, found: Any, block: tuple[str, ...], trials: list[str], top: float, counted: str, wrap: int | None) -> None:
+    """Some outcomes and the trials that speak of them; the first trial at the height ``top``."""
+    for label, outcome, way, n in zip(found.labels, found.outcomes, found.direction, found.sizes, strict=True):
+        if outcome in block and label in trials:
+            _mark(ax, float(block.index(outcome)), top + trials.index(label), way, n)
+    for i, trial in enumerate(trials):
+        ax.text(-0.75, top + i, _name(trial, wrap), ha="right", linespacing=0.95, va="center", fontsize=STYLE["text"])
+    under = top + len(trials) - 0.2
+    for j, term in enumerate(block):
+        at = found.terms.index(term)
+        ax.text(j, top - 0.8, _heading(term, wrap), ha="center", va="bottom", fontsize=STYLE["heading"], fontweight="bold")
+        count = f"{found.favourable[at]:.0f} of {found.directed[at]:.0f}"
+        ax.text(j, under, count, ha="center", va="top", fontsize=STYLE["text"])
+    ax.text(-0.75, under, counted, ha="right", va="top", fontsize=STYLE["text"])
+    ax.axhline(under - 0.25, color=STYLE["faint_rule"], lw=0.8)
 
 
 def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
@@ -146,12 +169,14 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
                     wide = max(wide, x)
             ax.axhline(base, color=STYLE["rule"], lw=0.7)
             if term:
-                ax.text(-0.35, base + 0.55, term, ha="right", va="center", fontsize=STYLE["heading"], fontweight="bold")
+                named = textwrap.fill(term, 14, break_long_words=False)
+                ax.text(-0.35, base + 0.55, named, ha="right", va="center", fontsize=STYLE["heading"], fontweight="bold")
         said = _said(found)
         for place, way in enumerate((-1, 0, 1)):
-            ax.text(place * _room(found) - 0.1, -0.12, said[way], ha="left", va="top", fontsize=STYLE["text"])
+            side = textwrap.fill(said[way], 22, break_long_words=False)
+            ax.text(place * _room(found) - 0.1, -0.12, side, ha="left", va="top", fontsize=STYLE["text"])
         right = max(wide + 0.9, 2 * _room(found) + 2.2)
-        ax.set(xlim=(-1.6 if any(found.terms) else -0.4, right), ylim=(-0.35, _ROW * len(found.terms) + 0.15))
+        ax.set(xlim=(-2.1 if any(found.terms) else -0.4, right), ylim=(-0.6, _ROW * len(found.terms) + 0.15))
         ax.set_axis_off()
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")
@@ -204,12 +229,18 @@ def _given(said: dict[int, str]) -> str:
     return f"patients in {arm}" if arm.startswith("the ") else "patients given it"
 
 
-def _heading(term: str) -> str:
+def _heading(term: str, wrap: int | None) -> str:
     """The name of an outcome on lines that fit its column."""
-    return textwrap.fill(term, 14, break_long_words=False)
+    return textwrap.fill(term, 11 if wrap else 14, break_long_words=False)
 
 
-def _legend(ax: Axes, said: dict[int, str], unknown: bool) -> None:
+def _name(trial: str, wrap: int | None) -> str:
+    """The name of a trial on one line, or on two where there is little room."""
+    name = " ".join(trial.split())
+    return textwrap.fill(name, max(26, len(name) // 2 + 6), break_long_words=False) if wrap else name
+
+
+def _legend(ax: Axes, said: dict[int, str], unknown: bool, columns: int) -> None:
     from matplotlib.lines import Line2D
 
     ways = [Line2D([], [], ls="", marker=mark, color=_colour(way), ms=6, label=said[way]) for way, mark in _MARKS.items()]
@@ -219,9 +250,10 @@ def _legend(ax: Axes, said: dict[int, str], unknown: bool) -> None:
     ]
     if unknown:
         hollow = Line2D([], [], ls="", marker="^", mfc="white", mec=STYLE["muted"], ms=6, label="number not printed")
-        ways.append(Line2D([], [], ls="", label=" "))  # the two columns stay level
+        if columns == 2:
+            ways.append(Line2D([], [], ls="", label=" "))  # the two columns stay level
         sizes.append(hollow)
     ax.legend(
-        handles=[*ways, *sizes], loc="lower center", ncols=2, fontsize=STYLE["small"], frameon=False, borderaxespad=0,
+        handles=[*ways, *sizes], loc="lower center", ncols=columns, fontsize=STYLE["small"], frameon=False, borderaxespad=0,
         columnspacing=1.2,
     )  # fmt: skip
