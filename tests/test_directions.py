@@ -13,6 +13,8 @@ import evidence_world as ew
 import vfmeta as vf
 from evidence_builds import Built
 from vfmeta.effects.compare.directions import ARMS, EFFECT, ESTIMATE, SILENT, WORDS, Pointer, directions
+from vfmeta.effects.table import EffectTable
+from vfmeta.effects.words import Report, Words
 from vfmeta.evidence import without_effects
 from vfmeta.evidence.plan import Plan, load_plans
 from vfmeta.evidence.records import Record
@@ -182,7 +184,18 @@ def test_the_record_holds_the_test_and_the_p_values(record: tuple[Record, Plan])
     assert len(shown["swim"]) == 9
     assert "week 13" in dict(shown["swim"])["Which result of a trial"]
     assert "Baker 2003" in dict(shown["swim"])["Results"]
-    assert {kind for kind, _ in without_effects.drawn(made)} == {"directions", "p_values"}
+    assert {kind for kind, _ in without_effects.drawn(made)} == {"directions", "sizes", "p_values"}
+
+
+def test_estimates_of_two_trials_or_more_have_a_median_and_a_range() -> None:
+    """Two trials print points of difference without a spread: half way between them lies the median."""
+    words = Words(reports=tuple(Report(study_id=x, label=x, kind="estimate_only", n=(9, 9), y=y)
+                                for x, y in (("a", -1.0), ("b", -0.2))))  # fmt: skip
+    table = EffectTable(vf.Question(measure="MD"), (), words=words)
+    said = without_effects._range(table)
+    assert said is not None
+    assert said.endswith("2 trials: median −0.60, from −1.00 to −0.20; not weighted")
+    assert without_effects._range(EffectTable(vf.Question(measure="MD"), ())) is None
 
 
 def test_a_question_that_is_pooled_has_none(toy_build: Built) -> None:
