@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -10,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 import vfmeta as vf
 from test_plots_make import PAIN, RISK, assert_legible, drawn, fit_of, post_of, three, words
 from vfmeta.core.params import ForestLayout
 from vfmeta.plots.looks import LOOKS, Look
+from vfmeta.plots.rows import typical_width
+from vfmeta.text import numbers as tx
 
 plt.switch_backend("Agg")
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
@@ -408,3 +412,17 @@ def test_a_posterior_may_come_first() -> None:
     first, second = vf.plots.forest(post), vf.plots.forest(posterior=post)
     assert words(first) == words(second)
     assert drawn(first, "bayes-diamond")
+
+
+def test_the_plain_layout_shows_one_result_and_no_word_of_the_method() -> None:
+    """Of four trials the Bayesian result leads: its mean and interval stand there, once, as people read them."""
+    fit = four()
+    post = post_of(fit)
+    ax = vf.plots.forest(fit, post, layout="plain")
+    said = " ".join(t.get_text() for t in ax.figure.findobj(Text))
+    assert not re.search(r"Bayes|frequentist|CrI|REML|HKSJ|prior|posterior|I2|I²|τ|Q =", said, re.IGNORECASE)
+    assert "(95% interval)" in said
+    assert said.count("Mean of the trials") == 1
+    assert said.count("True effect in a next trial") == 1
+    assert tx.effect_text(post.question, post.estimate, post.interval, width=typical_width(post)) in said
+    assert "Mean of the trials" in " ".join(t.get_text() for t in vf.plots.forest(fit, layout="plain").figure.findobj(Text))

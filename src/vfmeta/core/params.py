@@ -96,7 +96,7 @@ Adjustment = Literal["none", "trim and fill", "PET-PEESE", "step"]
 #: instruments of risk of bias
 BiasTool = Literal["RoB 2", "ROBINS-I", "RoB 1", "QUADAS-2", "PEDro"]
 #: how a forest plot is laid out
-ForestLayout = Literal["revman", "jama", "bmj", "compact", "dark"]
+ForestLayout = Literal["revman", "jama", "bmj", "compact", "dark", "plain"]
 
 #: effects, standard errors and the scales of priors beyond this, or closer to 0 than its inverse, are refused: their powers
 #: would leave the range of floats

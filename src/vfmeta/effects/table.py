@@ -18,6 +18,7 @@ from vfmeta.effects.effect import Effect
 from vfmeta.effects.words import Words, chain, says
 from vfmeta.results.shown import Displayed, Shown
 from vfmeta.text import numbers as tx
+from vfmeta.text.codes import flags_text
 from vfmeta.text.trace import SOURCE, chain_lines, console_lines
 
 if TYPE_CHECKING:
@@ -292,7 +293,7 @@ class EffectTable(Displayed):
             {
                 "study_id": e.study_id, "n_experimental": _whole(e.n[0]), "n_control": _whole(e.n[1]),
                 "events_experimental": _whole(e.events[0]), "events_control": _whole(e.events[1]),
-                "week": e.week, "reading": e.reading, "flag": "; ".join(f.replace("_", " ") for f in e.flags),
+                "week": e.week, "reading": e.reading, "flag": flags_text(e.flags),
                 "rows": list(e.rows),
                 "sources": list(e.sources), "steps": list(e.steps), "unused": list(e.unused), "printed": list(e.printed),
             }

@@ -159,7 +159,7 @@ def _drawn_course(inputs: str, code: str) -> dict[str, str]:
     said, results = [], []
     for week, name, fit, post in json.loads(inputs):
         pool, posterior = FrequentistResult.from_dict(fit), BayesianResult.from_dict(post) if post else None
-        results.append((week, pool, posterior))
+        results.append((week, None if posterior else pool, posterior))  # the result that leads
         lead = posterior or pool
         arms = "; ".join(
             f"{a} {tx.value_text(pool.question, y, width=1.0)}" for a, y in zip(pool.labels, pool.y.tolist(), strict=True)
@@ -167,7 +167,10 @@ def _drawn_course(inputs: str, code: str) -> dict[str, str]:
         pooled = f"pooled {tx.effect_text(lead.question, lead.estimate, lead.interval)}; " if pool.k > 1 else ""
         said.append(f"{name[:1].upper()}{name[1:]}: {pooled}{arms}.")
     alt = f"Mean pain on a scale of 0 to 10 in untreated arms, over time. {' '.join(said)}"
-    return _saved(plots.over_time(results), alt)
+    ax = plots.over_time(results)
+    if (legend := ax.get_legend()) is not None:  # which names the method; the caption says what is drawn
+        legend.remove()
+    return _saved(ax, alt)
 
 
 def _write(out: Path, name: str, drawn: dict[str, str]) -> str:
@@ -205,7 +208,7 @@ def _drawn(inputs: str, code: str) -> dict[str, str]:
         (title, FrequentistResult.from_dict(fit) if fit else None, BayesianResult.from_dict(post) if post else None)
         for title, fit, post in json.loads(inputs)
     ]
-    ax = plots.forest(sections=parts)
+    ax = plots.forest(sections=parts, layout="plain")
     alt = plots.alt_text(sections=parts)
     return _saved(ax, alt)
 
@@ -235,7 +238,7 @@ def _drawn_words(inputs: str, code: str) -> dict[str, str]:
     kind, found = json.loads(inputs)
     result = ReportsResult.from_dict(found)
     if kind == "words":
-        return _saved(plots.forest(posterior=result), plots.alt_text(posterior=result))
+        return _saved(plots.forest(posterior=result, layout="plain"), plots.alt_text(posterior=result))
     shown = tx.effect_text(result.question, result.estimate, result.interval)
     alt = f"Prior ({result.priors[1]}) and posterior of the mean effect: posterior median {shown}."
     return _saved(plots.posterior(result, prior=True), alt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import is_finite
+from vfmeta.core.params import ForestLayout, choice, is_finite
 from vfmeta.plots import arranged, axis
 from vfmeta.plots import columns as cl
 from vfmeta.plots import rows as rw
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from vfmeta.core.params import ForestLayout
     from vfmeta.core.question import Pair, Question
     from vfmeta.results.fit import FrequentistResult
     from vfmeta.results.posterior import BayesianResult
@@ -73,8 +72,9 @@ def forest(
     sections : sequence of (heading, fit, posterior), optional
         Subgroups or time windows under one another on one axis, each with its own diamonds.
         ``(heading, None, None)`` says that a window has no trial.
-    layout : {"revman", "jama", "bmj", "compact", "dark"}, optional
-        Columns, sizes and colours as journals have them; the house's own when left out.
+    layout : {"revman", "jama", "bmj", "compact", "dark", "plain"}, optional
+        Columns, sizes and colours as journals have them; the house's own when left out. "plain" shows the result that leads
+        alone, in words without the method.
     columns : sequence of str or (head, name), optional
         What stands beside the axis, from left to right, with "plot" where the axis stands: "arms" (patients, or events and
         patients), "n", "events", "weight", "effect", and any column of `data` or of the details of the fit. A head of
@@ -138,7 +138,8 @@ def forest(
     _check(digits, bias)
     if width is not None and not (is_finite(width) and width > 0):
         raise InputError(f"width={width!r} must be a number of inches above 0.")
-    made = contents(fit, posterior, sections, overall, question, Options(show_prediction, digits))
+    plain = layout is not None and choice("layout", layout, ForestLayout) == "plain"
+    made = contents(fit, posterior, sections, overall, question, Options(show_prediction, digits, plain))
     q = made.question
     look, beside = look_of(layout, q, font), cl.Beside.of(data)
     made = arranged.for_look(arranged.named(arranged.ordered(made, order, beside), labels), look)

@@ -144,7 +144,8 @@ def _weight(look: Look, head: str) -> Spec:
 
 
 def _effect(made: Contents, look: Look, head: str) -> Spec:
-    level = f"({tx.level_text(made.level)} CI)" if made.level is not None else "(CI)"
+    word = "interval" if made.plain else "CI"
+    level = f"({tx.level_text(made.level)} {word})" if made.level is not None else f"({word})"
     lines = (*wrap(head or tx.measure_text(made.question), 1.5, look.text, bold=True, most=2, font=look.font), level)
     wide = max([width(h, look.text, True, look.font) for h in lines]
                + [width(r.effect, look.text, r.kind in ("pooled", "bayes"), look.font) for r in made.rows])  # fmt: skip

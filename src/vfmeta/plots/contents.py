@@ -34,10 +34,11 @@ _BETWEEN = "Test of differences between groups"
 
 @dataclass(frozen=True)
 class Options:
-    """How rows are made: with prediction intervals, with so many decimals."""
+    """How rows are made: with prediction intervals, with so many decimals, without words of the method."""
 
     show_prediction: bool = True
     digits: int | None = None
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Contents:
     rows: tuple[Row, ...]
     head: str = ""  # over the names, where they are no studies
     notes: tuple[str, ...] = ()
+    plain: bool = False
 
     @property
     def kinds(self) -> set[str]:
@@ -83,6 +85,7 @@ def contents(fit: Any, posterior: Any, sections: Any, overall: Any, question: Qu
         made = _of_regression(fit, how)
     if made is None:
         made = _of_sections(rw.checked_sections(fit, posterior, sections), how)
+    made = replace(made, plain=how.plain)
     return made if overall is None else _with_overall(made, overall, how)
 
 
@@ -96,7 +99,8 @@ def _of_sections(blocks: Sequence[Section], how: Options) -> Contents:
     outcomes = {b.lead.question.outcome for b in blocks if b.lead is not None}
     if len(outcomes) > 1:  # the headings name the outcomes then
         question = replace(question, outcome="effect")
-    priors = [priors_text(b.posterior) for b in blocks if b.posterior is not None and b.posterior.k > 1]
+    told = [] if how.plain else [b.posterior for b in blocks if b.posterior is not None and b.posterior.k > 1]
+    priors = [priors_text(x) for x in told]
     return Contents(question, level, tuple(rows), notes=tuple(p for p in dict.fromkeys(priors) if p))
 
 
@@ -114,12 +118,22 @@ def _pooled(block: Section, index: int, how: Options) -> list[Row]:
     engines = [_bayesian_rows(post, index, how), _frequentist_rows(fit, index, how)]
     if leading(fit, post) is fit:
         engines.reverse()
+    if how.plain:
+        return _plain(engines[0] or engines[1])
     said = [heterogeneity_text(fit), overall_test_text(fit)] if fit is not None else []
     if post is not None:
         said.append(bayes_text(post))
     if fit is not None:
         said.append(few_trials_text(fit.k, bayesian=post is not None))
     return [*engines[0], *engines[1], *_words(index, *said)]
+
+
+def _plain(rows: list[Row]) -> list[Row]:
+    """The mean and the prediction interval of one engine, in words for everybody."""
+    kept = {"pooled": "Mean of the trials", "bayes": "Mean of the trials", "prediction": "True effect in a next trial",
+            "bayes_prediction": "True effect in a next trial"}  # fmt: skip
+    return [replace(r, kind=r.kind.replace("bayes_", "").replace("bayes", "pooled"), label=kept[r.kind], through=None)
+            for r in rows if r.kind in kept]  # fmt: skip
 
 
 def _words(index: int, *sentences: str) -> list[Row]:

@@ -77,6 +77,7 @@ LOOKS: dict[str, Look] = {
         square="#E0E0E0", frequentist="#56B4E9", bayesian="#F0A030", prediction="#9AA3AC", report="#2CC79B", null="#D0D0D0",
         mid="#9AA3AC", region="#223040", fitted="#35506B",
     ),
+    "plain": Look(),  # the house's own, with one result a pool and no word of the method
 }  # fmt: skip
 
 
