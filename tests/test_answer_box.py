@@ -19,7 +19,7 @@ from vfmeta.text.box import of_100_text, points_text, settles_text, treated_risk
 pytest_plugins = ("evidence_builds",)
 
 ORDER = [
-    "For a patient", "Trials and people", "What is missing", "Figures that are not settled",
+    "For a patient", "Trials and people", "Certainty", "What is missing", "Figures that are not settled",
     "What trials print without a usable figure", "What other reviews found", "What would settle it",
 ]  # fmt: skip
 PAIN = vf.Question(
@@ -130,6 +130,8 @@ def test_the_box_of_the_made_up_drug(toy_build: Any) -> None:
     assert f"{control:.0f} of 100 people with placebo, {with_it:.0f} (" in box["For a patient"][0]
     assert "220 people in the control arms of Foster 2010, Grant 2011" in box["For a patient"][1]
     assert box["Trials and people"] == ["Two trials, 400 people."]
+    assert box["Certainty"][0].startswith("At most ")
+    assert "risk of bias not judged in 2 of 2 trials" in box["Certainty"][0]
     assert box["What is missing"][0].startswith("One trial of 3 on this comparison gives no usable figure")
     assert "Hale 2012" in box["What is missing"][0]
     assert "What other reviews found" not in box

@@ -166,6 +166,11 @@ def test_only_the_pools_of_the_new_trial_were_fitted_again(with_new_trial: Any) 
     assert sorted(map(list, seen)) == sorted(labels for labels in pools if "Zzz 2030" in labels)
 
 
+def before_of(records: list[Any]) -> Any:
+    """The certainty of the analysis that the made-up trial enters, before it did."""
+    return next(r.certainty for r in records if f"{r.plan}/{r.id}" == ANALYSIS)
+
+
 def test_changes_says_what_moved_and_nothing_more(real_build: Any, with_new_trial: Any) -> None:
     home, records, _ = with_new_trial
     before = load_records(real_build.out)
@@ -177,7 +182,9 @@ def test_changes_says_what_moved_and_nothing_more(real_build: Any, with_new_tria
     assert was.endswith(f"from {record.k - 1} trials")
     led = record.posterior  # whatever the number of trials
     interval = " to ".join(map(ew.said, led.interval))
-    assert now == f"{ew.said(led.estimate)} ({interval}) from {record.k} trials."
+    assert now.startswith(f"{ew.said(led.estimate)} ({interval}) from {record.k} trials.")
+    moved = now.partition("trials. ")[2]
+    assert moved.startswith("Certainty moved from at most ") == (before_of(before).at_most != record.certainty.at_most)
     (back,) = changes(load_records(home / "build"), before)
     assert ": gone Zzz 2030. Before: " in back
 

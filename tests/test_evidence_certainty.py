@@ -153,3 +153,12 @@ def test_a_summary_of_findings_of_the_review_has_seven_rows_at_most(real_build: 
         sizes[plan] = 0 if view is None else len(view["rows"])
     assert max(sizes.values()) == 7
     assert sum(n > 0 for n in sizes.values()) > 10
+
+
+def test_standardised_differences_are_held_against_the_threshold_in_points(real_build: Any) -> None:
+    carried = [r for r in real_build.records.values() if r.certainty is not None and (r.data.get("points") or {}).get("mid")]
+    assert carried
+    for record in carried:
+        spread, mid = record.data["points"], record.certainty.question.mid  # type: ignore[union-attr]
+        assert mid == pytest.approx(spread["mid"] / spread["sd"], rel=1e-9)
+        assert f"{spread['mid']:g} points of 0 to 10" in record.certainty.domains[3].sentence  # type: ignore[union-attr]

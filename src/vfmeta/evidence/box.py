@@ -14,6 +14,7 @@ from vfmeta.evidence.untreated.baseline import baseline_risk
 from vfmeta.text import box as words
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count, possibly_more, state, trials
+from vfmeta.text.certainty import level_text, statement
 from vfmeta.text.context import share_text
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def answer_box(own: list[Record], plan: Plan, tables: Trials, cache: Cache | Non
     said = (
         ("For a patient", [*nothing, *instead, *_sizes_of(told, tables, cache)]),
         ("Trials and people", [_behind(told, tables)] if told.k else []),
+        ("Certainty", _certainty(told)),
         ("What is missing", _missing(lead, tables)),
         ("Figures that are not settled", [] if lead.k else _unsettled(lead)),
         ("What trials print without a usable figure", [] if lead.k else _printed(lead, own, plan)),
@@ -107,6 +109,15 @@ def _sizes_of(record: Record, tables: Trials, cache: Cache | None) -> list[str]:
         words.of_100_text(q, base, (shown, low, high)),
         words.baseline_text(names, risk.pool.people, share, q.control, risk.rebuilt, risk.missing),
     ]
+
+
+def _certainty(record: Record) -> list[str]:
+    """The level with its words, or what keeps it open."""
+    found, fit = record.certainty, record.lead
+    if found is None or fit is None:
+        return []
+    said = statement(found.question, fit.estimate, fit.wider_interval, found.rating) if found.rating else ""
+    return [f"{words.capital(level_text(found.shown))}.{' ' if said else ''}{said}"]
 
 
 def _missing(record: Record, tables: Trials) -> list[str]:

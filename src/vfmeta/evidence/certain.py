@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.appraisal.findings import summary_of_findings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> dict[str, Any]:
     """Judgements of bias and the certainty of the result that leads an analysis, as plain data; None without a figure."""
-    fit, studies = record.lead, record.data["studies"]
+    fit, studies = graded(record), record.data["studies"]
     if fit is None:
         return {"bias": None, "certainty": None}
     bias = bias_of(studies, trials)
@@ -40,6 +41,18 @@ def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> 
     return {"bias": bias.to_dict(), "certainty": found.to_dict()}
 
 
+def graded(record: Record) -> Any:
+    """The result that leads an analysis; a standardised one knows the threshold in points, where trials carry it to them."""
+    fit, spread = record.lead, record.data.get("points")
+    if fit is None or not spread or not spread["mid"] or fit.question.measure != "SMD":
+        return fit
+    low, high = spread["points"]
+    source = (
+        f"{spread['mid']:g} points of {low:g} to {high:g} at a standard deviation of {spread['sd']:.2g}; {spread['mid_source']}"
+    )
+    return replace(fit, question=replace(fit.question, mid=spread["mid"] / spread["sd"], mid_source=source))
+
+
 def chosen(own: list[Record]) -> list[Record]:
     """The analyses of a summary of findings: the leading one, then the first of each other outcome, at most seven."""
     with_figure = [r for r in own if r.certainty is not None]
@@ -52,7 +65,7 @@ def chosen(own: list[Record]) -> list[Record]:
 
 def findings_of(own: list[Record]) -> Any:
     """The summary of findings of a plan; None where no analysis has a figure."""
-    rows = [{"fit": r.lead, "certainty": r.certainty, "outcome": r.title, "absolute": _points(r)} for r in chosen(own)]
+    rows = [{"fit": graded(r), "certainty": r.certainty, "outcome": r.title, "absolute": _points(r)} for r in chosen(own)]
     return summary_of_findings(rows, title=own[0].data["plan"]["title"]) if rows else None
 
 
@@ -115,6 +128,6 @@ def answers(record: Record) -> tuple[str, list[tuple[str, str]]]:
     if found is None:
         return "not rated", []
     told = {line.domain: step(int(line.level), "") for line in found.panel if line.domain}
-    said = [(d.name, told.get(d.name, step(d.suggestion, d.short))) for d in found.domains]
+    said = [(d.name, told.get(d.name, "not judged" if d.suggestion is None else step(d.suggestion, ""))) for d in found.domains]
     panel = [("the panel", str(found.overruled.level))] if found.overruled else []
-    return found.shown, [*said, *panel]
+    return found.rating or f"at most {found.at_most}", [*said, *panel]

@@ -78,20 +78,17 @@ def moved_text(was: tuple[str, Sequence[tuple[str, str]]], now: tuple[str, Seque
     Parameters
     ----------
     was, now : (str, sequence of (str, str))
-        The level as shown, and the answer of each domain (and of the panel).
+        The level, or the best it can be, and the answer of each domain (and of the panel).
     """
     if was[0] == now[0]:
         return ""
-    before = dict(was[1])
-    after = dict(now[1])
+    before, after = dict(was[1]), dict(now[1])
     why = [
         f"{name} went from {before.get(name, 'nothing')} to {after.get(name, 'nothing')}"
         for name in dict.fromkeys([*before, *after])
         if before.get(name) != after.get(name)
     ]
-    head = [x.partition(":")[0] for x in (was[0], now[0])]
-    moved = f"certainty moved from {head[0]} to {head[1]}" if head[0] != head[1] else f"certainty stays {head[0]}"
-    return f"{moved} because {'; '.join(why)}" if why else moved
+    return f"certainty moved from {was[0]} to {now[0]}{' because ' if why else ''}{'; '.join(why)}"
 
 
 def per_1000(risk: float) -> str:

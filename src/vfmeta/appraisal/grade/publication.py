@@ -58,12 +58,13 @@ def _unread(body: Body, unread: Mapping[str, float | None]) -> str:
     one = len(unread) == 1
     head = "1 trial is" if one else f"{len(unread)} trials are"
     said = f"{head} known to exist and {'gives' if one else 'give'} no readable result ({names(list(unread))})"
-    seen = body.people
-    if not known or np.isnan(seen).any():
+    seen = body.people[~np.isnan(body.people)]
+    if not known or not seen.size:
         return f"{said}; what share of all people that is, is not known."
     out = sum(known.values())
     everyone = out + seen.sum()
-    rest = f"; {len(unread) - len(known)} of unknown size" if len(known) < len(unread) else ""
+    unsized = len(unread) - len(known) + body.k - seen.size
+    rest = f"; {unsized} of unknown size" if unsized else ""
     return f"{said}, {out:,.0f} people, {percent(out / everyone)} of the {everyone:,.0f} in trials of known size{rest}."
 
 
