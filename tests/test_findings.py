@@ -229,6 +229,13 @@ def test_what_has_no_such_table_says_so() -> None:
         events().to_docx("x.docx")
 
 
+def test_a_certainty_read_back_from_json_is_that_of_its_fit() -> None:
+    odd = vf.common_effect(y=[-1.6, -1.4], se=[0.2, 0.2], question=vf.Question(measure="MD", higher_is_worse=True, mid=1 / 3))
+    read = vf.read_result(vf.appraisal.certainty(odd).to_json())
+    assert read.question.mid != 1 / 3
+    assert vf.appraisal.summary_of_findings([(odd, read)]).findings[0].certainty == "at most moderate"
+
+
 def test_a_move_of_certainty_says_why() -> None:
     before = ("low", [("risk of bias", "serious (-1)"), ("imprecision", "serious (-1)")])
     after = ("moderate", [("risk of bias", "no concern found"), ("imprecision", "serious (-1)")])

@@ -90,7 +90,8 @@ def _row(i: int, given: Any) -> dict[str, Any]:
     found = given["certainty"]
     if not isinstance(found, Certainty):
         raise InputError(f"{where}: certainty is a {type(found).__name__}; give what vf.appraisal.certainty returned.")
-    if found.question != given["fit"].question or found.labels != given["fit"].labels:
+    own = given["fit"].question.to_dict()  # to the digits that a certainty read back from JSON has
+    if found.question.to_dict() != own or found.labels != given["fit"].labels:
         raise InputError(f"{where}: this certainty is of another result than the fit.")
     return dict(given)
 
