@@ -184,8 +184,8 @@ def test_no_question_says_only_that_there_is_no_figure(real_build: Any, packaged
             kinds["lead"] += 1
             continue
         overview = html.unescape(real_build.page("index"))
-        assert all(f"<dd>{line}</dd>" in overview for name in (ORDER[0], *ORDER[3:6]) for line in box.get(name, []))
-        beside = set(box) & set(ORDER[3:6])
+        assert all(f"<dd>{line}</dd>" in overview for name in (ORDER[0], *ORDER[4:7]) for line in box.get(name, []))
+        beside = set(box) & set(ORDER[4:7])
         assert beside or any(r.k for r in own), plan.id  # none is left with nothing today
         kinds["other" if any(r.k for r in own) else "beside"] += 1
         if any(x["said"] for x in lead.data["left_out"] if "not mixed with" not in x["reason"]):

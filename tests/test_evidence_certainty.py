@@ -161,4 +161,5 @@ def test_standardised_differences_are_held_against_the_threshold_in_points(real_
     for record in carried:
         spread, mid = record.data["points"], record.certainty.question.mid  # type: ignore[union-attr]
         assert mid == pytest.approx(spread["mid"] / spread["sd"], rel=1e-9)
-        assert f"{spread['mid']:g} points of 0 to 10" in record.certainty.domains[3].sentence  # type: ignore[union-attr]
+        low, high = spread["points"]
+        assert f"{spread['mid']:g} points of {low:g} to {high:g}" in record.certainty.domains[3].sentence  # type: ignore[union-attr]
