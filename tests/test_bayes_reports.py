@@ -328,3 +328,10 @@ def test_quantiles_of_heavy_tails_are_those_of_the_usual_pool() -> None:
         pool = vf.bayes.random_effects(y=[-0.4], se=[1.2], **priors)
     assert fit.interval == pytest.approx(pool.interval, rel=1e-6)
     assert fit.mu.mode == pytest.approx(-0.4, abs=1e-6)
+
+
+def test_a_posterior_too_rough_to_be_held_is_refused_in_words_and_in_time() -> None:
+    """One significant result under a mean with tails like those of Cauchy: panels of tau were halved without end."""
+    prior = vf.priors.StudentT(1.11, 1.0, 0.6164)
+    with pytest.raises(vf.ConvergenceError, match="prior of mu with lighter tails"):
+        vf.bayes.reports(kind=["significant"], y=[None], se=[1.0], direction=[-1], tau=vf.priors.HalfNormal(0.5), mu=prior)

@@ -29,6 +29,7 @@ _HEAVY = 0.5  # power of the tail of tau that panels can follow
 _APART = 1e5  # widths that a prior of mu may lie from the reports
 _MISSED = 1e-4  # by which the probabilities of mu may miss 1
 _NODES = 36  # of tau, at which the posterior of the mean is held
+_PANELS = 150  # of log tau that are tried, several times as many as smooth posteriors take
 _STILL = 2.5e-3  # share of the smallest variance of a mean below which all is a cubic in tau^2
 _POINTS = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
 _TO_SERIES = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, 15))
@@ -100,6 +101,7 @@ class _Given:
         self._cubic = np.linalg.solve(np.vander(at / still**2), self.solve(np.sqrt(at)).T)
         self._ends = [math.log(still)]
         self._series: list[np.ndarray] = []
+        self._tried = 0
 
     def __call__(self, tau: np.ndarray) -> np.ndarray:
         far = np.flatnonzero(tau > self.still)
@@ -118,6 +120,11 @@ class _Given:
 
     def _hold(self, left: float, width: float, depth: int) -> None:
         tau = np.exp(left + width * (_POINTS + 1) / 2)
+        self._tried += 1
+        if self._tried > _PANELS:
+            raise ConvergenceError(
+                "The posterior of the mean changes too roughly with tau to be held; name a prior of mu with lighter tails."
+            )
         found = self.solve(tau)
         height = (found[0] + self._prior(tau) + np.log(tau)).max()
         self._top = max(self._top, height)
