@@ -44,6 +44,7 @@ TASKS = {
     "trim_and_fill": "trim and fill of the same (L0, REML), with both pools",
     "selection_step": "selection model with one cut of the same",
     "selection_beta": "beta selection model of the same",
+    "robust_average": "robust Bayesian averaging of the same over 36 models",
     "egger_many": "Egger's test of 9,000 meta-analyses of 37 studies, tidy frame out",
     "trim_and_fill_many": "trim and fill of the same 9,000",
     "selection_many": "selection model with one cut of the same 9,000",
@@ -56,7 +57,7 @@ TASKS = {
 }
 TARGETS = {
     "one": 0.2e-3, "one_table": 1e-3, "egger": 0.1e-3, "trim_and_fill": 0.3e-3,
-    "selection_step": 2e-3, "selection_beta": 20e-3, "subsets_reml": 0.2, "subsets_dl": 2.0,
+    "selection_step": 2e-3, "selection_beta": 20e-3, "robust_average": 2.0, "subsets_reml": 0.2, "subsets_dl": 2.0,
     "cluster": 1.0, "linked": 3.0, "load": 2.5, "compare": 10e-3, "import": 0.6, "first": 2.5,
 }  # fmt: skip
 
@@ -172,7 +173,7 @@ def fresh(code: str) -> float:
 def funnels(studies: pd.DataFrame, size: int) -> dict[str, Task]:
     """Small-study effects of one meta-analysis, and of very many like it."""
     y, v = (studies[c].to_numpy() for c in ("yi", "vi"))
-    rng = np.random.default_rng(5)
+    rng, odds = np.random.default_rng(5), vf.Question(measure="OR")
     many = pd.DataFrame({"question": np.repeat(np.arange(size), len(y)), "v": np.tile(v, size)})
     many["y"] = np.tile(y, size) + rng.normal(0, np.sqrt(many["v"]))
     return {
@@ -180,6 +181,7 @@ def funnels(studies: pd.DataFrame, size: int) -> dict[str, Task]:
         "trim_and_fill": (lambda: vf.appraisal.trim_and_fill(y=y, v=v), 5, 100),
         "selection_step": (lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher"), 5, 50),
         "selection_beta": (lambda: vf.appraisal.selection_model(y=y, v=v, favoured="higher", model="beta"), 5, 5),
+        "robust_average": (lambda: vf.appraisal.robust_average(y=y, v=v, favoured="higher", question=odds), 3, 1),
         "egger_many": (lambda: vf.appraisal.egger_many(many), 3, 1),
         "trim_and_fill_many": (lambda: vf.appraisal.trim_and_fill_many(many), 3, 1),
         "selection_many": (lambda: vf.appraisal.selection_model_many(many, favoured="higher"), 3, 1),

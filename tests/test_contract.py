@@ -110,6 +110,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.henmi_copas": lambda: vf.appraisal.henmi_copas(pool()),
     "appraisal.limit_meta_analysis": lambda: vf.appraisal.limit_meta_analysis(pool()),
     "appraisal.p_uniform_star": lambda: vf.appraisal.p_uniform_star(pool(), favoured="higher"),
+    "appraisal.robust_average": lambda: vf.appraisal.robust_average(
+        y=Y, v=V, favoured="higher", question=vf.Question(measure="OR")
+    ),
     "appraisal.worst_case": lambda: vf.appraisal.worst_case(pool(), favoured="higher"),
     "appraisal.fail_safe": lambda: vf.appraisal.fail_safe(pool()),
     "appraisal.heteroscedasticity": lambda: vf.appraisal.heteroscedasticity(pool(), draws=50),

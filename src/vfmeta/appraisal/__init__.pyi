@@ -1,3 +1,4 @@
+from .averaging import robust_average as robust_average
 from .count_tests import deeks as deeks
 from .count_tests import harbord as harbord
 from .count_tests import macaskill as macaskill
@@ -57,6 +58,7 @@ __all__ = [
     "peters",
     "pustejovsky_rodgers",
     "risk_of_bias",
+    "robust_average",
     "selection_model",
     "selection_model_many",
     "setting_shares",

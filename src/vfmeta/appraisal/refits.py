@@ -65,6 +65,7 @@ _REFUSED = {
         "PredictiveCheck",
         "PUniformStar",
         "RankTest",
+        "RobustAverage",
         "SettingShares",
         "SummaryOfFindings",
         "TrimAndFill",

@@ -30,9 +30,9 @@ MODELS = ("no effect, no heterogeneity", "effect, no heterogeneity", "no effect,
 
 
 class SpikeAndMixture:
-    """A distribution with probability ``spike`` at ``null`` and a mixture of normals elsewhere."""
+    """A distribution with probability ``spike`` at ``null`` and a continuous one, such as a mixture of normals, elsewhere."""
 
-    def __init__(self, null: float, spike: float, rest: NormalMixture) -> None:
+    def __init__(self, null: float, spike: float, rest: Any) -> None:
         self.null, self.spike, self.rest = null, spike, rest
         self.mean = spike * null + (1 - spike) * rest.mean
         second = spike * (null - self.mean) ** 2 + (1 - spike) * (rest.sd**2 + (rest.mean - self.mean) ** 2)

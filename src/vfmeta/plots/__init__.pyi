@@ -1,5 +1,6 @@
 from ._albatross import albatross as albatross
 from ._alt_text import alt_text as alt_text
+from ._averaged import averaged_effect as averaged_effect
 from ._baujat import baujat as baujat
 from ._bubble import bubble as bubble
 from ._comparison_funnel import comparison_funnel as comparison_funnel

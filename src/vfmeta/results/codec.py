@@ -73,6 +73,7 @@ _HOMES = {
     "SummaryOfFindings": "results.findings",
     "SelectionResult": "appraisal.selection_result",
     "SelectionRegression": "appraisal.selection_result",
+    "RobustAverage": "appraisal.averaging_result",
     "ModelAverage": "bayes.averaging",
     "PowerScaling": "bayes.scaling",
     "LeaveOneOut": "bayes.checks",

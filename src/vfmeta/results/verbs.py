@@ -43,6 +43,7 @@ VERBS: dict[str, dict[str, Verb]] = {
         "TreatmentsResult": Verb("vfmeta.plots:network_graph"),
         "RankTest": _FUNNEL,
         "SubgroupResult": _FOREST,
+        "RobustAverage": Verb("vfmeta.plots:averaged_effect", "found"),
         "SettingShares": Verb("vfmeta.plots:settings", "found"),
         "TrimAndFill": _FUNNEL,
         "RegressionPosterior": _FOREST,
