@@ -30,7 +30,8 @@ class PanelDensity:
 
     def __post_init__(self) -> None:
         total = float((self.values @ self._w * self.width).sum() / 2)
-        object.__setattr__(self, "values", self.values / total)
+        if abs(total - 1) > 1e-8:  # one that was rounded to be written stays as it was written
+            object.__setattr__(self, "values", self.values / total)
 
     @property
     def _x(self) -> np.ndarray:
