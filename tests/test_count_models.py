@@ -324,3 +324,18 @@ def test_no_finite_maximum_is_an_error() -> None:
     """All events of a study in one arm, in every study, to either side: the more heterogeneity the better."""
     with pytest.raises(vf.ConvergenceError, match=r"CM\.EL: .*no finite maximum"):
         vf.glmm("OR", model="CM.EL", events1=[9, 0, 8, 0], n1=[20] * 4, events2=[0, 9, 0, 7], n2=[20] * 4)
+
+
+@pytest.mark.parametrize(
+    ("model", "drop", "said"),
+    [("UM.FS", None, "say nothing on the effect in this model: study 1"), ("UM.RS", True, r"left out as asked .*: study 1")],
+)
+def test_a_study_without_events_is_named(model, drop, said):
+    counts = {"events1": [0, 3, 5, 2], "n1": [30] * 4, "events2": [0, 6, 4, 5], "n2": [30] * 4}
+    with pytest.warns(vf.VfmetaWarning, match=said):
+        vf.glmm("OR", model=model, drop00=drop, **counts)
+
+
+def test_risks_that_do_not_vary_are_told():
+    with pytest.warns(vf.VfmetaWarning, match="intraclass correlation is estimated as 0"):
+        vf.beta_binomial("OR", events1=[5] * 4, n1=[30] * 4, events2=[8] * 4, n2=[30] * 4)

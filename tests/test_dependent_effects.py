@@ -405,3 +405,10 @@ def test_crossed_groups_and_large_data_are_quick():
         fit = vf.multivariate(y=y, v=v, data={"trial": trial, "effect": range(k)}, random="1 | trial/effect")
     assert fit.random[0].variances[0] == pytest.approx(0.09, rel=0.1)
     assert fit.random[1].variances[0] == pytest.approx(0.02, rel=0.1)
+
+
+def test_outcomes_that_are_the_same_in_every_trial_have_a_correlation_at_its_end_and_it_is_told():
+    y = np.repeat([-1.2, -0.4, 0.1, 0.5, 0.9, 1.6], 2)
+    data = {"trial": np.repeat(np.arange(6), 2), "outcome": ["a", "b"] * 6}
+    with pytest.warns(vf.VfmetaWarning, match=r"outcome \| trial: a correlation is estimated at the end of its range \(1\)"):
+        vf.multivariate(y=y, v=[0.01] * 12, data=data, random="outcome | trial", structure="CS")
