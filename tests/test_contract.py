@@ -114,6 +114,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
         y=Y, v=V, favoured="higher", question=vf.Question(measure="OR")
     ),
     "appraisal.worst_case": lambda: vf.appraisal.worst_case(pool(), favoured="higher"),
+    "appraisal.lfk_index": lambda: vf.appraisal.lfk_index(pool()),
+    "appraisal.p_curve": lambda: vf.appraisal.p_curve(pool()),
+    "appraisal.copas": lambda: vf.appraisal.copas(pool(), at=[1, 0.7, 0.4]),
     "appraisal.fail_safe": lambda: vf.appraisal.fail_safe(pool()),
     "appraisal.heteroscedasticity": lambda: vf.appraisal.heteroscedasticity(pool(), draws=50),
     "appraisal.setting_shares": lambda: vf.appraisal.setting_shares(pool(), beyond=0.8),

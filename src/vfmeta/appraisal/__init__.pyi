@@ -1,8 +1,10 @@
 from .averaging import robust_average as robust_average
+from .copas_path import copas as copas
 from .count_tests import deeks as deeks
 from .count_tests import harbord as harbord
 from .count_tests import macaskill as macaskill
 from .count_tests import peters as peters
+from .doi_index import lfk_index as lfk_index
 from .file_drawer import fail_safe as fail_safe
 from .findings import summary_of_findings as summary_of_findings
 from .graded import certainty as certainty
@@ -16,6 +18,7 @@ from .no_effects import combine_p_values as combine_p_values
 from .no_effects import direction_of_effect as direction_of_effect
 from .no_effects import effect_range as effect_range
 from .p_uniform import p_uniform_star as p_uniform_star
+from .p_values_curve import p_curve as p_curve
 from .precision_effect import peese as peese
 from .precision_effect import pet as pet
 from .precision_effect import pet_peese as pet_peese
@@ -37,6 +40,7 @@ __all__ = [
     "begg",
     "certainty",
     "combine_p_values",
+    "copas",
     "cumulative",
     "deeks",
     "direction_of_effect",
@@ -49,8 +53,10 @@ __all__ = [
     "henmi_copas",
     "heteroscedasticity",
     "leave_one_out",
+    "lfk_index",
     "limit_meta_analysis",
     "macaskill",
+    "p_curve",
     "p_uniform_star",
     "peese",
     "pet",

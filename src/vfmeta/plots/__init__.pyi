@@ -4,7 +4,9 @@ from ._averaged import averaged_effect as averaged_effect
 from ._baujat import baujat as baujat
 from ._bubble import bubble as bubble
 from ._comparison_funnel import comparison_funnel as comparison_funnel
+from ._copas import copas as copas
 from ._cumulative import cumulative as cumulative
+from ._doi import doi as doi
 from ._drapery import drapery as drapery
 from ._effect_direction import effect_direction as effect_direction
 from ._effect_direction import harvest as harvest
@@ -23,6 +25,7 @@ from ._network_heat import net_heat as net_heat
 from ._network_heat import rank_probabilities as rank_probabilities
 from ._normal_quantiles import normal_quantiles as normal_quantiles
 from ._over_time import over_time as over_time
+from ._p_curve import p_curve as p_curve
 from ._posterior import posterior as posterior
 from ._priors import prior_densities as prior_densities
 from ._prisma_flow import prisma_flow as prisma_flow
