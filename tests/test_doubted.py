@@ -202,3 +202,4 @@ def test_a_trend_at_every_chance_is_said() -> None:
     with pytest.warns(vf.VfmetaWarning, match="A trend is left at every chance"):
         found = A.copas(y=4 * se + np.tile([0.01, -0.01], 6), se=se, at=[1.0, 0.95])
     assert found.at == 1
+    assert "A trend is left at every chance here" in found.sentence()

@@ -208,11 +208,14 @@ class CopasPath(Doubted):
         first, last = (tx.value_text(q, float(self.mean[i])) for i in (0, -1))
         said = f"From no selection to the strongest here the mean goes from {first} to {last}. "
         shown = tx.effect_text(q, self.estimate, self.interval)
+        unseen = f"{float(self.unpublished[self.at]):.0f} studies unseen"
+        if not self.residual_p[self.at] > 0.1:
+            return said + f"A trend is left at every chance here; at the last one, with {unseen}, the mean is {shown}."
         if self.at == 0:
             return said + f"Without any selection no trend is left to explain, so the rule stays at {shown}."
         return said + (
             f"The least selection that leaves no trend (p above 0.1) has the least precise study published with a chance of "
-            f"{100 * self.chance[self.at]:.0f}% and {tx.short(float(self.unpublished[self.at]), 2)} studies unseen: {shown}."
+            f"{100 * self.chance[self.at]:.0f}% and {unseen}: {shown}."
         )
 
     def _lines(self) -> list[str]:
