@@ -85,7 +85,8 @@ def averaged_effect(found: Any, ax: Axes | None = None, *, title: str = "") -> A
         )  # fmt: skip
         lines = [
             *([title] if title else []),
-            "Probability (and Bayes factor): " + ", ".join(f"{n} {tx.fixed(p, 2)} ({tx.short(f)})" for n, p, f in parts),
+            "Probability after the trials, and Bayes factor:",
+            ", ".join(f"{n} {tx.fixed(p, 2)} ({tx.short(f)})" for n, p, f in parts),
             f"dashed: before the trials; line and bar: after; below: {tx.level_text(found.level)} interval and mean",
         ]
         ax.set_title("\n".join(lines), fontsize=STYLE["small"], loc="left")
