@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import zipfile
 from concurrent.futures import ThreadPoolExecutor, wait
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -45,24 +47,32 @@ def front_matter(name: str) -> dict[str, Any]:
 # the project
 
 
-def test_each_intervention_has_its_page_and_the_navbar_leads_to_every_page() -> None:
+def test_each_intervention_has_its_page_and_the_sidebar_leads_to_every_page() -> None:
     assert set(NAMES) == {*PAGES, *WHOLE}
-    bar = QUARTO["website"]["navbar"]["left"]
+    bar = QUARTO["website"]["sidebar"]["contents"]
     assert [entry["href"] for entry in bar if entry["href"][:-4] in PAGES] == [f"{name}.qmd" for name in PAGES]
     assert {entry["href"] for entry in bar} == {f"{name}.qmd" for name in NAMES}
-    for entry in bar:
-        name = entry["href"].removesuffix(".qmd")
-        if name in PAGES:
-            assert entry["text"] == PAGES[name] == front_matter(name)["title"]
+    assert all(len(entry["text"]) <= 20 for entry in bar)  # on one line
+    for name in PAGES:
+        assert front_matter(name)["title"] == PAGES[name]
 
 
-def test_the_project_hides_code_and_keeps_off_the_built_in_site() -> None:
+def test_the_project_hides_code_fetches_nothing_and_keeps_off_the_built_in_site() -> None:
     assert QUARTO["execute"] == {"echo": False}
     assert QUARTO["project"]["type"] == "website"
     assert QUARTO["project"]["output-dir"] not in ("_site", "", ".")
-    ignored = (REPORTS.parent / ".gitignore").read_text(encoding="utf-8").split()
-    assert f"reports/{QUARTO['project']['output-dir']}/" in ignored
+    ignored = (REPORTS / ".gitignore").read_text(encoding="utf-8").split()
+    assert {f"/{QUARTO['project']['output-dir']}/", "/figures/", "*.docx", "*.pdf"} <= set(ignored)
     assert (REPORTS / QUARTO["format"]["html"]["css"]).is_file()
+    assert QUARTO["format"]["html"]["theme"] == "default"
+    assert "http" not in (REPORTS / "style.css").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_of_an_intervention_takes_another_as_a_parameter(page: str) -> None:
+    cells = re.findall(r"```\{python\}\n(.*?)```", source(page), re.DOTALL)
+    assert cells[0].split("\n\n") == ["#| label: parameters\n#| tags: [parameters]", f'intervention = "{page}"\n']
+    assert cells[1].endswith("show(intervention)\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,9 +121,13 @@ def executed(real_build: Any) -> Any:
 
 def shown(book: Any) -> str:
     """All HTML that the cells display."""
+    return "\n".join(o["text/html"] for o in outputs_of(book))
+
+
+def outputs_of(book: Any) -> list[Any]:
     outputs = [o for cell in book.cells if cell.cell_type == "code" for o in cell.outputs]
     assert not [o for o in outputs if o.output_type == "stream"]  # no warning and no progress line on the page
-    return "\n".join(o.data["text/html"] for o in outputs if o.output_type in ("execute_result", "display_data"))
+    return [o.data for o in outputs if o.output_type in ("execute_result", "display_data")]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,6 +213,93 @@ def test_every_link_inside_the_reports_leads_to_a_report(executed: Any) -> None:
             assert not anchor or anchor in anchors[target], (name, link)
             seen += 1
     assert seen > 100
+
+
+# as pandoc lays it out
+
+
+def laid_out(markdown: str, to: str, folder: Path) -> Path:
+    pypandoc = pytest.importorskip("pypandoc", reason="pandoc comes with pypandoc_binary")
+    file = folder / f"page.{to}"
+    pypandoc.convert_text(markdown, to, "markdown", outputfile=str(file), extra_args=["--standalone"])
+    return file
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_word_pdf_and_html_have_every_heading_figure_table_and_alt_text(page: str, executed: Any, tmp_path: Path) -> None:
+    book = executed(page)
+    body, words = shown(book), "\n\n".join(o["text/markdown"] for o in outputs_of(book))
+    found = Counted(body)
+    wanted = (found.headings, found.figures, found.tables)
+    tree = laid_out(words, "json", tmp_path).read_text(encoding="utf-8")
+    assert '"RawBlock"' not in tree  # HTML that Word and PDF would drop
+    assert '"RawInline"' not in tree
+    page_html = laid_out(f"---\ntitle: x\n---\n\n{words}", "html", tmp_path).read_text(encoding="utf-8")
+    laid = Counted(page_html[page_html.index("</header>") :])
+    assert (laid.headings, laid.figures, laid.tables) == wanted
+    assert laid.alts == found.alts
+    with zipfile.ZipFile(laid_out(words, "docx", tmp_path)) as package:
+        document = package.read("word/document.xml").decode()
+    counted = (r'w:pStyle w:val="Heading[1-6]"', "<w:drawing>", "<w:tbl>")
+    assert tuple(len(re.findall(x, document)) for x in counted) == wanted
+    assert sum(bool(x) for x in re.findall(r'<pic:cNvPr descr="([^"]*)"', document)) == found.figures
+    typst = laid_out(words, "typst", tmp_path).read_text(encoding="utf-8")
+    assert len(re.findall(r"(?m)^=+ ", typst)) == found.headings
+    assert len(re.findall(r"(?m)#figure\(", typst)) == found.figures + found.tables
+
+
+class Counted(HTMLParser):
+    """Headings, figures, tables and alt texts of HTML."""
+
+    def __init__(self, body: str) -> None:
+        super().__init__()
+        self.headings = self.figures = self.tables = 0
+        self.alts: list[str] = []
+        self.feed(body)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.headings += bool(re.fullmatch("h[2-6]", tag))
+        self.figures += tag == "figure"
+        self.tables += tag == "table"
+        if tag == "img":
+            self.alts.append(" ".join((dict(attrs).get("alt") or "").split()))
+
+
+@pytest.mark.parametrize("page", ["vertebroplasty", "index"])
+def test_quarto_gets_markdown_alone_with_figures_beside_the_document_and_within_its_width(
+    page: str, real_build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setenv("QUARTO_DOCUMENT_PATH", str(tmp_path))
+    monkeypatch.setenv("QUARTO_FIG_WIDTH", "5.5")
+    piece = show(page, build=real_build.out)
+    words = piece._repr_markdown_()
+    assert piece._repr_html_() is None  # which Quarto would prefer, and then list no heading of it
+    drawn = re.findall(r"\]\((figures/[^)]+\.png)\)\{.*? width=([\d.]+)in\}", words)
+    assert len(drawn) == piece.html.count("<figure")
+    for file, width in drawn:
+        own = plt.imread(tmp_path / file).shape[1] / 200
+        assert float(width) == pytest.approx(min(5.5, own), abs=0.005)
+    assert "base64" not in words
+
+
+def test_a_page_says_when_its_tables_or_plans_are_newer_than_the_build(tmp_path: Path) -> None:
+    home = ew.world(tmp_path / "toy")
+    where = {"trials": home / "trials", "plans": home / "analyses"}
+    vf.evidence.build("figures", **where, out=home / "build", say=lambda line: None)
+
+    def said() -> str:
+        return show("teriparatide", build=home / "build", trials=where["trials"]).html.partition("newer than this build")[0]
+
+    assert len(said()) > 200  # nothing is said
+    plan = next(where["plans"].glob("*.toml"))
+    plan.write_text(plan.read_text(encoding="utf-8") + "\n# a word\n", encoding="utf-8")
+    assert said().endswith("The plans are ")
+    studies = ew.read(where["trials"], "studies")
+    studies[0]["note"] = "a new note"
+    ew.write(where["trials"], "studies", studies)
+    assert said().endswith("The tables and plans are ")
 
 
 # show

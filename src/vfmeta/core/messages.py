@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from vfmeta.core import quarto
+
 _UNSAID = "The input cannot be used, but nothing says why: a fault of vfmeta, please report it."
 
 
@@ -61,5 +63,8 @@ def warn(message: str, *, above: int = 1) -> str:
     above : int
         How many functions above the one that warns the user's own line stands.
     """
-    warnings.warn(message, VfmetaWarning, stacklevel=2 + above)
+    if quarto.running():  # a page names no file of a kernel that is long gone
+        warnings.warn_explicit(message, VfmetaWarning, filename="vfmeta", lineno=0)
+    else:
+        warnings.warn(message, VfmetaWarning, stacklevel=2 + above)
     return message

@@ -108,7 +108,7 @@ def build(
         with clock("pages"):
             write_site(loaded_plans, records, figures, overview, course, loaded, out, site, joined)
         made.append(site)
-    _remember(state, stage, inputs, made)
+    _remember(state, stage, inputs, made, plan_folder)
     say(f"done in {clock.total():.1f} s: {goal}")
     return goal
 
@@ -154,6 +154,17 @@ def _digest_of_inputs(tables: Path, plans: Path) -> str:
     return " ".join([*found, digest(sources, HOME, _LIBRARIES)])
 
 
+def newer(out: Path, tables: Path) -> list[str]:
+    """Which of "tables" and "plans" are no longer those that a build was made from; none where the build does not say."""
+    try:
+        known = json.loads((out / STATE).read_text(encoding="utf-8"))["analyses"]
+        plans = Path(known["plans"])
+        was, now = known["inputs"].split(), _digest_of_inputs(tables, plans).split()
+        return [name for name, a, b in zip(("tables", "plans"), was, now, strict=False) if a != b and plans.is_dir()]
+    except DAMAGE:
+        return []
+
+
 def _outputs(folders: list[Path]) -> dict[str, str]:
     files = [p for folder in folders if folder.is_dir() for p in sorted(folder.rglob("*")) if p.is_file()]
     return {str(p): digest([p], p.parent) for p in files}
@@ -168,10 +179,10 @@ def _unchanged(state: Path, stage: str, inputs: str, folders: list[Path]) -> boo
         return False
 
 
-def _remember(state: Path, stage: str, inputs: str, made: list[Path]) -> None:
+def _remember(state: Path, stage: str, inputs: str, made: list[Path], plans: Path) -> None:
     from vfmeta.results.codec import dumps
 
     known = {}
     for i, earlier in enumerate(STAGES[: 1 + STAGES.index(stage)]):
-        known[earlier] = {"inputs": inputs, "outputs": _outputs(made[: i + 1])}
+        known[earlier] = {"inputs": inputs, "outputs": _outputs(made[: i + 1]), "plans": str(plans.resolve())}
     write(state, dumps(known))

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from vfmeta.core import quarto
 from vfmeta.core.messages import InputError
-from vfmeta.evidence import summary
+from vfmeta.evidence import markdown, summary
 from vfmeta.evidence.build import build as build_all
+from vfmeta.evidence.build import newer
 from vfmeta.evidence.figures import draw_all, draw_course, draw_map, draw_networks
-from vfmeta.evidence.folder import tidy
+from vfmeta.evidence.folder import tidy, write
 from vfmeta.evidence.networks import fitted, load_network_plans
 from vfmeta.evidence.plan import WHOLE, Plan
 from vfmeta.evidence.records import Record, load_records
@@ -25,14 +27,31 @@ if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
 
+_PAGE = 6.5  # inches of text on a page of paper
+_NEWER = "The {} {} newer than this build, so that what stands here is old. Run 'make report' (or 'vfmeta report') again."
+
+
 class Fragment:
-    """A piece of a page: HTML where it is shown, the sentences in it where only text is."""
+    """A piece of a page: HTML in a notebook, markdown in Quarto and pandoc, the sentences in it where only text is shown."""
 
-    def __init__(self, html: str, text: str) -> None:
-        self.html, self.text = html, text
+    def __init__(self, html: str, text: str, source: str = "", figures: Path | None = None) -> None:
+        self.html, self.text, self._source, self._figures = html, text, source or html, figures
 
-    def _repr_html_(self) -> str:
-        return self.html
+    def _repr_html_(self) -> str | None:
+        return None if quarto.running() else self.html
+
+    def _repr_markdown_(self) -> str:
+        return markdown.of_html(self._source, self._place, quarto.page_width() or _PAGE)
+
+    def _place(self, name: str) -> tuple[str, float]:
+        """A figure for the markdown: beside the document that Quarto lays out, inside it elsewhere."""
+        assert self._figures is not None
+        file, home = self._figures / f"{name}.png", quarto.document_folder()
+        inside, wide = markdown.png(file)
+        if home is None:
+            return inside, wide
+        write(home / "figures" / file.name, file.read_bytes())
+        return f"figures/{file.name}", wide
 
     def __repr__(self) -> str:
         return self.text
@@ -62,7 +81,8 @@ def show(
     Returns
     -------
     Fragment
-        Shown as HTML; figures are inside it, so that the page stands alone.
+        Shown as HTML in a notebook, with its figures inside it, and as markdown by Quarto, so that headings, tables and
+        figures are real ones in PDF and Word too. Where tables or plans are newer than the build it says so first.
 
     Raises
     ------
@@ -77,14 +97,14 @@ def show(
     _same_tables(records, loaded, folder, tables)
     plans = _plans(records)
     if plan is None and page in WHOLE:
-        return _whole(page, plans, records, loaded, folder)
+        return _whole(page, plans, records, loaded, folder, tables)
     chosen = [p for p in plans if (p.id == plan if plan is not None else p.page == page)]
     if not chosen:
         return _none_of(page, plan, plans)
     figures = draw_all(records, folder)
     html = "\n".join(summary.fragment(p, records, figures, loaded) for p in chosen)
     views = [summary.question_view(p, records, figures, loaded) for p in chosen]
-    return Fragment(_with_figures(html, folder / "figures"), _sentences(views))
+    return _fragment(html, _sentences(views), folder, tables)
 
 
 def _built(build: str | Path | None, tables: Path) -> Path:
@@ -137,14 +157,25 @@ def _plans(records: list[Record]) -> list[Plan]:
         raise InputError(f"The plans of these results are damaged ({error}). Run 'vfmeta run' again.") from error
 
 
-def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, folder: Path) -> Fragment:
+def _fragment(html: str, text: str, folder: Path, tables: Path) -> Fragment:
+    """A piece of a page that stands alone, with a warning on it where its numbers are old."""
+    old = newer(folder, tables)
+    if old:
+        said = _NEWER.format(" and ".join(old), "are")
+        html, text = f'<p class="alarm"><strong>{said}</strong></p>\n{html}', f"{said}\n\n{text}"
+    return Fragment(_with_figures(html, folder / "figures"), text, html, folder / "figures")
+
+
+def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, folder: Path, tables: Path) -> Fragment:
     """The body of a page that is not about one intervention."""
     if page == "context":
-        return _body(summary.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder)
+        return _body(
+            summary.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder, tables
+        )
     if page == "networks":
         joined = [fitted(trials, p) for p in load_network_plans(os.environ.get("VFMETA_PLANS") or packaged_folder("analyses"))]
         draw_networks(joined, folder)
-        return _body(summary.networks_page(plans, joined), WHOLE[page], folder)
+        return _body(summary.networks_page(plans, joined), WHOLE[page], folder, tables)
     overview: list[dict[str, Any]] = []
     for name, title in summary._pages(plans):
         questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
@@ -162,14 +193,14 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         studies=summary.study_views(trials),
     )
     text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else WHOLE[page]
-    return _body(body, text, folder)
+    return _body(body, text, folder, tables)
 
 
-def _body(body: str, text: str, folder: Path) -> Fragment:
+def _body(body: str, text: str, folder: Path, tables: Path) -> Fragment:
     """What stands between the frame of a page, without its title: a report brings its own."""
     inner = body[body.index("<main") : body.index("</main>")].partition(">")[2]
     html = re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner)
-    return Fragment(_with_figures(html, folder / "figures"), text)
+    return _fragment(html, text, folder, tables)
 
 
 def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core import quarto
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import ForestLayout, choice, is_finite
 from vfmeta.plots import arranged, axis
@@ -110,7 +111,8 @@ def forest(
     show_prediction : bool
         Whether prediction intervals are shown.
     width : float, optional
-        Width of a new figure in inches; by default as the contents need, within the limits of the layout.
+        Width of a new figure in inches; by default as the contents need, within the limits of the layout, and in a Quarto
+        document no wider than its ``fig-width``.
     digits : int, optional
         Decimals of effects and intervals; by default those of the measure.
     font : str, optional
@@ -154,7 +156,7 @@ def forest(
             made, look, cl.specs(made, look, columns, beside, bias), null=null, sides=said, title=title or "", notes=under,
             wide=width if ax is None else max(_box(ax)[0], look.width[0]),
         )  # fmt: skip
-        ax, scale = _axes(sheet, look, ax)
+        ax, scale = _axes(sheet, look, ax, quarto.page_width() if width is None else None)
         Drawing(ax, sheet, look, q, ends, scale, shade, bias.tool if bias is not None else "").draw()
     return checked(ax)
 
@@ -208,14 +210,15 @@ def _box(ax: Axes) -> tuple[float, float]:
     return float(ax.bbox.width / dpi), float(ax.bbox.height / dpi)
 
 
-def _axes(sheet: Sheet, look: Look, ax: Axes | None) -> tuple[Axes, float]:
-    """The effect axis in its place, and the factor by which text and lines shrink to fit a given box."""
+def _axes(sheet: Sheet, look: Look, ax: Axes | None, page: float | None) -> tuple[Axes, float]:
+    """The effect axis in its place, and the factor by which text and lines shrink to fit a given box or page."""
     if ax is None:
         import matplotlib.pyplot as plt
 
-        figure = plt.figure(figsize=(sheet.width, sheet.height), facecolor=look.paper)
+        fit = min(1.0, (page or sheet.width) / sheet.width)
+        box = (sheet.width * fit, sheet.height * fit)
+        figure = plt.figure(figsize=box, facecolor=look.paper)
         ax, x0, y0, wide, high = figure.add_subplot(), 0.0, 0.0, 1.0, 1.0
-        box = (sheet.width, sheet.height)
     else:
         box = _box(ax)
         x0, y0, wide, high = ax.get_position().bounds
@@ -223,7 +226,7 @@ def _axes(sheet: Sheet, look: Look, ax: Axes | None) -> tuple[Axes, float]:
     if scale * look.small < 6:
         warn(
             f"The axes are {box[0]:.1f} by {box[1]:.1f} in, the forest plot needs {sheet.width:.1f} by {sheet.height:.1f}: "
-            f"text shrinks to {scale * look.small:.1f} pt. Give a larger figure or leave ax out."
+            f"text shrinks to {scale * look.small:.1f} pt. Give a larger figure{' or leave ax out' if page is None else ''}."
         )
     fx, fy = wide * scale / box[0], high * scale / box[1]
     bottom = y0 + high - (sheet.top + sheet.head + sheet.body) * fy

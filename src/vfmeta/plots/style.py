@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core import quarto
 from vfmeta.core.messages import InputError
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def applied() -> Iterator[None]:
         settings: Any = mpl.rcParams
         mpl.rcdefaults()
         settings.update(_RC)
+        dots = quarto.dots()
+        if dots is not None:
+            settings["figure.dpi"] = dots
         yield
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core import quarto
 from vfmeta.core.messages import InputError
 from vfmeta.text import numbers as tx
 
@@ -64,8 +65,8 @@ class Displayed:
     def _display(self) -> Shown:
         return of_any(self)
 
-    def _repr_html_(self) -> str:
-        return self._display().html()
+    def _repr_html_(self) -> str | None:
+        return None if quarto.running() else self._display().html()
 
     def _repr_markdown_(self) -> str:
         return self._display().markdown()
@@ -82,7 +83,9 @@ class Lines(str):
     def _repr_markdown_(self) -> str:
         return "  \n".join(marked(line) for line in self.splitlines()) + "\n"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
+        if quarto.running():
+            return None
         return f"<p>{'<br>'.join(escape(line) for line in self.splitlines())}</p>"
 
 
