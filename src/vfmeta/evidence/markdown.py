@@ -16,6 +16,8 @@ _VOID = {"br", "img", "col", "hr", "meta", "link", "input"}
 _SILENT = {"script", "style", "svg", "template"}
 _DASHES = (4, 40)  # how wide a column may be, in dashes, which is what pandoc parts the page by
 _DPI = 200  # of the PNG twins
+# typst keeps a table on one page otherwise, over its edge if need be
+_TYPST = "```{=typst}\n#show figure: set block(breakable: true)\n```"
 
 
 @dataclass
@@ -75,7 +77,7 @@ def of_html(html: str, place: Callable[[str], tuple[str, float]], width: float) 
     width : float
         Of a page in inches; no figure is wider.
     """
-    return "\n\n".join(_Writer(place, width).blocks(_Tree(html).root)) + "\n"
+    return "\n\n".join([_TYPST, *_Writer(place, width).blocks(_Tree(html).root)]) + "\n"
 
 
 class _Writer:
