@@ -426,3 +426,15 @@ def test_the_plain_layout_shows_one_result_and_no_word_of_the_method() -> None:
     assert said.count("True effect in a next trial") == 1
     assert tx.effect_text(post.question, post.estimate, post.interval, width=typical_width(post)) in said
     assert "Mean of the trials" in " ".join(t.get_text() for t in vf.plots.forest(fit, layout="plain").figure.findobj(Text))
+
+
+def test_a_quarto_document_sets_width_and_dots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUARTO_FIG_WIDTH", "6")
+    monkeypatch.setenv("QUARTO_FIG_DPI", "192")
+    figure = vf.plots.forest(four()).get_figure()
+    assert figure.get_figwidth() == pytest.approx(6)
+    assert figure.dpi == 192
+    assert vf.plots.forest(four(), width=9).get_figure().get_figwidth() == pytest.approx(9)
+    with pytest.warns(vf.VfmetaWarning, match="One study only") as caught:
+        vf.random_effects(y=[0.1], v=[0.1])
+    assert {w.filename for w in caught} == {"vfmeta"}  # a page names no file of a kernel

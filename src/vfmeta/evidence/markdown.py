@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 import struct
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from vfmeta.results.shown import marked
 
 _VOID = {"br", "img", "col", "hr", "meta", "link", "input"}
 _SILENT = {"script", "style", "svg", "template"}
-_DASHES = (4, 40)  # how wide a column may be, in dashes, which is what pandoc parts the page by
+_WORD = 18  # longest word, in letters, that a column keeps whole
 _DPI = 200  # of the PNG twins
 # typst keeps a table on one page otherwise, over its edge if need be
 _TYPST = "```{=typst}\n#show figure: set block(breakable: true)\n```"
@@ -196,9 +197,7 @@ class _Writer:
         rows = [row + [""] * (wide - len(row)) for row in rows]
         if not node.all("thead"):
             rows.insert(0, [""] * wide)
-        least, most = _DASHES
-        longest = [min(max(max(len(row[j]) for row in rows), least), most) for j in range(wide)]
-        lines = [rows[0], ["-" * n for n in longest], *rows[1:]]
+        lines = [rows[0], ["-" * _dashes([row[j] for row in rows]) for j in range(wide)], *rows[1:]]
         caption = next((self.inline(c.children) for c in node.all("caption")), "")
         body = "\n".join(f"| {' | '.join(row)} |" for row in lines)
         return [f"{body}\n\n: {caption}" if caption else body]
@@ -222,6 +221,12 @@ class _Writer:
         source, wide = self.place(name)
         quoted = alt.replace("\\", "\\\\").replace('"', '\\"')
         return f'![{caption}]({source}){{alt="{quoted}" fig-alt="{quoted}" width={min(self.width, wide):.2f}in}}'
+
+
+def _dashes(cells: list[str]) -> int:
+    """How wide a column is beside the others, which is what pandoc parts the page by: long cells run over lines."""
+    word = max((len(w) for cell in cells for w in cell.split()), default=1)
+    return max(3, min(word, _WORD), round(3 * math.sqrt(max(map(len, cells)))))
 
 
 def _without_files(caption: _Node) -> list[_Node | str]:

@@ -147,6 +147,7 @@ def forest(
     made = arranged.for_look(arranged.named(arranged.ordered(made, order, beside), labels), look)
     shade, said = arranged.region_of(q, region), arranged.sides_of(q, sides)
     notes = [notes] if isinstance(notes, str) else list(notes)
+    page = quarto.page_width() if width is None else None
     with applied():
         ends = axis.limits(made.rows, q, xlim, side=0.27)
         zero = q.null_effect
@@ -154,9 +155,9 @@ def forest(
         under = [*_legend(made, look, ends, shade, bias), *_mark_notes(made, flag_note), *notes]
         sheet = build(
             made, look, cl.specs(made, look, columns, beside, bias), null=null, sides=said, title=title or "", notes=under,
-            wide=width if ax is None else max(_box(ax)[0], look.width[0]),
+            wide=(width or page) if ax is None else max(_box(ax)[0], look.width[0]),
         )  # fmt: skip
-        ax, scale = _axes(sheet, look, ax, quarto.page_width() if width is None else None)
+        ax, scale = _axes(sheet, look, ax, page)
         Drawing(ax, sheet, look, q, ends, scale, shade, bias.tool if bias is not None else "").draw()
     return checked(ax)
 
