@@ -15,6 +15,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects.compare.comparison import compare
 from vfmeta.networks.fit import network
 from vfmeta.networks.result import NetworkResult
+from vfmeta.text.codes import column_text
 from vfmeta.trials import Trials
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def _detail(trials: Trials, label: str, effects: list[Effect]) -> dict[str, Any]
         "instrument": ", ".join(sorted({e.instrument for e in effects if e.instrument})),
         "sources": sorted({s for e in effects for s in e.sources}),
         "rows": sorted({r for e in effects for r in e.rows}),
-        **{name: "" if value is None or value != value else str(value).replace("_", " ") for name, value in said.items()},
+        **{name: "" if value is None or value != value else column_text(name, str(value)) for name, value in said.items()},
     }
 
 

@@ -74,3 +74,8 @@ NOT_TAKEN = {
 def flags_text(flags: Iterable[str]) -> str:
     """Reasons for care, each once, behind one another."""
     return "; ".join(FLAGS[flag] for flag in sorted(set(flags)))
+
+
+def column_text(column: str, code: str) -> str:
+    """What a column of the studies says of one."""
+    return {"design": DESIGNS, "phase": PHASES, "blinding": BLINDING}.get(column, {}).get(code, code)
