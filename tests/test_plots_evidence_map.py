@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,3 +76,19 @@ def test_a_long_name_makes_its_row_tall_enough() -> None:
         warnings.simplefilter("error")
         axes = vf.plots.gap_map(usable, usable + 1)
     assert axes.figure.get_figheight() > 1.9
+
+
+def test_what_stands_in_a_cell_can_be_read_on_every_shade() -> None:
+    counts = pd.DataFrame({f"d{i}": [i, i + 7] for i in range(7)}, index=["few", "many"], dtype=float)
+    ax = vf.plots.gap_map(counts, counts + 1)
+
+    def luminance(colour: Any) -> float:  # WCAG 2.2
+        parts = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in mpl.colors.to_rgb(colour)]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    grounds = ax.collections[0].get_facecolors()
+    assert len(ax.texts) == len(grounds) == 14
+    for text, ground in zip(ax.texts, grounds, strict=True):
+        low, high = sorted((luminance(text.get_color()), luminance(ground)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, text.get_text()
+    assert {text.get_color() for text in ax.texts} == {"black", "white"}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots.glyphs import checked, quiet
 from vfmeta.plots.layout import wrap
-from vfmeta.plots.style import STYLE, applied, check_axes
+from vfmeta.plots.style import STYLE, applied, check_axes, ink_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +72,13 @@ def gap_map(usable: pd.DataFrame, known: pd.DataFrame, ax: Axes | None = None) -
         most = max(4.0, float(np.nanmax(counts.to_numpy())))
         shown = {"annot": cells, "fmt": "", "annot_kws": {"size": STYLE["text"]}, "cbar": False}
         lines = {"linewidths": 1.5, "linecolor": "white"}
+        before = len(ax.texts)
         with quiet():
             sns.heatmap(counts, mask=~asked.to_numpy(), cmap="Blues", vmin=0, vmax=most, ax=ax, **shown, **lines)
+        mesh: Any = ax.collections[-1]
+        filled = zip(mesh.get_facecolors(), mesh.get_array().flat, strict=True)
+        for text, ground in zip(ax.texts[before:], [c for c, value in filled if value is not np.ma.masked], strict=True):
+            text.set_color(ink_on(ground))
         ax.set(xlabel="", ylabel="")
         ax.xaxis.tick_top()
         ax.tick_params(axis="x", labelrotation=0)

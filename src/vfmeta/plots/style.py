@@ -9,7 +9,7 @@ from vfmeta.core import quarto
 from vfmeta.core.messages import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -86,3 +86,10 @@ def plain_axes(ax: Axes, *keep: str) -> None:
     for name, spine in ax.spines.items():
         spine.set_visible(name in keep)
         spine.set_color(STYLE["rule"])
+
+
+def ink_on(ground: Sequence[float]) -> str:
+    """Black or white, whichever is read better on a colour: the better of the two has a contrast of 4.58 or more (WCAG 2.2)."""
+    parts = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in ground[:3]]
+    luminance = 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+    return "black" if (luminance + 0.05) ** 2 >= 1.05 * 0.05 else "white"
