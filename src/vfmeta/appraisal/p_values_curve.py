@@ -57,9 +57,8 @@ def p_curve(
     Simonsohn, Nelson & Simmons 2014, J Exp Psychol Gen 143:534-547; 2015, J Exp Psychol Gen 144:1146-1152 (half curve). Wald
     tests, two-sided. Each p below 0.05 (or 0.025) is turned to its probability given that it is, under no effect and under the
     noncentrality with a power of a third, and these are combined by Stouffer; the count is binomial. The power is that under
-    which the combined z is 0, its interval where z is at the quantiles. In the authors' program the half curve's test of
-    flatness divides by the share of p below 0.025 among those below 0.05 where the power at 0.025 belongs: its terms are not
-    uniform then, and here they are.
+    which the combined z is 0, its interval where z is at the quantiles. The terms are uniform under
+    either.
 
     Examples
     --------
