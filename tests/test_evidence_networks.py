@@ -42,6 +42,7 @@ def test_rows_are_the_exact_answer_and_its_grounds(joined: dict[str, networks.Fi
         x = frame.loc[(name, "placebo")]
         assert row["effect"] == f"{x.estimate:.2f} ({x.ci_low:.2f} to {x.ci_high:.2f})"
         assert (row["trials"] == "0") == row["rests"].startswith("indirect")
+    assert networks.view(drugs)["differ"] == []  # what nobody stated is no difference
     assert drugs.silent == ["raloxifene", "romosozumab"] or all(t not in drugs.fit.treatments for t in drugs.silent)
 
 

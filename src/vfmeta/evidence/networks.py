@@ -16,13 +16,14 @@ from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.review import Gathered, gathered, modifiers
 from vfmeta.networks.shares import contributions
 from vfmeta.networks.splits import split_sides
+from vfmeta.text import codes
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
-UNKNOWN = ("not stated", "unclear")
-NAMES = {"blinding": "blinding", "phase": "phase of the fracture"}
+UNKNOWN = ("not stated", codes.BLINDING["unclear"], codes.PHASES["not_stated"], codes.DESIGNS["not_stated"])
+NAMES = {"blinding": "blinding", "phase": "the age of the fractures"}
 
 
 class NetworkPlan(Strict):
@@ -161,7 +162,7 @@ def differences(table: Any) -> list[str]:
     for column, name in NAMES.items():
         kinds: dict[str, list[str]] = {}
         for r in table.to_dict("records"):
-            known = [w for w in (x.rsplit(" (", 1)[0] for x in r[column].split(", ")) if w not in UNKNOWN]
+            known = [w for w in (x.rsplit(" (", 1)[0] for x in r[column].split("; ")) if w not in UNKNOWN]
             for word in known:
                 kinds.setdefault(word, []).append(f"{r['treatment']} v {r['control']}")
         if len(kinds) > 1:

@@ -257,4 +257,4 @@ def _tally(values: list[str]) -> str:
     """What several trials say: one word where they agree, else each with its number."""
     words = [v or "not stated" for v in values]
     counts = {w: words.count(w) for w in sorted(set(words))}
-    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{w} ({n})" for w, n in counts.items())
+    return next(iter(counts)) if len(counts) == 1 else "; ".join(f"{w} ({n})" for w, n in counts.items())
