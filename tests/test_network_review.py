@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
+from vfmeta.text import codes
 
 ASKED: dict[str, Any] = {
     "outcome": "new_vertebral_fracture", "measure": "RR", "week": 104, "window": (40, 170), "use": ("pool", "sensitivity"),
@@ -44,7 +45,7 @@ def test_details_stand_with_the_trial_they_are_of() -> None:
     study = tables().study
     for label, detail in zip(fractures().labels, fractures().details, strict=True):
         assert tables().labels[detail["study_id"]] == label
-        assert detail["blinding"] == study.loc[detail["study_id"], "blinding"].replace("_", " ")
+        assert detail["blinding"] == codes.BLINDING[study.loc[detail["study_id"], "blinding"]]
 
 
 def test_trials_without_a_figure_are_listed_once_and_none_of_those_used() -> None:
