@@ -155,7 +155,12 @@ def test_a_new_trial_changes_nothing_else(real_build: Any, with_new_trial: Any) 
         f"{QUESTION}-pain", f"{ANALYSIS.replace('/', '-')}-multiverse", "evidence_map",
     }  # fmt: skip
     pages = changed(ew.files(real_build.site), ew.files(home / "site"))
-    assert {name for name in pages if name.endswith(".html")} == {"index.html", "studies.html", "vertebroplasty.html"}
+    assert {name for name in pages if name.endswith(".html")} == {
+        "index.html",
+        "networks.html",
+        "studies.html",
+        "vertebroplasty.html",
+    }
 
 
 def test_only_the_pools_of_the_new_trial_were_fitted_again(with_new_trial: Any) -> None:

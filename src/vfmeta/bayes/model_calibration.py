@@ -113,9 +113,7 @@ def calibrate_model(
     >>> model = vf.bayes.models.normal_normal(y=[0.1, 0.3], v=[0.1, 0.1], **priors)
     >>> vf.bayes.calibrate_model(model, runs=20)  # doctest: +SKIP
     """
-    from vfmeta.bayes.models.engine import Model as AnyModel
-
-    if not isinstance(model, AnyModel):
+    if not (hasattr(model, "prior_predictive") and hasattr(model, "watch")):
         raise InputError(f"calibrate_model takes a model of vf.bayes.models, not a {type(model).__name__}.")
     least = {"runs": (runs, 10), "seed": (seed, 0), "thin": (thin, 1), "draws": (draws, 1), "chains": (chains, 1)}
     for name, (value, smallest) in least.items():

@@ -30,7 +30,8 @@ EFFECTS = ("estimate", "ci_low", "ci_high", "prediction_low", "prediction_high")
 
 def noted(frame: pd.DataFrame) -> pd.DataFrame:
     """The table, with the reason why a column is empty somewhere in ``attrs["notes"]``."""
-    frame.attrs["notes"] = [why for name, why in _EMPTY.items() if name in frame and frame[name].isna().any()]
+    found = [why for name, why in _EMPTY.items() if name in frame and frame[name].isna().any()]
+    frame.attrs["notes"] = [*frame.attrs.get("notes", ()), *found]
     return frame
 
 
