@@ -16,7 +16,8 @@ from vfmeta.text import numbers as tx
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MANY = 400  # specifications, from which on marks are drawn as pixels and not as paths
+_MANY = 400  # specifications, from which on marks are small and faint
+_PIXELS = 50  # and from which on they are drawn as pixels: as paths they would be most of the file
 _ROW, _CURVE = 0.155, 2.3  # inches
 _LEFT, _RIGHT = 2.0, 0.95
 
@@ -80,17 +81,17 @@ def specification_curve(found: Any, *, measure: str | None = None, title: str = 
         ax = figure.add_axes((_LEFT / width, (below + 0.25) / height, span, _CURVE / height))
         lower = figure.add_axes((_LEFT / width, 0.12 / height, span, below / height))
         ends = _ends(q, estimate, low, high)
-        many = len(shown) > _MANY
+        many, pixels = len(shown) > _MANY, len(shown) > _PIXELS
         for which, colour, name in ((~apart, STYLE["prediction"], "with"), (apart, STYLE["frequentist"], "without")):
             lines = [[(x, max(a, ends[0])), (x, min(b, ends[1]))] for x, a, b in zip(
                 rank[which], low[which], high[which], strict=True) if b > ends[0] and a < ends[1]]  # fmt: skip
             ax.add_collection(LineCollection(
-                lines, colors=colour, lw=min(1.2, 300 / len(shown)), alpha=0.45, rasterized=many,
+                lines, colors=colour, lw=min(1.2, 300 / len(shown)), alpha=0.45, rasterized=pixels,
                 gid=f"intervals {name} no difference",
             ), autolim=False)  # fmt: skip
         inside = (estimate >= ends[0]) & (estimate <= ends[1])
         ax.plot(
-            rank[inside], estimate[inside], ".", ms=3.2 if not many else 1.6, color=STYLE["study"], rasterized=many,
+            rank[inside], estimate[inside], ".", ms=3.2 if not many else 1.6, color=STYLE["study"], rasterized=pixels,
             gid="estimates",
         )  # fmt: skip
         for edge, beyond, marker in ((ends[0], estimate < ends[0], "v"), (ends[1], estimate > ends[1], "^")):
@@ -169,8 +170,8 @@ def _raster(
         if which is not None:
             marks = [[(x, j - 0.36), (x, j + 0.36)] for x in rank[which].tolist()]
             lower.add_collection(LineCollection(
-                marks, colors=STYLE["study"], lw=min(1.4, max(0.35, 320 / n)), alpha=0.3 if many else 0.8, rasterized=many,
-                gid=f"{name}",
+                marks, colors=STYLE["study"], lw=min(1.4, max(0.35, 320 / n)), alpha=0.3 if many else 0.8,
+                rasterized=n > _PIXELS, gid=f"{name}",
             ), autolim=False)  # fmt: skip
     lower.set(xlim=(-0.6, n - 0.4), ylim=(len(rows) - 0.4, -0.8), xticks=[], yticks=[])
     plain_axes(lower)
