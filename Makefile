@@ -21,7 +21,7 @@ help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 report: $(READY) ## build the evidence summary to reports/_site/index.html
-	@$(BIN)/vfmeta report --trials $(TRIALS) --plans $(PLANS)
+	@$(BIN)/vfmeta report --trials $(TRIALS) --plans $(PLANS) $(if $(filter data/trials-analyses,$(TRIALS)-$(PLANS)),--snapshots reports/snapshots)
 
 analyses: $(READY) ## carry out the analyses, results in build/results
 	@$(BIN)/vfmeta run --trials $(TRIALS) --plans $(PLANS)

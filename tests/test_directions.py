@@ -223,6 +223,6 @@ def test_the_page_shows_what_the_record_holds(folder: Path, tmp_path: Path) -> N
     ):
         assert page.count(said) == 1, said
     for kind in ("directions", "p_values"):
-        assert f'src="figures/quiet-{kind}.svg"' in page
+        assert f'href="figures/quiet-{kind}.svg"' in page
         assert (tmp_path / "s" / "figures" / f"quiet-{kind}.svg").is_file()
     assert "Clark 2005 favours sham" in page  # the text of the figure

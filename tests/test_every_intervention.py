@@ -111,7 +111,7 @@ def test_directions_are_shown_where_no_pool_is(records: dict[str, list[Record]],
         if lead is not None:
             seen += 1
             for kind, _ in without_effects.drawn(lead):
-                assert f'src="figures/{plan.id}-{kind}.svg"' in part
+                assert f'href="figures/{plan.id}-{kind}.svg"' in part
     assert seen >= 8
     drawn = {p.id for p in load_plans() for r in records[p.id] for kind, _ in without_effects.drawn(r) if kind == "p_values"}
     assert {"calcitonin_placebo", "exercise", "analgesics"} <= drawn

@@ -13,9 +13,8 @@ import evidence_world as ew
 import vfmeta as vf
 from vfmeta.core import params
 from vfmeta.core.messages import InputError
-from vfmeta.evidence.plan import Plan, load_plan, load_plans
+from vfmeta.evidence.plan import PAGES, Plan, load_plan, load_plans
 from vfmeta.evidence.run import run, table_of
-from vfmeta.evidence.summary import PAGES
 from vfmeta.trials.schema import packaged_folder
 
 SOUND = """

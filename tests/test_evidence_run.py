@@ -260,7 +260,8 @@ def test_figure_table_and_result_show_the_same_numbers(toy_build: Any, name: str
             assert number in place
     lead = record.lead
     assert text(lead.estimate, lead.interval) in drawn  # the figure of a page shows the result that leads
-    assert f'src="figures/{figure}.svg" alt="{alt[1]}"' in page
+    assert f"<desc>{alt[1]}</desc>" in page
+    assert f'href="figures/{figure}.svg"' in page
     for study in record.data["studies"]:
         half = ew.Z * study["se"]
         own = text(study["estimate"], (study["estimate"] - half, study["estimate"] + half))

@@ -24,7 +24,7 @@ JARGON = re.compile(
 
 
 class Visible(HTMLParser):
-    """The text of a page that is seen before anything is unfolded; the summaries of folds are."""
+    """The text of a page that is seen before anything is unfolded, summaries of folds included and pictures not."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()
@@ -33,12 +33,12 @@ class Visible(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.folds += tag == "details"
-        self.hidden += tag in ("head", "style", "script")
+        self.hidden += tag in ("head", "style", "script", "svg")
         self.parts.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         self.folds -= tag == "details"
-        self.hidden -= tag in ("head", "style", "script")
+        self.hidden -= tag in ("head", "style", "script", "svg")
         self.parts.append(" ")
 
     def handle_data(self, data: str) -> None:

@@ -14,7 +14,7 @@ from scipy import stats
 
 import vfmeta as vf
 from conftest import World
-from vfmeta.evidence import summary
+from vfmeta.evidence import site
 from vfmeta.trials import schema
 from vfmeta.trials.slips import slips_in
 from vfmeta.trials.store import Trials, assemble
@@ -392,10 +392,10 @@ def test_a_slipped_decimal_leaves_the_pool_until_it_is_explained(copy: Path, pac
     said = " ".join([*(w for e in table for w in e.unused), *(x.reason for x in table.left_out)])
     assert BUCHBINDER in said
     assert "not symmetric" in said
-    page = summary.overview_page([], [], vf.load_trials(copy), [], {})
+    page = site.overview_page([], [], vf.load_trials(copy), [], {})
     assert "1 figure of the trial tables may hold a slip" in page
     assert "Buchbinder 2009" in page
-    assert "may hold a slip" not in summary.overview_page([], [], packaged, [], {})
+    assert "may hold a slip" not in site.overview_page([], [], packaged, [], {})
     others = [e for e in right if e.study_id != "buchbinder2009"]
     assert [(e.y, e.v) for e in table if e.study_id != "buchbinder2009"] == [(e.y, e.v) for e in others]
     # a true but odd figure can be entered: one flag lets it in, with half its width

@@ -57,9 +57,12 @@ def report(
     plans: Plans = None,
     out: Out = Path("build"),
     site: Annotated[Path, Parameter(help="Where the pages are written.")] = Path("reports/_site"),
+    snapshots: Annotated[
+        Path | None, Parameter(help="Folder of earlier conclusions; the pages then say what changed, and new ones are kept.")
+    ] = None,
 ) -> int:
     """Build the evidence summary."""
-    return _build("report", trials, plans, out, site)
+    return _build("report", trials, plans, out, site, snapshots)
 
 
 @app.command
@@ -79,10 +82,17 @@ def changes(before: Path, after: Path) -> int:
     return 0
 
 
-def _build(stage: str, trials: Path | None, plans: Path | None, out: Path, site: Path = Path("reports/_site")) -> int:
+def _build(
+    stage: str,
+    trials: Path | None,
+    plans: Path | None,
+    out: Path,
+    site: Path = Path("reports/_site"),
+    snapshots: Path | None = None,
+) -> int:
     from vfmeta.evidence.build import build
 
-    build(stage, trials=trials, plans=plans, out=out, site=site)
+    build(stage, trials=trials, plans=plans, out=out, site=site, snapshots=snapshots)
     return 0
 
 

@@ -188,8 +188,8 @@ def matching_pools(plan: Plan, tables: Trials) -> pd.DataFrame:
     return pools[same | pools.pool_id.isin(plan.pools)]
 
 
-def other_reviews(record: Record, plan: Plan, tables: Trials) -> list[str]:
-    """Pools of other reviews with their signs turned to ours: of the same outcome, else of its domain, else of any."""
+def nearest_pools(record: Record, plan: Plan, tables: Trials) -> pd.DataFrame:
+    """Pools of other reviews of the outcome of an analysis, else of its domain, else of any; what can be read best first."""
     pools, outcomes = matching_pools(plan, tables), tables.outcomes.set_index("outcome_id")
     pools = pools[pools.estimate.notna() & pools.outcome_id.isin(outcomes.index)]
     kinds = pools.outcome_id.map(outcomes.kind)
@@ -199,7 +199,12 @@ def other_reviews(record: Record, plan: Plan, tables: Trials) -> list[str]:
     near = (pools.outcome_id == wanted, pools.outcome_id.map(outcomes.domain) == outcomes.domain[wanted])
     chosen = next((pools[mask] for mask in near if mask.any()), pools)
     rank = pd.DataFrame({"open": chosen.ci_low.isna(), "sign": chosen.printed_as == "not_stated"})
-    chosen = chosen.loc[rank.sort_values(["open", "sign"], kind="stable").index]
+    return chosen.loc[rank.sort_values(["open", "sign"], kind="stable").index]
+
+
+def other_reviews(record: Record, plan: Plan, tables: Trials) -> list[str]:
+    """Pools of other reviews with their signs turned to ours: of the same outcome, else of its domain, else of any."""
+    chosen, outcomes = nearest_pools(record, plan, tables), tables.outcomes.set_index("outcome_id")
     found = [_theirs(p, plan.names, outcomes, tables) for p in chosen.head(_SHOWN).itertuples()]
     if not found:
         return []
@@ -212,10 +217,7 @@ def other_reviews(record: Record, plan: Plan, tables: Trials) -> list[str]:
 
 
 def _theirs(pool: Any, sides: tuple[str, str], outcomes: pd.DataFrame, tables: Trials) -> str:
-    worse = None if pd.isna(outcomes.higher_is_worse[pool.outcome_id]) else bool(outcomes.higher_is_worse[pool.outcome_id])
-    estimate, low, high = (math.nan if pd.isna(x) else float(x) for x in (pool.estimate, pool.ci_low, pool.ci_high))
-    printed = (estimate, low, high)
-    figures = turned(pool.measure, pool.printed_as, worse, printed)
+    printed, figures, worse = printed_and_turned(pool, outcomes)
     side, null = "", 0.0 if pool.measure in _DIFFERENCES else 1.0
     if figures and worse is not None and (figures[1] > null or figures[2] < null):
         side = sides[0] if (figures[0] < null) == worse else sides[1]
@@ -224,6 +226,16 @@ def _theirs(pool: Any, sides: tuple[str, str], outcomes: pd.DataFrame, tables: T
     return words.theirs_text(
         outcomes.name[pool.outcome_id], pool.time_window, name, figures or printed, side, citation, turned=figures is not None
     )
+
+
+def printed_and_turned(
+    pool: Any, outcomes: pd.DataFrame
+) -> tuple[tuple[float, float, float], tuple[float, float, float] | None, bool | None]:
+    """Estimate and limits of a published pool as printed, with our sign (see `turned`), and whether higher is worse."""
+    worse = None if pd.isna(outcomes.higher_is_worse[pool.outcome_id]) else bool(outcomes.higher_is_worse[pool.outcome_id])
+    estimate, low, high = (math.nan if pd.isna(x) else float(x) for x in (pool.estimate, pool.ci_low, pool.ci_high))
+    printed = (estimate, low, high)
+    return printed, turned(pool.measure, pool.printed_as, worse, printed), worse
 
 
 def turned(
@@ -264,6 +276,11 @@ def _settles(record: Record, tables: Trials) -> str:
 def left_out_of(record: Record) -> dict[str, dict[str, Any]]:
     """Studies of the comparison and design without an effect in this analysis, by id."""
     return {x["study_id"]: x for x in record.data["left_out"] if "not mixed with" not in x["reason"]}
+
+
+def known_trials(record: Record) -> int:
+    """How many trials of the comparison and design are known, with or without an effect in this analysis."""
+    return len({s["study_id"] for s in record.data["studies"]} | set(left_out_of(record)))
 
 
 def randomised_in(studies: dict[str, Any], tables: Trials) -> dict[str, int]:

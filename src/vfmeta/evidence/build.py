@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ def build(
     plans: str | Path | None = None,
     out: str | Path = "build",
     site: str | Path = "reports/_site",
+    snapshots: str | Path | None = None,
     say: Say = print,
 ) -> Path:
     """Build results, figures and the site, as far as ``stage`` says.
@@ -40,6 +42,8 @@ def build(
         Folders of trial tables and plans; the packaged ones when left out.
     out, site : str or path
         Where results and figures, and the site, are written.
+    snapshots : str or path, optional
+        Folder of earlier conclusions: the pages say what changed, and conclusions that are new are kept there. None by default.
     say : callable
         Takes each line of progress.
 
@@ -61,7 +65,8 @@ def build(
     goal = {"analyses": out / "results", "figures": out / "figures", "report": site / "index.html"}[stage]
     tidy(out)
     sweep(site)
-    state, inputs = out / STATE, _digest_of_inputs(tables, plan_folder)
+    kept = Path(snapshots) if snapshots is not None else None
+    state, inputs = out / STATE, _digest_of_inputs(tables, plan_folder, kept)
     if _unchanged(state, stage, inputs, [out / "results", out / "figures", site]):
         say(f"nothing has changed since the last build: {goal}")
         return goal
@@ -88,26 +93,35 @@ def build(
         made = [out / "results"]
         if stage != "analyses":  # drawn while the other engines are at work: a figure needs nothing of them
             from vfmeta.evidence import networks
-            from vfmeta.evidence.figures import draw_all, draw_course, draw_map, draw_networks, keep_drawn
+            from vfmeta.evidence.figures import draw_all, draw_course, draw_flow, draw_map, draw_networks, keep_drawn
+            from vfmeta.evidence.picture import draw_answers
+            from vfmeta.evidence.plan import pages_of
 
             with clock("figures") as step:
                 figures = draw_all(begun.records, out, cache=cache, tick=step)
                 overview = draw_map(begun.records, loaded, out, cache=cache)
                 course = draw_course(loaded, out, cache=cache)
+                flow = draw_flow(loaded, out, cache=cache)
+                picture = draw_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans), out, cache)
                 joined = [networks.fitted(loaded, plan) for plan in network_plans]
-                others = [overview, *([course] if course else []), *draw_networks(joined, out, cache=cache)]
-                keep_drawn(out, [f["name"] for f in [*others, *(f for own in figures.values() for f in own)]])
+                graphs = draw_networks(joined, out, cache=cache)
+                whole = [overview, flow, picture, *([course] if course else []), *graphs]
+                keep_drawn(out, [f["name"] for f in [*whole, *(f for own in figures.values() for f in own)]])
             made.append(out / "figures")
         with clock("checks by statsmodels and PyMC"):
             records = begun.finish(out)
     finally:
         cache.close()
     if stage == "report":
-        from vfmeta.evidence.summary import write_site
+        from vfmeta.evidence.site import Whole, write_site
+        from vfmeta.evidence.snapshots import keep
 
         with clock("pages"):
-            write_site(loaded_plans, records, figures, overview, course, loaded, out, site, joined)
+            moved = None if kept is None else keep(records, kept)
+            drawn = Whole(overview, flow, picture, course, graphs)
+            write_site(loaded_plans, records, figures, drawn, loaded, out, site, joined, moved)
         made.append(site)
+        inputs = _digest_of_inputs(tables, plan_folder, kept)  # with what was kept just now
     _remember(state, stage, inputs, made, plan_folder)
     say(f"done in {clock.total():.1f} s: {goal}")
     return goal
@@ -147,11 +161,13 @@ class _Clock:
         self.say(f"{name}{', ' if step.note else ''}{step.note}: {time.perf_counter() - start:.1f} s")
 
 
-def _digest_of_inputs(tables: Path, plans: Path) -> str:
+def _digest_of_inputs(tables: Path, plans: Path, snapshots: Path | None) -> str:
     sources = [p for p in sorted(HOME.rglob("*")) if p.suffix in {".py", ".html", ".css", ".js", ".csv"}]
-    folders = ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.rglob("*.toml"))))
+    folders: tuple[tuple[Path, list[Path]], ...] = ((tables, sorted(tables.glob("*"))), (plans, sorted(plans.rglob("*.toml"))))
+    if snapshots is not None:
+        folders = (*folders, (snapshots, sorted(snapshots.glob("*.json"))))
     found = [digest((f for f in files if f.is_file()), folder) for folder, files in folders]
-    return " ".join([*found, digest(sources, HOME, _LIBRARIES)])
+    return " ".join([*found, digest(sources, HOME, _LIBRARIES, code=os.environ.get("SOURCE_DATE_EPOCH", ""))])
 
 
 def newer(out: Path, tables: Path) -> list[str]:
@@ -159,7 +175,7 @@ def newer(out: Path, tables: Path) -> list[str]:
     try:
         known = json.loads((out / STATE).read_text(encoding="utf-8"))["analyses"]
         plans = Path(known["plans"])
-        was, now = known["inputs"].split(), _digest_of_inputs(tables, plans).split()
+        was, now = known["inputs"].split(), _digest_of_inputs(tables, plans, None).split()
         return [name for name, a, b in zip(("tables", "plans"), was, now, strict=False) if a != b and plans.is_dir()]
     except DAMAGE:
         return []

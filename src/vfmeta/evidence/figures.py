@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 from vfmeta.core.files import write
 from vfmeta.evidence import defensible, without_effects
 from vfmeta.evidence.cache import Cache, digest_of
+from vfmeta.evidence.flow import counted
 from vfmeta.evidence.folder import keep_only
+from vfmeta.evidence.inline import Target, address, alone, inline
 from vfmeta.evidence.plan import PAGES
+from vfmeta.evidence.provenance import targets, words_targets
 from vfmeta.evidence.records import Record, sections
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.posterior import BayesianResult
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
 COURSE = "untreated_course"
-_DRAWING = ("core", "plots", "results", "text", "evidence/figures.py")
-_SPECIFYING = (*_DRAWING, "appraisal", "bayes", "effects", "frequentist", "kernels", "priors", "evidence/defensible.py")
+DRAWING = ("core", "plots", "results", "text", "evidence/figures.py", "evidence/inline.py")
+_SPECIFYING = (*DRAWING, "appraisal", "bayes", "effects", "frequentist", "kernels", "priors", "evidence/defensible.py")
 
 
 def draw_all(
@@ -35,12 +38,13 @@ def draw_all(
     Returns
     -------
     dict
-        Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text and ``kind``: "forest", "directions",
-        "sizes", "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure, or "multiverse" of one.
+        Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text, ``svg`` to stand in a page, and ``kind``:
+        "forest", "directions", "sizes", "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure,
+        or "multiverse" of one.
     """
     out = Path(out)
     cache = cache or Cache(out)
-    code = digest_of(_DRAWING, ("matplotlib",))
+    code = digest_of(DRAWING, ("matplotlib",))
     by_plan: dict[str, list[Record]] = {}
     for record in records:
         by_plan.setdefault(record.plan, []).append(record)
@@ -50,7 +54,7 @@ def draw_all(
     for (plan, name, group), image in zip(drawn, images, strict=True):
         if tick:
             tick(name)
-        made[plan].append({"name": name, "title": _title(group), "alt": _write(out, name, image), "kind": "forest"})
+        made[plan].append(placed(out, name, _title(group), image, targets(group)) | {"kind": "forest"})
     others = [(r, kind, result) for r in records for kind, result in without_effects.drawn(r)]
     images = cache.shared(
         _drawn_without, [(json.dumps([kind, result], ensure_ascii=False), code) for _, kind, result in others]
@@ -60,7 +64,7 @@ def draw_all(
         if tick:
             tick(name)
         title = f"{record.data['plan']['title']}: {without_effects.TITLES[kind]}"
-        made[record.plan].append({"name": name, "title": title, "alt": _write(out, name, image), "kind": kind})
+        made[record.plan].append(placed(out, name, title, image) | {"kind": kind})
     spoken = [(r, kind) for r in records if r.words is not None for kind in ("words", "mean")]
     inputs = [
         json.dumps([kind, r.data["words"]["result"]["posterior"]], sort_keys=True, ensure_ascii=False) for r, kind in spoken
@@ -68,8 +72,8 @@ def draw_all(
     for (r, kind), image in zip(spoken, cache.shared(_drawn_words, [(x, code) for x in inputs]), strict=True):
         name = f"{r.plan}-{r.id}-{kind}"
         said = "with trials that print no figure" if kind == "words" else "prior and posterior of the mean"
-        entry = {"name": name, "title": f"{r.title}: {said}", "alt": _write(out, name, image)}
-        made[r.plan].append({**entry, "analysis": r.id, "kind": kind})
+        leads = words_targets(r) if kind == "words" else None
+        made[r.plan].append(placed(out, name, f"{r.title}: {said}", image, leads) | {"analysis": r.id, "kind": kind})
     many = [(r, asked) for r in records if (asked := defensible.inputs_of(r)) is not None]
     code = digest_of(_SPECIFYING, ("numpy", "scipy", "matplotlib"))
     calls = [(asked, code) for _, asked in many]
@@ -77,8 +81,8 @@ def draw_all(
         name = f"{r.plan}-{r.id}-{defensible.KIND}"
         if tick:
             tick(name)
-        entry = {"name": name, "title": f"{r.title}: every defensible specification", "alt": _write(out, name, image)}
-        made[r.plan].append({**entry, "analysis": r.id, "kind": defensible.KIND})
+        entry = placed(out, name, f"{r.title}: every defensible specification", image)
+        made[r.plan].append(entry | {"analysis": r.id, "kind": defensible.KIND})
     return made
 
 
@@ -89,22 +93,21 @@ def keep_drawn(out: Path, names: Iterable[str]) -> None:
 
 def draw_networks(networks: Sequence[Fitted], out: Path, *, cache: Cache | None = None) -> list[dict[str, str]]:
     """Draw the graph of each network that has one, as ``figures/network-<id>``."""
-    cache, code, made = cache or Cache(out), digest_of((*_DRAWING, "networks"), ("matplotlib",)), []
+    cache, code, made = cache or Cache(out), digest_of((*DRAWING, "networks"), ("matplotlib",)), []
     for found in networks:
         if found.fit is not None:
             inputs = json.dumps(found.fit.to_dict(), sort_keys=True, ensure_ascii=False)
-            alt = _write(out, found.figure, cache.get(_drawn_network, inputs, code))
-            made.append({"name": found.figure, "title": found.plan.title, "alt": alt})
+            made.append(placed(out, found.figure, found.plan.title, cache.get(_drawn_network, inputs, code)))
     return made
 
 
-def _drawn_network(inputs: str, code: str) -> dict[str, str]:
+def _drawn_network(inputs: str, code: str) -> dict[str, Any]:
     from vfmeta import plots
     from vfmeta.evidence.networks import alt_of
     from vfmeta.networks import NetworkResult
 
     net = NetworkResult.from_dict(json.loads(inputs))
-    return _saved(plots.network_graph(net), alt_of(net))
+    return saved(plots.network_graph(net), alt_of(net))
 
 
 def _title(group: list[Record]) -> str:
@@ -114,24 +117,25 @@ def _title(group: list[Record]) -> str:
 
 def draw_map(records: list[Record], trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str]:
     """Draw where evidence is and where it is not, as ``figures/evidence_map``; name, title and alt text."""
+    cells = [[title, domain, used, known] for _, title, domain, used, known in map_counts(records, trials)]
+    code = digest_of(DRAWING, ("matplotlib", "seaborn"))
+    image = (cache or Cache(out)).get(_drawn_map, json.dumps(cells), code)
+    return placed(out, "evidence_map", "Trials with a usable figure, of the trials known, by question and domain", image)
+
+
+def map_counts(records: list[Record], trials: Trials) -> list[tuple[str, str, str, int, int]]:
+    """Plan, its title, a domain it asks about, trials with a figure that is used there, trials known."""
     domain = dict(zip(trials.outcomes.outcome_id, trials.outcomes.domain, strict=True))
-    used: dict[tuple[str, str], set[str]] = {}
-    known: dict[tuple[str, str], set[str]] = {}
+    used: dict[tuple[str, str, str], set[str]] = {}
+    known: dict[tuple[str, str, str], set[str]] = {}
     pages = [*PAGES, *sorted({r.data["plan"]["page"] for r in records} - set(PAGES))]
     for r in sorted(records, key=lambda r: pages.index(r.data["plan"]["page"])):
-        key = (r.data["plan"]["title"], domain[r.data["analysis"]["outcome"]].replace("_", " "))
+        key = (r.plan, r.data["plan"]["title"], domain[r.data["analysis"]["outcome"]].replace("_", " "))
         figures = {s["study_id"] for s in r.data["studies"]}
         used.setdefault(key, set()).update(figures)
         others = {x["study_id"] for x in r.data["left_out"] if "not mixed with" not in x["reason"]}
         known.setdefault(key, set()).update(figures | others)
-    cells = [[*key, len(used[key]), len(known[key])] for key in known]
-    code = digest_of(_DRAWING, ("matplotlib", "seaborn"))
-    alt = _write(out, "evidence_map", (cache or Cache(out)).get(_drawn_map, json.dumps(cells), code))
-    return {
-        "name": "evidence_map",
-        "title": "Trials with a usable figure, of the trials known, by question and domain",
-        "alt": alt,
-    }
+    return [(*key, len(used[key]), len(known[key])) for key in known]
 
 
 def draw_course(trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str] | None:
@@ -148,11 +152,11 @@ def draw_course(trials: Trials, out: Path, *, cache: Cache | None = None) -> dic
         if v.pooled is not None
     ]
     inputs = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-    alt = _write(out, COURSE, cache.get(_drawn_course, inputs, digest_of(_DRAWING, ("matplotlib",))))
-    return {"name": COURSE, "title": "Mean pain in untreated arms of recent fractures, and the arms behind it", "alt": alt}
+    image = cache.get(_drawn_course, inputs, digest_of(DRAWING, ("matplotlib",)))
+    return placed(out, COURSE, "Mean pain in untreated arms of recent fractures, and the arms behind it", image)
 
 
-def _drawn_course(inputs: str, code: str) -> dict[str, str]:
+def _drawn_course(inputs: str, code: str) -> dict[str, Any]:
     from vfmeta import plots
     from vfmeta.text import numbers as tx
 
@@ -170,17 +174,34 @@ def _drawn_course(inputs: str, code: str) -> dict[str, str]:
     ax = plots.over_time(results)
     if (legend := ax.get_legend()) is not None:  # which names the method; the caption says what is drawn
         legend.remove()
-    return _saved(ax, alt)
+    return saved(ax, alt)
 
 
-def _write(out: Path, name: str, drawn: dict[str, str]) -> str:
-    """Put a figure where it belongs and return its alt text."""
-    write(out / "figures" / f"{name}.svg", drawn["svg"])
+
+def draw_flow(trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str]:
+    """Draw the PRISMA 2020 flow as far as the tables count it, as ``figures/prisma_flow``; name, title and alt text."""
+    inputs = json.dumps(counted(trials))
+    image = (cache or Cache(out)).get(_drawn_flow, inputs, digest_of(DRAWING, ("matplotlib",)))
+    return placed(out, "prisma_flow", "Flow of records, reports and studies, after PRISMA 2020", image)
+
+
+def _drawn_flow(inputs: str, code: str) -> dict[str, Any]:
+    from vfmeta import plots
+
+    counts = json.loads(inputs)
+    return saved(plots.prisma_flow(counts), plots.prisma_flow_text(counts))
+
+
+def placed(out: Path, name: str, title: str, drawn: dict[str, Any], leads: dict[str, Target] | None = None) -> dict[str, str]:
+    """Put a figure where it belongs, and return what pages show of it."""
+    write(out / "figures" / f"{name}.svg", alone(drawn["svg"]))
     write(out / "figures" / f"{name}.png", base64.b64decode(drawn["png"]))
-    return drawn["alt"]
+    alt = drawn["alt"]
+    svg = inline(drawn["svg"], name, title, alt, drawn["rows"], leads)
+    return {"name": name, "title": title, "alt": alt, "svg": svg, "kind": "whole"}
 
 
-def _drawn_map(cells: str, code: str) -> dict[str, str]:
+def _drawn_map(cells: str, code: str) -> dict[str, Any]:
     import pandas as pd
 
     from vfmeta import plots
@@ -192,7 +213,7 @@ def _drawn_map(cells: str, code: str) -> dict[str, str]:
     tables = [frame.pivot(index="question", columns="domain", values=v).loc[rows, columns] for v in ("usable", "known")]
     said = "; ".join(f"{q}, {d}: {u} of {k}" for q, d, u, k in json.loads(cells))
     alt = f"Map of the evidence: trials with a usable figure of the trials known. {said}."
-    return _saved(plots.gap_map(*tables), alt)
+    return saved(plots.gap_map(*tables), alt)
 
 
 def _inputs(group: list[Record]) -> str:
@@ -200,8 +221,8 @@ def _inputs(group: list[Record]) -> str:
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 
-def _drawn(inputs: str, code: str) -> dict[str, str]:
-    """SVG, PNG (in base64) and alt text; ``code`` takes no part in the drawing, only in what is remembered."""
+def _drawn(inputs: str, code: str) -> dict[str, Any]:
+    """SVG, PNG (in base64), alt text and names of rows; ``code`` takes no part in the drawing, only in what is remembered."""
     from vfmeta import plots
 
     parts = [
@@ -210,10 +231,10 @@ def _drawn(inputs: str, code: str) -> dict[str, str]:
     ]
     ax = plots.forest(sections=parts, layout="plain")
     alt = plots.alt_text(sections=parts)
-    return _saved(ax, alt)
+    return saved(ax, alt)
 
 
-def _drawn_without(inputs: str, code: str) -> dict[str, str]:
+def _drawn_without(inputs: str, code: str) -> dict[str, Any]:
     from vfmeta import plots
     from vfmeta.results.no_effects import CombinedPValues, Directions
 
@@ -221,15 +242,15 @@ def _drawn_without(inputs: str, code: str) -> dict[str, str]:
     if kind == "directions":
         pointing = Directions.from_dict(data)
         # three outcomes beside one another are still read on a phone
-        return _saved(plots.effect_direction(pointing, wrap=3), without_effects.directions_alt(pointing))
+        return saved(plots.effect_direction(pointing, wrap=3), without_effects.directions_alt(pointing))
     if kind == "sizes":
         pointing = Directions.from_dict(data)
-        return _saved(plots.harvest(pointing), without_effects.sizes_alt(pointing))
+        return saved(plots.harvest(pointing), without_effects.sizes_alt(pointing))
     together = CombinedPValues.from_dict(data)
-    return _saved(plots.albatross(together), without_effects.p_values_alt(together))
+    return saved(plots.albatross(together), without_effects.p_values_alt(together))
 
 
-def _drawn_words(inputs: str, code: str) -> dict[str, str]:
+def _drawn_words(inputs: str, code: str) -> dict[str, Any]:
     """A pool with trials that print no figure, or the prior of its mean beside the posterior."""
     from vfmeta import plots
     from vfmeta.bayes.partial import ReportsResult
@@ -238,22 +259,23 @@ def _drawn_words(inputs: str, code: str) -> dict[str, str]:
     kind, found = json.loads(inputs)
     result = ReportsResult.from_dict(found)
     if kind == "words":
-        return _saved(plots.forest(posterior=result, layout="plain"), plots.alt_text(posterior=result))
+        return saved(plots.forest(posterior=result, layout="plain"), plots.alt_text(posterior=result))
     shown = tx.effect_text(result.question, result.estimate, result.interval)
     alt = f"Prior ({result.priors[1]}) and posterior of the mean effect: posterior median {shown}."
-    return _saved(plots.posterior(result, prior=True), alt)
+    return saved(plots.posterior(result, prior=True), alt)
 
 
-def _drawn_many(inputs: str, code: str) -> dict[str, str]:
+def _drawn_many(inputs: str, code: str) -> dict[str, Any]:
     """Every defensible specification of a pool."""
     ax = defensible.multiverse_of(inputs).plot()
-    return _saved(ax, str(ax.get_label()))
+    return saved(ax, str(ax.get_label()))
 
 
-def _saved(ax: Any, alt: str) -> dict[str, str]:
+def saved(ax: Any, alt: str) -> dict[str, Any]:
     from vfmeta import plots
 
+    rows = address(ax)
     with tempfile.TemporaryDirectory() as folder:
         paths = plots.save(ax, Path(folder) / "figure", formats=("svg", "png"), alt=alt, close=True)
         svg, png = (path.read_bytes() for path in paths)
-    return {"svg": svg.decode(), "png": base64.b64encode(png).decode(), "alt": alt}
+    return {"svg": svg.decode(), "png": base64.b64encode(png).decode(), "alt": alt, "rows": rows}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from functools import cache
@@ -13,14 +12,15 @@ from pydantic import ValidationError
 
 from vfmeta.core import quarto
 from vfmeta.core.messages import InputError
-from vfmeta.evidence import markdown, summary
+from vfmeta.evidence import markdown, site, summary
 from vfmeta.evidence.build import build as build_all
 from vfmeta.evidence.build import newer
-from vfmeta.evidence.figures import draw_all, draw_course, draw_map, draw_networks
+from vfmeta.evidence.figures import draw_all, draw_course, draw_flow, draw_map, draw_networks
 from vfmeta.evidence.folder import tidy, write
 from vfmeta.evidence.networks import fitted, load_network_plans
-from vfmeta.evidence.plan import WHOLE, Plan
+from vfmeta.evidence.plan import PAGES, WHOLE, Plan, pages_of
 from vfmeta.evidence.records import Record, load_records
+from vfmeta.evidence.render import render
 from vfmeta.trials.schema import packaged_folder
 
 if TYPE_CHECKING:
@@ -163,37 +163,32 @@ def _fragment(html: str, text: str, folder: Path, tables: Path) -> Fragment:
     if old:
         said = _NEWER.format(" and ".join(old), "are")
         html, text = f'<p class="alarm"><strong>{said}</strong></p>\n{html}', f"{said}\n\n{text}"
-    return Fragment(_with_figures(html, folder / "figures"), text, html, folder / "figures")
+    html = re.sub(r'<a href="(?:data/|one-file)[^"]*">(.*?)</a>', r"\1", html)  # files that no report brings along
+    return Fragment(re.sub(r'\s*<span class="files">.*?</span>', "", html, flags=re.DOTALL), text, html, folder / "figures")
 
 
 def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, folder: Path, tables: Path) -> Fragment:
     """The body of a page that is not about one intervention."""
     if page == "context":
         return _body(
-            summary.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder, tables
+            site.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder, tables
         )
+    if page == "index":
+        overview: list[dict[str, Any]] = []
+        for name, title in pages_of(plans):
+            questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
+            overview.append({"page": name, "title": title, "questions": questions})
+        text = _sentences([q for section in overview for q in section["questions"]])
+        first = site.overview_page(plans, records, trials, overview, draw_map(records, trials, folder))
+        return _body(first, text, folder, tables)
     if page == "networks":
         joined = [fitted(trials, p) for p in load_network_plans(os.environ.get("VFMETA_PLANS") or packaged_folder("analyses"))]
-        draw_networks(joined, folder)
-        return _body(summary.networks_page(plans, joined), WHOLE[page], folder, tables)
-    overview: list[dict[str, Any]] = []
-    for name, title in summary._pages(plans):
-        questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
-        overview.append({"page": name, "title": title, "questions": questions})
-    body = summary._render(
-        f"{page}.html",
-        title=WHOLE[page],
-        nav=summary._pages(plans),
-        overview=overview,
-        map=draw_map(records, trials, folder),
-        plans=plans,
-        trials=trials,
-        numbers=summary._numbers(records, trials, [q for section in overview for q in section["questions"]]),
-        slips=summary.slip_views(trials),
-        studies=summary.study_views(trials),
-    )
-    text = _sentences([summary.question_view(p, records, {}, trials) for p in plans]) if page == "index" else WHOLE[page]
-    return _body(body, text, folder, tables)
+        return _body(site.networks_page(plans, joined, draw_networks(joined, folder)), WHOLE[page], folder, tables)
+    if page == "methods":
+        return _body(site.methods_page(plans, records, trials, draw_flow(trials, folder)), WHOLE[page], folder, tables)
+    shared = {"title": WHOLE[page], "nav": pages_of(plans), "plans": plans, "trials": trials}
+    body = render(f"{page}.html", studies=site.study_views(trials), **shared)
+    return _body(body, WHOLE[page], folder, tables)
 
 
 def _body(body: str, text: str, folder: Path, tables: Path) -> Fragment:
@@ -206,22 +201,11 @@ def _body(body: str, text: str, folder: Path, tables: Path) -> Fragment:
 def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:
     if plan is not None:
         raise InputError(f"No plan {plan!r} in this build; it has {', '.join(p.id for p in plans)}.")
-    if page in summary.PAGES:  # a build of a few plans leaves the other pages of the review empty
-        said = f"{summary.PAGES[page]}: this build has no plan for this page."
+    if page in PAGES:  # a build of a few plans leaves the other pages of the review empty
+        said = f"{PAGES[page]}: this build has no plan for this page."
         return Fragment(f"<p>{said}</p>", said)
-    known = dict.fromkeys([*WHOLE, *summary.PAGES, *(p.page for p in plans)])
+    known = dict.fromkeys([*WHOLE, *PAGES, *(p.page for p in plans)])
     raise InputError(f"No page {page!r}; show one of {', '.join(known)}.")
-
-
-def _with_figures(html: str, folder: Path) -> str:
-    """Every figure inside the HTML, and no link to a file that a page standing alone does not bring along."""
-    html = re.sub(r'<a href="figures/[^"]+\.svg">(.*?)</a>', r"\1", html, flags=re.DOTALL)
-    html = re.sub(r'\s*<a href="figures/[^"]+\.png">[^<]*</a>', "", html)
-    return re.sub(r'src="figures/([^"]+\.svg)"', lambda found: f'src="{_data_uri(folder / found[1])}"', html)
-
-
-def _data_uri(file: Path) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 def _sentences(views: list[dict]) -> str:

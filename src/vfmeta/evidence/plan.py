@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,7 @@ WHOLE = {
     "index": "Evidence summary",
     "context": "What happens without treatment",
     "eligibility": "Eligibility criteria",
+    "methods": "Methods",
     "studies": "Studies and sources",
     "networks": "All treatments together",
 }
@@ -357,6 +358,13 @@ def load_plans(folder: str | Path | None = None) -> list[Plan]:
     if problems:
         raise InputError(problems)
     return sorted(plans, key=lambda p: (p.page, p.rank, p.id))
+
+
+def pages_of(plans: Sequence[Plan]) -> list[tuple[str, str]]:
+    """Pages and their titles in the order of the review; a page of a user's own plans comes after them."""
+    used = {p.page for p in plans}
+    own = sorted(used - set(PAGES))
+    return [(p, t) for p, t in PAGES.items() if p in used] + [(p, p.replace("_", " ").capitalize()) for p in own]
 
 
 def _place(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:

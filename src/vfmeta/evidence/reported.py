@@ -20,6 +20,7 @@ from vfmeta.evidence import points
 from vfmeta.priors.instrument_sd import InstrumentSD
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count
+from vfmeta.text.trace import chain_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,7 +224,8 @@ def _grounds(result: ReportsResult) -> list[str]:
 
 def _trial(r: dict[str, Any], sources: dict[str, dict[str, str]]) -> dict[str, Any]:
     n = " v ".join(tx.arm_text(x) for x in r["n"])
-    return {**r, "arms": n, "links": [{"id": s, **sources[s]} for s in r["sources"]]}
+    lines = chain_lines(r["printed"], r["steps"], r["unused"])
+    return {**r, "arms": n, "lines": lines, "links": [{"id": s, **sources[s]} for s in r["sources"]]}
 
 
 def _named(term: str) -> str:

@@ -1,34 +1,36 @@
-"""Pages from records: the built-in site, and the fragments that Quarto reports show. Numbers come from records only."""
+"""What a page shows of one question, and the fragment that Quarto reports show of it. Numbers come from records only."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vfmeta.core.files import write
-from vfmeta.evidence import certain, defensible, networks, points, reported, scatter, whatif, without_effects
-from vfmeta.evidence.box import answer_box, instead_of_a_figure, leader, matching_pools, people, reason_of, standing
+from vfmeta.evidence import certain, defensible, points, reported, scatter, whatif, without_effects
+from vfmeta.evidence.box import (
+    answer_box,
+    instead_of_a_figure,
+    leader,
+    matching_pools,
+    people,
+    printed_and_turned,
+    reason_of,
+    standing,
+)
 from vfmeta.evidence.cache import Cache
-from vfmeta.evidence.folder import keep_only
-from vfmeta.evidence.plan import PAGES, WHOLE, Plan
-from vfmeta.evidence.records import Record
+from vfmeta.evidence.cells import labelled
+from vfmeta.evidence.plan import Plan
+from vfmeta.evidence.provenance import effect_view, figure_table, pool_id, said_id, theirs_id
+from vfmeta.evidence.records import Record, sections
+from vfmeta.evidence.render import environment
 from vfmeta.evidence.sentences import sampler, second_alarms
-from vfmeta.evidence.untreated.page import untreated_view
 from vfmeta.text import codes
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import count
 from vfmeta.text.fit import heterogeneity_text
 from vfmeta.text.posterior import benefit_texts, clinical_lines, prior_line, priors_text
-from vfmeta.trials.schema import FIGURE_TABLES
+from vfmeta.text.trace import PRINTED, STEP
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from vfmeta.trials import Trials
 
 Figures = dict[str, list[dict[str, str]]]
@@ -36,47 +38,11 @@ Figures = dict[str, list[dict[str, str]]]
 _METHODS = {"method", "test", "tau2", "interval", "model", "tau_prior", "mu_prior"}
 
 
-def write_site(
-    plans: list[Plan],
-    records: list[Record],
-    figures: Figures,
-    overview: dict[str, str],
-    course: dict[str, str] | None,
-    trials: Trials,
-    build: Path,
-    site: Path,
-    joined: Sequence[networks.Fitted] = (),
-) -> Path:
-    """Write the whole site and return its index page. Pages that no longer belong are removed."""
-    pages: dict[str, str | bytes] = {"style.css": _file("style.css"), "whatif.js": whatif.script()}
-    sections, cache = [], Cache(build)
-    for page, title in _pages(plans):
-        questions = [question_view(p, records, figures, trials, cache) for p in plans if p.page == page]
-        sections.append({"page": page, "title": title, "questions": questions})
-        pages[f"{page}.html"] = _render("page.html", title=title, page=page, questions=questions, nav=_pages(plans))
-    pages["index.html"] = overview_page(plans, records, trials, sections, overview)
-    pages["eligibility.html"] = _render(
-        "eligibility.html", title="Eligibility criteria", nav=_pages(plans), plans=plans, trials=trials
-    )
-    pages["studies.html"] = _render("studies.html", title="Studies and sources", nav=_pages(plans), studies=study_views(trials))
-    pages["context.html"] = context_page(plans, records, trials, course, build)
-    pages["networks.html"] = networks_page(plans, joined)
-    graphs = [{"name": found.figure} for found in joined if found.fit is not None]
-    for named in (*figures.values(), [overview], [course] if course else [], graphs):
-        for figure in named:
-            for ext in ("svg", "png"):
-                pages[f"figures/{figure['name']}.{ext}"] = (build / "figures" / f"{figure['name']}.{ext}").read_bytes()
-    for name, body in pages.items():
-        write(site / name, body)
-    keep_only(site, set(pages))
-    return site / "index.html"
-
-
-def fragment(plan: Plan, records: list[Record], figures: Figures, trials: Trials, *, figure_root: str = "figures") -> str:
+def fragment(plan: Plan, records: list[Record], figures: Figures, trials: Trials) -> str:
     """One question of the review as HTML, for reports that bring their own page around it."""
     view = question_view(plan, records, figures, trials)
-    module = _environment().get_template("question.html").module
-    return str(module.question(view, figure_root))  # type: ignore[attr-defined]
+    module = environment().get_template("question.html").module
+    return labelled(str(module.question(view)) + str(module.appendix(view)))  # type: ignore[attr-defined]
 
 
 def question_view(
@@ -87,8 +53,10 @@ def question_view(
     lead = leader(own)
     box = answer_box(own, plan, trials, cache)
     changed = [sensitivity_row(r, s) for r in own for s in r.sensitivity]
+    groups = dict(sections(own))
     return {
         "plan": plan,
+        "many": sum(x == plan.page for x in {r.plan: r.data["plan"]["page"] for r in records}.values()) > 1,
         "answer": lead.data["answer"],
         "lead": lead.title,
         "box": box,
@@ -100,14 +68,14 @@ def question_view(
         "whatif": whatif.view(own, lead),
         "scattered": [v for r in own if (v := scatter.view(r)) is not None],
         "plain": [plain_view(r) for r in own if r.k],
-        "figures": [f for f in figures.get(plan.id, []) if f["kind"] == "forest"],
+        "figures": [{**f, "table": figure_table(groups[f["name"]])} for f in figures.get(plan.id, []) if f["kind"] == "forest"],
         "without_effects": _without_effects(own, plan, figures),
         "said": words_views(own, figures.get(plan.id, [])),
         "sensitivity": [row for row in changed if not row["method"]],
         "changed": changed,
         "pools": pool_rows(plan, trials),
         "unused": without_figures(own, trials),
-        "effects": [effect_view(r) for r in own if r.k],
+        "effects": [effect_view(r) for r in own if r.k or any(s.k for s in r.sensitivity)],
         "stand": [v for r in own if (v := defensible.view(r, figures.get(plan.id, []))) is not None],
         "checks": [checks_view(r) for r in own if r.posterior is not None],
         "second": [x for r in own for s in (None, *r.sensitivity) if (x := second_row(r, s))],
@@ -124,8 +92,16 @@ def _without_effects(own: list[Record], plan: Plan, figures: Figures) -> dict[st
 
 def words_views(own: list[Record], figures: list[dict[str, str]]) -> list[dict[str, Any]]:
     """The second answers of a plan, with their figures."""
-    views = [v for r in own if (v := reported.view(r)) is not None]
-    return [{**v, "figures": [f for f in figures if f.get("analysis") == v["id"]]} for v in views]
+    views = [(r, v) for r in own if (v := reported.view(r)) is not None]
+    return [
+        {
+            **v,
+            "target": said_id(r),
+            "trials": [{**t, "id": said_id(r, t["study_id"])} for t in v["trials"]],
+            "figures": [f for f in figures if f.get("analysis") == v["id"]],
+        }
+        for r, v in views
+    ]
 
 
 def _grounds(own: list[Record]) -> str:
@@ -183,6 +159,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
         "k": str(record.k),
         "patients": people(record),
         "measure": tx.measure_text(q) if record.k else "",
+        "target": pool_id(record, record.data.get("id", "")) if record.k else "",
     }
     if fit is None:
         return row | {"status": "no usable figure"}
@@ -251,7 +228,7 @@ def second_row(main: Record, variant: Record | None) -> dict[str, Any] | None:
 
 def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
     """Pooled results of other reviews on the same comparison."""
-    names = trials.names("outcomes")
+    names, outcomes = trials.names("outcomes"), trials.outcomes.set_index("outcome_id")
     rows = []
     for p in matching_pools(plan, trials).itertuples():
         estimate = "" if pd.isna(p.estimate) else f"{p.estimate:g}"
@@ -269,10 +246,29 @@ def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
                 "direction": sign,
                 "note": p.note,
                 "reading": p.reading,
-                **_link(trials, p.source_id),
+                "target": theirs_id(plan.id, p.pool_id),
+                "lines": _their_lines(p, outcomes),
+                **link(trials, p.source_id),
             }
         )
     return rows
+
+
+def _their_lines(pool: Any, outcomes: pd.DataFrame) -> list[tuple[str, str]]:
+    """The chain of a pool of another review: what it printed, and which way it was turned."""
+    names = ("outcome_printed", "time_window", "model", "k", "n", "estimate", "ci_low", "ci_high", "i2")
+    cells = {name.replace("_", " "): getattr(pool, name) for name in names}
+    shown = ", ".join(f"{name} {value}" for name, value in cells.items() if not pd.isna(value) and value != "")
+    where = f"[{pool.source_id}, {pool.locator}; reading: {pool.reading}]"
+    lines = [(PRINTED, f"{pool.comparison}: {pool.measure}, {shown} {where}")]
+    if pd.isna(pool.estimate) or pool.outcome_id not in outcomes.index:
+        return lines
+    printed, figures, _ = printed_and_turned(pool, outcomes)
+    if figures is None:
+        return [*lines, (STEP, "shown as printed: the copy read does not say which way it subtracts")]
+    if figures != printed:
+        lines.append((STEP, f"turned to experimental against control (printed as {pool.printed_as.replace('_', ' ')})"))
+    return lines
 
 
 def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any]]:
@@ -295,117 +291,6 @@ def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any
     return sorted(found.values(), key=lambda row: row["label"])
 
 
-def effect_view(record: Record) -> dict[str, Any]:
-    """The study table of an analysis with the chain down to each source."""
-    q = record.question
-    if record.frequentist is None:
-        return {"title": record.title, "measure": "", "studies": [], "note": ""}
-    studies = []
-    for s, shown in zip(record.data["studies"], record.frequentist.studies.itertuples(), strict=True):
-        arms = [tx.arm_text(s[f"n_{side}"], s[f"events_{side}"]) for side in ("experimental", "control")]
-        studies.append(
-            {
-                **s,
-                "effect": tx.effect_text(q, shown.estimate, (shown.ci_low, shown.ci_high)),
-                "weight": tx.weight_text(shown.weight),
-                "links": [{"id": x, **record.data["sources"][x]} for x in s["sources"]],
-                "arms": " v ".join(arms),
-            }
-        )
-    return {
-        "title": record.title,
-        "measure": tx.measure_text(q),
-        "studies": studies,
-        "note": record.data["analysis"].get("note", ""),
-    }
-
-
-def study_views(trials: Trials) -> list[dict[str, Any]]:
-    """Every study with its arms and links to its sources."""
-    links = trials.study_sources.groupby("study_id")["source_id"].agg(list).to_dict()
-    names = trials.names("interventions")
-    arms: dict[str, list[str]] = {}
-    for study, _, given, background in trials.arm_list:
-        arms.setdefault(study, []).append(names[given] + (f" (all arms: {names[background]})" if background else ""))
-    bias = trials.risk_of_bias.groupby("study_id")
-    judged = {s: [f"{r.tool}, {r.domain}: {r.judgement.replace('_', ' ')}" for r in g.itertuples()] for s, g in bias}
-    figure_sources: dict[str, set[str]] = {}
-    for (_, study, _), rows in trials.figures.items():
-        figure_sources.setdefault(study, set()).update(r.source_id for r in rows)
-    views, cohorts = [], trials.studies.groupby("cohort_id")["study_id"].agg(list).to_dict()
-    for s in trials.studies.itertuples():
-        described = links.get(s.study_id, [])
-        ids = [*described, *sorted(figure_sources.get(s.study_id, set()) - set(described))]
-        views.append(
-            {
-                "study_id": s.study_id,
-                "label": trials.labels[s.study_id],
-                "title": s.title,
-                "design": codes.DESIGNS[s.design],
-                "blinding": codes.BLINDING[s.blinding],
-                "phase": codes.PHASES[s.phase],
-                "n": "" if pd.isna(s.n_randomised) else str(s.n_randomised),
-                "registration": s.registration,
-                "crossover": s.crossover,
-                "doi": s.doi,
-                "note": s.note,
-                "arms": arms.get(s.study_id, []),
-                "cohort": [trials.labels[x] for x in cohorts[s.cohort_id] if x != s.study_id],
-                "links": [_link(trials, x) for x in ids],
-                "bias": judged.get(s.study_id, []),
-            }
-        )
-    return sorted(views, key=lambda v: v["label"])
-
-
-def overview_page(
-    plans: list[Plan], records: list[Record], trials: Trials, sections: list[dict[str, Any]], overview: dict[str, str]
-) -> str:
-    """The first page: what was asked and answered, and what is to be read again."""
-    return _render(
-        "index.html",
-        title="Evidence summary",
-        overview=sections,
-        map=overview,
-        nav=_pages(plans),
-        numbers=_numbers(records, trials, [q for section in sections for q in section["questions"]]),
-        slips=slip_views(trials),
-    )
-
-
-def context_page(plans: list[Plan], records: list[Record], trials: Trials, course: dict[str, str] | None, build: Path) -> str:
-    """The first chapter: what happens without treatment, and the disease itself."""
-    view = untreated_view(trials, records, course, Cache(build))
-    return _render("context.html", title=WHOLE["context"], nav=_pages(plans), untreated=view)
-
-
-def networks_page(plans: list[Plan], joined: Sequence[networks.Fitted]) -> str:
-    """All treatments of an outcome together, with what sets their comparisons apart."""
-    views = [networks.view(found) for found in joined]
-    return _render("networks.html", title=WHOLE["networks"], nav=_pages(plans), networks=views)
-
-
-def slip_views(trials: Trials) -> list[dict[str, str]]:
-    """Figures that look like slips, with the study and what is odd."""
-    frames = [(t, trials.frames[t]) for t in FIGURE_TABLES]
-    home = {(t, r): trials.labels[s] for t, frame in frames for r, s in zip(frame.row_id, frame.study_id, strict=True)}
-    return [{"study": home.get(f, f[0]), "row": f[1], "said": said} for f, said in sorted(trials.slips.items())]
-
-
-def _numbers(records: list[Record], trials: Trials, questions: list[dict[str, Any]]) -> dict[str, Any]:
-    randomised = trials.studies.design.isin(("parallel_rct", "crossover_rct", "cluster_rct"))
-    return {
-        "studies": len(trials.studies),
-        "randomised": int(randomised.sum()),
-        "analyses": len(records),
-        "pooled": sum(r.k > 1 for r in records),
-        "single": sum(r.k == 1 for r in records),
-        "none": sum(r.k == 0 for r in records),
-        "questions": len(questions),
-        "standing": {kind: sum(q["standing"] == kind for q in questions) for kind in ("lead", "other", "beside", "nothing")},
-    }
-
-
 def _warnings(record: Record) -> list[str]:
     fit, post, found = record.frequentist, record.posterior, []
     for result in (fit, post):
@@ -416,39 +301,7 @@ def _warnings(record: Record) -> list[str]:
     return found + [f"{record.title}: {alarm}" for alarm in (*second_alarms(record), *sampler(record)[1])]
 
 
-def _link(trials: Trials, source_id: str) -> dict[str, str]:
+def link(trials: Trials, source_id: str) -> dict[str, str]:
+    """A source as pages link it."""
     found = trials.source(source_id)
     return {**found, "kind": found["kind"].replace("_", " ")}
-
-
-def _pages(plans: list[Plan]) -> list[tuple[str, str]]:
-    """Pages in the order of the review; a page of a user's own plans comes after them."""
-    used = {p.page for p in plans}
-    own = sorted(used - set(PAGES))
-    return [(p, t) for p, t in PAGES.items() if p in used] + [(p, p.replace("_", " ").capitalize()) for p in own]
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    env = Environment(
-        loader=PackageLoader("vfmeta.evidence"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.filters["count"] = count
-    # what is no web address (a note, a script) is shown and never linked
-    env.filters["address"] = lambda url: url if re.fullmatch(r"https?://\S+", url) else ""
-    env.filters["trace"] = lambda text: re.sub(r"\s+", " ", text)
-    return env
-
-
-def _render(template: str, **context: Any) -> str:
-    return _environment().get_template(template).render(**context)
-
-
-def _file(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")

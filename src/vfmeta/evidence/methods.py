@@ -1,0 +1,107 @@
+"""The page of methods: written from the plans, with the study flow, what can be downloaded and how to cite."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import vfmeta
+from vfmeta.evidence.flow import flow, per_plan
+from vfmeta.trials import schema
+from vfmeta.trials.schema import packaged_folder
+
+if TYPE_CHECKING:
+    from vfmeta.evidence.plan import Analysis, Plan
+    from vfmeta.evidence.records import Record
+    from vfmeta.trials import Trials
+
+_CITATION = "CITATION.cff"
+
+
+def methods_view(plans: Sequence[Plan], records: Sequence[Record], trials: Trials) -> dict[str, Any]:
+    """Everything the page of methods shows."""
+    names = trials.names("outcomes")
+    return {
+        "plans": [
+            {
+                "plan": p,
+                "analyses": [_analysis(a, names) for a in p.analysis],
+                "excluded": [trials.labels[s] for s in p.exclude],
+            }
+            for p in plans
+        ],
+        "flow": flow(records, trials),
+        "per_plan": per_plan(plans, records),
+        "tables": [
+            {"file": r["path"], "title": r["title"], "said": r.get("description", "")} for r in schema.tables().values()
+        ],
+        "results": [{"plan": p.title, "records": [r for r in records if r.plan == p.id]} for p in plans],
+        "version": vfmeta.__version__,
+        "tables_digest": tables_digest(Path(trials.folder)),
+        "built": built(),
+        "cite": citation(),
+    }
+
+
+def _analysis(a: Analysis, names: dict[str, str]) -> dict[str, str]:
+    when = "no visit asked for" if a.week is None else f"week {a.week:g}"
+    if a.window is not None:
+        when += f", from {a.window[0]:g} to {a.window[1]:g}"
+    stated = a.stated()
+    keep = {k: v for k, v in stated.items() if k not in ("week", "window")}
+    said = "; ".join(f"{k.replace('_', ' ')}: {_said(v)}" for k, v in keep.items())
+    sensitivity = "; ".join(s.title for s in a.sensitivity)
+    return {"title": a.title, "outcome": names[a.outcome], "when": when, "measure": a.measure, "said": said,
+            "sensitivity": sensitivity, "lead": "yes" if a.lead else ""}  # fmt: skip
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_said(v)}" for k, v in value.items())
+    return ", ".join(map(_said, value)) if isinstance(value, (list, tuple)) else str(value).replace("_", " ")
+
+
+def tables_digest(folder: Path) -> str:
+    """What tells these tables from any others: twelve digits of the SHA-256 of their files."""
+    hashed = hashlib.sha256()
+    for file in sorted(folder.glob("*.csv")):
+        hashed.update(file.name.encode() + b"\0" + file.read_bytes())
+    return hashed.hexdigest()[:12]
+
+
+def built() -> str:
+    """The date of ``SOURCE_DATE_EPOCH``, which reproducible builds state; the clock would give each build other bytes."""
+    stated = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return f"{datetime.fromtimestamp(int(stated), UTC):%Y-%m-%d}" if stated.isdecimal() else ""
+
+
+def citation() -> dict[str, str]:
+    """Title, authors and version as the citation file has them; the file itself as text."""
+    text = citation_file()
+    found = dict(re.findall(r'^(title|version): "?(.*?)"?$', text, re.MULTILINE))
+    authors = re.findall(r'^  - name: "?(.*?)"?$', text, re.MULTILINE)
+    return {**found, "authors": ", ".join(authors)}
+
+
+def citation_file() -> str:
+    """The citation file of the project, from a checkout or an installed wheel."""
+    tables = packaged_folder()
+    places = (tables.parent / _CITATION, tables.parents[1] / _CITATION)
+    return next(p for p in places if p.is_file()).read_text(encoding="utf-8")
+
+
+def downloads(build: Path, trials: Trials) -> dict[str, bytes]:
+    """Files beside the pages: every table of trials, every result with its table of studies, the citation file."""
+    tables, results = Path(trials.folder), build / "results"
+    found = {f"data/{p.name}": p.read_bytes() for p in sorted(tables.glob("*.csv"))}
+    found["data/datapackage.json"] = (packaged_folder() / "datapackage.json").read_bytes()
+    for p in sorted(results.rglob("*")):
+        if p.suffix in (".json", ".csv") and p.is_file():
+            found[f"data/results/{p.relative_to(results).as_posix()}"] = p.read_bytes()
+    found[f"data/{_CITATION}"] = citation_file().encode()
+    return found

@@ -1,0 +1,170 @@
+"""What a number opens to: the printed figure, each conversion, the citation; of a pool its trials, model and file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vfmeta.evidence.inline import Target
+from vfmeta.evidence.strips import Mark, strip
+from vfmeta.plots import axis
+from vfmeta.plots.contents import Options, section_rows
+from vfmeta.plots.rows import Row, Section, artist_label
+from vfmeta.text import numbers as tx
+from vfmeta.text.fit import heterogeneity_text, model_text, one_trial_text
+from vfmeta.text.posterior import benefit_texts, priors_text
+from vfmeta.text.trace import chain_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vfmeta.evidence.records import Record
+
+_SHAPES = {"study": "trial", "pooled": "pool", "bayes": "pool"}
+
+
+def study_id(record: Record, study: str, variant: str = "") -> str:
+    """Id of the provenance of a trial's effect in an analysis."""
+    return "-".join(x for x in ("from", record.plan, record.id, variant, study) if x)
+
+
+def pool_id(record: Record, variant: str = "") -> str:
+    """Id of the provenance of an analysis' result."""
+    return study_id(record, "result", variant)
+
+
+def said_id(record: Record, study: str = "result") -> str:
+    """Id of the provenance of what a trial says without a figure, or of the answer with such trials."""
+    return f"said-{record.plan}-{record.id}-{study}"
+
+
+def theirs_id(plan: str, pool: str) -> str:
+    """Id of the provenance of a pool of another review beside a plan."""
+    return f"theirs-{plan}-{pool}"
+
+
+def effect_view(record: Record) -> dict[str, Any]:
+    """An analysis down to its sources: its result, each trial, and each sensitivity analysis of it."""
+    known = {s["study_id"]: s for s in record.data["studies"]}
+    variants = []
+    for s in record.sensitivity:
+        if s.k:
+            own = [x for x in s.data["studies"] if known.get(x["study_id"]) != x]
+            variants.append({"pool": pool_view(s, s.data["id"], known), "studies": _studies(s, own, s.data["id"])})
+    return {
+        "title": record.title,
+        "measure": tx.measure_text(record.question),
+        "pool": pool_view(record) if record.k else None,
+        "studies": _studies(record, record.data["studies"]) if record.k else [],
+        "variants": variants,
+        "note": record.data["analysis"].get("note", ""),
+    }
+
+
+def _studies(record: Record, wanted: Sequence[dict[str, Any]], variant: str = "") -> list[dict[str, Any]]:
+    assert record.frequentist is not None
+    q, frame = record.question, record.frequentist.studies
+    shown = {s["study_id"]: row for s, row in zip(record.data["studies"], frame.itertuples(), strict=True)}
+    out = []
+    for s in wanted:
+        row = shown[s["study_id"]]
+        arms = [tx.arm_text(s[f"n_{side}"], s[f"events_{side}"]) for side in ("experimental", "control")]
+        out.append(
+            {
+                "id": study_id(record, s["study_id"], variant),
+                "study_id": s["study_id"],
+                "label": s["label"],
+                "reading": s["reading"],
+                "effect": tx.effect_text(q, row.estimate, (row.ci_low, row.ci_high)),
+                "weight": tx.weight_text(row.weight),
+                "arms": " v ".join(arms),
+                "lines": chain_lines(s["printed"], s["steps"], s["unused"]),
+                "links": [{"id": x, **record.data["sources"][x]} for x in s["sources"]],
+            }
+        )
+    return out
+
+
+def pool_view(record: Record, variant: str = "", main: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The result of an analysis, or of a sensitivity analysis: numbers, model, trials with their weights.
+
+    ``main`` are the trials of the main analysis, whose provenance serves where figures are the same.
+    """
+    fit, post, q = record.frequentist, record.posterior, record.question
+    assert fit is not None
+    lines = [
+        ("result", f"{tx.measure_text(q)} {tx.effect_text(q, fit.estimate, fit.interval)}; {_first_lower(one_trial_text())}")
+    ]
+    if record.k > 1:
+        lines = [("pool", f"{model_text(fit)}: {tx.effect_text(q, fit.estimate, fit.interval)}; {heterogeneity_text(fit)}")]
+        if post is not None:
+            shown = [f"Bayesian: {tx.effect_text(q, post.estimate, post.interval)}", *benefit_texts(post), priors_text(post)]
+            lines.insert(0 if record.lead is post else 1, ("pool", "; ".join(x for x in shown if x)))
+    trials = []
+    for s, row in zip(record.data["studies"], fit.studies.itertuples(), strict=True):
+        same = main is not None and main.get(s["study_id"]) == s
+        weight = f", weight {tx.weight_text(row.weight)}" if record.k > 1 else ""
+        shown_effect = tx.effect_text(q, row.estimate, (row.ci_low, row.ci_high))
+        target = study_id(record, s["study_id"], "" if same else variant)
+        trials.append({"id": target, "label": s["label"], "said": f"{shown_effect}{weight}"})
+    title = record.title if not variant else f"{record.title}: {record.data['title']}"
+    return {"id": pool_id(record, variant), "title": title, "lines": lines, "trials": trials}
+
+
+def targets(group: Sequence[Record]) -> dict[str, Target]:
+    """Where the rows of the forest plot of these records lead, by the names of what is drawn for them."""
+    out: dict[str, Target] = {}
+    for record, rows in zip(group, _rows(group), strict=True):
+        ids = {s["label"]: s["study_id"] for s in record.data["studies"]}
+        for row in rows:
+            target = study_id(record, ids[row.key]) if row.kind == "study" else pool_id(record)
+            out[artist_label(row)] = Target(target, f"{row.label}: {row.effect}".strip(": ") or record.title)
+    return out
+
+
+def words_targets(record: Record) -> dict[str, Target]:
+    """The same of the plot with trials that print no figure."""
+    result = record.words
+    assert result is not None
+    ids = {s["label"]: study_id(record, s["study_id"]) for s in record.data["studies"]}
+    ids |= {r["label"]: said_id(record, r["study_id"]) for r in record.data["words"]["trials"]}
+    out = {}
+    for row in section_rows(Section("", None, result), 0, Options()):
+        target = ids[row.key] if row.kind == "study" else said_id(record)
+        out[artist_label(row)] = Target(target, f"{row.label}: {row.effect}".strip(": ") or record.title)
+    return out
+
+
+def figure_table(group: Sequence[Record]) -> dict[str, Any]:
+    """A forest plot as a table: its rows in its words, each interval drawn on the axis they share."""
+    blocks, q = _rows(group), group[0].question
+    named = targets(group)
+    limits = axis.limits([r for rows in blocks for r in rows], q)
+    sections = []
+    for record, rows in zip(group, blocks, strict=True):
+        shown = [r for r in rows if r.kind in (*_SHAPES, "prediction", "bayes_prediction")]
+        last = len(shown) - 1
+        lines = []
+        for i, row in enumerate(shown):
+            target = named[artist_label(row)].id
+            drawn = ""
+            if row.interval is not None:
+                mark = Mark(_SHAPES.get(row.kind, "span"), row.estimate, row.interval, row.effect, target)
+                drawn = strip([mark], q, limits, ticks=i == last)
+            weight = tx.weight_text(row.weight) if row.kind in ("study", "pooled") and record.k > 1 else ""
+            arms = [row.cells.get(f"arm{side}", "") for side in (0, 1)]
+            name = f"{row.label} {row.marks}".strip()
+            lines.append(
+                {"label": name, "arms": arms, "weight": weight, "effect": row.effect, "drawn": drawn, "target": target,
+                 "study": row.kind == "study"}
+            )  # fmt: skip
+        sections.append({"title": record.title, "rows": lines})
+    return {"measure": tx.measure_text(q), "sides": (q.experimental, q.control), "sections": sections}
+
+
+def _rows(group: Sequence[Record]) -> list[list[Row]]:
+    """The rows that `vfmeta.plots.forest` draws for each record."""
+    return [section_rows(Section(r.title, r.frequentist, r.posterior), i, Options()) for i, r in enumerate(group)]
+
+
+def _first_lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

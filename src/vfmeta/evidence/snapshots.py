@@ -1,0 +1,122 @@
+"""Conclusions of a build in a small file that is committed: what a later build is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vfmeta.core.files import write
+from vfmeta.core.messages import InputError
+from vfmeta.evidence.certain import answers
+from vfmeta.evidence.records import Record
+from vfmeta.text import numbers as tx
+from vfmeta.text.certainty import moved_text
+
+VERSION = 1
+Snapshot = dict[str, dict[str, Any]]
+
+
+def snapshot(records: Sequence[Record]) -> Snapshot:
+    """Each analysis by ``plan/analysis``: name, trials with effect and standard error, what was found, answer, certainty."""
+    return {
+        f"{r.plan}/{r.id}": {
+            "name": f"{r.data['plan']['title']}, {r.title}",
+            # six digits: no rounding of another machine reaches them
+            "trials": {s["label"]: f"{tx.short(s['estimate'], 6)} {tx.short(s['se'], 6)}" for s in r.data["studies"]},
+            "found": _found(r),
+            "answer": r.data["answer"],
+            "certainty": _certainty(r),
+        }
+        for r in records
+    }
+
+
+def _certainty(record: Record) -> list[Any]:
+    """The level as shown, and the answer of each domain."""
+    level, domains = answers(record)
+    return [level, [list(x) for x in domains]]
+
+
+def _found(record: Record) -> str:
+    result = record.lead
+    if result is None:
+        return "nothing to pool"
+    effect = tx.effect_text(record.question, result.estimate, result.interval)
+    return f"{effect} from {record.k} trial{'' if record.k == 1 else 's'}"
+
+
+def compare(before: Snapshot, after: Snapshot) -> list[str]:
+    """One line for each analysis whose trials or answer changed, came or went; none where nothing did."""
+    lines = [f"{old['name']}: no longer analysed." for key, old in before.items() if key not in after]
+    for key, new in after.items():
+        if key not in before:
+            lines.append(f"{new['name']}: new. {new['answer']}")
+        elif line := _moved(before[key], new):
+            lines.append(line)
+    return lines
+
+
+def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    was, now = old["trials"], new["trials"]
+    came, went = [x for x in now if x not in was], [x for x in was if x not in now]
+    altered = [x for x in now if x in was and now[x] != was[x]]
+    if not was and not now:
+        return ""  # nothing to pool, before as now: how many trials are known without figures is no conclusion
+    graded = moved_text(*((x["certainty"][0], [(a, b) for a, b in x["certainty"][1]]) for x in (old, new)))
+    if not (came or went or altered or graded) and old["answer"] == new["answer"]:
+        return ""
+    kinds = {"added": came, "gone": went, "changed": altered}
+    parts = [f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names]
+    moved = f" {graded[:1].upper()}{graded[1:]}." if graded else ""
+    return f"{new['name']}: {'; '.join(parts) or 'same trials'}. Before: {old['found']}. Now: {new['found']}.{moved}"
+
+
+def body(taken: Snapshot) -> str:
+    """A snapshot as its file holds it: the same conclusions give the same bytes."""
+    return json.dumps({"snapshot_version": VERSION, "analyses": taken}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def keep(records: Sequence[Record], folder: Path) -> tuple[str, list[str]]:
+    """Keep the conclusions of a build, unless the last snapshot holds the same, and compare them with those before.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    folder : path
+        Of files ``0001.json``, ``0002.json``, ... in the order they were taken.
+
+    Returns
+    -------
+    str, list of str
+        The file compared with, empty where there is none, and a line for each conclusion that moved since.
+
+    Raises
+    ------
+    InputError
+        The last snapshot is damaged, or of another version of this format.
+    """
+    taken = snapshot(records)
+    written, known = body(taken), sorted(folder.glob("[0-9][0-9][0-9][0-9].json"))
+    new = not known or known[-1].read_text(encoding="utf-8") != written
+    earlier = known if new else known[:-1]  # the last one may be of this very build: what is asked is what that changed
+    before = _read(earlier[-1]) if earlier else None
+    if new:
+        write(folder / f"{int(known[-1].stem) + 1 if known else 1:04d}.json", written)
+    return ("", []) if before is None else (earlier[-1].name, compare(before, taken))
+
+
+def _read(file: Path) -> Snapshot:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        version, analyses = found["snapshot_version"], found["analyses"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{file.name}: the snapshot is damaged ({error}). Restore it from the history of the repository."
+        ) from error
+    if version != VERSION:
+        raise InputError(
+            f"{file.name}: a snapshot of version {version}; this program reads {VERSION}. Remove it or take it anew."
+        )
+    return analyses
