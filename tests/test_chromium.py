@@ -86,10 +86,14 @@ def test_paper_cuts_nothing_and_shows_what_is_folded(browser: Browser, real_buil
             assert page.evaluate("document.documentElement.scrollWidth") <= PAPER, name
             assert page.evaluate(CUT) == [], name
             folded = """() => [...document.querySelectorAll("details:not(.as-table) > :not(summary)")]
-              .filter((x) => x.textContent.trim() && !x.closest(".whatif, .as-table"))
+              .filter((x) => x.textContent.trim() && !x.closest(".whatif, .as-table, .multiverse, .screen"))
               .filter((x) => x.getBoundingClientRect().height === 0).length"""
             assert page.locator("details").count() > 0
             assert page.evaluate(folded) == 0, name
+            left, said = page.locator(".multiverse, .screen"), page.locator(".paper")
+            assert not any(x.is_visible() for x in left.all())
+            assert all(x.is_visible() for x in said.all())  # what paper leaves out it names
+            assert (left.count() > 0) == (said.count() > 0), name
 
 
 def test_an_intervention_takes_at_most_twelve_sheets_a_question(browser: Browser, real_build: Any) -> None:

@@ -169,10 +169,10 @@ def test_a_report_holds_the_answers_and_the_figures_of_its_page(page: str, execu
 
 @pytest.mark.parametrize("page", PAGES)
 def test_report_and_built_in_page_hold_the_same_fragment(page: str, executed: Any, real_build: Any) -> None:
-    """Only links to files, which a report does not bring along, differ, and that its appendices stand behind each question."""
+    """Only links to files and words on paper, which no report brings along, differ; appendices stand behind each question."""
 
     def parts(text: str) -> list[str]:
-        text = re.sub(r'<span class="files">.*?</span>', "", text, flags=re.DOTALL)
+        text = re.sub(r'<span class="files">.*?</span>|<(p|span) class="paper">.*?</\1>', "", text, flags=re.DOTALL)
         found = re.findall(r'<section (?:id="[^"]*" class="question-block"|class="appendix")>.*?</section>', text, re.DOTALL)
         return sorted("".join(x.split()) for x in found)
 
@@ -257,12 +257,12 @@ def test_word_pdf_and_html_have_every_heading_figure_table_and_alt_text(page: st
 
 
 class Counted(HTMLParser):
-    """Headings, figures, tables and alt texts of HTML."""
+    """Headings, figures, tables and alt texts of HTML, be a figure drawn in it or linked to."""
 
     def __init__(self, body: str) -> None:
         super().__init__()
         self.headings = self.figures = self.tables = 0
-        self.alts: list[str] = []
+        self.alts = [" ".join(html.unescape(x).split()) for x in PICTURE.findall(body)]
         self.feed(body)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:

@@ -177,7 +177,6 @@ def _drawn_course(inputs: str, code: str) -> dict[str, Any]:
     return saved(ax, alt)
 
 
-
 def draw_flow(trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str]:
     """Draw the PRISMA 2020 flow as far as the tables count it, as ``figures/prisma_flow``; name, title and alt text."""
     inputs = json.dumps(counted(trials))

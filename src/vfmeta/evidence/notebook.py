@@ -164,6 +164,7 @@ def _fragment(html: str, text: str, folder: Path, tables: Path) -> Fragment:
         said = _NEWER.format(" and ".join(old), "are")
         html, text = f'<p class="alarm"><strong>{said}</strong></p>\n{html}', f"{said}\n\n{text}"
     html = re.sub(r'<a href="(?:data/|one-file)[^"]*">(.*?)</a>', r"\1", html)  # files that no report brings along
+    html = re.sub(r'\s*<(p|span) class="paper">.*?</\1>', "", html)  # what the pages leave out when printed
     return Fragment(re.sub(r'\s*<span class="files">.*?</span>', "", html, flags=re.DOTALL), text, html, folder / "figures")
 
 
