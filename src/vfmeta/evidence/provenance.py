@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from vfmeta.evidence.records import Record
 
-_SHAPES = {"study": "trial", "pooled": "pool", "bayes": "pool"}
+_PLAIN = Options(plain=True)  # as pages draw them
+_SHAPES = {"study": "trial", "pooled": "pool"}
 
 
 def study_id(record: Record, study: str, variant: str = "") -> str:
@@ -128,7 +129,7 @@ def words_targets(record: Record) -> dict[str, Target]:
     ids = {s["label"]: study_id(record, s["study_id"]) for s in record.data["studies"]}
     ids |= {r["label"]: said_id(record, r["study_id"]) for r in record.data["words"]["trials"]}
     out = {}
-    for row in section_rows(Section("", None, result), 0, Options()):
+    for row in section_rows(Section("", None, result), 0, _PLAIN):
         target = ids[row.key] if row.kind == "study" else said_id(record)
         out[artist_label(row)] = Target(target, f"{row.label}: {row.effect}".strip(": ") or record.title)
     return out
@@ -141,7 +142,7 @@ def figure_table(group: Sequence[Record]) -> dict[str, Any]:
     limits = axis.limits([r for rows in blocks for r in rows], q)
     sections = []
     for record, rows in zip(group, blocks, strict=True):
-        shown = [r for r in rows if r.kind in (*_SHAPES, "prediction", "bayes_prediction")]
+        shown = [r for r in rows if r.kind in (*_SHAPES, "prediction")]
         last = len(shown) - 1
         lines = []
         for i, row in enumerate(shown):
@@ -150,7 +151,7 @@ def figure_table(group: Sequence[Record]) -> dict[str, Any]:
             if row.interval is not None:
                 mark = Mark(_SHAPES.get(row.kind, "span"), row.estimate, row.interval, row.effect, target)
                 drawn = strip([mark], q, limits, ticks=i == last)
-            weight = tx.weight_text(row.weight) if row.kind in ("study", "pooled") and record.k > 1 else ""
+            weight = tx.weight_text(row.weight) if row.kind == "study" and record.k > 1 else ""
             arms = [row.cells.get(f"arm{side}", "") for side in (0, 1)]
             name = f"{row.label} {row.marks}".strip()
             lines.append(
@@ -163,7 +164,7 @@ def figure_table(group: Sequence[Record]) -> dict[str, Any]:
 
 def _rows(group: Sequence[Record]) -> list[list[Row]]:
     """The rows that `vfmeta.plots.forest` draws for each record."""
-    return [section_rows(Section(r.title, r.frequentist, r.posterior), i, Options()) for i, r in enumerate(group)]
+    return [section_rows(Section(r.title, r.frequentist, r.posterior), i, _PLAIN) for i, r in enumerate(group)]
 
 
 def _first_lower(text: str) -> str:
