@@ -28,8 +28,11 @@ def document_folder() -> Path | None:
 
 
 def _number(name: str) -> float | None:
+    text = os.environ.get(name)
+    if not text:  # as everywhere but in Quarto: each warning asks
+        return None
     try:
-        value = float(os.environ.get(name, ""))
+        value = float(text)
     except ValueError:
         return None
     return value if 0 < value < 1e4 else None

@@ -168,6 +168,8 @@ class Question:
     def analysis(self, value: np.ndarray) -> np.ndarray: ...
     def analysis(self, value: Any) -> Any:
         """The way back of `display`: from what people read to the analysis scale."""
+        if not self.scale.name:  # nothing to turn
+            return _turned(self.scale.to_analysis, value)
         with np.errstate(divide="ignore", invalid="ignore"):  # what the measure cannot be lies at infinity, or is NaN
             return _turned(self.scale.to_analysis, value)
 
