@@ -1,1 +1,1 @@
-"""What goes out to other programs."""
+"""What comes in from files, and what goes out to other programs."""
