@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import importlib
 import inspect
+import io
 import json
 import math
 import pickle
+import re
 import warnings
+import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,6 +27,7 @@ import vfmeta as vf
 from vfmeta.results.codec import CONTRACT, Recorded
 from vfmeta.results.verbs import VERBS
 
+WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 TABLE = Path(__file__).parent.parent / "docs" / "results.md"
 Y, V = [-0.6, -0.1, 0.4, 0.2, -0.3, 0.5, 0.1], [0.04, 0.09, 0.05, 0.12, 0.06, 0.1, 0.07]
 DOSE = [1.0, 2.0, 4.0, 3.0, 1.5, 5.0, 2.5]
@@ -190,6 +197,39 @@ def test_frames_have_the_names_of_the_contract(name: str) -> None:
     if cell(fit, "studies") == "answers":
         assert {"study", "estimate", "se", "ci_low", "ci_high", "weight", "scale"} <= set(fit.studies.columns)
         assert len(fit.studies) == fit.k
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_is_written_as_the_same_table_everywhere(name: str, tmp_path: Path) -> None:
+    fit = made(name)
+    shown = fit._written()
+    html = re.findall(r"<tr>(.*?)</tr>", fit.to_html())
+    latex = [x for x in fit.to_latex().splitlines() if x.endswith(r" \\")]
+    with zipfile.ZipFile(fit.to_docx(tmp_path / "table.docx")) as file:
+        word = ET.fromstring(file.read("word/document.xml"))
+    rows = len(shown.rows) + (len(shown.rows) > 0 and any(shown.columns))
+    assert rows > 0
+    assert (len(html), len(latex), len(list(word.iter(f"{WORD}tr")))) == (rows, rows, rows)
+    last = ["".join(t.text or "" for t in cell.iter(f"{WORD}t")) for cell in list(word.iter(f"{WORD}tr"))[-1].iter(f"{WORD}tc")]
+    assert last == list(shown.rows[-1])
+    table = list(csv.reader(io.StringIO(fit.to_csv())))
+    assert {len(row) for row in table} == {len(table[0])}
+    if shown.frame is not None:
+        assert table[0] == list(map(str, shown.frame.columns))
+        assert len(table) == 1 + len(shown.frame)
+
+
+def test_the_table_of_a_pool_ends_with_the_pool() -> None:
+    table = vf.effect_size("RR", events1=[10, 15], n1=[100, 150], events2=[20, 30], n2=[100, 150], study=["A", "B"])
+    fit = vf.common_effect(table)
+    v = 1 / 10 + 1 / 20 - 2 / 100, 1 / 15 + 1 / 30 - 2 / 150  # RR 0.5 in both
+    half = NormalDist().inv_cdf(0.975) * np.sqrt(1 / (1 / v[0] + 1 / v[1]))
+    pooled = f"0.50 ({0.5 * np.exp(-half):.2f} to {0.5 * np.exp(half):.2f})"
+    assert fit._written().rows[-1] == ("pooled (common)", "", "", pooled, "")
+    assert fit._written().rows[0][:3] == ("A", "10/100", "20/100")
+    *_, last = csv.DictReader(io.StringIO(fit.to_csv()))
+    assert float(last["estimate"]) == pytest.approx(np.log(0.5), rel=1e-9)
+    assert (last["study"], last["weight"], last["scale"]) == ("pooled", "", "log RR")
 
 
 BATCH = pd.DataFrame({"question": list("aaabbbb"), "y": Y, "v": V})

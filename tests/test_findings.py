@@ -183,7 +183,7 @@ def test_html_and_csv_hold_every_cell() -> None:
     assert Cells(table.to_html()).rows == [list(COLUMNS), *table.cells()]
     rows = list(csv.reader(io.StringIO(table.to_csv())))
     assert rows[:3] == [list(COLUMNS), *table.cells()]
-    assert [x[1] for x in rows[3:]] == list(table.notes)
+    assert [x[0] for x in rows[3:]] == [f"[{letter(i)}] {x}" for i, x in enumerate(table.notes)]
 
 
 def test_the_word_file_holds_every_cell_and_is_the_same_every_time(tmp_path: Path) -> None:
@@ -222,11 +222,6 @@ def test_latex_escapes_what_latex_reads() -> None:
     assert r"Pain at 1 year \textless{}0 \& 10\textgreater{}" in text
     assert r"$\oplus$" in text
     assert "−" not in text
-
-
-def test_what_has_no_such_table_says_so() -> None:
-    with pytest.raises(vf.NotDefined, match="There is no Word table of a FrequentistResult; there is of SummaryOfFindings"):
-        events().to_docx("x.docx")
 
 
 def test_a_certainty_read_back_from_json_is_that_of_its_fit() -> None:

@@ -458,6 +458,9 @@ class EffectTable(Displayed):
         columns = ("study", q.shown, f"se {tx.spread_of(q)}".rstrip(), f"n {q.experimental}", f"n {q.control}")
         return Shown(head, columns, tuple(rows), tuple(said))
 
+    def _written(self) -> Shown:
+        return replace(self._display(), frame=self.frame)
+
 
 def _whole(value: float | None) -> float | int | None:
     return int(value) if value is not None and float(value).is_integer() else value

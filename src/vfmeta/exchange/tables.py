@@ -1,88 +1,88 @@
-"""A summary of findings as HTML, CSV and LaTeX."""
+"""The one writer of tables: whatever is shown as a table, as HTML, CSV, LaTeX and Word."""
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vfmeta.core.files import write
-from vfmeta.results.findings import COLUMNS, letter
 from vfmeta.text.csv_cells import as_csv
 
 if TYPE_CHECKING:
-    from vfmeta.results.findings import SummaryOfFindings
+    from vfmeta.results.shown import Displayed
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "⊕": r"$\oplus$", "⊝": r"$\ominus$",
-    "²": r"\textsuperscript{2}",
+    "²": r"\textsuperscript{2}", "∞": r"$\infty$", "≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "×": r"$\times$",
     "β": r"$\beta$", "τ": r"$\tau$", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
+_PORTRAIT = 6  # columns that a page held upright has room for
 
 
-def to_html(found: SummaryOfFindings) -> str:
-    """A table with caption, headings and footnotes.
-
-    Parameters
-    ----------
-    found : SummaryOfFindings
-    """
-    head = "".join(f'<th scope="col">{escape(x)}</th>' for x in COLUMNS)
-    body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(x)}</td>" for x in rest)}</tr>'
-        for first, *rest in found.cells()
-    )
-    foot = "".join(f"<li>{escape(x)}</li>" for x in found.notes)
-    return (
-        f'<table class="findings"><caption>Summary of findings: {escape(found.title)}</caption><thead><tr>{head}</tr></thead>'
-        f'<tbody>{body}</tbody></table><ol type="a" class="footnotes">{foot}</ol>'
-    )
-
-
-def to_csv(found: SummaryOfFindings) -> str:
-    """The table as CSV, with the footnotes below it.
+def to_html(shown: Displayed) -> str:
+    """A table with its caption and headings, and a paragraph a sentence below it.
 
     Parameters
     ----------
-    found : SummaryOfFindings
+    shown : result, effect table or anything that is shown as a table
     """
-    empty = [""] * (len(COLUMNS) - 2)
-    notes = [[f"[{letter(i)}]", x, *empty] for i, x in enumerate(found.notes)]
-    return as_csv(COLUMNS, [*found.cells(), *notes])
+    return shown._written().html()
 
 
-def to_latex(found: SummaryOfFindings) -> str:
-    """The table for LaTeX, of the packages booktabs and tabularx, with the footnotes below it.
+def to_csv(shown: Displayed) -> str:
+    """The numbers of the table as CSV, ten digits each, on the scale that its column ``scale`` names.
+
+    A table of words (a summary of findings) is written as it is read, with its footnotes below it.
 
     Parameters
     ----------
-    found : SummaryOfFindings
+    shown : result, effect table or anything that is shown as a table
     """
-    rows = [" & ".join(map(_tex, row)) + r" \\" for row in (COLUMNS, *found.cells())]
-    columns = len(COLUMNS) * r">{\raggedright\arraybackslash}X"
-    notes = [rf"\par {{[{letter(i)}]}} {_tex(x)}" for i, x in enumerate(found.notes)]
+    table = shown._written()
+    if table.frame is not None:
+        known = table.frame.astype(object).where(table.frame.notna(), None)
+        return as_csv([str(c) for c in known.columns], [[_plain(x) for x in row] for row in known.itertuples(index=False)])
+    width = max(len(table.columns), 1)
+    return as_csv(table.columns, [*table.rows, *([x, *[""] * (width - 1)] for x in table.lines)])
+
+
+def to_latex(shown: Displayed) -> str:
+    """The table for LaTeX, of the packages booktabs and tabularx, with what is said of it below.
+
+    Parameters
+    ----------
+    shown : result, effect table or anything that is shown as a table
+    """
+    table = shown._written()
+    rows = [" & ".join(map(_tex, row)) + r" \\" for row in table.rows]
+    head = [" & ".join(map(_tex, table.columns)) + r" \\", r"\midrule"] if any(table.columns) else []
+    columns = len(table.columns) * r">{\raggedright\arraybackslash}X"
+    body = [rf"\begin{{tabularx}}{{\linewidth}}{{{columns}}}", r"\toprule", *head, *rows, r"\bottomrule", r"\end{tabularx}"]
     return "\n".join([
-        r"\begin{table}", rf"\caption{{Summary of findings: {_tex(found.title)}}}", r"\footnotesize",
-        rf"\begin{{tabularx}}{{\linewidth}}{{{columns}}}", r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule",
-        r"\end{tabularx}", *notes, r"\end{table}", "",
+        r"\begin{table}", rf"\caption{{{_tex(table.head)}}}", r"\footnotesize", *(body if rows else []),
+        *(rf"\par {{{_tex(x)}}}" for x in table.lines), r"\end{table}", "",
     ])  # fmt: skip
 
 
-def to_docx(found: SummaryOfFindings, path: str | Path) -> Path:
-    """Write the table as a Word file, on a page of landscape, and return its path.
+def to_docx(shown: Displayed, path: str | Path) -> Path:
+    """Write the table as a Word file and return its path; the page lies on its side where columns are many.
 
     Parameters
     ----------
-    found : SummaryOfFindings
+    shown : result, effect table or anything that is shown as a table
     path : str or path
     """
     from vfmeta.exchange.word import document
 
-    notes = [f"[{letter(i)}] {x}" for i, x in enumerate(found.notes)]
-    target = Path(path)
-    write(target, document(f"Summary of findings: {found.title}", COLUMNS, found.cells(), notes))
+    table, target = shown._written(), Path(path)
+    wide = len(table.columns) > _PORTRAIT
+    write(target, document(table.head, table.columns, table.rows, table.lines, landscape=wide))
     return target
+
+
+def _plain(value: object) -> object:
+    return value.item() if hasattr(value, "item") else value
 
 
 def _tex(text: str) -> str:

@@ -36,23 +36,24 @@ _PARTS = {
     ),
 }  # fmt: skip
 _BORDERS = "".join(f'<w:{side} w:val="single" w:sz="4" w:color="808080"/>' for side in ("top", "bottom", "insideH"))
-_LANDSCAPE = (
-    '<w:sectPr><w:pgSz w:w="16838" w:h="11906" w:orient="landscape"/>'
-    '<w:pgMar w:top="850" w:right="850" w:bottom="850" w:left="850"/></w:sectPr>'
-)
+_MARGINS = '<w:pgMar w:top="850" w:right="850" w:bottom="850" w:left="850"/>'
+_LANDSCAPE = f'<w:sectPr><w:pgSz w:w="16838" w:h="11906" w:orient="landscape"/>{_MARGINS}</w:sectPr>'
+_PORTRAIT = f'<w:sectPr><w:pgSz w:w="11906" w:h="16838"/>{_MARGINS}</w:sectPr>'
 
 
-def document(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> bytes:
-    """A heading, a table whose first row is repeated on every page, and lines below it."""
+def document(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = (), *, landscape: bool = False
+) -> bytes:
+    """A heading, a table whose first row is repeated on every page (none where it is empty), and lines below it."""
     grid = '<w:gridCol w:w="1890"/>' * len(header)
+    head = _row(header, head=True) if any(header) else ""
     table = (
         f'<w:tbl><w:tblPr><w:tblW w:w="5000" w:type="pct"/><w:tblBorders>{_BORDERS}</w:tblBorders></w:tblPr>'
-        f"<w:tblGrid>{grid}</w:tblGrid>{_row(header, head=True)}{''.join(_row(x) for x in rows)}</w:tbl>"
+        f"<w:tblGrid>{grid}</w:tblGrid>{head}{''.join(_row(x) for x in rows)}</w:tbl>"
     )
-    body = _paragraph(title, "Heading1") + table + "".join(_paragraph(x) for x in ("", *notes))
-    parts = _PARTS | {
-        "word/document.xml": f'{_HEAD}<w:document xmlns:w="{_W}"><w:body>{body}{_LANDSCAPE}</w:body></w:document>'
-    }
+    body = _paragraph(title, "Heading1") + (table if rows else "") + "".join(_paragraph(x) for x in ("", *notes))
+    page = _LANDSCAPE if landscape else _PORTRAIT
+    parts = _PARTS | {"word/document.xml": f'{_HEAD}<w:document xmlns:w="{_W}"><w:body>{body}{page}</w:body></w:document>'}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in parts.items():

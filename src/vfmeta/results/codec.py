@@ -148,22 +148,6 @@ class Recorded(Displayed):
         """The same model without each study in turn; arguments as of `vfmeta.leave_one_out`."""
         return verbs.call(self, "leave_one_out", *args, **choices)
 
-    def to_html(self) -> Any:
-        """The table of this kind of result as HTML."""
-        return verbs.call(self, "to_html")
-
-    def to_csv(self) -> Any:
-        """The table of this kind of result as CSV."""
-        return verbs.call(self, "to_csv")
-
-    def to_latex(self) -> Any:
-        """The table of this kind of result for LaTeX."""
-        return verbs.call(self, "to_latex")
-
-    def to_docx(self, path: Any) -> Any:
-        """The table of this kind of result as a Word file."""
-        return verbs.call(self, "to_docx", path)
-
     def __getattr__(self, name: str) -> Any:
         # only what is not found comes here
         if name in CONTRACT:

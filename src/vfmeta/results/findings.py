@@ -150,6 +150,9 @@ class SummaryOfFindings(Recorded):
         notes = tuple(f"[{letter(i)}] {x}" for i, x in enumerate(self.notes))
         return Shown(f"Summary of findings: {self.title}", COLUMNS, tuple(map(tuple, self.cells())), notes)
 
+    def _written(self) -> Shown:
+        return self._display()  # a table of words, in CSV too
+
 
 def letter(i: int) -> str:
     """The i-th footnote: a to z, then aa."""

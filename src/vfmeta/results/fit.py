@@ -85,6 +85,18 @@ class Result(Recorded):
     def _display(self) -> Shown:
         return of_pool(str(self))
 
+    def _written(self) -> Shown:
+        """The studies and the pool below them, as a forest plot tells them; the console's words below that."""
+        import pandas as pd
+
+        said = of_pool(str(self))
+        studies = self.studies
+        columns, rows = fit_text.study_cells(self, studies)
+        pool = {"study": "pooled", **Result._mean(self), "weight": math.nan, "scale": studies["scale"].iloc[0]}
+        frame = pd.DataFrame([*studies.to_dict("records"), pool], columns=studies.columns)
+        lines = (*(f"{name}: {value}" for name, value in said.rows), *said.lines)
+        return Shown(said.head, columns, rows, lines, frame)
+
     @property
     def studies(self) -> pd.DataFrame:
         """Per-study table on the analysis scale: study, estimate, se, ci_low, ci_high, weight (percent), scale."""

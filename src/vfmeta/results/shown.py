@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core import quarto
 from vfmeta.core.messages import InputError
+from vfmeta.results import verbs
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -28,12 +30,13 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~^$@])")
 
 @dataclass(frozen=True)
 class Shown:
-    """A heading, the columns and rows of a table, and the sentences below it."""
+    """A heading, the columns and rows of a table, and the sentences below it; ``frame`` holds the numbers behind the cells."""
 
     head: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[str, ...] = ()
+    frame: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def markdown(self) -> str:
         """A pipe table with its heading as a caption, and a paragraph a sentence."""
@@ -60,10 +63,32 @@ class Shown:
 
 
 class Displayed:
-    """What notebooks, Quarto and pandoc can show."""
+    """What notebooks, Quarto and pandoc can show, and what is written as a table."""
 
     def _display(self) -> Shown:
         return of_any(self)
+
+    def _written(self) -> Shown:
+        """The table as files have it: every row, and the numbers behind the cells where there are any."""
+        shown = of_any(self, most=None) if type(self)._display is Displayed._display else self._display()
+        frame = callable(getattr(type(self), "to_frame", None))
+        return replace(shown, frame=self.to_frame()) if frame else shown  # type: ignore[attr-defined]
+
+    def to_html(self) -> str:
+        """The table as HTML: caption, headings, rows, and what is said of it."""
+        return verbs.call(self, "to_html")
+
+    def to_csv(self) -> str:
+        """The numbers of the table as CSV, for a spreadsheet."""
+        return verbs.call(self, "to_csv")
+
+    def to_latex(self) -> str:
+        """The table for LaTeX (booktabs, tabularx)."""
+        return verbs.call(self, "to_latex")
+
+    def to_docx(self, path: str | Path) -> Path:
+        """The table as a Word file at ``path``."""
+        return verbs.call(self, "to_docx", path)
 
     def _repr_html_(self) -> str | None:
         return None if quarto.running() else self._display().html()
@@ -116,11 +141,11 @@ def of_coefficients(text: str, columns: Sequence[str], rows: Iterable[Sequence[s
     return Shown(head, tuple(columns), table, tuple(lines))
 
 
-def of_any(result: Any) -> Shown:
-    """Any other answer: its sentences, and its tidy table where it has one."""
+def of_any(result: Any, most: int | None = _MOST_ROWS) -> Shown:
+    """Any other answer: its sentences, and its tidy table where it has one of at most so many rows."""
     said = [x for x in str(result).splitlines() if x.strip()]
     frame = _frame(result)
-    if frame is None or len(frame) > _MOST_ROWS:
+    if frame is None or (most is not None and len(frame) > most):
         return Shown(said[0].strip(), (), (), tuple(x.strip() for x in said[1:]))
     columns, rows = cells_of(frame)
     head, *rest = [x.strip() for x in said if not re.search(r"\S\s{2,}\S", x)] or [type(result).__name__]  # no printed table

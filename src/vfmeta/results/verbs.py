@@ -61,17 +61,15 @@ VERBS: dict[str, dict[str, Verb]] = {
         "Coefficients": _FOREST,
         "SubgroupResult": _FOREST,
     },
-    "to_html": {"SummaryOfFindings": Verb("vfmeta.exchange.findings_tables:to_html", "found")},
-    "to_csv": {"SummaryOfFindings": Verb("vfmeta.exchange.findings_tables:to_csv", "found")},
-    "to_latex": {"SummaryOfFindings": Verb("vfmeta.exchange.findings_tables:to_latex", "found")},
-    "to_docx": {"SummaryOfFindings": Verb("vfmeta.exchange.findings_tables:to_docx", "found")},
+    # whatever is shown as a table is written as one
+    "to_html": {"Displayed": Verb("vfmeta.exchange.tables:to_html", "shown")},
+    "to_csv": {"Displayed": Verb("vfmeta.exchange.tables:to_csv", "shown")},
+    "to_latex": {"Displayed": Verb("vfmeta.exchange.tables:to_latex", "shown")},
+    "to_docx": {"Displayed": Verb("vfmeta.exchange.tables:to_docx", "shown")},
     # any answer: the function says which are not fitted again, and why
     "leave_one_out": {"Recorded": Verb("vfmeta.appraisal.influence:leave_one_out")},
 }
-_WHAT = {
-    "plot": "figure", "forest": "forest plot", "to_html": "HTML table", "to_csv": "CSV table", "to_latex": "LaTeX table",
-    "to_docx": "Word table",
-}  # fmt: skip
+_WHAT = {"plot": "figure", "forest": "forest plot"}
 
 
 # what figures of a fit look up, each the verb of that name

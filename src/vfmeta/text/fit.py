@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vfmeta.text import numbers as tx
@@ -205,3 +206,23 @@ def console_text(fit: Fit) -> str:
         which = "ad hoc interval" if fit.adhoc_interval is not None else "interval"
         lines.append(f"the {which} {side if fit.excludes_null else 'includes no difference: neither side is favoured'}")
     return "\n".join([*lines, *closing_lines(fit)])
+
+
+def study_cells(fit: Any, studies: Any) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Heads and rows of the table of a pool: its studies with their arms, effects and weights, and the pool last.
+
+    ``studies`` is the table of `Result.studies`; arms are left out where no study tells their size.
+    """
+    q, half = fit.question, (fit.interval[1] - fit.interval[0]) / 2
+    details = fit.details or ({},) * len(studies)
+    arms = [[tx.arm_text(d.get(f"n_{side}"), d.get(f"events_{side}")) for side in ("experimental", "control")] for d in details]
+    told = any(x != tx.MISSING for row in arms for x in row)
+    rows = []
+    for row, own, d in zip(studies.itertuples(), arms, details, strict=True):
+        sized = replace(q, size=d["size"]) if "size" in d else q
+        effect = tx.effect_text(sized, row.estimate, (row.ci_low, row.ci_high), width=half)
+        rows.append((row.study, *(own if told else ()), effect, tx.weight_text(row.weight)))
+    pooled = tx.effect_text(q, fit.estimate, fit.interval, width=half)
+    rows.append((f"pooled ({fit.model})", *(("", "") if told else ()), pooled, ""))
+    sides = (q.experimental, q.control) if told else ()
+    return ("study", *sides, f"{q.shown} ({tx.level_text(fit.level)} CI)", "weight"), tuple(rows)
