@@ -7,6 +7,7 @@ from .fit import network as network
 from .incoherence import detached_designs as detached_designs
 from .incoherence import loops as loops
 from .mantel_haenszel import mantel_haenszel as mantel_haenszel
+from .node_splits import split_nodes as split_nodes
 from .posterior import NetworkPosterior as NetworkPosterior
 from .posterior import posterior as posterior
 from .result import NetworkResult as NetworkResult
@@ -17,5 +18,5 @@ from .splits import split_sides as split_sides
 __all__ = [
     "ComponentResult", "NetworkPosterior", "NetworkRegression", "NetworkResult", "comparison_adjusted", "components",
     "contributions", "detached_designs", "loops", "mantel_haenszel", "modifiers", "network",
-    "posterior", "regression", "split_sides",
+    "posterior", "regression", "split_nodes", "split_sides",
 ]  # fmt: skip

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,8 +11,10 @@ from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.exact_regression import ExactRegression
 from vfmeta.bayes.regression import RegressionPosterior, coefficient_priors, said
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import IntervalKind, OnScale, choice, confidence, is_finite
-from vfmeta.networks.result import NetworkResult, side
+from vfmeta.core.params import IntervalKind, OnScale, choice, confidence
+from vfmeta.networks.ranking import distance, rank_table
+from vfmeta.networks.result import NetworkResult, coded, packed, pairs_of, side, unpacked
+from vfmeta.networks.trials import Network
 from vfmeta.priors import Flat, Normal, TauPrior
 from vfmeta.results.frames import scaled
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class NetworkPosterior(RegressionPosterior):
     """Posterior of a network: ``terms`` are the treatments but the ``reference``, ``estimate`` medians of their effects.
+
+    ``network`` holds the trials.
 
     Examples
     --------
@@ -37,8 +39,14 @@ class NetworkPosterior(RegressionPosterior):
     """
 
     engine: ClassVar[str] = "network_bayesian"
+    packed: ClassVar[frozenset[str]] = RegressionPosterior.packed | {"network"}
     reference: str
-    treatments: tuple[str, ...] = field(default=())
+    network: Network = field(repr=False)
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """All treatments, by name."""
+        return self.network.treatments
 
     @property
     def slopes(self) -> np.ndarray:
@@ -54,10 +62,10 @@ class NetworkPosterior(RegressionPosterior):
         import pandas as pd
 
         rows = []
-        for i, j, x in self._pairs():
+        for (a, b), x in zip(*self._pairs(), strict=True):
             part = self.posterior.combination(x)
             limits = part.interval(self.level, self.interval_kind)
-            rows.append((self.treatments[i], self.treatments[j], part.median, part.sd, *limits, 1 - float(part.cdf(0.0))))
+            rows.append((a, b, part.median, part.sd, *limits, 1 - float(part.cdf(0.0))))
         names = ["treatment", "control", "estimate", "se", "ci_low", "ci_high", "p_above_0"]
         return scaled(pd.DataFrame(rows, columns=names), self.question, on)
 
@@ -73,24 +81,15 @@ class NetworkPosterior(RegressionPosterior):
             Which effects are better; that of ``question.higher_is_worse`` when left out.
         draws, seed : int
         """
-        import pandas as pd
-
         sign = side(better, self.question.higher_is_worse)
-        n = len(self.treatments)
-        at = [self.treatments.index(t) for t in self.terms]
-        effects = np.zeros((draws, n))
-        effects[:, at] = self.posterior.mixed_draws(draws, seed)
-        rank = np.argsort(np.argsort(-sign * effects, axis=1), axis=1)
-        shares = np.stack([(rank == r).mean(axis=0) for r in range(n)], axis=1)
-        frame = pd.DataFrame(shares, index=list(self.treatments), columns=[str(r + 1) for r in range(n)])
-        beats = np.zeros((n, n))
-        for i, j, x in self._pairs():
+        effects = self.posterior.mixed_draws(draws, seed) @ coded(self.treatments, self.terms).T
+        beats = np.zeros((len(self.treatments),) * 2)
+        at = {t: i for i, t in enumerate(self.treatments)}
+        for (a, b), x in zip(*self._pairs(), strict=True):
             above = 1 - float(self.posterior.combination(x).cdf(0.0))
-            beats[i, j] = above if sign > 0 else 1 - above
-            beats[j, i] = 1 - beats[i, j]
-        frame["sucra"] = beats.sum(axis=1) / (n - 1)
-        frame["mean_rank"] = n - beats.sum(axis=1)
-        return frame
+            beats[at[a], at[b]] = above if sign > 0 else 1 - above
+            beats[at[b], at[a]] = 1 - beats[at[a], at[b]]
+        return rank_table(self.treatments, sign * effects, beats)
 
     def beyond(self, size: float, better: str | None = None) -> pd.Series:
         """Probability that each treatment is better than the reference by at least ``size``, exact.
@@ -105,25 +104,22 @@ class NetworkPosterior(RegressionPosterior):
         import pandas as pd
 
         sign = side(better, self.question.higher_is_worse)
-        if not is_finite(size) or size < 0 or (self.question.is_ratio and size == 0):
-            raise InputError(f"size={size!r} must be a finite number of at least 0, or a ratio above 0.")
-        apart = abs(math.log(size)) if self.question.is_ratio else float(size)
+        apart = distance(size, self.question)
         found = {}
         for name, part in zip(self.terms, self.posterior.marginals.values(), strict=True):
             below = float(part.cdf(sign * apart))
             found[name] = 1 - below if sign > 0 else below
         return pd.Series(found, name="beyond")
 
-    def _pairs(self) -> list[tuple[int, int, np.ndarray]]:
-        """Numbers of every two treatments, the reference never the first, and the combination of coefficients between them."""
-        coefficient = np.zeros((len(self.treatments), len(self.terms)))
-        for j, t in enumerate(self.terms):
-            coefficient[self.treatments.index(t), j] = 1.0
-        found = []
-        for i, j in combinations(range(len(self.treatments)), 2):
-            a, b = (j, i) if self.treatments[i] == self.reference else (i, j)
-            found.append((a, b, coefficient[a] - coefficient[b]))
-        return found
+    def _pairs(self) -> tuple[list[tuple[str, str]], np.ndarray]:
+        return pairs_of(self.treatments, self.reference, coded(self.treatments, self.terms))
+
+    def _pack(self) -> dict[str, Any]:
+        return {**super()._pack(), "network": packed(self.network)}
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        return {**super()._unpack(data, own), "network": unpacked(data["network"], own)}
 
 
 def posterior(
@@ -188,6 +184,6 @@ def posterior(
         "log_evidence": None, "origin": fit.origin, "warnings": fit.network.notes,
         "call": {"function": "networks.posterior", "tau": str(tau), "level": level, "interval": interval},
     }  # fmt: skip
-    result = NetworkPosterior(**own, reference=fit.reference, treatments=fit.treatments)
+    result = NetworkPosterior(**own, reference=fit.reference, network=fit.network)
     result.__dict__["posterior"] = post  # solved already: what is asked of it later need not be solved anew
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -142,36 +143,19 @@ class TreatmentsResult(RegressionResult):
     @property
     def coding(self) -> np.ndarray:
         """What each treatment is in the coefficients, shape (treatments, p)."""
-        place = {t: j for j, t in enumerate(self.terms)}
-        out = np.zeros((len(self.treatments), self.p))
-        for i, t in enumerate(self.treatments):
-            if t in place:
-                out[i, place[t]] = 1.0
-        return out
+        return coded(self.treatments, self.terms)
 
     def _pairs(self, coding: np.ndarray | None = None) -> tuple[list[tuple[str, str]], np.ndarray]:
         """Every pair of treatments once, and the combination (pairs, p) that is the first less the second."""
-        names, coding = self.treatments, self.coding if coding is None else coding
-        ahead = [(j, i) if names[i] == self.reference else (i, j) for i, j in combinations(range(len(names)), 2)]
-        matrix = np.array([coding[i] - coding[j] for i, j in ahead]).reshape(len(ahead), self.p)
-        return [(names[i], names[j]) for i, j in ahead], matrix
+        return pairs_of(self.treatments, self.reference, self.coding if coding is None else coding)
 
     def _pack(self) -> dict[str, Any]:
-        trials: list[dict[str, Any]] = [
-            {"label": t.label, "arms": list(t.arms), "y": plain(t.y), "V": plain(t.V), "count": t.count}
-            for t in self.network.trials
-        ]
-        return {**super()._pack(), "network": {"trials": trials, "treatments": list(self.treatments)}}
+        return {**super()._pack(), "network": packed(self.network)}
 
     @classmethod
     def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         found = super()._unpack(data, {**own, "tau2": 0.0 if math.isnan(own["tau2"]) else own["tau2"]})
-        trials = tuple(
-            Trial(t["label"], tuple(t["arms"]), array(t["y"]), array(t["V"]).reshape(len(t["arms"]) - 1, -1), t["count"])
-            for t in data["network"]["trials"]
-        )
-        net = Network(trials, tuple(data["network"]["treatments"]), own["reference"], (), own.get("origin", Origin()))
-        return {**found, "network": net}
+        return {**found, "network": unpacked(data["network"], own)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -221,6 +205,33 @@ class NetworkResult(TreatmentsResult):
             f"{between}; {self.q}",
             f"designs agree: {found.between}" if found.between.df else "no design is tested by another",
         )
+
+
+def packed(net: Network) -> dict[str, Any]:
+    """The trials of a network as plain data."""
+    trials = [{"label": t.label, "arms": list(t.arms), "y": plain(t.y), "V": plain(t.V), "count": t.count} for t in net.trials]
+    return {"trials": trials, "treatments": list(net.treatments)}
+
+
+def unpacked(data: dict[str, Any], own: dict[str, Any]) -> Network:
+    """The network of a result with the fields ``own``."""
+    trials = tuple(
+        Trial(t["label"], tuple(t["arms"]), array(t["y"]), array(t["V"]).reshape(len(t["arms"]) - 1, -1), t["count"])
+        for t in data["trials"]
+    )
+    return Network(trials, tuple(data["treatments"]), own["reference"], (), own.get("origin", Origin()))
+
+
+def pairs_of(treatments: Sequence[str], reference: str, coding: np.ndarray) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Every two treatments once, the reference never the first, and the combination (pairs, p) of the one less the other."""
+    ahead = [(j, i) if treatments[i] == reference else (i, j) for i, j in combinations(range(len(treatments)), 2)]
+    matrix = np.array([coding[i] - coding[j] for i, j in ahead]).reshape(len(ahead), coding.shape[1])
+    return [(treatments[i], treatments[j]) for i, j in ahead], matrix
+
+
+def coded(treatments: Sequence[str], terms: Sequence[str]) -> np.ndarray:
+    """What each treatment is in the coefficients, shape (treatments, p); the reference is none of them."""
+    return np.array([[float(t == term) for term in terms] for t in treatments]).reshape(len(treatments), len(terms))
 
 
 def side(better: str | None, higher_is_worse: bool | None) -> float:

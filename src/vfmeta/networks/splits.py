@@ -61,15 +61,7 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
         raise InputError(f"split_sides takes a network (from vf.network), not a {type(fit).__name__}.")
     net = fit.network
     pairs, matrix = fit._pairs()
-    joined: dict[frozenset[str], list[int]] = {}
-    for i, trial in enumerate(net.trials):
-        for a, b in combinations(trial.arms, 2):
-            joined.setdefault(frozenset((a, b)), []).append(i)
-    chosen = [number for number, pair in enumerate(pairs) if not _alone(net.trials, joined.get(frozenset(pair), []))]
-    own = [np.zeros((len(t.y), len(chosen))) for t in net.trials]
-    for j, number in enumerate(chosen):
-        for i in joined[frozenset(pairs[number])]:
-            own[i][:, j] = _apart(net.trials[i], *pairs[number])
+    chosen, own = apart(net.trials, pairs)
     columns = ["treatment", "control", "direct", "direct_se", "indirect", "indirect_se", "difference", "difference_se",
                "difference_low", "difference_high", "statistic", "df", "p_value", "tau2"]  # fmt: skip
     if not chosen or fit.k < fit.p + 1:
@@ -110,6 +102,20 @@ def _read(frame: pd.DataFrame, question: Question, on: OnScale) -> pd.DataFrame:
     out = frame.assign(**turned)
     out.attrs["notes"] = [NO_ERROR]
     return out
+
+
+def apart(trials: Sequence[Trial], pairs: Sequence[tuple[str, str]]) -> tuple[list[int], list[np.ndarray]]:
+    """Which of the pairs can be split, and what the direct evidence on each adds to the contrasts of every trial (m, pairs)."""
+    joined: dict[frozenset[str], list[int]] = {}
+    for i, trial in enumerate(trials):
+        for a, b in combinations(trial.arms, 2):
+            joined.setdefault(frozenset((a, b)), []).append(i)
+    chosen = [number for number, pair in enumerate(pairs) if not _alone(trials, joined.get(frozenset(pair), []))]
+    own = [np.zeros((len(t.y), len(chosen))) for t in trials]
+    for j, number in enumerate(chosen):
+        for i in joined[frozenset(pairs[number])]:
+            own[i][:, j] = _apart(trials[i], *pairs[number])
+    return chosen, own
 
 
 def _alone(trials: Sequence[Trial], direct: Sequence[int]) -> bool:

@@ -23,6 +23,7 @@ from ._network import network_graph as network_graph
 from ._network_heat import contribution_map as contribution_map
 from ._network_heat import net_heat as net_heat
 from ._network_heat import rank_probabilities as rank_probabilities
+from ._node_splits import node_splits as node_splits
 from ._normal_quantiles import normal_quantiles as normal_quantiles
 from ._over_time import over_time as over_time
 from ._p_curve import p_curve as p_curve

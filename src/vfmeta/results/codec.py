@@ -52,6 +52,7 @@ _HOMES = {
     "NetworkPosterior": "networks.posterior",
     "ComponentResult": "networks.composed",
     "NetworkRegression": "networks.covariates",
+    "NodeSplits": "results.node_splits",
     "AsymmetryTest": "results.small_studies",
     "RankTest": "results.small_studies",
     "TrimAndFill": "results.trim_and_fill",

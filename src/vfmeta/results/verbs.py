@@ -40,6 +40,7 @@ VERBS: dict[str, dict[str, Verb]] = {
         "Heteroscedasticity": _FUNNEL,
         "CopasPath": Verb("vfmeta.plots:copas", "found"),
         "LfkIndex": Verb("vfmeta.plots:doi", "found"),
+        "NodeSplits": Verb("vfmeta.plots:node_splits", "found"),
         "PCurve": Verb("vfmeta.plots:p_curve", "found"),
         "Multiverse": Verb("vfmeta.plots:specification_curve", "found"),
         "Coefficients": _FOREST,

@@ -1,0 +1,78 @@
+"""Bayesian node-splitting: the posterior of direct less indirect effect, of every comparison that can be split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vfmeta.bayes.exact_regression import ExactRegression
+from vfmeta.core.messages import InputError
+from vfmeta.kernels.network import independent
+from vfmeta.networks.posterior import NetworkPosterior
+from vfmeta.networks.splits import apart
+from vfmeta.priors import Flat
+from vfmeta.results.node_splits import NodeSplits
+
+
+def split_nodes(post: NetworkPosterior) -> NodeSplits:
+    """Direct against indirect evidence of every comparison that has both, as posteriors.
+
+    For each comparison in turn the trials that compare the two directly get an effect of their own, with a flat prior on what
+    it is apart; in a trial with further arms half of it on either side, so that no arm is favoured (Dias et al. 2010, Stat Med
+    29:932-944; White 2015, Stata J 15:951-985). A comparison that only one trial of several arms informs is not split.
+
+    Parameters
+    ----------
+    post : NetworkPosterior
+        From `vfmeta.networks.posterior`: split models are solved by the same integral over tau, with its priors and level.
+
+    Returns
+    -------
+    NodeSplits
+
+    Raises
+    ------
+    InputError
+        The posterior of a split model is improper: too few trials for this prior of tau.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> frame = {
+    ...     "study": list("abcdef"), "treat1": list("BBCCCC"), "treat2": list("AAAABB"),
+    ...     "y": [-0.5, -0.3, -0.8, -0.6, -0.2, -0.4], "se": [0.2] * 6,
+    ... }
+    >>> post = vf.networks.posterior(vf.network(frame, reference="A"), tau=vf.priors.HalfNormal(0.5))
+    >>> found = vf.networks.split_nodes(post)
+    >>> list(zip(found.treatment, found.control))
+    [('B', 'A'), ('C', 'A'), ('B', 'C')]
+    """
+    if not isinstance(post, NetworkPosterior):
+        raise InputError(f"split_nodes takes the posterior of a network (vf.networks.posterior), not a {type(post).__name__}.")
+    net, level, kind = post.network, post.level, post.interval_kind
+    pairs, matrix = post._pairs()
+    chosen, own = apart(net.trials, pairs)
+    designs = [np.hstack([net.coding(t), o]) for t, o in zip(net.trials, own, strict=True)]
+    y, v, whole, _ = independent([t.y for t in net.trials], [t.V for t in net.trials], designs)
+    p = len(post.terms)
+    rows: list[tuple[Any, ...]] = []
+    for j, number in enumerate(chosen):
+        x = np.column_stack([whole[:, :p], whole[:, p + j]])
+        if np.linalg.matrix_rank(x) <= p:
+            continue  # nothing else informs the comparison
+        split = ExactRegression(y, v, x, (*post.terms, "difference"), post.tau_prior, (*post.beta_priors, Flat()))
+        indirect, alone = np.append(matrix[number], 0.0), np.append(np.zeros(p), 1.0)
+        parts = [split.combination(r) for r in (indirect + alone, indirect, alone)]
+        parts.insert(2, post.posterior.combination(matrix[number]))
+        sides = [(x.median, x.sd, *x.interval(level, kind)) for x in parts]
+        rows.append((*pairs[number], *sides, 1 - float(parts[3].cdf(0.0)), float(split.tau.quantile(0.5))))
+    columns = list(zip(*rows, strict=True)) or [()] * 8
+    direct, indirect_side, together, difference = (np.array(c, dtype=float).reshape(-1, 4) for c in columns[2:6])
+    return NodeSplits(
+        question=post.question, level=level, k=len(net.trials), treatment=tuple(columns[0]), control=tuple(columns[1]),
+        direct=direct, indirect=indirect_side, network=together, estimate=difference[:, 0], se=difference[:, 1],
+        interval=difference[:, 2:], p_above_0=np.array(columns[6], dtype=float), tau=np.array(columns[7], dtype=float),
+        network_tau=post.tau.median, priors=(*post.priors, "difference: flat"), method=post.method, warnings=post.warnings,
+        origin=post.origin, call={"function": "networks.split_nodes", "level": level, "interval": kind},
+    )  # fmt: skip
