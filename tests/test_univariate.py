@@ -21,7 +21,7 @@ from vfmeta.results.fit import FrequentistResult
 Y = np.array([-0.9, -1.6, -0.2, 0.3, -1.1, -0.6])
 V = np.array([0.3, 0.2, 0.05, 0.09, 0.4, 0.02])
 A = np.array([1.0, 3.0, 2.0, 2.0, 1.0, 5.0])
-PLAIN = [m for m in ESTIMATORS if not m.startswith("GENQ")]
+PLAIN = [m for m, e in ESTIMATORS.items() if not e.weighted and e.about is None]
 
 
 def quiet(**arguments: Any) -> FrequentistResult:

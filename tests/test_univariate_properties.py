@@ -20,8 +20,10 @@ import vfmeta as vf
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 
-METHODS: list[str | float] = [*ESTIMATORS, 0.0, 0.2]
-PRECISION = [m for m in ESTIMATORS if m not in ("HE", "SJ", "GENQ", "GENQM")]  # those that let imprecise studies say little
+METHODS: list[str | float] = [*(m for m, e in ESTIMATORS.items() if e.about is None), 0.0, 0.2]
+PRECISION = [
+    m for m in ESTIMATORS if m not in ("HE", "SJ", "GENQ", "GENQM", "DL-MH")
+]  # those that let imprecise studies say little
 INTERVALS = ("HKSJ", "HKSJ-adhoc", "Wald", "t")
 PREDICTIONS = ("auto", "fitted", "HTS", "Partlett-Riley")
 

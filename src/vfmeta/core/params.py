@@ -15,10 +15,28 @@ import numpy as np
 from vfmeta.core.messages import InputError, did_you_mean
 
 #: estimators of the between-study variance
-Method = Literal["REML", "DL", "PM", "ML", "EB", "HE", "HS", "HSk", "SJ", "DL2", "DLIT", "SJIT", "PMM", "GENQ", "GENQM"]
+Method = Literal[
+    "REML", "DL", "PM", "ML", "EB", "HE", "HS", "HSk", "SJ", "DL2", "DLIT", "SJIT", "PMM", "GENQ", "GENQM", "DL-MH"
+]
 #: the same, or one effect without a between-study variance
 MethodOrCommon = Literal[
-    "REML", "DL", "PM", "ML", "EB", "HE", "HS", "HSk", "SJ", "DL2", "DLIT", "SJIT", "PMM", "GENQ", "GENQM", "common"
+    "REML",
+    "DL",
+    "PM",
+    "ML",
+    "EB",
+    "HE",
+    "HS",
+    "HSk",
+    "SJ",
+    "DL2",
+    "DLIT",
+    "SJIT",
+    "PMM",
+    "GENQ",
+    "GENQM",
+    "DL-MH",
+    "common",
 ]
 Likelihood = Literal["REML", "ML"]
 #: the test of a pool, and the interval that goes with it

@@ -19,7 +19,10 @@ IDENTICAL = 1e-16
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of one pool: ``method`` names an estimator or is the value that holds tau2, ``weights`` (k,) may be None."""
+    """The choices of one pool: ``method`` names an estimator or is the value that holds tau2, ``weights`` (k,) may be None.
+
+    ``of_tables`` is tau2 where the estimator takes it from 2 x 2 tables.
+    """
 
     model: str
     method: str | float
@@ -30,6 +33,12 @@ class Choices:
     weights: np.ndarray | None = None
     draws: int = 25_000
     seed: int = 1
+    of_tables: float | None = None
+
+    @property
+    def fitted(self) -> str | float:
+        """What the kernels are asked for: the estimator, or the tau2 that was found from the studies' tables."""
+        return self.method if self.of_tables is None else self.of_tables
 
     @property
     def method_name(self) -> str:

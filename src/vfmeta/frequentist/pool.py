@@ -39,12 +39,14 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
     wants |= {"Q-profile": estimators.PROFILE, "profile-likelihood": estimators.PROFILE_LIKELIHOOD}.get(kind, 0)
     order, start = _one_batch(s.k)
     try:
-        row = estimators.fit_ragged(s.y, s.v, order, start, c.method, weights=c.weights, level=c.level, wants=wants)[0].tolist()
+        row = estimators.fit_ragged(s.y, s.v, order, start, c.fitted, weights=c.weights, level=c.level, wants=wants)[0].tolist()
     except ConvergenceError:
         if np.ptp(np.log10(s.v)) > 30 or not math.isfinite(float(np.square(np.ptp(s.y)))):
             raise InputError(_TOO_WIDE) from None
         raise
     tau2, tau2_se, estimate, se0, factor, q, typical, lower, upper, ll_ml, ll_reml = row
+    if c.of_tables is not None:
+        tau2_se = math.nan  # the estimator has none
     df = s.k - 1
     knapp, ddf = c.test.startswith("HKSJ"), None if c.test == "Wald" else df
     se = se0

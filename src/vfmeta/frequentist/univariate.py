@@ -9,6 +9,7 @@ from vfmeta.core.messages import warn
 from vfmeta.core.params import Method, Missing, Prediction, Tau2Interval, Test
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
+from vfmeta.frequentist.about_tables import about_tables, tau2_of_tables
 from vfmeta.frequentist.choices import check_choices, user_weights
 from vfmeta.frequentist.pool import pool
 from vfmeta.results.fit import FrequentistResult
@@ -49,7 +50,9 @@ def random_effects(
         Estimator of the between-study variance. Likelihood: "REML", "ML" (the global
         maximum). Equations in the generalised Q: "PM" (Paule & Mandel), which "EB" (Morris), "DLIT" and "SJIT" (DL and SJ
         iterated to their limit) agree with for a mean, and "PMM" (its median). Moments: "DL", "DL2" (two steps), "HE", "HS",
-        "HSk", "SJ", and with given ``weights`` "GENQ", "GENQM" (its median). `vfmeta.kernels.tau2.ESTIMATORS` names the papers.
+        "HSk", "SJ", and with given ``weights`` "GENQ", "GENQM" (its median). "DL-MH", of an effect table of OR, RR or RD from
+        events: Q about the Mantel-Haenszel estimate over DL's denominator, to reproduce pools of RevMan (with
+        ``test="Wald"``), not to recommend. `vfmeta.kernels.tau2.ESTIMATORS` names the papers.
     tau2 : float, optional
         A value that holds the between-study variance, in squared units of ``y``; nothing is estimated then.
     test : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}
@@ -103,6 +106,8 @@ def random_effects(
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     if weights is not None:
         choices = replace(choices, weights=user_weights(weights, studies))
+    if about_tables(choices.method):
+        choices = replace(choices, of_tables=tau2_of_tables(str(choices.method), studies))
     result = pool(studies, choices, weights)
     for note in result.warnings:
         warn(note)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from vfmeta.core.messages import InputError
 from vfmeta.kernels.compiled import fits
 from vfmeta.kernels.distributions import chi2_quantile
 from vfmeta.kernels.least_squares import CollinearError, regression
@@ -189,6 +190,11 @@ def by_formula(method: Any, y: np.ndarray, v: np.ndarray, x: np.ndarray, weights
     if ESTIMATORS[method].weighted and weights is None:
         raise ValueError(f"{method} needs weights.")
     formula: Any = ESTIMATORS[method].formula
+    if formula is None:
+        raise InputError(
+            f"method={method!r} needs the 2 x 2 table of every study, and here are effects with their variances alone: only "
+            'vf.random_effects of an effect table of events takes it; use method="DL" or another.'
+        )
     try:
         m = regression(y, v, x)
     except CollinearError:

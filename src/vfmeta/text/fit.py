@@ -214,7 +214,7 @@ def study_cells(fit: Any, studies: Any) -> tuple[tuple[str, ...], tuple[tuple[st
     ``studies`` is the table of `Result.studies`; arms are left out where no study tells their size.
     """
     q, half = fit.question, (fit.interval[1] - fit.interval[0]) / 2
-    details = fit.details or ({},) * len(studies)
+    details: Sequence[dict[str, Any]] = fit.details or ({},) * len(studies)
     arms = [[tx.arm_text(d.get(f"n_{side}"), d.get(f"events_{side}")) for side in ("experimental", "control")] for d in details]
     told = any(x != tx.MISSING for row in arms for x in row)
     rows = []

@@ -26,9 +26,13 @@ class Estimator:
         how the columns of the design are coded. Batches call it for one fit after the other.
     weighted : bool
         Whether it needs the user's weights.
+    about : callable, optional
+        For one that needs 2 x 2 tables, and that pools of them alone offer: effects, variances and the Mantel-Haenszel estimate
+        in, tau2 and the Q it comes from out.
     """
 
     paper: str
     compiled: str | None = None
     formula: Formula | None = None
     weighted: bool = False
+    about: Callable[[np.ndarray, np.ndarray, float], tuple[float, float]] | None = None
