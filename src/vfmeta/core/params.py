@@ -53,6 +53,14 @@ HeterogeneityInterval = Literal["Q-profile", "generalised-Q", "profile-likelihoo
 OnScale = Literal["analysis", "read"]
 #: slopes of the treatments of a network on a covariate
 Slopes = Literal["common", "independent"]
+#: which half of a league table is filled
+Triangle = Literal["both", "lower", "upper"]
+#: models of the counts of a network: an intercept a trial, or given the events of all arms together
+NetworkCountModel = Literal["UM.FS", "CM.EL"]
+#: how treatments of one class of a network are alike
+Within = Literal["exchangeable", "equal"]
+#: measures that a model of counts of a network answers in
+NetworkCountMeasure = Literal["OR", "IRR"]
 Missing = Literal["raise", "drop"]
 Heterogeneity = Literal["random", "common"]
 #: how the counts of two arms are modelled

@@ -7,6 +7,7 @@ Everything is written so that parameters may be complex, see `vfmeta.kernels.arr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -31,11 +32,13 @@ class MixedModel:
     fixed : ndarray of shape (k, J, p)
         Design of the parameters shared by all studies.
     loads : ndarray of shape (k, J, D)
-        Design of the random effects, D = 0, 1 or 2; their standard deviations are the last D values of ``phi``.
+        Design of the random effects; their standard deviations are the last D values of ``phi``, or all of them the last one.
     nodes : int
         Nodes per random effect; 1 is Laplace.
     offset : ndarray of shape (k, J)
         Known part of the linear predictor.
+    one_spread : bool
+        Whether the random effects, be they none, have one standard deviation for all.
     """
 
     family: Family
@@ -44,6 +47,7 @@ class MixedModel:
     loads: np.ndarray
     nodes: int = 1
     offset: np.ndarray | float = 0.0
+    one_spread: bool = False
     _modes: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -81,7 +85,9 @@ class MixedModel:
         own = np.zeros(cells) if self.own is None else np.broadcast_to(self.own, cells)
         first = np.concatenate([own[..., None], self.fixed], axis=2)[..., None]
         # of the linear predictor, by own, shared and spread parameters: (k, J, 1 + P, m)
-        slopes = np.concatenate([np.broadcast_to(first, (*cells, 1 + p, m)), self.loads[..., None] * z[:, None]], axis=2)
+        spread = self.loads[..., None] * z[:, None]
+        spread = spread.sum(axis=2, keepdims=True) if self.one_spread else spread
+        slopes = np.concatenate([np.broadcast_to(first, (*cells, 1 + p, m)), spread], axis=2)
         score = ((self.family.count[..., None] - mean)[:, :, None] * slopes).sum(axis=1)
         inner = -np.einsum("kjam,kjm,kjbm->kab", slopes, variance * share[:, None], slopes, optimize=True)
         centred = score - (score * share[:, None]).sum(axis=2, keepdims=True)
@@ -121,10 +127,7 @@ class MixedModel:
         curvature = np.einsum("kjd,kj,kje->kde", loads, variance, loads) + np.eye(z.shape[1])
         if z.shape[1] == 1:
             return score / curvature[..., 0], curvature
-        (h11, h12), h22 = (curvature[:, 0, 0], curvature[:, 0, 1]), curvature[:, 1, 1]
-        det = h11 * h22 - h12 * h12
-        step = np.stack([h22 * score[:, 0] - h12 * score[:, 1], h11 * score[:, 1] - h12 * score[:, 0]], axis=1)
-        return step / det[:, None], curvature
+        return np.linalg.solve(curvature, score[..., None])[..., 0], curvature
 
     def _mode(self, base: np.ndarray, loads: np.ndarray) -> np.ndarray:
         """Mode of the integrand, shape (k, D), by Newton with step halving (it is log-concave)."""
@@ -148,7 +151,7 @@ class MixedModel:
         raise ConvergenceError("The mode of a random effect was not found.")
 
     def _centre(self, base: np.ndarray, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mode of z (k, D), a root of the inverse curvature there (k, D, D), lower triangular, and its log determinant (k,)."""
+        """Mode of z (k, D), a root of the inverse curvature there (k, D, D), and its log determinant (k,)."""
         z = self._mode(base.real, loads.real)
         if np.iscomplexobj(base) or np.iscomplexobj(loads):
             z = z.astype(complex)
@@ -161,12 +164,9 @@ class MixedModel:
             root = 1 / np.sqrt(curvature)  # (k, 1, 1): z = mode + root * node
             log_det = np.log(root[:, 0, 0])
         else:
-            h11, h12, h22 = curvature[:, 0, 0], curvature[:, 0, 1], curvature[:, 1, 1]
-            det = h11 * h22 - h12 * h12
-            l11 = np.sqrt(h22 / det)
-            root = np.zeros_like(curvature)
-            root[:, 0, 0], root[:, 1, 0], root[:, 1, 1] = l11, -h12 / det / l11, 1 / np.sqrt(h22)
-            log_det = -0.5 * np.log(det)
+            below = _symmetric_root(curvature)
+            root = np.swapaxes(np.linalg.inv(below), 1, 2)
+            log_det = -np.log(np.einsum("kdd->kd", below)).sum(axis=1)
         return z, root, log_det
 
     def _terms(
@@ -180,6 +180,46 @@ class MixedModel:
         at = mode[..., None] + root @ grid
         terms = self._conditional(base[..., None] + loads @ at) - 0.5 * (at * at).sum(axis=1) + weights
         return at, terms + log_det[:, None]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Studies of several shapes, one `MixedModel` each, with the same shared parameters, study after study."""
+
+    models: Sequence[MixedModel]
+
+    @property
+    def k(self) -> int:
+        return sum(m.k for m in self.models)
+
+    @property
+    def fixed_count(self) -> int:
+        """How many shared parameters there are beside the spreads."""
+        return int(self.models[0].fixed.shape[2])
+
+    def log_likelihood(self, a: np.ndarray, phi: np.ndarray) -> np.ndarray:
+        """As of `MixedModel`."""
+        return np.concatenate([m.log_likelihood(x, phi) for m, x in zip(self.models, self._parted(a), strict=True)])
+
+    def curvature(self, a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As of `MixedModel`."""
+        found = [m.curvature(x, phi) for m, x in zip(self.models, self._parted(a), strict=True)]
+        own, cross = (np.concatenate([f[i] for f in found]) for i in (0, 1))
+        return own, cross, np.sum([f[2] for f in found], axis=0)
+
+    def _parted(self, a: np.ndarray) -> list[np.ndarray]:
+        return np.split(a, np.cumsum([m.k for m in self.models])[:-1])
+
+
+def _symmetric_root(h: np.ndarray) -> np.ndarray:
+    """Lower triangular L with L L' = h (k, D, D), without conjugates: that of numpy is of Hermitian matrices."""
+    out = np.zeros_like(h)
+    for j in range(h.shape[1]):
+        done = out[:, j, :j]
+        out[:, j, j] = np.sqrt(h[:, j, j] - (done * done).sum(axis=1))
+        rest = h[:, j + 1 :, j] - (out[:, j + 1 :, :j] * done[:, None]).sum(axis=2)
+        out[:, j + 1 :, j] = rest / out[:, j, j, None]
+    return out
 
 
 @cache

@@ -12,8 +12,9 @@ from vfmeta.bayes.exact_regression import ExactRegression
 from vfmeta.bayes.regression import RegressionPosterior, coefficient_priors, said
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import IntervalKind, OnScale, choice, confidence
+from vfmeta.networks.compared import coded, packed, pairs_of, side, unpacked
 from vfmeta.networks.ranking import distance, rank_table
-from vfmeta.networks.result import NetworkResult, coded, packed, pairs_of, side, unpacked
+from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.trials import Network
 from vfmeta.priors import Flat, Normal, TauPrior
 from vfmeta.results.frames import scaled

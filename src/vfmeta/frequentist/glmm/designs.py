@@ -8,9 +8,12 @@ import numpy as np
 
 from vfmeta.core.measures import row
 from vfmeta.effects.counts import Counts
+from vfmeta.kernels.arrow import Maximum
 from vfmeta.kernels.families import Binomial, Family, Hypergeometric, Poisson
 from vfmeta.kernels.marginal import MixedModel
 
+NODES = (15, 31, 63, 127, 255)  # one random effect
+NODES_TWO = (9, 17, 31, 51, 81, 121)  # nodes of each of two
 HALF = np.array([0.5, -0.5])  # the group, coded so that the random effect of treatment spreads evenly over the arms
 
 
@@ -46,6 +49,18 @@ class Design:
 
     def random(self, nodes: int) -> MixedModel:
         return MixedModel(self.family, self.own, self.fixed, self.loads, nodes, self.offset)
+
+    def ladder(self, random: bool) -> tuple[int, ...]:
+        """Numbers of nodes to try, one after the other; one where nothing is integrated."""
+        integrated = self.loads.shape[2] - (not random)
+        return (NODES[:1], NODES, NODES_TWO)[integrated]
+
+    def likely(self, best: Maximum, nodes: int, random: bool) -> tuple[float, np.ndarray]:
+        """Log likelihood given the most likely random effects, and the effects of studies that they make."""
+        model = self.random(nodes) if random else self.common(nodes)
+        conditional, z = model.at_modes(best.a, best.phi)
+        effects = self.moderators @ best.phi[self.effects]
+        return float(conditional.sum()), effects + best.phi[-1] * z[:, -1] if random else effects
 
     def saturated(self, nodes: int) -> MixedModel:
         """Every study with an effect of its own on arm 1, the intercepts (of arm 2) random: UM.RS.

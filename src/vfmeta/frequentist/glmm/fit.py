@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -15,8 +16,47 @@ from vfmeta.kernels.families import Hypergeometric
 
 TAU_STARTS = (0.4, 1.5)
 FLAT = 30.0  # standard error of a coefficient of a moderator with mean square 1, on the log scale
-NODES = (15, 31, 63, 127, 255)  # one random effect
-NODES_TWO = (9, 17, 31, 51, 81, 121)  # nodes of each of two
+
+
+class Plan(Protocol):
+    """What is fitted: parameters of single studies where there are ``own`` ones, shared ones, of which ``effects`` are the
+    effect, and spreads (of intercepts, and of the effect where it is random).
+    """
+
+    @property
+    def own(self) -> np.ndarray | None: ...
+
+    @property
+    def own_start(self) -> np.ndarray: ...
+
+    @property
+    def start(self) -> np.ndarray: ...
+
+    @property
+    def spread(self) -> np.ndarray: ...
+
+    @property
+    def effects(self) -> slice: ...
+
+    def common(self, nodes: int) -> Marginal: ...
+
+    def random(self, nodes: int) -> Marginal: ...
+
+    def ladder(self, random: bool) -> tuple[int, ...]:
+        """Numbers of nodes to try, one after the other; one where nothing is integrated."""
+        ...
+
+    def likely(self, best: Maximum, nodes: int, random: bool) -> tuple[float, np.ndarray]:
+        """Log likelihood given the most likely random effects, and the effects of studies that they make."""
+        ...
+
+
+class Marginal(Protocol):
+    """A likelihood with its random effects integrated out."""
+
+    def log_likelihood(self, a: np.ndarray, phi: np.ndarray) -> np.ndarray: ...
+
+    def curvature(self, a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -40,13 +80,13 @@ class Fitted:
     maximum: Maximum
 
 
-def fit_common(design: Design, nodes: int | None) -> Fitted:
+def fit_common(design: Plan, nodes: int | None) -> Fitted:
     """No heterogeneity of the effect."""
     start = np.concatenate([design.start, design.spread])
     return _fitted(design, *_refine(design, nodes, start, design.own_start, random=False), random=False)
 
 
-def fit_random(design: Design, nodes: int | None, common: Fitted) -> Fitted:
+def fit_random(design: Plan, nodes: int | None, common: Fitted) -> Fitted:
     """Normal effects, from several starting values; no heterogeneity where that is the most likely."""
     found: list[tuple[Maximum, int]] = []
     start = common.maximum.phi.copy()
@@ -72,19 +112,15 @@ def off_zero(spread: float) -> float:
     return max(abs(spread), 0.3)
 
 
-def ladder(design: Design, random: bool) -> tuple[int, ...]:
-    """Numbers of nodes to try, one after the other."""
-    return NODES_TWO if design.loads.shape[2] - (not random) == 2 else NODES
-
-
-def _refine(design: Design, nodes: int | None, start: np.ndarray, own: np.ndarray, random: bool) -> tuple[Maximum, int]:
+def _refine(design: Plan, nodes: int | None, start: np.ndarray, own: np.ndarray, random: bool) -> tuple[Maximum, int]:
     """The maximum with the nodes asked for, or with ever more of them until nothing changes any more; and their number."""
     last: Maximum | None = None
-    for n in ladder(design, random) if nodes is None else (nodes,):
+    steps = design.ladder(random)
+    for n in steps if nodes is None else (nodes,):
         model = design.random(n) if random else design.common(n)
         best = maximise(model.log_likelihood, own, start, own=design.own is not None, curvature=model.curvature, rough=True)
         _require_finite(best, design)
-        if nodes is not None or (design.loads.shape[2] == 1 and not random):
+        if nodes is not None or len(steps) == 1:
             return best, n  # as many as asked for, or nothing is integrated
         if last is not None:
             change = np.abs(best.phi - last.phi) / np.sqrt(np.diag(best.covariance))
@@ -94,7 +130,7 @@ def _refine(design: Design, nodes: int | None, start: np.ndarray, own: np.ndarra
     raise ConvergenceError("The integral over the random effects did not settle with more nodes; give nAGQ= a number of nodes.")
 
 
-def _require_finite(best: Maximum, design: Design) -> None:
+def _require_finite(best: Maximum, design: Plan) -> None:
     """A coefficient whose standard error is beyond all use has run off towards infinity, where the likelihood is flat."""
     own = best.covariance[design.effects, design.effects]
     if np.linalg.eigvalsh(own)[-1] > FLAT**2:
@@ -104,14 +140,13 @@ def _require_finite(best: Maximum, design: Design) -> None:
         )
 
 
-def _fitted(design: Design, found: Maximum, nodes: int, random: bool) -> Fitted:
+def _fitted(design: Plan, found: Maximum, nodes: int, random: bool) -> Fitted:
     model = design.random(nodes) if random else design.common(nodes)
     best = maximise(model.log_likelihood, found.a, found.phi, own=design.own is not None, curvature=model.curvature)
-    p, at = design.fixed.shape[2], design.effects
+    p, at = len(design.start), design.effects
     spreads = np.where(np.abs(best.phi[p:]) < 1e-8, 0.0, np.abs(best.phi[p:]))
     tau = float(spreads[-1]) if random else 0.0
-    conditional, z = model.at_modes(best.a, best.phi)
-    effects = design.moderators @ best.phi[at]
+    conditional, effects = design.likely(best, nodes, random)
     return Fitted(
         beta=best.phi[at],
         covariance=best.covariance[at, at],
@@ -119,10 +154,10 @@ def _fitted(design: Design, found: Maximum, nodes: int, random: bool) -> Fitted:
         se_tau=math.sqrt(best.covariance[-1, -1]) if random else None,
         sigma=float(spreads[0]) if len(design.spread) else None,
         log_likelihood=best.log_likelihood,
-        conditional_log_likelihood=float(conditional.sum()),
-        parameters=len(best.phi) + (model.k if design.own is not None else 0),
+        conditional_log_likelihood=conditional,
+        parameters=len(best.phi) + (len(best.a) if design.own is not None else 0),
         nodes=nodes,
-        study_effects=effects + best.phi[-1] * z[:, -1] if random else effects,
+        study_effects=effects,
         maximum=best,
     )
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from vfmeta.core.messages import ConvergenceError
 from vfmeta.core.question import Pair
-from vfmeta.frequentist.glmm.designs import Design
-from vfmeta.frequentist.glmm.fit import Fitted, ladder, off_zero
+from vfmeta.frequentist.glmm.fit import Fitted, Plan, off_zero
 from vfmeta.kernels.arrow import STEP, maximise
 
 FARTHEST = 20.0  # tau, on a log scale, up to which a limit is sought
@@ -18,7 +17,7 @@ SAME = 1e-6  # relative change of a limit with more nodes that counts as none
 Profile = Callable[[float], tuple[float, float]]
 
 
-def tau2_interval(design: Design, fit: Fitted, common: Fitted, nodes: int | None, level: float) -> Pair:
+def tau2_interval(design: Plan, fit: Fitted, common: Fitted, nodes: int | None, level: float) -> Pair:
     """Values of tau2 that the likelihood ratio does not reject, all other parameters at their best for each.
 
     Hardy & Thompson 1996, Stat Med 15:619-629, with the likelihood of the counts. The upper limit is infinite where the
@@ -32,7 +31,7 @@ def tau2_interval(design: Design, fit: Fitted, common: Fitted, nodes: int | None
     from scipy.special import chdtri
 
     goal = fit.log_likelihood - float(chdtri(1, 1 - level)) / 2
-    counts = ladder(design, True) if nodes is None else (nodes,)
+    counts = design.ladder(True) if nodes is None else (nodes,)
     low = 0.0
     if fit.tau > 0 and common.log_likelihood < goal:
         low = _settled(design, fit, counts, goal, 0.0, fit.tau / 2)
@@ -41,7 +40,7 @@ def tau2_interval(design: Design, fit: Fitted, common: Fitted, nodes: int | None
     return low**2, high**2
 
 
-def _settled(design: Design, fit: Fitted, counts: tuple[int, ...], goal: float, outside: float, start: float) -> float:
+def _settled(design: Plan, fit: Fitted, counts: tuple[int, ...], goal: float, outside: float, start: float) -> float:
     """A limit with ever more nodes, until it stays; with one number of nodes, with these."""
     for i, nodes in enumerate(counts):
         profile = _profile(design, nodes, fit)
@@ -56,10 +55,10 @@ def _settled(design: Design, fit: Fitted, counts: tuple[int, ...], goal: float, 
     raise ConvergenceError("a limit of tau2 did not settle with more quadrature nodes")
 
 
-def _profile(design: Design, nodes: int, fit: Fitted) -> Profile:
+def _profile(design: Plan, nodes: int, fit: Fitted) -> Profile:
     """The profile log likelihood of tau and its slope; each search starts where the last one ended."""
     model = design.random(nodes)
-    shared = fit.maximum.phi[: model.fixed.shape[2] + len(design.spread)]
+    shared = fit.maximum.phi[: len(design.start) + len(design.spread)]
     at = {"a": fit.maximum.a, "phi": shared}
 
     def profile(tau: float) -> tuple[float, float]:

@@ -1,0 +1,180 @@
+"""Every two treatments of a network compared, whatever the model: comparisons, league table and P-scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vfmeta.core.messages import InputError
+from vfmeta.core.origin import Origin
+from vfmeta.core.params import OnScale, Triangle, choice
+from vfmeta.core.question import Question
+from vfmeta.networks.trials import Network, Trial
+from vfmeta.results.codec import array, plain
+from vfmeta.results.frames import scaled
+from vfmeta.results.wald import quantile, ratio, two_sided
+from vfmeta.text import numbers as tx
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Treatments:
+    """What results of networks have in common; a result says how its coefficients vary (`_spread`, `_df`, `_plain`)."""
+
+    question: Question
+    terms: tuple[str, ...]
+    estimate: np.ndarray
+    level: float
+    tau2: float
+    method: str
+    reference: str
+    network: Network
+
+    @property
+    def _effects(self) -> np.ndarray:
+        """The coefficients that `coding` is in, shape (p,)."""
+        return self.estimate
+
+    @property
+    def spreads(self) -> bool:
+        """Whether trials differ beyond chance in this model."""
+        return self.method != "common"
+
+    if TYPE_CHECKING:  # of the model
+
+        def _spread(self, matrix: np.ndarray) -> np.ndarray:
+            """Standard errors of combinations of the coefficients, as the test wants them, shape (m,)."""
+
+        def _df(self, matrix: np.ndarray) -> np.ndarray | float | None:
+            """Their degrees of freedom; None for normal intervals."""
+
+    def _plain(self, matrix: np.ndarray) -> np.ndarray:
+        """Their standard errors by the model alone."""
+        return self._spread(matrix)
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """All treatments, by name."""
+        return self.network.treatments
+
+    def comparisons(self, *, on: OnScale = "analysis") -> pd.DataFrame:
+        """Every pair of treatments: treatment, control, estimate, se, ci_low, ci_high, statistic, df, p_value, prediction_low,
+        prediction_high, trials (that compare the two directly), scale.
+        """
+        return self._compared(self.coding, on)
+
+    def _compared(self, coding: np.ndarray, on: OnScale) -> pd.DataFrame:
+        """`comparisons` of treatments that are these combinations of the coefficients."""
+        import pandas as pd
+
+        pairs, matrix = self._pairs(coding)
+        estimate, se, df = matrix @ self._effects, self._spread(matrix), self._df(matrix)
+        multiplier = quantile(self.level, df)
+        t = ratio(estimate, se)
+        wide = multiplier * np.hypot(se, math.sqrt(self.tau2)) if self.spreads else np.full(len(se), math.nan)
+        at = {t: i for i, t in enumerate(self.treatments)}
+        direct = self.network.together[[at[a] for a, _ in pairs], [at[b] for _, b in pairs]]
+        frame = pd.DataFrame({
+            "treatment": [a for a, _ in pairs], "control": [b for _, b in pairs], "estimate": estimate, "se": se,
+            "ci_low": estimate - multiplier * se, "ci_high": estimate + multiplier * se, "statistic": t,
+            "df": math.inf if df is None else df, "p_value": two_sided(t, df), "prediction_low": estimate - wide,
+            "prediction_high": estimate + wide, "trials": direct,
+        })  # fmt: skip
+        return scaled(frame, self.question, on)
+
+    def league(self, triangle: Triangle = "both") -> pd.DataFrame:
+        """League table: row against column with its interval, on the scale people read, as text.
+
+        Parameters
+        ----------
+        triangle : {"both", "lower", "upper"}
+            Which half is filled; the halves say the same, the other way round.
+        """
+        import pandas as pd
+
+        triangle = choice("triangle", triangle, Triangle)
+        frame = self.comparisons(on="read")
+        turn = (lambda x: 1 / x) if self.question.is_ratio else (lambda x: -x)
+        at = {t: i for i, t in enumerate(self.treatments)}
+        cells = np.full((len(at), len(at)), "", dtype=object)
+        columns = (frame[name].tolist() for name in ("treatment", "control", "estimate", "ci_low", "ci_high"))
+        for a, b, estimate, low, high in zip(*columns, strict=True):
+            i, j = at[a], at[b]
+            if triangle == "both" or (i > j) == (triangle == "lower"):
+                cells[i, j] = f"{tx.short(estimate)} ({tx.span_text((low, high))})"
+            if triangle == "both" or (j > i) == (triangle == "lower"):
+                cells[j, i] = f"{tx.short(turn(estimate))} ({tx.span_text((turn(high), turn(low)))})"
+        return pd.DataFrame(cells, index=list(at), columns=list(at))
+
+    def p_scores(self, better: str | None = None) -> pd.Series:
+        """P-score of each treatment: the mean certainty that it beats another (Rücker & Schwarzer 2015, BMC Med Res Methodol
+        15:58), between 0 and 1 with mean 0.5, by normal probabilities and the model's standard errors.
+
+        Parameters
+        ----------
+        better : {"low", "high"}, optional
+            Which effects are better; that of ``question.higher_is_worse`` when left out.
+        """
+        import pandas as pd
+        from scipy.special import ndtr
+
+        sign = side(better, self.question.higher_is_worse)
+        pairs, matrix = self._pairs()
+        z = ratio(matrix @ self._effects, self._plain(matrix))  # whatever the test: a score is no test
+        total = dict.fromkeys(self.treatments, 0.0)
+        for (a, b), wins in zip(pairs, ndtr(sign * z).tolist(), strict=True):
+            total[a] += wins
+            total[b] += 1 - wins
+        return pd.Series({t: x / (len(total) - 1) for t, x in total.items()}, name="p_score")
+
+    @property
+    def coding(self) -> np.ndarray:
+        """What each treatment is in the coefficients, shape (treatments, p)."""
+        return coded(self.treatments, self.terms)
+
+    def _pairs(self, coding: np.ndarray | None = None) -> tuple[list[tuple[str, str]], np.ndarray]:
+        """Every pair of treatments once, and the combination (pairs, p) that is the first less the second."""
+        return pairs_of(self.treatments, self.reference, self.coding if coding is None else coding)
+
+
+def packed(net: Network) -> dict[str, Any]:
+    """The trials of a network as plain data."""
+    trials = [{"label": t.label, "arms": list(t.arms), "y": plain(t.y), "V": plain(t.V), "count": t.count} for t in net.trials]
+    return {"trials": trials, "treatments": list(net.treatments)}
+
+
+def unpacked(data: dict[str, Any], own: dict[str, Any]) -> Network:
+    """The network of a result with the fields ``own``."""
+    trials = tuple(
+        Trial(t["label"], tuple(t["arms"]), array(t["y"]), array(t["V"]).reshape(len(t["arms"]) - 1, -1), t["count"])
+        for t in data["trials"]
+    )
+    return Network(trials, tuple(data["treatments"]), own["reference"], (), own.get("origin", Origin()))
+
+
+def pairs_of(treatments: Sequence[str], reference: str, coding: np.ndarray) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Every two treatments once, the reference never the first, and the combination (pairs, p) of the one less the other."""
+    ahead = [(j, i) if treatments[i] == reference else (i, j) for i, j in combinations(range(len(treatments)), 2)]
+    matrix = np.array([coding[i] - coding[j] for i, j in ahead]).reshape(len(ahead), coding.shape[1])
+    return [(treatments[i], treatments[j]) for i, j in ahead], matrix
+
+
+def coded(treatments: Sequence[str], terms: Sequence[str]) -> np.ndarray:
+    """What each treatment is in the coefficients, shape (treatments, p); the reference is none of them."""
+    return np.array([[float(t == term) for term in terms] for t in treatments]).reshape(len(treatments), len(terms))
+
+
+def side(better: str | None, higher_is_worse: bool | None) -> float:
+    """1 where high effects are better, -1 where low ones are."""
+    if not (better is None or (isinstance(better, str) and better in ("low", "high"))):
+        raise InputError(f'better={better!r} is unknown; use "low" or "high".')
+    if better is None and higher_is_worse is None:
+        raise InputError(
+            'Nothing says which effects are better: give better="low" or "high", or a question with higher_is_worse.'
+        )
+    return -1.0 if (better or ("low" if higher_is_worse else "high")) == "low" else 1.0
