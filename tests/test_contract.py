@@ -96,6 +96,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
         y=Y[:4], v=V[:4], study=list("abcd"), treat1=["d", "b", "d+b", "d+b"], treat2=["s", "s", "s", "d"], inactive="s",
         question=RR,
     ),
+    "networks.counts": lambda: vf.networks.counts(
+        study=list("aabbccdd"), treatment=["x", "s", "y", "s", "x", "y", "x", "s"], events=[4, 9, 6, 8, 3, 6, 7, 12],
+        n=[40, 41, 55, 50, 38, 40, 60, 61], reference="s",
+    ),
     "networks.regression": lambda: vf.networks.regression(network(), dict(zip("abcdefg", range(7), strict=True))),
     "networks.posterior": lambda: vf.networks.posterior(network(), tau=vf.priors.HalfNormal(0.5)),
     "networks.split_nodes": lambda: vf.networks.split_nodes(made("networks.posterior")),

@@ -24,3 +24,12 @@ def typical_variance(v: np.ndarray) -> float | None:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         w = 1 / (v / v.mean())
         return float(v.mean() * (len(v) - 1) * w.sum() / (w.sum() ** 2 - (w**2).sum()))
+
+
+def typical_beside(v: np.ndarray, x: np.ndarray) -> float | None:
+    """Sampling variance of a typical study beside moderators ``x`` (k, p), as in `meta_regression`; None where k = p."""
+    df = len(v) - x.shape[1]
+    if df < 1:
+        return None
+    basis, _ = np.linalg.qr(x / np.sqrt(v)[:, None])
+    return float(df / ((1 - (basis**2).sum(axis=1)) / v).sum())

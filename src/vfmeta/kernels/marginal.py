@@ -192,11 +192,6 @@ class Joined:
     def k(self) -> int:
         return sum(m.k for m in self.models)
 
-    @property
-    def fixed_count(self) -> int:
-        """How many shared parameters there are beside the spreads."""
-        return int(self.models[0].fixed.shape[2])
-
     def log_likelihood(self, a: np.ndarray, phi: np.ndarray) -> np.ndarray:
         """As of `MixedModel`."""
         return np.concatenate([m.log_likelihood(x, phi) for m, x in zip(self.models, self._parted(a), strict=True)])
@@ -206,6 +201,10 @@ class Joined:
         found = [m.curvature(x, phi) for m, x in zip(self.models, self._parted(a), strict=True)]
         own, cross = (np.concatenate([f[i] for f in found]) for i in (0, 1))
         return own, cross, np.sum([f[2] for f in found], axis=0)
+
+    def at_modes(self, a: np.ndarray, phi: np.ndarray) -> np.ndarray:
+        """Log density of each study given its most likely random effects, shape (k,)."""
+        return np.concatenate([m.at_modes(x, phi)[0] for m, x in zip(self.models, self._parted(a), strict=True)])
 
     def _parted(self, a: np.ndarray) -> list[np.ndarray]:
         return np.split(a, np.cumsum([m.k for m in self.models])[:-1])

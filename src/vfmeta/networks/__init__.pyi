@@ -1,6 +1,8 @@
 from .centred import comparison_adjusted as comparison_adjusted
 from .composed import ComponentResult as ComponentResult
 from .composed import components as components
+from .counts import counts as counts
+from .counts_result import NetworkCounts as NetworkCounts
 from .covariates import NetworkRegression as NetworkRegression
 from .covariates import regression as regression
 from .fit import network as network
@@ -16,7 +18,7 @@ from .shares import contributions as contributions
 from .splits import split_sides as split_sides
 
 __all__ = [
-    "ComponentResult", "NetworkPosterior", "NetworkRegression", "NetworkResult", "comparison_adjusted", "components",
-    "contributions", "detached_designs", "loops", "mantel_haenszel", "modifiers", "network",
+    "ComponentResult", "NetworkCounts", "NetworkPosterior", "NetworkRegression", "NetworkResult", "comparison_adjusted",
+    "components", "contributions", "counts", "detached_designs", "loops", "mantel_haenszel", "modifiers", "network",
     "posterior", "regression", "split_nodes", "split_sides",
 ]  # fmt: skip

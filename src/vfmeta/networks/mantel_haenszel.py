@@ -19,10 +19,10 @@ from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
-from vfmeta.effects.columns import as_frame
+from vfmeta.networks.count_trials import Counted, CountRows, read_counts
 from vfmeta.networks.fit import fit_network, refuse_other_null
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import Network, Trial, by_trial, columns_of, reference_of, refuse_parts
+from vfmeta.networks.trials import Network, Trial, reference_of, refuse_parts
 from vfmeta.text.notes import MISSING
 
 
@@ -85,15 +85,10 @@ def mantel_haenszel(
     missing = choice("missing", missing, Missing)
     if question is not None and question.measure not in ("GEN", "OR"):
         raise InputError(f"Networks by Mantel-Haenszel are of odds ratios; the question is on {question.measure!r}.")
-    frame = None if data is None else as_frame(data)
     given = {"study": study, "treatment": treatment, "events": events, "n": n}
-    if frame is not None:
-        given = {name: name if value is None and name in frame.columns else value for name, value in given.items()}
-    absent = [name for name, value in given.items() if value is None]
-    if absent:
-        raise InputError(f"Mantel-Haenszel takes study, treatment, events, n; missing: {', '.join(absent)}.")
-    numbers, texts, rows_read, lost, notes = columns_of(given, frame, missing)
-    trials, left = _designs(numbers["events"], numbers["n"], texts)
+    counts = read_counts(data, given, missing, "Mantel-Haenszel")
+    trials, left = _designs(counts)
+    lost, notes = counts.lost, counts.notes
     lost += [LeftOut(study_id=label, label=label, reason=reason) for label, reason in left]
     if left:
         notes.append(f"{MISSING} they say nothing on an odds ratio: " + "; ".join(f"{a} ({b})" for a, b in left) + ".")
@@ -103,7 +98,7 @@ def mantel_haenszel(
     refuse_parts(trials, names)
     net = Network(
         tuple(trials), tuple(names), reference_of(reference, trials, names), tuple(notes),
-        Origin(tuple(lost), np.arange(len(trials)), rows_read),
+        Origin(tuple(lost), np.arange(len(trials)), counts.rows),
     )  # fmt: skip
     asked = replace(question or Question(), measure="OR")
     found = fit_network(net, asked, "common", "Wald", level)
@@ -113,38 +108,22 @@ def mantel_haenszel(
     return result
 
 
-def _designs(events: np.ndarray, n: np.ndarray, texts: dict[str, list[str]]) -> tuple[list[Trial], list[tuple[str, str]]]:
+def _designs(counts: CountRows) -> tuple[list[Trial], list[tuple[str, str]]]:
     """A trial for every design, pooled, and what was left out with the reason."""
-    designs: dict[tuple[str, ...], list[str]] = {}
-    counts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    left, problems = [], []
-    for label, rows in by_trial(texts["study"]).items():
-        arms = [texts["treatment"][i] for i in rows]
-        twice = sorted({a for a in arms if arms.count(a) > 1})
-        order = [rows[i] for i in np.argsort(arms, kind="stable").tolist()]
-        e, size = events[order], n[order]
-        if twice:
-            problems.append(f"{label}: several arms of {', '.join(twice)}; combine them first, one row a treatment.")
-        elif len(arms) < 2:
-            left.append((label, f"{arms[0]} alone, no comparison"))
-        elif e.sum() == 0:
-            left.append((label, "no event in any arm"))
-        elif (e == size).all():
-            left.append((label, "everybody has the event in every arm"))
-        else:
-            counts[label] = e, size - e
-            designs.setdefault(tuple(sorted(arms)), []).append(label)
-    if problems:
-        raise InputError(problems)
+    designs: dict[tuple[str, ...], list[Counted]] = {}
+    left = list(counts.silent)
+    for trial in counts.trials:
+        designs.setdefault(trial.arms, []).append(trial)
     trials = []
-    for arms_, labels in designs.items():
-        e, f = (np.array([counts[label][i] for label in labels]) for i in (0, 1))
+    for arms_, own in designs.items():
+        e = np.array([t.events for t in own])
+        f = np.array([t.size for t in own]) - e
         pooled = pooled_design(e, f)
         if pooled is None:
-            left += [(label, f"no events on one side of some pair among {', '.join(arms_)}") for label in labels]
+            left += [(t.label, f"no events on one side of some pair among {', '.join(arms_)}") for t in own]
             continue
-        name = f"{', '.join(arms_)} ({len(labels)} trial{'s' * (len(labels) > 1)})"
-        trials.append(Trial(name, arms_, *pooled, len(labels)))
+        name = f"{', '.join(arms_)} ({len(own)} trial{'s' * (len(own) > 1)})"
+        trials.append(Trial(name, arms_, *pooled, len(own)))
     return trials, left
 
 

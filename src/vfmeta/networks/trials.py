@@ -133,9 +133,9 @@ def read(
         )
     columns, texts, rows_read, lost, notes = columns_of({name: given[name] for name in needed}, frame, missing)
     if contrasts:
-        trials, more = _from_contrasts(columns, texts, notes)
+        trials, more = from_contrasts(columns, texts, notes)
     else:
-        trials, more = _from_arms(measure, columns, texts, notes)
+        trials, more = from_arms(measure, columns, texts, notes)
     for label, reason in more:
         lost.append(LeftOut(study_id=label, label=label, reason=reason))
     if more:
@@ -199,7 +199,7 @@ def by_trial(labels: Sequence[str]) -> dict[str, list[int]]:
     return where
 
 
-def _from_arms(
+def from_arms(
     measure: str, numbers: dict[str, np.ndarray], texts: dict[str, list[str]], notes: list[str]
 ) -> tuple[list[Trial], list[tuple[str, str]]]:
     names, formula = ARMS[measure]
@@ -258,7 +258,7 @@ def _zero_cells(measure: str, own: list[np.ndarray]) -> tuple[str, list[np.ndarr
     return "", ([ZeroRule(add=0.5, to="all").apply(events)[0], size + 1.0] if zero else own)
 
 
-def _from_contrasts(
+def from_contrasts(
     numbers: dict[str, np.ndarray], texts: dict[str, list[str]], notes: list[str]
 ) -> tuple[list[Trial], list[tuple[str, str]]]:
     y, v = numbers["y"], numbers["v"] if "v" in numbers else numbers["se"] ** 2
@@ -366,4 +366,15 @@ def reference_of(reference: Any, trials: Sequence[Trial], names: Sequence[str]) 
     return wanted
 
 
-__all__ = ["ARMS", "Network", "Trial", "by_trial", "columns_of", "read", "reference_of", "refuse_parts"]
+__all__ = [
+    "ARMS",
+    "Network",
+    "Trial",
+    "by_trial",
+    "columns_of",
+    "from_arms",
+    "from_contrasts",
+    "read",
+    "reference_of",
+    "refuse_parts",
+]

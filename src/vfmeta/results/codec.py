@@ -48,6 +48,7 @@ _HOMES = {
     "Comparison": "frequentist.after.likelihood_ratio",
     "ReportsResult": "bayes.partial",
     "RegressionPosterior": "bayes.regression",
+    "NetworkCounts": "networks.counts_result",
     "NetworkResult": "networks.result",
     "NetworkPosterior": "networks.posterior",
     "ComponentResult": "networks.composed",

@@ -44,7 +44,7 @@ VERBS: dict[str, dict[str, Verb]] = {
         "PCurve": Verb("vfmeta.plots:p_curve", "found"),
         "Multiverse": Verb("vfmeta.plots:specification_curve", "found"),
         "Coefficients": _FOREST,
-        "TreatmentsResult": Verb("vfmeta.plots:network_graph"),
+        "Treatments": Verb("vfmeta.plots:network_graph"),
         "RankTest": _FUNNEL,
         "SubgroupResult": _FOREST,
         "RobustAverage": Verb("vfmeta.plots:averaged_effect", "found"),

@@ -12,7 +12,7 @@ from vfmeta.core.messages import ConvergenceError
 from vfmeta.effects.counts import Counts
 from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.kernels.arrow import Maximum, maximise
-from vfmeta.kernels.families import Hypergeometric
+from vfmeta.kernels.families import Family, Hypergeometric
 
 TAU_STARTS = (0.4, 1.5)
 FLAT = 30.0  # standard error of a coefficient of a moderator with mean square 1, on the log scale
@@ -184,13 +184,12 @@ def heterogeneity_tests(measure: str, model: str | None, design: Design, counts:
     w = np.where(np.isfinite(y) & np.isfinite(v), 1 / v, 0.0)
     y = np.where(w > 0, y, 0.0)
     wald = _residual(y, np.diag(w), design.moderators)
-    saturated = float(saturated_log_density(design).sum())
+    saturated = float(saturated_log_density(design.family).sum())
     return Heterogeneity(wald, max(0.0, 2 * (saturated - common.log_likelihood)), saturated)
 
 
-def saturated_log_density(design: Design) -> np.ndarray:
+def saturated_log_density(family: Family) -> np.ndarray:
     """Log density of each study at the best fit it could have."""
-    family = design.family
     if isinstance(family, Hypergeometric):
         theta, _ = conditional_log_odds_ratio(family)
         inside = np.isfinite(theta)

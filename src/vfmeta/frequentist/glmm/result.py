@@ -16,7 +16,7 @@ from vfmeta.effects.design import Design as Moderators
 from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
 from vfmeta.frequentist.regression_result import selected
-from vfmeta.frequentist.single_tables import each_study, typical_variance
+from vfmeta.frequentist.single_tables import each_study, typical_beside, typical_variance
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.fit import FrequentistResult
@@ -145,7 +145,7 @@ class CountRegressionResult(Coefficients):
             raise InputError(f'kind={kind!r}: a model of counts has the interval by "profile-likelihood" only.')
         if self.tau2_interval is None:
             return None
-        typical = _typical_variance(self.v, self.design.x)
+        typical = typical_beside(self.v, self.design.x)
         return None if typical is None else at_limits(self.tau2_interval, typical)
 
     def information(self, kind: str = "ML") -> Information:
@@ -263,7 +263,7 @@ class Answer:
             method=f"{'ML' if self.random else 'common effect'}, {self.model or 'one arm'}",
             tau2_interval_method="profile-likelihood",
             likelihoods=(information("ML", fit.log_likelihood, fit.parameters, k, self.tests.saturated),),
-            best_log_likelihood=float(saturated_log_density(self.plan).sum()),
+            best_log_likelihood=float(saturated_log_density(self.plan.family).sum()),
         )  # fmt: skip
 
     def regression(self, moderators: Moderators, back: np.ndarray, omnibus: Any) -> CountRegressionResult:
@@ -273,7 +273,7 @@ class Answer:
         se = np.sqrt(np.diag(vb))
         half = quantile(self.level, shared["df"]) * se
         chosen = selected(moderators.names, moderators.intercept, omnibus)
-        typical = _typical_variance(shared["v"], moderators.x)
+        typical = typical_beside(shared["v"], moderators.x)
         tau2 = shared["tau2"]
         return CountRegressionResult(
             **shared, terms=moderators.names, estimate=beta, se=se, statistic=beta / se, vb=vb,
@@ -286,15 +286,6 @@ class Answer:
             omnibus_of=tuple(moderators.names[j] for j in chosen), model=self.model or "one arm",
             warnings=tuple(self.notes), design=moderators,
         )  # fmt: skip
-
-
-def _typical_variance(v: np.ndarray, x: np.ndarray) -> float | None:
-    """Sampling variance of a typical study beside moderators ``x`` (k, p), as in `meta_regression`; None where k = p."""
-    df = len(v) - x.shape[1]
-    if df < 1:
-        return None
-    basis, _ = np.linalg.qr(x / np.sqrt(v)[:, None])
-    return float(df / ((1 - (basis**2).sum(axis=1)) / v).sum())
 
 
 def _around(centre: float, half: float) -> Pair:
