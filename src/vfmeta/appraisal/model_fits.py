@@ -13,7 +13,8 @@ from vfmeta.appraisal.favoured import favoured_side
 from vfmeta.appraisal.many import filled, fits_of
 from vfmeta.appraisal.precision_effect import pet_peese_groups
 from vfmeta.appraisal.selection_many import selection_model_many
-from vfmeta.bayes.exact import choose_priors, refuse_improper
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.exact_posterior import refuse_improper
 from vfmeta.bayes.many import random_effects_many
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.question import Question

@@ -179,7 +179,8 @@ def _subgroups(fit: Any) -> Refit:
 
 def _posterior(fit: Any) -> Refit:
     from vfmeta.bayes.checks import AsOfAll
-    from vfmeta.bayes.exact import ExactPosterior, behind, random_effects
+    from vfmeta.bayes.exact import random_effects
+    from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 
     post, labels, question, _ = behind(fit)
     # a prior that rests on the sampling variances is part of the model: it keeps all of them

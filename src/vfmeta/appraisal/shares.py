@@ -86,7 +86,7 @@ def _edges(q: Question, beyond: float | None) -> tuple[list[float], tuple[str, .
 def _distribution(fit: Any) -> tuple[Callable[[float], float], float, float, str]:
     """Distribution function of the true effect in a next setting, its centre, its spread, and what it is."""
     if isinstance(fit, BayesianResult):
-        from vfmeta.bayes.exact import behind
+        from vfmeta.bayes.exact_posterior import behind
 
         post = behind(fit)[0]
         ahead = post.next_trial

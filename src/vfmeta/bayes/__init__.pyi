@@ -3,9 +3,9 @@ from .averaging import model_average as model_average
 from .calibration import calibrate as calibrate
 from .checks import leave_one_out as leave_one_out
 from .checks import predictive_check as predictive_check
-from .exact import ExactPosterior as ExactPosterior
 from .exact import posterior as posterior
 from .exact import random_effects as random_effects
+from .exact_posterior import ExactPosterior as ExactPosterior
 from .many import prior_sensitivity as prior_sensitivity
 from .many import random_effects_many as random_effects_many
 from .model_calibration import calibrate_model as calibrate_model

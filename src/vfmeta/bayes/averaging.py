@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior, behind
+from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import REACH, confidence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vfmeta.bayes import compiled
-from vfmeta.bayes.exact import ExactPosterior
+from vfmeta.bayes.exact_posterior import ExactPosterior
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import whole
 from vfmeta.priors import HalfCauchy, HalfNormal, LogNormal, MuPrior, Normal, StudentT, TauPrior

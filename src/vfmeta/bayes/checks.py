@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior, behind
+from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 from vfmeta.bayes.scaling import q_below, quantile_levels
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import OnScale, whole

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
-from vfmeta.bayes.exact import ExactPosterior, behind
+from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 from vfmeta.bayes.models._robust import mixing
 from vfmeta.core.question import Pair
 from vfmeta.results.posterior import BayesianResult

@@ -10,7 +10,8 @@ import numpy as np
 
 from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import benefit_columns, chance_points
-from vfmeta.bayes.exact import ExactPosterior, choose_priors, refuse_improper
+from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.exact_posterior import ExactPosterior, refuse_improper
 from vfmeta.convert.checking import numbers
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import REACH, IntervalKind, Missing, choice, confidence

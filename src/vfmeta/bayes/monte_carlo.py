@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior
+from vfmeta.bayes.exact_posterior import ExactPosterior
 from vfmeta.core.messages import InputError
 from vfmeta.results.posterior import BayesianResult
 

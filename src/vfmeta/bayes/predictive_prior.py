@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior
+from vfmeta.bayes.exact_posterior import ExactPosterior
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import SampleSize, choice

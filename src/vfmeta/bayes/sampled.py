@@ -20,7 +20,8 @@ from vfmeta import priors
 from vfmeta.bayes import draws as drawn
 from vfmeta.bayes import kept
 from vfmeta.bayes import versions as compat
-from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
+from vfmeta.bayes.exact import choose_priors, study_notes
+from vfmeta.bayes.exact_posterior import refuse_improper
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.bayes.models import diagnostics as gate
 from vfmeta.bayes.models._normal_normal import normal_normal

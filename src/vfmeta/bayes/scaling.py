@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.bayes.exact import ExactPosterior, behind
+from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 from vfmeta.core.question import Question
 from vfmeta.kernels.quadratic_form import q_distribution
 from vfmeta.priors import MuPrior, TauPrior

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -16,6 +13,7 @@ from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import REACH
 from vfmeta.effects import cells
 from vfmeta.effects.columns import Rows, as_frame
+from vfmeta.effects.moderators import first_line, labelled, levelled, needed, right_side
 from vfmeta.results.codec import array, plain
 from vfmeta.text.notes import MISSING
 
@@ -100,7 +98,7 @@ class Design:
             ]
         if problems:
             raise InputError(list(dict.fromkeys(problems)))
-        _levelled(frame, factors, ())
+        levelled(frame, factors, ())
         if not self.variables:
             return np.repeat(self.x[:1], len(frame), axis=0)
         with np.errstate(all="ignore"):
@@ -206,36 +204,6 @@ def prepared(used: Used, parts: Sequence[Part], missing: str) -> tuple[Any, ...]
     return used, *(part.design(keep, used.labels, used.kept.tolist()) for part in parts)
 
 
-def needed(formula: str, frame: pd.DataFrame) -> tuple[str, ...]:
-    """The names of the columns that the formula reads."""
-    from formulaic import Formula  # type: ignore[import-untyped, unused-ignore]
-
-    try:
-        read = {str(v) for v in Formula(right_side(formula)).required_variables}
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"The formula {formula!r} cannot be read: {_first_line(error)}") from error
-    # formulaic does not look into calls such as bs(dose, df=4): every name that is a column counts as read
-    read |= {n for n in re.findall(r"(?<![\w.])[^\W\d]\w*(?!\w*\s*\()", right_side(formula)) if n in frame}
-    # and takes what stands before a dot, in backticks too, for the name
-    quoted = set(re.findall(r"`([^`]+)`", formula))
-    read = quoted | (read - {n.split(".")[0] for n in quoted if "." in n and n.split(".")[0] not in frame})
-    variables = sorted(read)
-    absent = [v for v in variables if v not in frame]
-    if absent:
-        dotted = [c for c in map(str, frame.columns) if "." in c and c not in quoted and c.split(".")[0] in absent]
-        hint = f" Write {', '.join(f'`{c}`' for c in dotted)}, with the backticks." if dotted else ""
-        raise InputError(
-            f"The formula {formula!r} reads {', '.join(absent)}, which the data do not have; their columns are "
-            f"{', '.join(map(str, frame.columns)) or 'none'}.{hint}"
-        )
-    twice = [v for v in variables if (frame.columns == v).sum() > 1]
-    if twice:
-        raise InputError(f"The data have the column {', '.join(map(repr, twice))} twice; rename one of them.")
-    return tuple(variables)
-
-
 def gaps(frame: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
     """Which cells of the moderators are missing, shape (k, number of variables); an empty text is, for it is no group."""
     return np.column_stack([cells.empty(frame[name]) for name in variables] or [np.zeros((len(frame), 0), dtype=bool)])
@@ -252,7 +220,7 @@ def from_formula(
     from formulaic import model_matrix
 
     frame = frame[list(variables)].copy() if variables else frame.iloc[:, :0].copy()
-    levels = _levelled(frame, {}, labelled(formula))
+    levels = levelled(frame, {}, labelled(formula))
     problems = [
         f"row {rows[i] + 1} ({labels[i]}), column {name}: {float(frame[name].iloc[i])} is not a finite number; "
         "correct it or leave the row out."
@@ -274,7 +242,7 @@ def from_formula(
         with np.errstate(all="ignore"):  # what is not finite is told below, by row and column
             matrix = model_matrix(right_side(formula), frame, na_action="ignore")
     except Exception as error:
-        raise InputError(f"The formula {formula!r} cannot be made into a design: {_first_line(error)}") from error
+        raise InputError(f"The formula {formula!r} cannot be made into a design: {first_line(error)}") from error
     names = tuple(map(str, matrix.columns))
     if not names:
         raise InputError(f"The formula {formula!r} leaves no column; keep the intercept or name a moderator.")
@@ -287,24 +255,6 @@ def from_matrix(x: np.ndarray, names: Sequence[str], labels: Sequence[str], rows
     """Design given as a matrix (k, p), an intercept included where one is wanted."""
     _check_finite(x, names, labels, rows)
     return Design(x, tuple(names), None)
-
-
-def right_side(formula: str) -> str:
-    """The formula as formulaic reads it: its right side, with R's power sign inside I() as Python's."""
-    if not isinstance(formula, str) or not formula.strip():
-        raise InputError('formula must be a text such as "~ dose + blinding".')
-    if "~" in formula and formula.split("~", 1)[0].strip():
-        raise InputError(f"The formula {formula!r} has a left side; write only what is to the right, as '~ dose + blinding'.")
-    text, out, i = formula.split("~", 1)[-1].strip(), [], 0
-    while i < len(text):
-        if re.match(r"(?<![\w.])I\(", text[i:]) and (i == 0 or not (text[i - 1].isalnum() or text[i - 1] in "_.")):
-            end = _closing(text, i + 1)
-            out.append(text[i:end].replace("^", "**"))
-            i = end
-        else:
-            out.append(text[i])
-            i += 1
-    return "".join(out)
 
 
 def name_collinear(groups: list[list[int]], design: Design, labels: Sequence[str]) -> InputError:
@@ -323,89 +273,6 @@ def name_collinear(groups: list[list[int]], design: Design, labels: Sequence[str
         else:
             problems.append(f"Column {name} is zero in every study and explains nothing; leave it out.")
     return InputError(problems)
-
-
-def _closing(text: str, start: int) -> int:
-    depth = 0
-    for i in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[i], 0)
-        if depth == 0:
-            return i + 1
-    return len(text)
-
-
-def labelled(formula: str) -> set[str]:
-    """The columns that a formula says are groups, as ``C(column)``."""
-    return {a or b for a, b in re.findall(r"(?<![\w.])C\(\s*(?:`([^`]+)`|(\w+))", formula)}
-
-
-def _levelled(frame: pd.DataFrame, known: dict[str, tuple[Any, ...]], groups: Iterable[str]) -> dict[str, list[Any]]:
-    """Make factors of the columns that are no numbers, in place; the levels of each, in order.
-
-    Dates are neither, and numbers written as text are a factor only where the formula says so (``groups``).
-    """
-    import pandas as pd
-
-    found: dict[str, list[Any]] = {}
-    for name in frame.columns:
-        column = frame[name]
-        if getattr(column.dtype, "kind", "") == "c":
-            raise InputError(f"column {name} holds complex numbers; a moderator holds real ones.")
-        if name in known:
-            frame[name] = pd.Categorical(column, categories=list(known[name]))
-        elif isinstance(column.dtype, pd.CategoricalDtype):
-            frame[name] = column.cat.remove_unused_categories()
-        elif pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
-            converted = None if pd.api.types.is_bool_dtype(column) else _as_numbers(column)
-            if converted is not None:
-                frame[name] = converted
-                continue
-            _refuse_dates(column, name)
-            if name not in groups and all(_reads_as_number(x) for x in column):
-                shown = ", ".join(map(repr, dict.fromkeys(column.tolist()[:3])))
-                raise InputError(
-                    f"column {name} holds numbers as text ({shown}); convert it to numbers for a slope, or write C({name}) for "
-                    "groups."
-                )
-            try:
-                levels = sorted(set(column), key=lambda v: (str(type(v)), v))
-            except TypeError as error:  # lists, or what has no order
-                kinds = ", ".join(sorted({type(v).__name__ for v in column}))
-                raise InputError(f"column {name} holds {kinds}; a moderator holds numbers, or names of groups.") from error
-            frame[name] = pd.Categorical(column, categories=levels)
-        else:
-            frame[name] = column.astype(float)
-            continue
-        found[str(name)] = list(frame[name].cat.categories)
-    return found
-
-
-def _refuse_dates(column: pd.Series, name: Any) -> None:
-    kinds = (date, timedelta, np.datetime64, np.timedelta64)
-    if column.dtype.kind in "mM" or any(isinstance(x, kinds) for x in column):
-        raise InputError(
-            f"column {name} holds dates; make a number of them (years since a start) for a slope, or texts for groups."
-        )
-
-
-def _reads_as_number(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _as_numbers(column: pd.Series) -> pd.Series | None:
-    """An object column that holds numbers only, as floats."""
-    if all(isinstance(v, (int, float, np.number, Decimal)) and not isinstance(v, (bool, np.bool_)) for v in column):
-        try:
-            return column.astype(float)
-        except OverflowError as error:
-            raise InputError(f"column {column.name}: a whole number that no float holds; choose a larger unit.") from error
-    return None
 
 
 def _gaps(frame: pd.DataFrame, places: list[str]) -> list[str]:
@@ -434,7 +301,3 @@ def _check_finite(x: np.ndarray, names: Sequence[str], labels: Sequence[str], ro
 
 def _bad_rows(x: np.ndarray) -> str:
     return ", ".join(str(i + 1) for i in np.flatnonzero(~np.isfinite(x).all(axis=1)))
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

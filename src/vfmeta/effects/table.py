@@ -13,26 +13,15 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
-from vfmeta.effects import cells, dependence
+from vfmeta.effects import dependence, table_rows
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.words import Words, chain, says
 from vfmeta.results.shown import Displayed, Shown
 from vfmeta.text import numbers as tx
-from vfmeta.text.codes import flags_text
 from vfmeta.text.trace import SOURCE, chain_lines, console_lines
 
 if TYPE_CHECKING:
     import pandas as pd
-
-OWN = ("study", "y", "v", "se")  # columns of a frame that are always the table's own
-
-
-def _same(given: pd.Series, own: pd.Series) -> bool:
-    """Whether a column of the data is what the table read from it."""
-    if own.dtype.kind == "f":
-        values = [math.nan if cells.is_missing(x) or isinstance(x, str) else float(x) for x in given]
-        return bool(np.allclose(values, own, rtol=1e-12, atol=0))
-    return [cells.label(x) for x in given] == own.tolist()
 
 
 @dataclass(frozen=True)
@@ -233,35 +222,9 @@ class EffectTable(Displayed):
         >>> table.frame["dose"].tolist()
         [1, 2, 3]
         """
-        from vfmeta.effects import cells
-        from vfmeta.effects.columns import as_frame, look_up
-
-        own, other = self.frame, as_frame(data)
-        mine = [cells.label(x) for x in look_up({on: on}, own)[on].values]
-        theirs = [cells.label(x) for x in look_up({on: on}, other)[on].values]
-        place: dict[str, int] = {}
-        problems = []
-        for i, name in enumerate(theirs):
-            if not name:
-                problems.append(f"row {i + 1}, column {on}: empty name; say which study it is.")
-            elif name in place:
-                problems.append(f"rows {place[name] + 1} and {i + 1}, column {on}: {name!r} stands twice; one row a study.")
-            place.setdefault(name, i)
-        lost = [name for name in dict.fromkeys(mine) if name not in place]
-        if lost:
-            more = ", ".join(name for name in place if name and name not in mine)
-            problems.append(
-                f"No row of the data is named {', '.join(map(repr, lost))} in column {on}"
-                + (f"; rows of no study of the table: {more}." if more else ".")
-            )
-        twice = [name for name in other.columns if name != on and name in own.columns]
-        if twice:
-            problems.append(f"The table has {', '.join(map(repr, twice))} already; rename or leave out those columns.")
-        if problems:
-            raise InputError(problems)
         import pandas as pd
 
-        brought = other.iloc[[place[name] for name in mine]].drop(columns=on).reset_index(drop=True)
+        brought = table_rows.matched(self.frame, data, on)
         return replace(self, extra=brought if self.extra is None else pd.concat([self.extra, brought], axis=1))
 
     @classmethod
@@ -289,18 +252,7 @@ class EffectTable(Displayed):
     @property
     def details(self) -> tuple[dict[str, Any], ...]:
         """What tables and figures show beside each effect."""
-        return tuple(
-            {
-                "study_id": e.study_id, "n_experimental": _whole(e.n[0]), "n_control": _whole(e.n[1]),
-                "events_experimental": _whole(e.events[0]), "events_control": _whole(e.events[1]),
-                "week": e.week, "reading": e.reading, "flag": flags_text(e.flags),
-                "rows": list(e.rows),
-                "sources": list(e.sources), "steps": list(e.steps), "unused": list(e.unused), "printed": list(e.printed),
-            }
-            | ({} if e.size is None else {"size": e.size})
-            | ({} if e.interval is None else {"printed_interval": list(e.interval)})
-            for e in self.effects
-        )  # fmt: skip
+        return table_rows.details(self.effects)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -309,36 +261,7 @@ class EffectTable(Displayed):
         A column of the data stands in place of the table's own of that name, but for ``study``, ``y``, ``v`` and ``se``: where
         the data's differ, they stand beside it as "y (data)".
         """
-        import pandas as pd
-
-        q = self.question
-        own = pd.DataFrame(
-            {
-                "study": self.labels, "study_id": [e.study_id for e in self.effects],
-                "cohort_id": [e.cohort_id for e in self.effects],
-                "arm_experimental": [e.arms[0] for e in self.effects], "arm_control": [e.arms[1] for e in self.effects],
-                "outcome": [e.outcome or q.outcome for e in self.effects], "week": [e.week for e in self.effects],
-                "target_week": [e.week if e.target_week is None else e.target_week for e in self.effects],
-                "n_experimental": [e.n[0] for e in self.effects], "n_control": [e.n[1] for e in self.effects],
-                "events_experimental": [e.events[0] for e in self.effects],
-                "events_control": [e.events[1] for e in self.effects],
-                "y": self.y, "v": self.v, "se": np.sqrt(self.v),
-                "measure": q.measure, "scale": "" if q.points is None else f"{q.points[0]:g} to {q.points[1]:g}",
-                "higher_is_worse": q.higher_is_worse, "reading": [e.reading for e in self.effects],
-                "rows": [", ".join(e.rows) for e in self.effects], "steps": ["; ".join(e.steps) for e in self.effects],
-            }
-        )  # fmt: skip
-        if any(e.interval for e in self.effects):  # as printed
-            three = [e.interval or (math.nan,) * 3 for e in self.effects]
-            own[["ci_low", "ci_high", "level"]] = three
-        if self.extra is None:
-            return own
-        # what the user calls study, y, v and se may be something else in the data; the table's own are what was read
-        kept = [name for name in own if name not in self.extra.columns or name in OWN]
-        more = self.extra[[c for c in self.extra.columns if c not in kept]]
-        other = [c for c in OWN if c in self.extra.columns and not _same(self.extra[c], own[c])]
-        apart = self.extra[other].rename(columns={c: f"{c} (data)" for c in other})
-        return pd.concat([own[kept], more, apart], axis=1)
+        return table_rows.frame(self.question, self.effects, self.extra)
 
     def without(self, *study_ids: str) -> EffectTable:
         """The same table without some studies.
@@ -460,7 +383,3 @@ class EffectTable(Displayed):
 
     def _written(self) -> Shown:
         return replace(self._display(), frame=self.frame)
-
-
-def _whole(value: float | None) -> float | int | None:
-    return int(value) if value is not None and float(value).is_integer() else value

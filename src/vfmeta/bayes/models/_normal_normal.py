@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import choose_priors, refuse_improper, study_notes
+from vfmeta.bayes.exact import choose_priors, study_notes
+from vfmeta.bayes.exact_posterior import refuse_improper
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.bayes.monte_carlo import tails_of

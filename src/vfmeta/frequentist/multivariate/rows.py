@@ -17,6 +17,7 @@ from vfmeta.effects import cells, covariance
 from vfmeta.effects import design as designs
 from vfmeta.effects.columns import Rows as AllRows
 from vfmeta.effects.given import Given, given, is_table
+from vfmeta.effects.moderators import needed
 from vfmeta.kernels.stacks import diagonal, sparse
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def read(
         raise InputError(
             f"The random effects read {', '.join(map(repr, absent))}, which the data lack; give data= with those columns."
         )
-    variables = () if formula is None else designs.needed(formula, frame)
+    variables = () if formula is None else needed(formula, frame)
     used = dict.fromkeys([*variables, *grouping])
     frame = frame.assign(**{c: cells.one_spelling(frame[c], c) for c in used})
     holes = {c: cells.empty(frame[c]) for c in used}
