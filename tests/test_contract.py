@@ -100,6 +100,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
         study=list("aabbccdd"), treatment=["x", "s", "y", "s", "x", "y", "x", "s"], events=[4, 9, 6, 8, 3, 6, 7, 12],
         n=[40, 41, 55, 50, 38, 40, 60, 61], reference="s",
     ),
+    "networks.classes": lambda: vf.networks.classes(network(), {"A": "none", "B": "drug", "C": "drug"}),
     "networks.regression": lambda: vf.networks.regression(network(), dict(zip("abcdefg", range(7), strict=True))),
     "networks.posterior": lambda: vf.networks.posterior(network(), tau=vf.priors.HalfNormal(0.5)),
     "networks.split_nodes": lambda: vf.networks.split_nodes(made("networks.posterior")),

@@ -1,7 +1,9 @@
 from .centred import comparison_adjusted as comparison_adjusted
+from .class_effects import ClassEffects as ClassEffects
+from .class_effects import classes as classes
 from .composed import ComponentResult as ComponentResult
 from .composed import components as components
-from .counts import counts as counts
+from .count_models import counts as counts
 from .counts_result import NetworkCounts as NetworkCounts
 from .covariates import NetworkRegression as NetworkRegression
 from .covariates import regression as regression
@@ -18,7 +20,7 @@ from .shares import contributions as contributions
 from .splits import split_sides as split_sides
 
 __all__ = [
-    "ComponentResult", "NetworkCounts", "NetworkPosterior", "NetworkRegression", "NetworkResult", "comparison_adjusted",
-    "components", "contributions", "counts", "detached_designs", "loops", "mantel_haenszel", "modifiers", "network",
-    "posterior", "regression", "split_nodes", "split_sides",
+    "ClassEffects", "ComponentResult", "NetworkCounts", "NetworkPosterior", "NetworkRegression", "NetworkResult", "classes",
+    "comparison_adjusted", "components", "contributions", "counts", "detached_designs", "loops", "mantel_haenszel",
+    "modifiers", "network", "posterior", "regression", "split_nodes", "split_sides",
 ]  # fmt: skip

@@ -62,6 +62,21 @@ class Treatments:
         """All treatments, by name."""
         return self.network.treatments
 
+    def _contrasts(self, tau2: float) -> pd.DataFrame:
+        """Each contrast with a trial's first arm, with its share of the weight at this tau2."""
+        import pandas as pd
+
+        rows = []
+        for t in self.network.trials:
+            se = np.sqrt(np.diag(t.V))
+            half = quantile(self.level, None) * se
+            columns = (t.arms[1:], t.y.tolist(), se.tolist(), (t.y - half).tolist(), (t.y + half).tolist())
+            rows += [(t.label, arm, t.arms[0], *found) for arm, *found in zip(*columns, strict=True)]
+        names = ["study", "treatment", "control", "estimate", "se", "ci_low", "ci_high"]
+        frame = pd.DataFrame(rows, columns=names)
+        weight = 1 / (frame["se"] ** 2 + tau2)
+        return scaled(frame.assign(weight=100 * weight / weight.sum()), self.question)
+
     def comparisons(self, *, on: OnScale = "analysis") -> pd.DataFrame:
         """Every pair of treatments: treatment, control, estimate, se, ci_low, ci_high, statistic, df, p_value, prediction_low,
         prediction_high, trials (that compare the two directly), scale.

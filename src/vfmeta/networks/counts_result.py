@@ -12,10 +12,9 @@ from vfmeta.core.question import Pair, Question
 from vfmeta.networks.compared import Treatments, packed, unpacked
 from vfmeta.networks.trials import Network
 from vfmeta.results.coefficients import Coefficients
-from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits
 from vfmeta.results.information import Information, information
-from vfmeta.results.wald import TestResult, quantile
+from vfmeta.results.wald import TestResult
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -112,17 +111,7 @@ class NetworkCounts(Treatments, Coefficients):
         """One row per contrast with a trial's first arm, by the normal approximation: study, treatment, control, estimate,
         se, ci_low, ci_high, weight (1 / (variance + tau2) in percent of all), scale.
         """
-        import pandas as pd
-
-        rows = []
-        for t in self.network.trials:
-            se = np.sqrt(np.diag(t.V))
-            rows += [(t.label, arm, t.arms[0], *found) for arm, *found in zip(t.arms[1:], t.y, se, strict=True)]
-        frame = pd.DataFrame(rows, columns=["study", "treatment", "control", "estimate", "se"])
-        half = quantile(self.level, None) * frame["se"]
-        weight = 1 / (frame["se"] ** 2 + self.tau2)
-        limits = {"ci_low": frame["estimate"] - half, "ci_high": frame["estimate"] + half}
-        return scaled(frame.assign(**limits, weight=100 * weight / weight.sum()), self.question)
+        return self._contrasts(self.tau2)
 
     def heterogeneity_interval(self, kind: str = "profile-likelihood") -> dict[str, Pair] | None:
         """Intervals of tau2, I2 (percent) and H2 by name; None where that of tau2 was not found."""

@@ -12,8 +12,7 @@ from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.kernels.network import between_designs
 from vfmeta.networks.compared import Treatments, packed, unpacked
 from vfmeta.networks.trials import Network
-from vfmeta.results.frames import scaled
-from vfmeta.results.wald import TestResult, quantile, tail
+from vfmeta.results.wald import TestResult, tail
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -56,17 +55,7 @@ class TreatmentsResult(Treatments, RegressionResult):
         """One row per contrast with a trial's first arm: study, treatment, control, estimate, se, ci_low, ci_high, weight
         (1 / (variance + tau2) in percent of all), scale.
         """
-        import pandas as pd
-
-        rows = []
-        for t in self.network.trials:
-            half = quantile(self.level, None) * np.sqrt(np.diag(t.V))
-            for arm, y, s, h in zip(t.arms[1:], t.y, np.sqrt(np.diag(t.V)), half, strict=True):
-                rows.append((t.label, arm, t.arms[0], float(y), float(s), float(y - h), float(y + h)))
-        names = ["study", "treatment", "control", "estimate", "se", "ci_low", "ci_high"]
-        frame = pd.DataFrame(rows, columns=names)
-        precision = 1 / (frame["se"] ** 2 + (0.0 if math.isnan(self.tau2) else self.tau2))
-        return scaled(frame.assign(weight=100 * precision / precision.sum()), self.question)
+        return self._contrasts(0.0 if math.isnan(self.tau2) else self.tau2)
 
     def _plain(self, matrix: np.ndarray) -> np.ndarray:
         return np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.fit.phi, matrix))

@@ -48,6 +48,7 @@ _HOMES = {
     "Comparison": "frequentist.after.likelihood_ratio",
     "ReportsResult": "bayes.partial",
     "RegressionPosterior": "bayes.regression",
+    "ClassEffects": "networks.class_effects",
     "NetworkCounts": "networks.counts_result",
     "NetworkResult": "networks.result",
     "NetworkPosterior": "networks.posterior",
