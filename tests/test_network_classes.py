@@ -112,6 +112,11 @@ def test_faulty_classes_are_named(klass: Any, said: str) -> None:
         vf.networks.classes(vf.network(FRAME, reference="A"), klass)
 
 
+def test_what_is_no_likelihood_is_refused() -> None:
+    with pytest.raises(vf.InputError, match="estimated by likelihood"):
+        vf.networks.classes(vf.network(FRAME, reference="A"), CLASSES, method="DL")
+
+
 def test_members_stand_around_the_mean_of_their_class() -> None:
     fit = vf.networks.classes(vf.network(FRAME, reference="A"), CLASSES)
     members = fit.members().set_index("treatment")

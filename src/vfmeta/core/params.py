@@ -59,7 +59,6 @@ Triangle = Literal["both", "lower", "upper"]
 NetworkCountModel = Literal["UM.FS", "CM.EL"]
 #: how treatments of one class of a network are alike
 Within = Literal["exchangeable", "equal"]
-ClassMethod = Literal["REML", "ML", "common"]
 #: measures that a model of counts of a network answers in
 NetworkCountMeasure = Literal["OR", "IRR"]
 Missing = Literal["raise", "drop"]

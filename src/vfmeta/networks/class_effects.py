@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import ClassMethod, OnScale, WaldTest, Within, choice, confidence
+from vfmeta.core.params import MethodOrCommon, OnScale, WaldTest, Within, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.kernels import class_variances
@@ -179,7 +179,7 @@ def classes(
     klass: Any,
     *,
     within: Within = "exchangeable",
-    method: ClassMethod | None = None,
+    method: MethodOrCommon | None = None,
     test: WaldTest = "Wald",
     level: float | None = None,
 ) -> ClassEffects:
@@ -229,7 +229,11 @@ def classes(
         raise InputError("Mantel-Haenszel pools the trials of a design; fit vf.network(...) to the arms.")
     within, test = choice("within", within, Within), choice("test", test, WaldTest)
     asked = (fit.method if fit.method in ("REML", "ML", "common") else "REML") if method is None else method
-    chosen = choice("method", asked, ClassMethod)
+    chosen = choice("method", asked, MethodOrCommon)
+    if chosen not in ("REML", "ML", "common"):
+        raise InputError(
+            f'method={chosen!r}: the variance within classes is estimated by likelihood; use "REML", "ML" or "common".'
+        )
     level = fit.level if level is None else confidence(level)
     net = fit.network
     own = _classes(klass, net.treatments)
