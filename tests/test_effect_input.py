@@ -14,6 +14,7 @@ from vfmeta.effects.formulas import ALIASES, FORMULAS, MEASURES
 PLAIN = {
     "mean": 5.0, "sd": 2.0, "n": 30.0, "r": 0.4, "events": 7.0, "time": 90.0, "d": 0.4, "t": 2.0, "p": 0.03, "mean_change": 1.0,
     "sd_change": 2.0, "mean_post": 4.0, "sd_post": 2.0, "mean_pre": 6.0, "sd_pre": 1.8,
+    "hr": 0.7, "ci_low": 0.5, "ci_high": 0.98, "oe": -3.0, "oe_v": 10.0,
 }  # fmt: skip
 LAYOUTS = [(m, names) for m in sorted(FORMULAS) for names in MEASURES[m].inputs]
 every = pytest.mark.parametrize(("measure", "names"), LAYOUTS, ids=[f"{m}-{'-'.join(names)}" for m, names in LAYOUTS])
@@ -109,7 +110,7 @@ def test_wrong_calls(measure: str, names: tuple[str, ...]) -> None:
     refused(measure, names, data, "missing='ignore' is unknown", missing="ignore")
     refused(measure, names, data, "no variance type 'XX'", vtype="XX")
     refused(measure, names, data, "Unknown zero rule", zero="all")
-    refused(measure, names, data, "question is about a HR", question=vf.Question(measure="HR"))
+    refused(measure, names, data, "question is about a GEN", question=vf.Question(measure="GEN"))
     refused(measure, names, data, "question is a str", question="pain")
     for option in ("correct", "drop00", "add_to_estimate"):
         refused(measure, names, data, f"{option}='no' must be True or False", **{option: "no"})

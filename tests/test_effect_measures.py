@@ -270,6 +270,7 @@ def test_every_measure_gives_finite_numbers_on_plain_data(measure):
     plain = {
         "mean": 5.0, "sd": 2.0, "n": 30, "r": 0.4, "events": 7, "time": 90.0, "d": 0.4, "t": 2.0, "p": 0.03, "mean_change": 1.0,
         "sd_change": 2.0, "mean_post": 4.0, "sd_post": 2.0, "mean_pre": 6.0, "sd_pre": 1.8,
+        "hr": 0.7, "ci_low": 0.5, "ci_high": 0.98, "oe": -3.0, "oe_v": 10.0,
     }  # fmt: skip
     for names in MEASURES[measure].inputs:
         values = {x: [plain.get(x, plain.get(x[:-1]))] for x in names}

@@ -18,6 +18,7 @@ from .effects.effect_size import effect_size as effect_size
 from .effects.reading import effect_table as effect_table
 from .effects.single_study import study_intervals as study_intervals
 from .effects.table import EffectTable as EffectTable
+from .exchange.own_data import read as read
 from .frequentist.after.bootstrap import bootstrap as bootstrap
 from .frequentist.after.influence import baujat as baujat
 from .frequentist.after.influence import blups as blups

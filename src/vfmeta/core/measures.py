@@ -23,6 +23,7 @@ CORRELATED = ("r", "n")
 PREPOST = ("mean_post", "sd_post", "mean_pre", "sd_pre", "n", "r")
 CHANGE = ("mean_change", "sd_change", "n")
 D = ("d", "n1", "n2")
+HAZARDS = (("hr", "ci_low", "ci_high"), ("oe", "oe_v"), ("p", "events1", "events2"), ("p", "events", "n1", "n2"))
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,8 @@ _ALL = (
             needs="no row or column of the table may sum to 0"),
     _event_ratio("OR2D", "Standardised mean difference from an odds ratio (logistic)", aliases=("OR2DL",)),
     _event_ratio("OR2DN", "Standardised mean difference from an odds ratio (normal)"),
-    Measure("HR", "Hazard ratio", kind="times to an event", scale=scale.LOG, noun="hazard ratio"),
+    Measure("HR", "Hazard ratio", kind="times to an event", inputs=HAZARDS, scale=scale.LOG, noun="hazard ratio",
+            needs="both groups must have events"),
     _rates("IRR", "Rate ratio", scale=scale.LOG, noun="rate ratio", zero="only0", drop00=True, needs=_CELLS),
     _rates("IRD", "Rate difference", zero="only0", in_estimate=False),
     _rates("IRSD", "Difference of square root rates", zero=_NO_RULE),

@@ -90,6 +90,10 @@ SampleSize = Literal["ELIR", "variance"]
 SingleZero = Literal["only0", "none"]
 #: what is done where a trial has several arms on one side
 MultiArm = Literal["combine", "split", "each"]
+#: how trials of a sheet were laid out, where no column says it
+TrialDesign = Literal["parallel", "cluster", "crossover", "pre-post-control"]
+#: what parts the decimals of a text
+Decimal = Literal[".", ","]
 #: kinds of trials, never mixed
 Design = Literal["randomised", "quasi_randomised", "non_randomised"]
 #: the size of an arm whose number analysed is not printed

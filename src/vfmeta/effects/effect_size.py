@@ -48,6 +48,8 @@ def effect_size(
           means), CVR, CLES or AUC, D2OR, D2ORN; SMD also from ``d, n1, n2``, ``t, n1, n2`` or a signed two-sided ``p, n1, n2``
         - two groups, events (``events1, n1, events2, n2``): RR, OR, RD, AS, PETO, PHI, OR2D, OR2DN
         - two groups, rates (``events1, time1, events2, time2``): IRR, IRD, IRSD
+        - times to an event: HR from ``hr, ci_low, ci_high`` (95%), from ``oe, oe_v`` (log-rank O-E and its variance), or from a
+          two-sided log-rank ``p``, with the sign of the log ratio, and ``events1, events2`` or ``events, n1, n2``
         - correlations (``r, n``): COR, UCOR, ZCOR
         - one group: PR, PLN, PLO, PAS, PFT (``events, n``); IR, IRLN, IRS, IRFT (``events, time``); MN, SMN, MNLN, CVLN
           (``mean, sd, n``); SDLN (``sd, n``)

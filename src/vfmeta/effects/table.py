@@ -35,7 +35,7 @@ class EffectTable(Displayed):
     asked for: `reported` joins both for `vf.bayes.reports`, and nothing else looks at them. ``extra`` holds further columns, a
     row an effect: those of the data that the table was made from, and what `joined_with` brought. ``places`` (k,) says which of
     the ``rows_read`` rows of the data each effect came from, so that further columns of the same data still fit after rows were
-    left out.
+    left out. ``taken`` says, of a table read from a sheet, what each column was taken for, and which measure.
 
     Examples
     --------
@@ -55,6 +55,7 @@ class EffectTable(Displayed):
     extra: pd.DataFrame | None = field(default=None, repr=False, compare=False)
     places: np.ndarray | None = field(default=None, repr=False, compare=False)
     rows_read: int = field(default=0, repr=False, compare=False)
+    taken: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sizes = [e.size for e in self.effects if e.size is not None]
@@ -363,7 +364,8 @@ class EffectTable(Displayed):
             for e, own in zip(self.effects, each, strict=True)
         ]
         rows += [f"  words only: {r.label}: {says(r, q)}" for r in (self.words.reports if self.words else ())]
-        return "\n".join([head, *rows, *(f"  left out: {x.label} ({x.reason})" for x in self.left_out)])
+        rows += [f"  left out: {x.label} ({x.reason})" for x in self.left_out]
+        return "\n".join([head, *rows, *(f"  {x}" for x in self.taken)])
 
     def __repr__(self) -> str:
         return str(self)
@@ -378,6 +380,7 @@ class EffectTable(Displayed):
         ]
         said = [f"Words only: {r.label}: {says(r, q)}" for r in (self.words.reports if self.words else ())]
         said += [f"Left out: {x.label} ({x.reason})" for x in self.left_out]
+        said += [f"{x[:1].upper()}{x[1:]}" for x in self.taken]
         columns = ("study", q.shown, f"se {tx.spread_of(q)}".rstrip(), f"n {q.experimental}", f"n {q.control}")
         return Shown(head, columns, tuple(rows), tuple(said))
 

@@ -91,7 +91,7 @@ class Finder:
     def __init__(self, trials: Trials, options: Options) -> None:
         self.trials, self.options = trials, options
         self.binary = measures.row(options.measure).kind == "events"
-        self.made_of_arms = bool(measures.row(options.measure).inputs)
+        self.made_of_arms = bool({measures.MEANS, measures.EVENTS} & set(measures.row(options.measure).inputs))
         self.worse: bool | None = None
         outcome = trials.entries("outcomes").get(options.outcome)
         self.harm = outcome is not None and outcome.domain == "harm"

@@ -40,10 +40,18 @@ def faults(columns: dict[str, np.ndarray], *, rows: list[str], named: dict[str, 
             report(x <= 0, name, "person-time must be greater than 0")
         elif name.startswith("events"):
             report(x < 0, name, "a count cannot be negative")
-            if _GROUP_OF[name] in columns:
+            if name in _GROUP_OF and _GROUP_OF[name] in columns:
                 report(x > columns[_GROUP_OF[name]], name, "more events than the total")
+        elif name in ("hr", "ci_low", "ci_high"):
+            report(x <= 0, name, "a ratio must be above 0")
+        elif name == "oe_v":
+            report(x <= 0, name, "a variance must be greater than 0")
         elif name == "r":
             report(np.abs(x) >= 1, name, "a correlation must lie between -1 and 1")
         elif name == "p":
             report((np.abs(x) > 1) | (x == 0), name, "a p value must lie between 0 and 1, with the sign of the difference")
+    if {"hr", "ci_low", "ci_high"} <= set(columns):
+        hr, low, high = (columns[x] for x in ("hr", "ci_low", "ci_high"))
+        report((low >= high) & (low > 0), "ci_low", "the lower limit must lie below the upper one")
+        report((low < high) & ((hr < low) | (hr > high)), "hr", "the estimate lies outside its own interval")
     return found

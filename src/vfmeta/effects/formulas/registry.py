@@ -8,7 +8,17 @@ from functools import partial
 import numpy as np
 
 from vfmeta.core.measures import Measure, add
-from vfmeta.effects.formulas import change, correlations, proportions, rates, single_means, two_events, two_means, variability
+from vfmeta.effects.formulas import (
+    change,
+    correlations,
+    hazards,
+    proportions,
+    rates,
+    single_means,
+    two_events,
+    two_means,
+    variability,
+)
 from vfmeta.effects.formulas.common import Column, Effects, ZeroRule
 
 Formula = Callable[..., Effects]
@@ -67,6 +77,7 @@ FORMULAS: dict[str, tuple[Formula, ...]] = {
     "PHI": (two_events.phi_coefficient,),
     "OR2D": (two_events.odds_ratio_as_d,),
     "OR2DN": (partial(two_events.odds_ratio_as_d, factor=two_means.COX),),
+    "HR": (hazards.from_interval, hazards.from_log_rank, hazards.from_p_and_events, hazards.from_p_and_sizes),
     "IRR": (rates.log_rate_ratio,),
     "IRD": (rates.rate_difference,),
     "IRSD": (rates.root_rate_difference,),

@@ -1,0 +1,181 @@
+"""Own data in one call: a file or a frame becomes an effect table, and says what it took each column for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vfmeta.core.messages import InputError, did_you_mean
+from vfmeta.core.params import Decimal, Missing, TrialDesign, choice, confidence, is_finite
+from vfmeta.effects.columns import as_frame
+from vfmeta.effects.sheet.made import Options
+from vfmeta.effects.sheet.tables import tables_of
+from vfmeta.effects.table import EffectTable
+from vfmeta.exchange.opening import opened
+
+
+def read(
+    data: Any,
+    *,
+    columns: Mapping[str, str | None] | None = None,
+    measure: str | None = None,
+    outcome: str | None = None,
+    sides: tuple[str, str] | None = None,
+    higher_is_worse: bool | None = None,
+    sheet: str | None = None,
+    trial_design: TrialDesign | None = None,
+    icc: float | None = None,
+    cluster_size: float | None = None,
+    correlation: float | None = None,
+    decimal: Decimal | None = None,
+    level: float | None = None,
+    missing: Missing = "raise",
+) -> EffectTable:
+    """Read a spreadsheet of studies, whatever each of them prints, as one effect table.
+
+    Rows may hold means with SDs, SEs or intervals, medians with quartiles or ranges, counts, events and person-time, changes,
+    correlations, or an estimate with its standard error, variance, interval, p value or test statistic. Every conversion is
+    named, a row each: ``table.trace(study)``. Printing the table says what each column was taken for, which group is
+    experimental, and which measure. Where two readings fit, or the measure is not certain, the call is refused and the message
+    shows what to add.
+
+    Parameters
+    ----------
+    data : path, data frame or mapping of columns
+        A file (CSV, TSV, XLSX, JSON, parquet), or a frame of pandas, polars or any other that narwhals knows. One row a study
+        and outcome, or one row an arm with a column that names the arm.
+    columns : mapping, optional
+        What columns are that their names do not tell: role to name, such as ``{"mean1": "M drug", "sd1": "S drug"}``, 1 for the
+        experimental group and 2 for the control; None in place of a name says that no column has the role. All others are
+        recognised: names of metafor (``m1i``, ``ai``, ``yi``), RevMan, JASP and meta, and plain words ("mean_treat",
+        "SD control", "events experimental", "HR", "lower").
+    measure : str, optional
+        Effect measure; otherwise that which the sheet names, or the usual one of its data: RR of counts, MD of means on one
+        scale, IRR of rates, ZCOR of correlations.
+    outcome : str, optional
+        Which outcome, where a column tells several apart; where none does, a name for it.
+    sides : (str, str), optional
+        Experimental and control group as headings or the column of arms name them.
+    higher_is_worse : bool, optional
+        Direction of the outcome.
+    sheet : str, optional
+        Which sheet of a workbook.
+    trial_design : {"parallel", "cluster", "crossover", "pre-post-control"}, optional
+        How the trials were laid out where no column ``design`` says it. Of trials of clusters, sizes and counts are divided by
+        the design effect; of crossover trials, the variance is that of paired values; "pre-post-control" compares changes.
+    icc, cluster_size : float, optional
+        Intracluster correlation and mean size of a cluster, for rows whose own columns do not say.
+    correlation : float, optional
+        Correlation of two measurements of a person (crossover, before and after), for rows that do not say.
+    decimal : {".", ","}, optional
+        What parts the decimals of texts; found by itself where that is certain.
+    level : float, optional
+        Level of the intervals in the sheet; 0.95 unless the headings say otherwise.
+    missing : {"raise", "drop"}
+        Whether a row without a usable figure is an error, or is left out, named in ``left_out`` and in a warning.
+
+    Returns
+    -------
+    EffectTable
+
+    Raises
+    ------
+    InputError
+        Everything that cannot be read, with row and column; rows of different measures (a hazard ratio beside odds ratios, a
+        change beside final values of an SMD); readings that are not certain.
+
+    Examples
+    --------
+    >>> import vfmeta as vf
+    >>> sheet = {"Study": ["A", "B"], "mean treat": [4.1, 3.8], "SD treat": [2.0, None], "SE treat": [None, 0.3],
+    ...          "n treat": [40, 36], "mean control": [5.0, 4.9], "SD control": [2.1, 1.9], "n control": [41, 35]}
+    >>> table = vf.read(sheet)
+    >>> table.question.measure, table.y.round(2).tolist()
+    ('MD', [-0.9, -1.1])
+    """
+    tables = read_all(
+        data, columns=columns, measure=measure, outcome=outcome, sides=sides, higher_is_worse=higher_is_worse, sheet=sheet,
+        trial_design=trial_design, icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level,
+        missing=missing,
+    )  # fmt: skip
+    if len(tables) > 1:
+        names = list(tables)
+        raise InputError(
+            f"The data hold {len(names)} outcomes: {', '.join(map(repr, names))}. Name one, such as outcome={names[0]!r}, or "
+            "see all on a page with vfmeta analyse."
+        )
+    return next(iter(tables.values()))
+
+
+def read_all(
+    data: Any,
+    *,
+    columns: Mapping[str, str | None] | None = None,
+    measure: str | Mapping[str, str] | None = None,
+    outcome: str | None = None,
+    sides: tuple[str, str] | None = None,
+    higher_is_worse: bool | None = None,
+    sheet: str | None = None,
+    trial_design: TrialDesign | None = None,
+    icc: float | None = None,
+    cluster_size: float | None = None,
+    correlation: float | None = None,
+    decimal: Decimal | None = None,
+    level: float | None = None,
+    missing: Missing = "raise",
+) -> dict[str, EffectTable]:
+    """The effect tables of a file or frame by outcome; as `read`, and ``measure`` may be a mapping by outcome."""
+    missing = choice("missing", missing, Missing)
+    if decimal is not None:
+        decimal = choice("decimal", decimal, Decimal)
+    if trial_design is not None:
+        trial_design = choice("trial_design", trial_design, TrialDesign)
+    if level is not None:
+        confidence(level)
+    _check(icc, cluster_size, correlation, sides, outcome)
+    found = opened(data, sheet=sheet) if isinstance(data, (str, Path)) else data
+    if isinstance(found, Mapping) and found and all(isinstance(x, EffectTable) for x in found.values()):
+        return _chosen(found, outcome)
+    return tables_of(
+        as_frame(found),
+        columns=columns,
+        measure=measure,
+        outcome=outcome,
+        sides=sides,
+        higher_is_worse=higher_is_worse,
+        options=Options(trial_design or "", icc, cluster_size, correlation),
+        level=level,
+        decimal=decimal,
+        missing=missing,
+    )
+
+
+def _chosen(tables: Mapping[str, EffectTable], outcome: str | None) -> dict[str, EffectTable]:
+    if outcome is None:
+        return dict(tables)
+    if outcome not in tables:
+        raise InputError(
+            f"No outcome {outcome!r}.{did_you_mean(outcome, tables)} The outcomes are {', '.join(map(repr, tables))}."
+        )
+    return {outcome: tables[outcome]}
+
+
+def _check(
+    icc: float | None, cluster_size: float | None, correlation: float | None, sides: tuple[str, str] | None, outcome: str | None
+) -> None:
+    problems = []
+    if icc is not None and not (is_finite(icc) and 0 <= icc <= 1):
+        problems.append(f"icc={icc!r} must be a number from 0 to 1.")
+    if cluster_size is not None and not (is_finite(cluster_size) and cluster_size >= 1):
+        problems.append(f"cluster_size={cluster_size!r} must be a number of at least 1.")
+    if correlation is not None and not (is_finite(correlation) and -1 < correlation < 1):
+        problems.append(f"correlation={correlation!r} must be a number between -1 and 1.")
+    if sides is not None and not (
+        isinstance(sides, (tuple, list)) and len(sides) == 2 and all(isinstance(x, str) and x.strip() for x in sides)
+    ):
+        problems.append(f"sides={sides!r} must be two names: the experimental and the control group.")
+    if outcome is not None and not isinstance(outcome, str):
+        problems.append(f"outcome={outcome!r} must be a text.")
+    if problems:
+        raise InputError(problems)
