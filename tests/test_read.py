@@ -233,7 +233,8 @@ def test_different_measures_are_never_mixed(rows: dict[str, Any], said: str) -> 
 def test_final_values_and_changes_are_no_standardised_difference() -> None:
     none = None
     data = {"study": ["a", "b"], "mean treat": [4.0, none], "sd treat": [2.0, none], "n treat": [40, 40],
-            "mean control": [5.0, none], "sd control": [2.0, none], "n control": [40, 40], "mean change treat": [none, -1.0], "sd change treat": [none, 1.5],
+            "mean control": [5.0, none], "sd control": [2.0, none], "n control": [40, 40],
+            "mean change treat": [none, -1.0], "sd change treat": [none, 1.5],
             "mean change control": [none, -0.5], "sd change control": [none, 1.5]}  # fmt: skip
     refused(data, r"changes \(row 2 \(b\)\) and final values \(row 1 \(a\)\)", measure="SMD")
     assert vf.read(data, measure="MD").y == pytest.approx([-1.0, -0.5])

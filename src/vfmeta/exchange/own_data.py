@@ -18,12 +18,12 @@ from vfmeta.exchange.opening import opened
 def read(
     data: Any,
     *,
-    columns: Mapping[str, str | None] | None = None,
     measure: str | None = None,
+    sheet: str | None = None,
+    columns: Mapping[str, str | None] | None = None,
     outcome: str | None = None,
     sides: tuple[str, str] | None = None,
     higher_is_worse: bool | None = None,
-    sheet: str | None = None,
     trial_design: TrialDesign | None = None,
     icc: float | None = None,
     cluster_size: float | None = None,
@@ -45,22 +45,22 @@ def read(
     data : path, data frame or mapping of columns
         A file (CSV, TSV, XLSX, JSON, parquet), or a frame of pandas, polars or any other that narwhals knows. One row a study
         and outcome, or one row an arm with a column that names the arm.
+    measure : str, optional
+        Effect measure; otherwise that which the sheet names, or the usual one of its data: RR of counts, MD of means on one
+        scale, IRR of rates, ZCOR of correlations.
+    sheet : str, optional
+        Which sheet of a workbook.
     columns : mapping, optional
         What columns are that their names do not tell: role to name, such as ``{"mean1": "M drug", "sd1": "S drug"}``, 1 for the
         experimental group and 2 for the control; None in place of a name says that no column has the role. All others are
         recognised: names of metafor (``m1i``, ``ai``, ``yi``), RevMan, JASP and meta, and plain words ("mean_treat",
         "SD control", "events experimental", "HR", "lower").
-    measure : str, optional
-        Effect measure; otherwise that which the sheet names, or the usual one of its data: RR of counts, MD of means on one
-        scale, IRR of rates, ZCOR of correlations.
     outcome : str, optional
         Which outcome, where a column tells several apart; where none does, a name for it.
     sides : (str, str), optional
         Experimental and control group as headings or the column of arms name them.
     higher_is_worse : bool, optional
         Direction of the outcome.
-    sheet : str, optional
-        Which sheet of a workbook.
     trial_design : {"parallel", "cluster", "crossover", "pre-post-control"}, optional
         How the trials were laid out where no column ``design`` says it. Of trials of clusters, sizes and counts are divided by
         the design effect; of crossover trials, the variance is that of paired values; "pre-post-control" compares changes.
@@ -111,12 +111,12 @@ def read(
 def read_all(
     data: Any,
     *,
-    columns: Mapping[str, str | None] | None = None,
     measure: str | Mapping[str, str] | None = None,
+    sheet: str | None = None,
+    columns: Mapping[str, str | None] | None = None,
     outcome: str | None = None,
     sides: tuple[str, str] | None = None,
     higher_is_worse: bool | None = None,
-    sheet: str | None = None,
     trial_design: TrialDesign | None = None,
     icc: float | None = None,
     cluster_size: float | None = None,

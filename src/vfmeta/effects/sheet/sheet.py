@@ -219,9 +219,9 @@ def _arms_beside_each_other(sheet: Sheet, sides: tuple[str, str] | None) -> Shee
         else:
             numbers[role] = x[first]
     names = tuple(dict.fromkeys(arms[i] for i in rows) for rows in (first, second))
-    said = tuple(next(iter(x)) if len(x) == 1 else d for x, d in zip(names, ("experimental", "control"), strict=True))
+    first_names = tuple(next(iter(x)) if len(x) == 1 else d for x, d in zip(names, ("experimental", "control"), strict=True))
     if sides is None:
-        sheet.roles.sides = (said[0], said[1])
+        sheet.roles.sides = (first_names[0], first_names[1])
     sheet.notes.append(f"rows are arms: experimental {', '.join(names[0])}; control {', '.join(names[1])}")
     return Sheet(
         sheet.roles, sheet.frame.iloc[first].reset_index(drop=True), [sheet.labels[i] for i in first.tolist()], numbers,
