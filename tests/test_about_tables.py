@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
-from vfmeta.kernels.tau2.mantel_haenszel import tau2_about
+from vfmeta.kernels.centred_q import tau2_about
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 

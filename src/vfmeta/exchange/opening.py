@@ -30,6 +30,8 @@ FORMATS: dict[str, str] = {
     ".xlsm": "vfmeta.exchange.sheets:workbook",
     ".json": "vfmeta.exchange.sheets:records",
     ".parquet": "vfmeta.exchange.sheets:parquet",
+    ".rm5": "vfmeta.exchange.revman5:read_revman5",
+    ".zip": "vfmeta.exchange.revman_web:read_package",
 }
 #: a key at the top of a JSON file that tells what it is -> as above
 JSON_KEYS: dict[str, str] = {}

@@ -87,6 +87,13 @@ def risk_difference(a: np.ndarray, n1: np.ndarray, c: np.ndarray, n2: np.ndarray
     return Pool(estimate, _over(estimate * _sum(p) + _sum(q), total**2), w)
 
 
+def risk_difference_sparse(a: np.ndarray, n1: np.ndarray, c: np.ndarray, n2: np.ndarray) -> Pool:
+    """The same with the variance of Greenland & Robins (1985, Biometrics 41:55-68), which RevMan takes."""
+    pool, n = risk_difference(a, n1, c, n2), n1 + n2
+    spread = _share(a * (n1 - a) * n2**3 + c * (n2 - c) * n1**3, n1 * n2 * n**2)
+    return pool._replace(variance=_over(_sum(spread), _sum(pool.weights) ** 2))
+
+
 def rate_ratio(a: np.ndarray, t1: np.ndarray, c: np.ndarray, t2: np.ndarray) -> Pool:
     """Mantel-Haenszel log rate ratio with the variance of Greenland & Robins (1985)."""
     t = t1 + t2

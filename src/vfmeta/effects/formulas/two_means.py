@@ -72,6 +72,17 @@ def from_d(d: Column, n1: Column, n2: Column, *, vtype: str = "LS", correct: boo
     raise unknown_type("SMD", vtype)
 
 
+def approximate_g(m1: Column, sd1: Column, n1: Column, m2: Column, sd2: Column, n2: Column) -> Effects:
+    """Hedges' g with the approximate correction 1 - 3 / (4 N - 9), and the variance that RevMan gives it.
+
+    ``N / (n1 n2) + g^2 / (2 (N - 3.94))`` (Deeks & Higgins 2010, Statistical algorithms in Review Manager 5).
+    """
+    m1, sd1, n1, m2, sd2, n2 = floats(m1, sd1, n1, m2, sd2, n2)
+    size = n1 + n2
+    g = (1 - 3 / (4 * size - 9)) * (m1 - m2) / pooled_sd(sd1, n1, sd2, n2)
+    return g, size / (n1 * n2) + g**2 / (2 * (size - 3.94))
+
+
 def d_from_t(t: Column, n1: Column, n2: Column) -> np.ndarray:
     """Cohen's d from Student's t of two independent groups: ``t sqrt(1/n1 + 1/n2)``."""
     t, n1, n2 = floats(t, n1, n2)
