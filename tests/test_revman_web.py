@@ -15,7 +15,7 @@ import vfmeta as vf
 from revman_files import Outcome, Row, Z, effect, pool, review_xml
 from test_revman5 import FALLS, STUDIES, A, B, bias, outcomes
 from vfmeta.exchange import opening
-from vfmeta.exchange.revman_web import ARMS, RESULTS
+from vfmeta.exchange.revman_import import ARMS, RESULTS
 
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 
@@ -274,10 +274,10 @@ def test_the_four_import_files_hold_studies_arms_results_and_judgements(tmp_path
 
 
 def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vfmeta.exchange import revman_web
+    from vfmeta.exchange import revman_import
 
     (tmp_path / "a.rm5").write_text(review_xml(outcomes(), STUDIES), encoding="utf-8")
-    monkeypatch.setattr(revman_web, "_bias", lambda review: 1 / 0)
+    monkeypatch.setattr(revman_import, "_bias", lambda judged: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         vf.read_revman(tmp_path / "a.rm5").to_revman_web(tmp_path / "out")
     assert not (tmp_path / "out").exists()

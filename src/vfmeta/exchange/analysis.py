@@ -43,6 +43,28 @@ def measure_of(words: str) -> str:
     return _MEASURES.get("".join(c for c in words.lower() if c.isalpha()), "GEN")
 
 
+@dataclass(frozen=True)
+class Study:
+    """A study of the review, by the id that rows refer to it by."""
+
+    study_id: str
+    name: str
+    year: str = ""
+    data_source: str = ""
+    included: bool = True
+
+
+@dataclass(frozen=True)
+class BiasJudgement:
+    """A judgement ("low", "high", "unclear") of a study on a domain; ``group`` where outcomes are judged apart."""
+
+    study: str
+    domain: str
+    judgement: str
+    group: str = ""
+    support: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A row: what was entered (``data``), and the numbers the file says came out of it (``stored``, as text).
@@ -249,4 +271,6 @@ def log_effect(estimate: float | None, ratio: float | None, log: bool, where: st
     return own
 
 
-__all__ = ["DATA", "EVENTS", "MEANS", "Analysis", "Entry", "Subgroup", "log_effect", "measure_of", "number"]
+__all__ = [
+    "DATA", "EVENTS", "MEANS", "Analysis", "BiasJudgement", "Entry", "Study", "Subgroup", "log_effect", "measure_of", "number",
+]  # fmt: skip

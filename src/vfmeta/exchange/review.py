@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.measures import row as facts_of
 from vfmeta.core.messages import InputError, did_you_mean
-from vfmeta.exchange.analysis import Analysis, number
+from vfmeta.exchange.analysis import Analysis, BiasJudgement, Study, number
 from vfmeta.exchange.recomputed import Line, compared
 from vfmeta.results.shown import Displayed
 
@@ -22,31 +22,7 @@ if TYPE_CHECKING:
     from vfmeta.results.fit import FrequentistResult
     from vfmeta.results.risk_of_bias import RiskOfBias
 
-#: RevMan's judgements; YES answers "was this done well?", so that it is a low risk
-WORDS = {"YES": "low", "NO": "high", "UNKNOWN": "unclear"}
 _STORED = ("estimate", "ci_low", "ci_high", "p_value", "q", "q_df", "i2", "tau2")
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study of the review, by the id that rows refer to it by."""
-
-    study_id: str
-    name: str
-    year: str = ""
-    data_source: str = ""
-    included: bool = True
-
-
-@dataclass(frozen=True)
-class BiasJudgement:
-    """A judgement ("low", "high", "unclear") of a study on a domain; ``group`` where outcomes are judged apart."""
-
-    study: str
-    domain: str
-    judgement: str
-    group: str = ""
-    support: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,9 +167,11 @@ class Review(Mapping[str, "EffectTable"], Displayed):
 
     def to_revman_web(self, folder: str | Path) -> tuple[Path, ...]:
         """Write the four CSV files that RevMan Web imports (study information, arms, results, risk of bias) into a folder."""
-        from vfmeta.exchange.revman_web import import_files
+        from vfmeta.exchange.revman_import import import_files
 
-        return import_files(self, folder)
+        return import_files(
+            folder, analyses=self.analyses, studies=self.studies, judged=self.judged, characteristics=self.characteristics
+        )
 
     def __str__(self) -> str:
         rows = sum(len(a.entries) for a in self.analyses)
@@ -229,4 +207,4 @@ def _domain(name: str) -> str:
     return name.partition("(")[0].strip()
 
 
-__all__ = ["WORDS", "BiasJudgement", "Review", "Study"]
+__all__ = ["Review"]

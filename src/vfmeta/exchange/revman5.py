@@ -16,10 +16,22 @@ from typing import Any
 
 from vfmeta.core.measures import row as facts_of
 from vfmeta.core.messages import InputError
-from vfmeta.exchange.analysis import DATA, Analysis, Entry, Subgroup, log_effect, measure_of, number
+from vfmeta.exchange.analysis import (
+    DATA,
+    Analysis,
+    BiasJudgement,
+    Entry,
+    Study,
+    Subgroup,
+    log_effect,
+    measure_of,
+    number,
+)  # fmt: skip
 from vfmeta.exchange.guarded import Elements, read_xml
-from vfmeta.exchange.review import WORDS, BiasJudgement, Review, Study
+from vfmeta.exchange.review import Review
 
+#: RevMan's judgements; YES answers "was this done well?", so that it is a low risk
+WORDS = {"YES": "low", "NO": "high", "UNKNOWN": "unclear"}
 _KINDS = {"DICH": "events", "CONT": "means", "IV": "effects", "IPD": "o-e"}
 #: results by the attribute that holds them
 _STORED = {

@@ -1,12 +1,11 @@
-"""Reviews of RevMan Web: its data package (a zip of CSV files) in, and the four CSV files that it imports out.
+"""Reviews of RevMan Web from their data package, a zip of CSV files.
 
 What a package is like: the files begin with a byte-order mark; a number that is not used is 0.0 and not empty, so that the data
 type says which count; "Log-scale data" is true beside an effect shown as a ratio; rows of totals have no data type or no study;
 "#N/A" is no value.
 
-Headings are those of packages that Cochrane publishes and of what others read from them: `read.cdir` of the R package meta
-(settings, rows, subgroups, "Domain (judgement): ..." and "Domain (support): ..."), public tables of study arms and results, and
-"Char: ..." of study information, as Covidence exports it for RevMan Web.
+Headings are those of packages that Cochrane publishes, as others read them: `read.cdir` of the R package meta takes settings,
+rows, subgroups and the domains of risk of bias by these names.
 """
 
 from __future__ import annotations
@@ -14,18 +13,25 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from vfmeta.core.bias_tools import TOOLS
-from vfmeta.core.files import write
 from vfmeta.core.measures import row as facts_of
 from vfmeta.core.messages import InputError
-from vfmeta.exchange.analysis import DATA, Analysis, Entry, Subgroup, log_effect, measure_of, number
+from vfmeta.exchange.analysis import (
+    DATA,
+    Analysis,
+    BiasJudgement,
+    Entry,
+    Study,
+    Subgroup,
+    log_effect,
+    measure_of,
+    number,
+)  # fmt: skip
 from vfmeta.exchange.guarded import members
-from vfmeta.exchange.review import BiasJudgement, Review, Study
-from vfmeta.text.csv_cells import as_csv
+from vfmeta.exchange.review import Review
+from vfmeta.exchange.revman_import import CHARACTERISTIC, JUDGEMENT, SUPPORT
 
 Row = dict[str, str]
 _KINDS = {"dichotomous": "events", "continuous": "means", "contrast level": "effects", "o-e and variance": "o-e"}
@@ -47,15 +53,6 @@ _FILES = {
     "settings": "-overall-estimates-and-settings.csv", "rows": "-data-rows.csv", "subgroups": "-subgroup-estimates.csv",
     "studies": "-study-information.csv", "bias": "-risk-of-bias.csv",
 }  # fmt: skip
-_JUDGEMENT, _SUPPORT, _CHARACTERISTIC = "Domain (judgement): ", "Domain (support): ", "Char: "
-ARMS = ("Study", "Arm", "Description", "Intervention")
-RESULTS = (
-    "Study", "Outcome", "Data type", "Effect measure", "Arm", "Reference arm", "Sample size", "Cases", "Mean", "SD", "SE",
-    "Variance", "CI level", "CI start", "CI end", "Exp mean", "Exp CI start", "Exp CI end", "t-test", "z-test", "P value",
-    "Covariance method", "Covariance", "Other arm 1", "Other arm 2", "Correlation arm 1", "Correlation arm 2", "Correlation",
-    "Other mean", "Other SE", "Other variance", "Other CI level", "Other CI start", "Other CI end", "Other exp mean",
-    "Other exp CI start", "Other exp CI end", "Other t-test", "Other z-test", "Other P value", "Footnotes",
-)  # fmt: skip
 
 
 def read_package(path: str | Path, *, sheet: str | None = None) -> Review:
@@ -103,7 +100,7 @@ def read_package(path: str | Path, *, sheet: str | None = None) -> Review:
         title=path.name.removesuffix(".zip"), source=path.name, program="RevMan Web", analyses=analyses,
         studies=tuple(Study(x, x, years.get(x, "")) for x in listed), judged=tuple(_judgements(tables, names)),
         characteristics={
-            r["Study"]: {k.removeprefix(_CHARACTERISTIC): x for k, x in r.items() if k.startswith(_CHARACTERISTIC) and x}
+            r["Study"]: {k.removeprefix(CHARACTERISTIC): x for k, x in r.items() if k.startswith(CHARACTERISTIC) and x}
             for r in about
         },
     )  # fmt: skip
@@ -241,100 +238,17 @@ def _judgements(tables: dict[str, list[Row]], names: dict[str, str]) -> list[Bia
     found = []
     for i, r in enumerate(tables.get("bias", [])):
         for column, word in r.items():
-            if not column.startswith(_JUDGEMENT) or not word:
+            if not column.startswith(JUDGEMENT) or not word:
                 continue
             level = next((x for tool in TOOLS.values() if (x := tool.level(word))), None)
             if level is None:
                 raise InputError(f"{names['bias']}, row {i + 2}, column {column}: {word!r} is no judgement of risk of bias.")
-            domain, _, group = column.removeprefix(_JUDGEMENT).partition(": ")
-            support = r.get(column.replace(_JUDGEMENT, _SUPPORT, 1), "")
+            domain, _, group = column.removeprefix(JUDGEMENT).partition(": ")
+            support = r.get(column.replace(JUDGEMENT, SUPPORT, 1), "")
             found.append(
                 BiasJudgement(r.get("Study", ""), domain, level.word, "" if group == "All outcomes" else group, support)
             )
     return found
 
 
-def import_files(review: Review, folder: str | Path) -> tuple[Path, ...]:
-    """Write what RevMan Web imports; all four tables are made before the first is written.
-
-    Parameters
-    ----------
-    review : Review
-    folder : str or path
-
-    Returns
-    -------
-    tuple of path
-        Study information, study arms, study results and risk of bias.
-    """
-    made: tuple[tuple[str, Callable[[Review], str]], ...] = (
-        ("study-information.csv", _information), ("study-arms.csv", _arms), ("study-results.csv", _study_results),
-        ("risk-of-bias.csv", _bias),
-    )  # fmt: skip
-    written = [(Path(folder) / name, b"\xef\xbb\xbf" + make(review).encode()) for name, make in made]
-    for path, content in written:
-        write(path, content)
-    return tuple(path for path, _ in written)
-
-
-def _information(review: Review) -> str:
-    kinds = list(dict.fromkeys(k for own in review.characteristics.values() for k in own))
-    rows = [
-        (s.name, *(review.characteristics.get(s.study_id, {}).get(k, "") for k in kinds)) for s in review.studies if s.included
-    ]
-    return as_csv(("Study", *(f"{_CHARACTERISTIC}{k}" for k in kinds)), rows)
-
-
-def _arms(review: Review) -> str:
-    arms = dict.fromkeys((e.study, side) for a in review.analyses for e in a.entries for side in a.sides)
-    return as_csv(ARMS, [(study, arm, "", arm) for study, arm in arms])
-
-
-def _study_results(review: Review) -> str:
-    """A row an arm where arms were entered, a row a contrast where effects were; each row once however often it is analysed."""
-    rows: dict[tuple[Any, ...], None] = {}
-    for a in review.analyses:
-        for e in a.entries:
-            for own in _of_entry(a, e):
-                rows.setdefault(tuple(own.get(x) for x in RESULTS))
-    return as_csv(RESULTS, list(rows))
-
-
-def _of_entry(a: Analysis, e: Entry) -> list[dict[str, Any]]:
-    both, d = {"Study": e.study, "Outcome": a.name}, e.data
-    if a.kind in ("events", "means"):
-        kind = {"Data type": "Dichotomous" if a.kind == "events" else "Continuous"}
-        named = {"Cases": "events", "Mean": "mean", "SD": "sd", "Sample size": "n"}
-        return [
-            both | kind | {"Arm": arm} | {at: _whole(d[f"{x}{i}"]) for at, x in named.items() if f"{x}{i}" in d}
-            for i, arm in zip("12", a.sides, strict=True)
-        ]
-    contrast = {"Arm": a.sides[0], "Reference arm": a.sides[1], "Effect measure": a.measure_words or a.measure}
-    if a.kind == "o-e":  # as an effect on the log scale
-        v = d["variance"]
-        d = {"y": d["o_e"] / v, "se": v**-0.5} if v > 0 else {}
-    y, se = d.get("y", math.nan), d.get("se", math.nan)
-    if not (math.isfinite(y) and se > 0):
-        return []
-    kind = {"Data type": "Continuous" if a.measure in ("MD", "SMD") else "Dichotomous"}
-    return [both | kind | contrast | {"Mean": y, "SE": se}]
-
-
-def _whole(value: float) -> float | int | None:
-    return None if math.isnan(value) else int(value) if float(value).is_integer() else value
-
-
-def _bias(review: Review) -> str:
-    domains = list(dict.fromkeys((x.domain, x.group) for x in review.judged))
-    names = [f"{domain}: {group}" if group else domain for domain, group in domains]
-    words = {"low": "Low risk", "high": "High risk", "unclear": "Unclear risk"}
-    cells = {(x.study, x.domain, x.group): x for x in review.judged}
-    rows = []
-    for study in dict.fromkeys(x.study for x in review.judged):
-        own = [cells.get((study, *at)) for at in domains]
-        said = [(words.get(x.judgement, x.judgement), x.support) if x else ("", "") for x in own]
-        rows.append((study, *(cell for pair in said for cell in pair)))
-    return as_csv(("Study", *(f"{kind}{name}" for name in names for kind in (_JUDGEMENT, _SUPPORT))), rows)
-
-
-__all__ = ["ARMS", "RESULTS", "import_files", "read_package"]
+__all__ = ["read_package"]
