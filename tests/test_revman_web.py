@@ -295,5 +295,5 @@ def test_files_are_opened_by_their_endings(tmp_path: Path) -> None:
 def test_one_analysis_of_a_review_is_read_like_a_sheet(tmp_path: Path) -> None:
     path = package(tmp_path, some())
     assert vf.read(path, outcome="1.6").labels == ("Adams 2001", "O'Neill 2004", "Chen 2010")
-    with pytest.raises(vf.InputError, match="No outcome '1.9'"):
+    with pytest.raises(vf.InputError, match=r"No outcome '1\.9'"):
         vf.read(path, outcome="1.9")

@@ -151,6 +151,10 @@ class Recorded(Displayed):
         """The same model without each study in turn; arguments as of `vfmeta.leave_one_out`."""
         return verbs.call(self, "leave_one_out", *args, **choices)
 
+    def to_r(self) -> str:
+        """R code that makes the fit again with metafor: its data and the call."""
+        return verbs.call(self, "to_r")
+
     def __getattr__(self, name: str) -> Any:
         # only what is not found comes here
         if name in CONTRACT:

@@ -67,10 +67,11 @@ VERBS: dict[str, dict[str, Verb]] = {
     "to_csv": {"Displayed": Verb("vfmeta.exchange.tables:to_csv", "shown")},
     "to_latex": {"Displayed": Verb("vfmeta.exchange.tables:to_latex", "shown")},
     "to_docx": {"Displayed": Verb("vfmeta.exchange.tables:to_docx", "shown")},
+    "to_r": dict.fromkeys(("FrequentistResult", "RegressionResult", "SubgroupResult"), Verb("vfmeta.exchange.r:to_r")),
     # any answer: the function says which are not fitted again, and why
     "leave_one_out": {"Recorded": Verb("vfmeta.appraisal.influence:leave_one_out")},
 }
-_WHAT = {"plot": "figure", "forest": "forest plot"}
+_WHAT = {"plot": "figure", "forest": "forest plot", "to_r": "R code"}
 
 
 # what figures of a fit look up, each the verb of that name
