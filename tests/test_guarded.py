@@ -110,3 +110,22 @@ def test_a_name_that_stands_twice_and_what_is_no_archive_are_refused(tmp_path: P
     (tmp_path / "c.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(vf.InputError, match=r"c\.zip is no zip archive, or a broken one"):
         guarded.members(tmp_path / "c.zip", bool)
+
+
+def test_a_workbook_is_looked_through_too(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.xlsx", {"xl/workbook.xml": b"1", "../b.xml": b"1"})
+    with pytest.raises(vf.InputError, match="leads out of the archive"):
+        vf.read(path)
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ('<COCHRANE_REVIEW><DICH_SUBGROUP /></COCHRANE_REVIEW>', "<DICH_SUBGROUP>: it stands outside of any <DICH_"),
+    ("<COCHRANE_REVIEW><IV_OUTCOME><CONT_DATA/></IV_OUTCOME></COCHRANE_REVIEW>", "it stands outside of any <CONT_OUTCOME>"),
+    ("<COCHRANE_REVIEW><IV_OUTCOME><IV_OUTCOME/></IV_OUTCOME></COCHRANE_REVIEW>", "it stands inside of another outcome"),
+    ('<COCHRANE_REVIEW><QUALITY_ITEM_DATA_ENTRY RESULT="YES"/></COCHRANE_REVIEW>', "it stands outside of any <QUALITY_ITEM>"),
+    ('<?xml version="1.0" encoding="nonsense"?><COCHRANE_REVIEW/>', "unknown encoding"),
+])  # fmt: skip
+def test_what_stands_in_the_wrong_place_is_told(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "review.rm5").write_text(text)
+    with pytest.raises(vf.InputError, match=said):
+        vf.read_revman(tmp_path / "review.rm5")

@@ -101,7 +101,7 @@ def test_a_workbook_that_would_unpack_beyond_measure_is_not_opened(tmp_path: Pat
     file = tmp_path / "swollen.xlsx"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b"0" * 1_000_000)
-    with pytest.raises(vf.InputError, match="1,000,000 bytes"):
+    with pytest.raises(vf.InputError, match=r"sheet1\.xml would expand [0-9]+-fold"):
         opening.opened(file)
 
 

@@ -88,6 +88,10 @@ def read_xml(path: Path, reader: Elements) -> None:
             f"{path.name} declares entities or refers to other files ({type(error).__name__}), which a file of data has no "
             "need of and which can be made to do harm; it is not read."
         ) from None
+    except LookupError as error:
+        if isinstance(error, (KeyError, IndexError)):
+            raise
+        raise InputError(f"{path.name}: {error}; it must say in its first line how it is written, such as UTF-8.") from None
     except SAXParseException as error:
         last = f", in element <{reader.inside[-1]}>" if reader.inside else ""
         raise InputError(

@@ -53,6 +53,7 @@ _CHARACTERISTICS = {
     "CHAR_METHODS": "Methods", "CHAR_PARTICIPANTS": "Participants", "CHAR_INTERVENTIONS": "Interventions",
     "CHAR_OUTCOMES": "Outcomes", "CHAR_NOTES": "Notes",
 }  # fmt: skip
+_BELONGS = {"QUALITY_ITEM_DATA_ENTRY": "QUALITY_ITEM", "QUALITY_ITEM_DATA_ENTRY_GROUP": "QUALITY_ITEM"}
 _ESCAPED = re.compile(r"_x([0-9a-fA-F]{4})_")
 
 
@@ -121,6 +122,13 @@ class _Rm5(Elements):
         if len(self.inside) == 1 and element != "COCHRANE_REVIEW":
             raise self.fault("a file of RevMan 5 begins with <COCHRANE_REVIEW>; this is something else.")
         kind, _, part = element.partition("_")
+        belongs = (
+            {"SUBGROUP": f"{kind}_OUTCOME", "DATA": f"{kind}_OUTCOME"}.get(part) if kind in _KINDS else _BELONGS.get(element)
+        )
+        if belongs and belongs not in self.inside[:-1]:
+            raise self.fault(f"it stands outside of any <{belongs}>.")
+        if kind in _KINDS and part in ("OUTCOME", "SUBGROUP") and any(x.endswith(part) for x in self.inside[:-1]):
+            raise self.fault(f"it stands inside of another {part.lower()}.")
         if element == "COCHRANE_REVIEW":
             self.version = attributes.get("REVMAN_VERSION", "")
         elif element == "STUDY":
@@ -227,8 +235,6 @@ class _Rm5(Elements):
         return value
 
     def _row(self, attributes: dict[str, str]) -> None:
-        if not self.outcome:
-            raise self.fault("a row outside of any outcome.")
         if "STUDY_ID" not in attributes:
             raise self.fault("a row without STUDY_ID: which study is it of?")
         data = {name: self._number(attributes, _ENTERED[name]) for name in DATA[self.outcome["kind"]]}

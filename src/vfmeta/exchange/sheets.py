@@ -9,18 +9,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, did_you_mean, warn
+from vfmeta.exchange.guarded import members
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SEPARATORS = ("\t", ";", ",", "|")
-_LARGEST = 200_000_000  # bytes of a sheet once unpacked
-_RATIO = 200  # how many times larger than its archive it may be
 
 
 def delimited(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
@@ -45,7 +45,9 @@ def workbook(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
         import openpyxl
     except ImportError as error:
         raise InputError(f"{path.name}: Excel files are read by openpyxl; install it, or save the sheet as CSV.") from error
-    _refuse_swollen(path)
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path.name}: not an Excel workbook (.xlsx). Save it again, or as CSV.")
+    members(path, lambda name: False)  # looked through before anything is unpacked
     try:
         shown = openpyxl.load_workbook(path, read_only=True, data_only=True)
         written = openpyxl.load_workbook(path, read_only=True, data_only=False)
@@ -206,16 +208,3 @@ def _separator(text: str) -> str:
             counts[x] += 1
     best = max(counts, key=lambda x: counts[x])
     return best if counts[best] else ","
-
-
-def _refuse_swollen(path: Path) -> None:
-    """A workbook is a zip: what would unpack to no size of a sheet is refused before it is unpacked."""
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            total = sum(x.file_size for x in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"{path.name}: not an Excel workbook (.xlsx). Save it again, or as CSV.") from error
-    if total > _LARGEST or total > _RATIO * max(path.stat().st_size, 1):
-        raise InputError(f"{path.name}: it would unpack to {total:,} bytes, which no sheet of results needs; it is not opened.")
