@@ -17,6 +17,8 @@ from vfmeta.kernels.roots import bracketed_roots
 from vfmeta.priors import TauPrior
 from vfmeta.results.marginal import Marginal
 
+_TRIED = 33  # points at a time where a mode is narrowed down
+
 
 def check_draws(n: int, seed: int) -> None:
     """Whole numbers, or an error that says so."""
@@ -172,7 +174,11 @@ class TauMarginal(MarginalPosterior):
         return self._grid.cdf(np.asarray(x, dtype=float))
 
     def _quantile(self, p: np.ndarray) -> np.ndarray:
-        return self._grid.quantile(p)
+        from vfmeta.kernels.mixtures import panel_quantile
+
+        grid = self._grid
+        held = grid.left, grid.width, grid.values, grid.before, len(grid.left)
+        return np.exp([panel_quantile(x, *held) for x in p.tolist()])
 
     @property
     def mode(self) -> float:  # type: ignore[override]
@@ -185,12 +191,12 @@ class TauMarginal(MarginalPosterior):
         best, height = float(x[j]), float(h[j])
         a, b = float(x[max(j - 1, 0)]), float(x[min(j + 1, len(x) - 1)])
         while b - a > 1e-9 * b:
-            u = np.linspace(a, b, 9)
+            u = np.linspace(a, b, _TRIED)
             h = self._log(u)
             i = int(np.argmax(h))
             if h[i] > height:
                 best, height = float(u[i]), float(h[i])
-            a, b = float(u[max(i - 1, 0)]), float(u[min(i + 1, 8)])
+            a, b = float(u[max(i - 1, 0)]), float(u[min(i + 1, _TRIED - 1)])
             if best == 0 and b < 1e-9 * top:
                 break
         return best

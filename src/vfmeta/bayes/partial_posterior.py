@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Chebyshev
@@ -33,16 +34,22 @@ _PANELS = 600  # of log tau that are tried: smooth posteriors take tens, one tha
 _STILL = 2.5e-3  # share of the smallest variance of a mean below which all is a cubic in tau^2
 _POINTS = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
 _TO_SERIES = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, 15))
+_FEW = np.cos(np.pi * (np.arange(4) + 0.5) / 4)
+_FEW_TO_SERIES = np.linalg.inv(np.polynomial.chebyshev.chebvander(_FEW, 3))
 _Both = tuple[np.ndarray, np.ndarray]
 
 
 class PanelMarginal(MarginalPosterior):
-    """A marginal from a compiled function that gives P(X < x) and the density at many x, counted from ``centre``."""
+    """A marginal from compiled functions, counted from ``centre``.
+
+    ``at`` gives P(X < x) and the density at many x, ``find`` quantiles by Newton's steps from given values in a bracket.
+    """
 
     def __init__(
-        self, at: Callable[[np.ndarray], _Both], centre: float, mean: float, sd: float, ends: tuple[float, float], grain: float
-    ) -> None:
-        self._at, self._centre, self._ends, self._grain = at, centre, ends, grain
+        self, at: Callable[[np.ndarray], _Both], find: Callable[..., np.ndarray], centre: float, mean: float, sd: float,
+        ends: tuple[float, float], grain: float,
+    ) -> None:  # fmt: skip
+        self._at, self._find, self._centre, self._ends, self._grain = at, find, centre, ends, grain
         self.mean, self.sd = mean, sd
 
     def cdf(self, x: np.ndarray | float) -> np.ndarray:
@@ -54,20 +61,9 @@ class PanelMarginal(MarginalPosterior):
         return np.maximum(self._at(x.ravel() - self._centre)[1], 0).reshape(x.shape)
 
     def _quantile(self, p: np.ndarray) -> np.ndarray:
-        a, b = (np.full(len(p), end) for end in self._ends)
-        x = np.clip(self.mean - self._centre + (p - 0.5) * 4 * min(self.sd, b[0] - a[0]), a, b)
-        for _ in range(400):  # Newton's step, kept inside a bracket that closes
-            below, density = self._at(x)
-            miss = below - p
-            a, b = np.where(miss < 0, x, a), np.where(miss > 0, x, b)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                new = x - miss / density
-            new = np.where((new > a) & (new < b), new, (a + b) / 2)
-            still = np.abs(new - x) <= 1e-10 * self._grain + 1e-14 * np.abs(new)  # tails may reach 1e30 times as far
-            if np.all(still | (miss == 0)):
-                break
-            x = np.where(miss == 0, x, new)
-        return self._centre + x
+        low, high = self._ends
+        begin = np.clip(self.mean - self._centre + (p - 0.5) * 4 * min(self.sd, high - low), low, high)
+        return self._centre + self._find(p, begin, low, high, self._grain)
 
     @property
     def mode(self) -> float:  # type: ignore[override]
@@ -94,8 +90,9 @@ class _Given:
     """
 
     def __init__(self, data: tuple[np.ndarray, ...], still: float, prior: Callable[[np.ndarray], np.ndarray]) -> None:
-        self._data, self.still, self._prior, self._top = data, still, prior, -math.inf
+        self._data, self.still, self._prior, self._top, self._highest = data, still, prior, -math.inf, -math.inf
         self._deepest = 8 if data[_FORM].size == 0 else 2
+        self._wide = 1.5 if data[_FORM].size == 0 else 2.0
         self._fine = 1e-9 if data[_FORM].size == 0 else 1e-6
         at = (0.5 - 0.5 * np.cos(np.pi * (np.arange(4) + 0.5) / 4)) * still**2
         self._cubic = np.linalg.solve(np.vander(at / still**2), self.solve(np.sqrt(at)).T)
@@ -111,7 +108,7 @@ class _Given:
         u = np.log(tau[far])
         top = u.max()
         while self._ends[-1] < top:
-            self._hold(self._ends[-1], 1.5, 0)
+            self._hold(self._ends[-1], self._wide, 0)
         out[:, far] = reports.series_at(u, np.array(self._ends), np.array(self._series))
         if len(far) < len(tau):
             near = tau <= self.still
@@ -119,6 +116,8 @@ class _Given:
         return out
 
     def _hold(self, left: float, width: float, depth: int) -> None:
+        if self._passed(left, width):
+            return
         tau = np.exp(left + width * (_POINTS + 1) / 2)
         self._tried += 1
         if self._tried > _PANELS:
@@ -128,6 +127,7 @@ class _Given:
         found = self.solve(tau)
         height = (found[0] + self._prior(tau) + np.log(tau)).max()
         self._top = max(self._top, height)
+        self._highest = max(self._highest, (self._prior(tau) + np.log(tau)).max())
         series = _TO_SERIES @ found.T
         last = np.abs(series[-2:]).sum(0)
         rough = last[0] > self._fine + 1e-14 * abs(series[0, 0]) or max(last[1:3]) > self._fine * found[2].min()
@@ -137,6 +137,20 @@ class _Given:
         else:
             self._ends.append(left + width)
             self._series.append(series)
+
+    def _passed(self, left: float, width: float) -> bool:
+        """Whether a prior that falls faster than any power leaves no tau there: four points tell enough, and are held."""
+        ends = np.exp([left, left + width])
+        first, last = self._prior(ends) + np.log(ends)
+        if first > self._highest - _NIL or not -math.inf < last < first - 2 * _NIL:
+            return False
+        tau = np.exp(left + width * (_FEW + 1) / 2)
+        found = self.solve(tau)
+        if (found[0] + self._prior(tau) + np.log(tau)).max() > self._top - _NIL:
+            return False
+        self._ends.append(left + width)
+        self._series.append(np.vstack([_FEW_TO_SERIES @ found.T, np.zeros((12, 5))]))
+        return True
 
     def near(self, tau: np.ndarray) -> np.ndarray:
         """The same, with ends between which the posterior of mu can be held."""
@@ -312,17 +326,20 @@ class PartialPosterior:
         second, share = self._ahead
         variance = second + float(share @ np.repeat(nodes**2, np.diff(self._start)))
 
+        panels = nodes, self._start, self._left, self._width, self._held, self._series
+
         def at(x: np.ndarray) -> _Both:
             below, density = np.empty(len(x)), np.empty(len(x))
-            mean_panels.next_at(
-                x, nodes, self._start, self._left, self._width, self._held, self._series, below, density
-            )  # fmt: skip
+            mean_panels.next_at(x, *panels, below, density)
             return below, density
+
+        def find(*asked: Any) -> np.ndarray:
+            return mean_panels.quantiles(*asked, *panels)
 
         reach = 9 * float(nodes.max())
         ends = float(self._left.min()) - reach, float((self._left + self._width).max()) + reach
         sd = math.sqrt(variance) if self._tailed else math.inf
-        return PanelMarginal(at, self._centre, self.mu.mean, sd, ends, max(float(self._width.min()), float(nodes.min())))
+        return PanelMarginal(at, find, self._centre, self.mu.mean, sd, ends, max(float(self._width.min()), float(nodes.min())))
 
 
 def _widened(given: np.ndarray) -> np.ndarray:
@@ -362,8 +379,11 @@ def _marginal(left: np.ndarray, width: np.ndarray, held: np.ndarray, centre: flo
         mean_panels.mean_at(x, left, width, series, below, density)
         return below, density
 
+    def find(*asked: Any) -> np.ndarray:
+        return mean_panels.quantiles(*asked, np.empty(0), np.empty(0, dtype=np.int64), left, width, held, series)
+
     ends = float(left.min()), float((left + width).max())
-    return PanelMarginal(at, centre, centre + mean, sd, ends, float(width.min()))
+    return PanelMarginal(at, find, centre, centre + mean, sd, ends, float(width.min()))
 
 
 def _refuse_far(

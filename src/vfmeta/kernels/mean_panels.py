@@ -73,29 +73,69 @@ def next_at(x: np.ndarray, tau: np.ndarray, start: np.ndarray, left: np.ndarray,
     The panels ``start[i]`` to ``start[i + 1]`` are a run of one tau, ``tau[i]``.
     """
     for j in range(len(x)):
-        low = thick = 0.0
-        for i in range(len(tau)):
-            first, last, t = start[i], start[i + 1], tau[i]
-            widest, a, b = 0.0, math.inf, -math.inf
+        below[j], density[j] = _ahead(x[j], tau, start, left, width, held, series)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ahead(x: float, tau: np.ndarray, start: np.ndarray, left: np.ndarray, width: np.ndarray, held: np.ndarray,
+           series: np.ndarray) -> tuple[float, float]:  # fmt: skip
+    """P(mu + tau Z < x) and its density."""
+    low = thick = 0.0
+    for i in range(len(tau)):
+        first, last, t = start[i], start[i + 1], tau[i]
+        widest, a, b = 0.0, math.inf, -math.inf
+        for k in range(first, last):
+            widest = max(widest, width[k])
+            a, b = min(a, left[k]), max(b, left[k] + width[k])
+        if x > b + 9 * t:
             for k in range(first, last):
-                widest = max(widest, width[k])
-                a, b = min(a, left[k]), max(b, left[k] + width[k])
-            if x[j] > b + 9 * t:
-                for k in range(first, last):
-                    low += series[k, 0] * width[k]
-            elif x[j] < a - 9 * t:
-                continue
-            elif t >= _NARROW * widest:
-                for k in range(first, last):
-                    one, two = _spread(x[j], t, left[k], width[k], held[k])
-                    low += one
-                    thick += two
+                low += series[k, 0] * width[k]
+        elif x < a - 9 * t:
+            continue
+        elif t >= _NARROW * widest:
+            for k in range(first, last):
+                one, two = _spread(x, t, left[k], width[k], held[k])
+                low += one
+                thick += two
+        else:
+            for n in range(_HERMITE):
+                one, two = _moved(x - t * HERMITE_X[n], left, width, series, first, last)
+                low += HERMITE_W[n] * one
+                thick += HERMITE_W[n] * two
+    return low, thick
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def quantiles(p: np.ndarray, begin: np.ndarray, low: float, high: float, grain: float, tau: np.ndarray, start: np.ndarray,
+              left: np.ndarray, width: np.ndarray, held: np.ndarray, series: np.ndarray) -> np.ndarray:  # fmt: skip
+    """Where P(mu + tau Z < x) is each of ``p`` (n,); of mu itself where ``tau`` is empty.
+
+    Newton's steps from ``begin`` (n,), kept inside a bracket, at first ``low`` to ``high``, that closes.
+    """
+    out = np.empty(len(p))
+    for i in range(len(p)):
+        a, b, x = low, high, begin[i]
+        for _ in range(400):
+            if len(tau) == 0:
+                below, density = _moved(x, left, width, series, 0, len(left))
             else:
-                for n in range(_HERMITE):
-                    one, two = _moved(x[j] - t * HERMITE_X[n], left, width, series, first, last)
-                    low += HERMITE_W[n] * one
-                    thick += HERMITE_W[n] * two
-        below[j], density[j] = low, thick
+                below, density = _ahead(x, tau, start, left, width, held, series)
+            miss = below - p[i]
+            if miss == 0:
+                break
+            if miss < 0:
+                a = x
+            else:
+                b = x
+            new = x - miss / density if density > 0 else math.nan
+            if not a < new < b:
+                new = (a + b) / 2
+            moved = abs(new - x)
+            x = new
+            if moved <= 1e-10 * grain + 1e-14 * abs(x):  # tails may reach 1e30 times as far
+                break
+        out[i] = x
+    return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -187,8 +227,11 @@ def truncated(mean: float, sd: float, low: float, high: float) -> tuple[float, f
             area = _mills(a) - (fade * _mills(b) if math.isfinite(b) else 0.0)
             at_a, at_b = 1 / area, fade / area
         else:
-            area = 0.5 * math.erfc(a / math.sqrt(2.0)) - 0.5 * math.erfc(b / math.sqrt(2.0))
-            at_a, at_b = _NORM * math.exp(-0.5 * a * a) / area, _NORM * math.exp(-0.5 * b * b) / area
+            area, at_b = 0.5 * math.erfc(a / math.sqrt(2.0)), 0.0
+            if math.isfinite(b):
+                area -= 0.5 * math.erfc(b / math.sqrt(2.0))
+                at_b = _NORM * math.exp(-0.5 * b * b) / area
+            at_a = _NORM * math.exp(-0.5 * a * a) / area
         centre = at_a - at_b
         end_a = a * at_a if math.isfinite(a) else 0.0
         end_b = b * at_b if math.isfinite(b) else 0.0

@@ -110,28 +110,61 @@ def known(mu: np.ndarray, t2: float, low: np.ndarray, high: np.ndarray, v: np.nd
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _density(mu: np.ndarray, y: float, rate: float, factor: float, product: np.ndarray) -> None:
-    """Multiply by the normal density of ``y`` times ``factor`` at the means (n,)."""
-    for i in range(len(mu)):
-        z = min(abs(y - mu[i]) * rate, _FAST_END)
-        product[i] *= small_exp(-0.5 * z * z) * rate * factor * _NORM
+def _tails(z: np.ndarray, out: np.ndarray) -> None:
+    """P(Z > z) at every ``z`` (n,)."""
+    for i in range(len(z)):
+        a = min(abs(z[i]), 9.6)
+        q = small_exp(-0.5 * a * a) * tail_ratio(a)
+        out[i] = q if z[i] > 0 else 1 - q
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _at_node(mu: np.ndarray, t2: float, form: int, a: float, b: float, se: float, scratch: np.ndarray, out: np.ndarray) -> None:
-    """What one report without a standard error says, if that were ``se``, at the means (n,); ``scratch`` (n,)."""
-    rate = 1 / math.sqrt(se * se + t2)
-    out[:] = 1.0
-    if form == ABOVE:
-        _one_sided(mu, 1.0, a * se, rate, out)
-    elif form == BELOW:
-        _one_sided(mu, -1.0, b * se, rate, out)
-    elif form == BETWEEN:
-        _two_sided(mu, 0.5 * (a + b) * se, 0.5 * (b - a) * se, rate, scratch, out)
-    elif form == AT:
-        _density(mu, a, rate, 1.0, out)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _densities(z: np.ndarray, out: np.ndarray) -> None:
+    """Density of a standard normal at every ``z`` (n,)."""
+    for i in range(len(z)):
+        a = min(abs(z[i]), _FAST_END)
+        out[i] = small_exp(-0.5 * a * a) * _NORM
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _at_nodes(mu: np.ndarray, t2: float, form: int, a: float, b: float, se: np.ndarray, z: np.ndarray, other: np.ndarray,
+              out: np.ndarray) -> None:  # fmt: skip
+    """What one report without a standard error says, if that were each of ``se`` (Q,), at the means (n,).
+
+    ``z``, ``other`` and ``out`` are of shape (Q * n,), a run of means for each node: one long loop is done many at a time.
+    """
+    n = len(mu)
+    one = form in (ABOVE, BELOW)
+    sign = -1.0 if form == BELOW else 1.0
+    for q in range(len(se)):
+        rate = 1 / math.sqrt(se[q] * se[q] + t2)
+        if one:
+            end = (a if form == ABOVE else b) * se[q]
+            for i in range(n):
+                z[q * n + i] = sign * (end - mu[i]) * rate
+        elif form == BETWEEN:
+            centre, half = 0.5 * (a + b) * se[q], 0.5 * (b - a) * se[q]
+            for i in range(n):
+                z[q * n + i] = (abs(mu[i] - centre) - half) * rate
+                other[q * n + i] = (abs(mu[i] - centre) + half) * rate
+        else:
+            y, factor = (a, rate) if form == AT else (a * se[q], rate * se[q])
+            for i in range(n):
+                z[q * n + i] = (y - mu[i]) * rate
+                other[q * n + i] = factor
+    if form == BETWEEN:
+        _tails(other, out)
+        for i in range(len(out)):
+            other[i] = out[i]
+        _tails(z, out)
+        for i in range(len(out)):
+            out[i] -= other[i]
+    elif one:
+        _tails(z, out)
     else:
-        _density(mu, a * se, rate, se, out)
+        _densities(z, out)
+        for i in range(len(out)):
+            out[i] *= other[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -152,21 +185,24 @@ def unknown(mu: np.ndarray, t2: float, form: np.ndarray, a: np.ndarray, b: np.nd
     share : (I, G)
         Probabilities of these.
     """
-    n = len(mu)
-    f, product, mixed = np.zeros((se.shape[1], n)), np.empty((share.shape[1], n)), np.empty((share.shape[1], n))
+    n, most, normals = len(mu), se.shape[1], share.shape[1]
+    z, other, f = np.empty(most * n), np.empty(most * n), np.empty(most * n)
+    product, mixed = np.empty((normals, n)), np.empty((normals, n))
     for instrument in range(len(share)):
         product[:] = 1.0
         for j in range(start[instrument], start[instrument + 1]):
-            for q in range(se.shape[1]):
-                if se[j, q] == 0:  # the rest has no weight
-                    break
-                _at_node(mu, t2, form[j], a[j], b[j], se[j, q], mixed[0], f[q])
-            np.dot(weight[j], f, mixed)
-            for g in range(share.shape[1]):
+            nodes = most
+            while se[j, nodes - 1] == 0:  # the rest has no weight
+                nodes -= 1
+            end = nodes * n
+            _at_nodes(mu, t2, form[j], a[j], b[j], se[j, :nodes], z[:end], other[:end], f[:end])
+            f[end:] = 0.0
+            np.dot(weight[j], f.reshape(most, n), mixed)
+            for g in range(normals):
                 for i in range(n):
                     product[g, i] *= max(mixed[g, i], 0.0)
         for i in range(n):
             total = 0.0
-            for g in range(share.shape[1]):
+            for g in range(normals):
                 total += share[instrument, g] * product[g, i]
             out[i] += math.log(max(total, _LEAST))
