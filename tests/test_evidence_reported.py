@@ -276,6 +276,43 @@ def test_every_question_of_the_review_that_hears_words_names_its_trials() -> Non
     assert heard["kyphoplasty_nonsurgical", "pain_1w"] == {"wardlaw2009"}
 
 
+def _weeks(value: float, unit: str) -> float:
+    return value * {"hour": 1 / 168, "day": 1 / 7, "week": 1.0, "month": 365.25 / 84, "year": 365.25 / 7}[unit]
+
+
+def test_no_trial_of_words_is_missing_from_a_standardised_pool() -> None:
+    """Read off the tables themselves: who compares its arms in words within a window already stands there with a figure.
+
+    So the review's answers in standard deviations are the same whether or not they hear words. What is left out says its words
+    of another time, or of one arm only.
+    """
+    trials = vf.load_trials()
+    arms = {(study, arm): intervention for study, arm, intervention, _ in trials.arm_list}
+    rows = trials.contrasts.dropna(subset=["report_kind", "time_value"])
+    said = rows[~rows["report_kind"].isin(["full", "within_arm"])]
+    asked = met = 0
+    for plan in load_plans():
+        sides = [set(trials.interventions_in(list(side))) for side in (plan.experimental, plan.control)]
+        for analysis in plan.analysis:
+            if analysis.measure != "SMD" or analysis.window is None:
+                continue
+            asked += 1
+            table = table_of(plan, analysis.model_copy(update={"reports": "all"}), "", trials)
+            assert table.words is not None
+            assert not table.words.reports, (plan.id, analysis.id)
+            why = {x.reason for x in table.words.left_out}
+            assert all(x.startswith("its words are of another time") or x.startswith("its words are on one arm") for x in why)
+            for row in said[said["outcome_id"] == analysis.outcome].to_dict("records"):
+                given = {arms.get((row["study_id"], row[f"arm_{side}"])) for side in ("experimental", "control")}
+                if not (given & sides[0] and given & sides[1]):
+                    continue
+                if analysis.window[0] <= _weeks(row["time_value"], row["time_unit"]) <= analysis.window[1]:
+                    met += 1
+                    assert row["study_id"] in {e.study_id for e in table}, (plan.id, analysis.id, row)
+    assert asked >= 10
+    assert met >= 2
+
+
 def test_a_plan_asks_in_its_own_words(tmp_path: Path) -> None:
     path = tmp_path / "cement.toml"
     path.write_text(PLAN.replace('reports = "all"', 'reports = "every"'), encoding="utf-8")
