@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SMD = (0.2, 0.5, 0.8)
+_WIDE, _BELOW, _LINE = 4.4, 0.75, 0.145  # inches: still read on a phone; of what stands under the axis, and of a line of names
 
 
 def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
@@ -53,6 +55,8 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     z = -ndtri(found.p[sized])
     n = found.sizes[sized]
     labels = [name for name, there in zip(found.labels, sized.tolist(), strict=True) if there]
+    columns = 1 if len(labels) < 4 else 2
+    lines = math.ceil(len(labels) / columns)
     low, high = 0.6 * n.min(), 1.7 * n.max()
     reach = max(2.2, 1.1 * float(np.abs(z).max()))
     with applied():
@@ -60,7 +64,10 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         if ax is None:
             import matplotlib.pyplot as plt
 
-            ax = plt.figure(figsize=(8.2, 3.8), facecolor="white").add_axes((0.09, 0.15, 0.6, 0.8 if not title else 0.74))
+            under, over = _BELOW + _LINE * (lines + 1), 0.45 if title else 0.2  # inches
+            tall = under + 2.9 + over
+            figure = plt.figure(figsize=(_WIDE, tall), facecolor="white")
+            ax = figure.add_axes((0.13, under / tall, 0.8, 2.9 / tall))
         grid = np.linspace(0.01, reach, 400)
         for d, style in zip(SMD, ((0, (1, 2)), (0, (4, 2)), "-"), strict=True):
             size = grid**2 * (8 + d**2) / (2 * d**2)
@@ -78,11 +85,16 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         ax.scatter(z, n, s=26, color=STYLE["frequentist"], ec="white", lw=0.5, zorder=3, gid="trials")
         for (x, y), numbers in _places(z, n, reach).items():
             ax.annotate(", ".join(map(str, numbers)), (x, y), (4, 3), textcoords="offset points", fontsize=STYLE["small"])
-        key = "\n".join(f"{i}  {textwrap.shorten(name, 40, placeholder=' …')}" for i, name in enumerate(labels, start=1))
-        ax.text(1.08, 1.0, key, transform=ax.transAxes, va="top", fontsize=STYLE["small"], color=STYLE["muted"], gid="key")
+        named = [f"{i}  {textwrap.shorten(name, 34, placeholder=' …')}" for i, name in enumerate(labels, start=1)]
+        for i in range(columns):
+            ax.annotate(
+                "\n".join(named[i * lines : (i + 1) * lines]), (0.5 * i - 0.08, 0), (0, -72 * _BELOW), xycoords="axes fraction",
+                textcoords="offset points", va="top", fontsize=STYLE["small"], color=STYLE["muted"], gid="key",
+            )  # fmt: skip
         ax.axvline(0, color=STYLE["null"], lw=0.8, gid="null")
         ax.set(yscale="log", ylim=(low, high * 1.12), xlim=(-reach, reach))
-        ends = [0.5, 0.1, 0.01, 0.001, 1e-4] if reach < 4.5 else [0.5, 0.05, 1e-3, 1e-6, 1e-10, 1e-20, 1e-40]
+        far = [0.001] if reach < 3.7 else [1e-4]
+        ends = [0.5, 0.1, 0.01, *far] if reach < 4.5 else [0.5, 0.05, 1e-3, 1e-6, 1e-10, 1e-20, 1e-40]
         ticks = [p for p in ends if -ndtri(p) <= reach]
         places = [*(-ndtri(p) for p in ticks), *(ndtri(p) for p in ticks[1:])]
         ax.set_xticks(places, [f"{p:g}" for p in (*ticks, *ticks[1:])])
@@ -91,13 +103,14 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         ax.set_yticks([], minor=True)
         ax.set_ylabel("patients", fontsize=STYLE["text"])
         one, two = _towards(found)
-        ax.set_xlabel(f"one-sided p; to the left towards {two}, to the right towards {one}", fontsize=STYLE["text"])
+        sides = f"one-sided p; to the left towards {two}, to the right towards {one}"
+        ax.set_xlabel(textwrap.fill(sides, 58, break_long_words=False), fontsize=STYLE["text"])
         plain_axes(ax)
         lost = [x for x, there in zip(found.labels, sized.tolist(), strict=True) if not there]
         if lost:
             ax.text(
-                1.0, 1.01, f"no size or p of 0 or 1: {', '.join(lost)}", transform=ax.transAxes, ha="right", va="bottom",
-                fontsize=STYLE["small"], color=STYLE["muted"],
+                1.0, 1.01, textwrap.shorten(f"no size or p of 0 or 1: {', '.join(lost)}", 80, placeholder=" …"),
+                transform=ax.transAxes, ha="right", va="bottom", fontsize=STYLE["small"], color=STYLE["muted"],
             )  # fmt: skip
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")

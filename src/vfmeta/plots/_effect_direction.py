@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MARKS = {1: "^", -1: "v", 0: "D"}
-_COLUMN, _NARROW = 1.3, 1.0  # inches of an outcome
+_COLUMN, _NARROW = 1.3, 0.9  # inches of an outcome
+_STEP = 0.32  # widths from bar to bar
 _ROW = 1.9  # heights of a bar, with its label
 _SIZES = ((50, 28.0, "below 50"), (300, 62.0, "50 to 300"), (math.inf, 120.0, "above 300"))
 
@@ -57,10 +58,10 @@ def effect_direction(found: Any, ax: Axes | None = None, *, wrap: int | None = N
     blocks = [tuple(found.terms[i : i + wide]) for i in range(0, len(found.terms), wide)]
     rows = [_speakers(found, block if len(blocks) > 1 else None) for block in blocks]
     names = max((len(line) for own in rows for x in own for line in _name(x, wrap).split("\n")), default=0)
-    left = max(1.5 if wrap else 2.2, 0.4 + 0.072 * names)  # inches that the names take
+    left = max(1.3 if wrap else 2.2, 0.2 + 0.068 * names if wrap else 0.4 + 0.072 * names)  # inches that the names take
     column = _COLUMN if wrap is None else _NARROW
     said, unknown = _said(found), bool(np.any(~np.isfinite(found.sizes) & ~np.isnan(found.direction)))
-    counted = textwrap.fill(said[1].replace("favours", "favour", 1), 20 if wrap else 26)
+    counted = textwrap.fill(said[1].replace("favours", "favour", 1), 18 if wrap else 26)
     lines = [max(_heading(t, wrap).count("\n") for t in block) for block in blocks]
     above, below = [1.6 + 0.8 * n for n in lines], 0.9 + 0.5 * counted.count("\n")
     rest = 0.75 * (6 + unknown) + 0.8 if wrap else 2.6 + 0.6 * unknown  # the legend below
@@ -70,7 +71,7 @@ def effect_direction(found: Any, ax: Axes | None = None, *, wrap: int | None = N
         if ax is None:
             import matplotlib.pyplot as plt
 
-            size = (max(4.2 if wrap else 4.6, left + column * wide), 0.24 * tall)
+            size = (max(3.5 if wrap else 4.6, left + column * wide), 0.24 * tall)
             ax = plt.figure(figsize=size, facecolor="white").add_axes((0.02, 0.02, 0.96, 0.96))
         top = above[0]
         for block, trials, over in zip(blocks, rows, above, strict=True):
@@ -98,10 +99,10 @@ def _block(ax: Axes, found: Any, block: tuple[str, ...], trials: list[str], top:
             _mark(ax, float(block.index(outcome)), top + trials.index(label), way, n)
     for i, trial in enumerate(trials):
         ax.text(-0.75, top + i, _name(trial, wrap), ha="right", linespacing=0.95, va="center", fontsize=STYLE["text"])
-    under = top + len(trials) - 0.2
+    under, size = top + len(trials) - 0.2, STYLE["text" if wrap else "heading"]
     for j, term in enumerate(block):
         at = found.terms.index(term)
-        ax.text(j, top - 0.8, _heading(term, wrap), ha="center", va="bottom", fontsize=STYLE["heading"], fontweight="bold")
+        ax.text(j, top - 0.8, _heading(term, wrap), ha="center", va="bottom", fontsize=size, fontweight="bold")
         count = f"{found.favourable[at]:.0f} of {found.directed[at]:.0f}"
         ax.text(j, under, count, ha="center", va="top", fontsize=STYLE["text"])
     ax.text(-0.75, under, counted, ha="right", va="top", fontsize=STYLE["text"])
@@ -135,13 +136,16 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     _refused(found, "harvest")
     known = found.sizes[np.isfinite(found.sizes)]
     most = float(known.max()) if len(known) else 1.0
+    left = 2.4 if any(found.terms) else 0.4
+    wide = _STEP * max(_most(found, 1) - 1, 0) + 2 * _room(found)
+    right = max(wide + 0.9, 2 * _room(found) + 2.2)
     with applied():
         check_axes(ax)
         if ax is None:
             import matplotlib.pyplot as plt
 
-            ax = plt.figure(figsize=(6.4, 0.9 + 1.5 * len(found.terms)), facecolor="white").add_axes((0.02, 0.1, 0.96, 0.82))
-        wide = 1.0
+            size = (max(3.6, 0.46 * (left + right)), 0.9 + 1.5 * len(found.terms))
+            ax = plt.figure(figsize=size, facecolor="white").add_axes((0.02, 0.1, 0.96, 0.82))
 
         for row, term in enumerate(found.terms):
             base = _ROW * (len(found.terms) - 1 - row)
@@ -151,7 +155,7 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
                     (i for i in mine if found.direction[i] == way), key=lambda i: (-np.nan_to_num(found.sizes[i]), i)
                 )
                 for step, i in enumerate(those):
-                    size, x = found.sizes[i], 0.32 * step + place * _room(found)
+                    size, x = found.sizes[i], _STEP * step + place * _room(found)
                     height = 0.1 + 0.9 * size / most if math.isfinite(size) else 0.1
                     colour = _colour(way)
                     ax.bar(
@@ -166,17 +170,15 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
                         ha="left",
                         va="bottom",
                     )
-                    wide = max(wide, x)
             ax.axhline(base, color=STYLE["rule"], lw=0.7)
             if term:
-                named = textwrap.fill(term, 14, break_long_words=False)
+                named = textwrap.fill(term, 11, break_long_words=False)
                 ax.text(-0.35, base + 0.55, named, ha="right", va="center", fontsize=STYLE["heading"], fontweight="bold")
         said = _said(found)
         for place, way in enumerate((-1, 0, 1)):
-            side = textwrap.fill(said[way], 22, break_long_words=False)
+            side = textwrap.fill(said[way], 17, break_long_words=False)
             ax.text(place * _room(found) - 0.1, -0.12, side, ha="left", va="top", fontsize=STYLE["text"])
-        right = max(wide + 0.9, 2 * _room(found) + 2.2)
-        ax.set(xlim=(-2.1 if any(found.terms) else -0.4, right), ylim=(-0.6, _ROW * len(found.terms) + 0.15))
+        ax.set(xlim=(-left, right), ylim=(-0.6, _ROW * len(found.terms) + 0.15))
         ax.set_axis_off()
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")
@@ -185,11 +187,13 @@ def harvest(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
 
 def _room(found: Any) -> float:
     """Width kept for the bars of one direction."""
-    counts = [
-        sum(o == t and w == way for o, w in zip(found.outcomes, found.direction, strict=True))
-        for t in found.terms for way in (-1, 0, 1)
-    ]  # fmt: skip
-    return max(2.3, 0.32 * max(counts) + 0.8)
+    return max(2.3, _STEP * max(_most(found, way) for way in (-1, 0, 1)) + 0.8)
+
+
+def _most(found: Any, way: int) -> int:
+    """Bars of one direction, of the outcome that has most."""
+    told = list(zip(found.outcomes, found.direction, strict=True))
+    return max(sum(outcome == term and w == way for outcome, w in told) for term in found.terms)
 
 
 def _refused(found: Any, name: str) -> None:
@@ -231,13 +235,13 @@ def _given(said: dict[int, str]) -> str:
 
 def _heading(term: str, wrap: int | None) -> str:
     """The name of an outcome on lines that fit its column."""
-    return textwrap.fill(term, 11 if wrap else 14, break_long_words=False)
+    return textwrap.fill(term, 10 if wrap else 14, break_long_words=False)
 
 
 def _name(trial: str, wrap: int | None) -> str:
     """The name of a trial on one line, or on two where there is little room."""
     name = " ".join(trial.split())
-    return textwrap.fill(name, max(26, len(name) // 2 + 6), break_long_words=False) if wrap else name
+    return textwrap.fill(name, max(18, len(name) // 2 + 5), break_long_words=False) if wrap else name
 
 
 def _legend(ax: Axes, said: dict[int, str], unknown: bool, columns: int) -> None:
