@@ -41,6 +41,10 @@ MethodOrCommon = Literal[
 Likelihood = Literal["REML", "ML"]
 #: the test of a pool, and the interval that goes with it
 Test = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t"]
+#: the same, and the tests of a mean that make their interval from the studies
+PoolTest = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t", "KR", "exact", "bootstrap", "permutation", "recommended"]
+#: what "recommended" stands for: the shortest of those that hold their level in `reports/recommended.md`
+RECOMMENDED = "exact"
 RegressionTest = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"]
 WaldTest = Literal["Wald", "t"]
 JointTest = Literal["HTZ", "F", "chi2"]

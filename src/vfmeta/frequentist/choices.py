@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import MethodOrCommon, Prediction, Tau2Interval, Test, choice, confidence, variance, whole
+from vfmeta.core.params import (
+    RECOMMENDED,
+    MethodOrCommon,
+    PoolTest,
+    Prediction,
+    Tau2Interval,
+    Test,
+    choice,
+    choices,
+    confidence,
+    variance,
+    whole,
+)
 from vfmeta.effects import cells
 from vfmeta.effects.reading import Studies
 from vfmeta.kernels.tau2 import ESTIMATORS
@@ -26,7 +38,7 @@ class Choices:
 
     model: str
     method: str | float
-    test: Test
+    test: PoolTest
     level: float
     prediction: Prediction = "auto"
     tau2_interval: Tau2Interval = "auto"
@@ -39,6 +51,16 @@ class Choices:
     def fitted(self) -> str | float:
         """What the kernels are asked for: the estimator, or the tau2 that was found from the studies' tables."""
         return self.method if self.of_tables is None else self.of_tables
+
+    @property
+    def made_by(self) -> str:
+        """The test that makes the interval."""
+        return RECOMMENDED if self.test == "recommended" else self.test
+
+    @property
+    def own(self) -> bool:
+        """Whether the interval is made from the studies (`vfmeta.frequentist.mean_tests`), not from a standard error alone."""
+        return self.made_by not in choices(Test)
 
     @property
     def method_name(self) -> str:
@@ -65,7 +87,7 @@ class Choices:
             call["weights"] = "equal" if isinstance(weights, str) else "given"
         if self.prediction != "auto":
             call["prediction"] = self.prediction
-        if self.prediction == "bootstrap":
+        if "bootstrap" in (self.prediction, self.test) or self.test == "permutation":
             call |= {"draws": self.draws, "seed": self.seed}
         if self.tau2_interval != "auto":
             call["tau2_interval"] = self.tau2_interval
@@ -74,7 +96,7 @@ class Choices:
 
 def check_choices(
     model: str, method: Any, tau2: Any, test: Any, level: float, prediction: Any = "auto", tau2_interval: Any = "auto",
-    weights: Any = None, draws: Any = 1, seed: Any = 0,
+    weights: Any = None, draws: Any = 1, seed: Any = 0, tests: Any = Test,
 ) -> Choices:  # fmt: skip
     """The choices of a pool in canonical spelling, its weights still to come, or an error that says which is unknown."""
     found = check_method(method, tau2)
@@ -86,7 +108,7 @@ def check_choices(
             f'tau2_interval="profile-likelihood" follows a likelihood, and {said(found)} has none; use method="ML" or "REML".'
         )
     return Choices(
-        model, found, choice("test", test, Test), confidence(level), choice("prediction", prediction, Prediction),
+        model, found, choice("test", test, tests), confidence(level), choice("prediction", prediction, Prediction),
         tau2_interval, None, whole("draws", draws, 1), whole("seed", seed, 0),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.question import Pair
 from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import IDENTICAL, Choices
+from vfmeta.frequentist.mean_tests import Mean, made
 from vfmeta.kernels import estimators
 from vfmeta.kernels.distributions import chi2_above, quantile, t_outside
 from vfmeta.kernels.least_squares import regression
@@ -19,6 +20,7 @@ from vfmeta.kernels.regression import generalised_q
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult, printed_at
+from vfmeta.results.wald import quantile as any_quantile
 from vfmeta.text import numbers as tx
 from vfmeta.text.turned_back import unequal_sizes
 
@@ -48,14 +50,20 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
     if c.of_tables is not None:
         tau2_se = math.nan  # the estimator has none
     df = s.k - 1
-    knapp, ddf = c.test.startswith("HKSJ"), None if c.test == "Wald" else df
+    knapp, ddf = c.test.startswith("HKSJ"), None if c.test == "Wald" or c.own else df
     se = se0
     if knapp:
         se *= math.sqrt(max(1.0, factor) if c.test == "HKSJ-adhoc" else factor)
-    t = quantile(c.level, ddf)
+    found = None
+    if c.own:
+        null = s.question.null_effect
+        found = made(Mean(s.y, s.v, tau2, estimate, se0, factor, math.nan if null is None else null), c)
+        se, ddf = found.se, found.df
+    t = float(any_quantile(c.level, ddf)) if c.made_by == "KR" else quantile(c.level, ddf)
     # Paule-Mandel makes q one by definition: a last bit below is not a narrower interval
     adhoc = _around(estimate, t * se0) if c.test == "HKSJ" and factor < 1 - 1e-9 else None
-    statistic = estimate / se if se > 0 else (math.copysign(math.inf, estimate) if estimate else 0.0)
+    off = estimate - (s.question.null_effect or 0.0) if found is not None else estimate
+    statistic = off / se if se > 0 else (math.copysign(math.inf, off) if off else 0.0)
     i2 = 100 * (tau2 / (tau2 + typical)) if c.model == "random" else (100 * (q - df) / q if q > df else 0.0)
     if kind == "generalised-Q":
         a = c.weights if c.weights is not None else 1 / s.v
@@ -85,8 +93,11 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
             f"The Hartung-Knapp factor q = {factor:.6g} is below 1, so the interval is narrower than the studies' own "
             "precision supports; the ad hoc interval (q = 1) stands beside it."
         )
-    ahead = _prediction(s, c, estimate, se, se0, factor, tau2, t)
-    wider = adhoc or _around(estimate, t * se)
+    bare = found is not None and found.df is None and s.k > 2  # no quantile to predict with
+    ahead_by = "HTS" if bare and c.prediction == "auto" else c.prediction
+    ahead = _prediction(s, c, ahead_by, estimate, se, se0, factor, tau2, t)
+    interval = _around(estimate, t * se) if found is None else found.interval
+    wider = adhoc or interval
     if ahead is not None and c.prediction not in ("auto", "fitted") and ahead[1] - ahead[0] < wider[1] - wider[0]:
         notes.append(
             f"The {c.prediction} prediction interval is narrower than the confidence interval, whose standard error it does "
@@ -102,26 +113,26 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
     notes += unequal_sizes(s.question, s.details, estimate, wider)
     weight = c.weights if c.weights is not None else (s.v.min() + tau2) / (s.v + tau2)
     result = FrequentistResult(
-        question=s.question, model=c.model, k=s.k, estimate=estimate, se=se, interval=_around(estimate, t * se), level=c.level,
+        question=s.question, model=c.model, k=s.k, estimate=estimate, se=se, interval=interval, level=c.level,
         prediction=ahead, tau2=tau2, labels=s.labels, y=s.y, v=s.v,
         weights=100 * weight / weight.sum(), details=s.details, origin=s.origin, warnings=tuple(notes), call=call,
-        statistic=statistic, p_value=p_value(statistic, ddf), df=None if ddf is None else float(ddf),
-        q=TestResult(q, df, None, chi2_above(q, df)), i2=i2, tau2_interval=profile, method=c.method_name, test=c.test,
-        adhoc_interval=adhoc, tau2_se=None if math.isnan(tau2_se) else tau2_se, typical_variance=typical,
-        tau2_interval_method=kind, prediction_method="fitted" if c.prediction == "auto" else c.prediction,
+        statistic=statistic, p_value=p_value(statistic, ddf) if found is None else found.p_value,
+        df=None if ddf is None else float(ddf), q=TestResult(q, df, None, chi2_above(q, df)), i2=i2, tau2_interval=profile,
+        method=c.method_name, test=c.made_by, adhoc_interval=adhoc, tau2_se=None if math.isnan(tau2_se) else tau2_se,
+        typical_variance=typical, tau2_interval_method=kind, prediction_method="fitted" if ahead_by == "auto" else ahead_by,
         likelihoods=_likelihoods(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.method, str))),
     )  # fmt: skip
     return _finite(result)
 
 
 def _prediction(
-    s: Studies, c: Choices, estimate: float, se: float, se0: float, factor: float, tau2: float, t: float
+    s: Studies, c: Choices, kind: str, estimate: float, se: float, se0: float, factor: float, tau2: float, t: float
 ) -> Pair | None:
-    if c.model != "random" or (c.prediction == "auto" and s.k < 3):
+    if c.model != "random" or (kind == "auto" and s.k < 3):
         return None
-    if c.prediction in ("auto", "fitted"):
+    if kind in ("auto", "fitted"):
         return _around(estimate, t * math.hypot(se, math.sqrt(tau2)))
-    if c.prediction == "bootstrap":
+    if kind == "bootstrap":
         from vfmeta.kernels.prediction import bootstrap_prediction
 
         return bootstrap_prediction(s.y, s.v, c.level, c.draws, c.seed)
@@ -129,7 +140,7 @@ def _prediction(
     if ddf < 1:
         return None
     knapp = se if c.test.startswith("HKSJ") else se0 * math.sqrt(factor)
-    used = se0 if c.prediction == "HTS" else knapp
+    used = se0 if kind == "HTS" else knapp
     return _around(estimate, quantile(c.level, ddf) * math.hypot(used, math.sqrt(tau2)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from vfmeta.core.messages import warn
-from vfmeta.core.params import Method, Missing, Prediction, Tau2Interval, Test
+from vfmeta.core.params import Method, Missing, PoolTest, Prediction, Tau2Interval, Test
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
 from vfmeta.frequentist.about_tables import about_tables, tau2_of_tables
@@ -26,7 +26,7 @@ def random_effects(
     study: Any = None,
     method: Method = "REML",
     tau2: float | None = None,
-    test: Test = "HKSJ",
+    test: PoolTest = "HKSJ",
     level: float = 0.95,
     weights: Any = None,
     question: Question | None = None,
@@ -55,10 +55,15 @@ def random_effects(
         ``test="Wald"``), not to recommend. `vfmeta.kernels.tau2.ESTIMATORS` names the papers.
     tau2 : float, optional
         A value that holds the between-study variance, in squared units of ``y``; nothing is estimated then.
-    test : {"HKSJ", "HKSJ-adhoc", "Wald", "t"}
+    test : {"HKSJ", "HKSJ-adhoc", "Wald", "t", "KR", "exact", "bootstrap", "permutation", "recommended"}
         Hartung-Knapp-Sidik-Jonkman with q as is and t with k - 1 df (Hartung & Knapp 2001, Stat Med 20:1771-1782; Sidik &
         Jonkman 2002, Stat Med 21:3153-3159); the same with q = max(1, q) (Knapp & Hartung 2003, Stat Med 22:2693-2710); the
-        normal interval; or the ordinary standard error with t and k - 1 df.
+        normal interval; or the ordinary standard error with t and k - 1 df. "KR": Kenward & Roger 1997 (Biometrics 53:983-997),
+        for REML. "exact": Michael, Thornton, Xie & Tian 2019 (Biometrics 75:485-493), about DerSimonian and Laird's estimates
+        whatever ``method`` is, need not be symmetric; holds its level for every tau2. "bootstrap": Hartung-Knapp's t against
+        its distribution in ``draws`` sets from the fitted model. "permutation": all means that turning the signs of the effects
+        does not reject, six studies or more. "recommended": the shortest of those that held 94% in all settings of
+        ``reports/recommended.md``, today "exact". Intervals of the last four have no df; their prediction interval is "HTS".
     level : float
         Confidence level of every interval.
     question : Question, optional
@@ -80,7 +85,7 @@ def random_effects(
         with ``weights`` or else 1 / v; or where the (restricted) likelihood has fallen by half a chi-squared quantile (Hardy &
         Thompson 1996; for ML and REML). "auto" is "generalised-Q" for GENQ and GENQM and "Q-profile" for all others.
     draws, seed : int
-        Bootstrap draws and their seed.
+        Bootstrap draws (or arrangements of signs, where not all are taken) and their seed.
 
     Returns
     -------
@@ -102,7 +107,7 @@ def random_effects(
     >>> round(fit.estimate, 3)
     -0.442
     """
-    choices = check_choices("random", method, tau2, test, level, prediction, tau2_interval, weights, draws, seed)
+    choices = check_choices("random", method, tau2, test, level, prediction, tau2_interval, weights, draws, seed, PoolTest)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
     if weights is not None:
         choices = replace(choices, weights=user_weights(weights, studies))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.core.messages import InputError, NotDefined
-from vfmeta.core.params import HeterogeneityInterval, OnScale, choice, confidence
+from vfmeta.core.params import HeterogeneityInterval, OnScale, Test, choice, choices, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
@@ -182,8 +182,8 @@ class FrequentistResult(Result):
 
     def __post_init__(self) -> None:
         null = self.question.null_effect
-        if null == 0:  # what the engines test
-            return
+        if null == 0 or (null is not None and self.test not in choices(Test)):
+            return  # as the engine tested it
         z = math.nan if null is None else float(ratio(np.asarray(self.estimate - null), np.asarray(self.se)))
         object.__setattr__(self, "statistic", z)
         object.__setattr__(self, "p_value", float(two_sided(np.asarray(z), self.df)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import confidence
+from vfmeta.core.params import RegressionTest, choices, confidence
 from vfmeta.effects.design import INTERCEPT, Design
 from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.meta_regression import fitted
@@ -276,7 +276,11 @@ def as_regression(fit: Any) -> RegressionResult:
         # an estimator that exists for pools only: its value stands, and is held when a study is left out
         method = float(fit.tau2 or 0.0)
         warn(f"tau2 by {fit.method} is held at its value: that estimator is not defined for regressions here.")
-    return fitted(studies, design, method, fit.test, fit.level, None, weights)
+    test = fit.test
+    if test not in choices(RegressionTest):
+        warn(f"The {test} interval is of a mean alone; what is asked here is answered with Hartung and Knapp's standard error.")
+        test = "HKSJ"
+    return fitted(studies, design, method, test, fit.level, None, weights)
 
 
 def _univariate_only(cluster: Any, reestimate: bool) -> None:

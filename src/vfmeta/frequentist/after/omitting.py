@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import generator, whole
+from vfmeta.core.params import Test, choices, generator, whole
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
@@ -23,6 +23,10 @@ _MOST_SUBSETS = 1 << 24
 
 def serves(fit: Any) -> bool:
     """Whether this is a pool of effects, which the compiled kernels fit on parts of its studies."""
+    return _is_pool(fit) and fit.test in choices(Test)
+
+
+def _is_pool(fit: Any) -> bool:
     return isinstance(fit, FrequentistResult) and fit.call.get("function") in ("random_effects", "common_effect")
 
 
@@ -95,7 +99,7 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
 
 def _choices(fit: Any) -> tuple[str | float, np.ndarray | None]:
     """Estimator and user weights of a fit."""
-    if not serves(fit):
+    if not _is_pool(fit):
         raise InputError(f"fit is a {type(fit).__name__}; it must be what random_effects or common_effect returned.")
     return fit.call.get("tau2", fit.call.get("method", "common")), fit.weights if "weights" in fit.call else None
 
