@@ -1,9 +1,9 @@
-"""Which interval of a pooled mean keeps its promise: the part of ``make simulate`` that writes ``reports/recommended.csv``,
+"""Which interval of a pooled mean keeps its promise: what ``make simulate`` writes to ``reports/recommended.csv``,
 ``recommended.png`` and ``recommended.md``.
 
-The rule was fixed before the second grid was run: of the intervals that hold the truth in at least 94% in every cell of the first
-grid (`FIRST`), the one whose width, as a multiple of Hartung-Knapp's in the same cell, is smallest on average is recommended.
-Nothing is tuned to either grid.
+The rule was fixed before the second grid was run: of the intervals that hold the truth in at least 94% in every cell of the
+first grid (`FIRST`), the one whose width, as a multiple of Hartung-Knapp's in the same cell, is smallest on average is
+recommended. Nothing is tuned to either grid.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from benchmarks.simulate import Scenario
+from benchmarks.simulate import PALETTE, Scenario
 
 import vfmeta as vf
 from vfmeta.core.params import PoolTest
@@ -227,9 +228,10 @@ def text(found: pd.DataFrame) -> str:
     misses = verdict(second).loc[named]
     lines = [
         "# Which interval of a pooled mean keeps its promise", "",
-        f"The rule, fixed before the second grid was run: of the intervals that hold the truth in at least {100 * HOLDS:.0f}% in "
-        f"every one of the {len(FIRST)} cells of the first grid, the one whose width, as a multiple of Hartung-Knapp's in the same "
-        f"cell, is smallest on average. It names **{named}**, which `vf.random_effects(..., test=\"recommended\")` takes. No "
+        "The rule, fixed before the second grid was run: of the intervals that hold the truth in at least "
+        f"{100 * HOLDS:.0f}% in every one of the {len(FIRST)} cells of the first grid, the one whose width, as a multiple of "
+        f"Hartung-Knapp's in the same cell, is smallest on average. It names **{named}**, which "
+        '`vf.random_effects(..., test="recommended")` takes. No '
         "constant of any interval was chosen by either grid.", "",
         f"Sets drawn a cell: {draws}. Monte Carlo standard errors of a coverage are at most "
         + ", ".join(f"{e:.1f} points ({n:,} draws)" for n, e in errors.items()) + ". All numbers are read from "
@@ -245,12 +247,12 @@ def text(found: pd.DataFrame) -> str:
     for name, which in parts.items():
         lines += [f"### {name}", "", *lines_of(second[which])]
     lines += [
-        f"Over the whole second grid *{named}* lies between {100 * misses['lowest']:.1f}% and {100 * misses['highest']:.1f}%, below "
-        f"94% in {misses['below']:.0f} of {misses['cells']:.0f} cells.", "",
-        "- *exact*: Michael, Thornton, Xie & Tian 2019; *KR*: Kenward & Roger 1997, whose df fall below 1 with three studies, so "
-        "that its intervals are without bound there; *bootstrap*: Hartung-Knapp's t against its distribution in the fitted model "
-        f"({BOOTSTRAP} sets); *permutation*: by turning signs; *Bayes, DuMouchel*: exact posterior, flat mean, DuMouchel's prior "
-        "of tau, whose scale comes from the sampling variances.", "",
+        f"Over the whole second grid *{named}* lies between {100 * misses['lowest']:.1f}% and "
+        f"{100 * misses['highest']:.1f}%, below 94% in {misses['below']:.0f} of {misses['cells']:.0f} cells.", "",
+        "- *exact*: Michael, Thornton, Xie & Tian 2019; *KR*: Kenward & Roger 1997, whose df fall below 1 with three studies, "
+        "so that its intervals are without bound there; *bootstrap*: Hartung-Knapp's t against its distribution in the fitted "
+        f"model ({BOOTSTRAP} sets); *permutation*: by turning signs; *Bayes, DuMouchel*: exact posterior, flat mean, "
+        "DuMouchel's prior of tau, whose scale comes from the sampling variances.", "",
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -278,7 +278,7 @@ def main() -> None:
     mean_intervals.write(given.out, given.draws, given.seed, given.jobs)
     partial_reports.write(given.out, partial_reports.RUNS, partial_reports.DRAWS, given.seed, given.jobs)
     print(
-        f"Wrote coverage.csv, coverage.png, coverage.md, levels.csv, levels.md, recommended.* and partial_reports.* to {given.out}."
+        f"Wrote coverage.*, levels.*, recommended.* and partial_reports.* to {given.out}."
     )
 
 
