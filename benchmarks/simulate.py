@@ -277,9 +277,7 @@ def main() -> None:
     levels.write(given.out, given.draws, given.seed)
     mean_intervals.write(given.out, given.draws, given.seed, given.jobs)
     partial_reports.write(given.out, partial_reports.RUNS, partial_reports.DRAWS, given.seed, given.jobs)
-    print(
-        f"Wrote coverage.*, levels.*, recommended.* and partial_reports.* to {given.out}."
-    )
+    print(f"Wrote coverage.*, levels.*, recommended.* and partial_reports.* to {given.out}.")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def random_effects_many(
     asked = check_choices("random", method, tau2, test, level, prediction, weights=weights)
     if asked.prediction == "bootstrap":
         raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
-    estimator, test, prediction = asked.method, asked.test, asked.prediction
+    estimator, test, prediction = asked.method, choice("test", test, Test), asked.prediction
     missing = choice("missing", missing, Missing)
     keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
     roles = {"y": y, "v": v} | ({"weights": weights} if weights is not None else {})

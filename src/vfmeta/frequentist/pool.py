@@ -58,8 +58,8 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
     if c.own:
         null = s.question.null_effect
         found = made(Mean(s.y, s.v, tau2, estimate, se0, factor, math.nan if null is None else null), c)
-        se, ddf = found.se, found.df
-    t = float(any_quantile(c.level, ddf)) if c.made_by == "KR" else quantile(c.level, ddf)
+        se = found.se
+    t = quantile(c.level, ddf) if found is None or found.df is None else float(any_quantile(c.level, found.df))
     # Paule-Mandel makes q one by definition: a last bit below is not a narrower interval
     adhoc = _around(estimate, t * se0) if c.test == "HKSJ" and factor < 1 - 1e-9 else None
     off = estimate - (s.question.null_effect or 0.0) if found is not None else estimate
@@ -117,7 +117,7 @@ def _pool(s: Studies, c: Choices, call: dict[str, Any]) -> FrequentistResult:
         prediction=ahead, tau2=tau2, labels=s.labels, y=s.y, v=s.v,
         weights=100 * weight / weight.sum(), details=s.details, origin=s.origin, warnings=tuple(notes), call=call,
         statistic=statistic, p_value=p_value(statistic, ddf) if found is None else found.p_value,
-        df=None if ddf is None else float(ddf), q=TestResult(q, df, None, chi2_above(q, df)), i2=i2, tau2_interval=profile,
+        df=found.df if found is not None else None if ddf is None else float(ddf), q=TestResult(q, df, None, chi2_above(q, df)), i2=i2, tau2_interval=profile,
         method=c.method_name, test=c.made_by, adhoc_interval=adhoc, tau2_se=None if math.isnan(tau2_se) else tau2_se,
         typical_variance=typical, tau2_interval_method=kind, prediction_method="fitted" if ahead_by == "auto" else ahead_by,
         likelihoods=_likelihoods(s, ll_ml, ll_reml, 1 + (c.model == "random" and isinstance(c.method, str))),

@@ -28,9 +28,11 @@ def exact_interval(y: np.ndarray, v: np.ndarray, level: float) -> tuple[float, f
     points = _points(len(v), _FINE)
     limits = []
     for side, ends in ((1, upper), (-1, lower)):
-        best = int(np.nanargmax(side * ends))
-        found = _climb(lambda x, s=side: s * _end(y, v, x, level, points, s), tau2, best)
-        limits.append(side * found)
+
+        def out(at: float, side: int = side) -> float:
+            return side * _end(y, v, at, level, points, side)
+
+        limits.append(side * _climb(out, tau2, int(np.nanargmax(side * ends))))
     high, low = limits
     return centre + low * math.sqrt(unit), centre + high * math.sqrt(unit)
 
