@@ -54,6 +54,7 @@ else
 	@$(BIN)/python -W ignore benchmarks/bench.py
 	@$(BIN)/python -W ignore benchmarks/bayes.py
 	@$(BIN)/python -W ignore benchmarks/networks.py
+	@$(BIN)/python -W ignore benchmarks/exchange.py
 endif
 
 fuzz: $(READY) ## hostile inputs by the thousand (INPUTS=25000, SEED=1): each is answered, or refused in words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks import bayes, bench, levels, networks
+from benchmarks import bayes, bench, exchange, levels, networks
 
 import vfmeta as vf
 
@@ -40,6 +40,11 @@ def test_what_is_timed_of_networks_answers_and_agrees_with_the_bare_kernel() -> 
     fit, (beta, _, tau2) = vf.network(data, reference="t000", test="Wald"), networks.plain(data)
     assert fit.tau2 == pytest.approx(tau2, rel=1e-6)
     assert fit.estimate == pytest.approx(beta, rel=1e-6)
+
+
+def test_what_is_timed_of_reviews_holds_every_stored_number_to_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "a.rm5").write_text(exchange.make_review(), encoding="utf-8")
+    assert exchange.once(tmp_path / "a.rm5") > 1_500
 
 
 def test_what_is_timed_beside_another_build_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,9 +44,11 @@ class Pool:
         return 100 * max(0.0, (self.q - self.df) / self.q) if self.q > 0 else 0.0
 
 
-@dataclass(frozen=True)
-class Line:
-    """One stored number beside the recomputed one; ``stored`` is the text of the file."""
+class Line(NamedTuple):
+    """One stored number beside the recomputed one; ``stored`` is the text of the file.
+
+    ``difference`` is stored less recomputed (YES is 1), and ``alike`` says whether the recomputed number rounds to the stored.
+    """
 
     analysis: str
     subgroup: str
@@ -54,17 +56,8 @@ class Line:
     quantity: str
     stored: str
     recomputed: float
-
-    @property
-    def alike(self) -> bool:
-        """Whether the recomputed number rounds to the stored one."""
-        return alike(self.stored, self.recomputed)
-
-    @property
-    def difference(self) -> float:
-        """Stored less recomputed; YES is 1."""
-        value = number(self.stored)
-        return (float(self.stored == "YES") if value is None else value) - self.recomputed
+    difference: float
+    alike: bool
 
 
 @dataclass
@@ -78,25 +71,37 @@ class _Lines:
 
     def hold(self, quantity: str, stored: str | None, recomputed: float) -> None:
         """Compare, where the file stores a number and there is one to hold it to."""
-        if number(stored) is not None and not math.isnan(recomputed):
-            self.found.append(Line(self.analysis, self.subgroup, self.study, quantity, str(stored), float(recomputed)))
+        value = number(stored)
+        if value is not None and recomputed == recomputed:
+            same = _alike(str(stored), value, recomputed)
+            self._add(quantity, str(stored), recomputed, value - recomputed, same)
 
     def differs(self, quantity: str, stored: str, recomputed: float) -> None:
         """What is no number, and is not the same."""
-        self.found.append(Line(self.analysis, self.subgroup, self.study, quantity, stored, recomputed))
+        self._add(quantity, stored, recomputed, float(stored == "YES") - recomputed, False)
+
+    def _add(self, quantity: str, stored: str, recomputed: float, difference: float, same: bool) -> None:
+        where = (self.analysis, self.subgroup, self.study)
+        self.found.append(Line(*where, quantity, stored, float(recomputed), difference, same))
 
 
 def alike(stored: str, recomputed: float) -> bool:
     """Whether a number rounds to a stored text, or is it to six digits."""
     value = number(stored)
-    if value is None or math.isnan(value):
-        return False
-    if math.isinf(value) or math.isinf(recomputed):
+    return value is not None and _alike(stored, value, recomputed)
+
+
+def _alike(stored: str, value: float, recomputed: float) -> bool:
+    gap = abs(value - recomputed)
+    if gap <= _EXACT * abs(recomputed):
+        return True
+    if not gap < math.inf:  # one of the two is no finite number
         return value == recomputed
     mantissa, _, power = stored.lower().partition("e")
+    if "." not in mantissa and not power:  # a whole number is a count
+        return gap <= 1e-9
     decimals = len(mantissa.partition(".")[2]) - int(power or 0)
-    unit = 0.5001 * 10.0**-decimals if "." in mantissa or power else 1e-9  # a whole number is a count
-    return abs(value - recomputed) <= max(_EXACT * abs(recomputed), min(unit, 0.0051) if decimals <= 6 else 0.0)
+    return gap <= (min(0.5001 * 10.0**-decimals, 0.0051) if decimals <= 6 else 0.0)
 
 
 def pooled(a: Analysis) -> Pool | None:
@@ -179,20 +184,23 @@ def _rows(a: Analysis, whole: Pool | None, pools: dict[str, Pool | None]) -> Ite
         for name, pool in pools.items():
             if pool is not None:
                 weights[there & (np.array(within) == name)] = 100 * pool.weights / pool.weights.sum()
+    with np.errstate(all="ignore"):
+        se = np.sqrt(v)
+        ends = np.stack([y, y - z * se, y + z * se])
+        shown, logs = read(ends).T.tolist(), (ends / math.log(10)).T.tolist()
+        variances = (1 / v if a.measure == "PETO" else v).tolist()
     for i, e in enumerate(a.entries):
         lines = _Lines(a.number, e.subgroup, e.study)
         if e.estimable != bool(there[i]):
             lines.differs("estimable", "YES" if e.estimable else "NO", float(there[i]))
         elif e.estimable:
-            se = math.sqrt(v[i])
-            ends = y[i], y[i] - z * se, y[i] + z * se
-            for name, value in zip(("estimate", "ci_low", "ci_high"), ends, strict=True):
-                lines.hold(name, e.stored.get(name), float(read(np.asarray(value))))
-                lines.hold(f"log10 {name}", e.stored.get(f"log10 {name}"), value / math.log(10))
-            lines.hold("se", e.stored.get("se"), se)
-            lines.hold("variance", e.stored.get("variance"), float(1 / v[i] if a.measure == "PETO" else v[i]))
+            for name, value, log in zip(("estimate", "ci_low", "ci_high"), shown[i], logs[i], strict=True):
+                lines.hold(name, e.stored.get(name), value)
+                lines.hold(f"log10 {name}", e.stored.get(f"log10 {name}"), log)
+            lines.hold("se", e.stored.get("se"), float(se[i]))
+            lines.hold("variance", e.stored.get("variance"), variances[i])
             if a.totals != "NO":
-                lines.hold("weight", e.stored.get("weight"), weights[i])
+                lines.hold("weight", e.stored.get("weight"), float(weights[i]))
         yield from lines.found
 
 

@@ -93,17 +93,12 @@ class Review(Mapping[str, "EffectTable"], Displayed):
         pandas.DataFrame
             analysis, subgroup and study (empty for a pool), quantity, stored, recomputed, difference, alike. Ratios stand as
             ratios, "log10 estimate" as a log to base 10, weights and I2 in percent; "estimable" is 1 or 0. A stored number is
-            alike where the new one rounds to it. ``attrs["compared"]`` counts the numbers that were held to new ones.
+            alike where the new one rounds to it, to two decimals at least. ``attrs["compared"]`` counts the numbers that were
+            held to new ones.
         """
         import pandas as pd
 
-        rows = [
-            (x.analysis, x.subgroup, x.study, x.quantity, x.stored, x.recomputed, x.difference, x.alike)
-            for x in self._lines
-            if alike or not x.alike
-        ]
-        columns = ["analysis", "subgroup", "study", "quantity", "stored", "recomputed", "difference", "alike"]
-        frame = pd.DataFrame(rows, columns=columns)
+        frame = pd.DataFrame([x for x in self._lines if alike or not x.alike], columns=Line._fields)
         frame.attrs["compared"] = len(self._lines)
         return frame
 
