@@ -104,6 +104,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "networks.regression": lambda: vf.networks.regression(network(), dict(zip("abcdefg", range(7), strict=True))),
     "networks.posterior": lambda: vf.networks.posterior(network(), tau=vf.priors.HalfNormal(0.5)),
     "networks.split_nodes": lambda: vf.networks.split_nodes(made("networks.posterior")),
+    "networks.compare_models": lambda: vf.networks.compare_models({
+        "consistency": made("networks.posterior"),
+        "UME": vf.networks.posterior(network(), tau=vf.priors.HalfNormal(0.5), consistency="UME"),
+    }),
     "appraisal.direction_of_effect": lambda: vf.appraisal.direction_of_effect(direction=[1, 1, -1, 0, None]),
     "appraisal.combine_p_values": lambda: vf.appraisal.combine_p_values(p=[0.02, 0.4, 0.1], n=[40, 60, 90]),
     "appraisal.selection_model": lambda: vf.appraisal.selection_model(y=Y, v=V, question=RR, favoured="higher"),

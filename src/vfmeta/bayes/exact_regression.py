@@ -81,6 +81,27 @@ class ExactRegression:
         """Posterior of the true effect of a further trial whose mean effect is such a combination."""
         return NormalMixture(self._p, mean.m, np.hypot(mean.s, self._nodes), self.tail > 2)
 
+    def deviances(self) -> tuple[np.ndarray, np.ndarray]:
+        """Residual deviance (y - theta)^2 / v of every study: its posterior mean, and at the posterior mean of theta; (k,) each.
+
+        Given tau the true effect theta of a study is normal around its shrunken effect.
+        """
+        share = self._nodes[:, None] ** 2 / (self._nodes[:, None] ** 2 + self._v)
+        rest = (1 - share) * (self._y - self._mean @ self._x.T)
+        spread = share * self._v + (1 - share) ** 2 * np.einsum("kp,npq,kq->nk", self._x, self._cov, self._x)
+        p = self._p / self._p.sum()
+        return p @ (rest**2 + spread) / self._v, (p @ rest) ** 2 / self._v
+
+    def log_density(self, y: np.ndarray, v: np.ndarray, x: np.ndarray) -> float:
+        """Log predictive density, together, of further studies ``y`` (m,) with variances ``v`` and design ``x`` (m, p)."""
+        from scipy.special import logsumexp
+
+        total = np.einsum("kp,npq,lq->nkl", x, self._cov, x) + np.eye(len(y)) * (v + self._nodes[:, None, None] ** 2)
+        rest = (y - self._mean @ x.T)[:, :, None]
+        square = (rest * np.linalg.solve(total, rest)).sum(axis=(1, 2))
+        log = -0.5 * (len(y) * math.log(2 * math.pi) + np.linalg.slogdet(total)[1] + square)
+        return float(logsumexp(log, b=self._p / self._p.sum()))
+
     def _given(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Means (m, p) and covariances (m, p, p) of the coefficients given tau, and log density of the data (m,)."""
         w = 1 / (self._v + tau[:, None] ** 2)

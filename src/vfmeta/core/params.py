@@ -87,6 +87,10 @@ IntervalKind = Literal["central", "shortest"]
 StudyEffects = Literal["integrated", "sampled"]
 Baseline = Literal["fixed", "random"]
 Coding = Literal["half", "reference"]
+#: whether comparisons of a network follow from those against the reference, or each has a mean effect of its own
+Consistency = Literal["consistency", "UME"]
+#: whether a network model is made of baselines and effects, or of levels of treatments
+Parametrisation = Literal["contrast-based", "arm-based"]
 Curve = Literal["category", "smooth"]
 Sampler = Literal["nutpie", "pymc"]
 SampleSize = Literal["ELIR", "variance"]
@@ -147,6 +151,7 @@ _OTHER_NAMES: dict[str, dict[str, str]] = {
         "adhoc": "HKSJ-adhoc", "hkadhoc": "HKSJ-adhoc", "kenwardroger": "KR",
     },
     "tau2_interval": {"qp": "Q-profile", "genq": "generalised-Q", "generalizedq": "generalised-Q", "pl": "profile-likelihood"},
+    "consistency": {"unrelatedmeaneffects": "UME", "inconsistency": "UME"},
     "prediction": {"riley": "Partlett-Riley"},
     "favoured": {"greater": "higher", "positive": "higher", "less": "lower", "negative": "lower"},
 }  # fmt: skip

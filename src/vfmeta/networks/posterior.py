@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -9,15 +10,20 @@ import numpy as np
 
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.exact_regression import ExactRegression
+from vfmeta.bayes.models.answer import LeaveOneOut
 from vfmeta.bayes.regression import RegressionPosterior, coefficient_priors, said
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import IntervalKind, OnScale, choice, confidence
+from vfmeta.core.params import Consistency, IntervalKind, OnScale, choice, confidence
+from vfmeta.effects.design import Design
+from vfmeta.kernels.network import independent
 from vfmeta.networks.compared import coded, packed, pairs_of, side, unpacked
-from vfmeta.networks.ranking import distance, rank_table
+from vfmeta.networks.ranking import NO_ORDER, distance, rank_table
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.trials import Network
+from vfmeta.networks.unrelated import labels, unrelated
 from vfmeta.priors import Flat, Normal, TauPrior
 from vfmeta.results.frames import scaled
+from vfmeta.results.model_fit import Dic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 class NetworkPosterior(RegressionPosterior):
     """Posterior of a network: ``terms`` are the treatments but the ``reference``, ``estimate`` medians of their effects.
 
-    ``network`` holds the trials.
+    ``network`` holds the trials. Of unrelated mean effects (``consistency="UME"``) ``terms`` are the comparisons, "B v A".
 
     Examples
     --------
@@ -43,6 +49,7 @@ class NetworkPosterior(RegressionPosterior):
     packed: ClassVar[frozenset[str]] = RegressionPosterior.packed | {"network"}
     reference: str
     network: Network = field(repr=False)
+    consistency: str = "consistency"
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -56,10 +63,14 @@ class NetworkPosterior(RegressionPosterior):
 
     def __str__(self) -> str:
         head = f"exact network of {len(self.treatments)} treatments against {self.reference}"
+        if self.consistency == "UME":
+            head = f"exact unrelated mean effects of {len(self.treatments)} treatments"
         return super().__str__().replace("exact meta-regression", head, 1)
 
     def comparisons(self, *, on: OnScale = "analysis") -> pd.DataFrame:
-        """Every pair: treatment, control, estimate (median), se (posterior SD), ci_low, ci_high, p_above_0, scale."""
+        """Every pair, or of unrelated mean effects every one with direct evidence: treatment, control, estimate (median), se
+        (posterior SD), ci_low, ci_high, p_above_0, scale.
+        """
         import pandas as pd
 
         rows = []
@@ -83,6 +94,7 @@ class NetworkPosterior(RegressionPosterior):
         draws, seed : int
         """
         sign = side(better, self.question.higher_is_worse)
+        self._ordered("ranks")
         effects = self.posterior.mixed_draws(draws, seed) @ coded(self.treatments, self.terms).T
         beats = np.zeros((len(self.treatments),) * 2)
         at = {t: i for i, t in enumerate(self.treatments)}
@@ -105,6 +117,7 @@ class NetworkPosterior(RegressionPosterior):
         import pandas as pd
 
         sign = side(better, self.question.higher_is_worse)
+        self._ordered("beyond")
         apart = distance(size, self.question)
         found = {}
         for name, part in zip(self.terms, self.posterior.marginals.values(), strict=True):
@@ -112,7 +125,64 @@ class NetworkPosterior(RegressionPosterior):
             found[name] = 1 - below if sign > 0 else below
         return pd.Series(found, name="beyond")
 
+    def deviances(self) -> pd.DataFrame:
+        """A row a trial: term, deviance (posterior mean of its residual deviance), leverage (its share of the parameters: that
+        less the deviance at the posterior mean of its effects) and points (its contrasts with one arm), exact.
+        """
+        import pandas as pd
+
+        mean, at = self.posterior.deviances()
+        # the rows of a trial turn its contrasts: their sum is the deviance of these with their whole covariance
+        sums = [np.bincount(self._trial, x) for x in (mean, mean - at, np.ones(len(at)))]
+        frame = pd.DataFrame(dict(zip(("deviance", "leverage", "points"), sums, strict=True)))
+        frame.insert(0, "term", [t.label for t in self.network.trials])
+        return frame
+
+    def dic(self) -> Dic:
+        """Residual deviance, effective number of parameters and DIC, as in NICE DSU Technical Support Document 2, exact."""
+        frame = self.deviances()
+        return Dic(float(frame["deviance"].sum()), float(frame["leverage"].sum()), int(frame["points"].sum()))
+
+    def loo(self) -> LeaveOneOut:
+        """Predictive density of every trial from the posterior without it, exact: each is solved anew.
+
+        A trial without which the others leave an effect unknown (flat priors) has none: its elpd is minus infinity.
+        """
+        import pandas as pd
+
+        trial, x = self._trial, self.design.x
+        rows = []
+        for i, t in enumerate(self.network.trials):
+            mine, rest = trial == i, trial != i
+            own = (self.y[mine], self.v[mine], x[mine])
+            now = self.posterior.log_density(*own)
+            free = [not b.proper for b in self.beta_priors]
+            if np.linalg.matrix_rank(x[rest][:, free]) < sum(free):
+                rows.append((t.label, -math.inf, now))
+                continue
+            without = ExactRegression(self.y[rest], self.v[rest], x[rest], self.terms, self.tau_prior, self.beta_priors)
+            rows.append((t.label, without.log_density(*own), now))
+        frame = pd.DataFrame(rows, columns=["term", "elpd", "now"])
+        alone = frame.loc[np.isinf(frame["elpd"]), "term"].tolist()
+        elpd = frame["elpd"].to_numpy()
+        notes = (f"Without {', '.join(alone)} an effect is unknown: its predictive density is 0.",) if alone else ()
+        return LeaveOneOut(
+            float(elpd.sum()), math.nan if alone else float(np.sqrt(len(elpd) * elpd.var())),
+            float((frame["now"] - elpd).sum()), frame.drop(columns="now").assign(pareto_k=math.nan), notes,
+        )  # fmt: skip
+
+    @property
+    def _trial(self) -> np.ndarray:
+        """Number of the trial that each row is of."""
+        return np.repeat(np.arange(len(self.network.trials)), [len(t.y) for t in self.network.trials])
+
+    def _ordered(self, what: str) -> None:
+        if self.consistency == "UME":
+            raise InputError(f"{what}: {NO_ORDER}")
+
     def _pairs(self) -> tuple[list[tuple[str, str]], np.ndarray]:
+        if self.consistency == "UME":
+            return list(unrelated(self.network)[0]), np.eye(len(self.terms))
         return pairs_of(self.treatments, self.reference, coded(self.treatments, self.terms))
 
     def _pack(self) -> dict[str, Any]:
@@ -126,6 +196,7 @@ class NetworkPosterior(RegressionPosterior):
 def posterior(
     fit: NetworkResult,
     *,
+    consistency: Consistency = "consistency",
     tau: TauPrior | None = None,
     beta: Normal | Flat | dict[str, Normal | Flat] | None = None,
     level: float = 0.95,
@@ -137,10 +208,14 @@ def posterior(
     ----------
     fit : NetworkResult
         From `vfmeta.network`; its trials and question are used, not its estimates.
+    consistency : {"consistency", "UME"}
+        Whether the effects of all comparisons follow from those against the reference, or each comparison with direct evidence
+        has a mean effect of its own (unrelated mean effects; Dias et al. 2011, NICE DSU Technical Support Document 4). A trial
+        of several arms then informs the comparisons with its first treatment, the reference or else the first by name.
     tau : prior, optional
         Of the between-trial standard deviation of every contrast; the default of the measure when left out.
     beta : prior or mapping of treatments to priors, optional
-        Of the effects against the reference; flat where nothing is said.
+        Of the effects against the reference, or of the comparisons ("B v A"); flat where nothing is said.
     level : float
     interval : {"central", "shortest"}
 
@@ -173,18 +248,24 @@ def posterior(
         )
     interval, level = choice("interval", interval, IntervalKind), confidence(level)
     tau, _ = choose_priors(fit.question, tau, Flat())
-    chosen = coefficient_priors(fit.terms, beta)
-    post = ExactRegression(fit.y, fit.v, fit.design.x, fit.terms, tau, chosen)
-    parts = list(post.marginals.values())
+    consistency = choice("consistency", consistency, Consistency)
+    terms, design = fit.terms, fit.design
+    if consistency == "UME":
+        pairs, parts = unrelated(fit.network)
+        terms, trials = labels(pairs), fit.network.trials
+        design = Design(independent([t.y for t in trials], [t.V for t in trials], parts)[2], terms, None)
+    chosen = coefficient_priors(terms, beta)
+    post = ExactRegression(fit.y, fit.v, design.x, terms, tau, chosen)
+    marginals = list(post.marginals.values())
     own: dict[str, Any] = {
-        "question": fit.question, "terms": fit.terms, "estimate": np.array([p.median for p in parts]),
-        "se": np.array([p.sd for p in parts]), "interval": np.array([p.interval(level, interval) for p in parts]),
-        "p_above_0": np.array([1 - float(p.cdf(0.0)) for p in parts]), "level": level, "interval_kind": interval,
+        "question": fit.question, "terms": terms, "estimate": np.array([p.median for p in marginals]),
+        "se": np.array([p.sd for p in marginals]), "interval": np.array([p.interval(level, interval) for p in marginals]),
+        "p_above_0": np.array([1 - float(p.cdf(0.0)) for p in marginals]), "level": level, "interval_kind": interval,
         "tau": post.tau.summary(level, interval), "labels": fit.labels, "y": fit.y, "v": fit.v, "weights": post.weights,
-        "design": fit.design, "tau_prior": tau, "beta_priors": tuple(chosen), "priors": said(fit.terms, tau, chosen),
+        "design": design, "tau_prior": tau, "beta_priors": tuple(chosen), "priors": said(terms, tau, chosen),
         "log_evidence": None, "origin": fit.origin, "warnings": fit.network.notes,
-        "call": {"function": "networks.posterior", "tau": str(tau), "level": level, "interval": interval},
+        "call": {"function": "networks.posterior", "consistency": consistency, "tau": str(tau), "level": level, "interval": interval},
     }  # fmt: skip
-    result = NetworkPosterior(**own, reference=fit.reference, network=fit.network)
+    result = NetworkPosterior(**own, reference=fit.reference, network=fit.network, consistency=consistency)
     result.__dict__["posterior"] = post  # solved already: what is asked of it later need not be solved anew
     return result

@@ -15,6 +15,11 @@ from vfmeta.core.question import Question
 if TYPE_CHECKING:
     import pandas as pd
 
+NO_ORDER = (
+    "unrelated mean effects do not order the treatments (B against A and C against A say nothing of C against B there); take "
+    'consistency="consistency".'
+)
+
 
 def rank_table(treatments: Sequence[str], effects: np.ndarray, beats: np.ndarray) -> pd.DataFrame:
     """Probability of each rank by treatment, SUCRA and mean rank.

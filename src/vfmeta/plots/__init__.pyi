@@ -6,6 +6,7 @@ from ._bubble import bubble as bubble
 from ._comparison_funnel import comparison_funnel as comparison_funnel
 from ._copas import copas as copas
 from ._cumulative import cumulative as cumulative
+from ._dev_dev import dev_dev as dev_dev
 from ._doi import doi as doi
 from ._drapery import drapery as drapery
 from ._effect_direction import effect_direction as effect_direction
@@ -39,3 +40,4 @@ from ._save import save as save
 from ._selection import selection_function as selection_function
 from ._settings import settings as settings
 from ._sunset import sunset as sunset
+from ._treatment_effects import treatment_effects as treatment_effects

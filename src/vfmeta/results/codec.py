@@ -55,6 +55,7 @@ _HOMES = {
     "ComponentResult": "networks.composed",
     "NetworkRegression": "networks.covariates",
     "NodeSplits": "results.node_splits",
+    "ModelComparison": "results.model_fit",
     "AsymmetryTest": "results.small_studies",
     "RankTest": "results.small_studies",
     "TrimAndFill": "results.trim_and_fill",

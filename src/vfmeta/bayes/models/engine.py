@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -91,6 +91,8 @@ class Model:
     tails: Mapping[str, float] = field(default_factory=dict)
     prior_objects: Mapping[str, Prior] = field(default_factory=dict)
 
+    answer: ClassVar[type[Sampled]] = Sampled
+
     def pymc(self) -> Any:
         """A fresh PyMC model, for people who want to go on with it."""
         pm = compat.load_pymc()
@@ -158,7 +160,7 @@ class Model:
         for note in said:
             warn(note)
         told = {**settings, "target_accept": float(target_accept), "sampler": used}
-        return Sampled(self, compat.to_arviz(groups, self.coords, dims), looked, said, told, groups, dims)
+        return self.answer(self, compat.to_arviz(groups, self.coords, dims), looked, said, told, groups, dims)
 
     def prior_predictive(self, *, seed: int = 1, draws: int = 1000) -> Any:
         """Draws from the priors and of the data they expect, as ArviZ's container (groups prior and prior_predictive).
