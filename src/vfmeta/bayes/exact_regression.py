@@ -82,7 +82,7 @@ class ExactRegression:
         return NormalMixture(self._p, mean.m, np.hypot(mean.s, self._nodes), self.tail > 2)
 
     def deviances(self) -> tuple[np.ndarray, np.ndarray]:
-        """Residual deviance (y - theta)^2 / v of every study: its posterior mean, and at the posterior mean of theta; (k,) each.
+        """Residual deviance (y - theta)^2 / v of every study: its posterior mean, and at the mean of theta, (k,) each.
 
         Given tau the true effect theta of a study is normal around its shrunken effect.
         """

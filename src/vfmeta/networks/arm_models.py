@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from vfmeta.bayes.exact import choose_priors
-from vfmeta.bayes.models.arm_counts import centring
-from vfmeta.bayes.regression import coefficient_priors
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Baseline, Consistency, Heterogeneity, Missing, Parametrisation, choice
 from vfmeta.core.question import Question
+from vfmeta.networks.arm_plan import Plan
 from vfmeta.networks.arms import NetworkArms, read_network_arms
-from vfmeta.networks.compared import coded
 from vfmeta.networks.sampled import NetworkModel
-from vfmeta.networks.unrelated import labels, unrelated
-from vfmeta.priors import Flat, HalfNormal, Normal, TauPrior, default_mu
+from vfmeta.networks.unrelated import labels
+from vfmeta.priors import Flat, HalfNormal, Normal, TauPrior
 
 
 def arm_model(
@@ -111,7 +107,7 @@ def arm_model(
     --------
     >>> import vfmeta as vf
     >>> arms = {
-    ...     "study": ["a", "a", "b", "b", "c", "c", "c"], "treatment": ["drug", "sham", "brace", "sham", "drug", "brace", "sham"],
+    ...     "study": list("aabbccc"), "treatment": ["drug", "sham", "brace", "sham", "drug", "brace", "sham"],
     ...     "events": [4, 9, 6, 8, 3, 5, 7], "n": [40, 42, 50, 48, 30, 31, 29],
     ... }
     >>> model = vf.networks.arm_model(arms, reference="sham")
@@ -126,7 +122,7 @@ def arm_model(
     by_arm = parametrisation == "arm-based"
     if by_arm and (baseline is not None or beta is not None or consistency == "UME"):
         raise InputError(
-            'The arm-based model has levels of treatments instead of baselines and effects: leave out baseline=, beta= and '
+            "The arm-based model has levels of treatments instead of baselines and effects: leave out baseline=, beta= and "
             'consistency="UME"; baseline_prior= is the prior of the levels.'
         )
     baseline = "random" if by_arm else choice("baseline", baseline or "fixed", Baseline)
@@ -149,7 +145,7 @@ def arm_model(
     level = arms.likelihood.level(arms.columns) if baseline_prior is None else baseline_prior
     plan = Plan(arms, consistency, parametrisation, chosen, spread if baseline == "random" else None, level)
     terms = arms.net.others if consistency == "consistency" else labels(plan.direct)
-    return plan.model(terms, plan.effect_priors(terms, beta), plan.design)
+    return built(plan, terms, plan.effect_priors(terms, beta), plan.design)
 
 
 def _spread(arms: NetworkArms) -> TauPrior:
@@ -159,187 +155,23 @@ def _spread(arms: NetworkArms) -> TauPrior:
     return HalfNormal(float(f"{(float(np.ptp(means)) or float(np.median(arms.columns['sd']))) / 2:.3g}"))
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Everything of a model but its effects: split and unrelated effects are other designs over the same plan.
-
-    ``tau`` is None of common effects, ``spread`` of fixed baselines. With exchangeable baselines, and in the
-    arm-based model, the mean of the arms of a trial varies around what its treatments make of the level under the reference,
-    independently of their contrasts: the arm-based model is that with variance spread^2 + tau^2 / (2 arms).
-    """
-
-    arms: NetworkArms
-    consistency: str
-    parametrisation: str
-    tau: TauPrior | None
-    spread: TauPrior | None
-    level: Normal
-
-    @cached_property
-    def direct(self) -> tuple[tuple[str, str], ...]:
-        """Comparisons that have an effect of their own where mean effects are unrelated."""
-        return unrelated(self.arms.net)[0]
-
-    @cached_property
-    def half(self) -> np.ndarray:
-        """What contrasts with the first arm are to the arms of a trial, whose mean is its baseline; shape (r, c)."""
-        r = len(self.arms.names)
-        out, column, row = np.zeros((r, r - len(self.arms.studies))), 0, 0
-        for t in self.arms.net.trials:
-            m = len(t.arms) - 1
-            out[row : row + m + 1, column : column + m] = np.vstack([np.zeros(m), np.eye(m)]) - 1 / (m + 1)
-            row, column = row + m + 1, column + m
-        return out
-
-    @cached_property
-    def root(self) -> np.ndarray:
-        """Triangular root of the correlation of the contrasts of each trial, shape (c, c)."""
-        sizes = [len(t.arms) - 1 for t in self.arms.net.trials]
-        out, at = np.zeros((sum(sizes),) * 2), 0
-        for m in sizes:
-            out[at : at + m, at : at + m] = np.linalg.cholesky(0.5 * (np.eye(m) + 1))
-            at += m
-        return out
-
-    @cached_property
-    def design(self) -> np.ndarray:
-        """The effects in the contrasts, shape (c, q)."""
-        net = self.arms.net
-        if self.consistency == "UME":
-            return np.vstack(unrelated(net)[1])
-        return np.vstack([net.coding(t) for t in net.trials])
-
-    @cached_property
-    def mean(self) -> np.ndarray:
-        """Mean over the arms of each trial, shape (studies, r)."""
-        weight = np.eye(len(self.arms.studies))[self.arms.trial].T
-        return weight / weight.sum(1, keepdims=True)
-
-    @cached_property
-    def default(self) -> Normal:
-        """Prior of an effect of which nothing is said."""
-        q, columns = self.arms.question, self.arms.columns
-        if q.measure == "MD" and q.points is None:
-            return Normal(0.0, self.arms.likelihood.level(columns).sd)
-        usual = default_mu(q)
-        assert isinstance(usual, Normal)  # of every measure that has a likelihood here
-        return usual
-
-    def effect_priors(self, terms: tuple[str, ...], beta: Any) -> tuple[Normal, ...]:
-        """A proper prior for every effect."""
-        stated = beta if isinstance(beta, Mapping) else {} if beta is None else dict.fromkeys(terms, beta)
-        chosen = coefficient_priors(terms, {**dict.fromkeys(terms, self.default), **stated})
-        for term, prior in zip(terms, chosen, strict=True):
-            if not isinstance(prior, Normal):
-                raise InputError(
-                    f"beta[{term!r}]={prior!r} is improper: trials without events cannot hold such a prior in; take a wide "
-                    "vf.priors.Normal(0, sd)."
-                )
-        return tuple(x for x in chosen if isinstance(x, Normal))
-
-    def model(self, terms: tuple[str, ...], beta: tuple[Normal, ...], x: np.ndarray) -> NetworkModel:
-        """The PyMC model with these effects, whose part in the contrasts is ``x`` (c, q)."""
-        arms = self.arms
-        data = arms.likelihood.data(arms.columns) | self._data(x, beta)
-        for name, prior in (("tau", self.tau), ("baseline_sd", self.spread)):
-            data |= {} if prior is None else prior.data(name)
-        by_arm = self.parametrisation == "arm-based"
-        coords = {
-            "study": list(arms.studies), "arm": list(arms.names), "contrast": list(arms.contrast_names), "term": list(terms)
-        }  # fmt: skip
-        hyper = () if self.spread is None else ("level" if by_arm else "baseline_mean", "baseline_sd")
-        kinds = tuple(None if p is None else p.graph for p in (self.tau, self.spread))
-        objects: dict[str, Any] = {"tau": self.tau, "baseline_sd": self.spread, "baseline": self.level}
-        objects |= {} if by_arm else dict(zip(terms, beta, strict=True))
-        return NetworkModel(
-            name="network", key=("network", arms.question.measure, self.parametrisation, *kinds), make=self._make(data),
-            data=data, coords=coords | ({"treatment": list(arms.net.treatments)} if by_arm else {}),
-            watch=("d", *(("tau",) if self.tau else ()), *hyper), question=arms.question, priors=self._said(terms, beta),
-            notes=arms.net.notes, prior_objects={k: p for k, p in objects.items() if p is not None}, plan=self, terms=terms,
-        )  # fmt: skip
-
-    def _data(self, x: np.ndarray, beta: tuple[Normal, ...]) -> dict[str, np.ndarray]:
-        arms, net = self.arms, self.arms.net
-        data = {
-            "trial": arms.trial.astype("int64"), "level_mean": np.array(self.level.mean), "level_sd": np.array(self.level.sd),
-            "mix": self.half @ x, "design": x,
-        }  # fmt: skip
-        if self.parametrisation == "arm-based":
-            minus = coded(net.treatments, net.others).T - [float(t == net.reference) for t in net.treatments]
-            data |= {"minus": minus, "base": np.array(net.treatments.index(net.reference)), "size": 1 / self.mean.max(axis=1)}
-        else:
-            data |= {"beta_mean": np.array([b.mean for b in beta]), "beta_sd": np.array([b.sd for b in beta])}
-        value, variance = arms.crude
-        y = np.concatenate([t.y for t in net.trials])
-        v = np.concatenate([np.diag(t.V) for t in net.trials])
-        effects = np.linalg.lstsq(x / np.sqrt(v)[:, None], y / np.sqrt(v), rcond=None)[0]
-        if self.tau is not None:
-            data |= {
-                "root": self.root, "deviate": self.half @ self.root, "lead": np.linalg.solve(self.root, x),
-                "pull": centring(y - x @ effects, v, self.tau),
-            }  # fmt: skip
-        if self.spread is not None:
-            tilt = np.zeros((len(arms.studies), x.shape[1]))  # a split column stays within its trials
-            tilt[:, : len(net.others)] = self.mean @ coded(net.treatments, net.others)[arms.treatment]
-            own = centring(self.mean @ value - tilt @ effects, self.mean**2 @ variance, self.spread)
-            data |= {"tilt": tilt, "pull_base": own}
-        return data
-
-    def _make(self, data: Mapping[str, np.ndarray]) -> Any:
-        tau, spread, declare = self.tau, self.spread, self.arms.likelihood.declare
-        by_arm = self.parametrisation == "arm-based"
-
-        # effects and levels are partly centred, each trial as far as its figures tell: that moves the sampler and no posterior
-        def make(pm: Any) -> None:
-            given = {key: pm.Data(key, value) for key, value in data.items()}
-            sd = None if tau is None else tau.pymc("tau")
-            if by_arm:
-                levels = pm.Normal("level", given["level_mean"], given["level_sd"], dims="treatment")
-                middle, d = levels[given["base"]], pm.Deterministic("d", pm.math.dot(given["minus"], levels), dims="term")
-            else:
-                d = pm.Normal("d", given["beta_mean"], given["beta_sd"], dims="term")
-            if spread is None:
-                means = pm.Normal("baseline", given["level_mean"], given["level_sd"], dims="study")
-            else:
-                if not by_arm:
-                    middle = pm.Normal("baseline_mean", given["level_mean"], given["level_sd"])
-                apart, own = spread.pymc("baseline_sd"), given["pull_base"]
-                if by_arm and sd is not None:  # the mean of arms that vary on their own, with half of tau2 each
-                    apart = pm.math.sqrt(apart**2 + sd**2 / (2 * given["size"]))
-                tilt = pm.math.dot(given["tilt"], d)
-                expected = middle + tilt
-                raw = pm.Normal("baseline_raw", own * expected, apart**own, dims="study")
-                means = expected + apart ** (1 - own) * (raw - own * expected)
-                pm.Deterministic("baseline", means - tilt, dims="study")
-            eta, mean = means[given["trial"]] + pm.math.dot(given["mix"], d), pm.math.dot(given["design"], d)
-            if sd is None:
-                pm.Deterministic("theta", mean, dims="contrast")
-            else:
-                part, lead = given["pull"], pm.math.dot(given["lead"], d)
-                raw = pm.Normal("effect_raw", part * lead, sd**part, dims="contrast")
-                off = sd ** (1 - part) * (raw - part * lead)
-                pm.Deterministic("theta", mean + pm.math.dot(given["root"], off), dims="contrast")
-                eta = eta + pm.math.dot(given["deviate"], off)
-            declare(pm, eta, given)
-
-        return make
-
-    def _said(self, terms: tuple[str, ...], beta: tuple[Normal, ...]) -> tuple[str, ...]:
-        unit, level = self.arms.likelihood.unit, f"N({self.level.mean:g}, {self.level.sd:g})"
-        told = [] if self.tau is None else [str(self.tau)]
-        if self.parametrisation == "arm-based":
-            told.append(f"level ({unit}) of every treatment ~ {level}")
-            return (*told, str(self.spread).replace("tau ~", "SD of trials around all their levels ~", 1))
-        kinds = {str(b).replace("mu", "d", 1) for b in beta}
-        told += [f"every effect: {kinds.pop()}"] if len(kinds) == 1 else [
-            f"{n}: {str(b).replace('mu', 'd', 1)}" for n, b in zip(terms, beta, strict=True)
-        ]  # fmt: skip
-        if self.spread is None:
-            return (*told, f"baseline ({unit} of the mean of a trial's arms) ~ {level}, each trial on its own")
-        return (
-            *told,
-            f"baseline ({unit} under {self.arms.net.reference}) ~ N(m, s), m ~ {level}, "
-            + str(self.spread).replace("tau ~", "s ~", 1),
-        )
-
-
+def built(plan: Plan, terms: tuple[str, ...], beta: tuple[Normal, ...], x: np.ndarray) -> NetworkModel:
+    """The PyMC model with these effects, whose part in the contrasts is ``x`` (c, q)."""
+    arms = plan.arms
+    data = arms.likelihood.data(arms.columns) | plan.data(x, beta)
+    for name, prior in (("tau", plan.tau), ("baseline_sd", plan.spread)):
+        data |= {} if prior is None else prior.data(name)
+    by_arm = plan.parametrisation == "arm-based"
+    coords = {
+        "study": list(arms.studies), "arm": list(arms.names), "contrast": list(arms.contrast_names), "term": list(terms)
+    }  # fmt: skip
+    hyper = () if plan.spread is None else ("level" if by_arm else "baseline_mean", "baseline_sd")
+    kinds = tuple(None if p is None else p.graph for p in (plan.tau, plan.spread))
+    objects: dict[str, Any] = {"tau": plan.tau, "baseline_sd": plan.spread, "baseline": plan.level}
+    objects |= {} if by_arm else dict(zip(terms, beta, strict=True))
+    return NetworkModel(
+        name="network", key=("network", arms.question.measure, plan.parametrisation, *kinds), make=plan.make(data),
+        data=data, coords=coords | ({"treatment": list(arms.net.treatments)} if by_arm else {}),
+        watch=("d", *(("tau",) if plan.tau else ()), *hyper), question=arms.question, priors=plan.said(terms, beta),
+        notes=arms.net.notes, prior_objects={k: p for k, p in objects.items() if p is not None}, plan=plan, terms=terms,
+    )  # fmt: skip

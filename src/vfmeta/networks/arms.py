@@ -123,9 +123,7 @@ def _measure(measure: str | None, question: Question | None, there: set[str]) ->
     raise InputError(f"The figures of the arms {words}; say which with measure=, one of {listed}.")
 
 
-def _faults(
-    numbers: Columns, texts: Mapping[str, list[str]]
-) -> tuple[list[str], dict[str, list[int]], list[tuple[str, str]]]:
+def _faults(numbers: Columns, texts: Mapping[str, list[str]]) -> tuple[list[str], dict[str, list[int]], list[tuple[str, str]]]:
     """What is wrong, the rows of each trial that compares, and the trials that do not with the reason."""
     problems, kept, left = [], {}, []
     for label, rows in by_trial(texts["study"]).items():

@@ -71,8 +71,8 @@ def compare_models(posts: Mapping[str, NetworkPosterior | SampledNetwork]) -> Mo
         same = type(post) is type(base) and post.question.measure == base.question.measure
         if not same or frames[name]["term"].tolist() != labels or not _same(base, post):
             raise InputError(
-                f"compare_models: {name!r} is of other observations than {first!r}; DIC and leave-one-out compare models of the "
-                "same ones only."
+                f"compare_models: {name!r} is of other observations than {first!r}; DIC and leave-one-out compare models of "
+                "the same ones only."
             )
     notes: list[str] = []
     elpd = []

@@ -9,6 +9,7 @@ import numpy as np
 from vfmeta.bayes.exact_regression import ExactRegression
 from vfmeta.core.messages import InputError
 from vfmeta.kernels.network import independent
+from vfmeta.networks.arm_models import built
 from vfmeta.networks.posterior import NetworkPosterior
 from vfmeta.networks.sampled import SampledNetwork
 from vfmeta.networks.splits import apart
@@ -21,8 +22,9 @@ UNRELATED = "split_nodes: unrelated mean effects have no indirect evidence to sp
 def split_nodes(post: NetworkPosterior | SampledNetwork) -> NodeSplits:
     """Direct against indirect evidence of every comparison that has both, as posteriors.
 
-    For each comparison in turn the trials that compare the two directly get an effect of their own; in a trial with further arms half of it on either side, so that no arm is favoured (Dias et al. 2010, Stat Med
-    29:932-944; White 2015, Stata J 15:951-985). A comparison that only one trial of several arms informs is not split.
+    For each comparison in turn the trials that compare the two directly get an effect of their own; in a trial with further
+    arms half of it on either side, so that no arm is favoured (Dias et al. 2010, Stat Med 29:932-944; White 2015, Stata J
+    15:951-985). A comparison that only one trial of several arms informs is not split.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def _sampled(post: SampledNetwork, level: float = 0.95) -> NodeSplits:
         x = np.column_stack([plan.design, stacked[:, j]])
         if np.linalg.matrix_rank(x) <= len(terms):
             continue  # nothing else informs the comparison
-        split = plan.model((*terms, "difference"), beta, x).sample(**settings)
+        split = built(plan, (*terms, "difference"), beta, x).sample(**settings)
         d = split.draws("d").reshape(-1, len(terms) + 1)
         indirect = d[:, :-1] @ matrix[number]
         parts = [indirect + d[:, -1], indirect, whole @ matrix[number], d[:, -1]]

@@ -264,7 +264,9 @@ def posterior(
         "tau": post.tau.summary(level, interval), "labels": fit.labels, "y": fit.y, "v": fit.v, "weights": post.weights,
         "design": design, "tau_prior": tau, "beta_priors": tuple(chosen), "priors": said(terms, tau, chosen),
         "log_evidence": None, "origin": fit.origin, "warnings": fit.network.notes,
-        "call": {"function": "networks.posterior", "consistency": consistency, "tau": str(tau), "level": level, "interval": interval},
+        "call": {
+            "function": "networks.posterior", "consistency": consistency, "tau": str(tau), "level": level, "interval": interval
+        },
     }  # fmt: skip
     result = NetworkPosterior(**own, reference=fit.reference, network=fit.network, consistency=consistency)
     result.__dict__["posterior"] = post  # solved already: what is asked of it later need not be solved anew

@@ -11,8 +11,9 @@ from vfmeta.bayes.models.answer import Sampled
 from vfmeta.bayes.models.engine import Model
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import OnScale, Sampler, confidence
-from vfmeta.networks.ranking import NO_ORDER, distance, rank_table
+from vfmeta.networks.arm_plan import Plan
 from vfmeta.networks.compared import coded, pairs_of, side
+from vfmeta.networks.ranking import NO_ORDER, distance, rank_table
 from vfmeta.results import verbs
 from vfmeta.results.frames import scaled
 from vfmeta.results.model_fit import Dic
@@ -20,8 +21,6 @@ from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from vfmeta.networks.arm_models import Plan
 
 
 @dataclass(frozen=True, repr=False)

@@ -57,7 +57,9 @@ def treatment_effects(found: Any, ax: Axes | None = None, *, title: str = "") ->
         if len(ahead) and np.isfinite(ahead).all():
             ax.hlines(y, ahead[:, 0], ahead[:, 1], color=STYLE["prediction"], lw=0.9, gid="prediction")
         ax.hlines(y, low, high, color=STYLE["study"], lw=1.4, gid="interval")
-        ax.plot(middle, y, "s", ms=5, color=STYLE["bayesian" if hasattr(found, "priors") else "frequentist"], ls="", gid="effect")
+        ax.plot(
+            middle, y, "s", ms=5, color=STYLE["bayesian" if hasattr(found, "priors") else "frequentist"], ls="", gid="effect"
+        )
         ax.set(ylim=(len(rows) - 0.4, -0.7))
         ax.set_yticks(y, names)
         inside = [x[np.isfinite(x)] for x in (low, high, ahead.ravel(), np.array([q.null_effect or 0.0]))]
@@ -68,5 +70,9 @@ def treatment_effects(found: Any, ax: Axes | None = None, *, title: str = "") ->
         clear = [n for n, a, b in zip(names, low, high, strict=True) if a > 0 or b < 0]
         of = f"against {found.reference}" if rows is against else "of treatments with direct evidence"
         words = f"Effects of {len(rows)} {'treatments' if rows is against else 'comparisons'} {of}, {q.shown}. "
-        words += f"The interval leaves out no difference for {', '.join(clear)}." if clear else "Every interval has no difference."
+        words += (
+            f"No difference lies outside the interval of {', '.join(clear)}."
+            if clear
+            else "Every interval has no difference in it."
+        )
         return finished(ax, title, words)

@@ -78,7 +78,8 @@ class ModelComparison(Recorded):
     @property
     def elpd_difference(self) -> np.ndarray:
         """Difference of log predictive density to the first model and its standard error, shape (m, 2), over the
-        observations that every model predicts."""
+        observations that every model predicts.
+        """
         known = np.isfinite(self.elpd).all(axis=0)
         each = (self.elpd - self.elpd[0])[:, known]
         n = each.shape[1]
@@ -116,7 +117,7 @@ class ModelComparison(Recorded):
         said += f" Its residual deviance is {tx.fixed(fit.deviance, 1)} on {fit.points} data points"
         said += ": it does not fit them well." if poor else "."
         for name, (x, se) in zip(self.terms[1:], self.elpd_difference[1:].tolist(), strict=True):
-            verdict = "too close to tell apart" if not abs(x) > 2 * se else "it predicts better" if x > 0 else "it predicts worse"
+            verdict = f"it predicts {'better' if x > 0 else 'worse'}" if abs(x) > 2 * se else "too close to tell apart"
             said += f" Left-one-out log density of {name} less that of {self.terms[0]}: {tx.fixed(x, 1)} "
             said += f"(SE {tx.fixed(se, 1)}), {verdict}."
         return said + self._better()
