@@ -117,6 +117,38 @@ def test_a_trial_that_the_judgements_do_not_know_is_not_judged() -> None:
     assert of(vf.appraisal.certainty(world([-2.0] * 4)), "risk of bias").short == "not judged in 4 of 4 trials"
 
 
+# rating up
+
+
+@pytest.mark.parametrize(("ratio", "said"), [
+    (0.6, "1.7-fold, less than the 2-fold"), (0.4, "2.5-fold, 2-fold or more, for which GRADE considers one level up"),
+    (3.0, "3.0-fold, 2-fold or more"), (0.1, "10.0-fold, 5-fold or more, for which GRADE considers two levels up"),
+])  # fmt: skip
+def test_a_large_effect_of_studies_that_were_not_randomised_says_that_rating_up_may_be_considered(
+    ratio: float, said: str
+) -> None:
+    question = vf.Question(measure="RR", higher_is_worse=True)
+    fit = world([math.log(ratio)] * 3, 0.01, question)
+    low = judgements("low", "low", "low")
+    found = vf.appraisal.certainty(fit, bias=low, design="non_randomised", baseline_risk=0.2)
+    assert said in found.upward
+    assert found.upward in str(found)
+    assert found.start == "low"
+    assert found.at_most == vf.appraisal.certainty(fit, bias=low, design="non_randomised").at_most == "low"  # nothing was added
+    assert vf.appraisal.certainty(fit, bias=low).upward == ""  # randomised
+    assert vf.read_result(found.to_json()) == found
+    doubted = vf.appraisal.certainty(fit, bias=judgements("high", "high", "high"), design="non_randomised", baseline_risk=0.2)
+    assert ("not here, as it is rated down for risk of bias" in doubted.upward) == (ratio != 0.6)
+
+
+def test_a_ratio_of_odds_is_held_against_the_fold_of_its_risks() -> None:
+    # odds 1 at a risk of one half become 1/3: a risk of one quarter, which is half
+    fit = world([math.log(1 / 3)] * 3, 0.01, vf.Question(measure="OR", higher_is_worse=True))
+    assert "2.0-fold" in vf.appraisal.certainty(fit, design="quasi_randomised", baseline_risk=0.5).upward
+    assert "known risk" in vf.appraisal.certainty(fit, design="non_randomised").upward
+    assert vf.appraisal.certainty(world([-2.0] * 3), design="non_randomised").upward == ""  # a difference has no fold
+
+
 # inconsistency
 
 

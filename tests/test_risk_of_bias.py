@@ -77,6 +77,74 @@ def test_faults_of_long_tables_are_named() -> None:
         vf.appraisal.risk_of_bias(study=["A"], domain=["D1"])
 
 
+# the columns of the sheet "Results" of the RoB 2 Excel tool (beta 8), as programs name them that read it with header=1
+SHEET = pd.DataFrame({
+    "Unique ID": ["T1", "T2"], "1.1": ["Y", "PN"], "Note for 1.1&1.2": ["computer", None], "Note for 1.3": ["balanced", None],
+    "1.0 Algorithm result": ["Low", "High"], "1.0 Assessor's Judgement": ["Low", None],
+    "2.0 Algorithm result": ["Low", "Low"], "2.0 Assessor's Judgement": ["Some concerns", "Low"],
+    "3.0 Assessor's judgement": ["Low", "Low"], "4.0 Assessor's Judgement": ["Low", "Low"],
+    "5.0 Assessor's Judgement": ["Low", "High"], "Algorithm's overall Judgement": ["Some concerns", "High"],
+    "Assessor's overall Judgement": ["Some concerns", "High"],
+})  # fmt: skip
+
+
+def test_the_sheet_of_the_excel_tool_is_read_and_a_proposal_is_no_judgement() -> None:
+    blank = pd.DataFrame([[None] * SHEET.shape[1]], columns=SHEET.columns).astype(object)
+    found = vf.appraisal.risk_of_bias(pd.concat([SHEET.astype(object), blank]))
+    assert found.labels == ("T1", "T2")
+    assert found.judgements == (("low", "some concerns", "low", "low", "low"), ("", "low", "low", "low", "high"))
+    assert found.overall == ("some concerns", "high")
+    assert found.support[0][0] == "computer balanced"
+    assert found.support[1][0] == "not judged; the algorithm proposed: High"
+    named = vf.appraisal.risk_of_bias(SHEET.assign(**{"Study ID": ["A", "B"]}), study="Study ID")
+    assert named.labels == ("A", "B")
+    with pytest.raises(vf.InputError, match=r"row 2 \(T2\), column 5.0 Assessor's Judgement: 'Very high' is no judgement"):
+        vf.appraisal.risk_of_bias(SHEET.assign(**{"5.0 Assessor's Judgement": ["Low", "Very high"]}))
+    with pytest.raises(vf.InputError, match="second row of its sheet"):
+        vf.appraisal.risk_of_bias(pd.DataFrame([list(SHEET.columns), *SHEET.to_numpy().tolist()]))
+    with pytest.raises(vf.InputError, match="holds no judgement by ROBINS-I"):
+        vf.appraisal.risk_of_bias(SHEET, tool="ROBINS-I")
+    with pytest.raises(vf.InputError, match="'Trial' is no column"):
+        vf.appraisal.risk_of_bias(SHEET, study="Trial")
+
+
+def test_robins_i_v2_knows_its_six_domains_and_where_low_has_a_reservation() -> None:
+    words = [
+        "Low risk of bias (except for concerns about uncontrolled confounding)",
+        "Low",
+        "Moderate",
+        "Low",
+        "Serious",
+        "Low",
+    ]
+    wide = {"Study": ["a"], **{f"D{i + 1}": [w] for i, w in enumerate(words)},
+            "Overall": ["Low risk of bias except for concerns about uncontrolled confounding"]}  # fmt: skip
+    found = vf.appraisal.risk_of_bias(wide, tool="ROBINS-I V2")
+    assert found.terms[1:4] == ("classification of interventions", "selection of participants", "missing data")
+    assert found.judgements[0][0] == found.overall[0] == "low except for concerns about uncontrolled confounding"
+    assert found.worst() == ("serious",)
+    for fault, said in (({"Overall": ["Low"]}, "'Low' is no judgement of overall"),
+                        ({"D2": words[:1]}, "no judgement of classification of interventions"),
+                        ({"D3": ["No information"]}, "'No information' is no judgement"),
+                        ({"D7": ["Low"]}, "'D7' is no domain")):  # fmt: skip
+        with pytest.raises(vf.InputError, match=said):
+            vf.appraisal.risk_of_bias(wide | fault, tool="ROBINS-I V2")
+
+
+def test_the_reservation_of_non_randomised_studies_rates_nothing_down() -> None:
+    wide = {"Study": ["a", "b"], "Overall": ["Low (except for concerns about uncontrolled confounding)"] * 2}
+    fit = vf.common_effect(y=[-1.0, -1.1], se=[0.1, 0.1], study=["a", "b"])
+    judged = vf.appraisal.risk_of_bias(wide, tool="ROBINS-I V2")
+    found = vf.appraisal.certainty(fit, bias=judged, design="non_randomised")
+    assert found.domains[0].suggestion == 0
+
+
+def test_robvis_names_of_older_items_are_known() -> None:
+    wide = {"Study": ["a"], "Random.sequence.generation.": ["Low"], "Other.sources.of.bias.": ["Unclear"], "Overall": ["Low"]}
+    found = vf.appraisal.risk_of_bias(wide, tool="RoB 1")
+    assert (found.judgements[0][0], found.judgements[0][-1]) == ("low", "unclear")
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_every_word_and_domain_of_an_instrument_is_read(tool: Any) -> None:
     own = TOOLS[tool]

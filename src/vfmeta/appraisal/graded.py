@@ -13,6 +13,7 @@ from vfmeta.appraisal.grade.inconsistency import disagreement
 from vfmeta.appraisal.grade.panel import lines
 from vfmeta.appraisal.grade.publication import checked, unpublished
 from vfmeta.appraisal.grade.thresholds import word
+from vfmeta.appraisal.grade.upward import upward
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Design, choice
 from vfmeta.results.certainty import Certainty
@@ -70,7 +71,8 @@ def certainty(
     Notes
     -----
     Every threshold stands in one table with its source, or with the reason why we chose it (``fit.domains[i].thresholds`` are
-    its keys). Suggestions are no judgement: GRADE is one of people. Rating up is not computed. Three levels down for
+    its keys). Suggestions are no judgement: GRADE is one of people. Rating up is no suggestion either: for
+    studies that were not randomised ``upward`` says whether the effect is large enough to consider it. Three levels down for
     imprecision, which GRADE guidance 34 knows, are not suggested.
 
     References
@@ -100,7 +102,7 @@ def certainty(
     )  # fmt: skip
     return Certainty(
         question=fit.question, design=kind, start=word(f"start_{kind}"), cap=word("unjudged_cap"), domains=domains,
-        labels=fit.labels, panel=said,
+        labels=fit.labels, panel=said, upward=upward(body, kind, domains),
         call={"function": "appraisal.certainty", "design": kind, "baseline_risk": body.baseline,
               "baseline_from": body.baseline_from, "risk_difference": risk_difference, "unread": hidden},
     )  # fmt: skip

@@ -14,11 +14,13 @@ class Judgement(NamedTuple):
     sign: str
     marker: str
     colour: str
-    rank: int
+    rank: float
 
 
 # shape and sign tell them apart without colour; colours are Okabe and Ito's
 LOW = Judgement("low", "+", "o", "#56B4E9", 0)
+# the best a non-randomised study can be; below 1 it is no reason to rate down
+EXCEPT = Judgement("low except for concerns about uncontrolled confounding", "±", "o", "#009E73", 0.5)
 SOME = Judgement("some concerns", "–", "s", "#F0E442", 1)
 MODERATE = Judgement("moderate", "–", "s", "#F0E442", 1)
 UNCLEAR = Judgement("unclear", "?", "D", "#F0E442", 1)
@@ -32,7 +34,8 @@ NOT_JUDGED = Judgement("not judged", "", "", "#FFFFFF", -1)
 class Tool(NamedTuple):
     """An instrument: ``domains`` by their full names in order, ``levels`` from best to worst.
 
-    ``also`` are other words that papers print for a level, ``source`` is where domains and levels stand.
+    ``also`` are other words that papers print for a level and ``called`` other names of a domain; ``only`` names the domains
+    of a level that is not given everywhere ("overall" is one of them). ``source`` is where domains and levels stand.
     """
 
     name: str
@@ -40,11 +43,18 @@ class Tool(NamedTuple):
     levels: tuple[Judgement, ...]
     source: str
     also: Mapping[str, Judgement] = MappingProxyType({})
+    called: Mapping[str, str] = MappingProxyType({})
+    only: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
-    def level(self, word: str) -> Judgement | None:
-        """The judgement that a word stands for, None where it is none of this instrument."""
-        plain = " ".join(word.lower().replace("risk of bias", "").replace("risk", "").replace("_", " ").split())
-        return next((x for x in self.levels if x.word == plain), self.also.get(plain))
+    def allowed(self, domain: str) -> tuple[Judgement, ...]:
+        """What may be judged of a domain, or of "overall"."""
+        return tuple(x for x in self.levels if domain in self.only.get(x.word, (domain,)))
+
+    def level(self, word: str, domain: str) -> Judgement | None:
+        """The judgement of a domain, or of "overall", that a word stands for; None where it is none of this instrument."""
+        plain = word.lower().replace("risk of bias", "").replace("risk", "")
+        plain = " ".join(plain.replace("_", " ").replace("(", " ").replace(")", " ").split())
+        return next((x for x in self.allowed(domain) if x.word == plain), self.also.get(plain))
 
     def domain(self, name: str) -> str | None:
         """The domain that a column or cell names: in full, without "bias" before it, or numbered ("D3", "3", "Domain 3")."""
@@ -52,7 +62,7 @@ class Tool(NamedTuple):
         number = plain.removeprefix("domain").removeprefix("d").strip()
         if number.isdigit() and 1 <= int(number) <= len(self.domains):
             return self.domains[int(number) - 1]
-        return next((x for x in self.domains if _bare(x) == plain), None)
+        return next((x for x in self.domains if _bare(x) == plain), self.called.get(plain))
 
 
 def _bare(name: str) -> str:
@@ -62,6 +72,8 @@ def _bare(name: str) -> str:
     return words
 
 
+_V2 = ("confounding", "classification of interventions", "selection of participants", "missing data",
+       "measurement of the outcome", "selection of the reported result")  # fmt: skip
 TOOLS: dict[str, Tool] = {
     x.name: x
     for x in (
@@ -79,10 +91,15 @@ TOOLS: dict[str, Tool] = {
             (LOW, MODERATE, SERIOUS, CRITICAL, NO_INFORMATION), "Sterne et al. 2016, BMJ 355:i4919",
         ),
         Tool(
+            "ROBINS-I V2", _V2, (LOW, EXCEPT, MODERATE, SERIOUS, CRITICAL),
+            "ROBINS-I V2, tool for follow-up studies, draft of 20 November 2025, riskofbias.info",
+            only={LOW.word: _V2, EXCEPT.word: ("confounding", "overall")},
+        ),
+        Tool(
             "RoB 1",
             ("random sequence generation", "allocation concealment", "blinding of participants and personnel",
              "blinding of outcome assessment", "incomplete outcome data", "selective reporting", "other bias"),
-            (LOW, UNCLEAR, HIGH), "Higgins et al. 2011, BMJ 343:d5928",
+            (LOW, UNCLEAR, HIGH), "Higgins et al. 2011, BMJ 343:d5928", called={"other sources of bias": "other bias"},
         ),
         Tool(
             "QUADAS-2",

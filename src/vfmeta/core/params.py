@@ -132,7 +132,7 @@ Favoured = Literal["higher", "lower"]
 #: how a specification of a multiverse adjusts for studies that may be missing
 Adjustment = Literal["none", "trim and fill", "PET-PEESE", "step"]
 #: instruments of risk of bias
-BiasTool = Literal["RoB 2", "ROBINS-I", "RoB 1", "QUADAS-2", "PEDro"]
+BiasTool = Literal["RoB 2", "ROBINS-I", "ROBINS-I V2", "RoB 1", "QUADAS-2", "PEDro"]
 #: how a forest plot is laid out
 ForestLayout = Literal["revman", "jama", "bmj", "compact", "dark", "plain"]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.appraisal.findings import summary_of_findings
 from vfmeta.appraisal.grade.thresholds import limit, table
+from vfmeta.appraisal.grade.upward import UPWARD
 from vfmeta.appraisal.graded import certainty
 from vfmeta.core.grading import DOMAINS
 from vfmeta.evidence.bias import bias_of
@@ -107,10 +108,10 @@ def certainty_row(record: Record) -> dict[str, Any]:
         "shown": level_text(found.rating) if found.rating else f"at most {found.at_most}",
         "open": [f"{d.name} {d.short}" for d in found.open] if not found.rating else [],
         "answers": [(d.name, step(d.suggestion, d.short), panel.get(d.name)) for d in found.domains],
-        "arguments": [found.argument(name) for name in DOMAINS],
+        "arguments": [*(found.argument(name) for name in DOMAINS), *([found.upward] if found.upward else [])],
         "overruled": found.sentences()[-2] if found.overruled else "",
         "known": _known(record),
-        "thresholds": [k for d in found.domains for k in d.thresholds],
+        "thresholds": [*(k for d in found.domains for k in d.thresholds), *(UPWARD if found.upward else ())],
     }
 
 

@@ -46,7 +46,8 @@ class Certainty(Recorded):
     """Certainty of one result, argued domain by domain from where the design ``start``s.
 
     ``rating`` is the final level, None while a domain is open; ``at_most`` is then the best it can be said to be, never better
-    than ``cap``. ``computed`` is the level without the ``panel``.
+    than ``cap``. ``computed`` is the level without the ``panel``. ``upward`` says of studies that were not randomised whether
+    the effect is large enough to consider rating up, which is left to people.
     """
 
     engine: ClassVar[str] = "appraisal"
@@ -60,6 +61,7 @@ class Certainty(Recorded):
     domains: tuple[Domain, ...]
     labels: tuple[str, ...]
     panel: tuple[PanelLine, ...] = ()
+    upward: str = ""
     warnings: tuple[str, ...] = ()
     call: dict[str, Any] = field(default_factory=dict)
 
@@ -121,6 +123,7 @@ class Certainty(Recorded):
         k = f"{self.k} {self.design.replace('_', '-')} trial{'' if self.k == 1 else 's'}"
         lines = [f"Start: {self.start} ({k})."]
         lines += [self.argument(d.name) for d in self.domains]
+        lines += [self.upward] if self.upward else []
         if self.overruled:
             rest = self._final(self._answers(), bool(self.open)) or f"at most {self.at_most}"
             lines.append(f"Panel: {self.overruled.level} (without this line: {rest}). {_signed(self.overruled)}")
@@ -169,7 +172,7 @@ class Certainty(Recorded):
             for d in self.domains
         )
         sign = f"{SIGNS[self.rating]} " if self.rating else ""
-        lines = (self.sentences()[-2],) if self.overruled else ()
+        lines = (*([self.upward] if self.upward else []), *([self.sentences()[-2]] if self.overruled else []))
         return Shown(f"Certainty: {sign}{self.shown}; start: {self.start}", ("Domain", "Suggestion", "Argument"), rows, lines)
 
 

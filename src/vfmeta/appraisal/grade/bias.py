@@ -15,7 +15,7 @@ from vfmeta.results.fit import Result
 from vfmeta.results.risk_of_bias import RiskOfBias
 from vfmeta.text import numbers as tx
 
-_NAME, _HIGH, _LOW = "risk of bias", 2, 0
+_NAME, _HIGH, _SOME = "risk of bias", 2, 1
 
 
 def judged(body: Body, bias: RiskOfBias | None) -> Domain:
@@ -29,7 +29,7 @@ def judged(body: Body, bias: RiskOfBias | None) -> Domain:
         return _open(body, silent, f"By {bias.tool} {_levels(body, words)}." if any(words) else "")
     rank = {x.word: x.rank for x in bias.instrument.levels}
     ranks = np.array([rank[w] for w in words])
-    high, low = ranks >= _HIGH, ranks == _LOW
+    high, low = ranks >= _HIGH, ranks < _SOME
     most, share = limit("bias_most"), body.share
     keys: tuple[str, ...] = ("bias_most",)
     said = [f"By {bias.tool} {_levels(body, words)}."]
