@@ -55,6 +55,7 @@ else
 	@$(BIN)/python -W ignore benchmarks/bayes.py
 	@$(BIN)/python -W ignore benchmarks/networks.py
 	@$(BIN)/python -W ignore benchmarks/exchange.py
+	@test ! -f reports/_site/one-file.html || $(BIN)/python benchmarks/pages.py reports/_site
 endif
 
 fuzz: $(READY) ## hostile inputs by the thousand (INPUTS=25000, SEED=1): each is answered, or refused in words

@@ -96,14 +96,15 @@ def test_paper_cuts_nothing_and_shows_what_is_folded(browser: Browser, real_buil
             assert (left.count() > 0) == (said.count() > 0), name
 
 
-def test_an_intervention_takes_at_most_twelve_sheets_a_question(browser: Browser, real_build: Any) -> None:
+def test_an_intervention_takes_at_most_twelve_sheets(browser: Browser, real_build: Any) -> None:
     plans = {}
     for record in real_build.records.values():
         plans.setdefault(record.data["plan"]["page"], set()).add(record.plan)
     for name, questions in plans.items():
         with Opened(browser, real_build, name, PAPER) as page:
             sheets = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
-        assert 1 <= sheets <= 12 * len(questions), (name, sheets)
+        # five questions on one page, four sheets each, are the most there are
+        assert 1 <= sheets <= max(12, 4 * len(questions)), (name, sheets)
 
 
 def shown(page: Page) -> str:
@@ -240,7 +241,7 @@ def test_every_cell_of_the_map_can_be_read(browser: Browser, real_build: Any, sc
 def test_axe_finds_nothing(browser: Browser, real_build: Any, width: int, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    for name in ("index", "vertebroplasty", "calcitonin", "context", "methods", "eligibility", "studies"):
+    for name in ("index", "vertebroplasty", "calcitonin", "context", "networks", "methods", "eligibility", "studies"):
         with Opened(browser, real_build, name, width, color_scheme=scheme) as page:
             found = Axe().run(page).response["violations"]
         said = [(v["id"], len(v["nodes"]), v["nodes"][0]["html"][:200]) for v in found]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import vfmeta as vf
-from evidence_world import add, read, world, write
+from evidence_world import FRACTURES, Z, add, read, world, write
 from vfmeta.evidence import certain
 from vfmeta.evidence.bias import bias_of
 from vfmeta.evidence.changes import changes
+from vfmeta.evidence.figures import draw_all
 from vfmeta.evidence.plan import load_plan, load_plans
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.evidence.run import run
+from vfmeta.text.numbers import effect_text
 
 pytest_plugins = ("evidence_builds",)
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
@@ -101,6 +105,36 @@ def test_judgements_of_the_tables_are_taken_and_a_panel_settles_the_rest(tmp_pat
     assert overruled is not None
     assert overruled.rating == "very low"
     assert "Panel: very low (without this line: " in str(overruled)
+
+
+def test_judged_trials_have_lights_in_their_figure_and_pools_of_their_own(tmp_path: Path) -> None:
+    folder = world(tmp_path / "w")
+    assert analysed(folder)["fracture"].data["by_judgement"] == []
+    judged(folder, foster="low", grant="high")
+    record = analysed(folder)["fracture"]
+    apart = record.data["by_judgement"]
+    assert [(x["judgement"], x["trials"]) for x in apart] == [("low", ["Foster 2010"]), ("high", ["Grant 2011"])]
+    # 10 of 100 against 20 of 100, and 12 of 80 against 24 of 120; the variance of log RR from the counts
+    for x, (a, n1, c, n2) in zip(apart, FRACTURES.values(), strict=True):
+        ratio, half = (a / n1) / (c / n2), Z * math.sqrt(1 / a - 1 / n1 + 1 / c - 1 / n2)
+        low, high = ratio * math.exp(-half), ratio * math.exp(half)
+        assert x["effect"] == f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+    (entry,) = (f for f in draw_all([record], tmp_path / "drawn")["drug"] if f["kind"] == "forest")
+    assert {"D1", "D5", "All"} <= set(re.findall(r">([^<>]+)</text>", entry["svg"]))
+    assert "Overall risk of bias by RoB 2, of 2 trials: 1 low, 1 high." in entry["alt"]
+    told = certain.view([record])
+    assert told is not None
+    assert told["told"][0]["by_judgement"] == apart
+
+
+def test_trials_of_one_level_are_the_whole_pool(tmp_path: Path) -> None:
+    folder = world(tmp_path / "w")
+    judged(folder, foster="low", grant="low")
+    record = analysed(folder)["fracture"]
+    (only,) = record.data["by_judgement"]
+    lead = record.lead
+    assert lead is not None
+    assert only["effect"] == effect_text(record.question, lead.estimate, lead.interval)
 
 
 def test_changes_says_how_a_certainty_moved_and_why(tmp_path: Path) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from vfmeta.appraisal.refits import refit_of
 from vfmeta.appraisal.risk_of_bias import risk_of_bias
-from vfmeta.core.bias_tools import TOOLS
+from vfmeta.core.bias_tools import NOT_JUDGED, TOOLS
+from vfmeta.core.messages import ConvergenceError, InputError, VfmetaWarning
+from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vfmeta.results.fit import Result
     from vfmeta.results.risk_of_bias import RiskOfBias
     from vfmeta.trials import Trials
 
@@ -54,6 +64,46 @@ def bias_of(studies: list[dict[str, Any]], trials: Trials) -> RiskOfBias:
         if "overall" not in told:
             rows.append({"study": study["label"], "domain": "overall", "judgement": "", "support": known(study, trials)})
     return risk_of_bias(pd.DataFrame(rows), tool=tool)  # type: ignore[arg-type]
+
+
+def lights(found: Sequence[RiskOfBias | None]) -> RiskOfBias | None:
+    """Judgements of all trials of a figure, by the instrument that judged most of them; None where none judged any."""
+    judged = [x for x in found if x is not None and (any(x.overall) or any(map(any, x.judgements)))]
+    if not judged:
+        return None
+    tool = Counter(x.tool for x in judged for row in (*x.judgements, x.overall) for word in row if word).most_common(1)[0][0]
+    frames = [x.to_frame() for x in judged if x.tool == tool]
+    table = pd.concat(frames).drop_duplicates(["study", "domain"])
+    table["judgement"] = table["judgement"].where(table["judgement"] != NOT_JUDGED.word, "")
+    return risk_of_bias(table, tool=tool)  # type: ignore[arg-type]
+
+
+def by_judgement(fit: Result, bias: RiskOfBias) -> list[dict[str, Any]]:
+    """The same pool of the trials at each level of overall risk of bias, those not judged last; none where none was judged."""
+    at = dict(zip(bias.labels, bias.overall, strict=True))
+    words = np.array([at.get(x) or NOT_JUDGED.word for x in fit.labels])
+    levels = [x.word for x in (*bias.instrument.levels, NOT_JUDGED) if x.word in words]
+    if fit.k < 2 or levels == [NOT_JUDGED.word]:
+        return []
+    return [
+        {"judgement": level, "trials": [x for x, w in zip(fit.labels, words, strict=True) if w == level],
+         "effect": _pooled(fit, np.flatnonzero(words == level))}
+        for level in levels
+    ]  # fmt: skip
+
+
+def _pooled(fit: Result, part: np.ndarray) -> str:
+    if len(part) == 1:  # a trial alone says what it printed
+        i = int(part[0])
+        half = NormalDist().inv_cdf(0.5 + fit.level / 2) * float(np.sqrt(fit.v[i]))
+        return tx.effect_text(fit.question, float(fit.y[i]), (float(fit.y[i]) - half, float(fit.y[i]) + half))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VfmetaWarning)  # how many trials are left stands beside it
+            own = fit if len(part) == fit.k else refit_of(fit).again(part)
+    except (InputError, ConvergenceError) as error:
+        return f"not pooled: {error}"
+    return tx.effect_text(own.question, own.estimate, own.interval)
 
 
 def known(study: dict[str, Any], trials: Trials) -> str:

@@ -10,12 +10,12 @@ from vfmeta.appraisal.grade.thresholds import limit, table
 from vfmeta.appraisal.grade.upward import UPWARD
 from vfmeta.appraisal.graded import certainty
 from vfmeta.core.grading import DOMAINS
-from vfmeta.evidence.bias import bias_of
+from vfmeta.evidence.bias import bias_of, by_judgement
 from vfmeta.evidence.box import leader, left_out_of, randomised_in
 from vfmeta.evidence.untreated.baseline import baseline_risk
 from vfmeta.results.certainty import step
 from vfmeta.results.findings import COLUMNS, letter
-from vfmeta.text.certainty import level_text, points_text
+from vfmeta.text.certainty import UNSETTLED, level_text, points_text
 
 if TYPE_CHECKING:
     from vfmeta.evidence.cache import Cache
@@ -27,7 +27,7 @@ def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> 
     """Judgements of bias and the certainty of the result that leads an analysis, as plain data; None without a figure."""
     fit, studies = graded(record), record.data["studies"]
     if fit is None:
-        return {"bias": None, "certainty": None}
+        return {"bias": None, "certainty": None, "by_judgement": []}
     bias = bias_of(studies, trials)
     out = left_out_of(record)
     people = randomised_in(out, trials)
@@ -39,7 +39,8 @@ def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> 
         baseline_from="" if risk is None or base is None else f"that of the {risk.pool.people:g} people in the control arms",
         panel=[{k: v for k, v in line.items() if v != ""} for line in record.data["analysis"].get("panel", ())],
     )  # fmt: skip
-    return {"bias": bias.to_dict(), "certainty": found.to_dict()}
+    apart = by_judgement(fit, bias)
+    return {"bias": bias.to_dict(), "certainty": found.to_dict(), "by_judgement": apart}
 
 
 def graded(record: Record) -> Any:
@@ -86,11 +87,14 @@ def view(own: list[Record]) -> dict[str, Any] | None:
     told = {r.id: certainty_row(r) for r in own if r.certainty is not None}
     lead = leader(own)
     first = lead if lead.certainty is not None else chosen(own)[0]
+    # a column that says the same of every outcome says nothing; the caption has it
+    said = len(COLUMNS) - all(f.sentence == UNSETTLED for f in found.findings)
     return {
         "lead": told[first.id],
         "told": list(told.values()),
-        "columns": COLUMNS,
-        "rows": found.cells(),
+        "apart": [r for r in told.values() if r["by_judgement"]],
+        "columns": COLUMNS[:said],
+        "rows": [row[:said] for row in found.cells()],
         "notes": [(letter(i), x) for i, x in enumerate(found.notes)],
         "thresholds": sorted({k for r in told.values() for k in r["thresholds"]}, key=list(table()).index),
         "table": table(),
@@ -111,6 +115,8 @@ def certainty_row(record: Record) -> dict[str, Any]:
         "arguments": [*(found.argument(name) for name in DOMAINS), *([found.upward] if found.upward else [])],
         "overruled": found.sentences()[-2] if found.overruled else "",
         "known": _known(record),
+        "tool": record.bias.tool if record.bias else "",
+        "by_judgement": record.data["by_judgement"],
         "thresholds": [*(k for d in found.domains for k in d.thresholds), *(UPWARD if found.upward else ())],
     }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import write
 from vfmeta.evidence import defensible, without_effects
+from vfmeta.evidence.bias import lights
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.flow import counted
 from vfmeta.evidence.folder import keep_only
@@ -20,6 +21,7 @@ from vfmeta.evidence.provenance import targets, words_targets
 from vfmeta.evidence.records import Record, sections
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.posterior import BayesianResult
+from vfmeta.results.risk_of_bias import RiskOfBias
 
 if TYPE_CHECKING:
     from vfmeta.evidence.networks import Fitted
@@ -217,20 +219,23 @@ def _drawn_map(cells: str, code: str) -> dict[str, Any]:
 
 def _inputs(group: list[Record]) -> str:
     parts = [[r.title, r.data["results"]["frequentist"], r.data["results"]["posterior"]] for r in group]
-    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    judged = lights([r.bias for r in group])
+    return json.dumps([parts, judged and judged.to_dict()], sort_keys=True, ensure_ascii=False)
 
 
 def _drawn(inputs: str, code: str) -> dict[str, Any]:
     """SVG, PNG (in base64), alt text and names of rows; ``code`` takes no part in the drawing, only in what is remembered."""
     from vfmeta import plots
 
+    found, judged = json.loads(inputs)
     parts = [
         (title, FrequentistResult.from_dict(fit) if fit else None, BayesianResult.from_dict(post) if post else None)
-        for title, fit, post in json.loads(inputs)
+        for title, fit, post in found
     ]
-    ax = plots.forest(sections=parts, layout="plain")
+    bias = RiskOfBias.from_dict(judged) if judged else None
+    ax = plots.forest(sections=parts, layout="plain", bias=bias)
     alt = plots.alt_text(sections=parts)
-    return saved(ax, alt)
+    return saved(ax, f"{alt} {bias.sentence()}" if bias else alt)
 
 
 def _drawn_without(inputs: str, code: str) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from vfmeta.evidence.figures import map_counts
 from vfmeta.evidence.provenance import pool_id, said_id, theirs_id
 from vfmeta.evidence.strips import Mark, ends, key, strip
 from vfmeta.text import numbers as tx
+from vfmeta.text.answer import count, verdict
 from vfmeta.text.answer import trials as trials_text
-from vfmeta.text.answer import verdict
 from vfmeta.text.box import capital
+from vfmeta.text.certainty import fewer_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,13 @@ def answers(
     for row in rows:
         row["drawn"] = _drawn(row["shown"], axes)
     used = {x.mark.shape for x in every}
-    return {"rows": rows, "legend": [(key(s), words) for s, words in LEGEND.items() if s in used], "behind": behind}
+    return {
+        "rows": rows,
+        "said": _in_one(rows),
+        "important": _important_size(rows),
+        "legend": [(key(s), words) for s, words in LEGEND.items() if s in used],
+        "behind": behind,
+    }
 
 
 def _row(plans: Sequence[Plan], records: Sequence[Record], title: str, tables: Trials) -> dict[str, Any]:
@@ -103,6 +110,47 @@ def _row(plans: Sequence[Plan], records: Sequence[Record], title: str, tables: T
         },
         "behind": behind,
     }
+
+
+def _in_one(rows: Sequence[dict[str, Any]]) -> str:
+    """All rows in a sentence or two: what is pooled and what it says, what the others rest on, and how certain it is."""
+    kinds: dict[str, list[dict[str, Any]]] = {"pool": [], "trial": [], "words": [], "": []}
+    for row in rows:
+        shapes = [x.mark.shape for x in row["shown"] if x.mark.shape != "theirs"]
+        kinds[shapes[0] if shapes else ""].append(row)
+    pooled = kinds["pool"]
+    n = "No intervention has" if not pooled else f"{capital(count(len(pooled)))} of {count(len(rows)).lower()} interventions"
+    has = "" if not pooled else " has" if len(pooled) == 1 else " have"
+    lines = [f"{n}{has} trials on pain that can be pooled{'.' if not pooled else ':'}"]
+    lines[0] += " " * bool(pooled) + "; ".join(
+        f"{r['against']}, {r['words'][:1].lower()}{r['words'][1:].rstrip('.')}" for r in pooled
+    )
+    others = [
+        f"{count(len(kinds[kind])).lower()} {words[len(kinds[kind]) > 1]}"
+        for kind, words in {
+            "trial": ("rests on one trial", "rest on one trial each"),
+            "words": ("on what trials say in words alone", "on what trials say in words alone"),
+            "": ("has no figure that can be used", "have no figure that can be used"),
+        }.items()
+        if kinds[kind]
+    ]
+    if pooled:
+        lines[0] += "."
+    if others:
+        lines.append(f"Of the others, {', '.join(others)}.")
+    rated = [r for r in rows if r["certainty"] and r["certainty"]["rating"]]
+    lines.append(
+        "The certainty of none of them is settled."
+        if not rated
+        else f"The certainty of {count(len(rated)).lower()} is settled."
+    )
+    return " ".join(lines)
+
+
+def _important_size(rows: Sequence[dict[str, Any]]) -> str:
+    """From which size on a benefit is called important in the rows, where one size serves all."""
+    sizes = {tx.important_text(x.question) for r in rows for x in r["shown"] if x.question.mid is not None}
+    return sizes.pop() if len(sizes) == 1 else ""
 
 
 def _axis(q: Question) -> str:
@@ -208,10 +256,13 @@ def _harm(record: Record, plan: Plan) -> dict[str, str]:
     result, q = record.lead, record.question
     assert result is not None
     where = "" if (q.experimental, q.control) == plan.names else f" ({q.experimental} v {q.control})"
+    people_of = q.measure == "RD"  # which nobody reads as a decimal
     return {
         "title": re.sub(r"\s*\(.*\)", "", record.title) + where,
-        "measure": q.facts.words.lower(),
-        "effect": tx.effect_text(q, result.estimate, result.interval),
+        "measure": "" if people_of else f"{q.facts.words.lower()} ",
+        "effect": fewer_text(result.estimate, result.interval)
+        if people_of
+        else tx.effect_text(q, result.estimate, result.interval),
         "k": trials_text(record.k),
         "target": pool_id(record),
     }

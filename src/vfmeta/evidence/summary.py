@@ -27,7 +27,7 @@ from vfmeta.evidence.sentences import sampler, second_alarms
 from vfmeta.text import codes
 from vfmeta.text import numbers as tx
 from vfmeta.text.fit import heterogeneity_text
-from vfmeta.text.posterior import benefit_texts, clinical_lines, prior_line, priors_text
+from vfmeta.text.posterior import benefit_cell, clinical_lines, prior_line, priors_text
 from vfmeta.text.trace import PRINTED, STEP
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ def question_view(
     box = answer_box(own, plan, trials, cache)
     changed = [sensitivity_row(r, s) for r in own for s in r.sensitivity]
     groups = dict(sections(own))
+    effects = [effect_view(r) for r in own if r.k or any(s.k for s in r.sensitivity)]
+    said, pools = words_views(own, figures.get(plan.id, [])), pool_rows(plan, trials)
+    links = [x for e in effects for s in e["studies"] for x in s["links"]] + [
+        x for w in said for t in w["trials"] for x in t["links"]
+    ]
     return {
         "plan": plan,
         "many": sum(x == plan.page for x in {r.plan: r.data["plan"]["page"] for r in records}.values()) > 1,
@@ -70,12 +75,13 @@ def question_view(
         "plain": [plain_view(r) for r in own if r.k],
         "figures": [{**f, "table": figure_table(groups[f["name"]])} for f in figures.get(plan.id, []) if f["kind"] == "forest"],
         "without_effects": _without_effects(own, plan, figures),
-        "said": words_views(own, figures.get(plan.id, [])),
+        "said": said,
         "sensitivity": [row for row in changed if not row["method"]],
         "changed": changed,
-        "pools": pool_rows(plan, trials),
+        "pools": pools,
+        "sources": list({x["citation"]: x for x in (*links, *pools)}.values()),
         "unused": without_figures(own, trials),
-        "effects": [effect_view(r) for r in own if r.k or any(s.k for s in r.sensitivity)],
+        "effects": effects,
         "stand": [v for r in own if (v := defensible.view(r, figures.get(plan.id, []))) is not None],
         "checks": [checks_view(r) for r in own if r.posterior is not None],
         "second": [x for r in own for s in (None, *r.sensitivity) if (x := second_row(r, s))],
@@ -175,7 +181,7 @@ def analysis_row(record: Record) -> dict[str, Any]:
         row["heterogeneity"] = heterogeneity_text(fit)
     if post is not None:
         row["bayesian"] = tx.effect_text(q, post.estimate, post.interval)
-        row["chances"] = "; ".join(benefit_texts(post))
+        row["chances"] = benefit_cell(post)
         row["next"] = tx.interval_text(q, post.next_trial.interval)
         if record.lead is post:
             row["effect"], row["further"] = row["bayesian"], row["next"]

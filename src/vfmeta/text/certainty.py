@@ -26,6 +26,7 @@ STATEMENTS: dict[tuple[str, Size], str] = {
     ("low", "little"): "{x} may result in little to no difference in {outcome}",
     ("very low", "little"): "The evidence is very uncertain about the effect of {x} on {outcome}",
 }
+UNSETTLED = "Not put into words: how certain this is has not been settled."
 
 
 def statement(q: Question, estimate: float, interval: Pair, rating: str | None) -> str:
@@ -43,7 +44,7 @@ def statement(q: Question, estimate: float, interval: Pair, rating: str | None) 
     if null is None:
         return ""
     if rating is None:
-        return "Not put into words: how certain this is has not been settled."
+        return UNSETTLED
     harm, benefit = (q.mid_effect(harm=x) for x in (True, False))
     ends = [x for x in (harm, benefit) if x is not None]
     inside = len(ends) == 2 and min(ends) < estimate < max(ends)
@@ -91,10 +92,16 @@ def moved_text(was: tuple[str, Sequence[tuple[str, str]]], now: tuple[str, Seque
     return f"certainty moved from {was[0]} to {now[0]}{' because ' if why else ''}{'; '.join(why)}"
 
 
+def fewer_text(difference: float, interval: Pair) -> str:
+    """A difference of risks in people: "1.2 fewer of 1,000 (43 fewer to 41 more)"."""
+    shown = [f"{per_1000(abs(x))} {'fewer' if x < 0 else 'more'}" for x in (difference, *interval)]
+    return f"{shown[0]} of 1,000 ({shown[1]} to {shown[2]})"
+
+
 def per_1000(risk: float) -> str:
     """A risk as a count of 1,000 people: whole from 10 on, one decimal below."""
     x = 1000 * risk
     return f"{x:,.0f}" if not math.isfinite(x) or abs(x) >= 9.95 else f"{x:.1f}".removesuffix(".0")
 
 
-__all__ = ["STATEMENTS", "Size", "level_text", "moved_text", "per_1000", "points_text", "statement"]
+__all__ = ["STATEMENTS", "UNSETTLED", "Size", "level_text", "moved_text", "per_1000", "points_text", "statement"]

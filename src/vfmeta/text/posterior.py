@@ -75,6 +75,13 @@ def benefit_texts(post: Posterior) -> list[str]:
     return parts
 
 
+def benefit_cell(post: Posterior) -> str:
+    """The same under a head that says what it is the probability of: "0.98; beyond 1.5: 0.02"."""
+    parts = [t.partition(")")[2].removeprefix(" = ").strip() for t in benefit_texts(post)]
+    beyond = tx.mid_text(post.question).lstrip(tx.MINUS) if len(parts) == 2 else ""
+    return "; ".join([*parts[:1], *(f"beyond {beyond}: {x}" for x in parts[1:])])
+
+
 def priors_text(post: Posterior) -> str:
     """The priors in one line, with the Greek letters that the figures use."""
     words = "; ".join(post.priors).replace("tau ~", "τ ~").replace("mu ~", "μ ~")
@@ -148,7 +155,7 @@ def _effect(q: Question, value: float) -> str:
         return f"{tx.a(facts.noun)} of {tx.value_text(q, value)}"
     if facts.steps is not None:
         return f"{facts.steps * abs(value):.1f} {facts.unit} {'lower' if value < 0 else 'higher'}"
-    return tx.value_text(q, value) if facts.one_group or facts.scale.name else f"{value:.2f}"
+    return tx.value_text(q, value) if facts.one_group or facts.scale.name else tx.number(value, 2)
 
 
 def _span(q: Question, pair: tuple[float, float]) -> str:
@@ -158,7 +165,7 @@ def _span(q: Question, pair: tuple[float, float]) -> str:
     factor, unit = q.facts.steps, q.facts.unit
     if factor is None:
         turned = q.facts.one_group or q.facts.scale.name
-        return tx.interval_text(q, pair) if turned else f"{low:.2f} to {high:.2f}"
+        return tx.interval_text(q, pair) if turned else f"{tx.number(low, 2)} to {tx.number(high, 2)}"
     if (low < 0) == (high < 0):
         small, large = sorted((factor * abs(low), factor * abs(high)))
         return f"{small:.1f} to {large:.1f} {unit} {'lower' if low < 0 else 'higher'}"
