@@ -172,9 +172,10 @@ def test_pages_show_the_certainty_and_a_summary_of_findings(toy_build: Any) -> N
     page = toy_build.page("vertebroplasty")
     assert ">Certainty of the evidence</h3>" in page
     assert "not judged in 5 of 5 trials" in page
-    for row in view["rows"]:
-        if "at most" in row[6]:
-            assert row[7] == "Not put into words: how certain this is has not been settled."
+    assert all("at most" in row[6] for row in view["rows"])
+    assert view["columns"][-1] == "Certainty"  # no level is final, so that no column has words
+    assert {len(row) for row in view["rows"]} == {len(view["columns"])}
+    assert "come only with a final level, which none of these has." in page
     assert "known: randomised, parallel groups; double blind" in page
     assert "vfmeta&#39;s choice" in page
 
