@@ -50,11 +50,12 @@ class Tool(NamedTuple):
         """What may be judged of a domain, or of "overall"."""
         return tuple(x for x in self.levels if domain in self.only.get(x.word, (domain,)))
 
-    def level(self, word: str, domain: str) -> Judgement | None:
-        """The judgement of a domain, or of "overall", that a word stands for; None where it is none of this instrument."""
+    def level(self, word: str, domain: str = "") -> Judgement | None:
+        """The judgement that a word stands for, of a domain or "overall" where one is named; None where it is none."""
         plain = word.lower().replace("risk of bias", "").replace("risk", "")
         plain = " ".join(plain.replace("_", " ").replace("(", " ").replace(")", " ").split())
-        return next((x for x in self.allowed(domain) if x.word == plain), self.also.get(plain))
+        levels = self.allowed(domain) if domain else self.levels
+        return next((x for x in levels if x.word == plain), self.also.get(plain))
 
     def domain(self, name: str) -> str | None:
         """The domain that a column or cell names: in full, without "bias" before it, or numbered ("D3", "3", "Domain 3")."""
