@@ -44,6 +44,7 @@ def test_a_frame_is_written_with_all_digits_and_its_notes(tmp_path: Path) -> Non
     html = vf.save_table(frame, tmp_path / "a.html").read_text(encoding="utf-8")
     assert re.findall(r"<td>(.*?)</td>", html) == ["0.3333", "10", "–", "20", "2", "30"]
     assert "B has none." in html
+    assert html.startswith('<!doctype html>\n<meta charset="utf-8">\n<table>')
 
 
 def test_names_cannot_break_out_of_their_cells(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def save_table(data: Any, path: str | Path, *, title: str = "") -> Path:
     table = _Titled(_table(data), title)
     if ending == ".docx":
         return to_docx(table, target)
-    write(target, made[ending](table))
+    head = '<!doctype html>\n<meta charset="utf-8">\n' if ending == ".html" else ""  # a file says how it is written
+    write(target, head + made[ending](table))
     return target
 
 
