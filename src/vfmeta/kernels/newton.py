@@ -126,22 +126,25 @@ def _step(gradient: np.ndarray, hessian: np.ndarray, radius: float) -> tuple[np.
     def at(shift: float) -> np.ndarray:
         return along / (work + shift)
 
-    if work.min() > 1e-12 * top and np.linalg.norm(at(0.0)) <= radius:
+    if work.min() > 1e-12 * top and math.sqrt(at(0.0) @ at(0.0)) <= radius:
         best = at(0.0)
     else:
         low = max(0.0, -float(work.min()))
-        high = low + float(np.linalg.norm(along)) / radius + 1e-12 * top
+        high = low + math.sqrt(along @ along) / radius + 1e-12 * top
         tiny = low + 1e-12 * top
-        if np.linalg.norm(at(tiny)) < radius:  # the gradient has nothing along the lowest axis: go along it
-            best = at(tiny)
+        best = at(tiny)
+        if math.sqrt(best @ best) < radius:  # the gradient has nothing along the lowest axis: go along it
             best[np.argmin(work)] += np.sqrt(max(radius**2 - float(best @ best), 0.0)) if saddle else 0.0
         else:
-            low = tiny
+            # 1 / length is all but linear in the shift: Newton's step on it, kept inside a bracket that closes
+            low, shift = tiny, tiny
             for _ in range(100):
-                middle = (low + high) / 2
-                low, high = (middle, high) if np.linalg.norm(at(middle)) > radius else (low, middle)
-                if high - low <= 1e-10 * high:
+                best = at(shift)
+                length = math.sqrt(best @ best)
+                low, high = (shift, high) if length > radius else (low, shift)
+                if high - low <= 1e-10 * high or abs(length - radius) <= 1e-12 * radius:
                     break
-            best = at(high)
+                shift += (length / radius - 1) * length**2 / float(best @ (best / (work + shift)))
+                shift = shift if low < shift < high else (low + high) / 2
     promised = float(along @ best - 0.5 * (curvature * best) @ best)
     return axes @ best, promised, saddle

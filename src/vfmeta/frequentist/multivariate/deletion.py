@@ -46,34 +46,37 @@ def delete(fit: MultivariateResult, cluster: Any, reestimate: bool) -> Deletions
     else:
         codes, groups = members(fit, cluster, fit.k, fit.labels)
         names = tuple(map(str, groups))
-    m, p = len(names), fit.p
-    out = Deletions(
-        names,
-        codes,
-        np.full((m, p), np.nan),
-        np.full((m, p, p), np.nan),
-        np.full((m, len(fit.free)), np.nan),
-        np.full((m, p, p), np.nan),
-    )
-    lost = []
-    for c in range(m):
-        part = _reduced(fit.problem, np.flatnonzero(codes != c))
-        try:
-            if part is None:
-                raise InputError("too few effects, or a coefficient that rests on them alone")
-            u = _rescaled(fit.problem, part, fit.free)
-            if reestimate and part.terms and part.free.any():
-                part.check_identified()
-                u = part.solve(_off_zero(part, u))[0]
-            found, back = part.at(u)[0], _rescaled(part, fit.problem, u)
-            whole = fit.problem.at(back)[0].cov
-        except (InputError, ConvergenceError, np.linalg.LinAlgError):
-            lost.append(names[c])
-            continue
-        out.beta[c], out.vb[c], out.free[c], out.whole[c] = found.beta, found.cov, back, whole
+    # a refit is the same for every diagnostic that asks for it, and takes longer than all of them
+    kept, key = fit.problem.deleted, (reestimate, fit.free.tobytes(), codes.tobytes())
+    if key not in kept:
+        kept[key] = _without_each(fit.problem, fit.free, codes, reestimate)
+    out = Deletions(names, codes, *kept[key])
+    lost = [names[c] for c in np.flatnonzero(np.isnan(out.beta[:, 0]))]
     if lost:
         warn(f"The model cannot be fitted without {', '.join(lost)}; the diagnostics are undefined there.")
     return out
+
+
+def _without_each(problem: Problem, free: np.ndarray, codes: np.ndarray, reestimate: bool) -> tuple[np.ndarray, ...]:
+    """The arrays of `Deletions`."""
+    m, p = int(codes.max()) + 1, problem.X.shape[1]
+    shapes = (m, p), (m, p, p), (m, len(free)), (m, p, p)
+    beta, vb, own, whole = (np.full(shape, np.nan) for shape in shapes)
+    for c in range(m):
+        part = _reduced(problem, np.flatnonzero(codes != c))
+        if part is None:
+            continue  # too few effects, or a coefficient that rests on them alone
+        try:
+            u = _rescaled(problem, part, free)
+            if reestimate and part.terms and part.free.any():
+                part.check_identified()
+                u = part.solve(_off_zero(part, u))[0]
+            found, back = part.at(u)[0], _rescaled(part, problem, u)
+            spread = problem.at(back)[0].cov
+        except (InputError, ConvergenceError, np.linalg.LinAlgError):
+            continue
+        beta[c], vb[c], own[c], whole[c] = found.beta, found.cov, back, spread
+    return beta, vb, own, whole
 
 
 def leave_out(fit: MultivariateResult, cluster: Any) -> pd.DataFrame:

@@ -144,6 +144,11 @@ class Problem:
     def _last(self) -> dict[str, tuple[np.ndarray, Fit]]:
         return {}
 
+    @cached_property
+    def deleted(self) -> dict[Any, tuple[np.ndarray, ...]]:
+        """What `deletion` found without each cluster, by how it was asked."""
+        return {}
+
     def objective(self, u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Log likelihood of the scaled data with gradient and Hessian."""
         fit, gradient, hessian, _ = self._first[1] if (u == self._first[0]).all() else self.derivatives(u)

@@ -8,6 +8,7 @@ common correlation into correlations of both signs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -140,9 +141,8 @@ class Structure:
         n, m = self.variances, self.size
         s = u[:n]
         r, dr, ddr = self._correlation(u[n:], member)
-        eye = np.eye(n)
-        ds = eye[:, a] * s[b] + eye[:, b] * s[a]  # d(s_a s_b) / ds
-        dds = eye[:, None, a] * eye[None, :, b] + eye[:, None, b] * eye[None, :, a]
+        of_a, of_b, dds = self._products
+        ds = of_a * s[b] + of_b * s[a]  # d(s_a s_b) / ds
         first = np.empty((m, len(a)))
         first[:n], first[n:] = ds * r, s[a] * s[b] * dr
         second = np.empty((m, m, len(a)))
@@ -171,6 +171,14 @@ class Structure:
         pair[i, j] = pair[j, i] = np.arange(len(i))
         member = np.abs(self.times[i] - self.times[j]) if self.kind == "HAR" else (i != j).astype(float)
         return pair, i, j, member
+
+    @cached_property
+    def _products(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which standard deviations are the two of each class (n, classes), and the second derivatives of their products."""
+        _, a, b, _ = self._layout
+        eye = np.eye(self.variances)
+        of_a, of_b = eye[:, a], eye[:, b]
+        return of_a, of_b, of_a[:, None] * of_b + of_b[:, None] * of_a
 
     def _correlation(self, angles: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Correlation of each class with first and second derivatives in the angles."""
@@ -202,6 +210,10 @@ def _spherical(angles: np.ndarray, q: int) -> tuple[np.ndarray, np.ndarray, np.n
     first column of correlations is cos a_1 itself. Pinheiro & Bates 1996, Stat Comput 6:289-296.
     """
     m = len(angles)
+    if q == 2:  # the commonest by far
+        c, s = math.cos(angles[0]), math.sin(angles[0])
+        off = np.array([[0.0, 1.0], [1.0, 0.0]])
+        return np.eye(2) + c * off, -s * off[None], -c * off[None, None]
     factor, first, second = np.zeros((q, q)), np.zeros((m, q, q)), np.zeros((m, m, q, q))
     factor[0, 0] = 1
     at = 0
