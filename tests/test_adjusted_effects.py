@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.stats import norm
+from statsmodels.regression.linear_model import OLS, WLS
+from statsmodels.tools.tools import add_constant
 from tests.reference_runner.adapt_appraisal import FUNCTIONS
 from tests.reference_runner.common import check
 
@@ -71,7 +72,7 @@ def test_trim_and_fill_turns_with_the_effects() -> None:
 
 def test_pet_and_peese_are_the_intercepts_of_weighted_regressions() -> None:
     for verb, x in ((A.pet, SE), (A.peese, SE**2)):
-        found, by = verb(**GIVEN), sm.WLS(Y, sm.add_constant(x), weights=SE**-2).fit()
+        found, by = verb(**GIVEN), WLS(Y, add_constant(x), weights=SE**-2).fit()
         assert (found.estimate, found.se, found.p_value) == pytest.approx((by.params[0], by.bse[0], by.pvalues[0]), rel=1e-9)
         np.testing.assert_allclose(found.interval, by.conf_int()[0], rtol=1e-9)
 
@@ -94,7 +95,7 @@ def test_pet_peese_turns_with_the_favoured_side() -> None:
 def test_limit_meta_analysis_is_the_regression_of_its_paper() -> None:
     found = A.limit_meta_analysis(**GIVEN, method="DL")
     root = np.sqrt(SE**2 + found.tau2)
-    by = sm.OLS(Y / root, sm.add_constant(1 / root)).fit()
+    by = OLS(Y / root, add_constant(1 / root)).fit()
     assert (found.bias, found.slope) == pytest.approx(tuple(by.params), rel=1e-9)
     tau = math.sqrt(found.tau2)
     assert found.estimate == pytest.approx(by.params[1] + tau * by.params[0], rel=1e-9)

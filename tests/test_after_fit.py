@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS
 from tests.reference_runner.adapt_after_fit import OFFERED
 from tests.reference_runner.common import check
 from tests.regression_data import fit, held, quiet, table
@@ -40,7 +40,7 @@ def test_reference_case(case: dict[str, Any]) -> None:
 def test_common_effects_agree_with_the_influence_measures_of_statsmodels() -> None:
     d = table()
     r = fit("~ dose + arm", d, method="common")
-    white = sm.OLS(d["y"] / np.sqrt(d["v"]), r.design.x / np.sqrt(d["v"].to_numpy())[:, None]).fit().get_influence()
+    white = OLS(d["y"] / np.sqrt(d["v"]), r.design.x / np.sqrt(d["v"].to_numpy())[:, None]).fit().get_influence()
     got = vf.influence(r)
     assert got["studentised"].to_numpy() == pytest.approx(white.resid_studentized_external, rel=1e-8)
     assert got["dffits"].to_numpy() == pytest.approx(white.dffits[0], rel=1e-8)

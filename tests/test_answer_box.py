@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -27,11 +28,12 @@ PAIN = vf.Question(
 )
 
 
+@cache
 def boxes(built: Any, trials: vf.Trials) -> list[tuple[Plan, list[Record], dict[str, list[str]]]]:
     """Plan, records and box of every question."""
-    out = []
+    out, records = [], built.records
     for plan in load_plans(built.plans):
-        own = [r for r in built.records.values() if r.plan == plan.id]
+        own = [r for r in records.values() if r.plan == plan.id]
         out.append((plan, own, dict(answer_box(own, plan, trials))))
     return out
 

@@ -144,12 +144,13 @@ def test_families_are_the_distributions() -> None:
 
 def test_common_effect_is_logistic_regression() -> None:
     """UM.FS without heterogeneity is a GLM with study dummies."""
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     x = np.concatenate([BCG["events1"], BCG["events2"]])
     n = np.concatenate([BCG["n1"], BCG["n2"]])
     design_ = np.column_stack([np.repeat([0.5, -0.5], 13), np.vstack([np.eye(13)] * 2)])
-    theirs = sm.GLM(np.column_stack([x, n - x]), design_, family=sm.families.Binomial()).fit(tol=1e-14)
+    theirs = GLM(np.column_stack([x, n - x]), design_, family=Binomial()).fit(tol=1e-14)
     ours = vf.glmm("OR", model="UM.FS", **BCG, heterogeneity="common")
     assert (ours.estimate, ours.se) == pytest.approx((theirs.params[0], theirs.bse[0]), rel=1e-8)
     assert ours.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)

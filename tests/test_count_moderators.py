@@ -76,13 +76,14 @@ def test_lme4_with_random_intercepts() -> None:
 
 def test_without_heterogeneity_it_is_a_glm() -> None:
     """UM.FS: study dummies, group and group by moderator."""
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     x, n = (np.concatenate([BCG[f"{name}1"], BCG[f"{name}2"]]) for name in ("events", "n"))
     group = np.repeat([0.5, -0.5], 13)
     dummies = np.vstack([np.eye(13)] * 2)
     matrix = np.column_stack([group, *(group * np.tile(m, 2) for m in BY.values()), dummies])
-    theirs = sm.GLM(np.column_stack([x, n - x]), matrix, family=sm.families.Binomial()).fit(tol=1e-14)
+    theirs = GLM(np.column_stack([x, n - x]), matrix, family=Binomial()).fit(tol=1e-14)
     fit = vf.glmm("OR", model="UM.FS", **BCG, formula="~ablat + random", data=BY, heterogeneity="common")
     assert fit.estimate == pytest.approx(theirs.params[:3], rel=1e-8)
     assert fit.vb == pytest.approx(theirs.cov_params()[:3, :3], rel=1e-7)

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import scipy.optimize
 import scipy.stats
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS, WLS
+from statsmodels.tools.tools import add_constant
 from tests.reference_runner.common import check
 from tests.regression_data import fit, quiet, table
 
@@ -50,14 +51,14 @@ def test_an_intercept_alone_is_the_pool(method: str) -> None:
 def test_common_effects_agree_with_weighted_least_squares_of_statsmodels() -> None:
     d = table()
     r = fit("~ dose", d, method="common")
-    wls = sm.WLS(d["y"], sm.add_constant(d[["dose"]]), weights=1 / d["v"]).fit()
+    wls = WLS(d["y"], add_constant(d[["dose"]]), weights=1 / d["v"]).fit()
     assert r.estimate == pytest.approx(wls.params.to_numpy(), rel=1e-10)
     # Hartung-Knapp at tau2 = 0 is weighted least squares with its own scale
     assert r.se == pytest.approx(wls.bse.to_numpy(), rel=1e-10)
     assert r.p_value == pytest.approx(wls.pvalues.to_numpy(), rel=1e-9)
     assert r.omnibus.statistic == pytest.approx(wls.fvalue, rel=1e-9)
     assert r.r2 == pytest.approx(max(0.0, 100 * wls.rsquared_adj), rel=1e-9)
-    white = sm.OLS(wls.model.wendog, wls.model.wexog).fit().get_influence()
+    white = OLS(wls.model.wendog, wls.model.wexog).fit().get_influence()
     assert r.fit.hat == pytest.approx(white.hat_matrix_diag, rel=1e-9)
 
 
@@ -140,7 +141,7 @@ def test_kenward_roger_is_exact_where_the_studies_weigh_the_same() -> None:
     k = 12
     d = pd.DataFrame({"v": np.full(k, 0.05), "arm": list("aaabbbcccddd"), "y": rng.normal(0, 1, k)})
     r = fit("~ arm", d, test="KR")
-    ols = sm.OLS(d["y"], r.design.x).fit()
+    ols = OLS(d["y"], r.design.x).fit()
     assert r.tau2 > 0
     assert r.df == pytest.approx(np.full(4, 8.0))
     assert r.se == pytest.approx(ols.bse.to_numpy(), rel=1e-10)

@@ -146,12 +146,13 @@ def test_many_events_reach_the_exact_normal_model() -> None:
 
 
 def test_without_heterogeneity_it_is_logistic_regression() -> None:
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     cells = np.array(MANY, dtype=float)
     events, size = cells[:, [2, 0]].ravel(), cells[:, [3, 1]].ravel()
     design = np.column_stack([np.kron(np.eye(2), np.ones((2, 1))), np.tile([-0.5, 0.5], 2)])
-    fit = sm.GLM(np.column_stack([events, size - events]), design, family=sm.families.Binomial()).fit()
+    fit = GLM(np.column_stack([events, size - events]), design, family=Binomial()).fit()
     found = two(MANY, "n", tau=priors.HalfNormal(1e-5)).sample()
     assert away(found, {"mu": (fit.params[2], fit.bse[2])}) < 4.5
     assert found.draws("baseline").mean((0, 1)) == pytest.approx(fit.params[:2], abs=0.1 * fit.bse[0])

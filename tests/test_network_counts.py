@@ -47,19 +47,20 @@ def test_two_treatments_are_the_pairwise_model(model: Any, heterogeneity: Any) -
 
 
 def test_a_common_effect_is_the_regression_of_statsmodels() -> None:
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial, Poisson
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     net = vf.networks.counts(ARMS, reference="sham", heterogeneity="common")
     x = np.column_stack(
         [*[(ARMS.treatment == t).astype(float) for t in NAMES], *[(ARMS.study == s).astype(float) for s in "abcdef"]]
     )
-    fit = sm.GLM(np.column_stack([ARMS.events, ARMS.n - ARMS.events]), x, family=sm.families.Binomial()).fit(tol=1e-13)
+    fit = GLM(np.column_stack([ARMS.events, ARMS.n - ARMS.events]), x, family=Binomial()).fit(tol=1e-13)
     np.testing.assert_allclose(net.estimate, fit.params[:2], rtol=1e-7)
     np.testing.assert_allclose(net.se, fit.bse[:2], rtol=1e-6)
     assert net.log_likelihood == pytest.approx(fit.llf, rel=1e-10)
     assert net.q.statistic == pytest.approx(fit.deviance, rel=1e-8)
     rate = vf.networks.counts(ARMS.rename(columns={"n": "time"}), reference="sham", heterogeneity="common")
-    other = sm.GLM(ARMS.events, x, family=sm.families.Poisson(), exposure=ARMS.n).fit(tol=1e-13)
+    other = GLM(ARMS.events, x, family=Poisson(), exposure=ARMS.n).fit(tol=1e-13)
     assert rate.question.measure == "IRR"
     np.testing.assert_allclose(rate.estimate, other.params[:2], rtol=1e-7)
     # given its total a Poisson count is a share: the conditional model is the same regression

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -96,8 +95,8 @@ def assert_legible(figure: Any) -> None:
         assert box.y0 >= -0.5, f"{name!r} is cut at the bottom"
         assert box.x1 <= figure.bbox.x1 + 0.5, f"{name!r} is cut on the right"
         assert box.y1 <= figure.bbox.y1 + 0.5, f"{name!r} is cut at the top"
-    for (a, one), (b, two) in itertools.combinations(boxes, 2):
-        wide = min(one.x1, two.x1) - max(one.x0, two.x0)
-        high = min(one.y1, two.y1) - max(one.y0, two.y0)
-        assert wide < 0.5 or high < 0.5, f"{a!r} overlaps {b!r}"
+    low, high = (np.array([getattr(box, end) for _, box in boxes]) for end in ("min", "max"))
+    shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)  # width and height that two boxes have in common
+    clash = [(boxes[i][0], boxes[j][0]) for i, j in np.argwhere((shared >= 0.5).all(axis=2)) if i < j]
+    assert clash == [], "these overlap"
     assert min(t.get_fontsize() for t in figure.findobj(Text) if t.get_text().strip()) >= 7.5

@@ -13,12 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import jupytext
-import nbformat
 import pytest
 import yaml
-from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
 
 import evidence_world as ew
 import vfmeta as vf
@@ -97,8 +93,12 @@ def test_panache_finds_nothing_to_lint() -> None:
 # the cells
 
 
-def execute(name: str, kernel: KernelManager) -> Any:
+def execute(name: str, kernel: Any) -> Any:
     """A report carried out in its own folder, as Quarto does, by a kernel that holds no name of an earlier one."""
+    import jupytext
+    import nbformat
+    from nbclient import NotebookClient
+
     book = jupytext.reads(source(name), fmt="Rmd")
     for cells in (nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")]), book):
         NotebookClient(cells, km=kernel, timeout=120).execute()
@@ -108,6 +108,8 @@ def execute(name: str, kernel: KernelManager) -> Any:
 @pytest.fixture(scope="module")
 def executed(real_build: Any) -> Any:
     """A report to its executed notebook, or to the error that stopped it; libraries are loaded once for all."""
+    from jupyter_client.manager import KernelManager
+
     kernel = KernelManager(kernel_name="python3")
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
         patch.setenv("VFMETA_BUILD", str(real_build.out))
@@ -138,6 +140,8 @@ def outputs_of(book: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_code_cell_runs_and_shows_something(name: str, executed: Any) -> None:
+    import nbformat
+
     book = executed(name)
     cells = [cell for cell in book.cells if cell.cell_type == "code"]
     assert source(name).count("```{python}") == len(cells) > 0
@@ -226,10 +230,10 @@ def test_every_link_inside_the_reports_leads_to_a_report(executed: Any) -> None:
 # as pandoc lays it out
 
 
-def laid_out(markdown: str, to: str, folder: Path) -> Path:
+def laid_out(text: str, to: str, folder: Path, read: str = "markdown") -> Path:
     pypandoc = pytest.importorskip("pypandoc", reason="pandoc comes with pypandoc_binary")
     file = folder / f"page.{to}"
-    pypandoc.convert_text(markdown, to, "markdown", outputfile=str(file), extra_args=["--standalone"])
+    pypandoc.convert_text(text, to, read, outputfile=str(file), extra_args=["--standalone"])
     return file
 
 
@@ -239,19 +243,20 @@ def test_word_pdf_and_html_have_every_heading_figure_table_and_alt_text(page: st
     body, words = shown(book), "\n\n".join(o["text/markdown"] for o in outputs_of(book))
     found = Counted(body)
     wanted = (found.headings, found.figures, found.tables)
-    tree = laid_out(words, "json", tmp_path).read_text(encoding="utf-8")
+    # read once: it is the reading of long pages that takes pandoc's time
+    tree = laid_out(f"---\ntitle: x\n---\n\n{words}", "json", tmp_path).read_text(encoding="utf-8")
     raw = re.findall(r'"Raw(?:Block|Inline)","c":\["(\w+)"', tree)
     assert set(raw) == {"typst"}  # and no HTML, which Word and PDF would drop
-    page_html = laid_out(f"---\ntitle: x\n---\n\n{words}", "html", tmp_path).read_text(encoding="utf-8")
+    page_html = laid_out(tree, "html", tmp_path, "json").read_text(encoding="utf-8")
     laid = Counted(page_html[page_html.index("</header>") :])
     assert (laid.headings, laid.figures, laid.tables) == wanted
     assert laid.alts == found.alts
-    with zipfile.ZipFile(laid_out(words, "docx", tmp_path)) as package:
+    with zipfile.ZipFile(laid_out(tree, "docx", tmp_path, "json")) as package:
         document = package.read("word/document.xml").decode()
     counted = (r'w:pStyle w:val="Heading[1-6]"', "<w:drawing>", "<w:tbl>")
     assert tuple(len(re.findall(x, document)) for x in counted) == wanted
     assert sum(bool(x) for x in re.findall(r'<pic:cNvPr descr="([^"]*)"', document)) == found.figures
-    typst = laid_out(words, "typst", tmp_path).read_text(encoding="utf-8")
+    typst = laid_out(tree, "typst", tmp_path, "json").read_text(encoding="utf-8")
     assert len(re.findall(r"(?m)^=+ ", typst)) == found.headings
     assert len(re.findall(r"(?m)#figure\(", typst)) == found.figures + found.tables
 

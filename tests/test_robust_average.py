@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ RULES: dict[str, tuple[tuple[float, ...], bool]] = {
     "one-sided p 0.025, 0.05": ((0.025, 0.05), False), "one-sided p 0.05, 0.5": ((0.05, 0.5), False),
     "one-sided p 0.025, 0.05, 0.5": ((0.025, 0.05, 0.5), False),
 }  # fmt: skip
+
+
+@cache
+def small() -> Any:
+    """What several tests look at."""
+    return robust(**SMALL)
 
 
 def robust(**given: Any) -> Any:
@@ -102,7 +109,7 @@ def brute(bias: str, effect: bool, heterogeneity: bool, y: Any, se: Any, nodes: 
 
 
 def test_every_evidence_is_that_of_brute_force() -> None:
-    found = robust(**SMALL)
+    found = small()
     for at, value in zip(zip(found.biases, found.effects, found.heterogeneities, strict=True), found.log_evidence, strict=True):
         if at[0] == "one-sided p 0.025, 0.05, 0.5" and at[1]:
             continue  # a cube of weights at every node of a plane: among the slow tests
@@ -112,7 +119,7 @@ def test_every_evidence_is_that_of_brute_force() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("heterogeneity", [False, True])
 def test_three_weights_and_an_effect_are_those_of_brute_force(heterogeneity: bool) -> None:
-    found = robust(**SMALL)
+    found = small()
     at = ("one-sided p 0.025, 0.05, 0.5", True, heterogeneity)
     models = list(zip(found.biases, found.effects, found.heterogeneities, strict=True))
     assert found.log_evidence[models.index(at)] == pytest.approx(brute(*at, **SMALL, nodes=22), abs=1e-6)
@@ -244,7 +251,7 @@ def test_pymc_samples_the_same_posterior(bias: str) -> None:
 
 
 def test_the_other_side_is_the_mirror_image() -> None:
-    found = robust(**SMALL)
+    found = small()
     turned = robust(y=[-x for x in SMALL["y"]], se=SMALL["se"], favoured="lower")
     assert turned.log_evidence == pytest.approx(found.log_evidence, abs=1e-9)
     assert turned.interval == pytest.approx([-x for x in found.interval[::-1]], abs=1e-9)
@@ -263,7 +270,7 @@ def test_scales_are_one_another() -> None:
     assert large.averaged[-1] == pytest.approx(raw.averaged[-1] / 2.5, rel=1e-9)
     # log odds ratios are d times pi / sqrt(3); p of theirs are normal, so models without selection agree
     factor = math.pi / math.sqrt(3)
-    d, odds = robust(**SMALL), robust(y=factor * y, se=factor * se, question=OR)
+    d, odds = small(), robust(y=factor * y, se=factor * se, question=OR)
     same = [i for i, b in enumerate(d.biases) if "p 0" not in b]
     assert odds.log_evidence[same] == pytest.approx(d.log_evidence[same], abs=1e-9)
     assert odds.means[same] == pytest.approx(factor * d.means[same], abs=1e-9)
@@ -279,7 +286,7 @@ def test_scales_are_one_another() -> None:
 
 
 def test_prior_probabilities_are_the_published_ones_and_can_be_others() -> None:
-    found = robust(**SMALL)
+    found = small()
     shares = dict(zip(found.biases[:9], 4 * found.prior_probabilities[:9], strict=True))
     assert shares == pytest.approx({b.name: (0.5 if b.name == "none" else 0.5 * b.share) for b in BIASES})
     assert [b.share for b in BIASES[1:]] == pytest.approx([1 / 12] * 6 + [1 / 4] * 2)
@@ -318,7 +325,7 @@ def test_hard_data_end_in_probabilities(y: list[float], se: list[float]) -> None
 
 
 def test_frames_and_figure_show_what_the_result_holds() -> None:
-    found = robust(**SMALL)
+    found = small()
     frame, terms = found.to_frame(), found.estimates()
     assert isinstance(frame, pd.DataFrame)
     assert frame["posterior"].sum() == pytest.approx(1)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from scipy.stats import kendalltau
+from statsmodels.regression.linear_model import OLS, WLS
+from statsmodels.tools.tools import add_constant
 from tests.reference_runner.common import check
 
 import vfmeta as vf
@@ -30,7 +31,7 @@ SMD = vf.effect_size("SMD", d=RNG.normal(0.4, 0.3, K), n1=N1, n2=N2)
 
 
 def by_statsmodels(y: Any, x: Any, w: Any) -> tuple[float, float, float]:
-    found = sm.WLS(y, sm.add_constant(np.asarray(x)), weights=w).fit()
+    found = WLS(y, add_constant(np.asarray(x)), weights=w).fit()
     return found.params[1], found.bse[1], found.pvalues[1]
 
 
@@ -67,7 +68,7 @@ def test_tests_of_counts_are_the_regressions_of_their_papers() -> None:
     a, b, c, d = E1, N1 - E1, E2, N2 - E2
     total, m1, m2 = N1 + N2, a + c, b + d
     z, v = a - N1 * m1 / total, N1 * N2 * m1 * m2 / (total**2 * (total - 1.0))
-    intercept = sm.OLS(z / np.sqrt(v), sm.add_constant(np.sqrt(v))).fit()
+    intercept = OLS(z / np.sqrt(v), add_constant(np.sqrt(v))).fit()
     harbord = intercept.params[0], intercept.bse[0], intercept.pvalues[0]
     assert shown(A.harbord(OR)) == pytest.approx(harbord, rel=1e-9)
     assert shown(A.peters(OR)) == pytest.approx(by_statsmodels(OR.y, 1 / total, m1 * m2 / total), rel=1e-9)

@@ -101,7 +101,7 @@ def show(
     chosen = [p for p in plans if (p.id == plan if plan is not None else p.page == page)]
     if not chosen:
         return _none_of(page, plan, plans)
-    figures = draw_all(records, folder)
+    figures = draw_all([r for r in records if r.plan in {p.id for p in chosen}], folder)
     html = "\n".join(summary.fragment(p, records, figures, loaded) for p in chosen)
     views = [summary.question_view(p, records, figures, loaded) for p in chosen]
     return _fragment(html, _sentences(views), folder, tables)
