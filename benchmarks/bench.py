@@ -45,6 +45,7 @@ TASKS = {
     "selection_step": "selection model with one cut of the same",
     "selection_beta": "beta selection model of the same",
     "robust_average": "robust Bayesian averaging of the same over 36 models",
+    "multiverse": "multiverse of more than 10,000 specifications of 26 trials: measures, rules, models, leave-one-out",
     "egger_many": "Egger's test of 9,000 meta-analyses of 37 studies, tidy frame out",
     "trim_and_fill_many": "trim and fill of the same 9,000",
     "selection_many": "selection model with one cut of the same 9,000",
@@ -57,8 +58,8 @@ TASKS = {
 }
 TARGETS = {
     "one": 0.2e-3, "one_table": 1e-3, "egger": 0.1e-3, "trim_and_fill": 0.3e-3,
-    "selection_step": 2e-3, "selection_beta": 20e-3, "robust_average": 2.0, "subsets_reml": 0.2, "subsets_dl": 2.0,
-    "cluster": 1.0, "linked": 3.0, "load": 2.5, "compare": 10e-3, "import": 0.6, "first": 2.5,
+    "selection_step": 2e-3, "selection_beta": 20e-3, "robust_average": 2.0, "multiverse": 2.0, "subsets_reml": 0.2,
+    "subsets_dl": 2.0, "cluster": 1.0, "linked": 3.0, "load": 2.5, "compare": 10e-3, "import": 0.6, "first": 2.5,
 }  # fmt: skip
 
 FIRST = "import vfmeta as vf; vf.random_effects(y=[0.1, 0.4, 0.3], v=[0.1, 0.2, 0.1])"
@@ -159,8 +160,8 @@ def tasks(data: dict[str, pd.DataFrame], share: int = 1) -> dict[str, Task]:
         "three_levels": (
             lambda: vf.multivariate(y=levels["y"], v=levels["v"], data=levels, random="1 | district/study"), 3, 1,
         ),
-        **funnels(data["smoking"], 9_000 // share), **dependent(data["nested"]), **resampling(data["large"].head(20), share),
-        **tables(),
+        **funnels(data["smoking"], 9_000 // share), **specifications(share), **dependent(data["nested"]),
+        **resampling(data["large"].head(20), share), **tables(),
     }  # fmt: skip
 
 
@@ -186,6 +187,18 @@ def funnels(studies: pd.DataFrame, size: int) -> dict[str, Task]:
         "trim_and_fill_many": (lambda: vf.appraisal.trim_and_fill_many(many), 3, 1),
         "selection_many": (lambda: vf.appraisal.selection_model_many(many, favoured="higher"), 3, 1),
     }
+
+
+def specifications(share: int = 1) -> dict[str, Task]:
+    """A multiverse of simulated tables of events; with ``share`` no trial is left out in turn."""
+    rng = np.random.default_rng(11)
+    n = rng.integers(40, 400, 26)
+    frame = pd.DataFrame({"n1": n, "n2": n, "events1": rng.binomial(n, 0.1), "events2": rng.binomial(n, 0.17)})
+    frame["year"], frame["blinded"] = 1990 + np.arange(26), np.arange(26) % 6 > 0
+    frame["large"] = n > 60
+    table = vf.effect_size("RR", data=frame, events1="events1", n1="n1", events2="events2", n2="n2")
+    rules = {"recent": "year >= 1993", "blinded": "blinded", "large": "large"}
+    return {"multiverse": (lambda: vf.multiverse(table, include=rules, favoured="lower", leaving_out=share == 1), 3, 1)}
 
 
 def dependent(nested: pd.DataFrame) -> dict[str, Task]:

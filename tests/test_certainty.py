@@ -422,6 +422,12 @@ def test_faults_of_panel_lines_are_named_together() -> None:
         assert part in said
 
 
+@pytest.mark.parametrize("panel", ["low", 7, [0.5], b"x"])
+def test_a_panel_that_is_no_line_is_refused(panel: object) -> None:
+    with pytest.raises(vf.InputError, match="give a mapping with level, reason, date, panel"):
+        full(panel=panel)
+
+
 def test_posteriors_are_judged_alike_and_what_is_no_pool_is_refused() -> None:
     post = vf.bayes.random_effects(
         y=[-2.0, -2.1, -1.9],

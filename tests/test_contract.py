@@ -114,6 +114,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.selection_model, moderators": lambda: vf.appraisal.selection_model(
         y=Y, v=V, data={"dose": DOSE}, formula="~ dose", question=RR, favoured="lower", model="half-normal"
     ),
+    "appraisal.selection_model, scale": lambda: vf.appraisal.selection_model(
+        y=[*Y, *(2 * y for y in Y)], v=[*V, *V], data={"dose": [*DOSE, *(9 + d for d in DOSE)]}, scale="~ dose", question=RR,
+        favoured="lower",
+    ),
     "appraisal.risk_of_bias": lambda: vf.appraisal.risk_of_bias({"Study": ["a"], "D1": ["Low"], "Overall": ["High"]}),
     "appraisal.certainty": lambda: vf.appraisal.certainty(
         pool(), unread={"z": None}, panel={"level": "low", "reason": "as discussed", "date": "2026-03-01", "panel": "panel"}

@@ -206,6 +206,13 @@ def test_what_they_cannot_say_is_refused(call: Any, says: str) -> None:
         call()
 
 
+def test_a_curve_without_a_half_says_so() -> None:
+    with pytest.warns(vf.VfmetaWarning, match=r"No p value lies below 0.025"):
+        found = A.p_curve(y=[2.0, 2.1, 0.3], se=[1.0, 1.0, 1.0])  # two-sided p = 0.0455, 0.0357, 0.76
+    assert found.significant == 2
+    assert np.isnan(found.p_value).any()
+
+
 def test_a_trend_at_every_chance_is_said() -> None:
     se = np.linspace(0.1, 1, 12)
     with pytest.warns(vf.VfmetaWarning, match="A trend is left at every chance"):

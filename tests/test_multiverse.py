@@ -236,6 +236,8 @@ def test_ratios_are_read_as_ratios(whole: Any) -> None:
     ({"adjustments": ["steps"]}, "Did you mean 'step"),
     ({"tests": ["bootstrap"]}, "test="), ({"taus": [0.5]}, "not a prior of tau"), ({"measures": ["XX"]}, "XX"),
     ({"zeros": ["some"]}, "zeros='some' is unknown"), ({"level": 95}, "write 0.95"),
+    ({"methods": 3j}, "method"), ({"tests": 5}, "test="), ({"taus": 0.5}, "not a prior of tau"), ({"include": 7}, "condition"),
+    ({"measures": 1.5}, "1.5"), ({"zeros": 0}, "zeros=0"), ({"adjustments": 4.0}, "adjustments=4.0"),
 ])  # fmt: skip
 def test_what_cannot_be_chosen_is_told(given: dict[str, Any], says: str) -> None:
     with pytest.raises(vf.InputError, match=says):

@@ -208,6 +208,16 @@ def test_the_figure_draws_the_line_that_was_fitted() -> None:
     plt.close("all")
 
 
+def test_many_tests_name_those_that_cannot_be_made() -> None:
+    frame = pd.DataFrame(
+        {"g": list("aaabbccc"), "y": [0.3, 0.1, 0.2, 0.1, 0.5, 0.2, 0.4, 0.1], "v": [0.02, 0.03, 0.04] * 2 + [0.1] * 2}
+    )
+    frame.loc[frame.g == "c", "v"] = 0.1
+    with pytest.warns(vf.VfmetaWarning, match=r"No Egger's test of g = b, c: fewer than three"):
+        found = vf.appraisal.egger_many(frame, "g")
+    assert found["estimate"].isna().tolist() == [False, True, True]
+
+
 @pytest.mark.parametrize("verb", [vf.appraisal.egger_many, vf.appraisal.trim_and_fill_many])
 def test_many_tables_name_those_whose_effects_are_one(verb: Any) -> None:
     """0.1 + 0.2 is not 0.3 to the last digit, and no scatter all the same."""

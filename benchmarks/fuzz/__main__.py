@@ -21,7 +21,9 @@ def main() -> int:
     ask = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
     ask.add_argument("inputs", nargs="?", type=int, default=25_000)
     ask.add_argument("--seed", type=int, default=1)
-    ask.add_argument("--only", default="", help="one kind of input, such as estimate or plan")
+    ask.add_argument(
+        "--only", default="", help="one kind of input, such as estimate or plan, or a file of them, such as appraisal"
+    )
     ask.add_argument("--case", type=int, help="one input, by its number, in this process")
     ask.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = ask.parse_args()

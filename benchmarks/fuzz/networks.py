@@ -89,15 +89,59 @@ def _nets() -> list[Any]:
 
 def networks(r: Random) -> Call:
     """What starts from a network."""
-    name = r.choice(("posterior", "split_sides"))
+    name = r.choice((
+        "posterior", "posterior", "split_sides", "regression", "regression", "contributions", "loops", "detached_designs",
+        "comparison_adjusted", "modifiers",
+    ))  # fmt: skip
     function = getattr(vf.networks, name)
     given: dict[str, Any] = {"fit": r.choice(_nets()) if r.random() < 0.95 else x.odd(r)}
+    if name == "regression":
+        trials = {"a": 1.0, "b": 2.0, "c": 4.0, "d": 3.5}
+        odd = {t: x.number(r) for t in "abcd"}
+        given["covariate"] = r.choice((trials, odd, {**trials, "z": 1.0}, {"a": 1.0}, dict.fromkeys("abcd", 2.0), x.odd(r)))
+    if name == "comparison_adjusted" and r.random() < 0.5:
+        given["order"] = r.choice((list("CBA"), list("AB"), list("ABCZ"), x.odd(r)))
     if name == "posterior":
         given["tau"] = deferred(r, "tau")
     if name == "posterior" and r.random() < 0.5:
         given["beta"] = r.choice((deferred(r, "mu"), {"B": deferred(r, "mu")}, {"Z": vf.priors.Flat()}, x.odd(r)))
     given = spoilt(r, function, given, 3, 0.3)
     return f"networks.{name}({said(given)})", lambda: function(**given)
+
+
+def composed(r: Random) -> Call:
+    """Treatments made of components, in networks that may be in parts."""
+    names = ("A", "B", "A + B", "B+C", "A+B+C", "sham", "C", *(("A+", "+", "A + A") if r.random() < 0.1 else ()))
+    n = r.choice((1, 2, 3, 5, 8))
+    sides = [r.sample(names, 2) for _ in range(n)]
+    given: dict[str, Any] = {"study": [f"trial {i}" for i in range(n)]}
+    given |= {"treat1": [a for a, _ in sides], "treat2": [b for _, b in sides]}
+    given |= {"y": [r.gauss(0, 1) for _ in range(n)], "se": [0.1 + r.random() for _ in range(n)]}
+    if r.random() < 0.2:
+        given["y"] = x.column(r, n)
+    if r.random() < 0.6:
+        given["inactive"] = r.choice(("sham", "sham", "A", "Z", x.odd(r)))
+    if r.random() < 0.2:
+        given["separator"] = r.choice(("+", " + ", "", "x", x.odd(r)))
+    given = spoilt(r, vf.networks.components, given, n, 0.25)
+    after = r.choice(("", "text", "league", "json", "additivity", "ranks"))
+
+    def call() -> Any:
+        fit = vf.networks.components(**given)
+        match after:
+            case "text":
+                return asked(str(fit), fit.summary(), fit._repr_html_())
+            case "league":
+                return asked(fit.league(), fit.comparisons())
+            case "json":
+                return asked(vf.read_result(fit.to_json()) == fit)
+            case "additivity":
+                return asked(fit.additivity())
+            case "ranks":
+                return fit.p_scores(r.choice(("low", "high")))
+        return fit
+
+    return f"networks.components, {after}({said(given)})", call
 
 
 def reports(r: Random) -> Call:
@@ -162,7 +206,8 @@ def without_sizes(r: Random) -> Call:
 
 KINDS: tuple[tuple[Callable[[Random], Call], float], ...] = (
     (network, 0.05),
-    (networks, 0.015),
+    (networks, 0.03),
+    (composed, 0.02),
     (reports, 0.05),
     (without_sizes, 0.025),
 )

@@ -82,6 +82,12 @@ def egger_many(
         "scale": one_scale(Question(), len(k)), "few": k < FEW,
     }  # fmt: skip
     refuse_clash(keys, list(table))
+    lost = np.isnan(slope)
+    if lost.any():
+        warn(
+            f"No Egger's test of {long.named(keys, lost)}: fewer than three studies, or standard errors that are all the same; "
+            "those rows are empty."
+        )
     _say_identical(long, keys, long.start, ys, vs)
     return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)
 

@@ -108,6 +108,13 @@ def selection_model_many(
         "few": k < FEW, "scale": one_scale(Question(), len(k)),
     }  # fmt: skip
     lost = np.isnan(found[:, MEAN])
+    unsure = ~lost & np.isnan(found[:, TAU2_SE] if not common else found[:, MEAN_SE])
+    unsure |= ~lost & np.isnan(found[:, 7 + w : 6 + 2 * w]).any(axis=1)
+    if unsure.any():
+        warn(
+            f"In {long.named(keys, unsure)} tau2 or a weight stands at the edge of what it can be, or cannot be estimated (its "
+            "n is 0): it has no standard error."
+        )
     if lost.any():
         warn(
             f"No selection model of {long.named(keys, lost)}: fewer studies than parameters, or a likelihood without a "

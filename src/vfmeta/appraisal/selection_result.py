@@ -37,7 +37,7 @@ class Selected(Recorded):
 
     ``delta`` (q,) are the relative chances of being seen in the intervals of p (``delta_terms``), or the parameters of the
     curve; ``delta_se`` is NaN and ``delta_at_edge`` true where there is no maximum inside. ``selection_test`` is the likelihood
-    ratio test against the model without selection, whose estimates begin with ``unselected``, and ``q`` that of tau2 = 0.
+    ratio test against the model without selection, whose estimates begin with ``unselected``.
     ``other_maxima`` are log likelihoods of lower maxima. ``favoured`` names the side that selection favours; with ``two_sided``
     both are.
     """
@@ -57,13 +57,10 @@ class Selected(Recorded):
     delta_at_edge: tuple[bool, ...]
     delta_given: bool
     counts: np.ndarray
-    tau2: float
-    tau2_se: float
     limit: float
     log_likelihood: float
     unselected_log_likelihood: float
     unselected: np.ndarray
-    unselected_tau2: float
     parameters: int
     selection_test: TestResult
     other_maxima: tuple[float, ...]
@@ -75,6 +72,13 @@ class Selected(Recorded):
     call: dict[str, Any] = field(default_factory=dict)
     design: Design = field(repr=False)
     fitted: Selection | None = field(default=None, repr=False)
+
+    @property
+    def _fitted_tau2(self) -> Any:
+        raise NotImplementedError
+
+    def _spread_lines(self) -> list[str]:
+        raise NotImplementedError
 
     @property
     def k(self) -> int:
@@ -99,46 +103,23 @@ class Selected(Recorded):
         fixed = self.delta if self.delta_given else None
         return Chosen(self.model, tuple(self.cuts.tolist()), self.two_sided, sign, fixed, self.question.null_effect or 0.0)
 
+    @property
+    def _scale(self) -> np.ndarray | None:
+        """Design of log tau2."""
+        return None
+
+    @property
+    def _spread_terms(self) -> tuple[str, ...]:
+        """What the heterogeneity is described by."""
+        return ("tau2",)
+
     def _again(self, common: bool) -> Selection:
         y, function, _ = build(self._chosen, self.y, self.v)
-        return select(y, self.v, self.design.x, function, common)
+        return select(y, self.v, self.design.x, function, common, self._scale)
 
     @cached_property
     def _fit(self) -> Selection:
         return self.fitted or self._again(self.heterogeneity == "common")
-
-    @cached_property
-    def q(self) -> TestResult:
-        """Likelihood ratio test of tau2 = 0 within the model, chi-squared with 1 df (twice too large a p value there)."""
-        if self.heterogeneity == "common":
-            raise NotDefined("A SelectionResult with a common effect has no q: tau2 was held at 0.")
-        statistic = max(0.0, 2 * (self.log_likelihood - self._again(True).log_likelihood))
-        return TestResult(statistic, 1, None, chi2_above(statistic, 1))
-
-    @cached_property
-    def tau2_interval(self) -> Pair | None:
-        """Profile likelihood interval of tau2; None where it was held at 0."""
-        return None if self.heterogeneity == "common" else self.profile_interval("tau2")
-
-    @property
-    def i2(self) -> float | None:
-        """tau2 as a share (percent) of it and the typical sampling variance; None for one study."""
-        typical = typical_variance(self.v)
-        return None if typical is None else 100 * self.tau2 / (self.tau2 + typical)
-
-    @property
-    def h2(self) -> float | None:
-        """tau2 and the typical sampling variance together, over the latter; None for one study."""
-        typical = typical_variance(self.v)
-        return None if typical is None else self.tau2 / typical + 1
-
-    def heterogeneity_interval(self, kind: str = "profile-likelihood") -> dict[str, Pair] | None:
-        """Intervals of tau2, I2 (percent) and H2 by name; None where tau2 was held at 0."""
-        if kind != "profile-likelihood":
-            raise InputError(f'kind={kind!r}: a selection model has the interval by "profile-likelihood" only.')
-        typical = typical_variance(self.v)
-        pair = self.tau2_interval
-        return None if pair is None or typical is None else at_limits(pair, typical)
 
     def profile_interval(self, of: str = "mean", level: float | None = None) -> Pair:
         """Interval in which the profile likelihood stays above its chi-squared quantile.
@@ -146,14 +127,15 @@ class Selected(Recorded):
         Parameters
         ----------
         of : str
-            ``"mean"`` or the name of a coefficient, ``"tau2"``, or one of ``delta_terms``.
+            ``"mean"`` or the name of a coefficient, ``"tau2"``, or one of ``delta_terms``; ``"log tau2: "`` and the name of a
+            coefficient of it.
         level : float, optional
             That of the fit when left out.
         """
         from scipy.special import chdtri
 
         level = self.level if level is None else confidence(level)
-        names = [*self.design.names, "tau2", *self.delta_terms]
+        names = [*self.design.names, *self._spread_terms, *self.delta_terms]
         wanted = names[0] if of == "mean" and len(self.design.names) == 1 else of
         if wanted not in names:
             raise InputError(f"of={of!r} is unknown; use one of {', '.join(map(repr, names))}.")
@@ -201,7 +183,7 @@ class Selected(Recorded):
         """One row per study: study, estimate, se, ci_low, ci_high, weight (percent, by variance), p_value, scale."""
         import pandas as pd
 
-        se, weight = np.sqrt(self.v), 1 / (self.v + self.tau2)
+        se, weight = np.sqrt(self.v), 1 / (self.v + self._fitted_tau2)
         half = quantile(self.level, None) * se
         frame = pd.DataFrame({
             "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
@@ -234,16 +216,65 @@ class Selected(Recorded):
             counted = "" if math.isnan(n) else f"  n = {n:.0f}"
             told = "given" if self.delta_given else "at the edge" if edge else "" if math.isnan(se) else f"({tx.span_text(ci)})"
             lines.append(f"  {term:<{width}}  {tx.short(d):>8}  {told}{counted}".rstrip())
-        of = f" {tx.spread_of(self.question)}".rstrip()
-        between = "tau2 held at 0" if self.heterogeneity == "common" else f"tau2{of} {tx.short(self.tau2)}"
-        lines.append(f"{between} (without selection {tx.short(self.unselected_tau2)})")
+        lines += self._spread_lines()
         if self.selection_test.df:
             lines.append(f"likelihood ratio test of selection: {self.selection_test}")
         return lines
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SelectionResult(Selected):
+class OneSpread(Selected):
+    """Selection models with one tau2. ``q`` is the likelihood ratio test of tau2 = 0."""
+
+    tau2: float
+    tau2_se: float
+    unselected_tau2: float
+
+    @property
+    def _fitted_tau2(self) -> float:
+        return self.tau2
+
+    def _spread_lines(self) -> list[str]:
+        of = f" {tx.spread_of(self.question)}".rstrip()
+        between = "tau2 held at 0" if self.heterogeneity == "common" else f"tau2{of} {tx.short(self.tau2)}"
+        return [f"{between} (without selection {tx.short(self.unselected_tau2)})"]
+
+    @cached_property
+    def q(self) -> TestResult:
+        """Likelihood ratio test of tau2 = 0 within the model, chi-squared with 1 df (twice too large a p value there)."""
+        if self.heterogeneity == "common":
+            raise NotDefined("A SelectionResult with a common effect has no q: tau2 was held at 0.")
+        statistic = max(0.0, 2 * (self.log_likelihood - self._again(True).log_likelihood))
+        return TestResult(statistic, 1, None, chi2_above(statistic, 1))
+
+    @cached_property
+    def tau2_interval(self) -> Pair | None:
+        """Profile likelihood interval of tau2; None where it was held at 0."""
+        return None if self.heterogeneity == "common" else self.profile_interval("tau2")
+
+    @property
+    def i2(self) -> float | None:
+        """tau2 as a share (percent) of it and the typical sampling variance; None for one study."""
+        typical = typical_variance(self.v)
+        return None if typical is None else 100 * self.tau2 / (self.tau2 + typical)
+
+    @property
+    def h2(self) -> float | None:
+        """tau2 and the typical sampling variance together, over the latter; None for one study."""
+        typical = typical_variance(self.v)
+        return None if typical is None else self.tau2 / typical + 1
+
+    def heterogeneity_interval(self, kind: str = "profile-likelihood") -> dict[str, Pair] | None:
+        """Intervals of tau2, I2 (percent) and H2 by name; None where tau2 was held at 0."""
+        if kind != "profile-likelihood":
+            raise InputError(f'kind={kind!r}: a selection model has the interval by "profile-likelihood" only.')
+        typical = typical_variance(self.v)
+        pair = self.tau2_interval
+        return None if pair is None or typical is None else at_limits(pair, typical)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SelectionResult(OneSpread):
     """A mean effect allowing for selective reporting by p value. ``estimate`` is the mean of all studies, seen or not.
 
     ``unselected`` (1,) is the mean without selection. ``prediction`` is where the true effect of a further study lies.
@@ -329,7 +360,7 @@ class SelectionResult(Selected):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SelectionRegression(Selected, Coefficients):
+class SelectionRegression(OneSpread, Coefficients):
     """A selection model with moderators. Arrays run over coefficients (p,); ``vb`` (p, p) is their covariance.
 
     ``unselected`` (p,) are the coefficients without selection.

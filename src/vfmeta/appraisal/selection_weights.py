@@ -166,10 +166,10 @@ def build(chosen: Chosen, y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, Ste
     return turned, function, np.bincount(function.own, minlength=len(chosen.terms)).astype(float)
 
 
-def edge_notes(chosen: Chosen, found: Any, p: int, counts: Sequence[float]) -> list[str]:
+def edge_notes(chosen: Chosen, found: Any, first: int, counts: Sequence[float]) -> list[str]:
     """What stands at an edge, and why."""
     notes, delta = [], found.delta
-    at = [j - p - 1 for j in found.edges if j > p]
+    at = [j - first for j in found.edges if j >= first]
     if chosen.stepped and chosen.fixed is None:
         empty = [t for t, n in zip(chosen.terms, counts, strict=True) if n == 0]
         if counts[0] == 0:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from vfmeta.appraisal.model_fits import Models, fit_all
-from vfmeta.appraisal.variants import variants
+from vfmeta.appraisal.variants import several, variants
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Adjustment, Favoured, MethodOrCommon, Missing, Test, ZeroCells, choice, confidence
 from vfmeta.core.question import Question
@@ -198,7 +198,7 @@ def _models(
 
 
 def _listed(name: str, given: Any) -> list[Any]:
-    found = [given] if isinstance(given, str) else list(given)
+    found = several(given)
     if not found:
         raise InputError(f"{name}= is empty; name at least one.")
     return found
@@ -212,7 +212,7 @@ def _priors(tables: Mapping[str, EffectTable], taus: Any) -> dict[str, TauPrior 
         except InputError:
             return {}
         return {DEFAULT: None}
-    listed = [taus] if isinstance(taus, TauPrior) else list(taus)
+    listed = several(taus)
     strange = [x for x in listed if not isinstance(x, TauPrior)]
     if strange:
         raise InputError(

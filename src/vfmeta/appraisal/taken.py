@@ -11,6 +11,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import confidence
 from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method
+from vfmeta.frequentist.location_scale import LocationScaleResult
 from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import Result
@@ -67,7 +68,8 @@ def take(verb: str, data: Any, level: float | None, *, moderators: bool = False,
         The fit is no pool of one effect a study; with ``moderators`` a meta-regression will do.
     """
     fit = data if isinstance(data, Recorded) else None
-    known = isinstance(fit, Result) or (moderators and type(fit) is RegressionResult)  # a network is more than one
+    regressions = (RegressionResult, LocationScaleResult) if moderators else ()  # a network is more than one
+    known = isinstance(fit, Result) or type(fit) in regressions
     if fit is not None and not known:
         hint = ' A regression is taken with model="mixed".' if verb == "egger" and type(fit) is RegressionResult else ""
         raise InputError(

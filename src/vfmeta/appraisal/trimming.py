@@ -108,7 +108,7 @@ def trim_and_fill(
     return TrimAndFill(
         question=s.question, estimator=estimator, side="left" if t.sign[0] > 0 else "right",
         rule="side asked for" if side is not None else "from which Egger's line leans away", lacking=lacking,
-        lacking_se=float(error_of_lacking(estimator, np.array([s.k]), t.raw)[0]),
+        lacking_se=float(error_of_lacking(estimator, s.k, t.raw[0])),
         lacking_p=0.5 ** (lacking + 1) if estimator == "R0" else math.nan, filled_y=t.y, filled_v=t.v, filled_of=of,
         before=before, after=after, warnings=(*s.notes, *few), origin=s.origin,
         call=taken.record("trim_and_fill", estimator=estimator, side=side, method=kind, test=choices.test),

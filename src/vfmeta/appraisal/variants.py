@@ -174,9 +174,7 @@ def _measures(tables: Mapping[str, EffectTable], asked: Sequence[str] | None) ->
     if asked is None:
         made_of_counts = all(EVENTS in t.question.facts.inputs and not isinstance(_counts(t), str) for t in tables.values())
         return tuple(dict.fromkeys([*own, *(OF_COUNTS if made_of_counts else ())]))
-    if isinstance(asked, str):
-        asked = [asked]
-    return tuple(dict.fromkeys([*own, *(known(m, made=True).code for m in asked)]))
+    return tuple(dict.fromkeys([*own, *(known(m, made=True).code for m in several(asked))]))
 
 
 def _zeros(tables: Mapping[str, EffectTable], asked: Any) -> tuple[str, ...]:
@@ -184,8 +182,12 @@ def _zeros(tables: Mapping[str, EffectTable], asked: Any) -> tuple[str, ...]:
         counts = [_counts(t) for t in tables.values() if EVENTS in t.question.facts.inputs]
         with_zero = any(not isinstance(c, str) and _any_zero(c) for c in counts)
         return (GIVEN, "only0", "all", "none") if with_zero else (GIVEN,)
-    asked = [asked] if isinstance(asked, str) else list(asked)
-    return tuple(dict.fromkeys([GIVEN, *(choice("zeros", x, ZeroCells) for x in asked)]))
+    return tuple(dict.fromkeys([GIVEN, *(choice("zeros", x, ZeroCells) for x in several(asked))]))
+
+
+def several(given: Any) -> list[Any]:
+    """One option, or all of a list."""
+    return [given] if isinstance(given, str) or not np.iterable(given) else list(given)
 
 
 def _any_zero(counts: dict[str, Any]) -> bool:
@@ -199,7 +201,7 @@ def _rules(include: Any) -> dict[str, Any]:
     if isinstance(include, str):
         include = [include]
     if not isinstance(include, Mapping):
-        if not all(isinstance(x, str) for x in include):
+        if not np.iterable(include) or not all(isinstance(x, str) for x in include):
             raise InputError(
                 "include= is a condition on columns of the table, several of them, or a mapping of names to conditions."
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,8 @@ from vfmeta.kernels.regression import fit
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.selection_climb import FOUND, climb, search
 from vfmeta.kernels.selection_functions import Curve, Steps
-from vfmeta.kernels.selection_likelihood import Problem, evaluate
+from vfmeta.kernels.selection_likelihood import Problem, evaluate, tau2_of
+from vfmeta.kernels.selection_starts import Start, shapes_of, starts_of, to_search
 from vfmeta.kernels.selection_weights import BETA, HALFNORMAL, LOGISTIC, NEGEXP, NEGEXPPOW, POWER, STEP
 
 FAMILIES = {
@@ -23,17 +23,15 @@ FAMILIES = {
 _NONE = np.empty((0, 0))
 FAR = 20.0  # spans of the data: a mean, or an SD, so far away is a likelihood that rises without end
 HIGHEST_LOG = 60.0  # log of a weight that is infinite for every purpose
-LEAST_TAU2 = 0.02  # where a search for heterogeneity begins, as a share of a typical variance
 NO_MAXIMUM = (
     "The likelihood of the selection model has no maximum: it rises on and on as the mean, and the heterogeneity with it, "
     "leave the data behind. Hold the heterogeneity at 0, give the weights (delta=), or choose a function with fewer parameters."
 )
-_LARGE = math.log1p(1e10)  # delta from which on it is infinite for every purpose
-_STEEP = math.log1p(60.0)  # the largest power of p, where the weight is all but a step
-_SPIKE = 1e4  # parameters of a beta function that is all but a spike
-
-
-Start = tuple[tuple[float, ...], int, int]
+_GONE = 1e-9  # a tau2 below this share of the smallest variance is zero for every purpose
+NO_SPREAD = (
+    "The likelihood of the selection model is highest where tau2 is zero, for all studies or for some: there is no "
+    "heterogeneity whose size could go with the moderators. Leave them out (scale=)."
+)
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,15 @@ class Selection:
     """The highest maximum. ``delta`` (q,) are all weights of a step function, or the parameters of a curve.
 
     ``covariance`` (p + 1 + q, p + 1 + q) is that of (beta, tau2, delta) from the observed information, NaN for what stands at
-    an edge, which ``edges`` numbers in the same order. ``limit`` is the power of p that a negative exponential power function
+    an edge, which ``edges`` numbers in the same order. Where log tau2 has coefficients, they are ``alpha`` (s,) and stand in
+    the place of tau2, which then is one a study (k,). ``limit`` is the power of p that a negative exponential power function
     tends to where its deltas are infinite. ``others`` are log likelihoods of lower maxima, ``beyond`` is what it reaches where
     it rises without end (-inf: nowhere). ``theta`` and ``state`` are for further climbs.
     """
 
     beta: np.ndarray
-    tau2: float
+    tau2: Any
+    alpha: np.ndarray
     delta: np.ndarray
     covariance: np.ndarray
     log_likelihood: float
@@ -71,14 +71,23 @@ class State:
     held: np.ndarray
     far: float
     reference: int
+    triangle: np.ndarray  # from the moderators of log tau2 as given to those of the search
+
+    @property
+    def first(self) -> int:
+        """The place of the first parameter of the weights."""
+        return self.problem.x.shape[1] + max(self.problem.z.shape[1], 1)
 
     def climb(self, theta: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, float, int]:
         theta = theta.copy()
-        value, end = climb(self.problem, theta, self.lower, self.upper, held, self.far, -math.inf)
+        none = np.empty((0, len(theta))), np.empty(0)
+        value, end = climb(self.problem, theta, self.lower, self.upper, held, self.far, -math.inf, *none)
         return theta, value, end
 
 
-def select(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, common: bool = False) -> Selection:
+def select(
+    y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, common: bool = False, z: np.ndarray | None = None
+) -> Selection:
     """Fit a selection model whose favoured effects are the large ones.
 
     Parameters
@@ -88,6 +97,8 @@ def select(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, co
     model : Steps or Curve
     common : bool
         Hold tau2 at 0.
+    z : ndarray of shape (k, s), optional
+        Design of log tau2.
 
     Notes
     -----
@@ -96,14 +107,18 @@ def select(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, co
     (Psychometrika 60:419-435), Citkowicz & Vevea 2017 (Psychol Methods 22:28-41), Preston, Ashby & Smyth 2004 (Stat Med
     23:2031-2048), Rust, Lehmann & Farley 1990 (J Mark Res 27:220-226).
     """
-    state, starts = prepared(y, v, x, model, common)
+    state, starts = prepared(y, v, x, model, common, z)
     best, value, others, beyond = _highest(state, starts)
     if isinstance(model, Curve) and not state.problem.truncated:
         best, value, state = _refined(state, best, value)
+    if z is not None:
+        _refuse_no_spread(state, best, value, model)
     return _selection(state, best, value, others, beyond, x.shape[1])
 
 
-def prepared(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, common: bool) -> tuple[State, np.ndarray]:
+def prepared(
+    y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, common: bool, z: np.ndarray | None = None
+) -> tuple[State, np.ndarray]:
     """The problem in units of the typical standard error, and points to climb from."""
     unit = math.sqrt(float(np.median(v)))
     plain = fit(y, v, x, "common" if common else "ML", "Wald")
@@ -112,8 +127,12 @@ def prepared(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, 
     empty: dict[str, Any] = {
         "bounds": _NONE, "which": np.empty(0, dtype=np.int64), "base": np.empty(0), "column": np.empty(0, dtype=np.int64),
         "own": np.empty(0, dtype=np.int64), "logs": _NONE, "grid": _NONE, "step": 1.0, "truncated": False, "nodes": _NONE,
-        "ends": np.empty(0), "end_logs": _NONE, "edge": False, "least": float(vs.min()),
+        "ends": np.empty(0), "end_logs": _NONE, "edge": False, "least": float(vs.min()), "z": np.empty((len(y), 0)),
+        "offset": -2 * math.log(unit),
     }  # fmt: skip
+    triangle = np.eye(1)
+    if z is not None:
+        empty["z"], triangle = orthogonal(z)
     reference = 0
     if isinstance(model, Steps):
         own, q, reference, base, column = _weights(model)
@@ -127,20 +146,49 @@ def prepared(y: np.ndarray, v: np.ndarray, x: np.ndarray, model: Steps | Curve, 
     else:
         family = FAMILIES[model.family]
         empty |= _curve(model, ys / np.sqrt(vs), family)
-        shapes, low, high = _shapes(family, ys / np.sqrt(vs))
+        if z is not None:
+            empty["edge"] = False
+        shapes, low, high = shapes_of(family, ys / np.sqrt(vs))
         q = len(low)
     problem = Problem(family=family, y=ys, v=vs, x=np.ascontiguousarray(x), **empty)
-    held = np.zeros(p + 1 + q, dtype=bool)
+    t = triangle.shape[1]
+    held = np.zeros(p + t + q, dtype=bool)
     held[p] = common
     if isinstance(model, Curve) and model.fixed is not None:
-        shapes = [(tuple(_to_search(family, model.fixed)), size, shift) for size in range(3) for shift in (0, 1)]
-        held[p + 1 :] = True
+        shapes = [(tuple(to_search(family, model.fixed)), size, shift) for size in range(3) for shift in (0, 1)]
+        held[p + t :] = True
         problem = problem._replace(edge=False)
     span = float(np.ptp(ys)) + math.sqrt(float(vs.max()))
-    bounds = np.concatenate([np.full(p, -np.inf), [0.0], low]), np.concatenate([np.full(p + 1, np.inf), high])
+    least = [0.0] if z is None else [-np.inf] * t
+    bounds = np.concatenate([np.full(p, -np.inf), least, low]), np.concatenate([np.full(p + t, np.inf), high])
     far = FAR * max(span, float(np.abs(beta).max()))
-    state = State(problem, unit, *bounds, held, far, reference)
-    return state, _starts(ys, vs, x, beta, tau2, shapes, common)
+    state = State(problem, unit, *bounds, held, far, reference, triangle)
+    return state, starts_of(ys, vs, x, beta, tau2, shapes, common, problem.z, problem.offset)
+
+
+def orthogonal(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns at right angles with a mean square of 1, and what makes those of ``z`` of them."""
+    basis, triangle = np.linalg.qr(np.asarray(z, dtype=float))
+    size = math.sqrt(len(z))
+    return np.ascontiguousarray(basis * size), triangle / size
+
+
+def _refuse_no_spread(state: State, theta: np.ndarray, value: float, model: Steps | Curve) -> None:
+    """Refuse a log tau2 that goes to minus infinity, or a common effect that is as likely."""
+    pr = state.problem
+    tau2 = min(tau2_of(pr, theta, i) for i in range(len(pr.y)))
+    if tau2 > _GONE * pr.v.min():
+        try:
+            none = select(pr.y, pr.v, pr.x, _in_units(model, state.unit), common=True).log_likelihood
+        except ConvergenceError:
+            return
+        if none < value + 1e-8:
+            return
+    raise ConvergenceError(NO_SPREAD)
+
+
+def _in_units(model: Steps | Curve, unit: float) -> Steps | Curve:
+    return replace(model, bounds=model.bounds / unit) if isinstance(model, Steps) else model
 
 
 def _weights(model: Steps) -> tuple[np.ndarray, int, int, np.ndarray, np.ndarray]:
@@ -186,58 +234,6 @@ def _grid(step: float) -> np.ndarray:
     return np.column_stack([log_ndtr(-z), log_ndtr(z)])
 
 
-def _shapes(family: int, z: np.ndarray) -> tuple[list[Start], np.ndarray, np.ndarray]:
-    """Starts (shape, size of the heterogeneity, lowering of the mean), and the bounds of the shape; ``z`` (k,) of the studies.
-
-    Besides mild selection they lie where likelihoods had their highest maximum in trials with many random starts: near both
-    edges of the beta function with the mean far away, and at steps of the negative exponential power function.
-    """
-    from scipy.special import log_ndtr
-
-    every, starts = [(size, shift) for size in range(3) for shift in (0, 1)], list[Start]()
-    if family == BETA:
-        starts = [
-            *(((1.0, 1.0), *at) for at in (*every, (2, -2))), ((0.5, 0.8), 0, 1), ((0.5, 0.8), 1, 1), ((0.6, 0.4), 2, 1),
-            ((0.2, 1.2), 0, 1), ((1.6, 1.1), 1, 0), ((1.6, 1.1), 2, 0), ((0.3, 0.3), 0, 0), ((0.05, 3.0), 3, 4),
-            ((1.7, 1.5), 3, -4), ((0.1, 2.5), 2, 3),
-        ]  # fmt: skip
-        return starts, np.zeros(2), np.full(2, _SPIKE)
-    if family == NEGEXPPOW:
-        starts = [
-            *(((0.5, 0.7), *at) for at in every), *(((0.5, 0.05), *at) for at in ((0, 1), (1, 1), (1, 0), (2, 0))),
-            ((1.2, 0.4), 0, 1), ((1.2, 0.4), 1, 1), ((2.0, 1.2), 1, 0), ((0.1, 2.0), 1, 0), ((0.1, 2.0), 0, 0),
-            ((0.0, 0.7), 0, 0), ((0.0, 0.7), 1, 0),
-        ]  # fmt: skip
-        high = np.array([8 * _LARGE, _STEEP])
-        for log_p in np.quantile(log_ndtr(-z), [1.0, 0.9, 0.75, 0.5]).tolist():
-            for rate, size in ((4.0, 0), (4.0, 1), (50.0, 0), (50.0, 1), (50.0, 2)):
-                bend = min(float(np.logaddexp(0, math.log(rate) - rate * log_p)), 0.95 * float(high[0]))
-                starts.append(((bend, math.log1p(rate)), size, 0))
-        return starts, np.zeros(2), high
-    starts = [*(((u,), *at) for u in (0.0, 0.5, 1.6) for at in every), ((3.0,), 3, 4)]
-    return starts, np.zeros(1), np.full(1, _LARGE)
-
-
-def _to_search(family: int, delta: np.ndarray) -> np.ndarray:
-    if family == BETA:
-        return np.asarray(delta, dtype=float)
-    if family == NEGEXPPOW:
-        return np.log1p([delta[0] / delta[1], 1 / delta[1]])
-    return np.log1p(delta)
-
-
-def _starts(
-    y: np.ndarray, v: np.ndarray, x: np.ndarray, beta: np.ndarray, tau2: float, shapes: Sequence[Start], common: bool
-) -> np.ndarray:
-    """Points to climb from: coefficients as they are and moved, with several sizes of heterogeneity."""
-    one = np.linalg.lstsq(x, np.ones(len(y)), rcond=None)[0]
-    spread = math.sqrt(tau2 + float(np.median(v)))
-    least = 5 * LEAST_TAU2
-    sizes = [0.0] * 4 if common else [0.0, max(tau2, LEAST_TAU2), 3 * max(tau2, least), 10 * max(tau2, least)]
-    every = {(*(beta - shift * spread * one).tolist(), sizes[size], *shape): None for shape, size, shift in shapes}
-    return np.array(list(every))
-
-
 def _highest(state: State, starts: np.ndarray) -> tuple[np.ndarray, float, tuple[float, ...], float]:
     """The highest maximum, its height, lower ones, and the height of a likelihood that rises without end (-inf: none)."""
     p = state.problem.x.shape[1]
@@ -277,18 +273,24 @@ def _selection(state: State, theta: np.ndarray, value: float, others: tuple[floa
     """Everything back in the units of the data."""
     pr, unit = state.problem, state.unit
     delta, _, limit = _back(state, theta, p)
+    first, k = state.first, len(pr.y)
     edge = (theta <= state.lower) | (theta >= state.upper)
-    edges = [j for j in range(p + 1) if edge[j] and not state.held[j]]
-    edges += [p + 1 + j for j in range(len(delta)) if _at_edge(state, edge, j, p, delta)]
-    shift = len(pr.y) * math.log(unit)
+    edges = [j for j in range(first) if edge[j] and not state.held[j]]
+    edges += [first + j for j in range(len(delta)) if _at_edge(state, edge, j, first, delta)]
+    shift = k * math.log(unit)
+    alpha = np.empty(0)
+    tau2: Any = float(theta[p]) * unit**2
+    if pr.z.shape[1]:
+        alpha = np.linalg.solve(state.triangle, theta[p:first])
+        tau2 = np.array([tau2_of(pr, theta, i) for i in range(k)]) * unit**2
     return Selection(
-        theta[:p] * unit, float(theta[p]) * unit**2, delta, covariance(state, theta, p), value - shift,
+        theta[:p] * unit, tau2, alpha, delta, covariance(state, theta, p), value - shift,
         int((~state.held).sum()), tuple(edges), beyond - shift, limit, tuple(o - shift for o in others), theta, state,
     )  # fmt: skip
 
 
 def covariance(state: State, theta: np.ndarray, p: int, cluster: np.ndarray | None = None) -> np.ndarray:
-    """Covariance of (beta, tau2, delta), NaN for what stands at an edge or is held, which is taken as known.
+    """Covariance of (beta, tau2 or alpha, delta), NaN for what stands at an edge or is held, which is taken as known.
 
     From the observed information; with ``cluster`` (k,), codes of groups of dependent effects, the sandwich of it around the
     scores of the groups, times G / (G - 1).
@@ -308,11 +310,13 @@ def covariance(state: State, theta: np.ndarray, p: int, cluster: np.ndarray | No
                 bread = bread @ (scores.T @ scores) @ bread * len(scores) / (len(scores) - 1)
             found[np.ix_(inside, inside)] = bread
     delta, back, _ = _back(state, theta, p)
-    jac = np.zeros((p + 1 + len(delta), size))
-    jac[:p, :p], jac[p, p] = np.eye(p) * state.unit, state.unit**2
-    jac[p + 1 :] = back
+    first = state.first
+    jac = np.zeros((first + len(delta), size))
+    jac[:p, :p] = np.eye(p) * state.unit
+    jac[p:first, p:first] = np.linalg.inv(state.triangle) if state.problem.z.shape[1] else state.unit**2
+    jac[first:] = back
     rests = jac != 0
-    rests[p + 1 :, p] = False  # the edge of a beta function moves with tau2, which at its own edge is taken as known
+    rests[first:, p] = False  # the edge of a beta function moves with tau2, which at its own edge is taken as known
     out = jac @ np.nan_to_num(found) @ jac.T
     lost = (rests @ np.isnan(np.diag(found))) | ~rests.any(axis=1)
     out[lost, :] = out[:, lost] = np.nan
@@ -322,29 +326,30 @@ def covariance(state: State, theta: np.ndarray, p: int, cluster: np.ndarray | No
 def _score(state: State, theta: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Gradient of the log likelihood of some of the studies."""
     pr, size = state.problem, len(theta)
-    own = {name: getattr(pr, name)[chosen] for name in ("y", "v", "x", "bounds", "own", "logs") if len(getattr(pr, name))}
+    own = {name: getattr(pr, name)[chosen] for name in ("y", "v", "x", "z", "bounds", "own", "logs") if len(getattr(pr, name))}
     gradient = np.empty(size)
     evaluate(pr._replace(**own), theta, gradient, np.empty((size, size)))
     return gradient
 
 
-def _at_edge(state: State, edge: np.ndarray, j: int, p: int, delta: np.ndarray) -> bool:
+def _at_edge(state: State, edge: np.ndarray, j: int, first: int, delta: np.ndarray) -> bool:
     pr = state.problem
     if pr.family == STEP:
         return not 0 < delta[j] < np.inf
-    return bool(edge[p + 1 + j] and not state.held[p + 1 + j])
+    return bool(edge[first + j] and not state.held[first + j])
 
 
 def _back(state: State, theta: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Delta as people read it, its derivatives by the parameters of the search (q, m), and the limiting power of p."""
-    pr, u, size = state.problem, theta[p + 1 :], len(theta)
+    pr, first, size = state.problem, state.first, len(theta)
+    u = theta[first:]
     if pr.family == STEP:
         weights = pr.base.copy()
         jac = np.zeros((len(weights), size))
         for j, c in enumerate(pr.column.tolist()):
             if c >= 0:
                 weights[j] = math.exp(u[c])
-                jac[j, p + 1 + c] = weights[j]
+                jac[j, first + c] = weights[j]
         if state.reference > 0:  # nothing fell where the weight is 1
             with np.errstate(divide="ignore", invalid="ignore"):
                 weights = np.where(weights > 0, np.inf, np.nan)
@@ -355,7 +360,7 @@ def _back(state: State, theta: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarr
     jac = np.zeros((q, size))
     if pr.family == BETA:
         tau2 = theta[p]
-        jac[:, p + 1 :] = np.eye(2)
+        jac[:, first:] = np.eye(2)
         if pr.edge:
             jac[:, p] = pr.least / (pr.least + tau2) ** 2
             u = u + 1 - pr.least / (pr.least + tau2)
@@ -365,9 +370,9 @@ def _back(state: State, theta: np.ndarray, p: int) -> tuple[np.ndarray, np.ndarr
         if d[1] == 0:
             return np.array([np.inf, np.inf]), jac, float(-d[0])
         found = np.array([d[0] / d[1], 1 / d[1]])
-        jac[:, p + 1 :] = np.array([[1 / d[1], -d[0] / d[1] ** 2], [0.0, -1 / d[1] ** 2]]) * (1 + d)
+        jac[:, first:] = np.array([[1 / d[1], -d[0] / d[1] ** 2], [0.0, -1 / d[1] ** 2]]) * (1 + d)
         return found, jac, math.nan
     if d[0] >= 1e10:
         d = np.array([np.inf])
-    jac[0, p + 1] = 1 + d[0] if np.isfinite(d[0]) else 0.0
+    jac[0, first] = 1 + d[0] if np.isfinite(d[0]) else 0.0
     return d, jac, math.nan

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import njit
 
-from vfmeta.kernels.selection import FAR, HIGHEST_LOG, LEAST_TAU2
+from vfmeta.kernels.selection import FAR, HIGHEST_LOG
 from vfmeta.kernels.selection_climb import FOUND, search
 from vfmeta.kernels.selection_likelihood import Problem, evaluate
+from vfmeta.kernels.selection_starts import LEAST_TAU2
 from vfmeta.kernels.selection_weights import STEP
 
 _PIECE = 32  # meta-analyses that a thread takes at once
@@ -50,7 +51,26 @@ def _one(
                 q += 1
     none = np.empty((0, 0))
     problem = Problem(
-        STEP, ys, vs, x, bounds, which, base, column, own, none, none, 1.0, False, none, np.empty(0), none, False, vs.min()
+        STEP,
+        ys,
+        vs,
+        x,
+        bounds,
+        which,
+        base,
+        column,
+        own,
+        none,
+        none,
+        1.0,
+        False,
+        none,
+        np.empty(0),
+        none,
+        False,
+        vs.min(),
+        np.empty((k, 0)),
+        0.0,
     )
     t = tau2 / unit**2
     spread = math.sqrt(t + np.median(vs))

@@ -27,7 +27,8 @@ class Problem(NamedTuple):
     each study. Others: ``logs`` (k, 3) are log p, log(1 - p) and p of the studies and ``grid`` (2 n + 1, 2) the first two at
     z = -n step ... n step; with ``truncated`` the weight is constant beyond ``ends`` and ``nodes`` (m, 5) hold z, its weight in
     the quadrature, log p, log(1 - p) and p between them, ``end_logs`` (2, 3) those at the ends. ``edge``: parameters of a
-    beta function are distances from where the integral of the study with the smallest variance ``least`` diverges.
+    beta function are distances from where the integral of the study with the smallest variance ``least`` diverges. ``z`` (k,
+    s) is the design of log tau2, to which ``offset`` is added; without columns there is one tau2.
     """
 
     family: int
@@ -48,6 +49,8 @@ class Problem(NamedTuple):
     end_logs: np.ndarray
     edge: bool
     least: float
+    z: np.ndarray
+    offset: float
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -250,16 +253,29 @@ def _add(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def tau2_of(pr: Problem, theta: np.ndarray, i: int) -> float:
+    """Heterogeneity of a study."""
+    p, s = pr.x.shape[1], pr.z.shape[1]
+    if s == 0:
+        return float(theta[p])
+    log_tau2 = pr.offset
+    for j in range(s):
+        log_tau2 += pr.z[i, j] * theta[p + j]
+    return math.exp(min(log_tau2, 300.0))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def evaluate(pr: Problem, theta: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> float:
-    """Log likelihood at ``theta`` = (coefficients, tau2, parameters of the weights), -inf outside its domain.
+    """Log likelihood at ``theta`` = (coefficients, tau2 or those of log tau2, parameters of the weights), -inf outside.
 
     Gradient (m,) and Hessian (m, m) are written where they are to go. Of each study ``m`` holds A and its first four
     derivatives by mu, in units of its SD, ``b`` (q, 3) those (to the second) of A by each parameter of the weights, and ``c``
     (q, q) the second derivatives by them, all up to a common factor.
     """
     k, p = pr.x.shape
-    q = theta.shape[0] - p - 1
-    tau2 = theta[p]
+    scales = pr.z.shape[1]
+    t = max(scales, 1)
+    q = theta.shape[0] - p - t
     gradient[:] = 0.0
     hessian[:] = 0.0
     w, delta, table, spans = pr.base.copy(), np.empty(q), np.empty((6, 0)), np.empty((k, 2))
@@ -267,10 +283,15 @@ def evaluate(pr: Problem, theta: np.ndarray, gradient: np.ndarray, hessian: np.n
     if pr.family == STEP:
         for j in range(w.shape[0]):
             if pr.column[j] >= 0:
-                w[j] = math.exp(theta[p + 1 + pr.column[j]])
+                w[j] = math.exp(theta[p + t + pr.column[j]])
     else:
-        edge = 1 - pr.least / (pr.least + tau2)
-        delta = natural(pr.family, theta[p + 1 :], edge if pr.edge else 0.0)
+        edge = 0.0  # of a beta function: where the first integral diverges
+        if scales == 0:
+            edge = 1 - pr.least / (pr.least + tau2_of(pr, theta, 0))
+        else:
+            for i in range(k):
+                edge = max(edge, 1 - pr.v[i] / (pr.v[i] + tau2_of(pr, theta, i)))
+        delta = natural(pr.family, theta[p + t :], edge if pr.edge else 0.0)
         if pr.family == BETA and not pr.truncated and min(delta[0], delta[1]) < edge - 1e-15:
             return -math.inf
         if not pr.truncated:
@@ -280,7 +301,7 @@ def evaluate(pr: Problem, theta: np.ndarray, gradient: np.ndarray, hessian: np.n
                 mu = 0.0
                 for j in range(p):
                     mu += pr.x[i, j] * theta[j]
-                left, right = _span(pr, delta, mu / se, math.sqrt(1 + tau2 / pr.v[i]))
+                left, right = _span(pr, delta, mu / se, math.sqrt(1 + tau2_of(pr, theta, i) / pr.v[i]))
                 spans[i, 0], spans[i, 1] = left, right
                 low, high = min(low, left), max(high, right)
             if not (high - low) / pr.step < _NODES:
@@ -292,6 +313,7 @@ def evaluate(pr: Problem, theta: np.ndarray, gradient: np.ndarray, hessian: np.n
     m, b, c, here = np.empty(5), np.empty((q, 3)), np.empty((q, q)), np.empty(6)
     total = 0.0
     for i in range(k):
+        tau2 = tau2_of(pr, theta, i)
         var = pr.v[i] + tau2
         sd = math.sqrt(var)
         mu = 0.0
@@ -320,32 +342,45 @@ def evaluate(pr: Problem, theta: np.ndarray, gradient: np.ndarray, hessian: np.n
         mm = -1 / var - a2 + a1 * a1
         mt = -r / (var * var) - 0.5 * a3 + 0.5 * a1 * a2
         tt = 0.5 / (var * var) - r * r / (var * var * var) - 0.25 * a4 + 0.25 * a2 * a2
-        gradient[p] += l_t
-        hessian[p, p] += tt
         for j in range(p):
             xj = pr.x[i, j]
             gradient[j] += xj * l_mu
-            hessian[j, p] += xj * mt
             for l in range(j, p):
                 hessian[j, l] += xj * pr.x[i, l] * mm
+        if scales == 0:
+            gradient[p] += l_t
+            hessian[p, p] += tt
+            for j in range(p):
+                hessian[j, p] += pr.x[i, j] * mt
+        for a in range(scales):
+            za = tau2 * pr.z[i, a]
+            gradient[p + a] += za * l_t
+            for j in range(p):
+                hessian[j, p + a] += pr.x[i, j] * za * mt
+            for l in range(a, scales):
+                hessian[p + a, p + l] += za * pr.z[i, l] * (tau2 * tt + l_t)
         for j in range(q):
-            at = p + 1 + j
+            at = p + t + j
             b0, b1, b2 = b[j, 0] / m[0], b[j, 1] / m[0] / sd, b[j, 2] / m[0] / var
             own = here[1 + j] if pr.family != STEP else 1.0 if pr.column[pr.own[i]] == j else 0.0
             gradient[at] += own - b0
             cross = -b1 + a1 * b0
             for l in range(p):
                 hessian[l, at] += pr.x[i, l] * cross
-            hessian[p, at] += -0.5 * b2 + 0.5 * a2 * b0
+            cross = 0.5 * (a2 * b0 - b2)
+            if scales == 0:
+                hessian[p, at] += cross
+            for a in range(scales):
+                hessian[p + a, at] += tau2 * pr.z[i, a] * cross
             for l in range(j, q):
                 curve = 0.0 if pr.family == STEP else here[3 + j + l]
-                hessian[at, p + 1 + l] += curve - c[j, l] / m[0] + b0 * b[l, 0] / m[0]
+                hessian[at, p + t + l] += curve - c[j, l] / m[0] + b0 * b[l, 0] / m[0]
     size = theta.shape[0]
     for j in range(size):
         for l in range(j):
             hessian[j, l] = hessian[l, j]
     if pr.edge:
-        _from_the_edge(pr.least, tau2, p, gradient, hessian)
+        _from_the_edge(pr.least, theta[p], p, gradient, hessian)
     return total if math.isfinite(total) else -math.inf
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from vfmeta.kernels.roots import ConvergenceError
-from vfmeta.kernels.selection import Selection, select
+from vfmeta.kernels.selection import Selection, State, orthogonal, select
 from vfmeta.kernels.selection_functions import at_cut
 from vfmeta.kernels.selection_weights import BETA, NEGEXPPOW, STEP
 
@@ -22,7 +22,7 @@ def profile_limits(found: Selection, index: int, drop: float) -> tuple[float, fl
     Parameters
     ----------
     index : int
-        Of the parameter in (beta, tau2, delta), as `Selection` numbers them.
+        Of the parameter in (beta, tau2 or alpha, delta), as `Selection` numbers them.
     drop : float
         Half the chi-squared quantile.
 
@@ -32,24 +32,28 @@ def profile_limits(found: Selection, index: int, drop: float) -> tuple[float, fl
         The end of what the parameter may be where the likelihood does not fall so far; NaN for what is not estimated.
     """
     state, p, theta, at = found.state, len(found.beta), found.theta.copy(), index
+    first = state.first
+    if len(found.alpha) and p <= index < first:
+        state, theta = _last(state, theta, index - p)
+        at = first - 1
     pr = state.problem
     if pr.family == BETA and pr.edge:  # delta itself, not its distance from the edge
         theta[p + 1 :] += 1 - pr.least / (pr.least + theta[p])
         state = replace(state, problem=pr._replace(edge=False))
-    if pr.family == NEGEXPPOW and index > p:
+    if pr.family == NEGEXPPOW and index >= first:
         return _NONE
-    if pr.family == STEP and index > p:
-        column = int(pr.column[index - p - 1])
+    if pr.family == STEP and index >= first:
+        column = int(pr.column[index - first])
         if column < 0 or state.reference > 0:
             return _NONE
-        at = p + 1 + column
+        at = first + column
     if state.held[at]:
         return _NONE
     held = state.held.copy()
     held[at] = True
     target = found.log_likelihood + len(pr.y) * math.log(state.unit) - drop
     se = math.sqrt(found.covariance[index, index]) if found.covariance[index, index] > 0 else 0.0
-    width = se / state.unit if at < p else se / state.unit**2 if at == p else min(se, 0.5)
+    width = se / state.unit if at < p else min(se, 0.5) if at >= first or len(found.alpha) else se / state.unit**2
 
     def height(value: float, start: np.ndarray) -> tuple[float, np.ndarray]:
         trial = start.copy()
@@ -86,6 +90,9 @@ def profile_limits(found: Selection, index: int, drop: float) -> tuple[float, fl
     limits = [side(-1.0), side(1.0)]
     if at < p:
         return limits[0] * state.unit, limits[1] * state.unit
+    if at < first and len(found.alpha):
+        size = float(state.triangle[-1, -1])
+        return (limits[0] / size, limits[1] / size) if size > 0 else (limits[1] / size, limits[0] / size)
     if at == p:
         return limits[0] * state.unit**2, limits[1] * state.unit**2
     ends = (float(state.lower[at]), float(state.upper[at]))
@@ -94,7 +101,20 @@ def profile_limits(found: Selection, index: int, drop: float) -> tuple[float, fl
     return low, math.inf if limits[1] >= ends[1] else turn_back(limits[1])
 
 
-def best_cut(y: np.ndarray, v: np.ndarray, x: np.ndarray, common: bool = False) -> tuple[Selection, float, np.ndarray]:
+def _last(state: State, theta: np.ndarray, j: int) -> tuple[State, np.ndarray]:
+    """The same model with one coefficient of log tau2 as the last parameter of the search, up to its unit."""
+    pr, p, first = state.problem, state.problem.x.shape[1], state.first
+    order = [i for i in range(first - p) if i != j] + [j]
+    z = pr.z @ state.triangle
+    basis, triangle = orthogonal(z[:, order])
+    theta = theta.copy()
+    theta[p:first] = triangle @ np.linalg.solve(state.triangle, theta[p:first])[order]
+    return replace(state, problem=pr._replace(z=basis), triangle=triangle), theta
+
+
+def best_cut(
+    y: np.ndarray, v: np.ndarray, x: np.ndarray, common: bool = False, z: np.ndarray | None = None
+) -> tuple[Selection, float, np.ndarray]:
     """A truncated distribution whose cut is estimated: the fit, the cut, and which effects are below it.
 
     Between two neighbouring effects the likelihood rises towards the upper one where effects below the cut are seen less often
@@ -104,7 +124,7 @@ def best_cut(y: np.ndarray, v: np.ndarray, x: np.ndarray, common: bool = False) 
     for value in np.unique(y).tolist():
         for below in (y < value, y <= value):
             try:
-                found = select(y, v, x, at_cut(y, value, below), common)
+                found = select(y, v, x, at_cut(y, value, below), common, z)
             except ConvergenceError:
                 continue
             if best is None or found.log_likelihood > best[0].log_likelihood + 1e-10:

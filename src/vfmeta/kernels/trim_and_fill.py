@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,15 +71,12 @@ def lean(y: np.ndarray, v: np.ndarray, start: np.ndarray) -> np.ndarray:
     return np.where(lines(y, np.sqrt(v), 1 / v, start)["slope"] > 0, 1.0, -1.0)
 
 
-def error_of_lacking(kind: str, k: np.ndarray, raw: np.ndarray) -> np.ndarray:
+def error_of_lacking(kind: str, k: Any, raw: Any) -> Any:
     """Standard error of the number of studies that lack, from the variance of their signed ranks at the estimate as it is."""
-    n, m = np.asarray(k, dtype=float), raw
+    n, m = (np.asarray(x, dtype=float)[()] for x in (k, raw))  # plain numbers are quicker than arrays of one
     if kind == "R0":
         return np.sqrt(2 * np.maximum(m, 0.0) + 2)
-    variance = n * (n + 1) * (2 * n + 1) + 10 * m**3 + 27 * m**2 + 17 * m - 18 * n * m**2 - 18 * n * m + 6 * n**2 * m
-    with np.errstate(invalid="ignore"):
-        root = np.sqrt(variance / 24)  # NaN far below 0, where there is no such number
-    if kind == "L0":
-        return 4 * root / (2 * n - 1)
+    variance = n * (n + 1) * (2 * n + 1) + m * (17 + 6 * n * (n - 3) + m * (27 - 18 * n + 10 * m))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return 2 * root / np.sqrt((n - 0.5) ** 2 - m * (2 * n - m - 1))
+        root = np.sqrt(variance / 24)  # NaN far below 0, where there is no such number
+        return 4 * root / (2 * n - 1) if kind == "L0" else 2 * root / np.sqrt((n - 0.5) ** 2 - m * (2 * n - m - 1))

@@ -75,8 +75,7 @@ def averaged_effect(found: Any, ax: Axes | None = None, *, title: str = "") -> A
         ax.plot([found.estimate], [-0.06], "o", color=STYLE["bayesian"], ms=4, gid="estimate")
         ax.set(xlim=(low, high), ylim=(-0.12, 1.06), yticks=[0, 0.5, 1])
         ax.set_ylabel("probability of no effect (bars)", fontsize=STYLE["text"])
-        shown = axis.ticks((low, high), q, 4.6, lambda _: 0.3)
-        ax.set_xticks([q.analysis(at) for at, _ in shown], [name for _, name in shown])
+        ax.set_xticks(*axis.analysis_ticks((low, high), q, 4.6, lambda _: 0.3))
         ax.set_xlabel(f"mean effect, adjusted and averaged ({q.shown})", fontsize=STYLE["text"])
         plain_axes(ax, "bottom", "left")
         parts = (

@@ -99,8 +99,7 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
         ax.set_xlim(low, high)
         upward = getattr(fit, "predictor", "") == "N"
         ax.set_ylim(*((0, deep) if upward else (deep, 0.0 if on_error else 0.94 * float(depth.min()))))
-        shown = axis.ticks((low, high), q, 3.6, lambda _: 0.3)
-        ax.set_xticks([q.analysis(at) for at, _ in shown], [name for _, name in shown])
+        ax.set_xticks(*axis.analysis_ticks((low, high), q, 3.6, lambda _: 0.3))
         ax.set_xlabel(f"{q.outcome} ({q.shown})" if q.outcome != "effect" else q.shown, fontsize=STYLE["text"])
         ax.set_ylabel(label, fontsize=STYLE["text"])
         ax.tick_params(labelsize=STYLE["small"])

@@ -54,7 +54,7 @@ def selection_function(fit: Any, ax: Axes | None = None, *, title: str = "") -> 
         step = fit.model == "step"
         high = 1.0
         if not step:
-            weight = weight / weight[np.isfinite(weight)].max()
+            weight = weight / max(float(weight[np.isfinite(weight)].max(initial=0.0)), 1e-300)  # 0 beyond the smallest p
         else:
             reach = fit.delta_interval[np.isfinite(fit.delta_interval)]
             high = max(1.0, float(weight[np.isfinite(weight)].max(initial=1.0)), min(float(reach.max(initial=1.0)), 3.0))

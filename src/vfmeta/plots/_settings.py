@@ -65,8 +65,7 @@ def settings(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         if q.null_effect is not None and grid[0] < q.null_effect < grid[-1]:
             ax.axvline(q.null_effect, ymax=0.8, color=STYLE["null"], lw=0.8, gid="null")
         ax.set(xlim=(grid[0], grid[-1]), ylim=(0, 1.3 * top), yticks=[])
-        shown = axis.ticks((float(grid[0]), float(grid[-1])), q, 4.0, lambda _: 0.3)
-        ax.set_xticks([q.analysis(at) for at, _ in shown], [name for _, name in shown])
+        ax.set_xticks(*axis.analysis_ticks((float(grid[0]), float(grid[-1])), q, 4.0, lambda _: 0.3))
         ax.set_xlabel(f"true effect in a next setting ({q.shown})", fontsize=STYLE["text"])
         plain_axes(ax, "bottom")
         ax.set_title(title, fontsize=STYLE["text"], loc="left")

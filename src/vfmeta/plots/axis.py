@@ -158,6 +158,15 @@ def ticks(ends: Pair, question: Question, inches: float, width: Callable[[str], 
     return [(middle, _label(middle))]
 
 
+def analysis_ticks(
+    ends: Pair, question: Question, inches: float, width: Callable[[str], float]
+) -> tuple[list[float], list[str]]:
+    """`ticks` of an axis on the analysis scale: places and labels, without what lies at infinity there."""
+    shown = [(question.analysis(at), name) for at, name in ticks(ends, question, inches, width)]
+    shown = [(at, name) for at, name in shown if math.isfinite(at)]
+    return [at for at, _ in shown], [name for _, name in shown]
+
+
 def _linear(ends: Pair) -> list[list[float]]:
     power = math.floor(math.log10(ends[1] - ends[0]))
     out = []

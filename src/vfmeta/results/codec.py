@@ -80,6 +80,7 @@ _HOMES = {
     "SummaryOfFindings": "results.findings",
     "SelectionResult": "appraisal.selection_result",
     "SelectionRegression": "appraisal.selection_result",
+    "SelectionLocationScale": "appraisal.selection_scale",
     "RobustAverage": "appraisal.averaging_result",
     "ModelAverage": "bayes.averaging",
     "PowerScaling": "bayes.scaling",

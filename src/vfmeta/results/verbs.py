@@ -56,6 +56,7 @@ VERBS: dict[str, dict[str, Verb]] = {
         "RegressionResult": Verb("vfmeta.plots:bubble"),
         "RiskOfBias": Verb("vfmeta.plots:risk_of_bias", "found"),
         "SelectionRegression": Verb("vfmeta.plots:selection_function"),
+        "SelectionLocationScale": Verb("vfmeta.plots:selection_function"),
         "SelectionResult": Verb("vfmeta.plots:selection_function"),
     },
     "forest": {

@@ -15,7 +15,9 @@ _NEEDED = ("level", "reason", "date", "panel")
 
 def lines(panel: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None) -> tuple[PanelLine, ...]:
     """The lines of a panel, every fault of them named."""
-    given = [] if panel is None else [panel] if isinstance(panel, Mapping) else list(panel)
+    given = [] if panel is None else [panel] if isinstance(panel, Mapping) else panel
+    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(x, Mapping) for x in given):
+        raise InputError(f"panel={panel!r:.80}: give a mapping with {', '.join(_NEEDED)} (and domain), or several of them.")
     problems: list[str] = []
     for i, line in enumerate(given):
         where = f"panel line {i + 1}"
