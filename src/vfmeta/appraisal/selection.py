@@ -233,7 +233,7 @@ def _result(
     null = chosen.null * np.linalg.lstsq(x, np.ones(s.k), rcond=None)[0] if chosen.null else np.zeros(p)
     beta = side.sign * f.beta + null
     vb = f.covariance[:p, :p]
-    se, delta_se = (np.sqrt(np.diag(c)) for c in (vb, f.covariance[first:, first:]))
+    se, spread_se, delta_se = np.split(np.sqrt(np.maximum(np.diag(f.covariance), 0.0)), (p, first))
     reach = float(quantile(level, None))
     half = reach * se
     plain, plain_tau2, plain_alpha, more = _without_selection(s, x, common, scales)
@@ -263,16 +263,15 @@ def _result(
     }  # fmt: skip
     if scales is not None:
         va = f.covariance[p:first, p:first]
-        scale_se = np.sqrt(np.diag(va))
-        of_scale = ratio(f.alpha, scale_se)
+        of_scale = ratio(f.alpha, spread_se)
         return SelectionLocationScale(
             **shared, terms=design.names, estimate=beta, se=se, statistic=statistics, p_value=both_tails(statistics, None),
             interval=np.column_stack([beta - half, beta + half]), vb=vb, scale_terms=scales.names, scale_estimate=f.alpha,
-            scale_se=scale_se, scale_statistic=of_scale, scale_p_value=both_tails(of_scale, None),
-            scale_interval=np.column_stack([f.alpha - reach * scale_se, f.alpha + reach * scale_se]), scale_vb=va,
+            scale_se=spread_se, scale_statistic=of_scale, scale_p_value=both_tails(of_scale, None),
+            scale_interval=np.column_stack([f.alpha - reach * spread_se, f.alpha + reach * spread_se]), scale_vb=va,
             scale_unselected=plain_alpha, scale_design=scales,
         )  # fmt: skip
-    shared |= {"tau2_se": float(np.sqrt(f.covariance[p, p])), "unselected_tau2": plain_tau2}
+    shared |= {"tau2_se": float(spread_se[0]), "unselected_tau2": plain_tau2}
     if design.formula is None and p == 1 and design.names == (designs.INTERCEPT,):
         estimate, own = float(beta[0]), float(se[0])
         z = (estimate - chosen.null) / own if s.question.null_effect is not None else math.nan

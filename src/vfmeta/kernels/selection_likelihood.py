@@ -254,14 +254,14 @@ def _add(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def tau2_of(pr: Problem, theta: np.ndarray, i: int) -> float:
-    """Heterogeneity of a study."""
+    """Heterogeneity of a study; none where its log goes far below that of a sampling variance."""
     p, s = pr.x.shape[1], pr.z.shape[1]
     if s == 0:
         return float(theta[p])
     log_tau2 = pr.offset
     for j in range(s):
         log_tau2 += pr.z[i, j] * theta[p + j]
-    return math.exp(min(log_tau2, 300.0))
+    return math.exp(min(log_tau2, 300.0)) if log_tau2 > -35 else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import whole
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.trials import Trial
@@ -121,13 +121,17 @@ def detached_designs(fit: NetworkResult) -> pd.DataFrame:
 
     whole_q = distances(np.linalg.lstsq(a, b, rcond=None)[0])
     falls = np.full((len(names), len(names)), math.nan)
+    needed = []
     for j, rows in enumerate(members):
         rest = ~rows
         if np.linalg.matrix_rank(a[rest]) < fit.p:
+            needed.append(names[j])
             continue
         now = distances(np.linalg.lstsq(a[rest], b[rest], rcond=None)[0])
         now[j] = 0.0
         falls[:, j] = whole_q - now
+    if needed:
+        warn(f"Without {', '.join(needed)} the network is in parts: such a design is not detached, and its column is empty.")
     return pd.DataFrame({"design": names, "q": whole_q, **{n: falls[:, j] for j, n in enumerate(names)}})
 
 
