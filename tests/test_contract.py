@@ -292,6 +292,12 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "rests_on": (lambda: made("bayes.reports").rests_on(), "term"),
     "predict": (lambda: regression().predict(), "estimate"),
     "contrast": (lambda: regression().contrast([[1, 0]])[0], "estimate"),
+    "network_many": (
+        lambda: vf.network_many({
+            "question": [1] * 3 + [2] * 3, "study": list("abc") * 2, "treat1": list("BCC") * 2, "treat2": list("AAB") * 2,
+            "y": Y[:6], "v": V[:6],
+        }), "question",
+    ),
     "random_effects_many": (lambda: vf.random_effects_many(BATCH), "question"),
     "appraisal.egger_many": (lambda: vf.appraisal.egger_many(BATCH), "question"),
     "appraisal.selection_model_many": (lambda: vf.appraisal.selection_model_many(BATCH, favoured="higher"), "question"),

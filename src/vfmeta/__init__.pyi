@@ -48,6 +48,7 @@ from .frequentist.subgroups import subgroups as subgroups
 from .frequentist.univariate import common_effect as common_effect
 from .frequentist.univariate import random_effects as random_effects
 from .networks.fit import network as network
+from .networks.many import network_many as network_many
 from .networks.review import network_from_trials as network_from_trials
 from .results.codec import read_result as read_result
 from .trials import Trials as Trials

@@ -14,6 +14,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
 from vfmeta.effects.long_table import read_long
 from vfmeta.frequentist.choices import IDENTICAL, check_choices
+from vfmeta.frequentist.parallel import workers
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.kernels.tails import NAMES
@@ -188,19 +189,11 @@ def _fit(
 
 def _through_joblib(arrays: tuple[Any, ...], backend: str | None, jobs: int | None) -> np.ndarray:
     """The same fits in batches through joblib, each batch with its own studies only."""
-    from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+    from joblib import Parallel, delayed, effective_n_jobs
 
     y, v, order, start, tau2, weights, level, wants = arrays
     groups = len(start) - 1
-    try:
-        config = parallel_config(backend=backend or "loky", n_jobs=-1 if jobs is None else jobs)
-    except (ValueError, ImportError) as error:
-        if backend == "dask":
-            raise InputError(
-                'backend="dask" needs a cluster: pip install "dask[distributed]", then make a dask.distributed.Client first.'
-            ) from error
-        raise InputError(f"backend={backend!r} cannot be used: {error}.") from error
-    with config:
+    with workers(backend, jobs):
         pieces = min(groups, 4 * max(1, effective_n_jobs()))
         edges = np.linspace(0, groups, pieces + 1).astype(int)
         tasks = []

@@ -194,9 +194,9 @@ def classes(
     within : {"exchangeable", "equal"}
         Whether treatments of one class are normal around its mean, with one variance omega2 for every class, or the same
         (Owen et al. 2015, Value Health 18:116-126; Warren et al. 2014, Res Synth Methods 5:15-28).
-    method : {"REML", "ML", "common"}, optional
-        Estimator of both variances; ``"common"`` has no variance between trials. That of the fit when left out, REML where that
-        is another.
+    method : str, optional
+        Estimator of both variances, ``"REML"`` or ``"ML"``; ``"common"`` has no variance between trials. That of the fit when
+        left out, REML where that is another.
     test : {"Wald", "t"}
         Normal quantiles, or t with as many degrees of freedom as there are contrasts more than class effects.
     level : float, optional

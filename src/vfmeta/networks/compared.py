@@ -113,18 +113,10 @@ class Treatments:
         import pandas as pd
 
         triangle = choice("triangle", triangle, Triangle)
-        frame = self.comparisons(on="read")
-        turn = (lambda x: 1 / x) if self.question.is_ratio else (lambda x: -x)
-        at = {t: i for i, t in enumerate(self.treatments)}
-        cells = np.full((len(at), len(at)), "", dtype=object)
-        columns = (frame[name].tolist() for name in ("treatment", "control", "estimate", "ci_low", "ci_high"))
-        for a, b, estimate, low, high in zip(*columns, strict=True):
-            i, j = at[a], at[b]
-            if triangle == "both" or (i > j) == (triangle == "lower"):
-                cells[i, j] = f"{tx.short(estimate)} ({tx.span_text((low, high))})"
-            if triangle == "both" or (j > i) == (triangle == "lower"):
-                cells[j, i] = f"{tx.short(turn(estimate))} ({tx.span_text((turn(high), turn(low)))})"
-        return pd.DataFrame(cells, index=list(at), columns=list(at))
+        pairs, matrix = self._pairs()
+        estimate, half = matrix @ self._effects, quantile(self.level, self._df(matrix)) * self._spread(matrix)
+        shown = self.question.display(np.stack([estimate, estimate - half, estimate + half]))
+        return pd.DataFrame(*league_cells(self.treatments, pairs, shown, self.question.is_ratio, triangle))
 
     def p_scores(self, better: str | None = None) -> pd.Series:
         """P-score of each treatment: the mean certainty that it beats another (Rücker & Schwarzer 2015, BMC Med Res Methodol
@@ -193,3 +185,18 @@ def side(better: str | None, higher_is_worse: bool | None) -> float:
             'Nothing says which effects are better: give better="low" or "high", or a question with higher_is_worse.'
         )
     return -1.0 if (better or ("low" if higher_is_worse else "high")) == "low" else 1.0
+
+
+def league_cells(
+    treatments: Sequence[str], pairs: Sequence[tuple[str, str]], shown: np.ndarray, ratios: bool, triangle: str
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Cells, rows and columns of a league table; ``shown`` (3, pairs) are effects and limits as people read them."""
+    at = {t: i for i, t in enumerate(treatments)}
+    cells = np.full((len(at), len(at)), "", dtype=object)
+    back = 1 / shown[[0, 2, 1]] if ratios else -shown[[0, 2, 1]]
+    for (a, b), ahead, turned in zip(pairs, shown.T.tolist(), back.T.tolist(), strict=True):
+        i, j = at[a], at[b]
+        for (row, column), (value, *limits) in (((i, j), ahead), ((j, i), turned)):
+            if triangle == "both" or (row > column) == (triangle == "lower"):
+                cells[row, column] = f"{tx.short(value)} ({tx.span_text(limits)})"
+    return cells, list(at), list(at)

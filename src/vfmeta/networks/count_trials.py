@@ -41,7 +41,7 @@ def read_counts(data: Any, given: dict[str, Any], missing: Missing, verb: str) -
     absent = [name for name, value in given.items() if value is None]
     if absent:
         raise InputError(f"{verb} takes {', '.join(given)}; missing: {', '.join(absent)}.")
-    numbers, texts, rows, lost, notes = columns_of(given, frame, missing)
+    numbers, texts, _, rows, lost, notes = columns_of(given, frame, missing)
     trials, silent, problems = [], [], []
     over_time = "time" in given
     sizes = numbers["time" if over_time else "n"]

@@ -130,8 +130,8 @@ def trials_of(
     """The trials that the arguments of `network` describe, and the question with their measure."""
     refuse_other_null(question)
     frame = None if data is None else as_frame(data)
-    given = _usual(given, frame)
-    measure = _measure(measure, given, question)
+    given = usual(given, frame)
+    measure = measure_of(measure, given, question)
     net = read(given, frame, measure, reference, missing, in_parts=in_parts)
     asked = question or Question(measure=measure)
     if asked.measure != measure and not (given["y"] is not None and asked.measure != "GEN"):
@@ -189,7 +189,7 @@ def regressed(
     return own | {"origin": net.origin, "warnings": tuple(notes), "method": method if isinstance(method, str) else "given"}
 
 
-def _usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
+def usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
     """The arguments, those left out taken from columns of the same name where it is clear what the rows are."""
     if frame is None:
         return given
@@ -213,7 +213,7 @@ def _usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
     return found
 
 
-def _measure(measure: str | None, given: dict[str, Any], question: Question | None) -> str:
+def measure_of(measure: str | None, given: dict[str, Any], question: Question | None) -> str:
     """The measure asked for, or the one that the figures suggest."""
     if measure is not None:
         if question is not None and question.measure not in ("GEN", measure):

@@ -66,7 +66,7 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
                "difference_low", "difference_high", "statistic", "df", "p_value", "tau2"]  # fmt: skip
     if not chosen or fit.k < fit.p + 1:
         return scaled(pd.DataFrame(columns=columns), fit.question, on)
-    designs = [np.hstack([net.coding(t), o]) for t, o in zip(net.trials, own, strict=True)]
+    designs = [np.hstack([c, o]) for c, o in zip(net.designs(), own, strict=True)]
     y, v, whole, _ = independent([t.y for t in net.trials], [t.V for t in net.trials], designs)
     k, p = len(y), fit.p
     x = np.concatenate([np.column_stack([whole[:, :p], whole[:, p + j]]) for j in range(len(chosen))])
@@ -76,19 +76,20 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
     method: str | float = fit.method if reestimate and enough and fit.fixed_tau2 is None else held
     test = fit.test if enough else "Wald"
     fits = fit_many(np.tile(y, (len(chosen), 1)), np.tile(v, (len(chosen), 1)), x, rows, method, test)
-    out: list[tuple[Any, ...]] = []
     df = None if test == "Wald" else float(k - p - 1)
-    for at, number in enumerate(chosen):
-        if fits.collinear[at] or fits.unsettled[at]:
-            continue  # nothing else informs the comparison
-        beta, vb = fits.beta[at], fits.vb[at]
-        indirect, direct = np.append(matrix[number], 0.0), np.append(matrix[number], 1.0)
-        (i, i_se), (d, d_se) = ((r @ beta, float(np.sqrt(max(r @ vb @ r, 0.0)))) for r in (indirect, direct))
-        w, w_se = beta[-1], float(np.sqrt(vb[-1, -1]))
-        t, half = float(ratio(np.array(w), np.array(w_se))), float(quantile(fit.level, df)) * w_se
-        out.append((*pairs[number], d, d_se, i, i_se, w, w_se, w - half, w + half, t, np.inf if df is None else df,
-                    float(two_sided(np.array(t), df)), float(fits.tau2[at])))  # fmt: skip
-    return _read(scaled(pd.DataFrame(out, columns=columns), fit.question, on), fit.question, on)
+    kept = np.flatnonzero(~(fits.collinear | fits.unsettled))  # of the others nothing else informs the comparison
+    beta, vb, number = fits.beta[kept], fits.vb[kept], np.array(chosen)[kept]
+    of = matrix[number]
+    rows = np.stack([np.pad(of, ((0, 0), (0, 1)), constant_values=end) for end in (1.0, 0.0)])  # direct and indirect
+    (d, i), w = np.einsum("snj,nj->sn", rows, beta), beta[:, -1]
+    d_se, i_se = np.sqrt(np.maximum(np.einsum("snj,njk,snk->sn", rows, vb, rows, optimize=True), 0.0))
+    w_se = np.sqrt(vb[:, -1, -1])
+    t, half = ratio(w, w_se), quantile(fit.level, df) * w_se
+    values = (d, d_se, i, i_se, w, w_se, w - half, w + half, t, np.full(len(kept), np.inf if df is None else df),
+              two_sided(t, df), fits.tau2[kept])  # fmt: skip
+    names = {"treatment": [pairs[n][0] for n in number.tolist()], "control": [pairs[n][1] for n in number.tolist()]}
+    out = names | dict(zip(columns[2:], values, strict=True))
+    return _read(scaled(pd.DataFrame(out), fit.question, on), fit.question, on)
 
 
 def _read(frame: pd.DataFrame, question: Question, on: OnScale) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -97,7 +97,20 @@ class Network:
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Independent rows: effects, variances, design and trial; see `vfmeta.kernels.network.independent`."""
         trials = self.trials
-        return independent([t.y for t in trials], [t.V for t in trials], [self.coding(t) for t in trials])
+        return independent([t.y for t in trials], [t.V for t in trials], self.designs())
+
+    def designs(self) -> list[np.ndarray]:
+        """`coding` of every trial, as views of one array."""
+        place = {t: j for j, t in enumerate(self.others)}
+        place[self.reference] = len(place)  # a column that falls away
+        sizes = [len(t.y) for t in self.trials]
+        arm = [place[a] for t in self.trials for a in t.arms[1:]]
+        base = np.repeat([place[t.arms[0]] for t in self.trials], sizes)
+        x = np.zeros((len(arm), len(place)))
+        index = np.arange(len(arm))
+        x[index, arm] = 1.0
+        x[index, base] -= 1.0
+        return np.split(x[:, :-1], np.cumsum(sizes)[:-1])
 
 
 def read(
@@ -107,7 +120,12 @@ def read(
 
     A network whose parts no trial joins is refused, unless ``in_parts``.
     """
-    missing = choice("missing", missing, Missing)
+    rows = rows_of(given, frame, measure, choice("missing", missing, Missing))
+    return network_of(rows, measure, reference, in_parts=in_parts)
+
+
+def rows_of(given: dict[str, Any], frame: Any, measure: str, missing: str) -> Rows:
+    """The rows of arms or contrasts, checked; see `read`."""
     contrasts = any(given[name] is not None for name in ("y", "se", "v", "treat1", "treat2"))
     if not contrasts and given["se_base"] is not None:
         raise InputError("se_base= belongs to contrasts (y, se, treat1, treat2); arms say how their contrasts correlate.")
@@ -131,11 +149,16 @@ def read(
             f"{'Contrasts take' if contrasts else f'{measure} of arms takes'} {', '.join(needed)}; missing: "
             f"{', '.join(absent) or 'none'}, not used: {', '.join(surplus) or 'none'}."
         )
-    columns, texts, rows_read, lost, notes = columns_of({name: given[name] for name in needed}, frame, missing)
-    if contrasts:
-        trials, more = from_contrasts(columns, texts, notes)
+    return columns_of({name: given[name] for name in needed}, frame, missing)
+
+
+def network_of(rows: Rows, measure: str, reference: Any, *, in_parts: bool = False) -> Network:
+    """The network of checked rows."""
+    lost, notes = list(rows.lost), list(rows.notes)
+    if "treatment" in rows.texts:
+        trials, more = from_arms(measure, rows.numbers, rows.texts, notes)
     else:
-        trials, more = from_arms(measure, columns, texts, notes)
+        trials, more = from_contrasts(rows.numbers, rows.texts, notes)
     for label, reason in more:
         lost.append(LeftOut(study_id=label, label=label, reason=reason))
     if more:
@@ -153,14 +176,28 @@ def read(
         tuple(names),
         reference_of(reference, trials, names),
         tuple(notes),
-        Origin(tuple(lost), np.arange(len(trials)), rows_read),
+        Origin(tuple(lost), np.arange(len(trials)), rows.total),
     )
 
 
-def columns_of(
-    asked: dict[str, Any], frame: Any, missing: str
-) -> tuple[dict[str, np.ndarray], dict[str, list[str]], int, list[LeftOut], list[str]]:
-    """Numbers and texts of the rows that are whole, how many rows there were, and what was left out."""
+class Rows(NamedTuple):
+    """Numbers and texts of the rows that are whole (``kept`` says which), how many there were, and what was left out."""
+
+    numbers: dict[str, np.ndarray]
+    texts: dict[str, list[str]]
+    kept: np.ndarray
+    total: int
+    lost: list[LeftOut]
+    notes: list[str]
+
+    def only(self, which: np.ndarray) -> Rows:
+        """Some of them, by their number."""
+        texts = {name: [x[i] for i in which.tolist()] for name, x in self.texts.items()}
+        return Rows({name: x[which] for name, x in self.numbers.items()}, texts, self.kept[which], len(which), [], [])
+
+
+def columns_of(asked: dict[str, Any], frame: Any, missing: str) -> Rows:
+    """The rows of these columns that are whole; every fault of them is named."""
     found = look_up(asked, frame)
     values, k, _ = aligned(found, frame)
     if k == 0:
@@ -189,7 +226,8 @@ def columns_of(
     if gone.any():
         lost, notes = list(cells.lost(empty, labels)), [cells.left_out(empty, labels)]
     keep = np.flatnonzero(~gone)
-    return {n: x[keep] for n, x in numbers.items()}, {n: [x[i] for i in keep] for n, x in texts.items()}, k, lost, notes
+    kept = {n: x[keep] for n, x in numbers.items()}, {n: [x[i] for i in keep.tolist()] for n, x in texts.items()}
+    return Rows(*kept, keep, k, lost, notes)
 
 
 def by_trial(labels: Sequence[str]) -> dict[str, list[int]]:
@@ -265,6 +303,9 @@ def from_contrasts(
     trials, problems, eased = [], [], []
     for label, rows in by_trial(texts["study"]).items():
         pairs = [(texts["treat1"][i], texts["treat2"][i]) for i in rows]
+        if len(rows) == 1 and pairs[0][0] != pairs[0][1]:
+            trials.append(Trial(label, pairs[0][::-1], y[rows], v[rows][:, None]))
+            continue
         arms = tuple(dict.fromkeys(t for one, two in pairs for t in (two, one)))
         own = [f"{a} with itself" for a, b in pairs if a == b]
         sets = [frozenset(p) for p in pairs]
@@ -289,9 +330,6 @@ def from_contrasts(
             )
             continue
         n = len(arms)
-        if n == 2:
-            trials.append(Trial(label, arms, y[rows], np.diag(v[rows])))
-            continue
         at, difference, pair = {a: i for i, a in enumerate(arms)}, np.zeros((n, n)), np.zeros((n, n))
         for row, (one, two) in zip(rows, pairs, strict=True):
             i, j = at[one], at[two]
@@ -340,16 +378,17 @@ def _from_base(label: str, pairs: list[tuple[str, str]], y: np.ndarray, v: np.nd
 
 def refuse_parts(trials: Sequence[Trial], names: Sequence[str]) -> None:
     """A network in several parts compares nothing between them."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    at = {t: i for i, t in enumerate(names)}
-    ends = np.array([(at[t.arms[0]], at[a]) for t in trials for a in t.arms[1:]]).T
-    count, part = connected_components(
-        coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(len(names),) * 2), directed=False
-    )
-    if count > 1:
-        parts = "; ".join(", ".join(n for n, p in zip(names, part, strict=True) if p == c) for c in range(count))
+    part = {t: {t} for t in names}
+    for trial in trials:
+        first = part[trial.arms[0]]
+        for arm in trial.arms[1:]:
+            if (other := part[arm]) is not first:
+                first |= other
+                part.update(dict.fromkeys(other, first))
+    if len(part[names[0]]) < len(names):
+        found = {id(x): x for x in part.values()}.values()
+        parts = "; ".join(", ".join(n for n in names if n in x) for x in found)
+        count = len(found)
         raise InputError(
             f"The network is in {count} parts that no trial joins: {parts}. Nothing can be said across them: analyse each part "
             "for itself, or add a trial that joins them."
@@ -359,7 +398,11 @@ def refuse_parts(trials: Sequence[Trial], names: Sequence[str]) -> None:
 def reference_of(reference: Any, trials: Sequence[Trial], names: Sequence[str]) -> str:
     """The treatment asked for, or the one that most trials have."""
     if reference is None:
-        return max(names, key=lambda t: sum(trial.count for trial in trials if t in trial.arms))  # the first of equals
+        having = dict.fromkeys(names, 0)
+        for trial in trials:
+            for arm in trial.arms:
+                having[arm] += trial.count
+        return max(names, key=having.__getitem__)  # the first of equals
     wanted = cells.label(reference)
     if wanted not in names:
         raise InputError(f"reference={reference!r} is no treatment of the network; there are {', '.join(names)}.")
