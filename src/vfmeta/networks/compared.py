@@ -85,8 +85,6 @@ class Treatments:
 
     def _compared(self, coding: np.ndarray, on: OnScale) -> pd.DataFrame:
         """`comparisons` of treatments that are these combinations of the coefficients."""
-        import pandas as pd
-
         pairs, matrix = self._pairs(coding)
         estimate, se, df = matrix @ self._effects, self._spread(matrix), self._df(matrix)
         multiplier = quantile(self.level, df)
@@ -94,13 +92,13 @@ class Treatments:
         wide = multiplier * np.hypot(se, math.sqrt(self.tau2)) if self.spreads else np.full(len(se), math.nan)
         at = {t: i for i, t in enumerate(self.treatments)}
         direct = self.network.together[[at[a] for a, _ in pairs], [at[b] for _, b in pairs]]
-        frame = pd.DataFrame({
+        columns = {
             "treatment": [a for a, _ in pairs], "control": [b for _, b in pairs], "estimate": estimate, "se": se,
             "ci_low": estimate - multiplier * se, "ci_high": estimate + multiplier * se, "statistic": t,
             "df": math.inf if df is None else df, "p_value": two_sided(t, df), "prediction_low": estimate - wide,
             "prediction_high": estimate + wide, "trials": direct,
-        })  # fmt: skip
-        return scaled(frame, self.question, on)
+        }  # fmt: skip
+        return scaled(columns, self.question, on)
 
     def league(self, triangle: Triangle = "both") -> pd.DataFrame:
         """League table: row against column with its interval, on the scale people read, as text.

@@ -89,7 +89,7 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
               two_sided(t, df), fits.tau2[kept])  # fmt: skip
     names = {"treatment": [pairs[n][0] for n in number.tolist()], "control": [pairs[n][1] for n in number.tolist()]}
     out = names | dict(zip(columns[2:], values, strict=True))
-    return _read(scaled(pd.DataFrame(out), fit.question, on), fit.question, on)
+    return _read(scaled(out, fit.question, on), fit.question, on)
 
 
 def _read(frame: pd.DataFrame, question: Question, on: OnScale) -> pd.DataFrame:
