@@ -61,7 +61,7 @@ endif
 fuzz: $(READY) ## hostile inputs by the thousand (INPUTS=25000, SEED=1): each is answered, or refused in words
 	@$(BIN)/python -m benchmarks.fuzz $(or $(INPUTS),25000) --seed $(or $(SEED),1)
 
-simulate: $(READY) ## coverage, levels and partial reports by simulation, to reports/*.md
+simulate: $(READY) ## coverage, levels, networks and partial reports by simulation, to reports/*.md
 	@$(BIN)/python -m benchmarks.simulate
 
 slips: $(READY) ## mistype every figure of the trial tables in turn: how many slips the checks catch

@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1, help="processes, -1 for one a core")
     parser.add_argument("--out", type=Path, default=REPORTS)
     given = parser.parse_args()
-    from benchmarks import levels, mean_intervals, partial_reports  # which take the designs from here
+    from benchmarks import levels, mean_intervals, network_levels, partial_reports  # which take the designs from here
 
     given.out.mkdir(parents=True, exist_ok=True)
     table = simulate(scenarios(), given.draws, given.seed, given.jobs, progress=True)
@@ -276,8 +276,9 @@ def main() -> None:
     (given.out / "coverage.md").write_text(text(written), encoding="utf-8")
     levels.write(given.out, given.draws, given.seed)
     mean_intervals.write(given.out, given.draws, given.seed, given.jobs)
+    network_levels.write(given.out, min(given.draws, network_levels.DRAWS), given.seed, given.jobs)
     partial_reports.write(given.out, partial_reports.RUNS, partial_reports.DRAWS, given.seed, given.jobs)
-    print(f"Wrote coverage.*, levels.*, recommended.* and partial_reports.* to {given.out}.")
+    print(f"Wrote coverage.*, levels.*, recommended.*, network_levels.* and partial_reports.* to {given.out}.")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from benchmarks import bayes, bench, exchange, levels, networks
+from benchmarks import bayes, bench, exchange, levels, network_levels, networks
 
 import vfmeta as vf
 
@@ -62,3 +63,13 @@ def test_levels_of_tests_are_counted_and_written(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(levels, "I2", (0,))
     levels.write(tmp_path, draws=4, seed=1)
     assert "| 3 + 3 | alike |" in (tmp_path / "levels.md").read_text(encoding="utf-8")
+
+
+def test_intervals_of_networks_are_counted_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(network_levels, "settings", lambda: [network_levels.Setting(s, 2, 0.1) for s in network_levels.SHAPES])
+    network_levels.write(tmp_path, draws=3, seed=1, jobs=1)
+    table = pd.read_csv(tmp_path / "network_levels.csv")
+    assert len(table) == len(network_levels.SHAPES) * len(network_levels.FITS)
+    assert table["coverage"].between(0, 1).all()
+    assert "| three arms | 10 | 0.1 |" in (tmp_path / "network_levels.md").read_text(encoding="utf-8")
+    assert (tmp_path / "network_levels.png").stat().st_size > 10_000
