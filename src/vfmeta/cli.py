@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from vfmeta import __version__
+from vfmeta.core.params import Decimal, Design, Method, Missing, Test, TrialDesign
 
 app = App(name="vfmeta", help="Evidence synthesis for painful osteoporotic vertebral fractures.", version=__version__)
 
@@ -63,6 +64,42 @@ def report(
 ) -> int:
     """Build the evidence summary."""
     return _build("report", trials, plans, out, site, snapshots)
+
+
+@app.command
+def analyse(
+    data: Annotated[Path, Parameter(help="Sheet of studies: CSV, TSV, XLSX, JSON or parquet.")],
+    *,
+    out: Annotated[Path, Parameter(help="Folder of the pages.")] = Path("analysis"),
+    measure: Annotated[str | None, Parameter(help="Effect measure, where the sheet does not say it.")] = None,
+    sheet: Annotated[str | None, Parameter(help="Sheet of a workbook.")] = None,
+    columns: Annotated[dict[str, str] | None, Parameter(help='What a column is: --columns.mean1 "M drug".')] = None,
+    outcome: Annotated[str | None, Parameter(help="One outcome of several.")] = None,
+    sides: Annotated[tuple[str, str] | None, Parameter(help="Experimental and control group, as the sheet names them.")] = None,
+    higher_is_worse: Annotated[bool | None, Parameter(help="Direction of the outcome.")] = None,
+    points: Annotated[tuple[float, float] | None, Parameter(help="Ends of the scale of mean differences.")] = None,
+    mid: Annotated[float | None, Parameter(help="Smallest difference that matters.")] = None,
+    trial_design: Annotated[TrialDesign | None, Parameter(help="How the trials were laid out.")] = None,
+    icc: Annotated[float | None, Parameter(help="Intracluster correlation.")] = None,
+    cluster_size: Annotated[float | None, Parameter(help="Mean size of a cluster.")] = None,
+    correlation: Annotated[float | None, Parameter(help="Correlation of two measurements of a person.")] = None,
+    decimal: Annotated[Decimal | None, Parameter(help="What parts the decimals of texts.")] = None,
+    level: Annotated[float | None, Parameter(help="Level of the intervals in the sheet.")] = None,
+    missing: Annotated[Missing, Parameter(help="Whether rows without a usable figure are an error.")] = "drop",
+    design: Annotated[Design, Parameter(help="Of the studies, for the certainty.")] = "randomised",
+    method: Annotated[Method, Parameter(help="Estimator of tau2.")] = "REML",
+    test: Annotated[Test, Parameter(help="Test of the frequentist pool.")] = "HKSJ",
+) -> int:
+    """Analyse a sheet of your own: pages with answer, forest plot, appraisal, methods, data and code for each outcome."""
+    from vfmeta.evidence.own import analyse as analyse_sheet
+
+    page = analyse_sheet(
+        data, out, design=design, method=method, test=test, missing=missing, measure=measure, sheet=sheet, columns=columns,
+        outcome=outcome, sides=sides, higher_is_worse=higher_is_worse, points=points, mid=mid, trial_design=trial_design,
+        icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level, say=print,
+    )  # fmt: skip
+    print(f"done: {page}")
+    return 0
 
 
 @app.command

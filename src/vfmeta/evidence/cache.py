@@ -113,12 +113,12 @@ class Cache:
                     value = promised[i].result()
             yield _made(self._folder, key, function, calls[i]) if value is None else value
 
-    def prepare(self) -> None:
+    def prepare(self, load: Callable[[], None] = _load_engines) -> None:
         """Begin the process beside, if there is to be one, and let it load its engines while the caller goes on."""
         if self._beside:
             with suppress(BrokenExecutor, ImportError):  # found again, and met, when there is something to check
                 self._open()
-                self._pool.submit(_load_engines)
+                self._pool.submit(load)
 
     def _open(self) -> None:
         if self._pool is None:

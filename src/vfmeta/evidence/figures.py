@@ -33,7 +33,12 @@ _SPECIFYING = (*DRAWING, "appraisal", "bayes", "effects", "frequentist", "kernel
 
 
 def draw_all(
-    records: list[Record], out: str | Path = "build", *, cache: Cache | None = None, tick: Callable[[str], None] | None = None
+    records: list[Record],
+    out: str | Path = "build",
+    *,
+    cache: Cache | None = None,
+    tick: Callable[[str], None] | None = None,
+    specifications: bool = True,
 ) -> dict[str, list[dict[str, str]]]:
     """Draw the figures of the records into ``figures/`` as SVG and PNG: forest plots, and where nothing is pooled directions.
 
@@ -76,7 +81,8 @@ def draw_all(
         said = "with trials that print no figure" if kind == "words" else "prior and posterior of the mean"
         leads = words_targets(r) if kind == "words" else None
         made[r.plan].append(placed(out, name, f"{r.title}: {said}", image, leads) | {"analysis": r.id, "kind": kind})
-    many = [(r, asked) for r in records if (asked := defensible.inputs_of(r)) is not None]
+    drawn_of = records if specifications else []
+    many = [(r, asked) for r in drawn_of if (asked := defensible.inputs_of(r)) is not None]
     code = digest_of(_SPECIFYING, ("numpy", "scipy", "matplotlib"))
     calls = [(asked, code) for _, asked in many]
     for (r, _), image in zip(many, cache.shared(_drawn_many, calls), strict=True):

@@ -19,7 +19,7 @@ from vfmeta.effects.table import EffectTable
 if TYPE_CHECKING:
     from vfmeta.results.fit import FrequentistResult
 
-_ESTIMATION = ("method", "test", "model", "tau_prior", "mu_prior", "scattered")
+_ESTIMATION = ("method", "test", "model", "tau_prior", "mu_prior", "scattered", "bayes")
 
 
 def inputs_of(table: EffectTable, choices: dict[str, Any], *, sample: bool, name: str) -> str:
@@ -92,7 +92,7 @@ def second_answers(inputs: str, code: str) -> dict[str, Any]:
 
 
 def _is_bayesian(table: EffectTable, estimation: dict[str, Any]) -> bool:
-    return len(table) > 1 and estimation.get("model") != "common"
+    return len(table) > 1 and estimation.get("model") != "common" and estimation.get("bayes", True)
 
 
 def pool(table: EffectTable, estimation: dict[str, Any]) -> FrequentistResult:

@@ -26,7 +26,12 @@ _CITATION = "CITATION.cff"
 def methods_view(plans: Sequence[Plan], records: Sequence[Record], trials: Trials) -> dict[str, Any]:
     """Everything the page of methods shows."""
     names = trials.names("outcomes")
+    digest, day = tables_digest(Path(trials.folder)), built()
     return {
+        "lede": "Written from the plans that the analyses were made by, and counted from the tables.",
+        "made": _made(digest, day),
+        "licence": "The tables are under CC-BY-4.0, the program under the MIT licence.",
+        "code": [],
         "plans": [
             {
                 "plan": p,
@@ -41,11 +46,28 @@ def methods_view(plans: Sequence[Plan], records: Sequence[Record], trials: Trial
             {"file": r["path"], "title": r["title"], "said": r.get("description", "")} for r in schema.tables().values()
         ],
         "results": [{"plan": p.title, "records": [r for r in records if r.plan == p.id]} for p in plans],
-        "version": vfmeta.__version__,
-        "tables_digest": tables_digest(Path(trials.folder)),
-        "built": built(),
+        "tables_digest": digest,
+        "built": day,
         "cite": citation(),
     }
+
+
+def _made(digest: str, day: str) -> list[tuple[str, str]]:
+    """How the pages of the review were made, in words."""
+    stamp = f"; built {day}" if day else ""
+    unstamped = "" if day else "; the date of the build is not stamped"
+    return [
+        ("Version", f"vfmeta {vfmeta.__version__}; trial tables {digest}{stamp}. The same tables, plans and version give the "
+                    f"same pages, byte for byte{unstamped}."),
+        ("Searching", "When and where was searched is not recorded in the tables."),
+        ("Reading", "A figure stands as printed, with its source, and enters a main pool only after a second reading at its "
+                    "source. Every conversion is a step that each number opens to."),
+        ("Pooling", "Two trials or more are pooled, allowing for differences between trials that chance does not explain, in "
+                    "two ways that are told apart under “For statisticians” on each page; one trial is shown alone. What a "
+                    "plan chooses differently stands below."),
+        ("Deciding", "A side is named only where the interval excludes no difference; an effect is called important only "
+                     "beyond a threshold whose source is named."),
+    ]  # fmt: skip
 
 
 def _analysis(a: Analysis, names: dict[str, str]) -> dict[str, str]:

@@ -26,12 +26,12 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.text.csv_cells import as_csv
 from vfmeta.trials import Trials
 
-_MODELS = (
+MODELS = (
     "core", "frequentist", "bayes", "kernels", "priors", "results", "effects", "text", "evidence/fit.py",
 )  # fmt: skip
-_SECOND = (*_MODELS, "appraisal/second_engine.py")
-_LIBRARIES = ("numpy", "scipy")
-_ENGINES = (*_LIBRARIES, "statsmodels", "pymc", "pytensor", "nutpie", "arviz")
+_SECOND = (*MODELS, "appraisal/second_engine.py")
+LIBRARIES = ("numpy", "scipy")
+_ENGINES = (*LIBRARIES, "statsmodels", "pymc", "pytensor", "nutpie", "arviz")
 _FIT_ONLY = {"method", "test", "model", "tau_prior", "mu_prior", "scattered"}
 Tick = Callable[[str], None]
 
@@ -86,8 +86,8 @@ Awaited = tuple[Record, str, Callable[[], dict[str, Any]]]
 def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None = None) -> Begun:
     """Answer every analysis and ask the other engines about it; parameters and errors as in `run`."""
     tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
-    codes = digest_of(_MODELS, _LIBRARIES), digest_of(_SECOND, _ENGINES)
-    words_code = digest_of((*_MODELS, "evidence/reported.py"), _LIBRARIES)
+    codes = digest_of(MODELS, LIBRARIES), digest_of(_SECOND, _ENGINES)
+    words_code = digest_of((*MODELS, "evidence/reported.py"), LIBRARIES)
     begun, problems = Begun([]), []
     for plan in plans:
         for analysis in plan.analysis:
@@ -233,7 +233,7 @@ def _record(
     def part(table: EffectTable, choices: dict[str, Any], name: str, variant: str) -> dict[str, Any]:
         carried = spread(table, choices) if len(table) > 1 else None
         try:
-            return _part(table, choices, trials, lambda inputs: answered(inputs, variant), name) | {"points": carried}
+            return part_of(table, choices, trials, lambda inputs: answered(inputs, variant), name) | {"points": carried}
         except InputError as error:
             raise InputError(_placed(error, plan, analysis, variant)) from error
 
@@ -261,13 +261,18 @@ def _record(
         if not same:
             found |= part(table, stated, "", s.id)
         data["sensitivity"].append(found)
+    try:
+        return completed(data, trials, cache)
+    except InputError as error:
+        raise InputError(_placed(error, plan, analysis, "")) from error
+
+
+def completed(data: dict[str, Any], trials: Trials, cache: Cache) -> Record:
+    """A record with its answer in words and its certainty."""
     record = Record(json.loads(dumps(data)))
     record.data["answer"] = answer(record)
     record.data["why"] = why(record)
-    try:
-        record.data.update(json.loads(dumps(certainty_of(record, trials, cache))))
-    except InputError as error:
-        raise InputError(_placed(error, plan, analysis, "")) from error
+    record.data.update(json.loads(dumps(certainty_of(record, trials, cache))))
     return record
 
 
@@ -286,7 +291,7 @@ def _variants(
     return out
 
 
-def _part(
+def part_of(
     table: EffectTable, choices: dict[str, Any], trials: Trials, answered: Callable[[str], dict[str, Any]], name: str
 ) -> dict[str, Any]:
     """What main and sensitivity analyses both hold: the question, the studies, what was left out, the results."""

@@ -24,6 +24,8 @@ def read(
     outcome: str | None = None,
     sides: tuple[str, str] | None = None,
     higher_is_worse: bool | None = None,
+    points: tuple[float, float] | None = None,
+    mid: float | None = None,
     trial_design: TrialDesign | None = None,
     icc: float | None = None,
     cluster_size: float | None = None,
@@ -61,6 +63,10 @@ def read(
         Experimental and control group as headings or the column of arms name them.
     higher_is_worse : bool, optional
         Direction of the outcome.
+    points : (float, float), optional
+        Ends of the scale of a mean difference; columns "scale min" and "scale max" say the same. Default priors need them.
+    mid : float, optional
+        Minimal important difference, as in `Question`.
     trial_design : {"parallel", "cluster", "crossover", "pre-post-control"}, optional
         How the trials were laid out where no column ``design`` says it. Of trials of clusters, sizes and counts are divided by
         the design effect; of crossover trials, the variance is that of paired values; "pre-post-control" compares changes.
@@ -96,6 +102,7 @@ def read(
     """
     tables = read_all(
         data, columns=columns, measure=measure, outcome=outcome, sides=sides, higher_is_worse=higher_is_worse, sheet=sheet,
+        points=points, mid=mid,
         trial_design=trial_design, icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level,
         missing=missing,
     )  # fmt: skip
@@ -117,6 +124,8 @@ def read_all(
     outcome: str | None = None,
     sides: tuple[str, str] | None = None,
     higher_is_worse: bool | None = None,
+    points: tuple[float, float] | None = None,
+    mid: float | None = None,
     trial_design: TrialDesign | None = None,
     icc: float | None = None,
     cluster_size: float | None = None,
@@ -144,6 +153,8 @@ def read_all(
         outcome=outcome,
         sides=sides,
         higher_is_worse=higher_is_worse,
+        points=points,
+        mid=mid,
         options=Options(trial_design or "", icc, cluster_size, correlation),
         level=level,
         decimal=decimal,

@@ -76,6 +76,8 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "cluster_size": ("cluster size", "mean cluster size", "average cluster size", "avg cluster size"),
     "design_effect": ("design effect", "deff"),
     "higher_is_worse": ("higher is worse", "higher worse", "high is bad"),
+    "scale_min": ("scale min", "scale minimum", "scale low"),
+    "scale_max": ("scale max", "scale maximum", "scale high"),
     "mid": ("mid", "mcid", "minimal important difference", "minimally important difference"),
 }  # fmt: skip
 #: effect measures as headings name them: the estimate itself stands in such a column

@@ -162,19 +162,23 @@ def _add_labels(
     fixed: Mapping[str, str],
 ) -> None:
     """Groups that the headings call by names of their own: one beside a control, or two that the caller must put in order."""
-    if any(role[-1] == "1" for role in (*found, *fixed) if role[:-1] in STATISTICS):
+    there = {g: {r[:-1] for r in (*found, *fixed) if r[-1] == g and r[:-1] in STATISTICS} for g in ("1", "2")}
+    if there["1"] and there["2"]:
         return
-    second = {role[:-1] for role in found if role[-1] == "2" and role[:-1] in STATISTICS}
-    if second:
-        fitting = [label for label, own in labels.items() if set(own) == second]
+    for known, other in (("2", "1"), ("1", "2")):
+        if not there[known]:
+            continue
+        fitting = [label for label, own in labels.items() if set(own) == there[known]]
         if len(fitting) == 1:
             for stem, name in labels[fitting[0]].items():
-                found[f"{stem}1"] = [name]
-                side_words[1].append(_as_written(name, fitting[0]))
+                found[f"{stem}{other}"] = [name]
+                side_words[int(other)].append(_as_written(name, fitting[0]))
         elif len(fitting) > 1:
+            named = next(iter(side_words[int(known)]), "control" if known == "2" else "treatment")
+            pair = (fitting[0], named) if known == "2" else (named, fitting[0])
             raise InputError(
-                f"The headings name several groups beside the control ({', '.join(fitting)}); say which is compared, such as "
-                f"sides=({fitting[0]!r}, {side_words[2][0]!r})."
+                f"The headings name several groups beside {named!r} ({', '.join(fitting)}); say which are compared, such as "
+                f"sides={pair!r}."
             )
         return
     alike = [

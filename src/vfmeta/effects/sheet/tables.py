@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vfmeta.core.measures import row
+from vfmeta.core.measures import Measure, row
 from vfmeta.core.messages import InputError, did_you_mean, warn
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
@@ -49,6 +49,8 @@ def tables_of(
     outcome: str | None = None,
     sides: tuple[str, str] | None = None,
     higher_is_worse: bool | None = None,
+    points: tuple[float, float] | None = None,
+    mid: float | None = None,
     options: Options | None = None,
     level: float | None = None,
     decimal: str | None = None,
@@ -70,7 +72,7 @@ def tables_of(
     for name, rows in groups.items():
         own = measure.get(name) if isinstance(measure, Mapping) else measure
         try:
-            tables[name] = _table(sheet, rows, name, own, higher_is_worse, options, missing, notes)
+            tables[name] = _table(sheet, rows, name, own, (higher_is_worse, points, mid), options, missing, notes)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -105,7 +107,7 @@ def _table(
     rows: list[int],
     outcome: str,
     asked: str | None,
-    higher_is_worse: bool | None,
+    stated: tuple[bool | None, tuple[float, float] | None, float | None],
     options: Options,
     missing: str,
     notes: list[str],
@@ -143,7 +145,7 @@ def _table(
     kept = list(made)
     question = Question(
         measure=code, outcome=outcome or "effect", experimental=sheet.roles.sides[0], control=sheet.roles.sides[1],
-        higher_is_worse=_direction(sheet, rows, higher_is_worse), **_mid(sheet, rows),
+        higher_is_worse=_direction(sheet, rows, stated[0]), **_scale(sheet, rows, stated[1], stated[2], facts),
     )  # fmt: skip
     places = np.array([sheet.places[i][0] for i in kept])
     return EffectTable(
@@ -248,11 +250,25 @@ def _direction(sheet: Sheet, rows: list[int], asked: bool | None) -> bool | None
     return _YES[cells.pop()] if cells else None
 
 
-def _mid(sheet: Sheet, rows: list[int]) -> dict[str, Any]:
-    found = {x for i in rows if not math.isnan(x := sheet.get("mid", i))}
+def _scale(
+    sheet: Sheet, rows: list[int], points: tuple[float, float] | None, mid: float | None, facts: Measure
+) -> dict[str, Any]:
+    """Ends of the scale of a mean difference and what matters on it, as the call or the sheet says."""
+    found: dict[str, Any] = {}
+    if facts.on_scale:
+        own = (_one(sheet, rows, "scale_min"), _one(sheet, rows, "scale_max"))
+        found["points"] = points or (own if None not in own else None)
+    if (matters := mid if mid is not None else _one(sheet, rows, "mid")) is not None:
+        found |= {"mid": matters, "mid_source": "the call" if mid is not None else "the sheet"}
+    return found
+
+
+def _one(sheet: Sheet, rows: list[int], role: str) -> float | None:
+    """The one value that a column has for an outcome."""
+    found = {x for i in rows if not math.isnan(x := sheet.get(role, i))}
     if len(found) > 1:
-        raise InputError(f"Column {sheet.roles.column['mid']!r} has several values for one outcome: {sorted(found)}.")
-    return {"mid": found.pop(), "mid_source": "the sheet"} if found else {}
+        raise InputError(f"Column {sheet.roles.column[role]!r} has several values for one outcome: {sorted(found)}.")
+    return found.pop() if found else None
 
 
 def _taken(sheet: Sheet, how: str, made: dict[int, Made], single: bool) -> tuple[str, ...]:

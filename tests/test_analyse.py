@@ -1,0 +1,177 @@
+"""A sheet of one's own becomes pages of one's own: whole or not at all, with code that gives the same numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vfmeta as vf
+from vfmeta.evidence import own, own_pages
+from vfmeta.text import numbers as tx
+
+HEAD = "study,outcome,events treat,n treat,events control,n control,mean treat,SD treat,mean control,SD control,higher worse"
+SHEET = f"""{HEAD}
+Aronson 1948,Death,4,123,11,139,,,,,yes
+Ferguson 1949,Death,6,306,29,303,,,,,yes
+Rosenthal 1960,Death,3,231,11,220,,,,,yes
+Hart 1977,Death,NR,100,9,100,,,,,yes
+Aronson 1948,Pain,,40,,41,4.0,2.0,5.0,2.1,yes
+Ferguson 1949,Pain,,38,,40,3.5,1.9,4.9,2.0,yes
+Hart 1977,Pain,,60,,61,4.4,2.2,4.7,2.1,yes
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    folder = tmp_path_factory.mktemp("analyse")
+    (folder / "my.csv").write_text(SHEET)
+    said: list[str] = []
+    own.analyse(folder / "my.csv", folder / "pages", say=said.append)
+    return folder / "pages", said
+
+
+def test_each_outcome_has_its_page_and_its_numbers(made: tuple[Path, list[str]]) -> None:
+    pages, said = made
+    with pytest.warns(vf.VfmetaWarning):
+        death = vf.random_effects(vf.read(pages / "data" / "my.csv", outcome="Death", missing="drop"))
+    shown = tx.effect_text(death.question, death.estimate, death.interval)
+    page = (pages / "death.html").read_text()
+    assert shown in page
+    assert "Hart 1977" in page
+    assert "the number of events" in page or "no figures of an effect" in page  # why it is out
+    assert (pages / "figures" / "death-main.svg").is_file()
+    assert (pages / "pain.html").is_file()
+    index = (pages / "index.html").read_text()
+    assert 'href="death.html"' in index
+    assert "vertebral" not in index + page  # nothing of the review
+    assert any("measure: RR, as all rows hold counts" in x for x in said)
+    assert any("columns: study from 'study'" in x for x in said)
+
+
+def test_every_link_of_the_pages_leads_somewhere(made: tuple[Path, list[str]]) -> None:
+    pages, _ = made
+    files = {p.relative_to(pages).as_posix() for p in pages.rglob("*") if p.is_file()}
+    for page in pages.glob("*.html"):
+        text = page.read_text()
+        ids = set(re.findall(r'\sid="([^"]+)"', text))
+        for to in re.findall(r'(?:href|src)="([^"]+)"', text):
+            name, _, place = to.partition("#")
+            if to.startswith(("http", "data:")):
+                continue
+            assert not name or name in files, f"{page.name}: {to}"
+            if place and not name:
+                assert place in ids, f"{page.name}: {to}"
+    assert set((pages / ".vfmeta").read_text().splitlines()) == files - {".vfmeta"}
+
+
+def test_the_python_code_gives_the_numbers_of_the_page(made: tuple[Path, list[str]]) -> None:
+    pages, _ = made
+    code = (pages / "data" / "analysis.py").read_text().replace("print(fit.summary())", "print(repr(fit.estimate))")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=pages / "data", capture_output=True, text=True, check=True
+    )
+    found = [float(x) for x in done.stdout.split()]
+    kept = [json.loads((pages / f"data/results/{x}/all.json").read_text()) for x in ("death", "pain")]
+    assert found == pytest.approx([x["results"]["frequentist"]["estimate"] for x in kept], rel=1e-9)
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not here")
+def test_the_r_code_gives_the_numbers_of_the_page(made: tuple[Path, list[str]]) -> None:
+    pages, _ = made
+    code = (pages / "data" / "analysis.R").read_text()
+    code = re.sub(r"^(print|forest)\(.*$", "", code, flags=re.M).replace("slab = study,", "slab = study,")
+    code = re.sub(r'(test = "knha"\))', r'\1; cat(format(c(fit$b, fit$ci.lb, fit$ci.ub), digits = 15), "\\n")', code)
+    done = subprocess.run(["Rscript", "-e", code], cwd=pages / "data", capture_output=True, text=True)
+    if "metafor" in done.stderr and done.returncode:
+        pytest.skip("R has no metafor")
+    found = [[float(x) for x in line.split()] for line in done.stdout.splitlines() if line.strip()]
+    for name, row in zip(("death", "pain"), found, strict=True):
+        fit = json.loads((pages / f"data/results/{name}/all.json").read_text())["results"]["frequentist"]
+        assert row == pytest.approx([fit["estimate"], *fit["interval"]], abs=2e-5)
+
+
+def test_the_methods_say_how_the_sheet_was_read_and_offer_all_data(made: tuple[Path, list[str]]) -> None:
+    page = (made[0] / "methods.html").read_text()
+    assert "events1 from" in page
+    assert "library(metafor)" in page
+    assert 'href="data/my.csv"' in page
+    assert "points=(low, high)" in page  # why the mean difference has no Bayesian result
+
+
+def test_a_refused_sheet_writes_nothing_and_leaves_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("study,mean_A,sd_A,mean_B,sd_B\na,1,1,2,1\n")
+    with pytest.raises(vf.InputError, match="nothing says which is experimental"):
+        own.analyse(file, tmp_path / "pages")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.csv"]
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    file, folder = tmp_path / "my.csv", tmp_path / "thesis"
+    file.write_text("study,yi,vi\na,0.1,0.04\nb,0.3,0.09\n")
+    folder.mkdir()
+    (folder / "chapter.txt").write_text("mine")
+    with pytest.raises(vf.InputError, match="holds something else"):
+        own.analyse(file, folder)
+    assert [p.name for p in folder.iterdir()] == ["chapter.txt"]
+
+
+def test_pages_are_replaced_whole_and_only_if_nothing_strange_is_among_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, folder = tmp_path / "my.csv", tmp_path / "pages"
+    file.write_text("study,yi,vi\na,0.1,0.04\nb,0.3,0.09\n")
+    own.analyse(file, folder)
+    first = (folder / "index.html").read_bytes()
+    file.write_text("study,yi,vi\na,0.1,0.04\nb,0.5,0.09\n")
+
+    def broken(*_: object, **more: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as m:
+        m.setattr(own_pages, "render", broken)
+        with pytest.raises(OSError, match="no space"):
+            own.analyse(file, folder)
+    assert (folder / "index.html").read_bytes() == first
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["my.csv", "pages"]
+    own.analyse(file, folder)
+    assert (folder / "index.html").read_bytes() != first
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["my.csv", "pages"]
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(vf.InputError, match="holds notes.txt, which these pages did not bring"):
+        own.analyse(file, folder)
+
+
+def test_names_of_outcomes_make_pages_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "my.csv"
+    rows = [
+        f"{s},{o},{y},0.04"
+        for o in ("Methods", "index", "Schmerz (VAS)", "schmerz vas", "<b>x</b>")
+        for s, y in (("a", 0.1), ("b", 0.2))
+    ]
+    file.write_text("study,outcome,yi,vi\n" + "\n".join(rows) + "\n")
+    own.analyse(file, tmp_path / "pages")
+    names = {p.name for p in (tmp_path / "pages").glob("*.html")}
+    assert names == {
+        "index.html", "methods.html", "studies.html", "methods_outcome.html", "index_outcome.html", "schmerz_vas.html",
+        "schmerz_vas_2.html", "b_x_b.html",
+    }  # fmt: skip
+    assert "<b>x</b>" not in (tmp_path / "pages" / "b_x_b.html").read_text()
+
+
+def test_the_command_says_what_it_took(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("trial,M new,S new,n new,M old,S old,n old\na,1,1,20,2,1,20\nb,1.5,1,30,2,1.1,31\n")
+    command = [sys.executable, "-m", "vfmeta", "analyse", "my.csv", "--out", "pages"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "nothing says which is" in done.stderr
+    assert not (tmp_path / "pages").exists()
+    done = subprocess.run([*command, "--sides", "new", "old"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "group 1 is new, group 2 is old" in done.stdout
+    assert (tmp_path / "pages" / "index.html").is_file()
