@@ -144,7 +144,7 @@ def test_pages_are_replaced_whole_and_only_if_nothing_strange_is_among_them(
     assert (folder / "index.html").read_bytes() != first
     assert sorted(p.name for p in tmp_path.iterdir()) == ["my.csv", "pages"]
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(vf.InputError, match="holds notes.txt, which these pages did not bring"):
+    with pytest.raises(vf.InputError, match=r"holds notes\.txt, which these pages did not bring"):
         own.analyse(file, folder)
 
 
