@@ -165,6 +165,8 @@ def draw_course(trials: Trials, out: Path, *, cache: Cache | None = None) -> dic
 
 
 def _drawn_course(inputs: str, code: str) -> dict[str, Any]:
+    import matplotlib.pyplot as plt
+
     from vfmeta import plots
     from vfmeta.text import numbers as tx
 
@@ -179,7 +181,8 @@ def _drawn_course(inputs: str, code: str) -> dict[str, Any]:
         pooled = f"pooled {tx.effect_text(lead.question, lead.estimate, lead.interval)}; " if pool.k > 1 else ""
         said.append(f"{name[:1].upper()}{name[1:]}: {pooled}{arms}.")
     alt = f"Mean pain on a scale of 0 to 10 in untreated arms, over time. {' '.join(said)}"
-    ax = plots.over_time(results)
+    with plt.rc_context({"figure.facecolor": "white"}):  # so narrow that it is read on a phone
+        ax = plots.over_time(results, plt.figure(figsize=(4.8, 3.5)).add_axes((0.13, 0.19, 0.84, 0.77)))
     if (legend := ax.get_legend()) is not None:  # which names the method; the caption says what is drawn
         legend.remove()
     return saved(ax, alt)
