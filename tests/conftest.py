@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gc
-import hashlib
 import itertools
 import os
 from functools import cache
@@ -19,6 +18,7 @@ from hypothesis import settings
 
 import vfmeta as vf
 from vfmeta.bayes import kept
+from vfmeta.evidence import tables
 from vfmeta.trials import Problem, loading, schema
 from vfmeta.trials.rules import broken_rules
 from vfmeta.trials.store import assemble
@@ -29,21 +29,26 @@ kept.use()  # a model whose source has not changed is compiled once for all proc
 
 
 def asked_once(against_schema: Any) -> Any:
-    """What Frictionless says of a folder, a second if it holds the packaged tables, asked once a process for the same bytes."""
-    said: dict[Any, list[Problem]] = {}
+    """What Frictionless says of a table, a second if of all, asked once a process for the same bytes of it and of those its
+    keys refer to.
+    """
+    said: dict[str, list[Problem]] = {}
 
-    def faults_of(folder: Path, tables: Any = None) -> list[Problem]:
-        files = sorted(x for x in Path(folder).iterdir() if x.is_file())
-        held = hashlib.sha256(b"".join(x.name.encode() + b"\0" + x.read_bytes() + b"\0" for x in files)).digest()
-        key = held, None if tables is None else tuple(tables)
-        if key not in said:
-            said[key] = against_schema(folder, tables)
-        return list(said[key])
+    def faults_of(folder: Path, names: Any = None) -> list[Problem]:
+        code = repr(schema.package())
+        asked = {name: tables.digest_of(name, Path(folder), code) for name in (schema.tables() if names is None else names)}
+        new = [name for name, key in asked.items() if key not in said]
+        found = against_schema(folder, new) if new else []
+        if any(p.file == "datapackage.json" for p in found):  # no table was looked at
+            return list(found)
+        for name in new:
+            said[asked[name]] = [p for p in found if p.file == schema.tables()[name]["path"]]
+        return [p for key in asked.values() for p in said[key]]
 
     return faults_of
 
 
-loading.faults_of = asked_once(loading.faults_of)
+tables.faults_of = loading.faults_of = asked_once(loading.faults_of)  # type: ignore[attr-defined]
 
 INTERVENTIONS = {"drug": "medicine", "other_drug": "medicine", "cement": "procedure", "placebo": "placebo", "brace": "support"}
 # instrument: lower end, upper end, whether higher is worse (empty where unknown)

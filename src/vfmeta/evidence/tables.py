@@ -23,7 +23,7 @@ def load(folder: Path, cache: Cache) -> tuple[Trials, set[str]]:
         The tables, and what is to be remembered by `Cache.pass_on` once the build is not refused.
     """
     code = digest([HOME / name for name in _CODE], HOME, ("frictionless",)) + repr(schema.package())
-    current = {name: _digest_of(name, folder, code) for name in schema.tables()}
+    current = {name: digest_of(name, folder, code) for name in schema.tables()}
     known = cache.passed()
 
     def faults(path: Path) -> list[Problem]:
@@ -33,7 +33,7 @@ def load(folder: Path, cache: Cache) -> tuple[Trials, set[str]]:
     return load_checked(folder, faults), set(current.values())
 
 
-def _digest_of(table: str, folder: Path, code: str) -> str:
+def digest_of(table: str, folder: Path, code: str) -> str:
     """Digest of a table, of those its keys refer to, and of what checks them; a missing file has one of its own."""
     keys = schema.tables()[table]["schema"].get("foreignKeys", [])
     names = dict.fromkeys([table, *(key["reference"]["resource"] or table for key in keys)])
