@@ -103,6 +103,15 @@ def analyse(
 
 
 @app.command
+def init(folder: Annotated[Path, Parameter(help="A new or an empty folder.")]) -> int:
+    """Start a review of your own: tables with a worked example, a plan, and a README that says how to go on."""
+    from vfmeta.evidence.start import start
+
+    print(f"done: {start(folder)} says how to go on")
+    return 0
+
+
+@app.command
 def changes(before: Path, after: Path) -> int:
     """Say what changed between two builds: which conclusions moved, and by which trials.
 

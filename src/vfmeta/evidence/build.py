@@ -13,6 +13,7 @@ from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.cache import HOME, Cache, digest
 from vfmeta.evidence.folder import DAMAGE, STATE, sweep, tidy
+from vfmeta.evidence.render import named, site_of
 from vfmeta.trials.schema import packaged_folder
 
 STAGES = ("analyses", "figures", "report")
@@ -81,6 +82,7 @@ def build(
             from vfmeta.evidence.networks import load_network_plans
 
             network_plans = load_network_plans(plan_folder)
+            dress = site_of(plan_folder)
         if loaded.slips:
             say(f"{len(loaded.slips)} of the figures may hold a slip and enter no pool; vfmeta validate says which and why")
         from vfmeta.evidence.run import begin
@@ -119,7 +121,8 @@ def build(
         with clock("pages"):
             moved = None if kept is None else keep(records, kept)
             drawn = Whole(overview, flow, picture, course, graphs)
-            write_site(loaded_plans, records, figures, drawn, loaded, out, site, joined, moved)
+            with named(dress):
+                write_site(loaded_plans, records, figures, drawn, loaded, out, site, joined, moved)
         made.append(site)
         inputs = _digest_of_inputs(tables, plan_folder, kept)  # with what was kept just now
     _remember(state, stage, inputs, made, plan_folder)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -116,3 +118,20 @@ def remember(file: Path, inputs: str, value: Any) -> Any:
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def put(folder: Path, out: Path) -> None:
+    """The finished folder in its place, that which stood there away only then."""
+    os.chmod(folder, 0o755)
+    if not out.exists():
+        os.rename(folder, out)
+        return
+    before = Path(tempfile.mkdtemp(dir=out.parent, prefix=PART)) / "before"
+    os.rename(out, before)
+    try:
+        os.rename(folder, out)
+    except OSError:
+        os.rename(before, out)
+        raise
+    finally:
+        shutil.rmtree(before.parent, ignore_errors=True)

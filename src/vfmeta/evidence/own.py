@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from vfmeta.core.params import Design, Method, Missing, Test, choice
 from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit, own_code, own_pages
 from vfmeta.evidence.cache import Cache, digest_of
+from vfmeta.evidence.folder import put
 from vfmeta.evidence.own_made import Own
 from vfmeta.evidence.own_trials import trials_of
 from vfmeta.evidence.plan import Analysis, Plan
@@ -92,7 +92,7 @@ def analyse(
     try:
         for record in _fill(folder, data, tables, said, {**reading, "missing": missing}, choices):
             say(f"{record.title}: {record.data['answer']}")
-        _put(folder, out)
+        put(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return out / "index.html"
@@ -238,20 +238,3 @@ def _refuse_strange(out: Path) -> None:
         strange = sorted(set(files) - known)
         if strange:
             raise InputError(f"{out} holds {strange[0]}, which these pages did not bring; move it, or name another folder.")
-
-
-def _put(folder: Path, out: Path) -> None:
-    """The finished folder in its place, that which stood there away only then."""
-    os.chmod(folder, 0o755)
-    if not out.exists():
-        os.rename(folder, out)
-        return
-    before = Path(tempfile.mkdtemp(dir=out.parent, prefix=PART)) / "before"
-    os.rename(out, before)
-    try:
-        os.rename(folder, out)
-    except OSError:
-        os.rename(before, out)
-        raise
-    finally:
-        shutil.rmtree(before.parent, ignore_errors=True)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core.messages import InputError
 from vfmeta.evidence.cells import labelled
 from vfmeta.text.answer import count
 
@@ -24,6 +29,7 @@ class Site:
     first: tuple[tuple[str, str], ...]
     last: tuple[tuple[str, str], ...]
     footer: str
+    question: str = ""
 
 
 REVIEW = Site(
@@ -36,7 +42,11 @@ REVIEW = Site(
     ),
     footer="Made by vfmeta from the trial tables; every number on this page is read from a computed record. Nothing here is "
     "medical advice.",
+    question="Which treatment relieves the pain of an osteoporotic vertebral fracture?",
 )  # fmt: skip
+
+
+_SITE: ContextVar[Site] = ContextVar("site", default=REVIEW)
 
 
 @cache
@@ -50,7 +60,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals["site"] = REVIEW  # pages of a sheet bring their own
     env.filters["count"] = count
     # what is no web address (a note, a script) is shown and never linked
     env.filters["address"] = lambda url: url if re.fullmatch(r"https?://\S+", url) else ""
@@ -59,7 +68,41 @@ def environment() -> Environment:
 
 def render(template: str, **context: Any) -> str:
     """A template with what it is to show."""
-    return labelled(environment().get_template(template).render(**context))
+    return labelled(environment().get_template(template).render(**{"site": _SITE.get(), **context}))
+
+
+@contextmanager
+def named(site: Site) -> Iterator[None]:
+    """Pages that are rendered meanwhile carry this name, unless they bring their own."""
+    token = _SITE.set(site)
+    try:
+        yield
+    finally:
+        _SITE.reset(token)
+
+
+def site_of(plans: Path) -> Site:
+    """The name that ``site/site.toml`` of a folder of plans gives the review; that of the packaged one where there is none.
+
+    Raises
+    ------
+    InputError
+        The file is no TOML, or says something else than name, kind and question.
+    """
+    path = plans / "site" / "site.toml"
+    if not path.is_file():
+        return REVIEW
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"site.toml: not valid TOML ({error}). Correct the line named.") from error
+    faults = [f"site.toml, {k}: write a text." for k, v in found.items() if not isinstance(v, str)]
+    faults += [
+        f"site.toml, {k}: unknown; it takes name, kind and question." for k in found if k not in ("name", "kind", "question")
+    ]
+    if faults:
+        raise InputError(faults)
+    return replace(REVIEW, **{"kind": "", "question": "", **found})
 
 
 def file(name: str) -> str:
