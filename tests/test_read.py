@@ -375,6 +375,12 @@ def test_a_study_that_stands_twice_is_refused() -> None:
     refused(means(3, Study=["a", "b", "a"]), r"rows 1 and 3 \(a\): a study stands twice")
 
 
+@pytest.mark.parametrize("name", ["Total", "Subtotal (95% CI)", "Overall", "Pooled estimate", "Heterogeneity: Tau2 = 0.1"])
+def test_a_line_of_totals_is_no_study(name: str) -> None:
+    refused(means(3, Study=["a", "b", name]), "row 3, column Study: .* reads like a line of totals")
+    assert len(vf.read(means(3, Study=["a", "b", "Overalland 2001"]))) == 3
+
+
 def test_authors_are_told_apart_by_their_years() -> None:
     named = {k: v for k, v in means(3).items() if k != "Study"}
     table = vf.read(named | {"Author": ["Li", "Li", "Wu"], "Year": [2001, 2004, 2004]})

@@ -75,6 +75,7 @@ def test_a_formula_without_its_result_is_named(tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("a.csv", "study,y\nA,1,2\n", "line 2: 3 cells under 2 names"),
+        ("a.csv", "Table 1\nstudy,y\nA,2\n", "Is there a title above the line of names"),
         ("a.csv", "study,,y\nA,5,2\n", "line 1, column 2: no name"),
         ("a.csv", "y,y\n1,2\n", "two columns are called 'y'"),
         ("a.csv", "study,y\n", "no row below"),

@@ -140,9 +140,10 @@ def frame_of(name: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     full = [row + [None] * (width - len(row)) for _, row in numbered[1:]]
     used = [j for j in range(width) if (j < len(head) and head[j] is not None) or any(row[j] is not None for row in full)]
     names = [str(head[j]).strip() if j < len(head) and head[j] is not None else "" for j in used]
+    title = " Is there a title above the line of names? Remove it." if sum(x is not None for x in head) == 1 else ""
     problems = [
         f"{name}, line {line}: {len(row)} cells under {len(head)} names; one cell a column, text with a separator in quotation "
-        "marks."
+        f"marks.{title}"
         for line, row in numbered[1:]
         if any(x is not None for x in row[len(head) :])
     ]

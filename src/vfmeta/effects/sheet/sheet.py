@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from vfmeta.effects.sheet.names import GROUPS, STATISTICS, Parts
 from vfmeta.effects.sheet.recognise import Roles, recognise
 
 TEXTS = ("study", "outcome", "measure", "trial_design", "instrument", "score", "arm", "direction", "higher_is_worse")
+#: what stands before a sum of studies and not before a study
+_TOTALS = re.compile(r"(sub)?totals?(\b.*)?|overall( .*)?|pooled( .*)?|summary( .*)?|heterogeneity.*|test for overall.*")
 #: cells of several numbers: role -> what they are, by how many there are
 _SEVERAL: dict[str, dict[int, tuple[str, ...]]] = {
     "mean_sd": {1: ("mean",), 2: ("mean", "sd")},
@@ -99,6 +102,11 @@ def sheet_of(
     notes: list[str] = []
     labels = _studies(frame, roles, notes)
     problems = [f"row {i + 1}, column {roles.column['study']}: no name of the study." for i, x in enumerate(labels) if not x]
+    problems += [
+        f"row {i + 1}, column {roles.column['study']}: {x!r} reads like a line of totals, which is no study; remove the row."
+        for i, x in enumerate(labels)
+        if _TOTALS.fullmatch(x.strip().casefold())
+    ]
     numbers: dict[str, np.ndarray] = {}
     texts = {role: values.texts(frame[name].tolist()) for role, name in roles.column.items() if role in TEXTS}
     for role, name in roles.column.items():
