@@ -198,3 +198,15 @@ def test_standardised_differences_are_held_against_the_threshold_in_points(real_
         assert mid == pytest.approx(spread["mid"] / spread["sd"], rel=1e-9)
         low, high = spread["points"]
         assert f"{spread['mid']:g} points of {low:g} to {high:g}" in record.certainty.domains[3].sentence  # type: ignore[union-attr]
+
+
+def test_the_first_screen_says_all_rows_in_one_answer(toy_build: Any) -> None:
+    said = " ".join(
+        re.sub(r"<[^>]+>", "", toy_build.page("index").partition('<p class="answer">')[2].partition("</p>")[0]).split()
+    )
+    # both plans of the made-up world lead with a pool: two trials of fractures, five of pain
+    assert said.startswith(
+        "Two of two interventions have trials that can be pooled for what their pages ask first: drug v placebo, "
+    )
+    assert "; vertebroplasty v sham, " in said
+    assert said.endswith("The certainty of none of them is settled.")

@@ -121,7 +121,7 @@ def _in_one(rows: Sequence[dict[str, Any]]) -> str:
     pooled = kinds["pool"]
     n = "No intervention has" if not pooled else f"{capital(count(len(pooled)))} of {count(len(rows)).lower()} interventions"
     has = "" if not pooled else " has" if len(pooled) == 1 else " have"
-    lines = [f"{n}{has} trials on pain that can be pooled{'.' if not pooled else ':'}"]
+    lines = [f"{n}{has} trials that can be pooled for what their pages ask first{'.' if not pooled else ':'}"]
     lines[0] += " " * bool(pooled) + "; ".join(
         f"{r['against']}, {r['words'][:1].lower()}{r['words'][1:].rstrip('.')}" for r in pooled
     )
