@@ -12,18 +12,23 @@ from vfmeta.trials.slips.book import far
 FLAG = "sd_probably_se"
 _ABSURD = 3.0  # standard deviations between two groups that no treatment sets apart
 _BELIEVABLE = 1.5
+_OTHERS = 3  # studies that say what is usual
 
 
 def doubts(sheet: Sheet, made: dict[int, Made]) -> dict[int, str]:
     """Rows whose printed SDs read like standard errors, each with a sentence that says why and what to do."""
     spreads = {i: _printed(sheet, i) for i in made}
+    by_unit: dict[str, list[float]] = {}
+    for i, own in spreads.items():
+        if own:
+            by_unit.setdefault(sheet.text("instrument", i), []).append(_middle(own))
+    usually = {unit: median(x) for unit, x in by_unit.items() if len(x) > _OTHERS}
     found = {}
     for i, own in spreads.items():
         if not own:
             continue
         unit = sheet.text("instrument", i)
-        others = [_middle(x) for j, x in spreads.items() if j != i and x and sheet.text("instrument", j) == unit]
-        usual = median(others) if len(others) >= 3 else None
+        usual = usually.get(unit)
         sd, n = _middle(own), math.exp(sum(math.log(n) for _, n in own) / len(own))
         full = sd * math.sqrt(n)
         small = usual is not None and sd < usual and far(sd, usual) and usual / 2 <= full <= 2 * usual
