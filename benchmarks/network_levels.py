@@ -119,8 +119,8 @@ def text(table: pd.DataFrame) -> str:
         "# How often intervals of networks hold the truth",
         "",
         f"`make simulate` drew {draws:,} networks of five treatments in each setting, arms normal about their effects and "
-        "these normal about those of the treatments with one tau for every contrast, as the model has it. Below is the share, in "
-        "percent, of 95% intervals of the effects against A that hold the truth; its Monte Carlo standard error is at most "
+        "these normal about those of the treatments with one tau for every contrast, as the model has it. Below is the share, "
+        "in percent, of 95% intervals of the effects against A that hold the truth; its Monte Carlo standard error is at most "
         f"{worst:.1f} points. The numbers are read from [network_levels.csv](network_levels.csv).",
         "",
         *[f"- *{name}*: {said}." for name, said in SHAPES.items()],

@@ -285,6 +285,8 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
             window=(100, 170),
         )), "treatment",
     ),
+    "scores": (lambda: vf.networks.scores({"pain": network()}, "low"), "pain"),
+    "partial_order": (lambda: vf.networks.partial_order(network(), "low"), "above"),
     "contributions": (lambda: vf.networks.contributions(network()), "treatment"),
     "detached_designs": (lambda: vf.networks.detached_designs(network()), "design"),
     "loops": (lambda: vf.networks.loops(network()), "loop"),

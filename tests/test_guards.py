@@ -262,7 +262,9 @@ def test_what_is_no_axes_is_refused_by_every_figure() -> None:
         "settings": (vf.appraisal.setting_shares(fit, beyond=0.1),), "ranks": ([i / 50 for i in range(50)],),
         "contribution_map": (vf.networks.contributions(net),), "net_heat": (vf.networks.detached_designs(net),),
         "rank_probabilities": (vf.networks.posterior(net, tau=vf.priors.HalfNormal(1.0)).ranks("low"),),
-        "network_graph": (net,), "comparison_funnel": (net,), "risk_of_bias": (judged,), "risk_of_bias_summary": (judged,),
+        "network_graph": (net,), "hasse": (vf.networks.scores({"x": net}, "low"),),
+        "rank_heat": (vf.networks.scores({"x": net}, "low"),), "comparison_funnel": (net,),
+        "risk_of_bias": (judged,), "risk_of_bias_summary": (judged,),
         "gap_map": (map_of, map_of), "selection_function": (
             vf.appraisal.selection_model(y=y, v=v, favoured="higher", heterogeneity="common"),
         ),

@@ -14,6 +14,7 @@ from .influence import leave_one_out as leave_one_out
 from .limit import limit_meta_analysis as limit_meta_analysis
 from .many import egger_many as egger_many
 from .many import trim_and_fill_many as trim_and_fill_many
+from .network_certainty import network_certainty as network_certainty
 from .no_effects import combine_p_values as combine_p_values
 from .no_effects import direction_of_effect as direction_of_effect
 from .no_effects import effect_range as effect_range

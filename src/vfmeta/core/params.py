@@ -57,6 +57,8 @@ HeterogeneityInterval = Literal["Q-profile", "generalised-Q", "profile-likelihoo
 OnScale = Literal["analysis", "read"]
 #: slopes of the treatments of a network on a covariate
 Slopes = Literal["common", "independent"]
+#: what a table of a network holds
+NetworkContent = Literal["league", "comparisons", "ranks"]
 #: which half of a league table is filled
 Triangle = Literal["both", "lower", "upper"]
 #: models of the counts of a network: an intercept a trial, or given the events of all arms together

@@ -14,6 +14,8 @@ from .incoherence import loops as loops
 from .mantel_haenszel import mantel_haenszel as mantel_haenszel
 from .model_fit import compare_models as compare_models
 from .node_splits import split_nodes as split_nodes
+from .ordering import partial_order as partial_order
+from .ordering import scores as scores
 from .posterior import NetworkPosterior as NetworkPosterior
 from .posterior import posterior as posterior
 from .result import NetworkResult as NetworkResult
@@ -22,10 +24,12 @@ from .sampled import NetworkModel as NetworkModel
 from .sampled import SampledNetwork as SampledNetwork
 from .shares import contributions as contributions
 from .splits import split_sides as split_sides
+from .tables import NetworkTable as NetworkTable
+from .tables import table as table
 
 __all__ = [
     "ClassEffects", "ComponentResult", "NetworkCounts", "NetworkModel", "NetworkPosterior", "NetworkRegression",
-    "NetworkResult", "SampledNetwork", "arm_model", "classes", "compare_models", "comparison_adjusted", "components",
-    "contributions", "counts", "detached_designs", "loops", "mantel_haenszel", "modifiers", "network", "posterior",
-    "regression", "split_nodes", "split_sides",
+    "NetworkResult", "NetworkTable", "SampledNetwork", "arm_model", "classes", "compare_models", "comparison_adjusted",
+    "components", "contributions", "counts", "detached_designs", "loops", "mantel_haenszel", "modifiers", "network",
+    "partial_order", "posterior", "regression", "scores", "split_nodes", "split_sides", "table",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ def read_network_arms(
             f"{measure} of arms takes {', '.join(needed)}; missing: {', '.join(absent) or 'none'}, not used: "
             f"{', '.join(surplus) or 'none'}."
         )
-    numbers, texts, rows_read, lost, notes = columns_of({name: found[name] for name in needed}, frame, missing)
+    numbers, texts, _, rows_read, lost, notes = columns_of({name: found[name] for name in needed}, frame, missing)
     problems, kept, left = _faults(numbers, texts)
     if problems:
         raise InputError(problems)

@@ -151,6 +151,10 @@ class ClassEffects(Treatments, Coefficients):
         n = self.k - (len(self.terms) if kind == "REML" else 0)
         return information(kind, self.log_likelihood, count, n, self.deviance_from)
 
+    @property
+    def _covariance(self) -> np.ndarray:
+        return self.effects_covariance
+
     def _spread(self, matrix: np.ndarray) -> np.ndarray:
         return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", matrix, self.effects_covariance, matrix), 0.0))
 

@@ -13,6 +13,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.origin import Origin
 from vfmeta.core.params import OnScale, Triangle, choice
 from vfmeta.core.question import Question
+from vfmeta.networks.ranking import distance, rank_table
 from vfmeta.networks.trials import Network, Trial
 from vfmeta.results.codec import array, plain
 from vfmeta.results.frames import scaled
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Treatments:
-    """What results of networks have in common; a result says how its coefficients vary (`_spread`, `_df`, `_plain`)."""
+    """What results of networks have in common; a result says how its coefficients vary (`_spread`, `_df`, `_covariance`)."""
 
     question: Question
     terms: tuple[str, ...]
@@ -53,9 +54,10 @@ class Treatments:
         def _df(self, matrix: np.ndarray) -> np.ndarray | float | None:
             """Their degrees of freedom; None for normal intervals."""
 
-    def _plain(self, matrix: np.ndarray) -> np.ndarray:
-        """Their standard errors by the model alone."""
-        return self._spread(matrix)
+    @property
+    def _covariance(self) -> np.ndarray:
+        """Their covariance by the model alone, whatever the test."""
+        raise NotImplementedError
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -126,16 +128,61 @@ class Treatments:
             Which effects are better; that of ``question.higher_is_worse`` when left out.
         """
         import pandas as pd
+
+        beats = self._beats(side(better, self.question.higher_is_worse))
+        return pd.Series(beats.sum(axis=1) / (len(beats) - 1), index=list(self.treatments), name="p_score")
+
+    def ranks(self, better: str | None = None, *, draws: int = 20_000, seed: int = 1) -> pd.DataFrame:
+        """Probability of each rank (columns 1, 2, ...; 1 is best), 95% interval (``rank_low``, ``rank_high``), ``sucra`` (which
+        is the P-score) and ``mean_rank`` by treatment.
+
+        Estimates are taken as normal with the model's covariance; single ranks come from draws. A rank says nothing of size:
+        read it beside `comparisons`.
+
+        Parameters
+        ----------
+        better : {"low", "high"}, optional
+            Which effects are better; that of ``question.higher_is_worse`` when left out.
+        draws, seed : int
+        """
+        sign = side(better, self.question.higher_is_worse)
+        drawn = np.random.default_rng(seed).multivariate_normal(self._effects, self._covariance, draws, method="eigh")
+        return rank_table(self.treatments, sign * drawn @ self.coding.T, self._beats(sign))
+
+    def beyond(self, size: float, better: str | None = None) -> pd.Series:
+        """Certainty that each treatment is better than the reference by at least ``size``, by normal probabilities.
+
+        Parameters
+        ----------
+        size : float
+            At least 0, on the scale people read: points of a difference, or for ratios a ratio such as 0.8 (1.25 is the same).
+        better : {"low", "high"}, optional
+            Which effects are better; that of ``question.higher_is_worse`` when left out.
+        """
+        import pandas as pd
         from scipy.special import ndtr
 
-        sign = side(better, self.question.higher_is_worse)
+        sign, apart = side(better, self.question.higher_is_worse), distance(size, self.question)
+        others = [t for t in self.treatments if t != self.reference]
+        at = {t: i for i, t in enumerate(self.treatments)}
+        matrix = np.array([self.coding[at[t]] - self.coding[at[self.reference]] for t in others])
+        z = ratio(sign * (matrix @ self._effects) - apart, self._plain(matrix))
+        return pd.Series(ndtr(z), index=others, name="beyond")
+
+    def _plain(self, matrix: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", matrix, self._covariance, matrix), 0.0))
+
+    def _beats(self, sign: float) -> np.ndarray:
+        """Certainty that the treatment of the row is better than that of the column, 0 on the diagonal."""
+        from scipy.special import ndtr
+
         pairs, matrix = self._pairs()
-        z = ratio(matrix @ self._effects, self._plain(matrix))  # whatever the test: a score is no test
-        total = dict.fromkeys(self.treatments, 0.0)
-        for (a, b), wins in zip(pairs, ndtr(sign * z).tolist(), strict=True):
-            total[a] += wins
-            total[b] += 1 - wins
-        return pd.Series({t: x / (len(total) - 1) for t, x in total.items()}, name="p_score")
+        at = {t: i for i, t in enumerate(self.treatments)}
+        one, two = np.array([(at[a], at[b]) for a, b in pairs]).reshape(-1, 2).T
+        out = np.zeros((len(at), len(at)))
+        out[one, two] = ndtr(sign * ratio(matrix @ self._effects, self._plain(matrix)))
+        out[two, one] = 1 - out[one, two]
+        return out
 
     @property
     def coding(self) -> np.ndarray:

@@ -135,6 +135,10 @@ class NetworkCounts(Treatments, Coefficients):
         """Whether trials differ beyond chance in this model."""
         return self.call["heterogeneity"] == "random"
 
+    @property
+    def _covariance(self) -> np.ndarray:
+        return self.vb
+
     def _spread(self, matrix: np.ndarray) -> np.ndarray:
         return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", matrix, self.vb, matrix), 0.0))
 

@@ -82,7 +82,8 @@ class NetworkPosterior(RegressionPosterior):
         return scaled(pd.DataFrame(rows, columns=names), self.question, on)
 
     def ranks(self, better: str | None = None, *, draws: int = 20_000, seed: int = 1) -> pd.DataFrame:
-        """Probability of each rank (columns 1, 2, ...; 1 is best), ``mean_rank`` and SUCRA by treatment.
+        """Probability of each rank (columns 1, 2, ...; 1 is best), 95% interval (``rank_low``, ``rank_high``), SUCRA
+        and ``mean_rank`` by treatment.
 
         Mean rank and SUCRA (Salanti et al. 2011, J Clin Epidemiol 64:163-171) are exact, from the probability that each
         treatment beats each other; single ranks come from draws. A rank says nothing of size: read it beside `comparisons`.

@@ -22,7 +22,7 @@ NO_ORDER = (
 
 
 def rank_table(treatments: Sequence[str], effects: np.ndarray, beats: np.ndarray) -> pd.DataFrame:
-    """Probability of each rank by treatment, SUCRA and mean rank.
+    """Probability of each rank by treatment, its 95% interval, SUCRA and mean rank.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def rank_table(treatments: Sequence[str], effects: np.ndarray, beats: np.ndarray
     rank = np.argsort(np.argsort(-effects, axis=1), axis=1)
     shares = np.stack([(rank == r).mean(axis=0) for r in range(n)], axis=1)
     frame = pd.DataFrame(shares, index=list(treatments), columns=[str(r + 1) for r in range(n)])
+    reached = np.cumsum(shares, axis=1)
+    frame["rank_low"], frame["rank_high"] = ((reached < x - 1e-12).sum(axis=1) + 1 for x in (0.025, 0.975))
     frame["sucra"] = beats.sum(axis=1) / (n - 1)
     frame["mean_rank"] = n - beats.sum(axis=1)
     return frame

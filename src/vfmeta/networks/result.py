@@ -57,8 +57,9 @@ class TreatmentsResult(Treatments, RegressionResult):
         """
         return self._contrasts(0.0 if math.isnan(self.tau2) else self.tau2)
 
-    def _plain(self, matrix: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.fit.phi, matrix))
+    @property
+    def _covariance(self) -> np.ndarray:
+        return self.fit.phi
 
     def _pack(self) -> dict[str, Any]:
         return {**super()._pack(), "network": packed(self.network)}

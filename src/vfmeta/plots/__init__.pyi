@@ -26,6 +26,8 @@ from ._network_heat import net_heat as net_heat
 from ._network_heat import rank_probabilities as rank_probabilities
 from ._node_splits import node_splits as node_splits
 from ._normal_quantiles import normal_quantiles as normal_quantiles
+from ._order import hasse as hasse
+from ._order import rank_heat as rank_heat
 from ._over_time import over_time as over_time
 from ._p_curve import p_curve as p_curve
 from ._posterior import posterior as posterior

@@ -49,7 +49,7 @@ def rank_probabilities(ranks: pd.DataFrame, ax: Axes | None = None, *, title: st
     numbers = [c for c in order.columns if str(c).isdigit()]
     shares = 100 * order[numbers]
     shares.index = [f"{name} (SUCRA {s:.2f})" for name, s in zip(order.index, order.sucra, strict=True)]
-    return _heat(shares, "Blues", (0.0, max(50.0, float(shares.to_numpy().max()))), ax, title, ("Rank", ""))
+    return heat(shares, "Blues", (0.0, max(50.0, float(shares.to_numpy().max()))), ax, title, ("Rank", ""))
 
 
 def contribution_map(shares: pd.DataFrame, ax: Axes | None = None, *, title: str = "") -> Axes:
@@ -83,7 +83,7 @@ def contribution_map(shares: pd.DataFrame, ax: Axes | None = None, *, title: str
     table = long.pivot(index="comparison", columns="trial", values="share").loc[list(dict.fromkeys(rows)), trials]
     direct = long.assign(direct=long.direct.astype(float)).pivot(index="comparison", columns="trial", values="direct")
     direct = direct.loc[table.index, trials] == 1
-    ax = _heat(table, "Blues", (0.0, 100.0), ax, title, ("Trial", ""))
+    ax = heat(table, "Blues", (0.0, 100.0), ax, title, ("Trial", ""))
     from matplotlib.patches import Rectangle
 
     for i, j in zip(*np.nonzero(direct.to_numpy()), strict=True):
@@ -122,10 +122,10 @@ def net_heat(designs: pd.DataFrame, ax: Axes | None = None, *, title: str = "") 
     table = designs.drop(columns="q").set_index("design")
     table.index = [f"{name} (Q {q:.2f})" for name, q in zip(designs.design, designs.q, strict=True)]
     most = max(1.0, float(np.nanmax(np.abs(np.nan_to_num(table.to_numpy(), nan=0.0)))))
-    return _heat(table, "RdBu_r", (-most, most), ax, title, ("Design detached", ""), digits=1)
+    return heat(table, "RdBu_r", (-most, most), ax, title, ("Design detached", ""), digits=1)
 
 
-def _heat(
+def heat(
     table: pd.DataFrame,
     colours: str,
     ends: tuple[float, float],

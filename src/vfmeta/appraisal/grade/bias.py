@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,13 +21,23 @@ _NAME, _HIGH, _SOME = "risk of bias", 2, 1
 
 def judged(body: Body, bias: RiskOfBias | None) -> Domain:
     """The domain of risk of bias; open as long as one trial has no overall judgement."""
+    found, high = by_weight(body, bias)
+    if not high.any() or found.suggestion is None:
+        return found
+    moved, words_of_it = _without(body, high)
+    return replace(found, suggestion=min(found.suggestion, -1 if moved else 0), sentence=f"{found.sentence} {words_of_it}")
+
+
+def by_weight(body: Body, bias: RiskOfBias | None, name: str = _NAME) -> tuple[Domain, np.ndarray]:
+    """What the weight of trials at each level of risk says, and which trials are at high risk."""
+    none = np.zeros(body.k, dtype=bool)
     if bias is None:
-        return _open(body, np.ones(body.k, dtype=bool), "No judgement was given.")
+        return _open(body, ~none, "No judgement was given.", name), none
     known = dict(zip(bias.labels, bias.overall, strict=True))
     words = [known.get(x, "") for x in body.labels]
     silent = np.array([not w for w in words])
     if silent.any():
-        return _open(body, silent, f"By {bias.tool} {_levels(body, words)}." if any(words) else "")
+        return _open(body, silent, f"By {bias.tool} {_levels(body, words)}." if any(words) else "", name), none
     rank = {x.word: x.rank for x in bias.instrument.levels}
     ranks = np.array([rank[w] for w in words])
     high, low = ranks >= _HIGH, ranks < _SOME
@@ -50,19 +61,17 @@ def judged(body: Body, bias: RiskOfBias | None) -> Domain:
     elif share[~low].sum() > most:
         suggestion = -1
         said.append(f"More than {percent(most)} of the weight is not at low risk.")
-    if high.any():
-        moved, words_of_it = _without(body, high)
-        said.append(words_of_it)
-        suggestion = min(suggestion, -1 if moved else 0)
-    return Domain(name=_NAME, suggestion=suggestion, short="judged in every trial", sentence=" ".join(said), thresholds=keys)
+    return Domain(
+        name=name, suggestion=suggestion, short="judged in every trial", sentence=" ".join(said), thresholds=keys
+    ), high
 
 
-def _open(body: Body, silent: np.ndarray, said: str) -> Domain:
+def _open(body: Body, silent: np.ndarray, said: str, name: str) -> Domain:
     n = int(silent.sum())
     who = names([x for x, out in zip(body.labels, silent, strict=True) if out])
     weight = percent(body.share[silent].sum())
     return Domain(
-        name=_NAME, suggestion=None, short=f"not judged in {of_trials(n, body.k)}",
+        name=name, suggestion=None, short=f"not judged in {of_trials(n, body.k)}",
         sentence=f"Not judged overall in {of_trials(n, body.k)} ({who}; {weight} of the weight). {said}".rstrip(),
     )  # fmt: skip
 

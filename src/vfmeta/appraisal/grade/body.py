@@ -104,6 +104,18 @@ def body_of(fit: Any, baseline_risk: float | None, risk_difference: float | None
     )  # fmt: skip
 
 
+def body_of_comparison(
+    fit: Any, labels: tuple[str, ...], share: np.ndarray, interval: Pair, baseline_risk: float | None, difference: float | None
+) -> Body:
+    """One comparison of a network: the trials that inform it with their shares, and its interval."""
+    nothing = np.full(len(labels), np.nan)
+    base, said = _baseline(fit.question, baseline_risk, nothing, nothing)
+    return Body(
+        fit=fit, question=fit.question, labels=labels, share=share, people=nothing, events=(nothing, nothing),
+        interval=interval, marks=_marks(fit.question, base, difference), baseline=base, baseline_from=said,
+    )  # fmt: skip
+
+
 def _baseline(q: Question, stated: float | None, events: np.ndarray, n: np.ndarray) -> tuple[float | None, str]:
     if stated is not None:
         if not is_finite(stated) or not 0 < stated < 1:

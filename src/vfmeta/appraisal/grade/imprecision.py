@@ -31,24 +31,25 @@ def precision(body: Body, inconsistency: int | None) -> Domain:
             sentence="Not judged: nothing means no difference for this measure, so that there is no threshold to hold the "
             "interval against; state no_difference= or mid= with the question.",
         )  # fmt: skip
+    crosses = crossed_words(body, body.fit.estimate, body.interval)
     said, keys = [f"{_effect(body)}; thresholds: {marks.basis}."], list(marks.keys)
-    crossed = _levels(body, body.interval)
+    crossed = levels_down(body, body.fit.estimate, body.interval)
     if crossed and inconsistency:
         own = _sampling(body)
-        again = _levels(body, own)
+        again = levels_down(body, body.fit.estimate, own)
         if again > crossed:
             span = tx.interval_text(body.question, own)
             said.append(
-                f"The interval crosses {_crossed(body, body.interval)}; with sampling error alone it is {span}, and what tau2 "
+                f"The interval crosses {crosses}; with sampling error alone it is {span}, and what tau2 "
                 "adds was marked down as inconsistency and does not count again."
             )
             crossed = again
             if crossed:
-                said.append(f"That still crosses {_crossed(body, own)}.")
+                said.append(f"That still crosses {crossed_words(body, body.fit.estimate, own)}.")
         else:
-            said.append(f"The interval crosses {_crossed(body, body.interval)}, with sampling error alone as well.")
+            said.append(f"The interval crosses {crosses}, with sampling error alone as well.")
     elif crossed:
-        said.append(f"The interval crosses {_crossed(body, body.interval)}.")
+        said.append(f"The interval crosses {crosses}.")
     else:
         said.append("The interval crosses no threshold.")
     if crossed:
@@ -60,11 +61,11 @@ def precision(body: Body, inconsistency: int | None) -> Domain:
     return Domain(name=_NAME, suggestion=crossed, short="computed", sentence=" ".join(said), thresholds=tuple(keys))
 
 
-def _levels(body: Body, interval: Pair) -> int:
+def levels_down(body: Body, estimate: float, interval: Pair) -> int:
     """Levels down for what an interval crosses, seen from where the estimate lies."""
     marks, (low, high) = body.marks, interval
     inside = [x for x in marks.every if low < x < high]
-    place = marks.place(body.fit.estimate)
+    place = marks.place(estimate)
     if marks.low is None or marks.high is None:
         return int(limit("crossed_once")) if inside else 0
     if place == 0:
@@ -74,10 +75,11 @@ def _levels(body: Body, interval: Pair) -> int:
     return int(limit("crossed_appreciably" if len(inside) > 1 else "crossed_once"))
 
 
-def _crossed(body: Body, interval: Pair) -> str:
+def crossed_words(body: Body, estimate: float, interval: Pair) -> str:
+    """The thresholds that an interval crosses, in words."""
     marks, (low, high) = body.marks, interval
     inside = [x for x in marks.every if low < x < high]
-    if marks.low is not None and marks.high is not None and marks.place(body.fit.estimate) == 0:
+    if marks.low is not None and marks.high is not None and marks.place(estimate) == 0:
         inside = [x for x in inside if x != marks.null]
     return " and ".join(body.mark(x) for x in inside)
 

@@ -22,7 +22,7 @@ _NAME = "publication bias"
 
 def unpublished(body: Body, unread: Mapping[str, float | None]) -> Domain:
     """The domain of publication bias; with fewer trials than a test needs it is open."""
-    said, keys = _unread(body, unread), ("asymmetry_trials",)
+    said, keys = told_of_unread(body, unread), ("asymmetry_trials",)
     few = body.k < limit("asymmetry_trials")
     if few:
         trials = f"{body.k} trial{'' if body.k == 1 else 's'}"
@@ -50,7 +50,7 @@ def unpublished(body: Body, unread: Mapping[str, float | None]) -> Domain:
     )  # fmt: skip
 
 
-def _unread(body: Body, unread: Mapping[str, float | None]) -> str:
+def told_of_unread(body: Body, unread: Mapping[str, float | None]) -> str:
     """The trials without a readable result with their share of all people; whether that is bias no table can tell."""
     if not unread:
         return "No trial without a readable result was named."
