@@ -56,9 +56,8 @@ def test_every_threshold_says_where_it_was_read_or_why_it_was_chosen(row: thresh
 
 
 def test_every_threshold_is_used_and_none_is_written_in_the_code() -> None:
-    code = "\n".join(
-        x.read_text(encoding="utf-8") for x in [*HOME.glob("*.py"), HOME.parent / "graded.py", HOME.parent / "findings.py"]
-    )
+    beside = [HOME.parent / f"{name}.py" for name in ("graded", "findings", "network_certainty")]
+    code = "\n".join(x.read_text(encoding="utf-8") for x in [*HOME.glob("*.py"), *beside])
     starts = {f"start_{design}" for design in ("randomised", "quasi_randomised", "non_randomised")}
     unused = [key for key in thresholds.table() if f'"{key}"' not in code and key not in starts]
     assert not unused

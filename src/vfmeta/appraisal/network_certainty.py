@@ -156,8 +156,8 @@ def _heterogeneity(body: Body, prediction: tuple[float, float]) -> Domain:
     said = f"crosses {held} that the interval of the mean leaves out" if new else "crosses nothing more than the interval does"
     return Domain(
         name="heterogeneity", suggestion=-min(len(new), 2), short="computed", thresholds=body.marks.keys,
-        sentence=f"tau2 {tx.spread_text(float(body.fit.tau2 or 0.0), body.question)}; the effect of a next trial may be {span}, "
-        f"which {said}.",
+        sentence=f"tau2 {tx.spread_text(float(body.fit.tau2 or 0.0), body.question)}; the effect of a next trial may be "
+        f"{span}, which {said}.",
     )  # fmt: skip
 
 

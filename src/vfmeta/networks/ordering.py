@@ -21,8 +21,9 @@ def scores(fits: Mapping[str, Any], better: str | None = None) -> pd.DataFrame:
     ----------
     fits : mapping of str to network
         Networks by the name of their outcome; frequentist ones give P-scores, posteriors SUCRA.
-    better : {"low", "high"}, optional
-        Which effects are better, in every outcome; that of each ``question.higher_is_worse`` when left out.
+    better : str, optional
+        ``"low"`` or ``"high"``: which effects are better, in every outcome; that of each ``question.higher_is_worse``
+        when left out.
 
     Returns
     -------
@@ -64,8 +65,8 @@ def partial_order(fit: Any, better: str | None = None) -> pd.DataFrame:
     ----------
     fit : NetworkResult, another frequentist model of a network, or DataFrame
         A network, or what `scores` returned.
-    better : {"low", "high"}, optional
-        Which effects are better, of a network.
+    better : str, optional
+        ``"low"`` or ``"high"``: which effects are better, of a network.
 
     Returns
     -------

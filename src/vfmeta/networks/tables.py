@@ -63,8 +63,8 @@ def table(
         The league table; every two treatments in a row each; or the ranks, with what a rank does not say below them.
     triangle : {"both", "lower", "upper"}
         Which half of the league table is filled.
-    better : {"low", "high"}, optional
-        Which effects rank first; that of ``question.higher_is_worse`` when left out.
+    better : str, optional
+        ``"low"`` or ``"high"``: which effects rank first; that of ``question.higher_is_worse`` when left out.
 
     Returns
     -------

@@ -29,8 +29,8 @@ def hasse(fit: Any, ax: Axes | None = None, *, better: str | None = None, title:
     fit : frequentist network or DataFrame
         A network, or the `vfmeta.networks.scores` of several outcomes.
     ax : matplotlib Axes, optional
-    better : {"low", "high"}, optional
-        Which effects are better, of a network.
+    better : str, optional
+        ``"low"`` or ``"high"``: which effects are better, of a network.
     title : str
 
     Returns
