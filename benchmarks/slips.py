@@ -85,9 +85,16 @@ class Sweep:
         return other is not None or row.percent is not None
 
     def broken(self, table: str, column: str, made: dict[str, str]) -> set[str]:
-        """Row ids that break a rule when a column is mistyped; rules look at single rows, so all are mistyped at once."""
-        text = {**self.text, table: self.text[table].copy()}
-        text[table][column] = [made.get(row, cell) for row, cell in zip(text[table].row_id, text[table][column], strict=True)]
+        """Row ids that break a rule when a column is mistyped.
+
+        Rules look at single rows: those of the column are mistyped at once, and no others are held against the rules.
+        """
+        others = {name: self.text[name].iloc[:0] for name in (*schema.FLAGGED_TABLES, "published_pools")}
+        wrong = self.text[table][self.text[table].row_id.isin(made)].reset_index(drop=True)
+        wrong[column] = [made[row] for row in wrong.row_id]
+        flags = self.text["row_flags"]
+        flags = flags[(flags.table == table) & flags.row_id.isin(made)].reset_index(drop=True)
+        text = {**self.text, **others, table: wrong, "row_flags": flags}
         limits = schema.fields(table)[column].get("constraints", {})
         low, high = limits.get("minimum", -math.inf), limits.get("maximum", math.inf)
         found = {row for row, cell in made.items() if fault_of_cell(table, column, cell) or not low <= float(cell) <= high}

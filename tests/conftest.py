@@ -48,7 +48,7 @@ def asked_once(against_schema: Any) -> Any:
     return faults_of
 
 
-tables.faults_of = loading.faults_of = asked_once(loading.faults_of)  # type: ignore[attr-defined]
+tables.faults_of = loading.faults_of = asked_once(loading.faults_of)
 
 INTERVENTIONS = {"drug": "medicine", "other_drug": "medicine", "cement": "procedure", "placebo": "placebo", "brace": "support"}
 # instrument: lower end, upper end, whether higher is worse (empty where unknown)
