@@ -31,7 +31,7 @@ def split_nodes(post: NetworkPosterior | SampledNetwork) -> NodeSplits:
     post : NetworkPosterior or SampledNetwork
         From `vfmeta.networks.posterior`: split models are solved by the same integral over tau, with its priors and level, and
         a flat prior of the difference. Or from a contrast-based `vfmeta.networks.arm_model`: each is sampled with the settings
-        of the run, compiled once for all; the difference has the default prior of an effect.
+        of the run, compiled once for all; the difference has the widest of the priors of effects, around 0.
 
     Returns
     -------
@@ -95,7 +95,8 @@ def _sampled(post: SampledNetwork, level: float = 0.95) -> NodeSplits:
     pairs, matrix = post._pairs()
     chosen, own = apart(net.trials, pairs)
     stacked = np.vstack(own)
-    beta = (*(b for b in (post.model.prior_objects[t] for t in terms) if isinstance(b, Normal)), plan.default)
+    beta = tuple(b for b in (post.model.prior_objects[t] for t in terms) if isinstance(b, Normal))
+    apart_prior = Normal(0.0, max(b.sd for b in beta))
     settings = dict(post.settings)
     rows: list[tuple[Any, ...]] = []
     notes: list[str] = []
@@ -104,7 +105,7 @@ def _sampled(post: SampledNetwork, level: float = 0.95) -> NodeSplits:
         x = np.column_stack([plan.design, stacked[:, j]])
         if np.linalg.matrix_rank(x) <= len(terms):
             continue  # nothing else informs the comparison
-        split = built(plan, (*terms, "difference"), beta, x).sample(**settings)
+        split = built(plan, (*terms, "difference"), (*beta, apart_prior), x).sample(**settings)
         d = split.draws("d").reshape(-1, len(terms) + 1)
         indirect = d[:, :-1] @ matrix[number]
         parts = [indirect + d[:, -1], indirect, whole @ matrix[number], d[:, -1]]
@@ -116,7 +117,7 @@ def _sampled(post: SampledNetwork, level: float = 0.95) -> NodeSplits:
     return NodeSplits(
         **_columns(rows), question=post.question, level=level, k=len(net.trials),
         network_tau=0.0 if plan.tau is None else float(np.median(post.draws("tau"))),
-        priors=(*post.model.priors, str(plan.default).replace("mu", "difference", 1)), method="PyMC, NUTS",
+        priors=(*post.model.priors, str(apart_prior).replace("mu", "difference", 1)), method="PyMC, NUTS",
         warnings=(*post.warnings, *notes), origin=net.origin,
         call={"function": "networks.split_nodes", "level": level, **settings},
     )  # fmt: skip

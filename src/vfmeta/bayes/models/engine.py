@@ -182,6 +182,11 @@ class Model:
                     f"One of the priors is improper ({'; '.join(self.priors) or self.name}), so nothing can be drawn from it; "
                     "name proper priors to see what they expect of the data."
                 ) from error
+            except OverflowError as error:
+                raise InputError(
+                    f"The priors are so wide ({'; '.join(self.priors) or self.name}) that they expect counts beyond what can "
+                    "be drawn; name narrower ones to see what they expect of the data."
+                ) from error
         groups = {"prior": free, "prior_predictive": observed}
         return compat.to_arviz({g: {n: x[None] for n, x in v.items()} for g, v in groups.items()}, self.coords, dims)
 
@@ -297,7 +302,7 @@ def _groups(
         "posterior_predictive": vector.predict(flat, settings["seed"]),
     }
     groups = {g: {n: np.asarray(x).reshape(*lead, *np.shape(x)[1:]) for n, x in v.items()} for g, v in groups.items()}
-    with suppress(NotImplementedError):  # an improper prior has no draws
+    with suppress(NotImplementedError, OverflowError):  # an improper prior has no draws, one too wide none of counts
         free, observed = vector.prior(settings["draws"], settings["seed"])
         groups["prior"] = {n: x[None] for n, x in free.items()}
         groups["prior_predictive"] = {n: x[None] for n, x in observed.items()}

@@ -84,10 +84,17 @@ class Vectorised:
         ------
         NotImplementedError
             A prior is improper.
+        OverflowError
+            Priors are so wide that they expect counts beyond what numpy draws.
         """
         if self._prior is None:
             self._prior = self._compile_draws(given=False)
-        values = self._run(self._prior, seed, [np.asarray(size)])
+        try:
+            values = self._run(self._prior, seed, [np.asarray(size)])
+        except ValueError as error:
+            if "too large" not in str(error):
+                raise
+            raise OverflowError("counts beyond what can be drawn") from error
         free = dict(zip(self.free, values, strict=False))
         free |= self.densities(free)["deterministic"]
         return free, dict(zip(self.observed, values[len(self.free) :], strict=True))
