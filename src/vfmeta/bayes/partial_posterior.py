@@ -36,6 +36,7 @@ _POINTS = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
 _TO_SERIES = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, 15))
 _FEW = np.cos(np.pi * (np.arange(4) + 0.5) / 4)
 _FEW_TO_SERIES = np.linalg.inv(np.polynomial.chebyshev.chebvander(_FEW, 3))
+_NO_SERIES = np.empty((0, 0))
 _Both = tuple[np.ndarray, np.ndarray]
 
 
@@ -152,13 +153,16 @@ class _Given:
         self._series.append(np.vstack([_FEW_TO_SERIES @ found.T, np.zeros((12, 5))]))
         return True
 
-    def near(self, tau: np.ndarray) -> np.ndarray:
-        """The same, with ends between which the posterior of mu can be held."""
-        return _widened(self(tau)) if self._data[_FORM].size == 0 else self.solve(tau)
+    def near(self, tau: np.ndarray) -> _Both:
+        """The same, with ends between which the posterior of mu can be held, and the series of the kernel where they serve."""
+        if self._data[_FORM].size == 0:
+            return _widened(self(tau)), _NO_SERIES
+        kept = np.empty((len(tau), 1 + reports.LONGEST)) if len(self._data[-1]) == 1 else _NO_SERIES
+        return self.solve(tau, kept), kept
 
-    def solve(self, tau: np.ndarray) -> np.ndarray:
+    def solve(self, tau: np.ndarray, kept: np.ndarray = _NO_SERIES) -> np.ndarray:
         out = np.empty((5, len(tau)))
-        reports.given_tau(tau, *self._data, out)
+        reports.given_tau(tau, *self._data, out, kept)
         if np.isnan(out[0]).any():
             raise ConvergenceError("The posterior density of the mean has no end within reach; name a tighter prior of mu.")
         return out
@@ -243,7 +247,7 @@ class PartialPosterior:
         self._data, self._given = data, given
         self.tau, nodes, mass, self.log_mass = solve_tau(tau, log_density, wobble, scales, tail)
         nodes, mass = _fewer(nodes, mass, v)
-        self._hold(nodes, mass, data, given.near(nodes))
+        self._hold(nodes, mass, data, *given.near(nodes))
         runs = self._tau
         proper = tau.proper and mu.proper
         self.log_marginal_likelihood = self.log_mass if proper else None
@@ -268,9 +272,11 @@ class PartialPosterior:
         both = normal_mixture.quantiles(prob, self._mass, np.tile(self._study_mean, (2, 1)), np.tile(self._study_sd, (2, 1)))
         return both[:k] + self._centre, both[k:] + self._centre
 
-    def _hold(self, nodes: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], given: np.ndarray) -> None:
+    def _hold(
+        self, nodes: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], given: np.ndarray, kept: np.ndarray
+    ) -> None:  # fmt: skip
         """The posterior of mu on panels for every node of tau, in order."""
-        node, part, self._left, self._width, self._held = _panels(nodes, mass, data, given)
+        node, part, self._left, self._width, self._held = _panels(nodes, mass, data, given, kept)
         n, self._part = len(node), part
         new = np.flatnonzero(np.diff(node, prepend=-1) | np.diff(part, prepend=-1))
         self._start, self._tau = np.append(new, n), nodes[node[new]]
@@ -290,8 +296,7 @@ class PartialPosterior:
     def _mean_given(self, tau: np.ndarray) -> list[PanelMarginal]:
         """The posterior of mu at every tau (m,)."""
         order = np.argsort(tau)
-        found = self._given.near(tau[order])
-        node, _, left, width, held = _panels(tau[order], np.ones(len(tau)), self._data, found)
+        node, _, left, width, held = _panels(tau[order], np.ones(len(tau)), self._data, *self._given.near(tau[order]))
         out: list[PanelMarginal] = [None] * len(tau)  # type: ignore[list-item]
         for j, i in enumerate(order.tolist()):
             own = node == j
@@ -350,7 +355,9 @@ def _widened(given: np.ndarray) -> np.ndarray:
     return given
 
 
-def _panels(tau: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], given: np.ndarray) -> tuple[np.ndarray, ...]:
+def _panels(
+    tau: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], given: np.ndarray, kept: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """The posterior of mu on panels for every tau (m,) of probability ``mass``, in order.
 
     Returns number of the tau, part of the prior of mu, left end and width of each panel, (n,), and densities (n, 16).
@@ -359,7 +366,7 @@ def _panels(tau: np.ndarray, mass: np.ndarray, data: tuple[np.ndarray, ...], giv
     while True:
         left, width, held = np.empty(room), np.empty(room), np.empty((room, ORDER))
         node, part = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-        n = reports.posterior_panels(tau, mass, *data, given, _LEAST, left, width, node, part, held)
+        n = reports.posterior_panels(tau, mass, *data, given, kept, _LEAST, left, width, node, part, held)
         if n >= 0:
             return node[:n], part[:n], left[:n], width[:n], held[:n]
         room *= 4

@@ -326,10 +326,12 @@ def read_sds(sds: Any) -> tuple[dict[str, Any], ...]:
         return ()
     if isinstance(sds, (list, tuple)) or np.ndim(sds) == 1:
         raise InputError("sds holds numbers alone; give a data frame or mapping with the columns sd and n.")
-    frame = as_frame(sds)
-    wanted = {
-        name: name for name in ("sd", "n", "study", "instrument", "score") if name in frame.columns or name in ("sd", "n")
-    }
+    names = ("sd", "n", "study", "instrument", "score")
+    if isinstance(sds, dict) and {"sd", "n"} <= sds.keys() and all(isinstance(x, (list, np.ndarray)) for x in sds.values()):
+        frame, wanted = None, {name: sds[name] for name in names if name in sds}  # no frame is made of plain columns
+    else:
+        frame = as_frame(sds)
+        wanted = {name: name for name in names if name in frame.columns or name in ("sd", "n")}
     found = look_up(wanted, frame)
     values, k, _ = aligned(found, frame)
     problems: list[str] = []

@@ -21,13 +21,13 @@ _LOG_NORM = 0.5 * math.log(2 * math.pi)
 _DROP = 33.0  # log units below the top at which an integral over the mean is cut: e^-33 = 5e-15
 _DROP_MIXED = 17.0  # the same where standard errors are summed over: such sums tell about 1e-7 of the largest
 _STILL = 1e-7  # change of a sum on halving its step, of which the error is the square or less
-_TERMS, _LONGEST, _SERIES = 24, 384, 1e-5  # terms of a series, at most, and what its last may be
+_TERMS, LONGEST, _SERIES = 24, 384, 1e-5  # terms of a series, at most, and what its last may be
 _BEGIN, _FINE = 5, 1e-10  # panels to begin with, and the share of the mass that the last coefficients of a panel may hold
 _MOST = 400
 _ROW, _MOST_POINTS = 32, 2000
 
-# all that a Chebyshev series of `_LONGEST` terms, or of a half, a quarter ... as many, needs of cosines
-_COSINES = np.cos(np.pi * np.arange(4 * _LONGEST) / (2 * _LONGEST))
+# all that a Chebyshev series of `LONGEST` terms, or of a half, a quarter ... as many, needs of cosines
+_COSINES = np.cos(np.pi * np.arange(4 * LONGEST) / (2 * LONGEST))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -39,7 +39,7 @@ def _series(t2: float, first: float, last: float, form: np.ndarray, a: np.ndarra
         return 1
     n, before = _TERMS, math.inf
     while True:
-        step = _LONGEST // n
+        step = LONGEST // n
         at, out = np.empty(n), np.zeros(n)
         for i in range(n):
             at[i] = 0.5 * (first + last) - 0.5 * (last - first) * _COSINES[(2 * i + 1) * step]
@@ -47,11 +47,11 @@ def _series(t2: float, first: float, last: float, form: np.ndarray, a: np.ndarra
         for k in range(n):
             total = 0.0
             for i in range(n):
-                total += _COSINES[((2 * i + 1) * k * step) % (4 * _LONGEST)] * out[i]
+                total += _COSINES[((2 * i + 1) * k * step) % (4 * LONGEST)] * out[i]
             series[k] = total * (1 if k == 0 else 2) / n * (1 if k % 2 == 0 else -1)
         rest = abs(series[n - 1]) + abs(series[n - 2])
         # what no longer falls is rounding far out, where there is next to no density
-        if rest < _SERIES or (rest < 1e-3 and rest > 0.3 * before) or 2 * n > _LONGEST:
+        if rest < _SERIES or (rest < 1e-3 and rest > 0.3 * before) or 2 * n > LONGEST:
             return n
         before = rest
         n *= 2
@@ -89,9 +89,11 @@ def _curve(mu: np.ndarray, t2: float, mean: float, precision: float, low: np.nda
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sweep(t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray, form: np.ndarray,
            a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray, weight: np.ndarray, share: np.ndarray,
-           centre: float, spread: float) -> tuple[float, float, float, float, float]:  # fmt: skip
-    """Log integral over mu, mean, SD and ends of what counts, sought about ``centre``; NaN if there is none."""
-    series = np.empty(_LONGEST)
+           centre: float, spread: float, series: np.ndarray) -> tuple[float, float, float, float, float, int]:  # fmt: skip
+    """Log integral over mu, mean, SD and ends of what counts, sought about ``centre``; NaN if there is none.
+
+    Last is the length of the ``series``, out, of what reports without a standard error say between the ends.
+    """
     at, product, row = np.empty(_ROW), np.empty(_ROW), np.empty(_ROW)
     reach, drop, look = 9.5 * spread, _DROP, _ROW
     if len(form) > 0:
@@ -123,7 +125,7 @@ def _sweep(t2: float, mean: float, precision: float, low: np.ndarray, high: np.n
             break
         centre, reach, top = 0.5 * (first + last), max(0.5 * (last - first), reach / 8), math.nan
     if math.isnan(top):
-        return math.nan, math.nan, math.nan, math.nan, math.nan
+        return math.nan, math.nan, math.nan, math.nan, math.nan, 0
     if len(form) > 0:  # beyond what sums can tell there may be a step, over which no series goes: up to it, and no further
         half = look // 2
         for i in range(half):
@@ -162,7 +164,7 @@ def _sweep(t2: float, mean: float, precision: float, low: np.ndarray, high: np.n
         shift = 0.5
     one /= total
     sd = math.sqrt(max(two / total - one * one, 0.0))
-    return top + math.log(total * step), peak + one, sd, first, last
+    return top + math.log(total * step), peak + one, sd, first, last, n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -190,7 +192,8 @@ def _given(t2: float, y: np.ndarray, vy: np.ndarray, logw: float, m0: float, p0:
 @njit(cache=True, nogil=True, error_model="numpy")
 def given_tau(tau: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, high: np.ndarray, v: np.ndarray,
               form: np.ndarray, a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray, weight: np.ndarray,
-              share: np.ndarray, logw: np.ndarray, m0: np.ndarray, p0: np.ndarray, out: np.ndarray) -> None:  # fmt: skip
+              share: np.ndarray, logw: np.ndarray, m0: np.ndarray, p0: np.ndarray, out: np.ndarray,
+              kept: np.ndarray) -> None:  # fmt: skip
     """Log integral over mu, mean and SD of mu, and the ends of what counts of it, at every tau.
 
     Parameters
@@ -206,7 +209,10 @@ def given_tau(tau: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, h
         Normals of the prior of mu: log weight, mean, precision (0: flat).
     out : (5, m)
         NaN where there is no such integral.
+    kept : (m, 1 + `LONGEST`), out, or of no rows
+        Lengths and terms of the series of what reports without a standard error say, for a prior of mu that is one normal.
     """
+    own = np.empty(LONGEST)
     alone = len(v) + len(form) == 0
     centre, spread = np.empty(len(m0)), np.empty(len(m0))
     for c in range(len(m0)):
@@ -227,9 +233,12 @@ def given_tau(tau: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, h
                 spread[c] = 1 / math.sqrt(precision)
                 log, one, left, right = most, mean, mean - 8.2 * spread[c], mean + 8.2 * spread[c]
             else:
-                area, one, sd, left, right = _sweep(
-                    t2, mean, precision, low, high, v, form, a, b, se, start, weight, share, centre[c], spread[c]
+                area, one, sd, left, right, terms = _sweep(
+                    t2, mean, precision, low, high, v, form, a, b, se, start, weight, share, centre[c], spread[c],
+                    kept[i, 1:] if len(kept) else own,
                 )  # fmt: skip
+                if len(kept):
+                    kept[i, 0] = terms
                 log += area
                 if math.isnan(area):
                     height = math.nan
@@ -257,10 +266,14 @@ def _bounded_by_one(form: np.ndarray) -> bool:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _panels(t2: float, mean: float, precision: float, low: np.ndarray, high: np.ndarray, v: np.ndarray, form: np.ndarray,
             a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray, weight: np.ndarray, share: np.ndarray,
-            first: float, last: float, top: float, left: np.ndarray, width: np.ndarray, held: np.ndarray) -> int:  # fmt: skip
+            first: float, last: float, top: float, kept: np.ndarray, left: np.ndarray, width: np.ndarray,
+            held: np.ndarray) -> int:  # fmt: skip
     """Panels of the density of mu given tau, divided by exp(``top``), between two ends: their number."""
-    series = np.empty(_LONGEST)
-    terms = _series(t2, first, last, form, a, b, se, start, weight, share, series)
+    if len(kept):
+        terms, series = int(kept[0]), kept[1:]
+    else:
+        series = np.empty(LONGEST)
+        terms = _series(t2, first, last, form, a, b, se, start, weight, share, series)
     at, product, out = np.empty(ORDER), np.empty(ORDER), np.empty(ORDER)
     waiting = _BEGIN
     stack = np.empty((_MOST, 2))
@@ -301,14 +314,15 @@ def _panels(t2: float, mean: float, precision: float, low: np.ndarray, high: np.
 def posterior_panels(tau: np.ndarray, p: np.ndarray, y: np.ndarray, vy: np.ndarray, low: np.ndarray, high: np.ndarray,
                      v: np.ndarray, form: np.ndarray, a: np.ndarray, b: np.ndarray, se: np.ndarray, start: np.ndarray,
                      weight: np.ndarray, share: np.ndarray, logw: np.ndarray, m0: np.ndarray, p0: np.ndarray,
-                     found_given: np.ndarray, least: float, left: np.ndarray, width: np.ndarray, node: np.ndarray,
-                     part: np.ndarray, held: np.ndarray) -> int:  # fmt: skip
+                     found_given: np.ndarray, kept: np.ndarray, least: float, left: np.ndarray, width: np.ndarray,
+                     node: np.ndarray, part: np.ndarray, held: np.ndarray) -> int:  # fmt: skip
     """Posterior of mu on panels for every tau (m,) of probability ``p``: their number; -1 where there is no room for them.
 
-    ``found_given`` (5, m) is what `given_tau` found; a panel of less than the share ``least`` of its tau is left out. Out:
-    ``left``, ``width``, ``node`` (number of the tau), ``part`` (of the normal of the prior), all (N,), and densities ``held``
-    (N, 16).
+    ``found_given`` (5, m) is what `given_tau` found, and ``kept`` its series, if any; a panel of less than the share
+    ``least`` of its tau is left out. Out: ``left``, ``width``, ``node`` (number of the tau), ``part`` (of the normal of
+    the prior), all (N,), and densities ``held`` (N, 16).
     """
+    none = np.empty(0)
     own_left, own_width, own = np.empty(_MOST), np.empty(_MOST), np.empty((_MOST, ORDER))
     found = 0
     for i in range(len(tau)):
@@ -319,7 +333,8 @@ def posterior_panels(tau: np.ndarray, p: np.ndarray, y: np.ndarray, vy: np.ndarr
             if most < found_given[0, i] - 80 and _bounded_by_one(form):
                 continue
             count = _panels(t2, mean, precision, low, high, v, form, a, b, se, start, weight, share, found_given[3, i],
-                            found_given[4, i], found_given[0, i] - log, own_left, own_width, own)  # fmt: skip
+                            found_given[4, i], found_given[0, i] - log, kept[i] if len(kept) else none, own_left, own_width,
+                            own)  # fmt: skip
             for j in range(count):
                 area = 0.0
                 for n in range(ORDER):
