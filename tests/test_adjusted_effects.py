@@ -278,3 +278,13 @@ def test_the_figure_shows_imputed_studies_and_the_adjusted_centre() -> None:
     assert len(edges) == 6
     assert f"{found.lacking} studies are imputed" in vf.plots.funnel_text(found)
     plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+@pytest.mark.parametrize("estimator", ["L0", "R0", "Q0"])
+@pytest.mark.parametrize("effect", [0.3, -1000.1, 0.0])
+def test_effects_that_are_one_lack_nobody(estimator: str, effect: float) -> None:
+    """The mean of equal numbers differs from them in the last digit, which puts no study on a side."""
+    for k, method in itertools.product((3, 7, 8, 11), ("common", "REML")):
+        for v in (np.full(k, 0.1), np.linspace(0.02, 0.37, k)):
+            assert A.trim_and_fill(y=[effect] * k, v=v, estimator=estimator, method=method).lacking == 0

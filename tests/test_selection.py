@@ -222,6 +222,10 @@ def test_few_studies_are_refused_or_warned_of() -> None:
         model(y=Y[:9], v=V[:9])
     same = model(y=np.full(12, 0.3), v=np.linspace(0.01, 0.1, 12))
     assert same.tau2 == 0
+    flat = model(y=np.full(8, 0.3), v=np.linspace(0.02, 0.16, 8), model="negative exponential power")
+    assert flat.selection_test.statistic == pytest.approx(0, abs=1e-9)
+    assert "tends to one without selection" in str(flat)
+    assert "p^" not in str(flat)
     assert math.isfinite(same.estimate)
 
 

@@ -195,7 +195,7 @@ def edge_notes(chosen: Chosen, found: Any, first: int, counts: Sequence[float]) 
         elif chosen.model == "negative exponential power":
             notes.append(
                 f"delta1 and delta2 tend to infinity: the weight tends to p^{tx.short(found.limit)}."
-                if math.isfinite(found.limit)
+                if math.isfinite(found.limit) and found.limit != 0
                 else "The weight function tends to one without selection, or to a step."
             )
         else:

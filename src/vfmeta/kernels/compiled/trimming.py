@@ -49,14 +49,15 @@ def trim(ys, vs, start, sign, kind, method, given, targets, low, high, order, la
                 break
             _, mean, _, _, _ = moments(ys_[:left], vs_[:left], tau2)
             middle = shift + mean * unit
+            rounding = 1e-13 * max(abs(y[0]), abs(y[k - 1]))  # a study so near to the centre lies on neither side
             for i in range(k):
                 size[i] = abs(y[i] - middle)
             ranks = np.argsort(size[:k], kind="mergesort")
             above, deepest = 0.0, 0
             for rank in range(k):
-                if y[ranks[rank]] > middle:
+                if y[ranks[rank]] - middle > rounding:
                     above += rank + 1
-                elif y[ranks[rank]] < middle:
+                else:
                     deepest = rank + 1
             if kind == R0:
                 found = k - deepest - 1.0
