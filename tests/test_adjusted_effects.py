@@ -288,3 +288,12 @@ def test_effects_that_are_one_lack_nobody(estimator: str, effect: float) -> None
     for k, method in itertools.product((3, 7, 8, 11), ("common", "REML")):
         for v in (np.full(k, 0.1), np.linspace(0.02, 0.37, k)):
             assert A.trim_and_fill(y=[effect] * k, v=v, estimator=estimator, method=method).lacking == 0
+
+
+@pytest.mark.parametrize("verb", [A.p_uniform_star, A.excess_significance, A.copas])
+def test_fewer_than_ten_studies_are_warned_of(verb: Any) -> None:
+    y, se = [0.5, 0.1, 0.7, 0.3, 0.45, 0.2, 0.6, 0.15, 0.8], np.linspace(0.1, 0.4, 9)
+    side = {"favoured": "higher"} if verb is A.p_uniform_star else {}
+    with pytest.warns(vf.VfmetaWarning, match="9 studies: fewer than 10 say next to nothing of selection"):
+        found = verb(y=y, se=se, **side)
+    assert any("next to nothing" in note for note in found.warnings)

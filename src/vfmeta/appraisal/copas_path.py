@@ -13,7 +13,7 @@ from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.kernels.distributions import chi2_above, quantile
 from vfmeta.results.doubted import CopasPath
-from vfmeta.results.small_studies import FEW
+from vfmeta.results.small_studies import few_to_select
 
 CHANCES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 SURE = 0.99  # chance of the most precise study to be published
@@ -79,7 +79,7 @@ def copas(
     error = np.sqrt(s.v)
     if np.ptp(error) <= 1e-8 * error.max():
         raise InputError("copas: all standard errors are the same, so that nothing tells selected studies from others.")
-    few = (f"{s.k} studies: fewer than {FEW} say next to nothing of selection.",) if s.k < FEW else ()
+    few = few_to_select(s.k)
     unit = float(np.median(error))
     rows = []
     for chance in chances.tolist():

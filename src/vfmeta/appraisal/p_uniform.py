@@ -16,6 +16,7 @@ from vfmeta.kernels import p_uniform as kernel
 from vfmeta.kernels.distributions import chi2_above, chi2_quantile
 from vfmeta.kernels.estimators import fit_ragged
 from vfmeta.results.adjusted import PUniformStar
+from vfmeta.results.small_studies import few_to_select
 from vfmeta.results.wald import TestResult
 
 
@@ -83,7 +84,7 @@ def p_uniform_star(
     ends = (null + low, null + high) if side.sign > 0 else (null - high, null - low)
     _, bend = model.slopes(mu, tau2)
     error = math.sqrt(-np.linalg.inv(bend)[0, 0]) if tau2 > 0 else math.sqrt(-1 / bend[0, 0])
-    notes = (side.note,) if side.note else ()
+    notes = (*((side.note,) if side.note else ()), *few_to_select(s.k))
     for note in notes:
         warn(note)
     root = math.copysign(math.sqrt(ratio), side.sign * mu)

@@ -8,10 +8,12 @@ import numpy as np
 
 from vfmeta.appraisal.favoured import no_difference
 from vfmeta.appraisal.taken import take
+from vfmeta.core.messages import warn
 from vfmeta.core.params import Missing, variance
 from vfmeta.core.question import Question
 from vfmeta.kernels.estimators import fit_ragged
 from vfmeta.results.significance import ExcessSignificance
+from vfmeta.results.small_studies import few_to_select
 
 
 def excess_significance(
@@ -67,8 +69,11 @@ def excess_significance(
     z = float(-ndtri((1 - taken.level) / 2))
     se_, spread = np.sqrt(s.v), np.sqrt(s.v + between)
     power = ndtr((centre - null - z * se_) / spread) + ndtr((null - centre - z * se_) / spread)
+    few = few_to_select(s.k)
+    for note in few:
+        warn(note)
     return ExcessSignificance(
         question=s.question, level=taken.level, labels=s.labels, y=s.y, v=s.v, estimate=centre, tau2=between, power=power,
-        significant=(np.abs(s.y - null) / se_ >= z).astype(float), warnings=s.notes,
+        significant=(np.abs(s.y - null) / se_ >= z).astype(float), warnings=(*s.notes, *few),
         call=taken.record("excess_significance", tau2=tau2), origin=s.origin,
     )  # fmt: skip

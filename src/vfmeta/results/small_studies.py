@@ -205,6 +205,11 @@ def _said(p: float, k: int, higher: bool) -> str:
     )
 
 
+def few_to_select(k: int) -> tuple[str, ...]:
+    """The warning of models and counts of selected results where studies are few."""
+    return (f"{k} studies: fewer than {FEW} say next to nothing of selection.",) if k < FEW else ()
+
+
 def few_studies(k: int) -> tuple[str, ...]:
     """The warning of every such test where studies are few."""
     if k < 3:
