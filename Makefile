@@ -88,7 +88,7 @@ wheel: $(READY) ## build the wheel, with the trial tables inside, to dist/
 	@$(BIN)/hatchling build -t wheel -d dist
 
 lock: | $(READY) ## resolve the lock anew
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
 
 clean: ## remove everything that can be made again
 	rm -rf .venv build dist reports/_site reports/_quarto_site reports/.quarto .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -6,5 +6,8 @@ people, type checkers and the loader alike.
 
 import lazy_loader
 
+from vfmeta.core import extras as _extras
+
 __version__ = "0.2.0"
+_extras.tell()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
