@@ -26,7 +26,7 @@ _SEPARATORS = ("\t", ";", ",", "|")
 def delimited(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
     """A table of text: CSV with commas or semicolons, TSV, or parted by "|"; which, the line of names says."""
     _no_sheet(path, sheet)
-    text = _decoded(path)
+    text = decoded(path)
     lines = text.split("\n", 1)
     separator = None
     if lines[0].lower().startswith("sep=") and len(lines[0].strip()) <= 5:  # Excel writes it to say what parts cells
@@ -81,7 +81,7 @@ def records(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
 def parsed(path: Path) -> Any:
     """What a JSON file holds; a broken one is named with its line."""
     try:
-        return json.loads(_decoded(path))
+        return json.loads(decoded(path))
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path.name}: not JSON ({error}).") from error
 
@@ -181,7 +181,8 @@ def _chosen(path: Path, sheet: str | None, filled: list[str]) -> str:
     return sheet
 
 
-def _decoded(path: Path) -> str:
+def decoded(path: Path) -> str:
+    """The text of a file, whatever it is written in."""
     body = path.read_bytes()
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if body.startswith(mark):
