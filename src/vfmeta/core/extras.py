@@ -21,8 +21,10 @@ EXTRAS = {
     "pydantic": "report",
     "jinja2": "report",
     "seaborn": "report",
+    "bibtexparser": "sheets",
     "openpyxl": "sheets",
     "pyarrow": "sheets",
+    "rispy": "sheets",
 }
 
 

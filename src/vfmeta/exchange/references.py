@@ -62,8 +62,8 @@ def read_references(source: str | Path) -> pd.DataFrame:
     ... DO  - 10.1000/rest.1
     ... ER  -
     ... ''')
-    >>> vf.read_references(file)[["authors", "year", "registration", "citation"]].iloc[0].tolist()
-    ['Adams A', 2021, 'NCT01234567', 'Adams A. A trial of rest (NCT01234567). J Rest 2021. doi:10.1000/rest.1']
+    >>> vf.read_references(file)[["authors", "year", "registration", "citation"]].iloc[0].astype(str).tolist()
+    ['Adams A', '2021', 'NCT01234567', 'Adams A. A trial of rest (NCT01234567). J Rest 2021. doi:10.1000/rest.1']
     """
     import pandas as pd
 
@@ -80,8 +80,8 @@ def read_references(source: str | Path) -> pd.DataFrame:
         found = _of_bibtex(path.name, text)
     else:
         raise InputError(
-            f"{path.name}: no references. RIS begins with a line TY, a file of PubMed with PMID, and BibTeX has records such as "
-            "@article{...}."
+            f"{path.name}: no references. RIS begins with a line TY, a file of PubMed with PMID, and BibTeX has records such "
+            "as @article{...}."
         )
     rows = [{"record": i + 1, **row, "citation": _citation(row)} for i, row in enumerate(found)]
     frame = pd.DataFrame([[row.get(c) or None for c in COLUMNS] for row in rows], columns=list(COLUMNS), dtype=object)
