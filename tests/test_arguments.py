@@ -22,7 +22,7 @@ IN_ORDER = """
     baseline coding study_effects trial_design icc cluster_size correlation decimal curve at order tau mu beta class_sd
     baseline_prior baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean bias rows
     title eligibility unread subgroups design baseline_risk baseline_from risk_difference panel method tau2 common_tau2 kind
-    instrument score sds sd_prior test df level interval omnibus weights target beyond truncation null p_effect
+    instrument score sds sd_prior test df power level interval omnibus weights target beyond truncation null p_effect
     p_heterogeneity p_bias question missing prediction tau2_interval tau2_limits studies on reestimate check components note
     exact runs clusters draws tune chains thin seed parameters backend jobs done
 """

@@ -139,6 +139,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "appraisal.p_curve": lambda: vf.appraisal.p_curve(pool()),
     "appraisal.copas": lambda: vf.appraisal.copas(pool(), at=[1, 0.7, 0.4]),
     "appraisal.fail_safe": lambda: vf.appraisal.fail_safe(pool()),
+    "appraisal.next_trial": lambda: vf.appraisal.next_trial(pool()),
     "appraisal.heteroscedasticity": lambda: vf.appraisal.heteroscedasticity(pool(), draws=50),
     "appraisal.setting_shares": lambda: vf.appraisal.setting_shares(pool(), beyond=0.8),
     "appraisal.excess_significance": lambda: vf.appraisal.excess_significance(pool()),

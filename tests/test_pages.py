@@ -16,12 +16,14 @@ import evidence_world as ew
 import vfmeta as vf
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.evidence import figures, one_file, snapshots
+from vfmeta.evidence import figures, further, one_file, snapshots
 from vfmeta.evidence.cells import labelled
+from vfmeta.evidence.changes import since
 from vfmeta.evidence.first_screen import shade, short_citation
 from vfmeta.evidence.flow import NOT_RECORDED, flow, reasons
 from vfmeta.evidence.inline import Target, alone, inline
 from vfmeta.evidence.strips import Mark, strip
+from vfmeta.text import numbers as tx
 
 pytest_plugins = ("evidence_builds",)
 
@@ -342,6 +344,49 @@ def test_a_snapshot_is_kept_when_conclusions_move_and_compared_with_the_one_befo
     a, n, b, m = ew.FRACTURES["foster"]
     log_ratio, se = math.log(a / n) - math.log(b / m), math.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
     assert held["trials"]["Foster 2010"] == f"{log_ratio:.6g} {se:.6g}"
+
+
+def test_what_trials_moved_is_told_from_what_the_model_did(toy_build: Any) -> None:
+    record = next(r for r in toy_build.records.values() if r.k > 2 and r.posterior is not None)
+    now = snapshots.snapshot([record])
+    ((key, held),) = now.items()
+    moved = {key: {**held, "found": "1.5 (1.0 to 2.0) from 9 trials", "answer": "another"}}
+    (line,) = snapshots.compare(moved, now, [record])
+    assert line.endswith("The trials are the same: only a choice of the model moved it.")
+    # trials far away on the other side: the conclusion of now is another one
+    side = 1 if record.posterior.estimate < 0 else -1
+    far = dict.fromkeys("XYZ", f"{side * 3} 0.01")
+    (line,) = snapshots.compare({key: {**held, "trials": far}}, now, [record])
+    post = record.posterior
+    again = vf.bayes.random_effects(
+        y=[side * 3.0] * 3, se=[0.01] * 3, tau=post.tau_prior, mu=post.mu_prior, question=record.question
+    )
+    shown = tx.effect_text(record.question, again.estimate, again.interval)
+    assert f"By the model of now the trials of before give {shown} from 3 trials: the rest was moved by a choice" in line
+    assert "The conclusion is another one, by its trials: before, in favour of " in line
+    assert "Probability of benefit: " in line
+
+
+def test_changes_holds_the_last_snapshot_against_now(toy_build: Any, tmp_path: Any) -> None:
+    records = list(toy_build.records.values())
+    with pytest.raises(InputError, match="no snapshot of other conclusions"):
+        since(None, toy_build.out, tmp_path)
+    snapshots.keep([r for r in records if r.id != "fracture"], tmp_path)
+    answer = next(r for r in records if r.id == "fracture").data["answer"]
+    told = ["Since snapshot 0001:", f"Drug against placebo, New fractures: new. {answer}"]
+    assert since(None, toy_build.out, tmp_path) == told
+    snapshots.keep(records, tmp_path)  # the last one is of this very build
+    assert since(None, toy_build.out, tmp_path) == told
+    assert since(tmp_path / "0002.json", toy_build.out, tmp_path) == ["Since snapshot 0002:", "No conclusion changed."]
+    assert since(toy_build.out, toy_build.out, tmp_path) == ["No conclusion changed."]
+
+
+def test_a_pool_says_what_a_further_trial_would_change(toy_build: Any) -> None:
+    for name, record in toy_build.records.items():
+        told = further.lines(record)
+        assert bool(told) == (record.k > 1), name
+        for line in told:
+            assert line.split(" (probability")[0] in html.unescape(toy_build.page(record.data["plan"]["page"]))
 
 
 def test_a_damaged_snapshot_is_named(toy_build: Any, tmp_path: Any) -> None:

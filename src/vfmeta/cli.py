@@ -112,18 +112,16 @@ def init(folder: Annotated[Path, Parameter(help="A new or an empty folder.")]) -
 
 
 @app.command
-def changes(before: Path, after: Path) -> int:
-    """Say what changed between two builds: which conclusions moved, and by which trials.
+def changes(
+    before: Annotated[Path | None, Parameter(help="Build folder or snapshot; the last snapshot when left out.")] = None,
+    after: Annotated[Path, Parameter(help="Build folder.")] = Path("build"),
+    *,
+    snapshots: Annotated[Path, Parameter(help="Folder of snapshots.")] = Path("reports/snapshots"),
+) -> int:
+    """Say what changed: which conclusions moved, by which trials, and where only a choice of the model moved one."""
+    from vfmeta.evidence.changes import since
 
-    Parameters
-    ----------
-    before, after : Path
-        Build folders, such as a kept copy of ``build`` and ``build``.
-    """
-    from vfmeta.evidence.changes import changes as compare_builds
-    from vfmeta.evidence.records import load_records
-
-    for line in compare_builds(load_records(before), load_records(after)):
+    for line in since(before, after, snapshots):
         print(line)
     return 0
 

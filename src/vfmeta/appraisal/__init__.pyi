@@ -7,6 +7,7 @@ from .count_tests import peters as peters
 from .doi_index import lfk_index as lfk_index
 from .file_drawer import fail_safe as fail_safe
 from .findings import summary_of_findings as summary_of_findings
+from .further_trial import next_trial as next_trial
 from .graded import certainty as certainty
 from .henmi_copas_interval import henmi_copas as henmi_copas
 from .influence import cumulative as cumulative
@@ -57,6 +58,7 @@ __all__ = [
     "lfk_index",
     "limit_meta_analysis",
     "macaskill",
+    "next_trial",
     "p_curve",
     "p_uniform_star",
     "peese",

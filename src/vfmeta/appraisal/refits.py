@@ -1,4 +1,4 @@
-"""The same model on part of its studies, from what an answer keeps: data, design, priors and how it was asked for."""
+"""The same model on part of its studies, or with one more, from what an answer keeps: data, design, priors, the question."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ _REFUSED = {
         "LeaveOneOut",
         "LimitMetaAnalysis",
         "ModelAverage",
+        "NextTrial",
         "PermutationResult",
         "PowerScaling",
         "PrecisionEffect",
@@ -75,18 +76,48 @@ _REFUSED = {
 )
 
 
-def _pool(fit: FrequentistResult) -> Refit:
+def enlarged_of(fit: Any) -> Callable[[float, float], Any]:
+    """How a pool of effects is made again with one more study, of the effect and the sampling variance that are asked.
+
+    Raises
+    ------
+    NotDefined
+        It is no pool of effects with their variances, or was given weights, which the new study has not.
+    """
+    made: Any
+    if type(fit).__name__ == "BayesianResult":
+        made = _bayesian(fit)
+    elif isinstance(fit, FrequentistResult) and fit.call.get("function") in ("random_effects", "common_effect"):
+        if "weights" in fit.call:
+            raise NotDefined("This pool has weights of its user, and a further study has none; fit it without them.")
+        made = _verb(fit)
+    else:
+        raise NotDefined(
+            f"A {type(fit).__name__} of this kind is not fitted again with one more study; give a pool of vf.random_effects, "
+            "vf.common_effect or vf.bayes.random_effects."
+        )
+    verb, own = made
+    study = [*fit.labels, "further study"]
+    return lambda y, v: verb(y=np.append(fit.y, y), v=np.append(fit.v, v), study=study, **own)
+
+
+def _verb(fit: FrequentistResult) -> tuple[Any, dict[str, Any]]:
+    """The verb that made a pool of effects, and what it was asked."""
     from vfmeta.frequentist.univariate import common_effect, random_effects
 
+    own: dict[str, Any] = {"test": fit.call["test"], "level": fit.level, "question": fit.question}
+    if fit.call["function"] == "common_effect":
+        return common_effect, own
+    return random_effects, own | {x: fit.call[x] for x in ("method", "tau2") if x in fit.call}
+
+
+def _pool(fit: FrequentistResult) -> Refit:
     name = fit.call.get("function")
     if name in _COUNTS:
         return _counts(fit, str(name))
     if name not in ("random_effects", "common_effect"):
         raise NotDefined("This pool does not say which verb it is of; pass what a verb of vfmeta returned.")
-    own: dict[str, Any] = {"test": fit.call["test"], "level": fit.level, "question": fit.question}
-    if name == "random_effects":
-        own |= {x: fit.call[x] for x in ("method", "tau2") if x in fit.call}
-    verb = random_effects if name == "random_effects" else common_effect
+    verb, own = _verb(fit)
 
     def again(part: Part) -> Any:
         weights = {"weights": fit.weights[part]} if "weights" in fit.call else {}
@@ -177,20 +208,29 @@ def _subgroups(fit: Any) -> Refit:
     return Refit(tuple(fit.groups[name].labels[i] for name, i in places), again)
 
 
-def _posterior(fit: Any) -> Refit:
+def _bayesian(fit: Any) -> tuple[Any, dict[str, Any]]:
+    """The verb that made a posterior, and what it was asked."""
     from vfmeta.bayes.checks import AsOfAll
     from vfmeta.bayes.exact import random_effects
     from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 
-    post, labels, question, _ = behind(fit)
+    post, _, question, _ = behind(fit)
     # a prior that rests on the sampling variances is part of the model: it keeps all of them
     tau = AsOfAll(post.tau_prior, post.v) if post.tau_prior.uses_v else post.tau_prior
     own: dict[str, Any] = {"tau": tau, "mu": post.mu_prior, "question": question}
     if not isinstance(fit, ExactPosterior):
         own |= {"level": fit.level, "interval": fit.interval_kind}
+    return random_effects, own
+
+
+def _posterior(fit: Any) -> Refit:
+    from vfmeta.bayes.exact_posterior import behind
+
+    post, labels, _, _ = behind(fit)
+    verb, own = _bayesian(fit)
 
     def again(part: Part) -> Any:
-        return random_effects(y=post.y[part], v=post.v[part], study=[labels[i] for i in part.tolist()], **own)
+        return verb(y=post.y[part], v=post.v[part], study=[labels[i] for i in part.tolist()], **own)
 
     return Refit(labels, again)
 

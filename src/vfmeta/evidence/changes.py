@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from vfmeta.evidence.records import Record
-from vfmeta.evidence.snapshots import compare, snapshot
+from pathlib import Path
+
+from vfmeta.evidence.records import Record, load_records
+from vfmeta.evidence.snapshots import compare, last, read, snapshot
 
 
 def changes(before: list[Record], after: list[Record]) -> list[str]:
@@ -14,4 +16,13 @@ def changes(before: list[Record], after: list[Record]) -> list[str]:
     before, after : list of Record
         From `vfmeta.evidence.load_records`.
     """
-    return compare(snapshot(before), snapshot(after)) or ["No conclusion changed."]
+    return compare(snapshot(before), snapshot(after), after) or ["No conclusion changed."]
+
+
+def since(before: Path | None, after: Path, kept: Path) -> list[str]:
+    """The same of a build folder or a snapshot file (the last snapshot in ``kept`` where none is named) against a build."""
+    now = load_records(after)
+    if before is not None and before.is_dir():
+        return changes(load_records(before), now)
+    name, was = last(kept, now) if before is None else (before.name, read(before))
+    return [f"Since snapshot {name.removesuffix('.json')}:", *(compare(was, snapshot(now), now) or ["No conclusion changed."])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.question import Question
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.table import EffectTable
+from vfmeta.results.leading import leading
 
 if TYPE_CHECKING:
     from vfmeta.results.fit import FrequentistResult
@@ -102,6 +104,16 @@ def pool(table: EffectTable, estimation: dict[str, Any]) -> FrequentistResult:
     if estimation.get("model") == "common":
         return univariate.common_effect(table)
     return univariate.random_effects(table, method=estimation.get("method", "REML"), test=estimation.get("test", "HKSJ"))
+
+
+def lead_of(question: Question, trials: Sequence[tuple[str, float, float]], choices: dict[str, Any]) -> Any:
+    """The result that leads, of trials given by label, effect and standard error, as the choices of a plan ask for it."""
+    effects = tuple(Effect(study_id=name, label=name, y=y, v=se**2) for name, y, se in trials)
+    table = EffectTable(question, effects)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VfmetaWarning)
+        exact = _exact(table, *_priors(table, choices)) if _is_bayesian(table, choices) else None
+        return leading(pool(table, choices), exact)
 
 
 def _exact(table: EffectTable, tau: Any, mu: Any) -> Any:

@@ -9,9 +9,11 @@ from typing import Any
 
 from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
+from vfmeta.evidence import fit, points
 from vfmeta.evidence.certain import answers
 from vfmeta.evidence.records import Record
 from vfmeta.text import numbers as tx
+from vfmeta.text.answer import says
 from vfmeta.text.certainty import moved_text
 
 VERSION = 1
@@ -25,7 +27,7 @@ def snapshot(records: Sequence[Record]) -> Snapshot:
             "name": f"{r.data['plan']['title']}, {r.title}",
             # six digits: no rounding of another machine reaches them
             "trials": {s["label"]: f"{tx.short(s['estimate'], 6)} {tx.short(s['se'], 6)}" for s in r.data["studies"]},
-            "found": _found(r),
+            "found": _found(r.lead),
             "answer": r.data["answer"],
             "certainty": _certainty(r),
         }
@@ -39,23 +41,53 @@ def _certainty(record: Record) -> list[Any]:
     return [level, [list(x) for x in domains]]
 
 
-def _found(record: Record) -> str:
-    result = record.lead
+def _found(result: Any) -> str:
     if result is None:
         return "nothing to pool"
-    effect = tx.effect_text(record.question, result.estimate, result.interval)
-    return f"{effect} from {record.k} trial{'' if record.k == 1 else 's'}"
+    effect = tx.effect_text(result.question, result.estimate, result.interval)
+    return f"{effect} from {result.k} trial{'' if result.k == 1 else 's'}"
 
 
-def compare(before: Snapshot, after: Snapshot) -> list[str]:
-    """One line for each analysis whose trials or answer changed, came or went; none where nothing did."""
+def compare(before: Snapshot, after: Snapshot, records: Sequence[Record] = ()) -> list[str]:
+    """One line for each analysis whose trials or answer changed, came or went; none where nothing did.
+
+    With the records of ``after`` like is held against like: the trials of before are pooled by engine and choices of now, so
+    that what the trials moved is told apart from what a choice of the model did.
+    """
+    known = {f"{r.plan}/{r.id}": r for r in records}
     lines = [f"{old['name']}: no longer analysed." for key, old in before.items() if key not in after]
     for key, new in after.items():
         if key not in before:
             lines.append(f"{new['name']}: new. {new['answer']}")
         elif line := _moved(before[key], new):
-            lines.append(line)
+            lines.append(line + (_apart(before[key], new, known[key]) if key in known else ""))
     return lines
+
+
+def _apart(old: Mapping[str, Any], new: Mapping[str, Any], record: Record) -> str:
+    """What trials did, and what the model did; and whether the conclusion is another one now."""
+    if old["trials"] == new["trials"]:
+        return "" if old["found"] == new["found"] else " The trials are the same: only a choice of the model moved it."
+    again, now = _again(old, record), record.lead
+    told = ""
+    if again is not None and old["found"] != _found(again):
+        told = f" By the model of now the trials of before give {_found(again)}: the rest was moved by a choice of the model."
+    if again is None or now is None:
+        return told
+    was, found = (says(points.in_points(x, record.data.get("points"))) for x in (again, now))
+    if was != found:
+        told += f" The conclusion is another one, by its trials: before, {was}; now, {found}."
+    chances = [x.p_benefit for x in (again, now) if getattr(x, "p_benefit", None) is not None]
+    if len(chances) == 2:
+        first, second = (tx.probability_text(p).removeprefix("= ") for p in chances)
+        told += f" Probability of benefit: {first} before, {second} now." if first != second else ""
+    return told
+
+
+def _again(old: Mapping[str, Any], record: Record) -> Any:
+    """The trials of a snapshot as the plan of now pools them; None of fewer than two (one stands as its source prints it)."""
+    held = [(name, *map(float, said.split())) for name, said in old["trials"].items()]
+    return fit.lead_of(record.question, held, record.data["choices"]) if len(held) > 1 else None
 
 
 def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -101,13 +133,31 @@ def keep(records: Sequence[Record], folder: Path) -> tuple[str, list[str]]:
     written, known = body(taken), sorted(folder.glob("[0-9][0-9][0-9][0-9].json"))
     new = not known or known[-1].read_text(encoding="utf-8") != written
     earlier = known if new else known[:-1]  # the last one may be of this very build: what is asked is what that changed
-    before = _read(earlier[-1]) if earlier else None
+    before = read(earlier[-1]) if earlier else None
     if new:
         write(folder / f"{int(known[-1].stem) + 1 if known else 1:04d}.json", written)
-    return ("", []) if before is None else (earlier[-1].name, compare(before, taken))
+    return ("", []) if before is None else (earlier[-1].name, compare(before, taken, records))
 
 
-def _read(file: Path) -> Snapshot:
+def last(folder: Path, records: Sequence[Record]) -> tuple[str, Snapshot]:
+    """The last snapshot that is not of these very records, and its name.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is damaged.
+    """
+    written = body(snapshot(records))
+    known = [x for x in sorted(folder.glob("[0-9][0-9][0-9][0-9].json")) if x.read_text(encoding="utf-8") != written]
+    if not known:
+        raise InputError(
+            f"{folder}: no snapshot of other conclusions than those of now. 'vfmeta report --snapshots {folder}' keeps them."
+        )
+    return known[-1].name, read(known[-1])
+
+
+def read(file: Path) -> Snapshot:
+    """The conclusions that a file keeps."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         version, analyses = found["snapshot_version"], found["analyses"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vfmeta.evidence import certain, defensible, points, reported, scatter, whatif, without_effects
+from vfmeta.evidence import certain, defensible, further, points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import (
     answer_box,
     instead_of_a_figure,
@@ -72,7 +72,7 @@ def question_view(
         "grounds": _grounds(own),
         "whatif": whatif.view(own, lead),
         "scattered": [v for r in own if (v := scatter.view(r)) is not None],
-        "plain": [plain_view(r) for r in own if r.k],
+        "plain": [{**plain_view(r), "further": further.lines(r, cache)} for r in own if r.k],
         "figures": [{**f, "table": figure_table(groups[f["name"]])} for f in figures.get(plan.id, []) if f["kind"] == "forest"],
         "without_effects": _without_effects(own, plan, figures),
         "said": said,

@@ -65,6 +65,7 @@ _HOMES = {
     "PUniformStar": "results.adjusted",
     "WorstCase": "results.adjusted",
     "FailSafe": "results.file_drawer",
+    "NextTrial": "results.next_trial",
     "LfkIndex": "results.doubted",
     "PCurve": "results.doubted",
     "CopasPath": "results.doubted",

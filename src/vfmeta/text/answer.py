@@ -97,6 +97,16 @@ def verdict(result: Judged) -> str:
     return f"{which}; the trials cannot tell: from {_size(result, better)} to {_size(result, worse)} with {q.experimental}"
 
 
+def says(result: Judged) -> str:
+    """The state in a few words, the same words for the same state and side; empty where nothing means "no difference"."""
+    found = state(result)
+    if found == "side":
+        middle = _middle(result.wider_interval)
+        side, null = result.question.side(middle), result.question.null_effect or 0.0
+        return f"in favour of {side}" if side else f"towards {'lower' if middle < null else 'higher'} effects"
+    return {"little": "little or no difference", "unclear": "the trials cannot tell", None: ""}[found]
+
+
 def chances(post: Likely) -> str:
     """Probabilities of benefit in words; empty where the direction is unknown."""
     if post.p_benefit is None:
