@@ -22,7 +22,7 @@ def changes(before: list[Record], after: list[Record]) -> list[str]:
 def since(before: Path | None, after: Path, kept: Path) -> list[str]:
     """The same of a build folder or a snapshot file (the last snapshot in ``kept`` where none is named) against a build."""
     now = load_records(after)
-    if before is not None and before.is_dir():
+    if before is not None and before.suffix != ".json":
         return changes(load_records(before), now)
     name, was = last(kept, now) if before is None else (before.name, read(before))
     return [f"Since snapshot {name.removesuffix('.json')}:", *(compare(was, snapshot(now), now) or ["No conclusion changed."])]
