@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 from statistics import NormalDist
 from typing import Any
 
@@ -139,6 +140,9 @@ def _changes(
     def stays(d: float) -> float:
         return _stays(with_one(d), q, null, now)
 
+    def says(what: str, d: float) -> bool:
+        return conclusion(with_one(d), q, null) == what
+
     grid = float(fit.estimate) + math.sqrt(fit.se**2 + (fit.tau2 or 0.0) + se * se) * _STEPS
     fits = [with_one(d) for d in grid.tolist()]
     held, said = [_stays(x, q, null, now) > 0 for x in fits], [conclusion(x, q, null) for x in fits]
@@ -153,7 +157,7 @@ def _changes(
         elif held[i] != held[i - 1]:
             end = float(brentq(stays, grid[i - 1], grid[i], xtol=1e-10 * (1 + abs(grid[i])), rtol=1e-12))
         else:  # from one changed conclusion straight to another
-            end = _between(lambda d, was=said[i - 1]: conclusion(with_one(d), q, null) == was, grid[i - 1], grid[i])
+            end = _between(partial(says, said[i - 1]), float(grid[i - 1]), float(grid[i]))
         if not held[i - 1]:
             found.append((start, end, said[i - 1]))
         start = end

@@ -77,7 +77,7 @@ def _apart(old: Mapping[str, Any], new: Mapping[str, Any], record: Record) -> st
     was, found = (says(points.in_points(x, record.data.get("points"))) for x in (again, now))
     if was != found:
         told += f" The conclusion is another one, by its trials: before, {was}; now, {found}."
-    chances = [x.p_benefit for x in (again, now) if getattr(x, "p_benefit", None) is not None]
+    chances = [p for x in (again, now) if (p := getattr(x, "p_benefit", None)) is not None]
     if len(chances) == 2:
         first, second = (tx.probability_text(p).removeprefix("= ") for p in chances)
         told += f" Probability of benefit: {first} before, {second} now." if first != second else ""
