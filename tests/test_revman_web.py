@@ -297,3 +297,11 @@ def test_one_analysis_of_a_review_is_read_like_a_sheet(tmp_path: Path) -> None:
     assert vf.read(path, outcome="1.6").labels == ("Adams 2001", "O'Neill 2004", "Chen 2010")
     with pytest.raises(vf.InputError, match=r"No outcome '1\.9'"):
         vf.read(path, outcome="1.9")
+
+
+def test_what_a_review_leaves_no_use_for_is_refused(tmp_path: Path) -> None:
+    path = package(tmp_path, some())
+    with pytest.raises(vf.InputError, match=r"says of each analysis .* so columns=, measure= would change nothing; leave them"):
+        vf.read(path, outcome="1.6", measure="OR", columns={"study": "Study"})
+    with pytest.raises(vf.InputError, match="so missing= would change nothing; leave it out"):
+        vf.read(path, outcome="1.6", missing="drop")

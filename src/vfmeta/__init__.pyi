@@ -20,6 +20,7 @@ from .effects.single_study import study_intervals as study_intervals
 from .effects.table import EffectTable as EffectTable
 from .exchange.own_data import read as read
 from .exchange.references import read_references as read_references
+from .exchange.registry import read_registry as read_registry
 from .exchange.revman import read_revman as read_revman
 from .exchange.tables import save_table as save_table
 from .frequentist.after.bootstrap import bootstrap as bootstrap

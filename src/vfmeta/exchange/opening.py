@@ -34,7 +34,7 @@ FORMATS: dict[str, str] = {
     ".zip": "vfmeta.exchange.revman_web:read_package",
 }
 #: a key at the top of a JSON file that tells what it is -> as above
-JSON_KEYS: dict[str, str] = {}
+JSON_KEYS: dict[str, str] = {"protocolSection": "vfmeta.exchange.registry:not_unread"}
 
 
 def opened(path: str | Path, *, sheet: str | None = None) -> pd.DataFrame | Mapping[str, EffectTable]:

@@ -145,6 +145,12 @@ def read_all(
     _check(icc, cluster_size, correlation, sides, outcome)
     found = opened(data, sheet=sheet) if isinstance(data, (str, Path)) else data
     if isinstance(found, Mapping) and found and all(isinstance(x, EffectTable) for x in found.values()):
+        idle = {
+            "columns": columns, "measure": measure, "sides": sides, "higher_is_worse": higher_is_worse, "points": points,
+            "mid": mid, "trial_design": trial_design, "icc": icc, "cluster_size": cluster_size, "correlation": correlation,
+            "decimal": decimal, "level": level, "missing": missing if missing != "raise" else None,
+        }  # fmt: skip
+        _no_use(data, [f"{name}=" for name, value in idle.items() if value is not None])
         return _chosen(found, outcome)
     return tables_of(
         as_frame(found),
@@ -160,6 +166,14 @@ def read_all(
         decimal=decimal,
         missing=missing,
     )
+
+
+def _no_use(data: Any, given: list[str]) -> None:
+    if given:
+        raise InputError(
+            f"{Path(data).name} says of each analysis what its figures are, so {', '.join(given)} would change nothing; leave "
+            f"{'it' if len(given) == 1 else 'them'} out. outcome= names an analysis."
+        )
 
 
 def _chosen(tables: Mapping[str, EffectTable], outcome: str | None) -> dict[str, EffectTable]:
