@@ -1,7 +1,7 @@
 """How long networks take: the third part of ``make bench``, which writes its section of ``benchmarks/results.md``.
 
 Beside vfmeta stands a bare numpy kernel that does the least a network needs: REML by Fisher scoring over blocks of trials, the
-coefficients and their covariance, nothing else. netmeta is timed where R has it.
+coefficients and their covariance, nothing else. netmeta is timed where R has it, pimeta where it can be imported.
 """
 
 from __future__ import annotations
@@ -150,23 +150,40 @@ def netmeta() -> float | None:
     return float(done.stdout.split()[-1])
 
 
+def pimeta() -> float | None:
+    """Seconds of pimeta for the small network, by REML, with league, ranks and splits; None where it is missing."""
+    try:
+        import pimeta as other
+    except ImportError:
+        return None
+    d = make_data(26, 10)
+
+    def run() -> None:
+        n = other.netmeta(d.y, d.se, d.treat1, d.treat2, d.study, method_tau="REML", common=False)
+        other.netleague(n), other.netrank(n), other.netsplit(n)
+
+    return best(run, 5)
+
+
 def section() -> str:
-    rows, rival = [], netmeta()
+    rows, rival, port = [], netmeta(), pimeta()
     for name, (ours, bare) in tasks().items():
         said, target = TASKS[name]
         seconds = best(ours, 5)
         kernel = best(bare, 5) if bare else None
         cells = [said, f"{1e3 * target:g} ms" if target else "", f"{1e3 * seconds:.3g} ms",
                  f"{1e3 * kernel:.3g} ms ({kernel / seconds:.2g} x)" if kernel else "",
+                 f"{1e3 * port:.3g} ms ({port / seconds:.2g} x)" if port and name == "small" else "",
                  f"{rival:.3g} s ({rival / seconds:.0f} x)" if rival and name == "small" else ""]  # fmt: skip
         rows.append("| " + " | ".join(cells) + " |")
     points = growth()
     picture(points, HERE / "network_growth.png")
     grown = "; ".join(f"{k} trials of {t}: {1e3 * s:.3g} ms" for k, t, s in points)
-    note = "" if rival else " netmeta is not on this machine."
+    missing = [name for name, found in (("netmeta", rival), ("pimeta", port)) if not found]
+    note = f" Not on this machine: {', '.join(missing)}." if missing else ""
     return "\n".join([
         TITLE, "", f"Smallest of several timings; in brackets how many times as long as vfmeta.{note}", "",
-        "| task | target | vfmeta | bare numpy kernel | netmeta, CPU |", "|---|---|---|---|---|", *rows, "",
+        "| task | target | vfmeta | bare numpy kernel | pimeta | netmeta, CPU |", "|---|---|---|---|---|---|", *rows, "",
         f"How a fit with all comparisons grows with trials and treatments ([plot](network_growth.png), CPU time): {grown}.", "",
     ])  # fmt: skip
 
