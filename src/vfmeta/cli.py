@@ -16,6 +16,7 @@ app = App(name="vfmeta", help="Evidence synthesis for painful osteoporotic verte
 
 Trials = Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")]
 Plans = Annotated[Path | None, Parameter(help="Folder of analysis plans; the packaged ones when left out.")]
+Reference = Annotated[Path | None, Parameter(help="RIS, BibTeX or PubMed file whose one record fills study and source.")]
 Out = Annotated[Path, Parameter(help="Where results and figures are written.")]
 
 
@@ -122,6 +123,51 @@ def changes(
     from vfmeta.evidence.changes import since
 
     for line in since(before, after, snapshots):
+        print(line)
+    return 0
+
+
+@app.command
+def template(
+    out: Annotated[Path, Parameter(help="The form to write: .csv or .xlsx.")],
+    *,
+    record: Reference = None,
+) -> int:
+    """Write the form of a new trial: one line a cell, with what it may hold beside it."""
+    from vfmeta.evidence.trial_form import of_reference, write_form
+
+    print(f"done: fill the column 'value' of {write_form(out, of_reference(record) if record else None)}")
+    return 0
+
+
+@app.command
+def add_trial(
+    form: Annotated[Path | None, Parameter(help="A filled form of 'vfmeta template'; asked for when left out.")] = None,
+    *,
+    trials: Annotated[Path, Parameter(help="Folder of trial tables.")] = Path("data/trials"),
+    plans: Plans = None,
+    record: Reference = None,
+    out: Annotated[Path, Parameter(help="Where the forest plots of before and after are drawn.")] = Path("build/added"),
+    dry_run: Annotated[bool, Parameter(help="Check and say what would change; write nothing.")] = False,
+    undo: Annotated[bool, Parameter(help="Take back the last addition.")] = False,
+) -> int:
+    """Add a trial to the tables, checked before anything is written, and say which analyses it moves."""
+    from vfmeta.evidence import add_trial as adding
+    from vfmeta.evidence import trial_form
+    from vfmeta.evidence.moved import moved
+    from vfmeta.evidence.plan import load_plans
+    from vfmeta.trials import load_trials
+
+    if undo:
+        print(f"taken back: {', '.join(adding.undo(trials))} as before")
+        return 0
+    known = trial_form.of_reference(record) if record else None
+    if form is None:
+        rows = trial_form.ask(load_trials(trials), input, print, known)
+    else:
+        rows = trial_form.joined(trial_form.read_form(form), known)
+    before, after = adding.add(adding.completed(rows), trials, dry_run=dry_run)
+    for line in moved(load_plans(plans), before, after, out) or ["No analysis of the plans uses a figure of it yet."]:
         print(line)
     return 0
 

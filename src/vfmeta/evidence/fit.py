@@ -106,10 +106,13 @@ def pool(table: EffectTable, estimation: dict[str, Any]) -> FrequentistResult:
     return univariate.random_effects(table, method=estimation.get("method", "REML"), test=estimation.get("test", "HKSJ"))
 
 
-def lead_of(question: Question, trials: Sequence[tuple[str, float, float]], choices: dict[str, Any]) -> Any:
-    """The result that leads, of trials given by label, effect and standard error, as the choices of a plan ask for it."""
-    effects = tuple(Effect(study_id=name, label=name, y=y, v=se**2) for name, y, se in trials)
-    table = EffectTable(question, effects)
+def table_of(question: Question, trials: Sequence[tuple[str, float, float]]) -> EffectTable:
+    """Trials given by label, effect and standard error."""
+    return EffectTable(question, tuple(Effect(study_id=name, label=name, y=y, v=se**2) for name, y, se in trials))
+
+
+def lead_of(table: EffectTable, choices: dict[str, Any]) -> Any:
+    """The result that leads, as the choices of a plan ask for it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VfmetaWarning)
         exact = _exact(table, *_priors(table, choices)) if _is_bayesian(table, choices) else None

@@ -27,7 +27,7 @@ def snapshot(records: Sequence[Record]) -> Snapshot:
             "name": f"{r.data['plan']['title']}, {r.title}",
             # six digits: no rounding of another machine reaches them
             "trials": {s["label"]: f"{tx.short(s['estimate'], 6)} {tx.short(s['se'], 6)}" for s in r.data["studies"]},
-            "found": _found(r.lead),
+            "found": found_text(r.lead),
             "answer": r.data["answer"],
             "certainty": _certainty(r),
         }
@@ -41,7 +41,8 @@ def _certainty(record: Record) -> list[Any]:
     return [level, [list(x) for x in domains]]
 
 
-def _found(result: Any) -> str:
+def found_text(result: Any) -> str:
+    """An effect with its interval and how many trials it rests on."""
     if result is None:
         return "nothing to pool"
     effect = tx.effect_text(result.question, result.estimate, result.interval)
@@ -70,8 +71,10 @@ def _apart(old: Mapping[str, Any], new: Mapping[str, Any], record: Record) -> st
         return "" if old["found"] == new["found"] else " The trials are the same: only a choice of the model moved it."
     again, now = _again(old, record), record.lead
     told = ""
-    if again is not None and old["found"] != _found(again):
-        told = f" By the model of now the trials of before give {_found(again)}: the rest was moved by a choice of the model."
+    if again is not None and old["found"] != found_text(again):
+        told = (
+            f" By the model of now the trials of before give {found_text(again)}: the rest was moved by a choice of the model."
+        )
     if again is None or now is None:
         return told
     was, found = (says(points.in_points(x, record.data.get("points"))) for x in (again, now))
@@ -87,7 +90,7 @@ def _apart(old: Mapping[str, Any], new: Mapping[str, Any], record: Record) -> st
 def _again(old: Mapping[str, Any], record: Record) -> Any:
     """The trials of a snapshot as the plan of now pools them; None of fewer than two (one stands as its source prints it)."""
     held = [(name, *map(float, said.split())) for name, said in old["trials"].items()]
-    return fit.lead_of(record.question, held, record.data["choices"]) if len(held) > 1 else None
+    return fit.lead_of(fit.table_of(record.question, held), record.data["choices"]) if len(held) > 1 else None
 
 
 def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
