@@ -46,7 +46,7 @@ def form(given: Rows | None = None) -> list[tuple[str, ...]]:
 def _may_be(table: str, column: str) -> str:
     field = schema.fields(table)[column]
     if allowed := schema.allowed(table, column):
-        return ", ".join(allowed)
+        return f"one of: {', '.join(allowed)}"
     homes = [
         k["reference"]["resource"] for k in schema.tables()[table]["schema"].get("foreignKeys", []) if column in k["fields"]
     ]
@@ -65,6 +65,9 @@ def write_form(path: str | Path, given: Rows | None = None) -> Path:
         sheet.title = "trial"
         for line in (COLUMNS, *form(given)):
             sheet.append([cell or None for cell in line])
+            for cell in sheet[sheet.max_row]:
+                if cell.value is not None:
+                    cell.data_type = "s"  # an operator "=" is no formula
         sheet.freeze_panes = "A2"
         for letter, width in zip("ABCDEFG", (20, 6, 22, 30, 9, 60, 80), strict=True):
             sheet.column_dimensions[letter].width = width
@@ -156,17 +159,17 @@ def ask(trials: Trials, answer: Callable[[str], str], say: Callable[[str], None]
     """The rows of a trial, asked cell by cell; an empty answer leaves a cell empty, and a wrong one is asked again."""
     found: Rows = {}
     for table in OFFERED:
-        for i in range(100):
-            known = ((given or {}).get(table, [])[i : i + 1] or [{}])[0]
-            if i >= (1 if table in ("sources", "studies") else 0) and not known:
-                if answer(f"One more row of {table} (y, or nothing to go on)? ").strip().lower() not in ("y", "yes"):
-                    break
-            cells = {
-                name: _ask_one(trials, table, name, known.get(name, ""), found, answer, say) for name in schema.fields(table)
-            }
-            found.setdefault(table, []).append({k: v for k, v in cells.items() if v})
-            if table in ("sources", "studies"):
+        given_rows, once = (given or {}).get(table, []), table in ("sources", "studies")
+        for i in range(1 if once else 100):
+            known = given_rows[i] if i < len(given_rows) else {}
+            more = f"One more row of {table} (y, or nothing to go on)? "
+            if not (once or known or answer(more).strip().lower() in ("y", "yes")):
                 break
+            cells = {}
+            for name in schema.fields(table):
+                if text := _ask_one(trials, table, name, known.get(name, ""), found, answer, say):
+                    cells[name] = text
+            found.setdefault(table, []).append(cells)
     return found
 
 
