@@ -31,7 +31,7 @@ Rows = dict[str, list[dict[str, str]]]
 
 def form(given: Rows | None = None) -> list[tuple[str, ...]]:
     """Lines of the form, with the cells that are known."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for table, count in OFFERED.items():
         known = (given or {}).get(table, [])
         for i in range(max(count, len(known))):
