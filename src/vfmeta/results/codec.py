@@ -263,9 +263,8 @@ def _value(kind: str, value: Any) -> Any:
         return array(value)
     if kind.startswith("TestResult"):
         residual = value["df_residual"]
-        return TestResult(
-            _number(value["statistic"]), value["df"], None if residual is None else float(residual), _number(value["p_value"])
-        )
+        residual = None if residual is None else float(residual)
+        return TestResult(_number(value["statistic"]), value["df"], residual, _number(value["p_value"]), value.get("note", ""))
     if kind == "Origin":
         left = tuple(LeftOut(**x) for x in value["left_out"])
         return Origin(left, np.array(value["places"], dtype=int), value["rows_read"])

@@ -13,7 +13,10 @@ from vfmeta.text import numbers as tx
 
 @dataclass(frozen=True)
 class TestResult:
-    """A test of one or several hypotheses: F with ``df`` and ``df_residual``, or chi-squared with ``df`` where that is None."""
+    """A test of one or several hypotheses: F with ``df`` and ``df_residual``, or chi-squared with ``df`` where that is None.
+
+    ``note`` says how often it rejects what is true, where that is far from its level.
+    """
 
     __test__ = False  # no pytest class
 
@@ -21,15 +24,15 @@ class TestResult:
     df: int
     df_residual: float | None
     p_value: float
+    note: str = ""
 
     def __str__(self) -> str:
         if math.isnan(self.statistic):
             return "not tested"
-        if self.df_residual is None:
-            return f"chi2 = {tx.fixed(self.statistic, 3)} on {self.df} df, p = {tx.short(self.p_value)}"
-        return (
-            f"F = {tx.fixed(self.statistic, 3)} on {self.df} and {tx.short(self.df_residual)} df, p = {tx.short(self.p_value)}"
-        )
+        of = f"chi2 = {tx.fixed(self.statistic, 3)} on {self.df}"
+        if self.df_residual is not None:
+            of = f"F = {tx.fixed(self.statistic, 3)} on {self.df} and {tx.short(self.df_residual)}"
+        return f"{of} df, p = {tx.short(self.p_value)}" + (f" ({self.note})" if self.note else "")
 
 
 def quantile(level: float, df: np.ndarray | float | None) -> np.ndarray | float:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import ConvergenceError, InputError
+from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import Bootstrap, OnScale, choice, confidence, generator, whole
 from vfmeta.core.question import Pair, Question
 from vfmeta.frequentist.after.influence import as_regression
 from vfmeta.kernels.regression import fit_many
 from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
+from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,8 @@ class BootstrapResult(Recorded):
 
     def __str__(self) -> str:
         shown = self.to_frame().to_string(index=False, float_format=lambda x: f"{x:.4g}")
-        return f"bootstrap ({self.kind}), {len(self.draws)} draws, {self.level:.0%} percentile intervals\n{shown}"
+        head = f"bootstrap ({self.kind}), {len(self.draws)} draws, {self.level:.0%} percentile intervals"
+        return "\n".join([head, shown, *closing_lines(self)])
 
 
 def bootstrap(
@@ -114,7 +116,8 @@ def bootstrap(
     kind : {"parametric", "studies"}
         Simulate effects from the fitted model, N(x'b, v + tau2), or draw whole studies with replacement (Van den Noortgate &
         Onghena 2005, Behav Res Methods 37:11-22). Draws of studies that cannot carry the model (a factor level lost) are drawn
-        again, and counted in ``redrawn``.
+        again, and counted in ``redrawn``. With 20 studies or fewer the percentile intervals are too narrow, and a warning says
+        by how much; those of the fit hold better.
     draws : int
         At least 100.
     level : float, optional
@@ -157,8 +160,27 @@ def bootstrap(
         kept = int(sound.sum())
         beta[done : done + kept], tau2[done : done + kept] = fits.beta[sound], fits.tau2[sound]
         done += kept
+    notes = tuple(_levels(kind, r.k, r.fixed_tau2 is None))
+    for note in notes:
+        warn(note)
     return BootstrapResult(
         question=r.question, terms=r.terms, estimate=r.estimate, tau2=r.tau2, draws=beta, tau2_draws=tau2, kind=kind,
-        level=level, k=r.k, method=r.method, redrawn=redrawn, origin=r.origin,
+        level=level, k=r.k, method=r.method, redrawn=redrawn, origin=r.origin, warnings=notes,
         call={"function": "bootstrap", "kind": kind, "draws": draws, "seed": seed, "level": level},
     )  # fmt: skip
+
+
+def _levels(kind: str, k: int, estimated: bool) -> list[str]:
+    """What is said of 95% percentile intervals that fall short by more than three points with so few studies."""
+    parts = []
+    few, some = k <= 7, k <= 14
+    if estimated and k <= 20:
+        of = ("about 60 to 75%" if few else "about 80%" if some else "80 to 90%") if kind == "studies" else "as low as "
+        of = of if kind == "studies" else of + ("81%" if few else "86%" if some else "91%")
+        parts.append(f'tau2 in {of} (heterogeneity_interval("Q-profile") of the fit holds)')
+    if some and (kind == "studies" or few):
+        of = "80 to 83%" if few else "about 90%"
+        parts.append(
+            f"the mean in {of if kind == 'studies' else '87 to 90%'} (the interval of the fit by Hartung and Knapp holds)"
+        )
+    return [f"With so few studies ({k}) 95% percentile intervals cover {' and '.join(parts)}."] if parts else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -117,7 +117,8 @@ class RobustResult(Coefficients):
             Coefficients to test, or rows of contrasts; all but the intercept when left out.
         test : {"HTZ", "F", "chi2"}
             Hotelling's T-squared with degrees of freedom matched to the working model (Tipton & Pustejovsky 2015, J Educ Behav
-            Stat 40:604-634); F with clusters - p; or chi-squared.
+            Stat 40:604-634); F with clusters - p; or chi-squared. At the 5% level, with 6 to 10 clusters and two moderators, F
+            rejects about 10% of true hypotheses, chi-squared 15 to 30% and HTZ 1 to 2%: the ``note`` of the test says so.
         """
         test = choice("test", test, JointTest)
         matrix = self._contrasts(contrasts)
@@ -134,8 +135,11 @@ class RobustResult(Coefficients):
         if np.linalg.matrix_rank(middle) < q:
             raise InputError("The contrasts cannot be tested jointly: they repeat each other, or there are too few clusters.")
         wald = float(found @ np.linalg.solve(middle, found))
+        note = self._level_of(test, q)
+        if note and test != "HTZ":
+            warn(note)
         if test == "chi2":
-            return tail(wald, q, None)
+            return replace(tail(wald, q, None), note=note)
         if test == "F":
             low, statistic = float(self.clusters - len(self.terms)), wald / q
         else:
@@ -143,7 +147,20 @@ class RobustResult(Coefficients):
             low, statistic = eta - q + 1, wald * (eta - q + 1) / (eta * q)
         if low <= 0:
             raise InputError(f"There are too few clusters ({self.clusters}) to test {q} contrasts jointly.")
-        return tail(statistic, q, low)
+        return replace(tail(statistic, q, low), note=note)
+
+    def _level_of(self, test: str, q: int) -> str:
+        """What is said of a joint test that misses its level by more than three points with so few clusters.
+
+        HTZ of one contrast is its t test, which holds.
+        """
+        if test == "HTZ":
+            cautious = q > 1 and self.clusters <= 10
+            return f"HTZ rejects 1 to 2% at 5% with 10 clusters or fewer, here {self.clusters}" if cautious else ""
+        if self.clusters > (20 if test == "F" else 40):
+            return ""
+        often = "about 10%" if test == "F" else "15 to 30%" if self.clusters <= 10 else "8 to 15%"
+        return f'{test} rejects {often} of true hypotheses at 5% with so few clusters ({self.clusters}); prefer test="HTZ"'
 
     def _pack(self) -> dict[str, Any]:
         return {"model": self.model.to_dict(), "parts": plain(self.parts)}

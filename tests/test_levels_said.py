@@ -1,0 +1,88 @@
+"""What misses its level by more than three points says so; small simulations of the worst settings hold the words to it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import chi2, f
+
+import vfmeta as vf
+
+
+def clustered(rng: np.random.Generator, m: int, n: int = 3) -> tuple[Any, np.ndarray]:
+    """A fit with two moderators without effect, of ``n`` effects in each of ``m`` clusters, and the clusters."""
+    trial, v = np.repeat(np.arange(m), n), rng.uniform(0.02, 0.2, n * m)
+    y = np.repeat(rng.normal(0, 0.3, m), n) + rng.normal(0, np.sqrt(v))
+    data = {"y": y, "v": v, "a": np.repeat(rng.normal(size=m), n), "b": rng.normal(size=n * m)}
+    return vf.meta_regression(data, "~ a + b", test="Wald"), trial
+
+
+def test_joint_robust_tests_say_how_often_they_reject() -> None:
+    fit, trial = clustered(np.random.default_rng(1), 8)
+    robust = vf.robust(fit, trial)
+    wald = robust.estimate[1:] @ np.linalg.solve(robust.vb[1:, 1:], robust.estimate[1:])
+    with pytest.warns(vf.VfmetaWarning, match="F rejects about 10%"):
+        by_f = robust.wald(test="F")
+    with pytest.warns(vf.VfmetaWarning, match="chi2 rejects 15 to 30%"):
+        by_chi2 = robust.wald(test="chi2")
+    assert by_f.p_value == pytest.approx(f.sf(wald / 2, 2, 8 - 3), rel=1e-10)
+    assert by_chi2.p_value == pytest.approx(chi2.sf(wald, 2), rel=1e-10)
+    assert 'prefer test="HTZ"' in str(by_f)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "rejects 1 to 2%" in str(robust.wald())
+        assert robust.wald(["a"]).note == ""  # one contrast: the t test, which holds
+
+
+def test_joint_robust_tests_of_many_clusters_are_silent() -> None:
+    fit, trial = clustered(np.random.default_rng(2), 45)
+    robust = vf.robust(fit, trial)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert {robust.wald(test=t).note for t in ("HTZ", "F", "chi2")} == {""}
+
+
+def test_bootstrap_says_what_its_intervals_cover() -> None:
+    rng = np.random.default_rng(3)
+    v = rng.uniform(0.02, 0.2, 30)
+    y = rng.normal(0, np.sqrt(v + 0.1))
+    with pytest.warns(vf.VfmetaWarning, match=r"cover tau2 in about 60 to 75%.* and the mean in 80 to 83%"):
+        few = vf.bootstrap(vf.random_effects(y=y[:5], v=v[:5]), kind="studies", draws=100)
+    assert "60 to 75%" in str(few)
+    assert "60 to 75%" in str(vf.read_result(few.to_json()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert vf.bootstrap(vf.random_effects(y=y, v=v), kind="studies", draws=100).warnings == ()
+        assert vf.bootstrap(vf.random_effects(y=y[:12], v=v[:12], tau2=0.1), draws=100).warnings == ()  # tau2 is not estimated
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_levels_of_joint_robust_tests() -> None:
+    rng, draws = np.random.default_rng(6), 300
+    level = dict.fromkeys(("HTZ", "F", "chi2"), 0.0)
+    for _ in range(draws):
+        robust = vf.robust(*clustered(rng, 6))
+        for test in level:
+            level[test] += (robust.wald(test=test).p_value < 0.05) / draws
+    error = 3 * np.sqrt(0.1 * 0.9 / draws)
+    assert level["HTZ"] < 0.02 + error
+    assert abs(level["F"] - 0.10) < error
+    assert 0.15 - error < level["chi2"] < 0.30 + 2 * error
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_coverage_of_the_bootstrap_of_few_studies() -> None:
+    rng, sets, covered = np.random.default_rng(5), 300, np.zeros(2)
+    for seed in range(sets):
+        v = rng.uniform(0.02, 0.2, 5)
+        drawn = vf.bootstrap(vf.random_effects(y=rng.normal(0, np.sqrt(v + 0.1)), v=v), kind="studies", draws=200, seed=seed)
+        covered += [low <= true <= high for true, (low, high) in ((0.1, drawn.tau2_interval), (0.0, drawn.interval[0]))]
+    tau2, mean = covered / sets
+    error = 3 * np.sqrt(0.2 * 0.8 / sets)
+    assert 0.60 - error < tau2 < 0.75 + error
+    assert 0.80 - error < mean < 0.83 + error
