@@ -172,6 +172,33 @@ def add_trial(
     return 0
 
 
+@app.command
+def second_reading(
+    *,
+    trials: Annotated[Path, Parameter(help="Folder of trial tables.")] = Path("data/trials"),
+    out: Annotated[Path, Parameter(help="Where both readings are recorded.")] = Path("reports/second_readings.csv"),
+    table: Annotated[str | None, Parameter(help="One table of figures.")] = None,
+    reader: Annotated[str, Parameter(help="Who reads the second time; without a name what was read once is listed.")] = "",
+    how: Annotated[str, Parameter(help="How the second reading is made.")] = "",
+) -> int:
+    """List what was read once, or ask it again without showing the first reading, and say how far both agree."""
+    from vfmeta.core.messages import InputError, did_you_mean
+    from vfmeta.evidence import second_reading as second
+    from vfmeta.trials import load_trials
+
+    if table is not None and table not in second.READ:
+        raise InputError(f"No table of figures is {table!r}.{did_you_mean(table, second.READ)}")
+    done = {(r["table"], r["figure"], r["column"]) for r in second.recorded(out)}
+    cells = [c for c in second.read_once(load_trials(trials), table) if (c.table, c.figure, c.column) not in done]
+    if not reader:
+        for cell in cells:
+            print(f"{cell.table}, {cell.figure}, {cell.column}: {cell.where}")
+    lines = second.ask(cells, input, reader, how) if reader else []
+    for line in second.agreement(second.recorded(out, lines)):
+        print(line)
+    return 0
+
+
 def _build(
     stage: str,
     trials: Path | None,
