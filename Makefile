@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 each-version = for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null; then $(MAKE) --no-print-directory $(1) VERSION=$$v || exit 1; fi; done
 
 .DEFAULT_GOAL := help
-.PHONY: agreement bench fuzz simulate slips help report analyses figures validate reference calibrate calibrate-models test test-slow test-all lint quarto lock wheel clean setup setup-all
+.PHONY: agreement bench docs fuzz simulate slips help report analyses figures validate reference calibrate calibrate-models test test-slow test-all lint quarto lock wheel clean setup setup-all
 .DELETE_ON_ERROR:
 
 help: ## say what can be made
@@ -31,6 +31,9 @@ figures: $(READY) ## carry out the analyses and draw the forest plots, in build/
 
 validate: $(READY) ## check the trial tables
 	@$(BIN)/vfmeta validate $(TRIALS)
+
+docs: $(READY) ## build the documentation, every example run, to build/docs/index.html
+	@$(BIN)/python -m docs.build
 
 test: $(READY) ## run the tests, but for the slow studies
 	@$(BIN)/python -m pytest -m "not slow" -n auto --no-loadscope-reorder
@@ -68,8 +71,8 @@ slips: $(READY) ## mistype every figure of the trial tables in turn: how many sl
 	@$(BIN)/python -m benchmarks.slips
 
 lint: $(READY) ## style, types and the floors of the house
-	@$(BIN)/ruff check src tests benchmarks
-	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff check src tests benchmarks docs
+	@$(BIN)/ruff format --check src tests benchmarks docs
 	@$(BIN)/mypy
 	@$(BIN)/mypy tests/typed.py # what a type checker sees of the face
 	@$(BIN)/lint-imports --no-logo
