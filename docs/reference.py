@@ -18,7 +18,8 @@ SRC = Path(__file__).parents[1] / "src" / "vfmeta"
 MODULES = ("", "bayes", "bayes.models", "networks", "appraisal", "plots", "convert", "priors", "evidence")
 _LISTS = {"Parameters", "Returns", "Raises", "Attributes", "Yields", "Warns"}
 _PAPER = re.compile(
-    r"((?:(?:(?:[Vv]an|[Dd]e[nr]?|von) )*[A-Z][\w’'-]+(?: [A-Z][\w’'-]+)?(?:, | & | and | et al\.? ?)?)+) ?\(?(\d{4})[a-z]?\)?,? ?\(?"
+    r"((?:(?:(?:[Vv]an|[Dd]e[nr]?|von) )*[A-Z][\w’'-]+(?: [A-Z][\w’'-]+)?(?:, | & | and | et al\.? ?)?)+) ?"
+    r"\(?(\d{4})[a-z]?\)?,? ?\(?"
     r"((?:[A-Z][A-Za-z]*\.? )(?:[A-Za-z&]+\.? )*\d+(?:\(\d+\))?:[e\d][\w-]*)"
 )
 

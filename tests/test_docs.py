@@ -136,7 +136,7 @@ def test_a_docstring_becomes_terms_code_and_links() -> None:
 
 def test_papers_are_found_as_docstrings_name_them() -> None:
     doc = (
-        "Duval & Tweedie 2000, Biometrics 56:455-463, and by `x`. Van den Noortgate & Onghena 2005, Behav Res Methods 37:11-22. "
+        "Duval & Tweedie 2000, Biometrics 56:455-463, and `x`. Van den Noortgate & Onghena 2005, Behav Res Methods 37:11-22. "
         "Kuss (Kuss 2015, Stat Med\n34:1097-1116) and Lau et al. 1992, NEJM 327:248-254."
     )
     assert papers(doc) == [
