@@ -24,6 +24,7 @@ EXTRAS = {
     "bibtexparser": "sheets",
     "openpyxl": "sheets",
     "pyarrow": "sheets",
+    "rdata": "sheets",
     "rispy": "sheets",
 }
 

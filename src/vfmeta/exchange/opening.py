@@ -30,6 +30,9 @@ FORMATS: dict[str, str] = {
     ".xlsm": "vfmeta.exchange.sheets:workbook",
     ".json": "vfmeta.exchange.sheets:records",
     ".parquet": "vfmeta.exchange.sheets:parquet",
+    ".rds": "vfmeta.exchange.r_data:saved_by_r",
+    ".rda": "vfmeta.exchange.r_data:saved_by_r",
+    ".rdata": "vfmeta.exchange.r_data:saved_by_r",
     ".rm5": "vfmeta.exchange.revman5:read_revman5",
     ".zip": "vfmeta.exchange.revman_web:read_package",
 }

@@ -45,13 +45,13 @@ def read(
     Parameters
     ----------
     data : path, data frame or mapping of columns
-        A file (CSV, TSV, XLSX, JSON, parquet), or a frame of pandas, polars or any other that narwhals knows. One row a study
-        and outcome, or one row an arm with a column that names the arm.
+        A file (CSV, TSV, XLSX, JSON, parquet, R's .rds and .rda), or a frame of pandas, polars or any other that narwhals
+        knows. One row a study and outcome, or one row an arm with a column that names the arm.
     measure : str, optional
         Effect measure; otherwise that which the sheet names, or the usual one of its data: RR of counts, MD of means on one
         scale, IRR of rates, ZCOR of correlations.
     sheet : str, optional
-        Which sheet of a workbook.
+        Which sheet of a workbook, or which data frame of a file of R.
     columns : mapping, optional
         What columns are that their names do not tell: role to name, such as ``{"mean1": "M drug", "sd1": "S drug"}``, 1 for the
         experimental group and 2 for the control; None in place of a name says that no column has the role. All others are
