@@ -110,7 +110,7 @@ def test_blups_shrink_to_the_model_and_to_the_effects() -> None:
     assert much["se"].to_numpy() == pytest.approx(np.sqrt(d["v"]), rel=1e-6)
     # the conditional mean of the random effect in the joint normal distribution
     r = fit(test="Wald")
-    got = vf.blups(r)
+    got = vf.blups(r, kind="plug-in")
     assert got["deviation"].to_numpy() == pytest.approx(r.tau2 / (d["v"] + r.tau2) * (d["y"] - r.fit.fitted), rel=1e-10)
 
 
@@ -133,9 +133,10 @@ def test_pools_are_taken_too_and_other_things_are_not() -> None:
 def test_a_fit_without_any_residual_has_no_spread_to_measure_by() -> None:
     r = quiet(vf.meta_regression, y=[0.0] * 4, v=[0.1, 0.2, 0.3, 0.1], x=[1.0, 2.0, 3.0, 4.0])
     assert any("width zero" in w for w in r.warnings)
-    got = vf.influence(r)
-    assert got["cook"].isna().all()
-    assert not got["influential"].any()
+    for kind in ("family-wise", "Viechtbauer-Cheung"):
+        got = vf.influence(r, kind=kind)
+        assert got["cook"].isna().all()
+        assert not got["influential"].any()
 
 
 def test_two_studies() -> None:

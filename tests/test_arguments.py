@@ -47,7 +47,7 @@ MEANS: dict[str, set[str]] = {
     "method": {"Method", "MethodOrCommon", "MethodOrCommon | None", "Likelihood"},
     "tau2": {"float | None"},
     "test": {"Test", "Test | None", "PoolTest", "RegressionTest", "WaldTest"},
-    "kind": {"Robust", "Bootstrap", "SampleSize", "Any"},  # a column of kinds, a report each
+    "kind": {"Influential", "Predicted | None", "Robust", "Bootstrap", "SampleSize", "Any"},  # a column of kinds, a report each
     "interval": {"IntervalKind"},
     "tau2_interval": {"Tau2Interval"},
     "prediction": {"Prediction", "ClosedPrediction"},

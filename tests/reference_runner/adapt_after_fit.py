@@ -32,7 +32,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _influence(fit: Any) -> dict[str, Any]:
-    f = vf.influence(fit)
+    f = vf.influence(fit, kind="Viechtbauer-Cheung")
     got = {
         "rstudent": f["studentised"], "dffits": f["dffits"], "cook_d": f["cook"], "cov_r": f["covratio"],
         "tau2_del": f["tau2_without"], "QE_del": f["q_without"], "hat": f["hat"], "weight": f["weight"],
@@ -50,13 +50,13 @@ def _baujat(fit: Any) -> dict[str, Any]:
 
 
 def _blup(fit: Any) -> dict[str, Any]:
-    f = vf.blups(fit)
+    f = vf.blups(fit, kind="plug-in")
     names = {"pred": "estimate", "se": "se", "pi_lb": "ci_low", "pi_ub": "ci_high"}
     return {theirs: f[ours].tolist() for theirs, ours in names.items()}
 
 
 def _ranef(fit: Any) -> dict[str, Any]:
-    f = vf.blups(fit)
+    f = vf.blups(fit, kind="plug-in")
     names = {"pred": "deviation", "se": "deviation_se", "pi_lb": "deviation_low", "pi_ub": "deviation_high"}
     return {theirs: f[ours].tolist() for theirs, ours in names.items()}
 

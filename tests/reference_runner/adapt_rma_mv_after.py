@@ -25,7 +25,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
 
 def influence(fit: Any, options: dict[str, Any]) -> dict[str, Any]:
     given = {"cluster": options.get("cluster"), "reestimate": options["reestimate"]}
-    table, rest = vf.influence(fit, **given), vf.residuals(fit, **given)
+    table, rest = vf.influence(fit, kind="Viechtbauer-Cheung", **given), vf.residuals(fit, **given)
     return {
         "cook_d": table["cook"], "dfbs": table[[f"dfbetas_{n}" for n in fit.terms]], "hat": rest["hat"],
         "X2": table["statistic"],

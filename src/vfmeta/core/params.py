@@ -53,6 +53,10 @@ Prediction = Literal["auto", "fitted", "HTS", "Partlett-Riley", "bootstrap"]
 Tau2Interval = Literal["auto", "Q-profile", "generalised-Q", "profile-likelihood"]
 #: kinds of interval of tau2, once it is clear which
 HeterogeneityInterval = Literal["Q-profile", "generalised-Q", "profile-likelihood"]
+#: whether intervals of the single effects carry the uncertainty of tau2
+Predicted = Literal["integrated", "plug-in"]
+#: what makes a study influential
+Influential = Literal["family-wise", "Viechtbauer-Cheung"]
 #: the scale of the effects in a table
 OnScale = Literal["analysis", "read"]
 #: slopes of the treatments of a network on a covariate

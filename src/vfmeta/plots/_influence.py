@@ -10,6 +10,7 @@ import numpy as np
 from vfmeta.plots.canvas import finished, frequentist, listed, span
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.results.verbs import look
+from vfmeta.results.wald import quantile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +37,9 @@ def influence(fit: Any, *, title: str = "") -> Axes:
 
     Notes
     -----
-    The numbers and the rule by which a study is influential are those of `vfmeta.influence` (Viechtbauer & Cheung 2010, Res
-    Synth Methods 1:112-125); influential studies are orange squares. Dashed are the limits, dotted what all studies give (or
-    equal weights).
+    The numbers and the rule by which a study is influential (orange squares) are those of `vfmeta.influence`: its studentised
+    residual lies beyond the dashed family-wise limit. The dashed limits of the other measures are those of Viechtbauer & Cheung
+    (2010, Res Synth Methods 1:112-125), which studies pass by chance too; dotted is what all studies give (or equal weights).
 
     Examples
     --------
@@ -51,8 +52,10 @@ def influence(fit: Any, *, title: str = "") -> Axes:
     k = fit.k
     far = frame["influential"].to_numpy(dtype=bool)
     limit = 3 * math.sqrt(1 / max(k - 1, 1))
+    df = float(frame["studentised_df"].iloc[0])
+    apart = float(quantile(1 - 0.05 / k, None if math.isnan(df) else df))
     lines: dict[str, tuple[list[float], list[float]]] = {
-        "studentised": ([-1.96, 1.96], [0.0]), "dffits": ([-limit, limit], [0.0]), "cook": ([_COOK], []),
+        "studentised": ([-apart, apart], [0.0]), "dffits": ([-limit, limit], [0.0]), "cook": ([_COOK], []),
         "covratio": ([], [1.0]), "tau2_without": ([], [fit.tau2 or 0.0]), "q_without": ([], [fit.q.statistic]),
         "hat": ([3 / k], [1 / k]), "weight": ([], [100 / k]),
     }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.params import Influential
 from vfmeta.frequentist.multivariate import after
 from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.robust import members
@@ -149,7 +150,7 @@ def residuals(fit: MultivariateResult, cluster: Any, reestimate: bool) -> pd.Dat
     return after.residuals(fit).assign(deleted_residual=case.residual, deleted_se=case.se, studentised=case.residual / case.se)
 
 
-def influence(fit: MultivariateResult, cluster: Any, reestimate: bool) -> pd.DataFrame:
+def influence(fit: MultivariateResult, cluster: Any, reestimate: bool, kind: Influential) -> pd.DataFrame:
     """Diagnostics by cluster, or by effect; see `vfmeta.influence`."""
     import pandas as pd
     from scipy.special import chdtr, chdtrc
@@ -169,14 +170,15 @@ def influence(fit: MultivariateResult, cluster: Any, reestimate: bool) -> pd.Dat
     columns: dict[str, Any] = {"study": list(d.names), "k": size}
     if cluster is None:
         columns["studentised"] = case.residual / case.se
+    p_value = chdtrc(size, case.chi2)
     columns |= {
-        "statistic": case.chi2, "p_value": chdtrc(size, case.chi2), "cook": cook, "covratio": covratio, "hat": hat,
+        "statistic": case.chi2, "p_value": p_value, "cook": cook, "covratio": covratio, "hat": hat,
     }  # fmt: skip
     columns |= {f"dfbetas_{name}": dfbetas[:, j] for j, name in enumerate(fit.terms)}
     columns |= {f"{name} without": values for name, values in component_columns(fit, d.free).items()}
     with np.errstate(invalid="ignore"):
         far = (chdtr(fit.p, np.nan_to_num(cook)) > 0.5) | (np.abs(dfbetas) > 1).any(axis=1) | (hat > 3 * fit.p * size / fit.k)
-    return pd.DataFrame(columns | {"influential": far})
+    return pd.DataFrame(columns | {"influential": p_value * len(size) < 0.05 if kind == "family-wise" else far})
 
 
 def _reduced(problem: Problem, keep: np.ndarray) -> Problem | None:
