@@ -13,6 +13,7 @@ from scipy.special import boxcox, inv_boxcox
 
 import vfmeta as vf
 from vfmeta.convert import five_numbers, order_likelihood
+from vfmeta.convert.quantiles import impossible
 
 CASES = [
     c
@@ -109,3 +110,30 @@ def test_log_normal_of_minimum_median_and_maximum() -> None:
         n=[n], minimum=[low], median=[median], maximum=[high], distribution="lognormal", skew_test=False
     )
     assert (found[0][0], found[1][0]) == pytest.approx((mean, math.sqrt(variance)), rel=1e-12)
+
+
+@pytest.mark.parametrize("unit", [0.01, 7.0, 1000.0])
+def test_no_unit_matters_to_mln(unit: float) -> None:
+    five = {"minimum": [2.0], "q1": [10.0], "median": [25.0], "q3": [40.0], "maximum": [95.0]}
+    for names in (("q1", "median", "q3"), ("minimum", "median", "maximum"), tuple(five)):
+        given = {name: np.array(five[name]) for name in names}
+        own = vf.convert.mean_sd_from_quantiles(n=[60], method="mln", **given)
+        other = vf.convert.mean_sd_from_quantiles(n=[60], method="mln", **{name: unit * x for name, x in given.items()})
+        np.testing.assert_allclose(other, unit * np.array(own), rtol=1e-4)
+
+
+def test_an_answer_that_no_sample_can_have_is_refused() -> None:
+    """Of three patients at 0, 3 and 10 nothing but the middle is free: the SD lies between 5 and 10 / sqrt(3)."""
+    three = five_numbers.Summary(0.0, math.nan, 3.0, math.nan, 10.0, 3)
+    sds = [np.std([0.0, x, 10.0], ddof=1) for x in np.linspace(0, 10, 101)]
+    assert (min(sds), max(sds)) == pytest.approx((5.0, 10 / math.sqrt(3)))
+    assert all(impossible(three, 10 / 3, sd) == "" for sd in sds)
+    assert "between 5 and 5.7735" in impossible(three, 10 / 3, 4.99)
+    assert "between 5 and 5.7735" in impossible(three, 10 / 3, 5.78)
+    assert "outside of minimum and maximum" in impossible(three, 10.1, 5.5)
+    # a log-normal distribution through these has an SD that n values between them have not
+    skewed = {"n": [9], "minimum": [0.01], "median": [3.0], "maximum": [10.0]}
+    with pytest.raises(vf.InputError, match=r"row 1: .* gives an? (SD|mean) of"):
+        vf.convert.mean_sd_from_quantiles(**skewed, distribution="lognormal", skew_test=False)
+    found = vf.convert.mean_sd_from_quantiles(**skewed, distribution="lognormal", skew_test=False, failed="nan")
+    assert np.isnan(found).all()

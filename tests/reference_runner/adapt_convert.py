@@ -43,7 +43,7 @@ def fivenum(case: dict[str, Any]) -> dict[str, Any]:
         median=get("median"),
         q3=get("q3"),
         maximum=get("max"),
-        method=o.get("method", "default"),
+        method={"mln": "cai2021"}.get(o.get("method", "default"), o.get("method", "default")),
         distribution="lognormal" if o.get("dist") == "lnorm" else "normal",
         skew_test=o.get("test", True),
         failed="nan",

@@ -16,16 +16,16 @@ FEWEST = 5  # below it quartiles and extremes fall on the same ranks
 _HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
-def unknown_non_normal(s: Summary) -> Moments:
+def unknown_non_normal(s: Summary, *, jacobian: bool = True) -> Moments:
     """MLN (Cai, Zhou & Pan, Stat Methods Med Res 2021;30:2701-2719): mean and SD of data that are normal on a power scale.
 
     The printed quantiles are the order statistics of the ranks 1, [n/4] + 1, [n/2] + 1, [3n/4] + 1 and n. The power (0, the
     logarithm, to 6) maximises their likelihood on its scale with Luo's mean and Wan's SD there; then mean and SD are fitted
     by maximum likelihood at that power, and taken back.
 
-    The likelihoods of different powers are compared as they are, without the Jacobian of the transformation. So the method is
-    in use (metafor's values show it: tests/test_conversions_likelihood.py; the paper was read in abstract only), but the power,
-    and a little the answer, then depends on the unit: where that must not be, use "qe" or "bc".
+    The likelihoods of different powers are those of the data as printed, with the ``jacobian`` of the transformation, so that
+    no unit matters. Without it, as the method was published (metafor's values show it: tests/test_conversions_likelihood.py;
+    the paper was read in abstract only), the power and with it the answer hangs on the unit.
 
     Raises
     ------
@@ -36,10 +36,12 @@ def unknown_non_normal(s: Summary) -> Moments:
         raise ConvergenceError(f'method="mln" needs at least {FEWEST} patients, so that quantiles are different patients')
     there = np.isfinite(s.values)
     ranks = np.array([1.0, *(np.floor(p * s.n) + 1 for p in (0.25, 0.5, 0.75)), s.n])[there]
+    logs = float(np.log(s.values[there]).sum())
 
     def lack(power: float) -> float:
         moved = s.moved(boxcox(s.values, power))
-        return -_log_likelihood(luo_mean(moved), wan_sd(moved), moved.values[there], ranks, s.n)
+        found = _log_likelihood(luo_mean(moved), wan_sd(moved), moved.values[there], ranks, s.n)
+        return -found - (power - 1) * logs if jacobian else -found
 
     power = _smallest(lack, np.linspace(0.0, LARGEST, 121))
     moved = s.moved(boxcox(s.values, power))
