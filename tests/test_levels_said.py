@@ -59,6 +59,43 @@ def test_bootstrap_says_what_its_intervals_cover() -> None:
         assert vf.bootstrap(vf.random_effects(y=y[:12], v=v[:12], tau2=0.1), draws=100).warnings == ()  # tau2 is not estimated
 
 
+def two_groups(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """Two groups of ``n`` studies that differ in nothing, tau2 0.09."""
+    v = rng.uniform(0.02, 0.2, 2 * n)
+    return {"y": rng.normal(0, np.sqrt(v + 0.09)), "v": v, "g": np.repeat([0.0, 1.0], n)}
+
+
+def test_group_without_heterogeneity_is_an_answer_on_the_edge() -> None:
+    """With a mean and a tau2 of its own each group is a pool by REML, and one of them has a tau2 of 0."""
+    data = {"y": [0.9, -0.6, 0.4, 1.5, -1.1, 0.2, 0.21, 0.19, 0.2, 0.22], "v": [0.05] * 10, "g": [0.0] * 5 + [1.0] * 5}
+    with pytest.warns(vf.VfmetaWarning, match=r"tau2 is estimated as 0 in 5 of 10 studies \(study 6, study 7"):
+        fit = vf.location_scale(data, "~ 0 + C(g)", "~ g")
+    wide, narrow = np.array(data["y"][:5]), np.array(data["y"][5:])
+    assert fit.tau2[5:].tolist() == [0.0] * 5
+    assert fit.tau2[:5] == pytest.approx(np.full(5, wide.var(ddof=1) - 0.05), rel=1e-6)  # REML of equal variances
+    assert fit.estimate == pytest.approx([wide.mean(), narrow.mean()], abs=1e-9)
+    assert fit.se == pytest.approx([wide.std(ddof=1) / np.sqrt(5), np.sqrt(0.05 / 5)], rel=1e-6)
+    assert np.isnan(fit.scale_se).all()
+    assert "no finite value" in str(fit)
+    assert "nan" not in str(fit)
+    assert fit.predict({"g": [1.0]})["tau2"].iloc[0] == pytest.approx(0, abs=1e-9)
+    assert vf.read_result(fit.to_json()) == fit
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_location_scale_of_two_groups_of_five() -> None:
+    """Those without an answer have, nearly all, no heterogeneity at all."""
+    rng, failed, slopes = np.random.default_rng(1), 0, []
+    for _ in range(150):
+        try:
+            slopes.append(vf.location_scale(two_groups(rng, 5), "~ g", "~ g").p_value[1] < 0.05)
+        except vf.ConvergenceError:
+            failed += 1
+    assert failed / 150 < 0.08 + 3 * np.sqrt(0.08 * 0.92 / 150)
+    assert np.mean(slopes) < 0.08 + 3 * np.sqrt(0.08 * 0.92 / len(slopes))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 def test_levels_of_joint_robust_tests() -> None:

@@ -14,20 +14,25 @@ _STEPS = 200
 _GONE = 1e-9  # a tau2 below this share of the smallest variance is zero for every purpose
 
 
+_FLAT = 1e-6  # slope of the log-likelihood along the edge at a top of it
 _VANISHES = "The likelihood of the location-scale model is highest where tau2 is zero: there is no heterogeneity to model."
 
 
 class _Runaway(ConvergenceError):
-    """A climb that left for the edge, with the log-likelihood it had reached."""
+    """A climb that left for the edge, with the log-likelihood it had reached, and where on the edge there is a top."""
 
-    def __init__(self, message: str, height: float) -> None:
+    def __init__(self, message: str, height: float, top: np.ndarray | None = None) -> None:
         super().__init__(message)
         self.height = height
+        self.top = top
 
 
 @dataclass(frozen=True)
 class LocationScale:
-    """``alpha`` (q,) with ``va`` (q, q), ``beta`` (p,) with ``vb`` (p, p), ``tau2`` (k,), and the log-likelihoods there."""
+    """``alpha`` (q,) with ``va`` (q, q), ``beta`` (p,) with ``vb`` (p, p), ``tau2`` (k,), and the log-likelihoods there.
+
+    ``va`` is NaN where the maximum is on the edge: a ``tau2`` of 0 for some studies, and ``alpha`` without a finite value.
+    """
 
     alpha: np.ndarray
     va: np.ndarray
@@ -56,13 +61,13 @@ def fit_location_scale(y: np.ndarray, v: np.ndarray, x: np.ndarray, z: np.ndarra
     Raises
     ------
     ConvergenceError
-        Where the likelihood has no maximum inside (heterogeneity that goes to zero or without bound), or none was reached.
+        Where heterogeneity goes to zero in all studies or without bound in some, or no maximum was reached.
 
     Notes
     -----
     Viechtbauer & Lopez-Lopez 2022, Res Synth Methods 13:697-715. Newton steps with the exact gradient and Hessian,
-    damped until the likelihood rises, from several starts; where a climb to the edge comes higher than every top inside, that
-    is an error. (An edge on which a single outlying study has a tau2 of its own may go unseen.)
+    damped until the likelihood rises, from several starts; where a climb to the edge comes higher than every top inside, the
+    answer is there. (An edge on which a single outlying study has a tau2 of its own may go unseen.)
     """
     m = regression(y, v, x)
     # log tau2 on orthonormal columns: a moderator in the thousands is no harder than one in tenths
@@ -87,13 +92,23 @@ def fit_location_scale(y: np.ndarray, v: np.ndarray, x: np.ndarray, z: np.ndarra
     if best is not None and none > best[0] + 1e-8:
         failures.append(_Runaway(_VANISHES, float(none)))
     higher = [f for f in failures if best is None or f.height > best[0] + 1e-8]
+    on_edge = best is None or bool(higher)
     if best is None or higher:  # a maximum inside that is not the highest is no answer
-        raise ConvergenceError(str(max(higher, key=lambda f: f.height)))
-    a = best[1]
+        highest = max(higher, key=lambda f: f.height)
+        # climbs stop at slightly different heights of one edge; that of none at all is higher than either or is the answer
+        tops = [f.top for f in higher if f.top is not None and f.height > highest.height - 1e-6]
+        if not tops:
+            raise ConvergenceError(str(highest))
+        a = tops[0]
+    else:
+        a = best[1]
     tau2 = np.exp(basis @ a + offset)
-    _, _, hessian = _derivatives(m, basis, offset, a, restricted)
     back = np.linalg.inv(triangle)
-    va = back @ np.linalg.inv(-hessian) @ back.T
+    if not on_edge:
+        _, _, hessian = _derivatives(m, basis, offset, a, restricted)
+        va = back @ np.linalg.inv(-hessian) @ back.T
+    else:
+        tau2, va = np.where(_is_gone(m, tau2), 0.0, tau2), np.full((len(a), len(a)), np.nan)
     part = m.at(np.zeros(1), (1 / (m.v + tau2))[None])
     return LocationScale(
         back @ a, va, m.beta(part)[0], m.covariance(part)[0], tau2 * m.scale**2, float(m.at(np.zeros(1)).rss[0]),
@@ -153,6 +168,10 @@ def _derivatives(
     return float(height), gradient, hessian
 
 
+def _is_gone(m: Regression, tau2: np.ndarray) -> np.ndarray:
+    return tau2 < _GONE * m.v.min()
+
+
 def _climb(m: Regression, z: np.ndarray, offset: float, a: np.ndarray, restricted: bool) -> tuple[float, np.ndarray]:
     height, gradient, hessian = _derivatives(m, z, offset, a, restricted)
     for _ in range(_STEPS):
@@ -175,12 +194,14 @@ def _climb(m: Regression, z: np.ndarray, offset: float, a: np.ndarray, restricte
         a = a + step
         height, gradient, hessian = new
         tau2 = np.exp(z @ a + offset)
-        if tau2.max() < _GONE * m.v.min():
+        if _is_gone(m, tau2).all():
             raise _Runaway(_VANISHES, height)
         if tau2.max() > 1e12 * m.v.max() * m.k or tau2.min() < 1e-30 * m.v.min():
             break
+    # what is gone has no slope left, and the rest must be at its best
+    settled = bool(_is_gone(m, tau2).any()) and np.abs(gradient).max() < _FLAT
     raise _Runaway(
         "The location-scale model did not settle: a moderator of the variance drives tau2 to zero or without bound in some "
         "studies. Use fewer moderators of the variance.",
-        height,
-    )
+        height, a if settled else None,
+    )  # fmt: skip
