@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from docs import examples
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_example_prints_what_the_readme_shows():
-    code, (shown,) = blocks("python")[0], blocks("text")
+    code, (shown,) = blocks("python")[1], blocks("text")
     said = io.StringIO()
     with contextlib.redirect_stdout(said), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -30,7 +31,7 @@ def test_the_example_prints_what_the_readme_shows():
 
 @pytest.mark.slow
 def test_the_sampled_example_runs_and_answers_to_the_names_beside_it():
-    code = blocks("python")[1]
+    code = blocks("python")[2]
     world = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -42,7 +43,15 @@ def test_the_sampled_example_runs_and_answers_to_the_names_beside_it():
 
 
 def test_the_example_is_five_lines():
-    assert len(blocks("python")[0].strip().splitlines()) == 5
+    assert len(blocks("python")[1].strip().splitlines()) == 5
+
+
+def test_own_data_become_a_table_for_word_and_a_forest_plot_in_ten_lines(tmp_path: Path):
+    code = blocks("python")[0]
+    assert len(code.strip().splitlines()) <= 10
+    with examples.desk(tmp_path):
+        examples.run(examples.Block(code, 0), {}, "README.md")
+    assert {"pain.docx", "forest.svg", "forest.png"} <= {p.name for p in tmp_path.iterdir()}
 
 
 def test_every_make_target_of_the_readme_exists():
