@@ -18,7 +18,10 @@ from .effects.effect_size import effect_size as effect_size
 from .effects.reading import effect_table as effect_table
 from .effects.single_study import study_intervals as study_intervals
 from .effects.table import EffectTable as EffectTable
+from .exchange.network_tables import read_network as read_network
+from .exchange.network_tables import save_cinema as save_cinema
 from .exchange.own_data import read as read
+from .exchange.prisma import read_prisma_flow as read_prisma_flow
 from .exchange.references import read_references as read_references
 from .exchange.registry import read_registry as read_registry
 from .exchange.revman import read_revman as read_revman
