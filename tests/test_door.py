@@ -33,6 +33,7 @@ BAYES: dict[str, Any] = {"tau": TAU, "mu": MU}
 OTHERWISE = {
     "network", "effect_table", "study_intervals", "bayes.sample", "bayes.sample_posterior", "bayes.posterior",
     "bayes.reports",  # whose rows need not have a figure
+    "network_many",  # contrasts of two named treatments, in long frames
     "multiverse",  # of independent effects, or of several tables at once
 }  # fmt: skip
 

@@ -93,7 +93,7 @@ def test_from_ten_trials_on_a_test_is_made(made: dict[str, Any]) -> None:
 def test_the_page_folds_it_away_for_statisticians(made: dict[str, Any]) -> None:
     plan = next(p for p in made["plans"] if p.id == "cement")
     text = fragment(plan, list(made["records"].values()), made["figures"], made["trials"])
-    before, _, after = text.partition('<details class="statistics">')
+    before, _, after = text.partition('<details class="statistics screen">')
     assert "Would it stand?" not in before
     assert "Would it stand?" in after
     assert after.count("-multiverse.svg") == 3  # each drawn into the page, with a link to its file

@@ -188,7 +188,7 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
     if page == "methods":
         return _body(site.methods_page(plans, records, trials, draw_flow(trials, folder)), WHOLE[page], folder, tables)
     shared = {"title": WHOLE[page], "nav": pages_of(plans), "plans": plans, "trials": trials}
-    body = render(f"{page}.html", studies=site.study_views(trials), **shared)
+    body = render(f"{page}.html", studies=site.study_views(trials), lede=site.STUDIES_LEDE, **shared)
     return _body(body, WHOLE[page], folder, tables)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
 
-_LEDE = (
+STUDIES_LEDE = (
     "Every study in the tables, with its arms and the places where it was read. Where no readable copy shows an author, the "
     "study goes by its acronym, its register number or what it compared."
 )
@@ -76,7 +76,7 @@ def write_site(
         "networks.html": networks_page(plans, joined, whole.graphs),
         "eligibility.html": render("eligibility.html", title=WHOLE["eligibility"], nav=nav, plans=plans, trials=trials),
         "methods.html": methods_page(plans, records, trials, whole.flow),
-        "studies.html": render("studies.html", title=WHOLE["studies"], nav=nav, studies=study_views(trials), lede=_LEDE),
+        "studies.html": render("studies.html", title=WHOLE["studies"], nav=nav, studies=study_views(trials), lede=STUDIES_LEDE),
     }
     style, script, panel = file("style.css"), file("page.js"), whatif.script()
     files: dict[str, str | bytes] = {

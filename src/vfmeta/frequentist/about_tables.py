@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.effects.counts import EFFECT_TABLE
 from vfmeta.effects.reading import Studies
 from vfmeta.kernels import tables
 from vfmeta.kernels.tau2 import ESTIMATORS
@@ -29,6 +28,8 @@ def tau2_of_tables(method: str, s: Studies) -> float:
     InputError
         They did not, their measure is not OR, RR or RD, or the Mantel-Haenszel estimate does not exist.
     """
+    from vfmeta.effects.counts import EFFECT_TABLE  # with it come the formulas of every measure, and scipy
+
     about = ESTIMATORS[method].about
     assert about is not None
     problems = []
