@@ -82,6 +82,19 @@ def test_group_without_heterogeneity_is_an_answer_on_the_edge() -> None:
     assert vf.read_result(fit.to_json()) == fit
 
 
+def test_binomial_approximation_of_common_events_warns_of_its_bias() -> None:
+    common = {"events1": [10, 14, 9, 12], "n1": [40, 50, 45, 48], "events2": [15, 18, 16, 13], "n2": [41, 50, 44, 47]}
+    with pytest.warns(vf.VfmetaWarning, match=r"CM\.AL takes events as rare, and 29% of all patients"):
+        near = vf.glmm("OR", model="CM.AL", **common, heterogeneity="common")
+    exact = vf.glmm("OR", model="CM.EL", **common, heterogeneity="common")
+    assert 0 > near.estimate > exact.estimate + 0.1
+    rare = {name: [10 * x for x in n] if name[0] == "n" else n for name, n in common.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        near = vf.glmm("OR", model="CM.AL", **rare, heterogeneity="common")
+    assert near.estimate == pytest.approx(vf.glmm("OR", model="CM.EL", **rare, heterogeneity="common").estimate, abs=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 def test_location_scale_of_two_groups_of_five() -> None:

@@ -22,6 +22,7 @@ from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountR
 
 MEASURES = ("OR", "IRR", "PLO", "IRLN")
 HINT = 'Try a simpler model, heterogeneity="common", or a Bayesian model with a prior.'
+_RARE = 0.1  # risk up to which the binomial approximation of CM.AL is good
 Count = Any  # a column name (with data=) or an array-like of shape (k,)
 
 
@@ -65,8 +66,8 @@ def glmm(
         tau2 and the effect are biased. ``"UM.RS"``: intercepts are normal too, independent of the effects. ``"CM.EL"``: given
         the events of both arms together, which removes the intercepts: Fisher's non-central hypergeometric distribution for the
         OR (slow for very large counts), binomial and exact for the IRR. ``"CM.AL"``: the binomial approximation of that for the
-        OR, good when events are rare. The group is coded +1/2 and -1/2, so that the random effect spreads evenly over the arms
-        (Jackson et al. 2018, Stat Med 37:1059-1085).
+        OR, good when events are rare (a warning above 10%). The group is coded +1/2 and -1/2, so that the random effect
+        spreads evenly over the arms (Jackson et al. 2018, Stat Med 37:1059-1085).
     data, events1, n1, events2, n2, time1, time2, events, n, time
         Column names with ``data`` (or an effect table of events alone), else array-likes of shape (k,). OR: ``events1, n1,
         events2, n2``; IRR: ``events1, time1, events2, time2``; PLO: ``events, n``; IRLN: ``events, time``. Arm 1 is the
@@ -139,6 +140,11 @@ def glmm(
     if two_arms:
         counts = _informative(counts, model != "UM.RS" if drop00 is None else drop00, model or "", notes)
     _require_finite(measure, counts)
+    if model == "CM.AL" and (risk := _risk(counts)) > _RARE:
+        notes.append(
+            f"CM.AL takes events as rare, and {100 * risk:.0f}% of all patients have one: the odds ratio is drawn towards 1 "
+            '(its log by about 0.1 at 20%). Use model="CM.EL".'
+        )
     if counts.k == 1 and (model == "UM.RS" or heterogeneity == "random"):
         raise InputError(
             f'One informative study only ({counts.labels[0]}): a random effect cannot be estimated; use heterogeneity="common"'
@@ -194,6 +200,13 @@ def _informative(counts: Counts, drop: bool, model: str, notes: list[str]) -> Co
         raise InputError("No study has both patients with and without the event; a ratio cannot be estimated.")
     said = "no events, or only events, in both arms"
     return counts.keep(use, lost=tuple(LeftOut(study_id=x, label=x, reason=said) for x in silent))
+
+
+def _risk(counts: Counts) -> float:
+    """Share of all patients who have the event (or do not, where those are fewer), of two arms."""
+    events1, n1, events2, n2 = (float(np.sum(x)) for x in counts.columns)
+    risk = (events1 + events2) / (n1 + n2)
+    return min(risk, 1 - risk)
 
 
 def _require_finite(measure: str, counts: Counts) -> None:
