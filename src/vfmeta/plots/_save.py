@@ -101,6 +101,6 @@ def _write(figure: Figure, path: Path, fmt: str, dpi: int, metadata: dict[str, A
     packed: dict[str, Any] = (
         {"pil_kwargs": {"compress_level": 3}} if fmt == "png" else {}
     )  # words and lines: no larger than 6, and quicker
-    with whole(path) as temporary, applied():
+    with whole(path) as temporary, applied(browser=fmt == "svg"):
         figure.savefig(temporary, format=fmt, dpi=dpi, metadata=metadata, facecolor="auto", **packed)
     return path

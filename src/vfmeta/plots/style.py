@@ -38,9 +38,10 @@ STYLE: dict[str, Any] = {
 
 # DejaVu Sans comes with matplotlib, so the same bytes come out on every machine. SVG keeps text as text: a fifth of the size,
 # searchable, and every column is anchored, so that the narrower fonts named behind it line up as well (looked at in a browser).
+_STAND_INS = ("Bitstream Vera Sans", "Arial", "Liberation Sans", "Helvetica", "sans-serif")
 _RC: dict[str, Any] = {
     "font.family": ["sans-serif"],
-    "font.sans-serif": ["DejaVu Sans", "Bitstream Vera Sans", "Arial", "Liberation Sans", "Helvetica", "sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": STYLE["text"],
     "axes.unicode_minus": True,
     "axes.linewidth": 0.7,
@@ -58,14 +59,19 @@ _RC: dict[str, Any] = {
 
 
 @contextmanager
-def applied() -> Iterator[None]:
-    """Draw with the house settings whatever the user's matplotlibrc says; theirs come back afterwards."""
+def applied(*, browser: bool = False) -> Iterator[None]:
+    """Draw with the house settings whatever the user's matplotlibrc says; theirs come back afterwards.
+
+    For a ``browser`` fonts are named that may stand in for the one that matplotlib brings, which looks up each for every text.
+    """
     import matplotlib as mpl
 
     with mpl.rc_context():
         settings: Any = mpl.rcParams
         mpl.rcdefaults()
         settings.update(_RC)
+        if browser:
+            settings["font.sans-serif"] = [*_RC["font.sans-serif"], *_STAND_INS]
         dots = quarto.dots()
         if dots is not None:
             settings["figure.dpi"] = dots
