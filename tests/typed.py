@@ -8,7 +8,7 @@ from vfmeta import convert, plots, priors
 
 fit = vf.random_effects(y=[0.1, 0.4], v=[0.1, 0.2], method="DL", test="Wald")
 vf.random_effects(y=[0.1, 0.4], v=[0.1, 0.2], method="REM")  # type: ignore[arg-type]
-vf.random_effects(y=[0.1, 0.4], v=[0.1, 0.2], test="KR")  # type: ignore[arg-type]
+vf.random_effects(y=[0.1, 0.4], v=[0.1, 0.2], test="HTZ")  # type: ignore[arg-type]
 vf.random_effects(y=[0.1, 0.4], v=[0.1, 0.2], interval="Wald")  # type: ignore[call-arg]
 vf.meta_regression(y=[0.1, 0.4], v=[0.1, 0.2], formula="~ 1", test="KR")
 vf.glmm("OR", events1=[1], n1=[9], events2=[2], n2=[9], heterogeneity="fixed")  # type: ignore[arg-type]
