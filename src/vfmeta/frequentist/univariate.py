@@ -62,8 +62,9 @@ def random_effects(
         for REML. "exact": Michael, Thornton, Xie & Tian 2019 (Biometrics 75:485-493), about DerSimonian and Laird's estimates
         whatever ``method`` is, need not be symmetric; holds its level for every tau2. "bootstrap": Hartung-Knapp's t against
         its distribution in ``draws`` sets from the fitted model. "permutation": all means that turning the signs of the effects
-        does not reject, six studies or more. "recommended": the shortest of those that held 94% in all settings of
-        ``reports/recommended.md``, today "exact". Intervals of the last four have no df; their prediction interval is "HTS".
+        does not reject, six studies or more. "recommended": the shortest of those that held 94% in every setting with normal
+        effects of ``reports/recommended.md`` (strongly skewed effects: 91% at worst), today "exact". Intervals of the last four
+        have no df; their prediction interval is "HTS".
     level : float
         Confidence level of every interval.
     question : Question, optional
