@@ -108,11 +108,12 @@ def test_estimates_are_nearly_unbiased_by_simulation(method, distribution, scena
     given = {"minimum": a, "maximum": b} if scenario != "S2" else {}
     given |= {"q1": q1, "q3": q3} if scenario != "S1" else {}
     mean, sd = convert.mean_sd_from_quantiles(
-        n=np.full(reps, n), median=m, **given, method=method, distribution=distribution, skew_test=False
+        n=np.full(reps, n), median=m, **given, method=method, distribution=distribution, skew_test=False, failed="nan"
     )
+    assert np.isnan(sd).sum() <= 2  # a formula now and then gives an SD that no sample between these extremes has
     true_mean, true_sd = (np.exp(3.08), np.exp(3.08) * np.sqrt(np.expm1(0.16))) if distribution == "lognormal" else (20, 5)
-    assert np.mean(mean) == pytest.approx(true_mean, rel=0.01)
-    assert np.mean(sd) == pytest.approx(true_sd, rel=0.03)
+    assert np.nanmean(mean) == pytest.approx(true_mean, rel=0.01)
+    assert np.nanmean(sd) == pytest.approx(true_sd, rel=0.03)
 
 
 @pytest.mark.parametrize("n", [21, 81, 301])

@@ -301,7 +301,7 @@ def test_questions_to_a_fit_give_numbers_or_a_warning(seed: int, k: int, method:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", vf.VfmetaWarning)
             table = ask(pool)
-        held = table.drop(columns="studentised_df", errors="ignore")  # empty where the normal distribution is asked
+        held = table.drop(columns="studentised_df", errors="ignore")  # infinite where the normal distribution is asked
         if not np.isfinite(held.select_dtypes("number")).all(axis=None):
             assert any("the diagnostics are undefined there" in str(w.message) for w in said), ask.__name__
 

@@ -48,10 +48,10 @@ def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
     DataFrame
         study, residual (y minus fitted), se, standardised (residual over its own standard error, the study being part of the
         fit; 0 where its leverage is 1), deleted_residual, deleted_se, studentised (the same for the fit without the study),
-        studentised_df and studentised_p_value (of one study looked at), pearson (residual over sqrt(v + tau2)) and weight
-        (percent). Studentised residuals are NaN, with a warning, where the model cannot be fitted without the study, or fits
-        every study exactly. Of a multivariate model: study, residual, se, standardised, hat, deleted_residual, deleted_se,
-        studentised.
+        studentised_df (infinite: normal) and studentised_p_value (of one study looked at), pearson (residual over sqrt(v +
+        tau2)) and weight (percent). Studentised residuals are NaN, with a warning, where the model cannot be fitted without
+        the study, or fits every study exactly. Of a multivariate model: study, residual, se, standardised, hat,
+        deleted_residual, deleted_se, studentised.
 
     Notes
     -----
@@ -335,8 +335,9 @@ def _held(r: RegressionResult, case: Influence) -> dict[str, np.ndarray]:
     """Degrees of freedom and p values of studentised residuals."""
     df = float(r.k - 1 - r.p)
     if r.test == "Wald" and (r.fixed_tau2 is not None or r.method == "common"):
-        return {"studentised_df": np.full(r.k, np.nan), "studentised_p_value": two_sided(case.studentised, None)}
+        return {"studentised_df": np.full(r.k, np.inf), "studentised_p_value": two_sided(case.studentised, None)}
     if df < 1:
+        warn("The fits without a study leave no degree of freedom: studentised residuals have no p value.")
         return {"studentised_df": np.full(r.k, np.nan), "studentised_p_value": np.full(r.k, np.nan)}
     return {"studentised_df": np.full(r.k, df), "studentised_p_value": two_sided(case.studentised, df)}
 
