@@ -15,7 +15,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.kernels import class_variances
 from vfmeta.kernels.network import independent
-from vfmeta.networks.compared import Treatments, packed, unpacked
+from vfmeta.networks.compared import OfTrials, packed, unpacked
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.trials import Network
 from vfmeta.results.coefficients import Coefficients
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ClassEffects(Treatments, Coefficients):
+class ClassEffects(OfTrials, Coefficients):
     """A network whose treatments stand in classes. ``terms`` are the classes but that of the ``reference``, ``estimate`` (p,)
     their mean effects against it.
 
@@ -88,26 +88,6 @@ class ClassEffects(Treatments, Coefficients):
     effects_covariance: np.ndarray
     network: Network = field(repr=False)
     classes: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """None of the coefficients is a slope: each is the mean effect of a class, shape (p,)."""
-        return np.zeros(len(self.terms), dtype=bool)
-
-    @property
-    def against(self) -> np.ndarray:
-        """What each effect is tested against: no difference."""
-        return np.zeros(len(self.terms))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The trials, by name."""
-        return tuple(t.label for t in self.network.trials)
-
-    @property
-    def k(self) -> int:
-        """How many contrasts the trials have: arms less one, of all."""
-        return sum(len(t.y) for t in self.network.trials)
 
     @property
     def studies(self) -> pd.DataFrame:

@@ -194,6 +194,30 @@ class Treatments:
         return pairs_of(self.treatments, self.reference, self.coding if coding is None else coding)
 
 
+class OfTrials(Treatments):
+    """`Treatments` whose coefficients are effects, of a model that is no regression of contrasts."""
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """None of the coefficients is a slope: each is an effect, shape (p,)."""
+        return np.zeros(len(self.terms), dtype=bool)
+
+    @property
+    def against(self) -> np.ndarray:
+        """What each effect is tested against: no difference, 0 on the analysis scale."""
+        return np.zeros(len(self.terms))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The trials, by name."""
+        return tuple(t.label for t in self.network.trials)
+
+    @property
+    def k(self) -> int:
+        """How many contrasts the trials have: arms less one, of all."""
+        return sum(len(t.y) for t in self.network.trials)
+
+
 def packed(net: Network) -> dict[str, Any]:
     """The trials of a network as plain data."""
     trials = [{"label": t.label, "arms": list(t.arms), "y": plain(t.y), "V": plain(t.V), "count": t.count} for t in net.trials]

@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
-from vfmeta.networks.compared import Treatments, packed, unpacked
+from vfmeta.networks.compared import OfTrials, packed, unpacked
 from vfmeta.networks.trials import Network
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.heterogeneity import at_limits
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class NetworkCounts(Treatments, Coefficients):
+class NetworkCounts(OfTrials, Coefficients):
     """A network fitted to its counts. ``terms`` are the treatments but the ``reference``, ``estimate`` (p,) log ratios to it.
 
     ``tau2`` is the between-trial variance of every contrast, ``q`` the likelihood ratio test of heterogeneity and incoherence
@@ -77,26 +77,6 @@ class NetworkCounts(Treatments, Coefficients):
     warnings: tuple[str, ...]
     call: dict[str, Any]
     network: Network = field(repr=False)
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """None of the coefficients is a slope: each is the effect of a treatment, shape (p,)."""
-        return np.zeros(len(self.terms), dtype=bool)
-
-    @property
-    def against(self) -> np.ndarray:
-        """What each effect is tested against: no difference, 0 of a log ratio."""
-        return np.zeros(len(self.terms))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The trials, by name."""
-        return tuple(t.label for t in self.network.trials)
-
-    @property
-    def k(self) -> int:
-        """How many contrasts the trials have: arms less one, of all."""
-        return sum(len(t.y) for t in self.network.trials)
 
     @property
     def i2(self) -> float | None:
