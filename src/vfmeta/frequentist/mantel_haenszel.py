@@ -17,6 +17,7 @@ from vfmeta.effects.formulas.common import ZeroRule, has_contrast
 from vfmeta.frequentist.single_tables import each_study, typical_variance
 from vfmeta.kernels import tables
 from vfmeta.kernels.distributions import chi2_above
+from vfmeta.kernels.homogeneity import score_test
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import TestResult, quantile, two_sided
 
@@ -37,7 +38,9 @@ class TablesResult(FrequentistResult):
     ``k_pooled`` studies entered the pool; ``k``, ``y``, ``v``, ``weights`` and Cochran's Q cover those that have an estimate of
     their own (the weights are percent of the whole pool). ``cmh`` is the Cochran-Mantel-Haenszel chi-squared (of rates for the
     IRR), ``cochran`` Cochran's, both on 1 degree of freedom; ``breslow_day`` and ``tarone`` test whether the studies share one
-    odds ratio, on ``homogeneity_df`` degrees of freedom. What a measure does not have is None.
+    odds ratio, on ``homogeneity_df`` degrees of freedom. What a measure does not have is None. ``homogeneity`` tests whether
+    the studies share one effect, of any of the measures (`vfmeta.kernels.homogeneity`; None for one informative study), and is
+    what is printed, with ``homogeneity_i2``, the I2 of its statistic; ``q`` and ``i2`` are Cochran's.
     """
 
     k_pooled: int
@@ -50,6 +53,15 @@ class TablesResult(FrequentistResult):
     tarone: float | None = None
     tarone_p: float | None = None
     homogeneity_df: int | None = None
+    homogeneity: TestResult | None = None
+
+    @property
+    def homogeneity_i2(self) -> float | None:
+        """I2 (percent) of the statistic of ``homogeneity``: what lies above its expectation where the effects are the same."""
+        test = self.homogeneity
+        if test is None:
+            return None
+        return 100 * max(0.0, (test.statistic - test.df) / test.statistic) if test.statistic > 0 else 0.0
 
 
 def mantel_haenszel(
@@ -151,7 +163,7 @@ def mantel_haenszel(
     use = np.isfinite(y) & np.isfinite(v) & (v > 0)
     if drop:
         use &= has_contrast(counts.columns, counts.rates)
-    tests = _tests(measure, cells, pool, correct)
+    tests = _tests(measure, cells, pool, correct) | _homogeneity(measure, cells, pool)
     result = _result(measure, "Mantel-Haenszel", counts, pool, y, v, use, level, call, question, tests)
     for note in result.warnings:
         warn(note)
@@ -195,7 +207,8 @@ def peto(
     _require_defined("OR", pool, counts)
     y, v = tables.peto_each(*counts.columns)
     use = np.isfinite(y) & np.isfinite(v)
-    result = _result("OR", "Peto", counts, pool, y, v, use, level, {"function": "peto", "level": level}, question, {})
+    result = _result("OR", "Peto", counts, pool, y, v, use, level, {"function": "peto", "level": level}, question,
+                     _homogeneity("OR", counts.columns, pool))  # fmt: skip
     for note in result.warnings:
         warn(note)
     return result
@@ -232,6 +245,17 @@ def _tests(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool, corre
         found |= _chi2("tarone", float(same.tarone), int(same.df))
         found["homogeneity_df"] = int(same.df)
     return found
+
+
+def _homogeneity(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool) -> dict[str, Any]:
+    found = score_test(measure, pool.estimate, *cells)
+    if not found.df > 0:
+        return {}
+    events = cells[0].sum() + cells[2].sum()
+    note = (
+        f"cautious, rejects 2 to 4% at 5% with {events:g} events in {len(cells[0])} studies" if events < len(cells[0]) else ""
+    )
+    return {"homogeneity": TestResult(float(found.statistic), int(found.df), None, float(found.p_value), note)}
 
 
 def _chi2(name: str, value: float, df: int) -> dict[str, float]:

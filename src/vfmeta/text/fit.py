@@ -107,8 +107,8 @@ def prose_text(result: Any) -> str:
     ]
     if bayesian:
         parts.append(f"tau = {tx.spread_text(result.tau.median, q)}" if result.k > 1 else "")
-    elif result.i2 is not None:
-        parts.append(f"I2 = {tx.fixed(result.i2, 0)}%")
+    elif (share := _of_one_effect(result)[0]) is not None:
+        parts.append(f"I2 = {tx.fixed(share, 0)}%")
     width = (result.interval[1] - result.interval[0]) / 2
     return f"{q.shown} {tx.value_text(q, result.estimate, width=width)} ({'; '.join(p for p in parts if p)})"
 
@@ -132,10 +132,17 @@ def heterogeneity_text(fit: Fit) -> str:
             parts.append("τ² taken as 0" + (f" ({span})" if span else ""))
         else:
             parts.append(tx.with_span("τ²", tx.spread_text(fit.tau2, fit.question), span))
-    if fit.i2 is not None:
-        parts.append(f"I² = {tx.fixed(fit.i2, 0)}%")
-    parts.append(chance_text(fit.q, "Q"))
+    share, test, name = _of_one_effect(fit)
+    if share is not None:
+        parts.append(f"I² = {tx.fixed(share, 0)}%")
+    parts.append(chance_text(test, name))
     return f"Heterogeneity {tx.spread_of(fit.question)}".rstrip() + ": " + ", ".join(parts)
+
+
+def _of_one_effect(fit: Any) -> tuple[float | None, Any, str]:
+    """I2, the test of one common effect, and its name: the score test of a pool of tables, else Cochran's."""
+    test = getattr(fit, "homogeneity", None)
+    return (fit.i2, fit.q, "Q") if test is None else (fit.homogeneity_i2, test, "score χ²")
 
 
 def chance_text(test: Test, name: str = "χ²") -> str:
@@ -197,8 +204,10 @@ def console_text(fit: Fit) -> str:
         lines.append("tau2       not estimable")
     else:
         span = f" ({fit.tau2_interval_method} {tx.span_text(fit.tau2_interval)})" if fit.tau2_interval else ""
-        i2 = "" if fit.i2 is None else f", I2 = {tx.fixed(fit.i2, 0)}%"
-        test = f"Q = {tx.fixed(fit.q.statistic, 2)} on {fit.q.df} df, p = {tx.short(fit.q.p_value)}"
+        share, found, name = _of_one_effect(fit)
+        i2 = "" if share is None else f", I2 = {tx.fixed(share, 0)}%"
+        test = f"{name} = {tx.fixed(found.statistic, 2)} on {found.df} df, p = {tx.short(found.p_value)}"
+        test += f" ({found.note})" if found.note else ""
         of = f" {tx.spread_of(q)}".rstrip()
         lines.append(f"tau2       {tx.short(fit.tau2)}{of}{span}{i2}, {test}")
     if fit.favours:
