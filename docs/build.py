@@ -23,7 +23,8 @@ STYLE = DOCS.parent / "src" / "vfmeta" / "evidence" / "templates" / "style.css"
 PAGES = {
     "index": "Start", "tutorial-own-data": "Own data", "tutorial-review": "The review's data", "how-to-network": "Networks",
     "how-to-small-studies": "Small studies", "how-to-bayesian": "Bayesian", "how-to-partial-reports": "Partial reports",
-    "how-to-revman": "RevMan", "how-to-r": "R", "metafor": "From metafor", "gallery": "Gallery", "reference": "Reference",
+    "how-to-revman": "RevMan", "how-to-r": "R", "how-to-exchange": "Exchange",
+    "metafor": "From metafor", "gallery": "Gallery", "reference": "Reference",
     "methods": "Methods", "results": "Results",
 }  # fmt: skip
 

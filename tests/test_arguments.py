@@ -24,7 +24,7 @@ IN_ORDER = """
     title eligibility unread subgroups design baseline_risk baseline_from risk_difference panel method tau2 common_tau2 kind
     instrument score sds sd_prior test df power level interval omnibus weights target beyond truncation null p_effect
     p_heterogeneity p_bias question missing prediction tau2_interval tau2_limits studies on reestimate check components note
-    exact runs clusters draws tune chains thin seed parameters backend jobs done
+    exact runs clusters draws tune chains thin seed parameters backend jobs done program
 """
 ORDER = tuple(IN_ORDER.split())
 # arguments of conversions, figures and priors, which follow the formula or the figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_arms_of_cinema_go_in_and_out(tmp_path: Path) -> None:
     (tmp_path / "net.csv").write_text(CINEMA, encoding="utf-8")
     found = vf.read_network(tmp_path / "net.csv")
     assert list(found.columns) == ["study", "treatment", "events", "n", "id", "rob", "indirectness"]
-    written = vf.save_cinema(found, tmp_path / "out.csv").read_text(encoding="utf-8")
+    written = vf.save_network(found, tmp_path / "out.csv", program="CINeMA").read_text(encoding="utf-8")
     assert written.split() == CINEMA.replace(";", ",").split()
 
 
@@ -47,10 +48,59 @@ def test_what_is_not_clear_is_refused(tmp_path: Path) -> None:
     with pytest.raises(vf.InputError, match="no column for treatment"):
         vf.read_network({"study": ["a"], "r": [1]})
     with pytest.raises(vf.InputError, match="needs the columns rob, indirectness"):
-        vf.save_cinema(vf.read_network(arms), tmp_path / "a.csv")
+        vf.save_network(vf.read_network(arms), tmp_path / "a.csv", program="CINeMA")
     with pytest.raises(vf.InputError, match="row 2, column rob: 'high'"):
-        vf.save_cinema(vf.read_network(arms | {"rob": [1, "high"], "indirectness": [1, 1]}), tmp_path / "a.csv")
+        vf.save_network(
+            vf.read_network(arms | {"rob": [1, "high"], "indirectness": [1, 1]}), tmp_path / "a.csv", program="CINeMA"
+        )
     assert not (tmp_path / "a.csv").exists()
+
+
+WRITTEN = {
+    "netmeta": ("studlab,treat,event,n", "studlab,treat,mean,sd,n", "studlab,treat,event,time"),
+    "BUGSnet": ("study,treatment,events,sampleSize", "study,treatment,mean,sd,sampleSize", "study,treatment,events,time"),
+}
+ARMS: tuple[dict[str, list[Any]], ...] = (
+    {"events": [9, 4], "n": [40, 41]},
+    {"mean": [-1.5, 2.0], "sd": [1.0, 1.1], "n": [40, 41]},
+    {"events": [9, 4], "time": [120.5, 130.0]},
+)
+
+
+@pytest.mark.parametrize("program", WRITTEN)
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_arms_go_to_netmeta_and_bugsnet_under_their_names_and_back(tmp_path: Path, program: Any, i: int) -> None:
+    arms = {"study": ["a", "a"], "treatment": ["A", "=B"], **ARMS[i], "year": [2001, 2001]}
+    path = vf.save_network(arms, tmp_path / "net.csv", program=program)
+    assert path.read_text(encoding="utf-8").splitlines()[0] == f"{WRITTEN[program][i]},year"
+    back = vf.read_network(path)
+    assert list(back.columns) == list(arms)
+    assert back["treatment"].tolist() == ["A", "=B"]
+    for name in ARMS[i]:
+        assert back[name].astype(float).tolist() == ARMS[i][name]
+
+
+def test_contrasts_go_to_netmeta_and_cinema_and_not_to_bugsnet(tmp_path: Path) -> None:
+    rows = {"study": ["a"], "treat1": ["A"], "treat2": ["B"], "y": [-0.5], "se": [0.2], "rob": [1], "indirectness": [2]}
+    path = vf.save_network(rows, tmp_path / "net.csv", program="netmeta")
+    assert path.read_text(encoding="utf-8").split() == ["studlab,treat1,treat2,TE,seTE,rob,indirectness", "a,A,B,-0.5,0.2,1,2"]
+    path = vf.save_network(rows, tmp_path / "net.csv", program="CINeMA")
+    assert path.read_text(encoding="utf-8").split() == ["study,id,t1,t2,effect,se,rob,indirectness", "a,1,A,B,-0.5,0.2,1,2"]
+    with pytest.raises(vf.InputError, match="BUGSnet takes a row an arm"):
+        vf.save_network(rows, tmp_path / "net.csv", program="BUGSnet")
+    arms = {"study": ["a"], "treatment": ["A"], "events": [1], "n": [9], "sampleSize": [9]}
+    with pytest.raises(vf.InputError, match="two columns would be called sampleSize"):
+        vf.save_network(arms, tmp_path / "net.csv", program="BUGSnet")
+
+
+def test_names_that_begin_with_a_blank_are_those_without(tmp_path: Path) -> None:
+    (tmp_path / "net.csv").write_text(
+        "study;id;t;r;n;rob\n HOPE;1;ACE;102;2837;1\n HOPE;1; Placebo;155;2883;1\n", encoding="utf-8"
+    )
+    assert vf.read_network(tmp_path / "net.csv")[["study", "treatment"]].to_numpy().tolist() == [
+        ["HOPE", "ACE"],
+        ["HOPE", "Placebo"],
+    ]
 
 
 def flow(folder: Path, text: str) -> dict[str, object]:
@@ -74,3 +124,8 @@ def test_counts_that_are_none_are_refused_and_idle_ones_named(tmp_path: Path) ->
         flow(tmp_path, "previous_studies,,7\nnew_studies,,4\n")
     with pytest.warns(vf.VfmetaWarning, match="database_specific_results sums to 20, the row above to 30"):
         flow(tmp_path, 'database_results,,30\ndatabase_specific_results,,"PubMed, 20"\n')
+
+
+def test_a_box_that_nobody_filled_in_is_left_out_with_its_pattern(tmp_path: Path) -> None:
+    found = flow(tmp_path, 'records_screened,,31\nother_excluded,,"Reason1, xxx; Reason2, xxx; Reason3, xxx"\n')
+    assert found == {"screened": 31}

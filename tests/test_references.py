@@ -139,3 +139,25 @@ def test_pubmed_lines_go_on_and_records_follow(tmp_path: Path) -> None:
 def test_what_is_no_reference_is_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
     with pytest.raises(vf.InputError, match=said):
         vf.read_references(saved(tmp_path, name, text))
+
+
+def test_records_of_the_cochrane_library_stand_below_lines_of_another_kind(tmp_path: Path) -> None:
+    above = 'Record #{0} of 2\nProvider: John Wiley & Sons, Ltd.\nContent: text/plain; charset="UTF-8"\n\n'
+    record = "TY  - JOUR\nAN  - CN-1\nC3  - PUBMED 3456789{0},EMBASE 12\nAU  - Adams A\nTI  - Trial {0}\nPY  - 2014\nER  - \n\n"
+    text = "".join((above + record).format(i) for i in (1, 2))
+    found = vf.read_references(saved(tmp_path, "a.ris", text))
+    assert found[["title", "pmid", "line"]].to_numpy().tolist() == [["Trial 1", "34567891", 5], ["Trial 2", "34567892", 17]]
+
+
+def test_a_group_is_an_author_and_pages_need_no_volume(tmp_path: Path) -> None:
+    text = "PMID- 34567890\nDP  - 2020 Feb\nTI  - A trial.\nCN  - The REST Group\nPG  - 1-9\nTA  - J Rest\n"
+    assert vf.read_references(saved(tmp_path, "a.nbib", text))["citation"].tolist() == [
+        "The REST Group. A trial. J Rest 2020:1-9"
+    ]
+
+
+def test_the_tagged_format_of_web_of_science_is_named(tmp_path: Path) -> None:
+    with pytest.raises(vf.InputError, match="Web of Science's own tagged format"):
+        vf.read_references(
+            saved(tmp_path, "a.txt", "FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nAU Adams, A\nER\n\nEF\n")
+        )

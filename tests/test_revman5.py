@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,14 @@ def test_ids_are_unescaped_once() -> None:
     assert unescaped("STD-Gr_x00fc_n-1999") == "STD-Grün-1999"
     assert unescaped("a_x005f_x0027_b") == "a_x0027_b"
     assert unescaped("STD-plain_x-1") == "STD-plain_x-1"
+
+
+@pytest.mark.parametrize(("gap", "same"), [(9e-8, True), (-9e-8, True), (4e-7, False)])
+def test_p_values_of_chi_squared_are_as_exact_as_revman_has_them(tmp_path: Path, gap: float, same: bool) -> None:
+    """What published reviews show: stored with 16 digits, P_CHI2 and P_Q are off by up to 1e-7 from what their own Q gives."""
+    text = review_xml(outcomes(), STUDIES)
+    stored = re.search(r'P_CHI2="(0\.\d{8,})"', text)
+    assert stored
+    moved = text.replace(stored[0], f'P_CHI2="{float(stored[1]) + gap!r}"', 1)
+    found = vf.read_revman(saved(tmp_path, moved)).differences()
+    assert found["quantity"].tolist() == ([] if same else ["q_p_value"])

@@ -71,6 +71,33 @@ def test_a_formula_without_its_result_is_named(tmp_path: Path) -> None:
         opening.opened(tmp_path / "formula.xlsx")
 
 
+def test_row_numbers_that_r_puts_in_front_are_no_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"","study","y"\n"1","A",2\n"2","B",3\n', encoding="utf-8")
+    assert opening.opened(tmp_path / "a.csv").to_dict("list") == {"study": ["A", "B"], "y": ["2", "3"]}
+    (tmp_path / "a.csv").write_text('"","y"\n"A",2\n"B",3\n', encoding="utf-8")
+    with pytest.raises(vf.InputError, match="line 1, column 1: no name"):
+        opening.opened(tmp_path / "a.csv")
+
+
+def test_a_table_of_ours_that_went_through_another_program_is_the_same(tmp_path: Path) -> None:
+    """JASP and jamovi take y and se of it; the apostrophe that keeps a spreadsheet from running a name is no part of it."""
+    names = ["=A", "B-1", "-C"]
+    table = vf.effect_size("OR", study=names, events1=[4, 9, 3], n1=[40, 50, 60], events2=[8, 12, 5], n2=[41, 50, 61])
+    back = vf.read(vf.save_table(table, tmp_path / "for_jasp.csv"))
+    assert back.labels == tuple(names)
+    assert back.question.measure == "OR"
+    assert back.y.tolist() == pytest.approx(table.y.tolist(), rel=1e-9)
+    assert back.v.tolist() == pytest.approx(table.v.tolist(), rel=1e-9)
+
+
+def test_columns_as_jasp_computes_them_are_known(tmp_path: Path) -> None:
+    text = "Study Label,Effect Size,Effect Size Standard Error,Effect Size Type\nA,-0.7,0.5,SMD\nB,0.3,0.4,SMD\n"
+    (tmp_path / "jasp.csv").write_text(text, encoding="utf-8")
+    table = vf.read(tmp_path / "jasp.csv")
+    assert (table.question.measure, table.y.tolist()) == ("SMD", [-0.7, 0.3])
+    assert table.v.tolist() == pytest.approx([0.25, 0.16])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

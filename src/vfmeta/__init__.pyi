@@ -19,7 +19,7 @@ from .effects.reading import effect_table as effect_table
 from .effects.single_study import study_intervals as study_intervals
 from .effects.table import EffectTable as EffectTable
 from .exchange.network_tables import read_network as read_network
-from .exchange.network_tables import save_cinema as save_cinema
+from .exchange.network_tables import save_network as save_network
 from .exchange.own_data import read as read
 from .exchange.prisma import read_prisma_flow as read_prisma_flow
 from .exchange.references import read_references as read_references

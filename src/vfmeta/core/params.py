@@ -63,6 +63,8 @@ OnScale = Literal["analysis", "read"]
 Slopes = Literal["common", "independent"]
 #: what a table of a network holds
 NetworkContent = Literal["league", "comparisons", "ranks"]
+#: programs whose tables of a network are written
+NetworkProgram = Literal["CINeMA", "netmeta", "BUGSnet"]
 #: which half of a league table is filled
 Triangle = Literal["both", "lower", "upper"]
 #: models of the counts of a network: an intercept a trial, or given the events of all arms together

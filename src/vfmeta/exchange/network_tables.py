@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import NetworkProgram, choice
 from vfmeta.effects.columns import as_frame
 from vfmeta.exchange.opening import opened
 from vfmeta.text.csv_cells import as_csv
@@ -28,8 +29,14 @@ _NAMES = {
     "y": ("effect", "te", "y"),
     "se": ("se", "sete"),
 }
-#: what CINeMA calls what `vfmeta.network` calls otherwise
-_CINEMA = {"treatment": "t", "events": "r", "mean": "y", "treat1": "t1", "treat2": "t2", "y": "effect"}
+#: what other programs call what `vfmeta.network` calls otherwise, and figures without which a table is none of theirs
+_CALLED: dict[str, dict[str, str]] = {
+    "CINeMA": {"treatment": "t", "events": "r", "mean": "y", "treat1": "t1", "treat2": "t2", "y": "effect"},
+    "netmeta": {"study": "studlab", "treatment": "treat", "events": "event", "y": "TE", "se": "seTE"},
+    "BUGSnet": {"n": "sampleSize"},
+}
+_CONTRASTS = ("treat1", "treat2", "y", "se")
+_ARMS = (("events", "n"), ("events", "time"), ("mean", "sd", "n"))
 
 
 def read_network(source: Any) -> pd.DataFrame:
@@ -82,6 +89,8 @@ def read_network(source: Any) -> pd.DataFrame:
     if problems:
         raise InputError(problems)
     made = frame.rename(columns=found)
+    for role in {"study", "treatment", "treat1", "treat2"} & set(made.columns):
+        made[role] = [x.strip() if isinstance(x, str) else x for x in made[role]]
     order = [role for role in wanted if role in made.columns]
     if number in made.columns:
         for one, other in ((number, "study"), ("study", number)):
@@ -92,16 +101,24 @@ def read_network(source: Any) -> pd.DataFrame:
     return made[[*order, *(c for c in made.columns if c not in order)]]
 
 
-def save_cinema(data: Any, path: str | Path) -> Path:
-    """Write a table of a network as CINeMA imports it.
+def save_network(data: Any, path: str | Path, *, program: NetworkProgram) -> Path:
+    """Write a table of a network for another program.
 
     Parameters
     ----------
     data : data frame or mapping of columns
-        As `vfmeta.network` takes it and `read_network` gives it, with ``rob`` and ``indirectness`` of each study: 1 low,
-        2 some, 3 high.
+        As `vfmeta.network` takes it and `read_network` gives it: ``study, treatment`` with ``events, n``, ``mean, sd, n`` or
+        ``events, time``, a row an arm; or ``study, treat1, treat2, y, se``, a row a contrast.
     path : str or path
         Ending in .csv.
+    program : {"CINeMA", "netmeta", "BUGSnet"}
+        CINeMA: ``study, id``, then ``t, r, n``, ``t, y, sd, n`` or ``t1, t2, effect, se``, then ``rob, indirectness``, which
+        ``data`` must have: 1 low, 2 some, 3 high.
+        netmeta: ``studlab, treat`` with ``event, n``, ``mean, sd, n`` or ``event, time``, for ``pairwise(treat, event, n,
+        studlab = studlab, data = read.csv("net.csv"))``; contrasts as ``studlab, treat1, treat2, TE, seTE``, for ``netmeta``.
+        BUGSnet: ``study, treatment`` with ``events, sampleSize``, ``mean, sd, sampleSize`` or ``events, time``, for
+        ``data.prep(read.csv("net.csv"), varname.t = "treatment", varname.s = "study")`` and ``nma.model(outcome = "events", N =
+        "sampleSize")``; it takes no contrasts this way. Other columns of ``data`` follow, but for CINeMA.
 
     Returns
     -------
@@ -110,25 +127,61 @@ def save_cinema(data: Any, path: str | Path) -> Path:
     Raises
     ------
     InputError
-        A column that CINeMA needs is missing, or a judgement is another.
+        A column that the program needs is missing, a judgement is another, or two columns would have one name.
 
     Examples
     --------
     >>> import pathlib, tempfile, vfmeta as vf
-    >>> arms = {"study": ["a", "a"], "treatment": ["A", "B"], "events": [9, 4], "n": [40, 41], "rob": [1, 1], "indirectness": [1, 1]}
-    >>> vf.save_cinema(arms, pathlib.Path(tempfile.mkdtemp()) / "net.csv").read_text().splitlines()[1]
-    'a,1,A,9,40,1,1'
-    """  # noqa: E501
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "net.csv"
+    >>> arms = {"study": ["a", "a"], "treatment": ["A", "B"], "events": [9, 4], "n": [40, 41]}
+    >>> vf.save_network(arms, file, program="netmeta").read_text().split()
+    ['studlab,treat,event,n', 'a,A,9,40', 'a,B,4,41']
+    """
+    program = choice("program", program, NetworkProgram)
     frame, target = as_frame(data), Path(path)
     if target.suffix.lower() != ".csv":
-        raise InputError(f"{target.name}: CINeMA imports CSV; end the name in .csv.")
-    if "treat1" in frame.columns:
-        figures: tuple[str, ...] = ("treat1", "treat2", "y", "se")
+        raise InputError(f"{target.name}: {program} reads CSV; end the name in .csv.")
+    wanted = _columns(frame, program)
+    called = {c: _CALLED[program].get(c, c) for c in wanted}
+    if program == "CINeMA":
+        _judged(frame)
+        ids = {study: i + 1 for i, study in enumerate(dict.fromkeys(frame["study"]))}
+        numbered = frame.assign(id=[ids[x] for x in frame["study"]])
+        for name in ("rob", "indirectness"):
+            numbered[name] = [int(float(x)) for x in frame[name]]
+        frame, order = numbered, ["study", "id", *wanted[1:], "rob", "indirectness"]
     else:
-        figures = ("treatment", "events", "n") if "events" in frame.columns else ("treatment", "mean", "sd", "n")
-    missing = [c for c in ("study", *figures, "rob", "indirectness") if c not in frame.columns]
+        order = [*wanted, *(c for c in frame.columns if c not in wanted)]
+    head = [called.get(c, str(c)) for c in order]
+    if twice := [x for x in dict.fromkeys(head) if head.count(x) > 1]:
+        raise InputError(f"data: two columns would be called {', '.join(twice)}; rename or remove one.")
+    write(target, as_csv(head, ([_plain(x) for x in row] for row in frame[order].itertuples(index=False))))
+    return target
+
+
+def _columns(frame: pd.DataFrame, program: str) -> list[str]:
+    """The columns that are written first, under the names of `vfmeta.network`."""
+    see = "see vfmeta.read_network for the names"
+    if "treat1" in frame.columns:
+        figures: tuple[str, ...] = _CONTRASTS
+        if program == "BUGSnet":
+            raise InputError(
+                "data: BUGSnet takes a row an arm, and these are contrasts; give treatment with events, or mean and sd."
+            )
+    else:
+        found = next((x for x in _ARMS if set(x) <= set(frame.columns)), None)
+        nearest = found or max(_ARMS, key=lambda x: sum(c in frame.columns for c in x))
+        figures = ("treatment", *nearest)
+    more = ("rob", "indirectness") if program == "CINeMA" else ()
+    missing = [c for c in ("study", *figures, *more) if c not in frame.columns]
     if missing:
-        raise InputError(f"CINeMA needs the columns {', '.join(missing)}; see vfmeta.read_network for the names.")
+        raise InputError(f"{program} needs the columns {', '.join(missing)}; {see}.")
+    if program == "CINeMA" and "time" in figures:
+        raise InputError(f"CINeMA needs the column n: it knows no person-time; {see}.")
+    return ["study", *figures]
+
+
+def _judged(frame: pd.DataFrame) -> None:
     problems = [
         f"row {i + 1}, column {name}: {value!r} is none of 1, 2 and 3 (low, some, high)."
         for name in ("rob", "indirectness")
@@ -137,13 +190,11 @@ def save_cinema(data: Any, path: str | Path) -> Path:
     ]
     if problems:
         raise InputError(problems)
-    ids = {study: i + 1 for i, study in enumerate(dict.fromkeys(frame["study"]))}
-    rows = [
-        [r["study"], ids[r["study"]], *(r[c] for c in figures), int(float(r["rob"])), int(float(r["indirectness"]))]
-        for r in frame.to_dict("records")
-    ]
-    write(target, as_csv(["study", "id", *(_CINEMA.get(c, c) for c in figures), "rob", "indirectness"], rows))
-    return target
 
 
-__all__ = ["read_network", "save_cinema"]
+def _plain(value: Any) -> Any:
+    number = value.item() if hasattr(value, "item") else value
+    return None if number is None or number != number else number
+
+
+__all__ = ["read_network", "save_network"]

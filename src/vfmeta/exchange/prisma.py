@@ -19,6 +19,8 @@ _BOXES = {
     "other_notretrieved_reports": "other_not_retrieved", "other_assessed": "other_assessed",
     "other_excluded": "other_excluded_reports", "new_studies": "studies", "new_reports": "reports",
 }  # fmt: skip
+#: what the tool's own table holds where nobody filled in reasons
+_UNFILLED = "Reason1, xxx; Reason2, xxx; Reason3, xxx"
 
 
 def read_prisma_flow(source: str | Path) -> dict[str, Any]:
@@ -32,7 +34,8 @@ def read_prisma_flow(source: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `vfmeta.plots.prisma_flow` takes it. A box whose cell is empty or "NA" is left out.
+        As `vfmeta.plots.prisma_flow` takes it. A box whose cell is empty, "NA" or still as the tool's own
+        table has it ("Reason1, xxx; ...") is left out.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def read_prisma_flow(source: str | Path) -> dict[str, Any]:
     idle = []
     for row, cell in zip(frame["data"], frame["n"], strict=True):
         name, text = str(row or "").strip(), str(cell or "").strip()
-        if name in ("", "NA") or text in ("", "NA"):
+        if name in ("", "NA") or text in ("", "NA", _UNFILLED):
             continue
         box = _BOXES.get(name)
         if box is None:

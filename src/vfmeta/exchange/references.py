@@ -26,6 +26,8 @@ _REGISTRATION = re.compile(
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _YEAR = re.compile(r"\b(1[89]|20)\d{2}\b")
 _RIS_TAG = re.compile(r"\s*([A-Z][A-Z0-9])\s{1,2}-(?:\s|$)")
+#: RIS below lines of another kind: the Cochrane Library writes "Record #1 of 20" and more above each record
+_RIS_BELOW = re.compile(r"\A(?!\s*(?:PMID|@)).{0,2000}?^TY {1,2}- ?[A-Z]{2,8} *$", re.MULTILINE | re.DOTALL)
 _NBIB_TAG = re.compile(r"([A-Z]{2,4}) *- (.*)")
 
 
@@ -72,7 +74,7 @@ def read_references(source: str | Path) -> pd.DataFrame:
         raise InputError(f"There is no file {path}.")
     text = re.sub(r"\r\n?", "\n", decoded(path))
     begins = next((line for line in text.split("\n") if line.strip()), "")
-    if re.match(r"\s*TY\s*-", begins):
+    if re.match(r"\s*TY\s*-", begins) or _RIS_BELOW.search(text):
         found = _of_ris(path.name, text)
     elif re.match(r"(PMID|OWN|STAT|PT|DP|TI) *- ", begins):
         found = _of_nbib(path.name, text)
@@ -82,6 +84,7 @@ def read_references(source: str | Path) -> pd.DataFrame:
         raise InputError(
             f"{path.name}: no references. RIS begins with a line TY, a file of PubMed with PMID, and BibTeX has records such "
             "as @article{...}."
+            + (" Web of Science's own tagged format (FN, PT) is not read: export RIS." if begins.startswith("FN ") else "")
         )
     rows = [{"record": i + 1, **row, "citation": _citation(row)} for i, row in enumerate(found)]
     frame = pd.DataFrame([[row.get(c) or None for c in COLUMNS] for row in rows], columns=list(COLUMNS), dtype=object)
@@ -93,7 +96,7 @@ def _of_ris(name: str, text: str) -> list[dict[str, Any]]:
 
     # a record that has no end swallows the next one, and blank lines are taken for text by rispy
     lines = [(i + 1, line) for i, line in enumerate(text.split("\n")) if line.strip()]
-    begun, open_at, problems = [], 0, []
+    begun, open_at, problems, kept = [], 0, [], []
     for at, line in lines:
         found = _RIS_TAG.match(line)
         tag = found.group(1) if found else re.sub(r"\W", "", line) if line.strip() in ("ER", "ER -", "ER-") else ""
@@ -106,11 +109,14 @@ def _of_ris(name: str, text: str) -> list[dict[str, Any]]:
             if not open_at:
                 problems.append(f"{name}, line {at}: a record ends here (ER) and none is open.")
             open_at = 0
+            kept.append(line)
+        if open_at:  # what stands between records belongs to none
+            kept.append(line)
     if open_at:
         problems.append(f"{name}, line {open_at}: the record that begins here (TY) has no end (ER); the file may be cut off.")
     if problems:
         raise InputError(problems)
-    records = rispy.loads("\n".join(_RIS_TAG.sub(r"\1  - ", line) for _, line in lines))
+    records = rispy.loads("\n".join(_RIS_TAG.sub(r"\1  - ", line) for line in kept))
     if len(records) != len(begun):
         raise InputError(f"{name}: {len(begun)} records begin (TY) and {len(records)} were read; write each tag as 'TY  - '.")
     return [{"line": at, **_ris_row(record)} for at, record in zip(begun, records, strict=True)]
@@ -124,7 +130,10 @@ def _ris_row(record: Mapping[str, Any]) -> dict[str, Any]:
     urls = record.get("urls") or []
     said = " ".join(_texts(record.values()))
     number = first("accession_number")
-    own = re.search(r"pubmed\S*?/(\d{4,8})\b", " ".join(map(str, urls)))
+    own = re.search(r"pubmed\S*?/(\d{4,8})\b", " ".join(map(str, urls))) or re.search(
+        r"\bPUBMED (\d{4,8})\b",
+        first("custom3"),  # as the Cochrane Library has it
+    )
     medline = re.search(r"medline|pubmed", first("name_of_database", "database_provider"), re.IGNORECASE)
     return {
         "key": first("id", "label"),
@@ -174,7 +183,7 @@ def _nbib_row(record: Mapping[str, list[str]]) -> dict[str, Any]:
         "key": pmid,
         "type": "; ".join(record.get("PT", ())),
         "title": first("TI", "TT").rstrip("."),
-        "authors": "; ".join(record.get("AU", ())) or _people(record.get("FAU", ())),
+        "authors": "; ".join([*(record.get("AU") or filter(None, [_people(record.get("FAU", ()))])), *record.get("CN", ())]),
         "year": _year(first("DP", "DEP")),
         "journal": first("TA", "JT"),
         "volume": first("VI"),
@@ -275,8 +284,9 @@ def _citation(row: Mapping[str, Any]) -> str:
     people = str(row.get("authors") or "").split("; ")
     who = ", ".join(people[:6]) + (", et al" if len(people) > 6 else "")
     issue = f"({row['issue']})" if row.get("issue") else ""
-    where = f"{row.get('volume') or ''}{issue}" + (f":{row['pages']}" if row.get("pages") else "")
+    where = f"{row.get('volume') or ''}{issue}"
     published = " ".join(str(x) for x in (row.get("journal"), row.get("year")) if x) + (f";{where}" if where else "")
+    published += f":{row['pages']}" if row.get("pages") else ""
     parts = (who, str(row.get("title") or "").rstrip("."), published, f"doi:{row['doi']}" if row.get("doi") else "")
     return ". ".join(x for x in parts if x)
 

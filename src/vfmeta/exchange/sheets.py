@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, did_you_mean, warn
 from vfmeta.exchange.guarded import members
+from vfmeta.text.csv_cells import as_meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ def delimited(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise InputError(f"{path.name}: not a table of text ({error}); check its quotation marks.") from error
-    return frame_of(path.name, [[cell if cell.strip() else None for cell in row] for row in rows])
+    return frame_of(path.name, [[as_meant(cell) if cell.strip() else None for cell in row] for row in rows])
 
 
 def workbook(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
@@ -139,6 +140,8 @@ def frame_of(name: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     width = max(len(row) for _, row in numbered)
     full = [row + [None] * (width - len(row)) for _, row in numbered[1:]]
     used = [j for j in range(width) if (j < len(head) and head[j] is not None) or any(row[j] is not None for row in full)]
+    if used and used[0] == 0 and head[0] is None and [str(row[0]) for row in full] == [str(i + 1) for i in range(len(full))]:
+        used = used[1:]  # row numbers, as R's write.csv puts them in front
     names = [str(head[j]).strip() if j < len(head) and head[j] is not None else "" for j in used]
     title = " Is there a title above the line of names? Remove it." if sum(x is not None for x in head) == 1 else ""
     problems = [

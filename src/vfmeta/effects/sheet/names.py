@@ -50,7 +50,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
     "study": ("study", "trial", "study label", "study labels", "study name", "study id", "trial name", "trial id", "label",
               "studlab", "slab", "author year", "studies", "trials", "paper", "reference", "author", "authors", "first author"),
     "outcome": ("outcome", "endpoint", "outcome name", "outcomes", "end point"),
-    "measure": ("measure", "effect measure", "statistic", "effect type", "es type", "type effect"),
+    "measure": ("measure", "effect measure", "statistic", "effect type", "es type", "type effect", "effect size type"),
     "trial_design": ("design", "study design", "trial design"),
     "instrument": ("instrument", "scale", "unit", "units", "questionnaire", "tool", "outcome scale"),
     "score": ("score type", "value type", "change or final"),
