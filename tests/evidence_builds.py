@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from evidence_world import world
 from vfmeta.evidence import build as building
+from vfmeta.evidence.beside import Beside
 from vfmeta.evidence.build import build
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.records import Record, load_records
@@ -39,12 +40,12 @@ class Built:
 class OneProcess(Cache):
     """The memory of a build whose process beside, in which PyMC is loaded, serves the next build too."""
 
-    held: ClassVar[Any] = None
+    held: ClassVar[Beside | None] = None
 
-    def _open(self) -> None:
+    def _open(self) -> Beside:
         self._pool = self._pool or OneProcess.held
-        super()._open()
-        OneProcess.held = self._pool
+        OneProcess.held = super()._open()
+        return OneProcess.held
 
     def close(self) -> None:
         self._pool = None
@@ -52,7 +53,7 @@ class OneProcess(Cache):
     @classmethod
     def end(cls) -> None:
         if cls.held is not None:
-            cls.held.shutdown(wait=True, kill_workers=True)
+            cls.held.close()
             cls.held = None
 
 

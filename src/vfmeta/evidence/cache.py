@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vfmeta.core.messages import warn
+from vfmeta.evidence.beside import Beside
 from vfmeta.evidence.folder import recall, remember
 
 _PASSED = "passed"
@@ -70,7 +71,7 @@ class Cache:
     def __init__(self, out: str | Path, *, beside: bool = False) -> None:
         self._folder = Path(out) / "cache"
         self._beside = beside
-        self._pool: Any = None
+        self._pool: Beside | None = None
         self._warned = False
         self.asked = self.reused = 0
 
@@ -85,11 +86,7 @@ class Cache:
         if known is not None or not self._beside:
             value = _made(self._folder, key, function, given) if known is None else known
             return lambda: value
-        try:
-            self._open()
-            promised = self._pool.submit(_made, self._folder, key, function, given)
-        except BrokenExecutor:
-            return lambda: self._taken_over(key, function, given)
+        promised = self._open().submit(_made, self._folder, key, function, given)
 
         def wait() -> Any:
             try:
@@ -104,9 +101,8 @@ class Cache:
         known = [self._known(function, given) for given in calls]
         promised: dict[int, Future[Any]] = {}
         if self._pool is not None:
-            with suppress(BrokenExecutor):
-                for i in reversed([i for i, (_, value) in enumerate(known) if value is None]):
-                    promised[i] = self._pool.submit(_made, self._folder, known[i][0], function, calls[i])
+            for i in reversed([i for i, (_, value) in enumerate(known) if value is None]):
+                promised[i] = self._pool.submit(_made, self._folder, known[i][0], function, calls[i])
         for i, (key, value) in enumerate(known):
             if value is None and i in promised and not promised[i].cancel():  # begun or done there
                 with suppress(BrokenExecutor):
@@ -116,15 +112,12 @@ class Cache:
     def prepare(self, load: Callable[[], None] = _load_engines) -> None:
         """Begin the process beside, if there is to be one, and let it load its engines while the caller goes on."""
         if self._beside:
-            with suppress(BrokenExecutor, ImportError):  # found again, and met, when there is something to check
-                self._open()
-                self._pool.submit(load)
+            self._open().submit(load)  # what goes wrong is met again when there is something to check
 
-    def _open(self) -> None:
+    def _open(self) -> Beside:
         if self._pool is None:
-            from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one it leaves the caller's script alone
-
-            self._pool = ProcessPoolExecutor(max_workers=1, timeout=3600, initializer=_begin_beside)  # kept until `close`
+            self._pool = Beside(_begin_beside)
+        return self._pool
 
     def _taken_over(self, key: str, function: Callable[..., Any], given: tuple[str, ...]) -> Any:
         """What the process beside did not live to make."""
@@ -148,7 +141,7 @@ class Cache:
     def close(self) -> None:
         """End the process beside."""
         if self._pool is not None:
-            self._pool.shutdown(wait=True, kill_workers=True)
+            self._pool.close()
             self._pool = None
 
     def said(self) -> str:
