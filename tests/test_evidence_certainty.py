@@ -127,6 +127,67 @@ def test_judged_trials_have_lights_in_their_figure_and_pools_of_their_own(tmp_pa
     assert told["told"][0]["by_judgement"] == apart
 
 
+def test_where_sources_judge_differently_the_worst_stands_and_the_page_says_who_said_what(tmp_path: Path) -> None:
+    folder = world(tmp_path / "w")
+    judged(folder, foster="high", grant="low")
+    one = {"study_id": "foster", "tool": "RoB 2", "domain": "overall", "judgement": "low", "source_id": "grant_paper",
+           "locator": "table 3", "reading": "single"}  # fmt: skip
+    other = {**one, "study_id": "grant", "tool": "an appraisal", "judgement": "high"}
+    add(folder / "trials", "risk_of_bias", one, other)
+    record = analysed(folder)["fracture"]
+    assert record.bias is not None
+    assert dict(zip(record.bias.labels, record.bias.overall, strict=True)) == {"Foster 2010": "high", "Grant 2011": "low"}
+    cited = {x: vf.load_trials(folder / "trials").source(f"{x}_paper")["citation"] for x in ("foster", "grant")}
+    assert record.bias.warnings == (
+        f"Foster 2010, overall: sources differ: high ({cited['foster']}), low ({cited['grant']}); the worst stands.",
+        f"Grant 2011, overall: an appraisal says high ({cited['grant']}), which is not counted.",
+    )
+    shown = certain.certainty_row(record)
+    assert shown["differ"] == record.bias.warnings
+    # the order of the rows takes no part in it
+    rows = read(folder / "trials", "risk_of_bias")
+    write(folder / "trials", "risk_of_bias", rows[::-1])
+    again = analysed(folder)["fracture"].bias
+    assert again is not None
+    assert again.overall == record.bias.overall
+
+
+def test_domains_without_an_overall_judgement_are_told_and_leave_the_domain_open(tmp_path: Path) -> None:
+    folder = world(tmp_path / "w")
+    own = {"study_id": "foster", "tool": "RoB 1", "source_id": "foster_paper", "locator": "table 2", "reading": "single"}
+    add(folder / "trials", "risk_of_bias", *(
+        {**own, "domain": domain, "judgement": word}
+        for domain, word in (("allocation concealment", "low"), ("other bias", "high"), ("selective reporting", "low"))
+    ))  # fmt: skip
+    record = analysed(folder)["fracture"]
+    assert record.bias is not None
+    assert record.bias.tool == "RoB 1"
+    assert record.bias.overall == ("", "")
+    cited = vf.load_trials(folder / "trials").source("foster_paper")["citation"]
+    (told,) = (said for label, said in certain.certainty_row(record)["known"] if label == "Foster 2010")
+    assert told.endswith(
+        f"; published: RoB 1 ({cited}): low on allocation concealment, selective reporting; high on other bias"
+    )
+    found = record.certainty
+    assert found is not None
+    assert found.domains[0].short == "not judged in 2 of 2 trials"
+    (entry,) = (f for f in draw_all([record], tmp_path / "drawn")["drug"] if f["kind"] == "forest")
+    assert {"D1", "D7"} <= set(re.findall(r">([^<>]+)</text>", entry["svg"]))  # lights of the domains
+
+
+def test_instruments_that_judged_as_many_trials_are_taken_in_a_fixed_order(tmp_path: Path) -> None:
+    folder = world(tmp_path / "w")
+    judged(folder, grant="low")
+    add(folder / "trials", "risk_of_bias", {
+        "study_id": "foster", "tool": "PEDro", "domain": "blind subjects", "judgement": "low", "source_id": "foster_paper",
+        "locator": "table 2", "reading": "single",
+    })  # fmt: skip
+    bias = analysed(folder)["fracture"].bias
+    assert bias is not None
+    assert bias.tool == "RoB 2"
+    assert "; published: PEDro (" in bias.support[bias.labels.index("Foster 2010")][-1]
+
+
 def test_trials_of_one_level_are_the_whole_pool(tmp_path: Path) -> None:
     folder = world(tmp_path / "w")
     judged(folder, foster="low", grant="low")

@@ -40,6 +40,10 @@ def setter(row: str, **cells: Any) -> Callable[[World], None]:
 BARE: dict[str, Any] = {"use": "no", "ci_low": "", "ci_high": "", "ci_level": ""}
 WORDS: dict[str, Any] = {**BARE, "estimate": "", "measure": ""}
 
+JUDGED: dict[str, Any] = {
+    "study_id": "a", "tool": "RoB 1", "domain": "allocation concealment", "judgement": "low", "source_id": "paper", "locator": "t", "reading": "single",
+}  # fmt: skip
+
 # what is broken, then table, row (the header is row 1), column, value, words of the message, words of what to do
 BROKEN: dict[str, tuple[Callable[[World], Any], str, int, str, str, str, str]] = {
     "study without arms": (
@@ -161,6 +165,10 @@ BROKEN: dict[str, tuple[Callable[[World], Any], str, int, str, str, str, str]] =
         lambda w: w.add("published_pools", pool_id="p", review_id="r", comparison="c", outcome_printed="pain", printed_as="not_stated",
                         source_id="paper", locator="t", reading="single", estimate=2, ci_high=1),
         "published_pools", 2, "estimate", "2", "lies above ci_high", "Read both"),
+    "no domain of the instrument": (
+        lambda w: w.add("risk_of_bias", **JUDGED | {"domain": "attrition"}), "risk_of_bias", 2, "domain", "attrition", "No domain of this", "overall"),
+    "no judgement of the instrument": (
+        lambda w: w.add("risk_of_bias", **JUDGED | {"judgement": "some_concerns"}), "risk_of_bias", 2, "judgement", "some_concerns", "No judgement of this", "another instrument"),
     "one id for two figures": (setter("r4", row_id="r3"), CONTRAST, 2, "row_id", "r3", "stands in outcomes_binary.csv too", "own id"),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,11 @@ from vfmeta.text import numbers as tx
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vfmeta.core.bias_tools import Tool
     from vfmeta.results.fit import Result
     from vfmeta.results.risk_of_bias import RiskOfBias
     from vfmeta.trials import Trials
 
-_USUAL = "RoB 2"
 _DESIGNS = {
     "parallel_rct": "randomised, parallel groups", "crossover_rct": "randomised, cross-over",
     "cluster_rct": "randomised by cluster", "quasi_rct": "allocated in a way that can be foreseen",
@@ -48,22 +49,78 @@ def bias_of(studies: list[dict[str, Any]], trials: Trials) -> RiskOfBias:
     Returns
     -------
     RiskOfBias
-        A trial that nobody judged overall has "known: ..." as the support of its overall judgement, which stays empty.
+        A trial that nobody judged overall has "known: ..." as the support of its overall judgement, which stays empty. Where
+        sources judge a trial differently the worst judgement stands; ``warnings`` and the support say who said what.
+        Of instruments that judged as many trials the first of `TOOLS` is taken.
     """
     table = trials.risk_of_bias
-    mine = table[table.study_id.isin([s["study_id"] for s in studies]) & table.tool.isin(list(TOOLS))]
-    judged = mine.groupby("tool")["study_id"].nunique()
-    tool = str(judged.idxmax()) if len(judged) else _USUAL
+    mine = table[table.study_id.isin([s["study_id"] for s in studies])]
+    judged = mine.groupby("tool")["study_id"].nunique().to_dict()
+    tool = TOOLS[max(TOOLS, key=lambda name: judged.get(name, 0))]
     rows: list[dict[str, str]] = []
+    differ: list[str] = []
     for study in {s["label"]: s for s in studies}.values():
-        own = mine[(mine.study_id == study["study_id"]) & (mine.tool == tool)]
-        told = {r.domain.lower(): r for r in own.itertuples()}
-        for domain, r in told.items():
-            word = r.judgement.replace("_", " ")
-            rows.append({"study": study["label"], "domain": domain, "judgement": word, "support": r.locator})
+        own, label = mine[mine.study_id == study["study_id"]], study["label"]
+        told: dict[str, list[Any]] = {}
+        for r in own[own.tool == tool.name].itertuples():
+            told.setdefault(_domain(r.domain, tool), []).append(r)
+        for domain, read in told.items():
+            word, support = _settled(read, tool, trials)
+            if len({r.judgement for r in read}) > 1:
+                differ.append(f"{label}, {domain}: {support}.")
+            rows.append({"study": label, "domain": domain, "judgement": word, "support": support})
         if "overall" not in told:
-            rows.append({"study": study["label"], "domain": "overall", "judgement": "", "support": known(study, trials)})
-    return risk_of_bias(pd.DataFrame(rows), tool=tool)  # type: ignore[arg-type]
+            said = "; ".join([known(study, trials), *(f"published: {x}" for x in published(own, trials))])
+            rows.append({"study": label, "domain": "overall", "judgement": "", "support": said})
+            continue
+        others = own[(own.tool != tool.name) & (own.domain.str.lower() == "overall")]
+        differ += [
+            f"{label}, overall: {r.tool} says {_word(r)} ({_cited(r, trials)}), which is not counted."
+            for r in others.itertuples()
+        ]
+    found = risk_of_bias(pd.DataFrame(rows), tool=tool.name)  # type: ignore[arg-type]
+    return replace(found, warnings=(*found.warnings, *differ))
+
+
+def published(own: pd.DataFrame, trials: Trials) -> list[str]:
+    """The judgements of a trial, a line each instrument and source: "RoB 1 (Hara et al.): low on ...; high on ...".
+
+    Parameters
+    ----------
+    own : pandas.DataFrame
+        Rows of ``risk_of_bias``.
+    """
+    lines = []
+    for (tool, _), rows in own.groupby(["tool", "source_id"], sort=False):
+        told: dict[str, list[str]] = {}
+        for r in rows.itertuples():
+            whole = r.domain.lower() == "overall"
+            told.setdefault(f"{_word(r)} overall" if whole else f"{_word(r)} on ", []).append("" if whole else r.domain)
+        cited = _cited(rows.iloc[0], trials)
+        lines.append(f"{tool} ({cited}): " + "; ".join(f"{word}{', '.join(at)}" for word, at in told.items()))
+    return lines
+
+
+def _domain(name: str, tool: Tool) -> str:
+    return "overall" if name.lower() == "overall" else tool.domain(name) or name
+
+
+def _settled(read: list[Any], tool: Tool, trials: Trials) -> tuple[str, str]:
+    """The judgement that stands of one domain, the worst where sources differ, and what it rests on."""
+    words = [x.word for x in tool.levels]
+    worst = max(read, key=lambda r: words.index(_word(r)) if _word(r) in words else -1)
+    if len({r.judgement for r in read}) > 1:
+        who = ", ".join(f"{_word(r)} ({_cited(r, trials)})" for r in read)
+        return _word(worst), f"sources differ: {who}; the worst stands"
+    return _word(worst), "; ".join(dict.fromkeys(x for r in read for x in (r.note, r.locator) if x))
+
+
+def _word(row: Any) -> str:
+    return str(row.judgement).replace("_", " ")
+
+
+def _cited(row: Any, trials: Trials) -> str:
+    return trials.source(row.source_id)["citation"]
 
 
 def lights(found: Sequence[RiskOfBias | None]) -> RiskOfBias | None:

@@ -115,6 +115,7 @@ def certainty_row(record: Record) -> dict[str, Any]:
         "arguments": [*(found.argument(name) for name in DOMAINS), *([found.upward] if found.upward else [])],
         "overruled": found.sentences()[-2] if found.overruled else "",
         "known": _known(record),
+        "differ": record.bias.warnings if record.bias else (),
         "tool": record.bias.tool if record.bias else "",
         "by_judgement": record.data["by_judgement"],
         "thresholds": [*(k for d in found.domains for k in d.thresholds), *(UPWARD if found.upward else ())],
@@ -122,7 +123,7 @@ def certainty_row(record: Record) -> dict[str, Any]:
 
 
 def _known(record: Record) -> list[tuple[str, str]]:
-    """Trials that nobody judged, with what is known of them."""
+    """Trials that nobody judged overall, with what is known of them."""
     bias = record.bias
     if bias is None:
         return []

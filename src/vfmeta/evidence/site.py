@@ -10,6 +10,7 @@ import pandas as pd
 
 from vfmeta.core.files import write
 from vfmeta.evidence import networks, one_file, whatif
+from vfmeta.evidence.bias import published
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.first_screen import answers, gap_map
 from vfmeta.evidence.folder import keep_only
@@ -166,8 +167,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
     arms: dict[str, list[str]] = {}
     for study, _, given, background in trials.arm_list:
         arms.setdefault(study, []).append(names[given] + (f" (all arms: {names[background]})" if background else ""))
-    bias = trials.risk_of_bias.groupby("study_id")
-    judged = {s: [f"{r.tool}, {r.domain}: {r.judgement.replace('_', ' ')}" for r in g.itertuples()] for s, g in bias}
+    judged = {study: published(rows, trials) for study, rows in trials.risk_of_bias.groupby("study_id")}
     figure_sources: dict[str, set[str]] = {}
     for (_, study, _), rows in trials.figures.items():
         figure_sources.setdefault(study, set()).update(r.source_id for r in rows)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from vfmeta.core.measures import MEASURES
 from vfmeta.core.messages import did_you_mean
-from vfmeta.trials import context_rules, report_rules, schema
+from vfmeta.trials import bias_rules, context_rules, report_rules, schema
 from vfmeta.trials.instruments import scale_ends
 from vfmeta.trials.problem import Problem
 from vfmeta.trials.reporter import (
@@ -43,6 +43,7 @@ def broken_rules(text: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame])
         "row_flags": lambda r: _flags(r, frames),
         "published_pools": _pools,
         "context": context_rules.check,
+        "risk_of_bias": bias_rules.check,
     }
     found: list[Problem] = []
     for table, check in checks.items():
