@@ -55,7 +55,7 @@ def test_a_locator_that_quotes_the_first_reading_is_not_shown(tmp_path: Path) ->
     folder = ew.world(tmp_path / "w") / "trials"
     once = {"reading": "single", "reading_source_id": "", "use": "no"}
     ew.edit(folder, "contrasts", "able-1m", locator="table 3, where -1 (SE 0.5) is printed", **once)
-    ew.add(folder, "risk_of_bias", {"study_id": "able", "tool": "PEDro", "domain": "blinding", "judgement": "low",
+    ew.add(folder, "risk_of_bias", {"study_id": "able", "tool": "PEDro", "domain": "blind subjects", "judgement": "low",
                                     "source_id": "able_paper", "locator": "item scored yes", "reading": "single"})  # fmt: skip
     where = {c.column: c.where for c in second.read_once(vf.load_trials(folder))}
     assert set(where) == {"estimate", "se", "judgement"}
