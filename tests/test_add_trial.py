@@ -12,9 +12,12 @@ import pytest
 import evidence_world as ew
 import vfmeta as vf
 from vfmeta import cli
-from vfmeta.evidence import add_trial, trial_form
+from vfmeta.evidence import add_trial, table_edits, trial_form
+from vfmeta.evidence.certain import answers
 from vfmeta.evidence.moved import moved
 from vfmeta.evidence.plan import load_plans
+from vfmeta.evidence.records import load_records
+from vfmeta.evidence.run import run
 from vfmeta.trials import schema
 
 FILLED = {
@@ -72,18 +75,18 @@ def test_a_trial_is_added_whole_and_taken_back_byte_for_byte(home: Path) -> None
     assert "moss2030" in now.studies.study_id.tolist()
     with pytest.raises(vf.InputError, match="stands in an earlier row too"):
         add_trial.add(add_trial.completed(FILLED), home / "trials", say=silent)
-    assert set(add_trial.undo(home / "trials")) == changed
+    assert set(table_edits.undo(home / "trials")) == changed
     assert ew.files(home / "trials") == before
     with pytest.raises(vf.InputError, match="no addition"):
-        add_trial.undo(home / "trials")
+        table_edits.undo(home / "trials")
 
 
 def test_a_dry_run_and_a_fault_write_nothing(home: Path) -> None:
     before, said = ew.files(home.parent), []  # type: ignore[var-annotated]
     add_trial.add(add_trial.completed(FILLED), home / "trials", dry_run=True, say=said.append)
-    assert said[-1] == "nothing was written"
+    assert said[-1] == "no table was changed"
     wrong = {**FILLED, "arms": [{**FILLED["arms"][0], "intervention_id": "vertebroplasti"}, FILLED["arms"][1]]}
-    with pytest.raises(vf.InputError, match="Did you mean 'vertebroplasty'"):
+    with pytest.raises(vf.InputError, match=r"^arms, row 1, column intervention_id .*Did you mean 'vertebroplasty'"):
         add_trial.add(add_trial.completed(wrong), home / "trials", say=silent)
     assert ew.files(home.parent) == before
 
@@ -93,12 +96,12 @@ def test_a_table_changed_since_is_not_taken_back(home: Path) -> None:
     ew.edit(home / "trials", "contrasts", "able-1m", note="a remark")
     now = ew.files(home / "trials")
     with pytest.raises(vf.InputError, match=r"contrasts\.csv changed since"):
-        add_trial.undo(home / "trials")
+        table_edits.undo(home / "trials")
     assert ew.files(home / "trials") == now
 
 
 def test_a_disk_that_fails_half_way_leaves_everything_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, write, calls = ew.files(home / "trials"), add_trial.write, []
+    before, write, calls = ew.files(home / "trials"), table_edits.write, []
 
     def failing(path: Path, content: Any) -> None:
         calls.append(path.name)
@@ -106,20 +109,20 @@ def test_a_disk_that_fails_half_way_leaves_everything_as_it_was(home: Path, monk
             raise OSError(28, "No space left on device", str(path))
         write(path, content)
 
-    monkeypatch.setattr(add_trial, "write", failing)
+    monkeypatch.setattr(table_edits, "write", failing)
     with pytest.raises(OSError, match="No space"):
         add_trial.add(add_trial.completed(FILLED), home / "trials", say=silent)
     assert ew.files(home / "trials") == before
-    assert not add_trial.journal_of(home / "trials").exists()
+    assert not table_edits.journal_of(home / "trials").exists()
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_rows_go_where_the_order_has_them_and_the_rest_stays(end: str, mark: bytes) -> None:
     old = mark + end.join(["id,text", 'a,"one, with\ntwo lines"', "c,x", ""]).encode()
-    new = add_trial.inserted(old, ["id", "text"], [{"id": "b", "text": 'say "so"'}])
+    new = table_edits.inserted(old, ["id", "text"], [{"id": "b", "text": 'say "so"'}])
     assert new == mark + end.join(["id,text", 'a,"one, with\ntwo lines"', 'b,"say ""so"""', "c,x", ""]).encode()
-    last = add_trial.inserted(b"id,text\nc,x\na,y", ["id", "text"], [{"id": "b"}])
+    last = table_edits.inserted(b"id,text\nc,x\na,y", ["id", "text"], [{"id": "b"}])
     assert list(csv.reader(io.StringIO(last.decode()))) == [["id", "text"], ["c", "x"], ["a", "y"], ["b", ""]]
 
 
@@ -131,6 +134,19 @@ def test_what_it_moves_is_said_and_drawn(home: Path, tmp_path: Path) -> None:
     assert all(Path(line).stat().st_size > 1000 for line in lines if line not in told)
     assert any(line.endswith("-after.png") for line in lines)
     assert moved(load_plans(home / "analyses"), was, was, tmp_path / "out") == []
+
+
+def test_certainty_is_told_as_it_moved_or_as_it_stands(home: Path, tmp_path: Path) -> None:
+    """A precise trial that is far from the others moves the certainty as a build of the tables would have it."""
+    was, now = add_trial.add(add_trial.completed(FILLED), home / "trials", dry_run=True, say=silent)
+    plans = load_plans(home / "analyses")
+    told = [line for line in moved(plans, was, now, tmp_path / "out") if "added Moss 2030. Before: " in line]
+    assert told
+    (line,) = [x for x in told if "Pain at 1 month" in x]
+    for trials, name in ((was, "was"), (now, "now")):
+        run(plans, trials, tmp_path / name)
+    first, second = ({r.id: answers(r) for r in load_records(tmp_path / x)}["pain_1m"][0] for x in ("was", "now"))
+    assert (f"Certainty as before: {first}." if first == second else f"ertainty moved from {first} to {second}") in line
 
 
 def test_a_record_fills_study_and_source(tmp_path: Path) -> None:
@@ -183,7 +199,7 @@ def test_the_commands_go_from_form_to_forest_and_back(home: Path, tmp_path: Path
     assert ew.files(home / "trials") == before
     assert cli.add_trial(form, **own) == 0
     said = capsys.readouterr().out
-    assert said.count("added Moss 2030. Before: ") == 2 * said.count("nothing was written")
+    assert said.count("added Moss 2030. Before: ") == 2 * said.count("no table was changed")
     assert ew.files(home / "trials") != before
     assert cli.add_trial(trials=home / "trials", undo=True) == 0
     assert ew.files(home / "trials") == before

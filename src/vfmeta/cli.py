@@ -148,18 +148,18 @@ def add_trial(
     plans: Plans = None,
     record: Reference = None,
     out: Annotated[Path, Parameter(help="Where the forest plots of before and after are drawn.")] = Path("build/added"),
-    dry_run: Annotated[bool, Parameter(help="Check and say what would change; write nothing.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Check and say what would change; no table is touched.")] = False,
     undo: Annotated[bool, Parameter(help="Take back the last addition.")] = False,
 ) -> int:
     """Add a trial to the tables, checked before anything is written, and say which analyses it moves."""
     from vfmeta.evidence import add_trial as adding
-    from vfmeta.evidence import trial_form
+    from vfmeta.evidence import table_edits, trial_form
     from vfmeta.evidence.moved import moved
     from vfmeta.evidence.plan import load_plans
     from vfmeta.trials import load_trials
 
     if undo:
-        print(f"taken back: {', '.join(adding.undo(trials))} as before")
+        print(f"taken back: {', '.join(table_edits.undo(trials))} as before")
         return 0
     known = trial_form.of_reference(record) if record else None
     if form is None:
@@ -175,11 +175,14 @@ def add_trial(
 @app.command
 def second_reading(
     *,
-    trials: Annotated[Path, Parameter(help="Folder of trial tables.")] = Path("data/trials"),
-    out: Annotated[Path, Parameter(help="Where both readings are recorded.")] = Path("reports/second_readings.csv"),
+    trials: Annotated[Path, Parameter(help="Folder of trial tables; both readings are recorded beside them.")] = Path(
+        "data/trials"
+    ),
     table: Annotated[str | None, Parameter(help="One table of figures.")] = None,
     reader: Annotated[str, Parameter(help="Who reads the second time; without a name what was read once is listed.")] = "",
-    how: Annotated[str, Parameter(help="How the second reading is made.")] = "",
+    first_reader: Annotated[str, Parameter(help="Who read first.")] = "",
+    how: Annotated[str, Parameter(help="How the second reading is made, in words that the page shows.")] = "",
+    source: Annotated[str, Parameter(help="Where it is made, of sources.csv; the source of each row when left out.")] = "",
 ) -> int:
     """List what was read once, or ask it again without showing the first reading, and say how far both agree."""
     from vfmeta.core.messages import InputError, did_you_mean
@@ -188,13 +191,23 @@ def second_reading(
 
     if table is not None and table not in second.READ:
         raise InputError(f"No table of figures is {table!r}.{did_you_mean(table, second.READ)}")
-    done = {(r["table"], r["figure"], r["column"]) for r in second.recorded(out)}
-    cells = [c for c in second.read_once(load_trials(trials), table) if (c.table, c.figure, c.column) not in done]
+    if reader and not (first_reader and how):
+        raise InputError(
+            "--reader also takes --first-reader and --how: a page that tells of agreement says whose it is and how it came."
+        )
+    known, record = load_trials(trials), trials / second.RECORD
+    done = {(r["table"], r["figure"], r["column"]) for r in second.recorded(record)}
+    cells = [c for c in second.read_once(known, table) if (c.table, c.figure, c.column) not in done]
     if not reader:
         for cell in cells:
             print(f"{cell.table}, {cell.figure}, {cell.column}: {cell.where}")
-    lines = second.ask(cells, input, reader, how) if reader else []
-    for line in second.agreement(second.recorded(out, lines)):
+    made = second.Made(first_reader, reader, how, source)
+    readings = second.recorded(record, second.ask(cells, input, made) if reader else [])
+    if reader:
+        rows, apart = second.settled(known, readings)
+        for line in (*second.settle(rows, known, source), *apart):
+            print(line)
+    for line in second.agreement(readings):
         print(line)
     return 0
 
@@ -222,6 +235,9 @@ def main() -> None:
     except InputError as error:
         print(error, file=sys.stderr)
         status = 1
+    except (EOFError, KeyboardInterrupt):  # where something is asked, or while something is made
+        print("\nStopped.", file=sys.stderr)
+        status = 130
     except OSError as error:  # a full disk, a file where a folder should be, a folder one may not write to
         print(f"{error.filename or 'file'}: {error.strerror or error}.", file=sys.stderr)
         status = 1

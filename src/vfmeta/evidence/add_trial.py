@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
-import json
-import shutil
-import tempfile
-from bisect import bisect_right
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
+from vfmeta.evidence.table_edits import inserted, tried, written
 from vfmeta.evidence.trial_form import Rows
-from vfmeta.trials import Trials, checked, schema
+from vfmeta.trials import Trials, schema
 from vfmeta.trials.loading import load_checked
 
 Say = Callable[[str], None]
-
-
-def journal_of(folder: Path) -> Path:
-    """Where the last addition to a folder of tables is remembered: beside it, not among the tables."""
-    folder = folder.resolve()
-    return folder.parent / f".{folder.name}-last-addition.json"
 
 
 def completed(rows: Rows) -> Rows:
@@ -61,33 +49,6 @@ def _row_id(study: str, cells: dict[str, str], i: int) -> str:
     return "-".join([study, *arms, cells.get("outcome_id", str(i + 1)), time, *ends])
 
 
-def inserted(content: bytes, columns: list[str], rows: list[dict[str, str]]) -> bytes:
-    """The bytes of a table with more rows, each where the order of its first column has it, else at the end.
-
-    What stands there already stays as it is, byte for byte.
-    """
-    text = content.decode("utf-8-sig")
-    end = "\r\n" if "\r\n" in text else "\n"
-    if text and not text.endswith("\n"):
-        text += end
-    lines = io.StringIO(text, newline="").readlines()
-    reader, records, keys, at = csv.reader(iter(lines)), [], [], 0
-    for cells in reader:
-        records.append("".join(lines[at : reader.line_num]))
-        keys.append(cells[0] if cells else "")
-        at = reader.line_num
-    head, records, keys = records[0], records[1:], keys[1:]
-    ordered = keys == sorted(keys)
-    for row in rows:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator=end).writerow([row.get(c, "") for c in columns])
-        place = bisect_right(keys, row.get(columns[0], "")) if ordered else len(records)
-        records.insert(place, buffer.getvalue())
-        keys.insert(place, row.get(columns[0], ""))
-    mark = b"\xef\xbb\xbf" if content.startswith(b"\xef\xbb\xbf") else b""
-    return mark + (head + "".join(records)).encode()
-
-
 def changed_files(rows: Rows, folder: Path) -> dict[str, bytes]:
     """Content of every table that the rows change, by file name."""
     files = {}
@@ -99,6 +60,17 @@ def changed_files(rows: Rows, folder: Path) -> dict[str, bytes]:
         if given:
             files[name] = inserted((folder / name).read_bytes(), columns, given)
     return files
+
+
+def _in_the_form(problem: str, rows: Rows, files: dict[str, bytes]) -> str:
+    """A problem of a table that would be, placed by the row of the form where it is one of these."""
+    found = re.match(r"(\w+)\.csv, row (\d+)", problem)
+    if found is None or found[1] not in rows:
+        return problem
+    text = files[schema.tables()[found[1]]["path"]].decode("utf-8-sig")
+    row = list(csv.DictReader(io.StringIO(text, newline="")))[int(found[2]) - 2]
+    given = next((i for i, x in enumerate(rows[found[1]]) if {k: v for k, v in row.items() if v} == x), None)
+    return problem if given is None else f"{found[1]}, row {given + 1}{problem[found.end() :]}"
 
 
 def add(rows: Rows, folder: str | Path, *, dry_run: bool = False, say: Say = print) -> tuple[Trials, Trials]:
@@ -128,76 +100,18 @@ def add(rows: Rows, folder: str | Path, *, dry_run: bool = False, say: Say = pri
     folder = Path(folder)
     before = load_checked(folder)
     files = changed_files(rows, folder)
-    with tempfile.TemporaryDirectory(prefix="vfmeta-") as room:
-        trial = Path(room) / folder.resolve().name
-        trial.mkdir()
-        for resource in schema.tables().values():
-            shutil.copyfile(folder / resource["path"], trial / resource["path"])
-        for name, content in files.items():
-            (trial / name).write_bytes(content)
-        found, _ = checked(trial)
-        if found:
-            raise InputError([str(p) for p in found])
-        after = load_checked(trial)
+    try:
+        after = tried(folder, files)
+    except InputError as error:
+        raise InputError([_in_the_form(x, rows, files) for x in error.problems]) from error
     for table, given in rows.items():
         for row in given:
             say(f"+ {schema.tables()[table]['path']}: {', '.join(f'{k} {v}' for k, v in row.items() if v)}")
     for figure in sorted(set(after.slips) - set(before.slips)):
         say(f"to be read again, in no pool until then: {figure[1]}: {after.slips[figure]}")
     if dry_run:
-        say("nothing was written")
+        say("no table was changed")
         return before, after
-    _write(folder, files)
+    written(folder, files, remembered=True)
     say(f"written; 'vfmeta add-trial --undo --trials {folder}' takes it back")
     return before, after
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    """All files or none: the journal comes first, and what was written is taken back where one cannot be."""
-    was = {name: (folder / name).read_bytes() for name in files}
-    entry = {
-        name: {"before": base64.b64encode(was[name]).decode(), "after": _digest(content)} for name, content in files.items()
-    }
-    write(journal_of(folder), json.dumps(entry, indent=1, sort_keys=True) + "\n")
-    try:
-        for name, content in files.items():
-            write(folder / name, content)
-    except OSError:
-        for name, content in was.items():
-            write(folder / name, content)
-        journal_of(folder).unlink()
-        raise
-
-
-def undo(folder: str | Path) -> list[str]:
-    """Take back the last addition, byte for byte; the names of the files.
-
-    Raises
-    ------
-    InputError
-        There is none, or a table was changed since.
-    """
-    folder = Path(folder)
-    journal = journal_of(folder)
-    if not journal.is_file():
-        raise InputError(f"{folder}: no addition of a trial is remembered, so none can be taken back.")
-    try:
-        entry: dict[str, Any] = json.loads(journal.read_text(encoding="utf-8"))
-        was = {name: base64.b64decode(held["before"], validate=True) for name, held in entry.items()}
-        wrote = {name: str(held["after"]) for name, held in entry.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{journal.name}: damaged ({error}); take the trial out by hand.") from error
-    known = {resource["path"] for resource in schema.tables().values()}
-    if strange := sorted(set(was) - known):
-        raise InputError(f"{journal.name}: damaged (no table is called {', '.join(strange)}); take the trial out by hand.")
-    touched = [n for n in was if _digest((folder / n).read_bytes()) not in (wrote[n], _digest(was[n]))]
-    if touched:
-        raise InputError(f"{', '.join(touched)} changed since the trial was added; take it out by hand.")
-    for name, content in was.items():
-        write(folder / name, content)
-    journal.unlink()
-    return sorted(was)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import vfmeta
 from vfmeta.evidence.flow import flow, per_plan
+from vfmeta.evidence.second_reading import RECORD, agreement, recorded
 from vfmeta.trials import schema
 from vfmeta.trials.schema import packaged_folder
 
@@ -29,7 +30,7 @@ def methods_view(plans: Sequence[Plan], records: Sequence[Record], trials: Trial
     digest, day = tables_digest(Path(trials.folder)), built()
     return {
         "lede": "Written from the plans that the analyses were made by, and counted from the tables.",
-        "made": _made(digest, day),
+        "made": _made(Path(trials.folder), digest, day),
         "licence": "The tables are under CC-BY-4.0, the program under the MIT licence.",
         "code": [],
         "plans": [
@@ -52,7 +53,7 @@ def methods_view(plans: Sequence[Plan], records: Sequence[Record], trials: Trial
     }
 
 
-def _made(digest: str, day: str) -> list[tuple[str, str]]:
+def _made(tables: Path, digest: str, day: str) -> list[tuple[str, str]]:
     """How the pages of the review were made, in words."""
     stamp = f"; built {day}" if day else ""
     unstamped = "" if day else "; the date of the build is not stamped"
@@ -62,6 +63,7 @@ def _made(digest: str, day: str) -> list[tuple[str, str]]:
         ("Searching", "When and where was searched is not recorded in the tables."),
         ("Reading", "A figure stands as printed, with its source, and enters a main pool only after a second reading at its "
                     "source. Every conversion is a step that each number opens to."),
+        ("Agreement of readers", " ".join(agreement(recorded(tables / RECORD)))),
         ("Pooling", "Two trials or more are pooled, allowing for differences between trials that chance does not explain, in "
                     "two ways that are told apart under “For statisticians” on each page; one trial is shown alone. What a "
                     "plan chooses differently stands below."),

@@ -267,6 +267,18 @@ def _record(
         raise InputError(_placed(error, plan, analysis, "")) from error
 
 
+def record_of(plan: Plan, analysis: Analysis, trials: Trials, cache: Cache) -> Record:
+    """One analysis with its answer and certainty; no other engine is asked about it."""
+
+    def answered(inputs: str, variant: str) -> dict[str, Any]:
+        return {**cache.get(fit.answers, inputs, ""), "second": None, "sampled": None}
+
+    def worded(inputs: str) -> dict[str, Any]:
+        return cache.get(reported.answers, inputs, "")
+
+    return _record(plan, analysis, trials, _all_tables([plan], trials), answered, worded, cache)
+
+
 def completed(data: dict[str, Any], trials: Trials, cache: Cache) -> Record:
     """A record with its answer in words and its certainty."""
     record = Record(json.loads(dumps(data)))

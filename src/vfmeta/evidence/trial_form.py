@@ -26,6 +26,8 @@ OFFERED = {
 COLUMNS = ("table", "row", "column", "value", "required", "may be", "what it is")
 #: what follows from the rest where it is left empty
 _MADE = {"cohort_id", "reading", "use", "row_id", "source_id", "study_id"}
+#: what a row has from the study or the source of the form, by the table where it is asked
+_FOLLOWS = {"study_id": "studies", "source_id": "sources", "row_id": ""}
 Rows = dict[str, list[dict[str, str]]]
 
 
@@ -166,7 +168,7 @@ def ask(trials: Trials, answer: Callable[[str], str], say: Callable[[str], None]
             if not (once or known or answer(more).strip().lower() in ("y", "yes")):
                 break
             cells = {}
-            for name in schema.fields(table):
+            for name in (x for x in schema.fields(table) if x not in _FOLLOWS or _FOLLOWS[x] == table):
                 if text := _ask_one(trials, table, name, known.get(name, ""), found, answer, say):
                     cells[name] = text
             found.setdefault(table, []).append(cells)
