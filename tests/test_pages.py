@@ -367,9 +367,35 @@ def test_what_trials_moved_is_told_from_what_the_model_did(toy_build: Any) -> No
     assert "Probability of benefit: " in line
 
 
+def test_a_choice_of_the_model_that_turns_a_conclusion_is_told(toy_build: Any) -> None:
+    record = next(r for r in toy_build.records.values() if r.k > 2 and r.posterior is not None)
+    now = snapshots.snapshot([record])
+    ((key, held),) = now.items()
+    assert held["says"]
+    moved = {key: {**held, "found": "1.5 (1.0 to 2.0) from 9 trials", "answer": "another", "says": "in favour of rest"}}
+    (line,) = snapshots.compare(moved, now, [record])
+    assert line.endswith(f"by that alone: before, in favour of rest; now, {held['says']}.")
+    # other trials that say the same by the model of now
+    name, told = next(iter(held["trials"].items()))
+    estimate, se = map(float, told.split())
+    near = {key: {**moved[key], "trials": {**held["trials"], name: f"{estimate + 0.001} {se}"}}}
+    (line,) = snapshots.compare(near, now, [record])
+    assert line.endswith(f"by the choice of the model: before, in favour of rest; now, {held['says']}.")
+    (line,) = snapshots.compare({key: {**moved[key], "trials": {name: told}}}, now, [record])  # one trial stands as printed
+    assert f"The conclusion is another one: before, in favour of rest; now, {held['says']}." in line
+
+
+def test_a_snapshot_of_before_says_were_kept_is_still_the_same(toy_build: Any, tmp_path: Any) -> None:
+    records = list(toy_build.records.values())
+    old = {k: {n: x for n, x in v.items() if n != "says"} for k, v in snapshots.snapshot(records).items()}
+    (tmp_path / "0001.json").write_text(snapshots.body(old), encoding="utf-8")
+    assert snapshots.keep(records, tmp_path) == ("", [])
+    assert [p.name for p in tmp_path.iterdir()] == ["0001.json"]
+
+
 def test_changes_holds_the_last_snapshot_against_now(toy_build: Any, tmp_path: Any) -> None:
     records = list(toy_build.records.values())
-    with pytest.raises(InputError, match="no snapshot of other conclusions"):
+    with pytest.raises(InputError, match="no snapshot"):
         since(None, toy_build.out, tmp_path)
     snapshots.keep([r for r in records if r.id != "fracture"], tmp_path)
     answer = next(r for r in records if r.id == "fracture").data["answer"]
@@ -379,6 +405,8 @@ def test_changes_holds_the_last_snapshot_against_now(toy_build: Any, tmp_path: A
     assert since(None, toy_build.out, tmp_path) == told
     assert since(tmp_path / "0002.json", toy_build.out, tmp_path) == ["Since snapshot 0002:", "No conclusion changed."]
     assert since(toy_build.out, toy_build.out, tmp_path) == ["No conclusion changed."]
+    (tmp_path / "0001.json").unlink()
+    assert since(None, toy_build.out, tmp_path) == ["Since snapshot 0002:", "No conclusion changed."]
 
 
 def test_a_pool_says_what_a_further_trial_would_change(toy_build: Any) -> None:

@@ -28,11 +28,17 @@ def snapshot(records: Sequence[Record]) -> Snapshot:
             # six digits: no rounding of another machine reaches them
             "trials": {s["label"]: f"{tx.short(s['estimate'], 6)} {tx.short(s['se'], 6)}" for s in r.data["studies"]},
             "found": found_text(r.lead),
+            "says": _says(r.lead, r),
             "answer": r.data["answer"],
             "certainty": _certainty(r),
         }
         for r in records
     }
+
+
+def _says(result: Any, record: Record) -> str:
+    """What a result of an analysis says in a few words; empty without one."""
+    return "" if result is None else says(points.in_points(result, record.data.get("points")))
 
 
 def _certainty(record: Record) -> list[Any]:
@@ -67,8 +73,13 @@ def compare(before: Snapshot, after: Snapshot, records: Sequence[Record] = ()) -
 
 def _apart(old: Mapping[str, Any], new: Mapping[str, Any], record: Record) -> str:
     """What trials did, and what the model did; and whether the conclusion is another one now."""
+    before, after = old.get("says", ""), new.get("says", "")  # the oldest snapshots do not say it
+    flipped = f"before, {before}; now, {after}." if before and after and before != after else ""
     if old["trials"] == new["trials"]:
-        return "" if old["found"] == new["found"] else " The trials are the same: only a choice of the model moved it."
+        if old["found"] == new["found"]:
+            return ""
+        only = " The trials are the same: only a choice of the model moved it."
+        return f"{only} The conclusion is another one by that alone: {flipped}" if flipped else only
     again, now = _again(old, record), record.lead
     told = ""
     if again is not None and old["found"] != found_text(again):
@@ -76,10 +87,12 @@ def _apart(old: Mapping[str, Any], new: Mapping[str, Any], record: Record) -> st
             f" By the model of now the trials of before give {found_text(again)}: the rest was moved by a choice of the model."
         )
     if again is None or now is None:
-        return told
-    was, found = (says(points.in_points(x, record.data.get("points"))) for x in (again, now))
+        return told + (f" The conclusion is another one: {flipped}" if flipped else "")
+    was, found = (_says(x, record) for x in (again, now))
     if was != found:
         told += f" The conclusion is another one, by its trials: before, {was}; now, {found}."
+    elif flipped:
+        told += f" The conclusion is another one, by the choice of the model: {flipped}"
     chances = [p for x in (again, now) if (p := getattr(x, "p_benefit", None)) is not None]
     if len(chances) == 2:
         first, second = (tx.probability_text(p).removeprefix("= ") for p in chances)
@@ -134,7 +147,7 @@ def keep(records: Sequence[Record], folder: Path) -> tuple[str, list[str]]:
     """
     taken = snapshot(records)
     written, known = body(taken), sorted(folder.glob("[0-9][0-9][0-9][0-9].json"))
-    new = not known or known[-1].read_text(encoding="utf-8") != written
+    new = not known or not _same(read(known[-1]), taken)
     earlier = known if new else known[:-1]  # the last one may be of this very build: what is asked is what that changed
     before = read(earlier[-1]) if earlier else None
     if new:
@@ -142,21 +155,26 @@ def keep(records: Sequence[Record], folder: Path) -> tuple[str, list[str]]:
     return ("", []) if before is None else (earlier[-1].name, compare(before, taken, records))
 
 
+def _same(kept: Snapshot, taken: Snapshot) -> bool:
+    """Whether a snapshot holds the conclusions of a build, as far as it says them."""
+    return kept.keys() == taken.keys() and all(
+        taken[key].get(name) == value for key, own in kept.items() for name, value in own.items()
+    )
+
+
 def last(folder: Path, records: Sequence[Record]) -> tuple[str, Snapshot]:
-    """The last snapshot that is not of these very records, and its name.
+    """The last snapshot of other conclusions than these (the last one where all hold the same), and its name.
 
     Raises
     ------
     InputError
         There is none, or it is damaged.
     """
-    written = body(snapshot(records))
-    known = [x for x in sorted(folder.glob("[0-9][0-9][0-9][0-9].json")) if x.read_text(encoding="utf-8") != written]
+    taken, known = snapshot(records), sorted(folder.glob("[0-9][0-9][0-9][0-9].json"), reverse=True)
     if not known:
-        raise InputError(
-            f"{folder}: no snapshot of other conclusions than those of now. 'vfmeta report --snapshots {folder}' keeps them."
-        )
-    return known[-1].name, read(known[-1])
+        raise InputError(f"{folder}: no snapshot. 'vfmeta report --snapshots {folder}' keeps them.")
+    file = next((x for x in known if not _same(read(x), taken)), known[0])
+    return file.name, read(file)
 
 
 def read(file: Path) -> Snapshot:
