@@ -175,3 +175,36 @@ def test_the_command_says_what_it_took(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--sides", "new", "old"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "group 1 is new, group 2 is old" in done.stdout
     assert (tmp_path / "pages" / "index.html").is_file()
+
+
+def test_judgements_of_a_sheet_are_lights_and_part_of_the_certainty(tmp_path: Path) -> None:
+    rows = [line.split(",") for line in SHEET.splitlines()]
+    judged = {"Aronson 1948": ("Low", "High"), "Ferguson 1949": ("High", "High"), "Rosenthal 1960": ("Low", "Low")}
+    lines = [",".join([*rows[0], *(f"D{i}" for i in range(1, 6)), "Overall"])]
+    for row in rows[1:]:
+        if row[0] in judged:  # of one outcome otherwise than of the other, as RoB 2 judges results
+            word = judged[row[0]][row[1] == "Pain"]
+            lines.append(",".join([*row, *["Low"] * 4, word, word]))
+    (tmp_path / "my.csv").write_text("\n".join(lines))
+    made = vf.analyse(tmp_path / "my.csv", tmp_path / "pages")
+    for outcome, said in (("Death", ["low", "high", "low"]), ("Pain", ["high", "high"])):
+        record = json.loads((tmp_path / f"pages/data/results/{outcome.lower()}/all.json").read_text())
+        assert record["bias"]["overall"] == said
+        table = made.tables[outcome]
+        assert table.bias is not None
+        assert list(table.bias.overall) == said
+        svg = (tmp_path / f"pages/figures/{outcome.lower()}-main.svg").read_text()
+        assert svg.count('id="light-high"') == 2 * said.count("high")
+
+
+def test_the_verb_gives_what_the_pages_say(made: tuple[Path, list[str]], tmp_path: Path) -> None:
+    found = vf.analyse(made[0] / "data" / "my.csv", tmp_path / "again", outcome="Death")
+    assert found.page == tmp_path / "again" / "index.html"
+    table = found.tables["Death"]
+    fit = vf.random_effects(table)
+    assert found.fits["Death"] is not None
+    ours = found.fits["Death"]
+    assert [ours.estimate, *ours.interval] == pytest.approx([fit.estimate, *fit.interval], rel=1e-9)
+    assert found.answers["Death"] in found.page.read_text()
+    assert str(found) == f"Death: {found.answers['Death']}\nPages: {found.page}"
+    assert any("Hart 1977" in x for x in found.said)

@@ -12,19 +12,19 @@ from vfmeta.core import params
 
 # every argument of `vf`, `vf.bayes` and `vf.bayes.models`, in the order in which verbs take them
 IN_ORDER = """
-    fit fits post posts covariate sampled fuller simpler prior trials treatments source folder measure data path sheet columns
-    tool formula scale by k y v se se_base V ci arm mean sd events n time reference events1 n1 events2 n2 time1 time2 study
-    measures zeros include leaving_out adjustments methods tests taus treatment treat1 treat2 inactive separator interactions
-    content triangle better longest name slopes centre intervention klass within experimental control cluster outcome domain
-    judgement support period weeks sides higher_is_worse points mid mid_from time_control n_experimental n_control x z p
-    direction predictor estimator unit_sd side favoured names random structure variances correlations R rho phi zero to add
-    drop00 add_to_estimate vtype correct pool_add model cuts two_sided delta heterogeneity nAGQ consistency parametrisation
-    baseline coding study_effects trial_design icc cluster_size correlation decimal curve at order tau mu beta class_sd
-    baseline_prior baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean bias rows
-    title eligibility unread subgroups design baseline_risk baseline_from risk_difference panel method tau2 common_tau2 kind
-    instrument score sds sd_prior test df power level interval omnibus weights target beyond truncation null p_effect
-    p_heterogeneity p_bias question missing prediction tau2_interval tau2_limits studies on reestimate check components note
-    exact runs clusters draws tune chains thin seed parameters backend jobs done program
+    fit fits post posts covariate sampled fuller simpler prior trials treatments source folder measure data out path sheet
+    columns tool formula scale by k y v se se_base V ci arm mean sd events n time reference events1 n1 events2 n2 time1 time2
+    study measures zeros include leaving_out adjustments methods tests taus treatment treat1 treat2 inactive separator
+    interactions content triangle better longest name slopes centre intervention klass within experimental control cluster
+    outcome domain judgement support period weeks sides higher_is_worse points mid mid_from time_control n_experimental
+    n_control x z p direction predictor estimator unit_sd side favoured names random structure variances correlations R rho
+    phi zero to add drop00 add_to_estimate vtype correct pool_add model cuts two_sided delta heterogeneity nAGQ consistency
+    parametrisation baseline coding study_effects trial_design icc cluster_size correlation decimal curve at order tau mu beta
+    class_sd baseline_prior baseline_sd between_trials between_arms memory lasting curve_sd tau_scales mu_sds family mu_mean
+    bias rows title eligibility unread subgroups design baseline_risk baseline_from risk_difference panel method tau2
+    common_tau2 kind instrument score sds sd_prior test df power level bias_tool interval omnibus weights target beyond
+    truncation null p_effect p_heterogeneity p_bias question missing prediction tau2_interval tau2_limits studies on
+    reestimate check components note exact runs clusters draws tune chains thin seed parameters backend jobs done say program
 """
 ORDER = tuple(IN_ORDER.split())
 # arguments of conversions, figures and priors, which follow the formula or the figure

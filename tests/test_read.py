@@ -424,3 +424,52 @@ def test_words_of_a_heading() -> None:
     assert Parts("mean (treatment group)").group == 1
     assert Parts("treatment").group == 0  # a column of arms, not of a group
     assert Parts("lower 90% CI").level == 90
+
+
+ROB2 = {"D1": ["Low", "low risk", "Low"], "D2": ["Low", "High", ""], "D3": ["Some concerns", "Low", "Low"],
+        "D4": ["Low"] * 3, "D5": ["Low"] * 3, "Overall": ["Some concerns", "High", "Low"]}  # fmt: skip
+ROB1 = {"Random sequence generation (selection bias)": ["Low risk", "Unclear risk", "High risk"],
+        "Allocation concealment (selection bias)": ["Low risk", None, "Unclear risk"]}  # fmt: skip
+
+
+def test_judgements_of_risk_of_bias_beside_the_data_are_read() -> None:
+    table = vf.read(means(3, **ROB2))
+    assert table.bias is not None
+    assert (table.bias.tool, table.bias.labels) == ("RoB 2", ("a", "b", "c"))
+    assert table.bias.overall == ("some concerns", "high", "low")
+    assert table.bias.judgements[1] == ("low", "high", "low", "low", "low")
+    assert table.bias.judgements[2][1] == ""  # not judged
+    assert "risk of bias: RoB 2 from 'D1', 'D2', 'D3', 'D4', 'D5', 'Overall'" in str(table)
+    assert table.without("a").bias is table.bias
+    headed = vf.read(means(3, **ROB1)).bias
+    assert headed is not None
+    assert (headed.tool, headed.overall) == ("RoB 1", ("", "", ""))
+    assert [row[:2] for row in headed.judgements] == [("low", "low"), ("unclear", ""), ("high", "unclear")]
+
+
+def test_a_row_that_is_left_out_takes_no_judgement_with_it() -> None:
+    sheet = means(3, **ROB2) | {"mean treat": [4.0, None, 4.4]}
+    with pytest.warns(vf.VfmetaWarning, match="row 2"):
+        table = vf.read(sheet, missing="drop")
+    assert table.bias is not None
+    assert (table.bias.labels, table.bias.overall) == (("a", "c"), ("some concerns", "low"))
+
+
+def test_a_judgement_that_is_none_is_named_and_columns_of_numbers_are_none() -> None:
+    said = refused(means(3, **ROB2 | {"D4": ["Low", "maybe", "Low"]}), "no judgement by RoB 2")
+    assert "row 2 (b), column D4: 'maybe'" in said
+    assert vf.read(means(3, D1=[1, 2, 3], D2=[1, 0, 1])).bias is None
+    assert vf.read(means(3, **{"Random allocation": [1, 0, 1]})).bias is None
+
+
+def test_two_instruments_that_fit_are_a_question() -> None:
+    seven = {f"D{i}": ["Low"] * 3 for i in range(1, 8)}
+    with pytest.warns(vf.VfmetaWarning, match="ROBINS-I or RoB 1 and are not read as such; say which: bias_tool='ROBINS-I'"):
+        assert vf.read(means(3, **seven)).bias is None
+    found = vf.read(means(3, **seven), bias_tool="RoB 1").bias
+    assert found is not None
+    assert found.terms[0] == "random sequence generation"
+    serious = vf.read(means(3, **seven | {"D7": ["Low", "Serious", "Low"]})).bias  # a word of one of them only
+    assert serious is not None
+    assert serious.tool == "ROBINS-I"
+    refused(means(3), "bias_tool='PEDro': no column is headed by a domain of it", bias_tool="PEDro")

@@ -18,6 +18,7 @@ from .effects.effect_size import effect_size as effect_size
 from .effects.reading import effect_table as effect_table
 from .effects.single_study import study_intervals as study_intervals
 from .effects.table import EffectTable as EffectTable
+from .evidence.own import analyse as analyse
 from .exchange.network_tables import read_network as read_network
 from .exchange.network_tables import save_network as save_network
 from .exchange.own_data import read as read

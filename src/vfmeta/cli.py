@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from vfmeta import __version__
-from vfmeta.core.params import Decimal, Design, Method, Missing, Test, TrialDesign
+from vfmeta.core.params import BiasTool, Decimal, Design, Method, Missing, Test, TrialDesign
 
 app = App(name="vfmeta", help="Evidence synthesis for painful osteoporotic vertebral fractures.", version=__version__)
 
@@ -86,6 +86,7 @@ def analyse(
     correlation: Annotated[float | None, Parameter(help="Correlation of two measurements of a person.")] = None,
     decimal: Annotated[Decimal | None, Parameter(help="What parts the decimals of texts.")] = None,
     level: Annotated[float | None, Parameter(help="Level of the intervals in the sheet.")] = None,
+    bias_tool: Annotated[BiasTool | None, Parameter(help="Instrument of the judgements of risk of bias.")] = None,
     missing: Annotated[Missing, Parameter(help="Whether rows without a usable figure are an error.")] = "drop",
     design: Annotated[Design, Parameter(help="Of the studies, for the certainty.")] = "randomised",
     method: Annotated[Method, Parameter(help="Estimator of tau2.")] = "REML",
@@ -94,12 +95,13 @@ def analyse(
     """Analyse a sheet of your own: pages with answer, forest plot, appraisal, methods, data and code for each outcome."""
     from vfmeta.evidence.own import analyse as analyse_sheet
 
-    page = analyse_sheet(
+    made = analyse_sheet(
         data, out, design=design, method=method, test=test, missing=missing, measure=measure, sheet=sheet, columns=columns,
         outcome=outcome, sides=sides, higher_is_worse=higher_is_worse, points=points, mid=mid, trial_design=trial_design,
-        icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level, say=print,
+        icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level, bias_tool=bias_tool,
+        say=print,
     )  # fmt: skip
-    print(f"done: {page}")
+    print(f"done: {made.page}")
     return 0
 
 

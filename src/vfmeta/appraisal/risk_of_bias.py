@@ -15,7 +15,8 @@ from vfmeta.effects import cells
 from vfmeta.effects.columns import aligned, as_frame, look_up
 from vfmeta.results.risk_of_bias import RiskOfBias
 
-_OVERALL = ("overall", "overall bias", "overall risk of bias")
+#: what the overall judgement is headed by
+OVERALL = ("overall", "overall bias", "overall risk of bias", "overall judgement", "risk of bias", "rob")
 _WEIGHT = ("weight", "weights")
 #: columns of the sheet "Results" of the RoB 2 Excel tool, as programs that read its beta 8 name them
 _EXCEL, _EXCEL_STUDY = re.compile(r"(?:([1-5])\.0 assessor'?s|assessor'?s overall) judge?ment", re.IGNORECASE), "Unique ID"
@@ -108,7 +109,7 @@ def _long(tool: Tool, columns: dict[str, list[str]]) -> RiskOfBias:
         if not who:
             problems.append(f"row {i + 1}, column study: empty name; say which study it is.")
             continue
-        found = "overall" if what.lower() in _OVERALL else tool.domain(what)
+        found = "overall" if what.lower() in OVERALL else tool.domain(what)
         if found is None:
             problems.append(f"{place}, column domain: {what!r} is no domain of {tool.name}; there are {_listed(tool)}.")
             continue
@@ -143,7 +144,7 @@ def _wide(tool: Tool, frame: Any) -> RiskOfBias:
         if plain in _WEIGHT:
             weights = cells.numbers(frame[column], str(column), names, problems, "")
             continue
-        found = "overall" if plain in _OVERALL else tool.domain(column)
+        found = "overall" if plain in OVERALL else tool.domain(column)
         if (ours := _EXCEL.fullmatch(str(column).strip())) is not None:
             found = tool.domains[int(ours[1]) - 1] if ours[1] else "overall"
         if found is None:
@@ -219,4 +220,4 @@ def _unknown(tool: Tool, word: str, domain: str) -> str:
     )
 
 
-__all__ = ["risk_of_bias"]
+__all__ = ["OVERALL", "risk_of_bias"]

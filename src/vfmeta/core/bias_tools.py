@@ -67,7 +67,8 @@ class Tool(NamedTuple):
 
 
 def _bare(name: str) -> str:
-    words = " ".join(str(name).lower().replace(".", " ").replace("_", " ").replace("-", " ").split())
+    words = str(name).partition("(")[0]  # RevMan puts the kind of bias in brackets behind the domain
+    words = " ".join(words.lower().replace(".", " ").replace("_", " ").replace("-", " ").split())
     for start in ("bias due to ", "bias arising from the ", "bias arising from ", "bias in "):
         words = words.removeprefix(start)
     return words

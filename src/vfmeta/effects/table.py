@@ -23,6 +23,8 @@ from vfmeta.text.trace import SOURCE, chain_lines, console_lines
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vfmeta.results.risk_of_bias import RiskOfBias
+
 
 @dataclass(frozen=True)
 class EffectTable(Displayed):
@@ -35,7 +37,8 @@ class EffectTable(Displayed):
     asked for: `reported` joins both for `vf.bayes.reports`, and nothing else looks at them. ``extra`` holds further columns, a
     row an effect: those of the data that the table was made from, and what `joined_with` brought. ``places`` (k,) says which of
     the ``rows_read`` rows of the data each effect came from, so that further columns of the same data still fit after rows were
-    left out. ``taken`` says, of a table read from a sheet, what each column was taken for, and which measure.
+    left out. ``taken`` says, of a table read from a sheet, what each column was taken for, and which measure; ``bias``
+    holds the judgements of risk of bias that stood beside the data.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class EffectTable(Displayed):
     places: np.ndarray | None = field(default=None, repr=False, compare=False)
     rows_read: int = field(default=0, repr=False, compare=False)
     taken: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    bias: RiskOfBias | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sizes = [e.size for e in self.effects if e.size is not None]

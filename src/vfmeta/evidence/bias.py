@@ -59,8 +59,12 @@ def bias_of(studies: list[dict[str, Any]], trials: Trials) -> RiskOfBias:
     tool = TOOLS[max(TOOLS, key=lambda name: judged.get(name, 0))]
     rows: list[dict[str, str]] = []
     differ: list[str] = []
+    by_study = {str(name): group for name, group in mine.groupby("study_id")}
     for study in {s["label"]: s for s in studies}.values():
-        own, label = mine[mine.study_id == study["study_id"]], study["label"]
+        own, label = by_study.get(study["study_id"]), study["label"]
+        if own is None:
+            rows.append({"study": label, "domain": "overall", "judgement": "", "support": known(study, trials)})
+            continue
         told: dict[str, list[Any]] = {}
         for r in own[own.tool == tool.name].itertuples():
             told.setdefault(_domain(r.domain, tool), []).append(r)
@@ -165,7 +169,7 @@ def _pooled(fit: Result, part: np.ndarray) -> str:
 
 def known(study: dict[str, Any], trials: Trials) -> str:
     """What the tables know of a trial that bears on bias: "known: randomised, parallel groups; double blind; ..."."""
-    row = trials.study.loc[study["study_id"]]
+    row = trials.entries("studies")[study["study_id"]]
     blinding = "blinding not stated" if row.blinding == "unclear" else row.blinding.replace("_", " ")
     parts = [_DESIGNS[row.design], blinding]
     if row.crossover:
@@ -177,7 +181,7 @@ def known(study: dict[str, Any], trials: Trials) -> str:
 
 def _loss(study: dict[str, Any], randomised: Any) -> str:
     arms = [study.get(f"n_{side}") for side in ("experimental", "control")]
-    if None in arms or pd.isna(randomised):
+    if None in arms or randomised is None:
         return "loss to follow-up not known"
     analysed = sum(float(n) for n in arms if n is not None)
     return f"{analysed:g} of {int(randomised)} randomised are in this analysis"

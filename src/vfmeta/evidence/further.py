@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, VfmetaWarning
@@ -22,9 +23,14 @@ def lines(record: Record, cache: Cache | None = None) -> list[str]:
     if fit is None or record.k < 2 or fit.question.null_effect is None:
         return []
     given = json.dumps(fit.to_dict(), sort_keys=True)
-    code = digest_of(_CODE, ("numpy", "scipy"))
-    found: dict[str, Any] = said(given, code) if cache is None else cache.get(said, given, code)
+    found: dict[str, Any] = said(given, "") if cache is None else cache.get(said, given, _code())
     return list(found["lines"])
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Of the code that this process runs, which does not change under it."""
+    return digest_of(_CODE, ("numpy", "scipy"))
 
 
 def said(given: str, code: str) -> dict[str, Any]:

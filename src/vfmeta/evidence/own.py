@@ -18,8 +18,8 @@ from vfmeta.effects.table import EffectTable
 from vfmeta.evidence import fit, own_code, own_pages
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.folder import put
-from vfmeta.evidence.own_made import Own
-from vfmeta.evidence.own_trials import trials_of
+from vfmeta.evidence.own_made import Analysed, Own
+from vfmeta.evidence.own_trials import judged, trials_of
 from vfmeta.evidence.plan import Analysis, Plan
 from vfmeta.evidence.records import RECORD_VERSION, Record
 from vfmeta.evidence.run import LIBRARIES, MODELS, completed, part_of, study_csv
@@ -43,8 +43,8 @@ def analyse(
     test: Test = "HKSJ",
     missing: Missing = "drop",
     say: Callable[[str], None] = _silent,
-    **reading: Any,
-) -> Path:
+    **options: Any,
+) -> Analysed:
     """Read a sheet of studies and write pages of it: answer, forest plot, appraisal, methods, data and code for each outcome.
 
     Parameters
@@ -61,18 +61,31 @@ def analyse(
         Whether a row without a usable figure is an error, or is left out and named on its page.
     say : callable
         Takes what was read and found, line by line.
-    **reading
+    **options
         Further arguments of `vfmeta.read`; ``measure`` may be a mapping by outcome.
 
     Returns
     -------
-    pathlib.Path
-        The first page.
+    Analysed
+        ``page`` to open, and by outcome ``answers``, ``tables``, ``fits`` and ``posteriors``.
 
     Raises
     ------
     InputError
         The sheet cannot be read, or the folder holds something else. Nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import vfmeta as vf
+    >>> sheet = {"study": ["A", "B", "C"], "events treat": [4, 6, 3], "n treat": [40, 60, 50], "events control": [9, 12, 5],
+    ...          "n control": [41, 58, 50], "higher is worse": ["yes"] * 3}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = vf.analyse(sheet, f"{folder}/pages")
+    ...     found.page.is_file()
+    True
+    >>> found.fits[""].k, found.tables[""].question.measure
+    (3, 'RR')
     """
     choices = {"design": choice("design", design, Design), "method": choice("method", method, Method),
                "test": choice("test", test, Test), "scattered": _SCATTERED}  # fmt: skip
@@ -80,7 +93,7 @@ def analyse(
     _refuse_strange(out)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VfmetaWarning)
-        tables = read_all(data, missing=missing, **reading)
+        tables = read_all(data, missing=missing, **options)
     said = tuple(str(w.message) for w in caught if issubclass(w.category, VfmetaWarning))
     for outcome, table in tables.items():
         for line in table.taken:
@@ -90,12 +103,17 @@ def analyse(
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=PART))
     try:
-        for record in _fill(folder, data, tables, said, {**reading, "missing": missing}, choices):
+        records = _fill(folder, data, tables, said, {**options, "missing": missing}, choices)
+        for record in records:
             say(f"{record.title}: {record.data['answer']}")
         put(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return out / "index.html"
+    return Analysed(
+        out / "index.html", dict(zip(tables, (r.data["answer"] for r in records), strict=True)), tables,
+        dict(zip(tables, (r.frequentist for r in records), strict=True)),
+        dict(zip(tables, (r.posterior for r in records), strict=True)), said,
+    )  # fmt: skip
 
 
 def _fill(
@@ -153,12 +171,7 @@ def _analysed(
     stated = [choices | _engines(t) for t in tables.values()]
     code = digest_of(MODELS, LIBRARIES)
     calls = [(fit.inputs_of(t, c, sample=False, name=""), code) for t, c in zip(tables.values(), stated, strict=True)]
-    answers = {given[0]: found for given, found in zip(calls, cache.shared(fit.answers, calls), strict=True)}
-
-    def answered(inputs: str) -> dict[str, Any]:
-        found = answers[inputs]
-        second = fit.second_answers(inputs, code) if found["frequentist"] and found["frequentist"]["k"] > 1 else {}
-        return {**found, "second": None, "sampled": None} | json.loads(dumps(second))
+    answers = {given[0]: found for given, found in zip(calls, cache.shared(_both, calls), strict=True)}
 
     records = []
     for plan, table, c in zip(plans, tables.values(), stated, strict=True):
@@ -166,12 +179,21 @@ def _analysed(
             "record_version": RECORD_VERSION,
             "plan": {k: v for k, v in plan.model_dump().items() if k != "analysis"},
             "analysis": {k: v for k, v in plan.analysis[0].model_dump(exclude_none=True).items() if k != "sensitivity"},
-            **part_of(table, c, trials, answered, ""),
+            **part_of(table, c, trials, answers.__getitem__, ""),
             "points": None, "without_effects": None, "words": None, "sensitivity": [],
         }  # fmt: skip
-        records.append(completed(whole, trials, cache))
+        records.append(completed(whole, judged(trials, table), cache))
     name = Path(data).name if isinstance(data, (str, Path)) else "data.csv"
     return Own(name, tables, plans, records, said, reading, choices)
+
+
+def _both(inputs: str, code: str) -> dict[str, Any]:
+    """Answers of an outcome, and where it is pooled what the second engine says of them; parameters as in `fit.answers`."""
+    found = fit.answers(inputs, code)
+    pooled = found["frequentist"] and found["frequentist"]["k"] > 1
+    second = fit.second_answers(inputs, code) if pooled else {}
+    made: dict[str, Any] = json.loads(dumps({**found, "second": None, "sampled": None} | second))
+    return made
 
 
 def _engines(table: EffectTable) -> dict[str, Any]:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from vfmeta.effects.table import EffectTable
+from vfmeta.exchange.own_bias import judgements
 from vfmeta.trials import Trials, schema
-from vfmeta.trials.store import assemble
+from vfmeta.trials.store import assemble, typed
+
+
+def judged(trials: Trials, table: EffectTable) -> Trials:
+    """The same tables with the judgements of risk of bias of one outcome, each told by the column it stands in."""
+    if table.bias is None:
+        return trials
+    ids = dict(zip(table.labels, (e.study_id for e in table), strict=True))
+    rows = [
+        x | {"study_id": ids[x.pop("study")], "tool": table.bias.tool, "source_id": "sheet"} for x in judgements(table.bias)
+    ]
+    made = {"risk_of_bias": rows, "sources": [{"source_id": "sheet", "citation": "the sheet"}]}
+    return replace(trials, frames=trials.frames | {name: _typed(name, found) for name, found in made.items()})
+
+
+def _typed(name: str, rows: list[dict[str, str]]) -> pd.DataFrame:
+    empty = dict.fromkeys(schema.fields(name), "")
+    return typed(name, pd.DataFrame([empty | x for x in rows], columns=list(empty), dtype=str))
 
 
 def trials_of(tables: Mapping[str, EffectTable]) -> Trials:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vfmeta.core.messages import InputError, did_you_mean
-from vfmeta.core.params import Decimal, Missing, TrialDesign, choice, confidence, is_finite
+from vfmeta.core.params import BiasTool, Decimal, Missing, TrialDesign, choice, confidence, is_finite
 from vfmeta.effects.columns import as_frame
 from vfmeta.effects.sheet.made import Options
 from vfmeta.effects.sheet.tables import tables_of
 from vfmeta.effects.table import EffectTable
 from vfmeta.exchange.opening import opened
+from vfmeta.exchange.own_bias import bias_in
 
 
 def read(
@@ -32,6 +34,7 @@ def read(
     correlation: float | None = None,
     decimal: Decimal | None = None,
     level: float | None = None,
+    bias_tool: BiasTool | None = None,
     missing: Missing = "raise",
 ) -> EffectTable:
     """Read a spreadsheet of studies, whatever each of them prints, as one effect table.
@@ -78,6 +81,9 @@ def read(
         What parts the decimals of texts; found by itself where that is certain.
     level : float, optional
         Level of the intervals in the sheet; 0.95 unless the headings say otherwise.
+    bias_tool : {"RoB 2", "ROBINS-I", "ROBINS-I V2", "RoB 1", "QUADAS-2", "PEDro"}, optional
+        By which instrument risk of bias was judged, where columns hold judgements ("Random sequence generation", or D1, D2, ...
+        and Overall, as robvis takes them) and their headings and words fit more than one. They become ``table.bias``.
     missing : {"raise", "drop"}
         Whether a row without a usable figure is an error, or is left out, named in ``left_out`` and in a warning.
 
@@ -104,7 +110,7 @@ def read(
         data, columns=columns, measure=measure, outcome=outcome, sides=sides, higher_is_worse=higher_is_worse, sheet=sheet,
         points=points, mid=mid,
         trial_design=trial_design, icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level,
-        missing=missing,
+        bias_tool=bias_tool, missing=missing,
     )  # fmt: skip
     if len(tables) > 1:
         names = list(tables)
@@ -132,6 +138,7 @@ def read_all(
     correlation: float | None = None,
     decimal: Decimal | None = None,
     level: float | None = None,
+    bias_tool: BiasTool | None = None,
     missing: Missing = "raise",
 ) -> dict[str, EffectTable]:
     """The effect tables of a file or frame by outcome; as `read`, and ``measure`` may be a mapping by outcome."""
@@ -142,17 +149,19 @@ def read_all(
         trial_design = choice("trial_design", trial_design, TrialDesign)
     if level is not None:
         confidence(level)
+    if bias_tool is not None:
+        bias_tool = choice("bias_tool", bias_tool, BiasTool)
     _check(icc, cluster_size, correlation, sides, outcome)
     found = opened(data, sheet=sheet) if isinstance(data, (str, Path)) else data
     if isinstance(found, Mapping) and found and all(isinstance(x, EffectTable) for x in found.values()):
         idle = {
             "columns": columns, "measure": measure, "sides": sides, "higher_is_worse": higher_is_worse, "points": points,
             "mid": mid, "trial_design": trial_design, "icc": icc, "cluster_size": cluster_size, "correlation": correlation,
-            "decimal": decimal, "level": level, "missing": missing if missing != "raise" else None,
+            "decimal": decimal, "level": level, "bias_tool": bias_tool, "missing": missing if missing != "raise" else None,
         }  # fmt: skip
         _no_use(data, [f"{name}=" for name, value in idle.items() if value is not None])
         return _chosen(found, outcome)
-    return tables_of(
+    tables = tables_of(
         as_frame(found),
         columns=columns,
         measure=measure,
@@ -166,6 +175,15 @@ def read_all(
         decimal=decimal,
         missing=missing,
     )
+    return {name: _judged(table, bias_tool) for name, table in tables.items()}
+
+
+def _judged(table: EffectTable, tool: BiasTool | None) -> EffectTable:
+    """The table with the judgements of risk of bias that stand beside its data."""
+    assert table.extra is not None
+    assert table.places is not None
+    found, said = bias_in(table.extra, table.labels, table.places.tolist(), tool)
+    return table if found is None else replace(table, bias=found, taken=(*table.taken, said))
 
 
 def _no_use(data: Any, given: list[str]) -> None:

@@ -148,14 +148,13 @@ class Review(Mapping[str, "EffectTable"], Displayed):
         if not group and len({x.group for x in self.judged if (x.study, x.domain) in apart}) > 1:
             raise InputError(f"Some domains are judged by group; name one: group={' or '.join(map(repr, groups))}.")
         tool, kept = TOOLS["RoB 1"], [x for x in self.judged if not x.group or not group or x.group == group]
-        bare = [_domain(x.domain) for x in kept]
-        strange = sorted({x.domain for x, name in zip(kept, bare, strict=True) if tool.domain(name) is None})
+        strange = sorted({x.domain for x in kept if tool.domain(x.domain) is None})
         if strange:
             raise InputError(
                 f"{', '.join(strange)}: no domain of RoB 1 ({', '.join(tool.domains)}). judgements() has them as they stand."
             )
         columns = {
-            "study": [x.study for x in kept], "domain": bare, "judgement": [x.judgement for x in kept],
+            "study": [x.study for x in kept], "domain": [x.domain for x in kept], "judgement": [x.judgement for x in kept],
             "support": [x.support for x in kept],
         }  # fmt: skip
         return risk_of_bias(columns, tool="RoB 1")
@@ -195,11 +194,6 @@ class _Unknown(InputError, KeyError):
     """An analysis that is not there, as a mapping and as vfmeta says it."""
 
     __str__ = Exception.__str__
-
-
-def _domain(name: str) -> str:
-    """The name of a domain without what RevMan puts in brackets behind it."""
-    return name.partition("(")[0].strip()
 
 
 __all__ = ["Review"]
