@@ -208,3 +208,13 @@ def test_the_verb_gives_what_the_pages_say(made: tuple[Path, list[str]], tmp_pat
     assert found.answers["Death"] in found.page.read_text()
     assert str(found) == f"Death: {found.answers['Death']}\nPages: {found.page}"
     assert any("Hart 1977" in x for x in found.said)
+
+
+def test_judgements_of_domains_alone_are_told_and_make_no_overall_one(tmp_path: Path) -> None:
+    heads = ["Random sequence generation (selection bias)", "Allocation concealment (selection bias)"]
+    judged = dict(zip(heads, (["Low risk", "High risk"], ["Low", ""]), strict=True))
+    sheet = {"study": ["a", "b"], "yi": [0.1, 0.3], "vi": [0.04, 0.09]} | judged
+    vf.analyse(sheet, tmp_path / "pages")
+    bias = json.loads((tmp_path / "pages/data/results/effect/all.json").read_text())["bias"]
+    assert (bias["tool"], bias["overall"]) == ("RoB 1", ["", ""])
+    assert "published: RoB 1 (the sheet): high on random sequence generation" in bias["support"][1][-1]
