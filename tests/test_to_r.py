@@ -47,7 +47,7 @@ FITS: dict[str, Callable[[], Any]] = {
     "Mantel-Haenszel, rates": lambda: vf.mantel_haenszel("IRR", **TIMES),
     "Mantel-Haenszel, empty cells": lambda: vf.mantel_haenszel("RD", **(COUNTS | {"events1": [0, 6, 3, 7]})),
     "Peto": lambda: vf.peto(**COUNTS),
-    "glmm": lambda: vf.glmm("OR", **COUNTS),
+    "glmm": lambda: vf.glmm("OR", **COUNTS, test="Wald"),
     "regression": dose,
     "regression, Wald, DL": lambda: dose(test="Wald", method="DL"),
     "regression, common": lambda: dose(test="Wald", method="common"),

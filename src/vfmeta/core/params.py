@@ -47,6 +47,8 @@ PoolTest = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t", "KR", "exact", "bootstrap"
 RECOMMENDED = "exact"
 RegressionTest = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"]
 WaldTest = Literal["Wald", "t"]
+#: the same, and the intervals of a model of counts that carry the uncertainty of tau
+CountTest = Literal["integrated", "Wald", "t"]
 JointTest = Literal["HTZ", "F", "chi2"]
 ClosedPrediction = Literal["auto", "fitted", "HTS", "Partlett-Riley"]
 Prediction = Literal["auto", "fitted", "HTS", "Partlett-Riley", "bootstrap"]

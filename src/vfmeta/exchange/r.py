@@ -131,6 +131,8 @@ def _glmm(fit: Any) -> list[str]:
     at = next(
         names for names in (_ARMS, _TIMES, ("xi", "ni"), ("xi", "ti")) if all(_COUNTS[x] in fit.details[0] for x in names)
     )
+    if call["test"] not in _TESTS:
+        raise NotDefined(f'There is no R code of a fit with test={call["test"]!r}; fit with test="Wald" or "t".')
     if len(fit.details) != fit.k:
         raise NotDefined("There is no R code of this fit: studies without an estimate of their own are in it and not kept.")
     own = {x: x for x in at} | {"measure": _quoted(call["measure"])}

@@ -14,10 +14,9 @@ from vfmeta.core.params import Missing, ZeroCells
 from vfmeta.core.question import Question
 from vfmeta.effects.counts import Counts, read_counts
 from vfmeta.effects.formulas.common import ZeroRule, has_contrast
-from vfmeta.frequentist.single_tables import each_study, typical_variance
+from vfmeta.frequentist.single_tables import each_study, one_effect, typical_variance
 from vfmeta.kernels import tables
 from vfmeta.kernels.distributions import chi2_above
-from vfmeta.kernels.homogeneity import score_test
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.wald import TestResult, quantile, two_sided
 
@@ -248,14 +247,8 @@ def _tests(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool, corre
 
 
 def _homogeneity(measure: str, cells: tuple[np.ndarray, ...], pool: tables.Pool) -> dict[str, Any]:
-    found = score_test(measure, pool.estimate, *cells)
-    if not found.df > 0:
-        return {}
-    events = cells[0].sum() + cells[2].sum()
-    note = (
-        f"cautious, rejects 2 to 4% at 5% with {events:g} events in {len(cells[0])} studies" if events < len(cells[0]) else ""
-    )
-    return {"homogeneity": TestResult(float(found.statistic), int(found.df), None, float(found.p_value), note)}
+    found = one_effect(measure, pool.estimate, cells)
+    return {} if found is None else {"homogeneity": found}
 
 
 def _chi2(name: str, value: float, df: int) -> dict[str, float]:

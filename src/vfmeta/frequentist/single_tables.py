@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from vfmeta.core.measures import row
 from vfmeta.effects.formulas import FORMULAS, ZeroRule
+from vfmeta.kernels.homogeneity import score_test
+from vfmeta.results.wald import TestResult
 
 
 def each_study(measure: str, columns: tuple[np.ndarray, ...], zero: ZeroRule | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -15,6 +19,16 @@ def each_study(measure: str, columns: tuple[np.ndarray, ...], zero: ZeroRule | N
     """
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         return FORMULAS[measure][0](*columns, zero=zero or ZeroRule(in_estimate=row(measure).in_estimate))
+
+
+def one_effect(measure: str, estimate: Any, cells: tuple[np.ndarray, ...]) -> TestResult | None:
+    """Score test of whether two-arm studies share one effect, about their common ``estimate``; None for a single study."""
+    found = score_test(measure, np.asarray(estimate), *cells)
+    if not found.df > 0:
+        return None
+    events, k = cells[0].sum() + cells[2].sum(), len(cells[0])
+    note = f"cautious, rejects 2 to 4% at 5% with {events:g} events in {k} studies" if events < k else ""
+    return TestResult(float(found.statistic), int(found.df), None, float(found.p_value), note)
 
 
 def typical_variance(v: np.ndarray) -> float | None:

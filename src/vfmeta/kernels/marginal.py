@@ -174,7 +174,7 @@ class MixedModel:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Random effects at the nodes (k, D, m), and the logarithm of what each adds to the likelihood (k, m)."""
         d = mode.shape[1]
-        x, log_w = _hermite(nodes)
+        x, log_w = hermite(nodes)
         grid = np.stack(np.meshgrid(*[x] * d, indexing="ij")).reshape(d, -1)  # (D, m)
         weights = np.stack(np.meshgrid(*[log_w] * d, indexing="ij")).reshape(d, -1).sum(axis=0) + 0.5 * (grid**2).sum(axis=0)
         at = mode[..., None] + root @ grid
@@ -222,7 +222,7 @@ def _symmetric_root(h: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+def hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and log weights for the standard normal density."""
     from scipy.special import roots_hermitenorm
 

@@ -165,10 +165,19 @@ def predictions(
     question: Question, estimate: np.ndarray, se: np.ndarray, reach: Any, wide: Any, on: OnScale, index: Any = None, **more: Any
 ) -> pd.DataFrame:
     """Predictions with limits ``reach`` standard errors and ``wide`` away, on either scale; ``more`` columns come first."""
+    near, far = (np.column_stack([estimate - x, estimate + x]) for x in (reach * se, wide))
+    return predicted(question, estimate, se, near, far, on, index, **more)
+
+
+def predicted(
+    question: Question, estimate: np.ndarray, se: np.ndarray, near: np.ndarray, far: np.ndarray, on: OnScale, index: Any = None,
+    **more: Any,
+) -> pd.DataFrame:  # fmt: skip
+    """The same with the limits (m, 2) of the mean effects, ``near``, and of the true effects, ``far``."""
     import pandas as pd
 
     columns = {
-        **more, "estimate": estimate, "se": se, "ci_low": estimate - reach * se, "ci_high": estimate + reach * se,
-        "prediction_low": estimate - wide, "prediction_high": estimate + wide,
+        **more, "estimate": estimate, "se": se, "ci_low": near[:, 0], "ci_high": near[:, 1], "prediction_low": far[:, 0],
+        "prediction_high": far[:, 1],
     }  # fmt: skip
     return scaled(pd.DataFrame(columns, index=index), question, on)

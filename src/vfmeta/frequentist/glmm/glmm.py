@@ -9,7 +9,7 @@ import numpy as np
 from vfmeta.core.measures import row
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.origin import LeftOut
-from vfmeta.core.params import CountModel, Heterogeneity, Missing, WaldTest, choice
+from vfmeta.core.params import CountModel, CountTest, Heterogeneity, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
 from vfmeta.effects.counts import Counts, read_counts
@@ -17,8 +17,10 @@ from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.frequentist.count_moderators import coordinates
 from vfmeta.frequentist.glmm.designs import design
 from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity_tests
+from vfmeta.frequentist.glmm.integrated import MOST, integrate
 from vfmeta.frequentist.glmm.profile import tau2_interval
 from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountResult
+from vfmeta.frequentist.single_tables import each_study
 
 MEASURES = ("OR", "IRR", "PLO", "IRLN")
 HINT = 'Try a simpler model, heterogeneity="common", or a Bayesian model with a prior.'
@@ -45,7 +47,7 @@ def glmm(
     model: CountModel | None = None,
     heterogeneity: Heterogeneity = "random",
     nAGQ: int | None = None,
-    test: WaldTest = "Wald",
+    test: CountTest | None = None,
     level: float = 0.95,
     omnibus: Any = None,
     question: Question | None = None,
@@ -84,8 +86,11 @@ def glmm(
     nAGQ : int, optional
         Nodes of adaptive Gauss-Hermite quadrature per random effect; 1 is the Laplace approximation. By default as many as it
         takes for the estimates to stop changing (by less than 1e-6 of a standard error).
-    test : {"Wald", "t"}
-        Normal quantiles, or t with k - 1 degrees of freedom.
+    test : {"integrated", "Wald", "t"}, optional
+        "integrated" (default for random effects) integrates the likelihood over tau, with Jeffreys' prior, so that intervals
+        carry its uncertainty: with 5 to 15 trials that of the mean covers in 94 to 100% and that of a next trial's effect in 95
+        to 100% (`reports/levels_glmm.md`). "Wald" (default for a common effect), normal quantiles with tau taken as known,
+        covers 85 to 93% and 74 to 90% there; "t", with k - p degrees of freedom, 92 to 100% and 82 to 92%.
     level : float
         Confidence level.
     drop00 : bool, optional
@@ -102,7 +107,8 @@ def glmm(
     CountResult, or with a formula CountRegressionResult
         Standard errors come from the observed information with every other parameter, tau included, profiled out. I2 and H2
         set tau2 against the typical variance of the normal approximation (Higgins & Thompson 2002, Stat Med 21:1539-1558).
-        The interval of tau2 is that of the profile likelihood (Hardy & Thompson 1996, Stat Med 15:619-629), for random effects.
+        The interval of tau2 is that of the profile likelihood (Hardy & Thompson 1996, Stat Med 15:619-629), for random effects;
+        where the studies differ it covers about 92 to 94%, and 90% with five.
 
     Raises
     ------
@@ -125,7 +131,8 @@ def glmm(
     two_arms = not row(measure).one_group
     model = (model or "UM.FS") if two_arms else model
     model = choice("model", model, CountModel) if two_arms else model
-    heterogeneity, test = choice("heterogeneity", heterogeneity, Heterogeneity), choice("test", test, WaldTest)
+    heterogeneity = choice("heterogeneity", heterogeneity, Heterogeneity)
+    tested = _test(test, heterogeneity)
     _check_options(measure, model, two_arms, nAGQ)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2,
              "events": events, "n": n, "time": time}  # fmt: skip
@@ -161,20 +168,41 @@ def glmm(
         tests = heterogeneity_tests(measure, model, plan, counts, common)
     except ConvergenceError as error:
         raise ConvergenceError(f"{measure}, {model or 'one arm'}: {error} {HINT}") from None
-    call = {"function": "glmm", "measure": measure, "model": model, "heterogeneity": heterogeneity, "nAGQ": nAGQ, "test": test,
-            "level": level} | ({} if formula is None else {"formula": formula})  # fmt: skip
+    call = {"function": "glmm", "measure": measure, "model": model, "heterogeneity": heterogeneity, "nAGQ": nAGQ,
+            "test": tested, "level": level} | ({} if formula is None else {"formula": formula})  # fmt: skip
     limits = None
     if heterogeneity == "random":
         try:
             limits = tau2_interval(plan, fit, common, nAGQ, float(level))
         except ConvergenceError as error:
             notes.append(f"The interval of tau2 was not found ({str(error).rstrip('.')}).")
-    about = counts.question(question, measure)
-    answer = Answer(measure, model, heterogeneity, counts, plan, fit, tests, limits, test, float(level), call, about, notes)
+    about, held = counts.question(question, measure), None
+    if tested == "integrated":
+        try:
+            held = integrate(plan, fit, common, nAGQ, each_study(measure, counts.columns)[1])
+        except ConvergenceError as error:
+            said = f"The likelihood could not be integrated over tau ({str(error).rstrip('.')})"
+            raise ConvergenceError(f'{measure}, {model or "one arm"}: {said}; use test="t", or a prior of tau.') from None
+        if held.open:
+            notes.append(f"The counts hardly limit tau2 from above: intervals take tau as at most {MOST:g}.")
+    answer = Answer(
+        measure, model, heterogeneity, counts, plan, fit, common.beta, tests, limits, tested, float(level), call, about, notes,
+        held,
+    )  # fmt: skip
     result = answer.pooled() if x is None or back is None else answer.regression(x, back, omnibus)
     for note in result.warnings:
         warn(note)
     return result
+
+
+def _test(test: Any, heterogeneity: str) -> str:
+    """How intervals are made, where left out by what holds."""
+    if test is None:
+        return "integrated" if heterogeneity == "random" else "Wald"
+    test = choice("test", test, CountTest)
+    if test == "integrated" and heterogeneity == "common":
+        raise InputError('test="integrated" is for random effects: with a common effect there is no tau; use "Wald".')
+    return test
 
 
 def _check_options(measure: str, model: str | None, two_arms: bool, nodes: Any) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from vfmeta.core.messages import ConvergenceError
 from vfmeta.core.question import Pair
-from vfmeta.frequentist.glmm.fit import Fitted, Plan, off_zero
-from vfmeta.kernels.arrow import STEP, maximise
+from vfmeta.frequentist.glmm.fit import Fitted, Marginal, Plan, off_zero
+from vfmeta.kernels.arrow import STEP, Maximum, maximise
 
 FARTHEST = 20.0  # tau, on a log scale, up to which a limit is sought
 SAME = 1e-6  # relative change of a limit with more nodes that counts as none
@@ -62,23 +62,29 @@ def _profile(design: Plan, nodes: int, fit: Fitted) -> Profile:
     at = {"a": fit.maximum.a, "phi": shared}
 
     def profile(tau: float) -> tuple[float, float]:
-        def likelihood(a: np.ndarray, phi: np.ndarray) -> np.ndarray:
-            return model.log_likelihood(a, np.append(phi, tau))
-
-        def curvature(a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            own, cross, inner = model.curvature(a, np.append(phi, tau))
-            return own, cross[:, :-1], inner[:-1, :-1]
-
-        start = at["phi"].copy()
-        if len(design.spread):
-            start[-1] = off_zero(start[-1])
-        best = maximise(likelihood, at["a"], start, own=design.own is not None, curvature=curvature, rough=True)
+        best = held(model, design, tau, at["a"], at["phi"])
         at.update(a=best.a, phi=best.phi)
         # what the other parameters add to the slope vanishes at their best
         slope = model.log_likelihood(best.a, np.append(best.phi, tau + 1j * STEP)).imag.sum() / STEP
         return best.log_likelihood, float(slope)
 
     return profile
+
+
+def held(model: Marginal, design: Plan, tau: float, a: np.ndarray, shared: np.ndarray) -> Maximum:
+    """The model fitted with tau held, from where the last search ended."""
+
+    def likelihood(a: np.ndarray, phi: np.ndarray) -> np.ndarray:
+        return model.log_likelihood(a, np.append(phi, tau))
+
+    def curvature(a: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        own, cross, inner = model.curvature(a, np.append(phi, tau))
+        return own, cross[:, :-1], inner[:-1, :-1]
+
+    start = shared.copy()
+    if len(design.spread):
+        start[-1] = off_zero(start[-1])
+    return maximise(likelihood, a, start, own=design.own is not None, curvature=curvature, rough=True)
 
 
 def _root(profile: Profile, fit: Fitted, goal: float, outside: float, start: float) -> float:
