@@ -255,6 +255,7 @@ FRAMES: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
     "leave_one_out, regression": (lambda: vf.leave_one_out(regression()), "study"),
     "leave_one_out, multivariate": (lambda: vf.leave_one_out(levels()), "study"),
     "cumulative": (lambda: vf.cumulative(pool()), "study"),
+    "sequential": (lambda: vf.appraisal.sequential(pool(), mid=0.8), "study"),
     "influence": (lambda: vf.influence(pool()), "study"),
     "residuals": (lambda: vf.residuals(regression()), "study"),
     "study_intervals": (lambda: vf.study_intervals(y=Y, v=V), "study"),

@@ -270,6 +270,7 @@ def test_what_is_no_axes_is_refused_by_every_figure() -> None:
         ),
     }  # fmt: skip
     pools = {"baujat", "cumulative", "drapery", "forest", "funnel", "leave_one_out", "normal_quantiles", "radial", "sunset"}
+    drawn["sequential"] = (vf.random_effects(y=y, v=v, question=vf.Question(mid=0.5)),)
     for name in vf.plots.__all__:
         verb = getattr(vf.plots, name)
         if "ax" in inspect.signature(verb).parameters:

@@ -32,6 +32,7 @@ from .regressions import thompson as thompson
 from .risk_of_bias import risk_of_bias as risk_of_bias
 from .selection import selection_model as selection_model
 from .selection_many import selection_model_many as selection_model_many
+from .sequential_looks import sequential as sequential
 from .shares import setting_shares as setting_shares
 from .significance import excess_significance as excess_significance
 from .small_study import small_study_test as small_study_test
@@ -70,6 +71,7 @@ __all__ = [
     "robust_average",
     "selection_model",
     "selection_model_many",
+    "sequential",
     "setting_shares",
     "small_study_test",
     "summary_of_findings",

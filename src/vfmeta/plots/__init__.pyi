@@ -40,6 +40,7 @@ from ._risk_of_bias import risk_of_bias as risk_of_bias
 from ._risk_of_bias import risk_of_bias_summary as risk_of_bias_summary
 from ._save import save as save
 from ._selection import selection_function as selection_function
+from ._sequential import sequential as sequential
 from ._settings import settings as settings
 from ._sunset import sunset as sunset
 from ._treatment_effects import treatment_effects as treatment_effects

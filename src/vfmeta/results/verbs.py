@@ -87,6 +87,7 @@ LOOKS: dict[str, Verb] = {
         ("excess_significance", "appraisal.significance", "data"),
         ("influence", "frequentist.after.influence", "fit"),
         ("leave_one_out", "appraisal.influence", "fit"),
+        ("sequential", "appraisal", "fit"),
         ("partial_order", "networks.ordering", "fit"),
         ("normal_quantiles", "frequentist.after.normal_quantiles", "fit"),
         ("subset_clusters", "frequentist.after.subset_clusters", "fit"),
