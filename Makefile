@@ -26,7 +26,7 @@ report: $(READY) ## build the evidence summary to reports/_site/index.html
 analyses: $(READY) ## carry out the analyses, results in build/results
 	@$(BIN)/vfmeta run --trials $(TRIALS) --plans $(PLANS)
 
-figures: $(READY) ## carry out the analyses and draw the forest plots, in build/figures
+figures: $(READY) ## carry out the analyses and draw every figure as SVG and PNG, in build/figures
 	@$(BIN)/vfmeta figures --trials $(TRIALS) --plans $(PLANS)
 
 validate: $(READY) ## check the trial tables
@@ -77,7 +77,7 @@ lint: $(READY) ## style, types and the floors of the house
 	@$(BIN)/mypy tests/typed.py # what a type checker sees of the face
 	@$(BIN)/lint-imports --no-logo
 
-quarto: figures ## render the Quarto reports, where Quarto is installed
+quarto: analyses ## render the Quarto reports, where Quarto is installed
 	@command -v quarto >/dev/null || { echo "Quarto is not installed. Get it from https://quarto.org/docs/get-started/ and run 'make quarto' again; 'make report' needs no Quarto."; exit 1; }
 	@VFMETA_TRIALS=$(abspath $(TRIALS)) VFMETA_PLANS=$(abspath $(PLANS)) QUARTO_PYTHON=$(abspath $(BIN)/python) quarto render reports
 

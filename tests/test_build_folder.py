@@ -267,12 +267,12 @@ def _said(text: str, code: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("beside", [False, True])
 def test_what_is_shared_with_the_process_beside_comes_in_order_and_is_kept(tmp_path: Path, beside: bool) -> None:
-    calls = [(str(i), "x") for i in range(12)]
+    calls = [(_said, str(i), "x") for i in range(12)]
     for reused in (0, 12):
         cache = Cache(tmp_path, beside=beside)
         try:
             cache.prepare()
-            assert [x["said"] for x in cache.shared(_said, calls)] == [f"{i}x" for i in range(12)]
+            assert [x["said"] for x in cache.shared(calls)] == [f"{i}x" for i in range(12)]
         finally:
             cache.close()
         assert (cache.asked, cache.reused) == (12, reused)

@@ -100,7 +100,15 @@ def test_validate_a_sound_a_missing_and_an_empty_folder(typed: Typed, toy: Path,
     assert "studies.csv: The file is missing" in out
 
 
+def endings(home: Path, name: str) -> set[str]:
+    """The forms in which a figure stands in a folder."""
+    return {p.suffix for p in (home / "figures").glob(f"{name}.*")}
+
+
 def test_run_figures_and_report_go_as_far_as_they_say(typed: Typed, toy: Path) -> None:
+    for home in (toy / "build", toy / "site"):  # pages draw in SVG, and offer these two for slides
+        assert endings(home, "cement-pain") == endings(home, "prisma_flow") == {".svg"}
+        assert endings(home, "evidence_map") == endings(home, "answers") == {".svg", ".png"}
     for made in ("results", "figures"):
         shutil.rmtree(toy / "build" / made)
     shutil.rmtree(toy / "site")
@@ -112,13 +120,15 @@ def test_run_figures_and_report_go_as_far_as_they_say(typed: Typed, toy: Path) -
     assert not (toy / "build" / "figures").exists()
     status, out, _ = typed("figures", *of(toy))
     assert status == 0
-    assert {p.suffix for p in (toy / "build" / "figures").glob("cement-pain.*")} == {".svg", ".png"}
+    assert endings(toy / "build", "cement-pain") == endings(toy / "build", "prisma_flow") == {".svg", ".png"}
     assert not (toy / "site").exists()
     status, out, _ = typed("report", *of(toy), "--site", toy / "site")
     assert status == 0
     assert "7 analyses, reused " in out
     assert out.splitlines()[-1].endswith(f": {toy / 'site' / 'index.html'}")
     assert (toy / "site" / "vertebroplasty.html").is_file()
+    assert endings(toy / "build", "cement-pain") == {".svg", ".png"}
+    assert endings(toy / "site", "cement-pain") == {".svg"}
     for stage in ("run", "figures"):
         assert "nothing has changed" in typed(stage, *of(toy))[1]
 

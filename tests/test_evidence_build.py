@@ -235,6 +235,29 @@ def test_an_edited_row_reruns_only_what_uses_it(real_build: Any, tmp_path: Path,
     assert all(a != b for a, b in edited)
 
 
+def test_a_png_that_is_no_longer_right_goes_with_the_edit(toy_build: Any, tmp_path: Path) -> None:
+    copy_of(toy_build, tmp_path)
+    trials = tables_of(toy_build, tmp_path)
+    build("figures", trials=trials, plans=toy_build.plans, out=tmp_path / "build", say=lambda line: None)
+    before = ew.files(tmp_path / "build" / "figures")
+    drawn = {name.removesuffix(".svg") for name in before if name.endswith(".svg")}
+    assert {f"{name}.png" for name in drawn} <= set(before)
+    row = ew.read(trials, "contrasts")[0]
+    ew.edit(trials, "contrasts", row["row_id"], estimate=float(row["estimate"]) - 0.1)
+    build_again(toy_build, tmp_path, trials)
+    after = ew.files(tmp_path / "build" / "figures")
+    moved = {name for name in drawn if after[f"{name}.svg"] != before[f"{name}.svg"]}
+    assert moved
+    for name in drawn - {"answers", "evidence_map"}:  # drawn anew for slides
+        assert (f"{name}.png" in after) == (name not in moved), name
+        assert name in moved or after[f"{name}.png"] == before[f"{name}.png"]
+    said: list[str] = []
+    folders = {"trials": trials, "plans": toy_build.plans, "out": tmp_path / "build"}
+    build("figures", **folders, say=said.append)
+    assert not any("nothing has changed" in line for line in said)
+    assert {f"{name}.png" for name in drawn} <= set(ew.files(tmp_path / "build" / "figures"))
+
+
 # the same again
 
 
@@ -402,7 +425,7 @@ def test_files_of_others_stay_and_pages_of_plans_that_are_gone_go(toy_build: Any
     assert [file.read_text(encoding="utf-8") for file in mine] == ["mine"] * 3
     assert not (tmp_path / "site" / "vertebroplasty.html").exists()
     assert not (tmp_path / "site" / "figures" / "cement-pain.svg").exists()
-    assert not (tmp_path / "build" / "figures" / "cement-pain.png").exists()
+    assert not (tmp_path / "build" / "figures" / "cement-pain.svg").exists()
     assert (tmp_path / "site" / "teriparatide.html").exists()
 
 

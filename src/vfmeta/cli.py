@@ -48,7 +48,7 @@ def run(*, trials: Trials = None, plans: Plans = None, out: Out = Path("build"))
 
 @app.command
 def figures(*, trials: Trials = None, plans: Plans = None, out: Out = Path("build")) -> int:
-    """Carry out the analyses and draw the forest plots as SVG and PNG."""
+    """Carry out the analyses and draw every figure as SVG and PNG."""
     return _build("figures", trials, plans, out)
 
 

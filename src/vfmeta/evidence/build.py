@@ -38,7 +38,8 @@ def build(
     Parameters
     ----------
     stage : {"analyses", "figures", "report"}
-        Where to stop.
+        Where to stop. "figures" draws each of them as PNG too; "report" those that its pages offer for slides, and keeps what
+        is still right of the others.
     trials, plans : str or path, optional
         Folders of trial tables and plans; the packaged ones when left out.
     out, site : str or path
@@ -71,7 +72,7 @@ def build(
     if _unchanged(state, stage, inputs, [out / "results", out / "figures", site]):
         say(f"nothing has changed since the last build: {goal}")
         return goal
-    clock, cache = _Clock(say), Cache(out, beside=True)
+    clock, cache, full = _Clock(say), Cache(out, beside=True), False
     try:
         cache.prepare()
         with clock("reading and checking the tables"):
@@ -94,21 +95,20 @@ def build(
         cache.pass_on(passed)  # not before: a build that is refused writes nothing
         made = [out / "results"]
         if stage != "analyses":  # drawn while the other engines are at work: a figure needs nothing of them
-            from vfmeta.evidence import networks
-            from vfmeta.evidence.figures import draw_all, draw_course, draw_flow, draw_map, draw_networks, keep_drawn
-            from vfmeta.evidence.picture import draw_answers
+            from vfmeta.evidence import figures, networks, picture
             from vfmeta.evidence.plan import pages_of
+            from vfmeta.evidence.site import SLIDES
 
             with clock("figures") as step:
-                figures = draw_all(begun.records, out, cache=cache, tick=step)
-                overview = draw_map(begun.records, loaded, out, cache=cache)
-                course = draw_course(loaded, out, cache=cache)
-                flow = draw_flow(loaded, out, cache=cache)
-                picture = draw_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans), out, cache)
                 joined = [networks.fitted(loaded, plan) for plan in network_plans]
-                graphs = draw_networks(joined, out, cache=cache)
-                whole = [overview, flow, picture, *([course] if course else []), *graphs]
-                keep_drawn(out, [f["name"] for f in [*whole, *(f for own in figures.values() for f in own)]])
+                graphs = figures.of_networks(joined)
+                whole = [figures.of_map(begun.records, loaded), figures.of_flow(loaded), *figures.of_course(loaded, cache)]
+                whole += [picture.of_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans)), *graphs]
+                drawings = [*figures.of_records(begun.records), *whole]
+                twins = [d.name for d in drawings if stage == "figures" or d.name in SLIDES or figures.has_twin(d, cache)]
+                drawn = figures.draw(drawings, out, cache=cache, tick=step, twins=twins)
+                figures.keep_drawn(out, drawn, twins)
+            full = len(twins) == len(drawn)
             made.append(out / "figures")
         with clock("checks by statsmodels and PyMC"):
             records = begun.finish(out)
@@ -120,12 +120,19 @@ def build(
 
         with clock("pages"):
             moved = None if kept is None else keep(records, kept)
-            drawn = Whole(overview, flow, picture, course, graphs)
+            of_all = Whole(
+                drawn[figures.MAP],
+                drawn[figures.FLOW],
+                drawn[picture.NAME],
+                drawn.get(figures.COURSE),
+                [drawn[x.name] for x in graphs],
+            )
+            own = figures.by_plan(drawings, drawn)
             with named(dress):
-                write_site(loaded_plans, records, figures, drawn, loaded, out, site, joined, moved)
+                write_site(loaded_plans, records, own, of_all, loaded, out, site, joined, moved)
         made.append(site)
         inputs = _digest_of_inputs(tables, plan_folder, kept)  # with what was kept just now
-    _remember(state, stage, inputs, made, plan_folder)
+    _remember(state, [x for x in STAGES[: len(made)] if x != "figures" or full], inputs, made, plan_folder)
     say(f"done in {clock.total():.1f} s: {goal}")
     return goal
 
@@ -198,10 +205,11 @@ def _unchanged(state: Path, stage: str, inputs: str, folders: list[Path]) -> boo
         return False
 
 
-def _remember(state: Path, stage: str, inputs: str, made: list[Path], plans: Path) -> None:
+def _remember(state: Path, stages: list[str], inputs: str, made: list[Path], plans: Path) -> None:
     from vfmeta.results.codec import dumps
 
     known = {}
-    for i, earlier in enumerate(STAGES[: 1 + STAGES.index(stage)]):
-        known[earlier] = {"inputs": inputs, "outputs": _outputs(made[: i + 1]), "plans": str(plans.resolve())}
+    for stage in stages:
+        outputs = _outputs(made[: 1 + STAGES.index(stage)])
+        known[stage] = {"inputs": inputs, "outputs": outputs, "plans": str(plans.resolve())}
     write(state, dumps(known))

@@ -96,18 +96,18 @@ class Cache:
 
         return wait
 
-    def shared(self, function: Callable[..., Any], calls: Sequence[tuple[str, ...]]) -> Iterator[Any]:
+    def shared(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """What `get` returns for each call in order; the process beside, where there is one, makes them from the end."""
-        known = [self._known(function, given) for given in calls]
+        known = [self._known(function, given) for function, *given in calls]
         promised: dict[int, Future[Any]] = {}
         if self._pool is not None:
             for i in reversed([i for i, (_, value) in enumerate(known) if value is None]):
-                promised[i] = self._pool.submit(_made, self._folder, known[i][0], function, calls[i])
+                promised[i] = self._pool.submit(_made, self._folder, known[i][0], calls[i][0], calls[i][1:])
         for i, (key, value) in enumerate(known):
             if value is None and i in promised and not promised[i].cancel():  # begun or done there
                 with suppress(BrokenExecutor):
                     value = promised[i].result()
-            yield _made(self._folder, key, function, calls[i]) if value is None else value
+            yield _made(self._folder, key, calls[i][0], calls[i][1:]) if value is None else value
 
     def prepare(self, load: Callable[[], None] = _load_engines) -> None:
         """Begin the process beside, if there is to be one, and let it load its engines while the caller goes on."""
@@ -129,6 +129,10 @@ class Cache:
             self._warned = True
         return _made(self._folder, key, function, given)
 
+    def knows(self, function: Callable[..., Any], *given: str) -> bool:
+        """Whether `get` would be answered from a file; what is in it is looked at then."""
+        return _file(self._folder, _key(function, given)).is_file()
+
     def passed(self) -> set[str]:
         """Digests of what passed a check in the last build, from `pass_on`; nothing is written by asking."""
         found = recall(_file(self._folder, _PASSED), _PASSED)
@@ -148,18 +152,22 @@ class Cache:
         """How much was reused, in words."""
         return f"reused {self.reused} of {self.asked} results"
 
-    def _known(self, function: Callable[..., Any], given: tuple[str, ...]) -> tuple[str, Any]:
+    def _known(self, function: Callable[..., Any], given: Sequence[str]) -> tuple[str, Any]:
         """What a call is kept by, and what it returned, or None."""
-        named = (function.__module__, function.__qualname__, *given)
-        key = hashlib.sha256(json.dumps(named).encode()).hexdigest()
+        key = _key(function, given)
         known = recall(_file(self._folder, key), key)
         self.asked, self.reused = self.asked + 1, self.reused + (known is not None)
         return key, known
+
+
+def _key(function: Callable[..., Any], given: Sequence[str]) -> str:
+    named = (function.__module__, function.__qualname__, *given)
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def _file(folder: Path, key: str) -> Path:
     return folder / f"{key}.json"
 
 
-def _made(folder: Path, key: str, function: Callable[..., Any], given: tuple[str, ...]) -> Any:
+def _made(folder: Path, key: str, function: Callable[..., Any], given: Sequence[str]) -> Any:
     return remember(_file(folder, key), key, function(*given))

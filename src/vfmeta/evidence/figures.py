@@ -1,11 +1,12 @@
-"""Figures of records, drawn once for the same numbers."""
+"""Figures of the review, drawn once for the same numbers: as SVG for pages, as PNG where something reads one."""
 
 from __future__ import annotations
 
 import base64
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,95 +28,160 @@ if TYPE_CHECKING:
     from vfmeta.evidence.networks import Fitted
     from vfmeta.trials import Trials
 
-COURSE = "untreated_course"
+MAP, FLOW, COURSE = "evidence_map", "prisma_flow", "untreated_course"
 DRAWING = ("core", "plots", "results", "text", "evidence/figures.py", "evidence/inline.py")
 _SPECIFYING = (*DRAWING, "appraisal", "bayes", "effects", "frequentist", "kernels", "priors", "evidence/defensible.py")
 
 
-def draw_all(
-    records: list[Record],
-    out: str | Path = "build",
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is to be drawn: by what function, of what, and where pages show it.
+
+    Attributes
+    ----------
+    name, title : str
+    drawn : callable
+        ``drawn(inputs, code, form)`` returns what `saved` does; ``code``, a digest, takes no part in the drawing, only in what
+        is remembered.
+    inputs, code : str
+    plan : str
+        Id of the plan it belongs to; empty where it shows the whole review.
+    kind : str
+        "forest", "directions", "sizes", "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure,
+        "multiverse" of one, or "whole".
+    analysis : str
+    leads : dict of str to Target, optional
+        Where its rows lead.
+    """
+
+    name: str
+    title: str
+    drawn: Callable[[str, str, str], dict[str, Any]]
+    inputs: str
+    code: str
+    plan: str = ""
+    kind: str = "whole"
+    analysis: str = ""
+    leads: dict[str, Target] | None = None
+
+    def entry(self, image: dict[str, Any]) -> dict[str, str]:
+        """What pages show of it once it is drawn: name, title, kind, ``alt`` text and ``svg``."""
+        svg = inline(image["svg"], self.name, self.title, image["alt"], image["rows"], self.leads)
+        return {"name": self.name, "title": self.title, "alt": image["alt"], "svg": svg, "kind": self.kind} | (
+            {"analysis": self.analysis} if self.analysis else {}
+        )
+
+
+def draw(
+    drawings: Sequence[Drawing],
+    out: Path,
     *,
     cache: Cache | None = None,
     tick: Callable[[str], None] | None = None,
-    specifications: bool = True,
+    twins: Collection[str] = (),
+) -> dict[str, dict[str, str]]:
+    """Draw figures into ``figures/`` as SVG, those named in ``twins`` as PNG too, and return their entries by name."""
+    cache, entries = cache or Cache(out), {}
+    wanted = [(d, "svg") for d in drawings] + [(d, "png") for d in drawings if d.name in twins]
+    images = cache.shared([(d.drawn, d.inputs, d.code, form) for d, form in wanted])
+    for (drawing, form), image in zip(wanted, images, strict=True):
+        if tick:
+            tick(drawing.name)
+        if form == "svg":
+            write(out / "figures" / f"{drawing.name}.svg", alone(image["svg"]))
+            entries[drawing.name] = drawing.entry(image)
+        else:
+            _write_png(drawing, out, image)
+    return entries
+
+
+def has_twin(drawing: Drawing, cache: Cache) -> bool:
+    """Whether it was drawn as PNG before, just as it is now."""
+    return cache.knows(drawing.drawn, drawing.inputs, drawing.code, "png")
+
+
+def twin(drawing: Drawing, out: Path) -> Path:
+    """The figure as PNG, drawn when it is asked for."""
+    return _write_png(drawing, out, Cache(out).get(drawing.drawn, drawing.inputs, drawing.code, "png"))
+
+
+def _write_png(drawing: Drawing, out: Path, image: dict[str, Any]) -> Path:
+    path = out / "figures" / f"{drawing.name}.png"
+    write(path, base64.b64decode(image["png"]))
+    return path
+
+
+def by_plan(drawings: Iterable[Drawing], entries: dict[str, dict[str, str]]) -> dict[str, list[dict[str, str]]]:
+    """Entries of the figures of each plan, in order."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for d in drawings:
+        if d.plan:
+            found.setdefault(d.plan, []).append(entries[d.name])
+    return found
+
+
+def draw_all(
+    records: list[Record], out: str | Path = "build", *, cache: Cache | None = None, specifications: bool = True
 ) -> dict[str, list[dict[str, str]]]:
-    """Draw the figures of the records into ``figures/`` as SVG and PNG: forest plots, and where nothing is pooled directions.
+    """Draw the figures of the records, see `of_records`, into ``figures/`` as SVG; entries by plan."""
+    drawings = of_records(records, specifications=specifications)
+    return by_plan(drawings, draw(drawings, Path(out), cache=cache))
 
-    Returns
-    -------
-    dict
-        Plan id to its figures in order, each with ``name``, ``title``, ``alt`` text, ``svg`` to stand in a page, and ``kind``:
-        "forest", "directions", "sizes", "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure,
-        or "multiverse" of one.
-    """
-    out = Path(out)
-    cache = cache or Cache(out)
+
+def of_records(records: list[Record], *, specifications: bool = True) -> list[Drawing]:
+    """Forest plots, where nothing is pooled directions, answers with trials that print no figure, and specifications."""
     code = digest_of(DRAWING, ("matplotlib",))
-    by_plan: dict[str, list[Record]] = {}
+    members: dict[str, list[Record]] = {}
     for record in records:
-        by_plan.setdefault(record.plan, []).append(record)
-    drawn = [(plan, name, group) for plan, members in by_plan.items() for name, group in sections(members)]
-    made: dict[str, list[dict[str, str]]] = {plan: [] for plan in by_plan}
-    images = cache.shared(_drawn, [(_inputs(group), code) for _, _, group in drawn])
-    for (plan, name, group), image in zip(drawn, images, strict=True):
-        if tick:
-            tick(name)
-        made[plan].append(placed(out, name, _title(group), image, targets(group)) | {"kind": "forest"})
-    others = [(r, kind, result) for r in records for kind, result in without_effects.drawn(r)]
-    images = cache.shared(
-        _drawn_without, [(json.dumps([kind, result], ensure_ascii=False), code) for _, kind, result in others]
-    )
-    for (record, kind, _), image in zip(others, images, strict=True):
-        name = f"{record.plan}-{kind}"
-        if tick:
-            tick(name)
-        title = f"{record.data['plan']['title']}: {without_effects.TITLES[kind]}"
-        made[record.plan].append(placed(out, name, title, image) | {"kind": kind})
-    spoken = [(r, kind) for r in records if r.words is not None for kind in ("words", "mean")]
-    inputs = [
-        json.dumps([kind, r.data["words"]["result"]["posterior"]], sort_keys=True, ensure_ascii=False) for r, kind in spoken
-    ]
-    for (r, kind), image in zip(spoken, cache.shared(_drawn_words, [(x, code) for x in inputs]), strict=True):
-        name = f"{r.plan}-{r.id}-{kind}"
-        said = "with trials that print no figure" if kind == "words" else "prior and posterior of the mean"
-        leads = words_targets(r) if kind == "words" else None
-        made[r.plan].append(placed(out, name, f"{r.title}: {said}", image, leads) | {"analysis": r.id, "kind": kind})
-    drawn_of = records if specifications else []
-    many = [(r, asked) for r in drawn_of if (asked := defensible.inputs_of(r)) is not None]
-    code = digest_of(_SPECIFYING, ("numpy", "scipy", "matplotlib"))
-    calls = [(asked, code) for _, asked in many]
-    for (r, _), image in zip(many, cache.shared(_drawn_many, calls), strict=True):
-        name = f"{r.plan}-{r.id}-{defensible.KIND}"
-        if tick:
-            tick(name)
-        entry = placed(out, name, f"{r.title}: every defensible specification", image)
-        made[r.plan].append(entry | {"analysis": r.id, "kind": defensible.KIND})
-    return made
+        members.setdefault(record.plan, []).append(record)
+    out = [
+        Drawing(name, _title(group), _drawn, _inputs(group), code, plan, "forest", leads=targets(group))
+        for plan, own in members.items() for name, group in sections(own)
+    ]  # fmt: skip
+    for r in records:
+        for kind, result in without_effects.drawn(r):
+            title = f"{r.data['plan']['title']}: {without_effects.TITLES[kind]}"
+            inputs = json.dumps([kind, result], ensure_ascii=False)
+            out.append(Drawing(f"{r.plan}-{kind}", title, _drawn_without, inputs, code, r.plan, kind))
+    for r in records:
+        if r.words is not None:
+            for kind, said in (
+                ("words", "with trials that print no figure"),
+                ("mean", "prior and posterior of the mean"),
+            ):
+                found = [kind, r.data["words"]["result"]["posterior"]]
+                inputs = json.dumps(found, sort_keys=True, ensure_ascii=False)
+                name, leads = f"{r.plan}-{r.id}-{kind}", words_targets(r) if kind == "words" else None
+                out.append(Drawing(name, f"{r.title}: {said}", _drawn_words, inputs, code, r.plan, kind, r.id, leads))
+    code, kind = digest_of(_SPECIFYING, ("numpy", "scipy", "matplotlib")), defensible.KIND
+    for r in records if specifications else ():
+        if (asked := defensible.inputs_of(r)) is not None:
+            title = f"{r.title}: every defensible specification"
+            out.append(Drawing(f"{r.plan}-{r.id}-{kind}", title, _drawn_many, asked, code, r.plan, kind, r.id))
+    return out
 
 
-def keep_drawn(out: Path, names: Iterable[str]) -> None:
+def keep_drawn(out: Path, names: Iterable[str], twins: Iterable[str]) -> None:
     """Remove figures that no longer belong."""
-    keep_only(out / "figures", {f"{name}.{ext}" for name in names for ext in ("svg", "png")})
+    keep_only(out / "figures", {*(f"{name}.svg" for name in names), *(f"{name}.png" for name in twins)})
 
 
-def draw_networks(networks: Sequence[Fitted], out: Path, *, cache: Cache | None = None) -> list[dict[str, str]]:
-    """Draw the graph of each network that has one, as ``figures/network-<id>``."""
-    cache, code, made = cache or Cache(out), digest_of((*DRAWING, "networks"), ("matplotlib",)), []
-    for found in networks:
-        if found.fit is not None:
-            inputs = json.dumps(found.fit.to_dict(), sort_keys=True, ensure_ascii=False)
-            made.append(placed(out, found.figure, found.plan.title, cache.get(_drawn_network, inputs, code)))
-    return made
+def of_networks(networks: Sequence[Fitted]) -> list[Drawing]:
+    """The graph of each network that has one."""
+    code = digest_of((*DRAWING, "networks"), ("matplotlib",))
+    return [
+        Drawing(x.figure, x.plan.title, _drawn_network, json.dumps(x.fit.to_dict(), sort_keys=True, ensure_ascii=False), code)
+        for x in networks if x.fit is not None
+    ]  # fmt: skip
 
 
-def _drawn_network(inputs: str, code: str) -> dict[str, Any]:
+def _drawn_network(inputs: str, code: str, form: str) -> dict[str, Any]:
     from vfmeta import plots
     from vfmeta.evidence.networks import alt_of
     from vfmeta.networks import NetworkResult
 
     net = NetworkResult.from_dict(json.loads(inputs))
-    return saved(plots.network_graph(net), alt_of(net))
+    return saved(plots.network_graph(net), alt_of(net), form)
 
 
 def _title(group: list[Record]) -> str:
@@ -123,12 +189,11 @@ def _title(group: list[Record]) -> str:
     return f"{group[0].data['plan']['title']}: {', '.join(outcomes)}"
 
 
-def draw_map(records: list[Record], trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str]:
-    """Draw where evidence is and where it is not, as ``figures/evidence_map``; name, title and alt text."""
+def of_map(records: list[Record], trials: Trials) -> Drawing:
+    """Where evidence is and where it is not."""
     cells = [[title, domain, used, known] for _, title, domain, used, known in map_counts(records, trials)]
-    code = digest_of(DRAWING, ("matplotlib", "seaborn"))
-    image = (cache or Cache(out)).get(_drawn_map, json.dumps(cells), code)
-    return placed(out, "evidence_map", "Trials with a usable figure, of the trials known, by question and domain", image)
+    title = "Trials with a usable figure, of the trials known, by question and domain"
+    return Drawing(MAP, title, _drawn_map, json.dumps(cells), digest_of(DRAWING, ("matplotlib", "seaborn")))
 
 
 def map_counts(records: list[Record], trials: Trials) -> list[tuple[str, str, str, int, int]]:
@@ -146,25 +211,24 @@ def map_counts(records: list[Record], trials: Trials) -> list[tuple[str, str, st
     return [(*key, len(used[key]), len(known[key])) for key in known]
 
 
-def draw_course(trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str] | None:
-    """Draw pain over weeks in untreated arms as ``figures/untreated_course``; None without a visit."""
+def of_course(trials: Trials, cache: Cache) -> list[Drawing]:
+    """Pain over weeks in untreated arms; nothing without a visit."""
     from vfmeta.evidence.untreated.course import course
 
-    cache = cache or Cache(out)
     visits = [v for v in course(trials, cache).visits if v.pooled is not None]
     if not visits:
-        return None
+        return []
     parts = [
         [round(v.week), v.name, v.pooled.fit.to_dict(), v.pooled.posterior.to_dict() if v.pooled.posterior else None]
         for v in visits
         if v.pooled is not None
     ]
+    title = "Mean pain in untreated arms of recent fractures, and the arms behind it"
     inputs = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-    image = cache.get(_drawn_course, inputs, digest_of(DRAWING, ("matplotlib",)))
-    return placed(out, COURSE, "Mean pain in untreated arms of recent fractures, and the arms behind it", image)
+    return [Drawing(COURSE, title, _drawn_course, inputs, digest_of(DRAWING, ("matplotlib",)))]
 
 
-def _drawn_course(inputs: str, code: str) -> dict[str, Any]:
+def _drawn_course(inputs: str, code: str, form: str) -> dict[str, Any]:
     import matplotlib.pyplot as plt
 
     from vfmeta import plots
@@ -185,33 +249,23 @@ def _drawn_course(inputs: str, code: str) -> dict[str, Any]:
         ax = plots.over_time(results, plt.figure(figsize=(4.8, 3.5)).add_axes((0.13, 0.19, 0.84, 0.77)))
     if (legend := ax.get_legend()) is not None:  # which names the method; the caption says what is drawn
         legend.remove()
-    return saved(ax, alt)
+    return saved(ax, alt, form)
 
 
-def draw_flow(trials: Trials, out: Path, *, cache: Cache | None = None) -> dict[str, str]:
-    """Draw the PRISMA 2020 flow as far as the tables count it, as ``figures/prisma_flow``; name, title and alt text."""
-    inputs = json.dumps(counted(trials))
-    image = (cache or Cache(out)).get(_drawn_flow, inputs, digest_of(DRAWING, ("matplotlib",)))
-    return placed(out, "prisma_flow", "Flow of records, reports and studies, after PRISMA 2020", image)
+def of_flow(trials: Trials) -> Drawing:
+    """The PRISMA 2020 flow as far as the tables count it."""
+    title = "Flow of records, reports and studies, after PRISMA 2020"
+    return Drawing(FLOW, title, _drawn_flow, json.dumps(counted(trials)), digest_of(DRAWING, ("matplotlib",)))
 
 
-def _drawn_flow(inputs: str, code: str) -> dict[str, Any]:
+def _drawn_flow(inputs: str, code: str, form: str) -> dict[str, Any]:
     from vfmeta import plots
 
     counts = json.loads(inputs)
-    return saved(plots.prisma_flow(counts), plots.prisma_flow_text(counts))
+    return saved(plots.prisma_flow(counts), plots.prisma_flow_text(counts), form)
 
 
-def placed(out: Path, name: str, title: str, drawn: dict[str, Any], leads: dict[str, Target] | None = None) -> dict[str, str]:
-    """Put a figure where it belongs, and return what pages show of it."""
-    write(out / "figures" / f"{name}.svg", alone(drawn["svg"]))
-    write(out / "figures" / f"{name}.png", base64.b64decode(drawn["png"]))
-    alt = drawn["alt"]
-    svg = inline(drawn["svg"], name, title, alt, drawn["rows"], leads)
-    return {"name": name, "title": title, "alt": alt, "svg": svg, "kind": "whole"}
-
-
-def _drawn_map(cells: str, code: str) -> dict[str, Any]:
+def _drawn_map(cells: str, code: str, form: str) -> dict[str, Any]:
     import pandas as pd
 
     from vfmeta import plots
@@ -223,7 +277,7 @@ def _drawn_map(cells: str, code: str) -> dict[str, Any]:
     tables = [frame.pivot(index="question", columns="domain", values=v).loc[rows, columns] for v in ("usable", "known")]
     said = "; ".join(f"{q}, {d}: {u} of {k}" for q, d, u, k in json.loads(cells))
     alt = f"Map of the evidence: trials with a usable figure of the trials known. {said}."
-    return saved(plots.gap_map(*tables), alt)
+    return saved(plots.gap_map(*tables), alt, form)
 
 
 def _inputs(group: list[Record]) -> str:
@@ -232,8 +286,8 @@ def _inputs(group: list[Record]) -> str:
     return json.dumps([parts, judged and judged.to_dict()], sort_keys=True, ensure_ascii=False)
 
 
-def _drawn(inputs: str, code: str) -> dict[str, Any]:
-    """SVG, PNG (in base64), alt text and names of rows; ``code`` takes no part in the drawing, only in what is remembered."""
+def _drawn(inputs: str, code: str, form: str) -> dict[str, Any]:
+    """A forest plot."""
     from vfmeta import plots
 
     found, judged = json.loads(inputs)
@@ -244,10 +298,10 @@ def _drawn(inputs: str, code: str) -> dict[str, Any]:
     bias = RiskOfBias.from_dict(judged) if judged else None
     ax = plots.forest(sections=parts, layout="plain", bias=bias)
     alt = plots.alt_text(sections=parts)
-    return saved(ax, f"{alt} {bias.sentence()}" if bias else alt)
+    return saved(ax, f"{alt} {bias.sentence()}" if bias else alt, form)
 
 
-def _drawn_without(inputs: str, code: str) -> dict[str, Any]:
+def _drawn_without(inputs: str, code: str, form: str) -> dict[str, Any]:
     from vfmeta import plots
     from vfmeta.results.no_effects import CombinedPValues, Directions
 
@@ -255,15 +309,15 @@ def _drawn_without(inputs: str, code: str) -> dict[str, Any]:
     if kind == "directions":
         pointing = Directions.from_dict(data)
         # three outcomes beside one another are still read on a phone
-        return saved(plots.effect_direction(pointing, wrap=3), without_effects.directions_alt(pointing))
+        return saved(plots.effect_direction(pointing, wrap=3), without_effects.directions_alt(pointing), form)
     if kind == "sizes":
         pointing = Directions.from_dict(data)
-        return saved(plots.harvest(pointing), without_effects.sizes_alt(pointing))
+        return saved(plots.harvest(pointing), without_effects.sizes_alt(pointing), form)
     together = CombinedPValues.from_dict(data)
-    return saved(plots.albatross(together), without_effects.p_values_alt(together))
+    return saved(plots.albatross(together), without_effects.p_values_alt(together), form)
 
 
-def _drawn_words(inputs: str, code: str) -> dict[str, Any]:
+def _drawn_words(inputs: str, code: str, form: str) -> dict[str, Any]:
     """A pool with trials that print no figure, or the prior of its mean beside the posterior."""
     from vfmeta import plots
     from vfmeta.bayes.partial import ReportsResult
@@ -272,23 +326,24 @@ def _drawn_words(inputs: str, code: str) -> dict[str, Any]:
     kind, found = json.loads(inputs)
     result = ReportsResult.from_dict(found)
     if kind == "words":
-        return saved(plots.forest(posterior=result, layout="plain"), plots.alt_text(posterior=result))
+        return saved(plots.forest(posterior=result, layout="plain"), plots.alt_text(posterior=result), form)
     shown = tx.effect_text(result.question, result.estimate, result.interval)
     alt = f"Prior ({result.priors[1]}) and posterior of the mean effect: posterior median {shown}."
-    return saved(plots.posterior(result, prior=True), alt)
+    return saved(plots.posterior(result, prior=True), alt, form)
 
 
-def _drawn_many(inputs: str, code: str) -> dict[str, Any]:
+def _drawn_many(inputs: str, code: str, form: str) -> dict[str, Any]:
     """Every defensible specification of a pool."""
     ax = defensible.multiverse_of(inputs).plot()
-    return saved(ax, str(ax.get_label()))
+    return saved(ax, str(ax.get_label()), form)
 
 
-def saved(ax: Any, alt: str) -> dict[str, Any]:
+def saved(ax: Any, alt: str, form: str = "svg") -> dict[str, Any]:
+    """A drawn figure as "svg" with alt text and names of its rows, or as "png", in base64."""
     from vfmeta import plots
 
     rows = address(ax)
     with tempfile.TemporaryDirectory() as folder:
-        paths = plots.save(ax, Path(folder) / "figure", formats=("svg", "png"), alt=alt, close=True)
-        svg, png = (path.read_bytes() for path in paths)
-    return {"svg": svg.decode(), "png": base64.b64encode(png).decode(), "alt": alt, "rows": rows}
+        (path,) = plots.save(ax, Path(folder) / "figure", formats=(form,), alt=alt, close=True)
+        body = path.read_bytes()
+    return {"svg": body.decode(), "alt": alt, "rows": rows} if form == "svg" else {"png": base64.b64encode(body).decode()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from vfmeta.core.messages import InputError
 from vfmeta.evidence import markdown, site, summary
 from vfmeta.evidence.build import build as build_all
 from vfmeta.evidence.build import newer
-from vfmeta.evidence.figures import draw_all, draw_course, draw_flow, draw_map, draw_networks
+from vfmeta.evidence.cache import Cache
+from vfmeta.evidence.figures import Drawing, by_plan, draw, of_course, of_flow, of_map, of_networks, of_records, twin
 from vfmeta.evidence.folder import tidy, write
 from vfmeta.evidence.networks import fitted, load_network_plans
 from vfmeta.evidence.plan import PAGES, WHOLE, Plan, pages_of
@@ -34,8 +36,8 @@ _NEWER = "The {} {} newer than this build, so that what stands here is old. Run 
 class Fragment:
     """A piece of a page: HTML in a notebook, markdown in Quarto and pandoc, the sentences in it where only text is shown."""
 
-    def __init__(self, html: str, text: str, source: str = "", figures: Path | None = None) -> None:
-        self.html, self.text, self._source, self._figures = html, text, source or html, figures
+    def __init__(self, html: str, text: str, source: str = "", png: Callable[[str], Path] | None = None) -> None:
+        self.html, self.text, self._source, self._png = html, text, source or html, png
 
     def _repr_html_(self) -> str | None:
         return None if quarto.running() else self.html
@@ -45,8 +47,8 @@ class Fragment:
 
     def _place(self, name: str) -> tuple[str, float]:
         """A figure for the markdown: beside the document that Quarto lays out, inside it elsewhere."""
-        assert self._figures is not None
-        file, home = self._figures / f"{name}.png", quarto.document_folder()
+        assert self._png is not None
+        file, home = self._png(name), quarto.document_folder()
         inside, wide = markdown.png(file)
         if home is None:
             return inside, wide
@@ -101,10 +103,11 @@ def show(
     chosen = [p for p in plans if (p.id == plan if plan is not None else p.page == page)]
     if not chosen:
         return _none_of(page, plan, plans)
-    figures = draw_all([r for r in records if r.plan in {p.id for p in chosen}], folder)
+    drawings = of_records([r for r in records if r.plan in {p.id for p in chosen}])
+    figures = by_plan(drawings, draw(drawings, folder))
     html = "\n".join(summary.fragment(p, records, figures, loaded) for p in chosen)
     views = [summary.question_view(p, records, figures, loaded) for p in chosen]
-    return _fragment(html, _sentences(views), folder, tables)
+    return _fragment(html, _sentences(views), folder, tables, drawings)
 
 
 def _built(build: str | Path | None, tables: Path) -> Path:
@@ -118,7 +121,7 @@ def _built(build: str | Path | None, tables: Path) -> Path:
     else:
         folder = Path(stated)
     if not (folder / "results" / "index.json").is_file():
-        build_all("figures", trials=tables, plans=os.environ.get("VFMETA_PLANS"), out=folder, say=lambda line: None)
+        build_all("analyses", trials=tables, plans=os.environ.get("VFMETA_PLANS"), out=folder, say=lambda line: None)
     return folder
 
 
@@ -157,7 +160,7 @@ def _plans(records: list[Record]) -> list[Plan]:
         raise InputError(f"The plans of these results are damaged ({error}). Run 'vfmeta run' again.") from error
 
 
-def _fragment(html: str, text: str, folder: Path, tables: Path) -> Fragment:
+def _fragment(html: str, text: str, folder: Path, tables: Path, drawings: Sequence[Drawing]) -> Fragment:
     """A piece of a page that stands alone, with a warning on it where its numbers are old."""
     old = newer(folder, tables)
     if old:
@@ -165,38 +168,45 @@ def _fragment(html: str, text: str, folder: Path, tables: Path) -> Fragment:
         html, text = f'<p class="alarm"><strong>{said}</strong></p>\n{html}', f"{said}\n\n{text}"
     html = re.sub(r'<a href="(?:data/|one-file)[^"]*">(.*?)</a>', r"\1", html)  # files that no report brings along
     html = re.sub(r'\s*<(p|span) class="paper">.*?</\1>', "", html)  # what the pages leave out when printed
-    return Fragment(re.sub(r'\s*<span class="files">.*?</span>', "", html, flags=re.DOTALL), text, html, folder / "figures")
+    named = {d.name: d for d in drawings}
+    shown = re.sub(r'\s*<span class="files">.*?</span>', "", html, flags=re.DOTALL)
+    return Fragment(shown, text, html, lambda name: twin(named[name], folder))
 
 
 def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, folder: Path, tables: Path) -> Fragment:
     """The body of a page that is not about one intervention."""
     if page == "context":
-        return _body(
-            site.context_page(plans, records, trials, draw_course(trials, folder), folder), WHOLE[page], folder, tables
-        )
+        drawings = of_course(trials, Cache(folder))
+        course = next(iter(draw(drawings, folder).values()), None)
+        return _body(site.context_page(plans, records, trials, course, folder), WHOLE[page], folder, tables, drawings)
     if page == "index":
         overview: list[dict[str, Any]] = []
         for name, title in pages_of(plans):
             questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
             overview.append({"page": name, "title": title, "questions": questions})
         text = _sentences([q for section in overview for q in section["questions"]])
-        first = site.overview_page(plans, records, trials, overview, draw_map(records, trials, folder))
-        return _body(first, text, folder, tables)
+        drawn = of_map(records, trials)
+        first = site.overview_page(plans, records, trials, overview, draw([drawn], folder)[drawn.name])
+        return _body(first, text, folder, tables, [drawn])
     if page == "networks":
         joined = [fitted(trials, p) for p in load_network_plans(os.environ.get("VFMETA_PLANS") or packaged_folder("analyses"))]
-        return _body(site.networks_page(plans, joined, draw_networks(joined, folder)), WHOLE[page], folder, tables)
+        drawings = of_networks(joined)
+        graphs = list(draw(drawings, folder).values())
+        return _body(site.networks_page(plans, joined, graphs), WHOLE[page], folder, tables, drawings)
     if page == "methods":
-        return _body(site.methods_page(plans, records, trials, draw_flow(trials, folder)), WHOLE[page], folder, tables)
+        drawn = of_flow(trials)
+        flow = draw([drawn], folder)[drawn.name]
+        return _body(site.methods_page(plans, records, trials, flow), WHOLE[page], folder, tables, [drawn])
     shared = {"title": WHOLE[page], "nav": pages_of(plans), "plans": plans, "trials": trials}
     body = render(f"{page}.html", studies=site.study_views(trials), lede=site.STUDIES_LEDE, **shared)
     return _body(body, WHOLE[page], folder, tables)
 
 
-def _body(body: str, text: str, folder: Path, tables: Path) -> Fragment:
+def _body(body: str, text: str, folder: Path, tables: Path, drawings: Sequence[Drawing] = ()) -> Fragment:
     """What stands between the frame of a page, without its title: a report brings its own."""
     inner = body[body.index("<main") : body.index("</main>")].partition(">")[2]
     html = re.sub(r"^\s*<h1>.*?</h1>\s*", "", inner)
-    return _fragment(html, text, folder, tables)
+    return _fragment(html, text, folder, tables, drawings)
 
 
 def _none_of(page: str, plan: str | None, plans: list[Plan]) -> Fragment:

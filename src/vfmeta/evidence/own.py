@@ -140,8 +140,8 @@ def _fill(
     files: dict[str, str | bytes] = {**pages, **_downloads(data, own)}
     for drawn in figures.values():
         for f in drawn:
-            for ext in ("svg", "png"):
-                files[f"figures/{f['name']}.{ext}"] = (build / "figures" / f"{f['name']}.{ext}").read_bytes()
+            name = f"figures/{f['name']}.svg"
+            files[name] = (build / name).read_bytes()
     shutil.rmtree(build)
     for name, body in files.items():
         write(folder / name, body)
@@ -170,8 +170,8 @@ def _analysed(
     trials = trials_of(tables)
     stated = [choices | _engines(t) for t in tables.values()]
     code = digest_of(MODELS, LIBRARIES)
-    calls = [(fit.inputs_of(t, c, sample=False, name=""), code) for t, c in zip(tables.values(), stated, strict=True)]
-    answers = {given[0]: found for given, found in zip(calls, cache.shared(_both, calls), strict=True)}
+    given = [fit.inputs_of(t, c, sample=False, name="") for t, c in zip(tables.values(), stated, strict=True)]
+    answers = dict(zip(given, cache.shared([(_both, x, code) for x in given]), strict=True))
 
     records = []
     for plan, table, c in zip(plans, tables.values(), stated, strict=True):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.evidence.cache import Cache, digest_of
-from vfmeta.evidence.figures import DRAWING, placed, saved
+from vfmeta.evidence.cache import digest_of
+from vfmeta.evidence.figures import DRAWING, Drawing, saved
 from vfmeta.evidence.first_screen import LEGEND, answers
 from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied, plain_axes
@@ -32,10 +31,10 @@ _LEFT, _NUMBERS, _WORDS = 0.03, 0.575, 0.76  # where texts begin
 _SIZE = {"row": 12, "small": 9, "title": 18}  # points
 
 
-def draw_answers(
-    plans: Sequence[Plan], records: Sequence[Record], trials: Trials, pages: Sequence[tuple[str, str]], out: Path, cache: Cache
-) -> dict[str, str]:
-    """Draw the first screen as ``figures/answers``; name, title and alt text."""
+def of_answers(
+    plans: Sequence[Plan], records: Sequence[Record], trials: Trials, pages: Sequence[tuple[str, str]]
+) -> Drawing:  # fmt: skip
+    """The first screen."""
     rows = [
         {
             "title": row["title"],
@@ -49,14 +48,14 @@ def draw_answers(
         for row in answers(plans, records, trials, pages)["rows"]
     ]
     code = digest_of((*DRAWING, "evidence/picture.py"), ("matplotlib",))
-    return placed(out, NAME, TITLE, cache.get(_drawn, json.dumps(rows, ensure_ascii=False), code))
+    return Drawing(NAME, TITLE, _drawn, json.dumps(rows, ensure_ascii=False), code)
 
 
 def _unit(q: Question) -> str:
     return "points" if q.facts.on_scale else "as a ratio" if q.is_ratio else "SDs"
 
 
-def _drawn(inputs: str, code: str) -> dict[str, Any]:
+def _drawn(inputs: str, code: str, form: str) -> dict[str, Any]:
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
@@ -84,7 +83,7 @@ def _drawn(inputs: str, code: str) -> dict[str, Any]:
     said = "; ".join(
         f"{r['title']}: {', '.join(m[4] for m in r['marks']) or 'no figure'}. {r['words'].rstrip('.')}" for r in rows
     )
-    return saved(ax, f"{TITLE}. {said}.")
+    return saved(ax, f"{TITLE}. {said}.", form)
 
 
 def _look(shape: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import networks, one_file, whatif
+from vfmeta.evidence import figures, networks, one_file, picture, whatif
 from vfmeta.evidence.bias import published
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.first_screen import answers, gap_map
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vfmeta.trials import Trials
 
 
+SLIDES = (figures.MAP, picture.NAME)  #: figures that pages offer as PNG too
 STUDIES_LEDE = (
     "Every study in the tables, with its arms and the places where it was read. Where no readable copy shows an author, the "
     "study goes by its acronym, its register number or what it compared."
@@ -52,7 +53,7 @@ class Whole(NamedTuple):
 def write_site(
     plans: list[Plan],
     records: list[Record],
-    figures: Figures,
+    drawn: Figures,
     whole: Whole,
     trials: Trials,
     build: Path,
@@ -67,7 +68,7 @@ def write_site(
     sections, cache = [], Cache(build)
     nav, pages = pages_of(plans), {}
     for page, title in nav:
-        questions = [question_view(p, records, figures, trials, cache) for p in plans if p.page == page]
+        questions = [question_view(p, records, drawn, trials, cache) for p in plans if p.page == page]
         sections.append({"page": page, "title": title, "questions": questions})
         pages[f"{page}.html"] = render("page.html", title=title, page=page, questions=questions, nav=nav)
     pages = {
@@ -88,10 +89,9 @@ def write_site(
         one_file.NAME: one_file.one_file(pages, style, {"page.js": script, "whatif.js": panel}),
     }
     files |= downloads(build, trials)
-    for named in (*figures.values(), whole.all):
-        for figure in named:
-            for ext in ("svg", "png"):
-                files[f"figures/{figure['name']}.{ext}"] = (build / "figures" / f"{figure['name']}.{ext}").read_bytes()
+    names = [figure["name"] for own in (*drawn.values(), whole.all) for figure in own]
+    for name in (*(f"figures/{x}.svg" for x in names), *(f"figures/{x}.png" for x in SLIDES)):
+        files[name] = (build / name).read_bytes()
     for name, body in files.items():
         write(site / name, body)
     keep_only(site, set(files))
@@ -110,7 +110,7 @@ def overview_page(
     trials: Trials,
     sections: list[dict[str, Any]],
     overview: dict[str, str],
-    picture: dict[str, str] | None = None,
+    answered: dict[str, str] | None = None,
     moved: tuple[str, list[str]] | None = None,
 ) -> str:
     """The first page: one answer an intervention, the map of the evidence, and what was asked and answered in full."""
@@ -123,7 +123,7 @@ def overview_page(
         first=first,
         behind=_behind(first["behind"], trials),
         map=overview,
-        picture=picture,
+        picture=answered,
         moved=moved,
         gaps=gap_map(plans, records, trials, order),
         nav=pages_of(plans),
