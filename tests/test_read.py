@@ -473,3 +473,77 @@ def test_two_instruments_that_fit_are_a_question() -> None:
     assert serious is not None
     assert serious.tool == "ROBINS-I"
     refused(means(3), "bias_tool='PEDro': no column is headed by a domain of it", bias_tool="PEDro")
+
+
+def test_units_in_brackets_say_nothing_of_the_role() -> None:
+    sheet = {f"{x} (mm Hg)" if x[0] in "mS" and x != "Study" else x: own for x, own in means().items()}
+    assert vf.read(sheet).y.tolist() == vf.read(means()).y.tolist()
+    both = vf.read({"Study": ["a"], "mean drug (cm)": [1.0], "sd drug (cm)": [2.0], "n drug": [9], "mean sham (cm)": [3.0],
+                    "sd sham (cm)": [2.0], "n sham": [9]})  # fmt: skip
+    assert (both.question.experimental, both.question.control, both.y.tolist()) == ("drug", "sham", [-2.0])
+    kept = vf.read(means(**{"n treat (randomised)": [50, 50, 50]}))  # the plain heading is meant
+    assert kept.effects[0].n[0] == 40
+
+
+def test_a_heading_of_sd_or_se_is_a_question() -> None:
+    sheet = {x.replace("SD", "SD/SE"): own for x, own in means().items()}
+    said = refused(sheet, "may hold SDs or standard errors")
+    mapping = eval(said.partition("columns=")[2].rstrip().removesuffix(")"))
+    assert mapping["sd1"] == "SD/SE treat"
+    assert vf.read(sheet, columns=mapping).y.tolist() == vf.read(means()).y.tolist()
+
+
+def test_counts_and_their_percentages() -> None:
+    sheet = {"study": ["a", "b"], "Events treat (%)": ["10 (25%)", "9 (30.0%)"], "N treat": [40, 30],
+             "Events control (%)": ["20 (50%)", "40%"], "N control": [40, 30]}  # fmt: skip
+    assert vf.read(sheet).y.tolist() == pytest.approx([math.log(10 * 40 / (20 * 40)), math.log(9 * 30 / (12 * 30))])
+    named = {"study": ["a"], "% responders treat": ["25%"], "N treat": [40], "% responders control": [50.0], "N control": [40]}
+    assert vf.read(named).y.tolist() == pytest.approx([math.log(0.5)])
+
+
+def test_commas_that_may_part_decimals_or_numbers_are_a_question() -> None:
+    sheet = means(1) | {"mean treat": ["3,5 (1,2)"]}
+    sheet = {"Mean (SD) treat" if x == "mean treat" else x: own for x, own in sheet.items() if x != "SD treat"}
+    assert "row 1 (a), column Mean (SD) treat: the commas of '3,5 (1,2)'" in refused(sheet, "may part decimals or numbers")
+    assert vf.read(sheet, decimal=",").y.tolist() == pytest.approx([-1.5])
+    points = {"study": ["a", "b"], "OR (95% CI)": ["0.8 (0.6,1.1)", "1 (0.5,2)"]}
+    assert vf.read(points).y.tolist() == pytest.approx([math.log(0.8), 0.0])
+
+
+@pytest.mark.parametrize("cell", [pd.Timestamp("2024-10-05"), "05-Oct", "Oct-05", "05/10/2024", "2024-10-05"])
+def test_a_range_that_became_a_date_is_named(cell: Any) -> None:
+    ranges = {"Median treat": [7, 7], "IQR treat": [cell, "5-9"], "Median control": [8, 8], "IQR control": ["6-12", "6-10"]}
+    said = refused(
+        {"study": ["a", "b"], "n treat": [40, 30], "n control": [41, 30]} | ranges, "spreadsheet programs turn entries"
+    )
+    assert said.startswith("row 1 (a), column IQR treat: ")
+    assert "row 1 (a), column mean treat: " in refused(means(2) | {"mean treat": [cell, 3.0]}, "is a date")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("All studies", "reads like a line of totals"), ("Gesamt", "the sums of the other")]
+)
+def test_a_sum_of_the_other_rows_is_no_study(name: str, said: str) -> None:
+    sheet = {"study": ["a", "b", name], "events treat": [4, 5, 9], "n treat": [40, 30, 70], "events control": [6, 9, 15],
+             "n control": [41, 33, 74]}  # fmt: skip
+    assert refused(sheet, said).startswith("row 3")
+
+
+def test_no_spread_and_no_count_is_below_zero() -> None:
+    said = refused(means() | {"SD treat": [2.0, -1.2, 2.0], "n control": [41, 41, -3]}, "below 0")
+    assert "row 2 (b), column SD treat: -1.2 is below 0" in said
+    assert "row 3 (c), column n control: -3 is below 0" in said
+
+
+def test_columns_of_intervention_and_comparator_name_the_groups() -> None:
+    table = vf.read(means() | {"Intervention": ["Drug"] * 3, "Comparator": ["None"] * 3})
+    assert (table.question.experimental, table.question.control) == ("Drug", "None")
+    several = vf.read(means() | {"Intervention": ["Drug"] * 3, "Comparator": ["None", "Sham", "None"]})
+    assert several.question.control == "control"
+
+
+def test_what_is_lacking_is_asked_for_and_what_is_known_stays() -> None:
+    said = refused({"Study": ["a"], "MW drug": [1.0], "N treat": [40], "N control": [41]}, "No figures of an effect")
+    assert "'n1': 'N treat'" in said
+    assert "'mean1': '...'" in said
+    assert "Not recognised: 'MW drug'" in said

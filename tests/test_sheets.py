@@ -137,3 +137,31 @@ def test_no_file_and_a_folder_are_told(tmp_path: Path) -> None:
     for path, said in ((tmp_path / "no.csv", "There is no file"), (tmp_path, "is a folder")):
         with pytest.raises(vf.InputError, match=said):
             opening.opened(path)
+
+
+def test_names_in_two_lines_are_put_together_and_told(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["Study", "Drug", None, None, "Control", None, None], [None, "Mean", "SD", "N", "Mean", "SD", "N"],
+                ["a", 3.5, 1.2, 40, 4.0, 1.3, 41]):  # fmt: skip
+        book.active.append(row)
+    book.active.merge_cells("A1:A2")
+    book.active.merge_cells("B1:D1")
+    book.active.merge_cells("E1:G1")
+    book.save(tmp_path / "two.xlsx")
+    with pytest.warns(vf.VfmetaWarning, match="lines 1 and 2 and are read as 'Study', 'Drug Mean'"):
+        table = vf.read(tmp_path / "two.xlsx")
+    assert table.y.tolist() == [-0.5]
+    assert table.effects[0].n == (40, 41)
+
+
+def test_a_title_above_the_names_is_one_fault(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["Table 1. Pain"], ["Study", "yi", "vi"], ["a", 0.1, 0.04]):
+        book.active.append(row)
+    book.save(tmp_path / "titled.xlsx")
+    with pytest.raises(vf.InputError, match=r"line 1: 'Table 1\. Pain' stands alone"):
+        vf.read(tmp_path / "titled.xlsx")

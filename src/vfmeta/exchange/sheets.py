@@ -136,6 +136,7 @@ def frame_of(name: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     numbered = [(i + 1, row) for i, row in enumerate(kept) if any(x is not None for x in row)]
     if not numbered:
         raise InputError(f"{name}: there is nothing in it.")
+    numbered = _one_line_of_names(name, numbered)
     at, head = numbered[0]
     width = max(len(row) for _, row in numbered)
     full = [row + [None] * (width - len(row)) for _, row in numbered[1:]]
@@ -143,10 +144,9 @@ def frame_of(name: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     if used and used[0] == 0 and head[0] is None and [str(row[0]) for row in full] == [str(i + 1) for i in range(len(full))]:
         used = used[1:]  # row numbers, as R's write.csv puts them in front
     names = [str(head[j]).strip() if j < len(head) and head[j] is not None else "" for j in used]
-    title = " Is there a title above the line of names? Remove it." if sum(x is not None for x in head) == 1 else ""
     problems = [
         f"{name}, line {line}: {len(row)} cells under {len(head)} names; one cell a column, text with a separator in quotation "
-        f"marks.{title}"
+        "marks."
         for line, row in numbered[1:]
         if any(x is not None for x in row[len(head) :])
     ]
@@ -160,6 +160,36 @@ def frame_of(name: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     if not full:
         raise InputError(f"{name}: a line of names and no row below it.")
     return pd.DataFrame([[row[j] for j in used] for row in full], columns=names, dtype=object)
+
+
+def _one_line_of_names(name: str, numbered: list[tuple[int, list[Any]]]) -> list[tuple[int, list[Any]]]:
+    """Rows below a title, refused; and names in two lines, groups above and statistics below, as one line."""
+    if len(numbered) < 2:
+        return numbered
+    (at, head), (below, second) = numbered[:2]
+    filled = [j for j, x in enumerate(head) if x is not None]
+    under = [j for j, x in enumerate(second) if x is not None]
+    if len(filled) == 1 and len(under) > 1 and filled[0] <= under[0]:
+        raise InputError(
+            f"{name}, line {at}: {str(head[filled[0]])!r} stands alone. Is there a title above the line of names? Remove it, "
+            "so that the first line names the columns."
+        )
+    gaps = [j for j in under if j >= len(head) or head[j] is None]
+    if (
+        len(numbered) < 3
+        or not gaps
+        or not all(x is None or (isinstance(x, str) and not any(c.isdigit() for c in x)) for x in second)
+    ):
+        return numbered
+    made, group = [], ""
+    for j in range(max(len(head), len(second))):
+        top = head[j] if j < len(head) else None
+        own = second[j] if j < len(second) else None
+        group = str(top).strip() if top is not None else group
+        made.append(f"{group} {str(own).strip()}" if own is not None else str(top).strip() if top is not None else None)
+    shown = ", ".join(repr(x) for x in made if x)
+    warn(f"{name}: the names of the columns stand in lines {at} and {below} and are read as {shown}.")
+    return [(below, made), *numbered[2:]]
 
 
 def _blank(value: Any) -> Any:

@@ -157,7 +157,12 @@ def exact(name: str, all_names: Iterable[str]) -> str:
 
 def statistic_of(words: Iterable[str]) -> str:
     """The statistic of an arm that these words name, in any order; empty where they name none."""
-    return _STATISTICS.get(tuple(sorted(words)), "")
+    key = tuple(sorted(words))
+    found = _STATISTICS.get(key, "")
+    if not found and "percent" in key:  # "% responders" is a percentage of whatever events are called
+        rest = tuple(x for x in key if x != "percent")
+        return "percent" if _STATISTICS.get(rest) == "events" else ""
+    return found
 
 
 class Parts:

@@ -16,6 +16,9 @@ ROLES: tuple[str, ...] = (
 )  # fmt: skip
 
 
+_BRACKETS = re.compile(r"\s*[(\[][^)\]]*[)\]]\s*")
+
+
 @dataclass
 class Roles:
     """What each column was taken for.
@@ -81,6 +84,7 @@ def recognise(
     parts = {name: Parts(name) for name in free}
     side_words: dict[int, list[str]] = {1: [], 2: []}
     labels: dict[str, dict[str, str]] = {}
+    units: dict[str, str] = {}
     for name in free:
         role, family, side = _role(name, parts[name], names, sides)
         if side and role:
@@ -91,6 +95,16 @@ def recognise(
             found.setdefault(role, []).append(name)
         elif (pair := parts[name].labelled()) != ("", ""):
             labels.setdefault(pair[1], {})[pair[0]] = name
+        elif (bare := _BRACKETS.sub(" ", name)) != name:
+            units[name] = bare
+    for name, bare in units.items():  # a unit in brackets says nothing of the role; it never outdoes a plain heading
+        role, family, side = _role(bare, Parts(bare), names, sides)
+        if role and not family and (role not in found or found[role][0] in units):
+            found.setdefault(role, []).append(name)
+            if side:
+                side_words[int(role[-1])].append(_as_written(name, side))
+        elif not role and (pair := Parts(bare).labelled()) != ("", ""):
+            labels.setdefault(pair[1], {}).setdefault(pair[0], name)
     _add_labels(labels, found, side_words, sides, fixed)
     head = _family(families, found, measure, fixed)
     for role in list(found):
@@ -100,6 +114,7 @@ def recognise(
     level = next(
         (parts[n].level for r, n in chosen.items() if n in parts and parts[n].level and r.startswith(("ci", "est"))), None
     )
+    _refuse_sd_or_se(parts, chosen, fixed)
     named = sides or tuple(_side_name(side_words[g], default) for g, default in ((1, "experimental"), (2, "control")))
     roles = Roles({**chosen, **fixed}, head, (named[0], named[1]), level and level / 100)
     if "study" not in roles.column and "study" not in given:
@@ -109,6 +124,17 @@ def recognise(
             + f"\nThe columns are {', '.join(map(repr, names))}."
         )
     return roles
+
+
+def _refuse_sd_or_se(parts: Mapping[str, Parts], chosen: Mapping[str, str], fixed: Mapping[str, str]) -> None:
+    """A heading such as "SD/SE" leaves open what its column holds, and nothing may be guessed of it."""
+    both = [x for x, own in parts.items() if {"sd", "se"} <= set(own.words) and x not in (*chosen.values(), *fixed.values())]
+    if both:
+        more = {f"sd{parts[x].group or ''}": [x] for x in both}
+        raise InputError(
+            f"{', '.join(map(repr, both))} may hold SDs or standard errors. Say which (se in place of sd where they are "
+            f"errors), or part them into two columns:\n{paste({**chosen, **fixed} | {r: x[0] for r, x in more.items()})}"
+        )
 
 
 def _given(columns: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, str | None]:

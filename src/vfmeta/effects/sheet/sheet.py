@@ -18,7 +18,12 @@ from vfmeta.effects.sheet.recognise import Roles, recognise
 
 TEXTS = ("study", "outcome", "measure", "trial_design", "instrument", "score", "arm", "direction", "higher_is_worse")
 #: what stands before a sum of studies and not before a study
-_TOTALS = re.compile(r"(sub)?totals?(\b.*)?|overall( .*)?|pooled( .*)?|summary( .*)?|heterogeneity.*|test for overall.*")
+_TOTALS = re.compile(
+    r"(sub)?totals?(\b.*)?|overall( .*)?|pooled( .*)?|summary( .*)?|heterogeneity.*|test for overall.*|sum|combined( .*)?"
+    r"|all (studies|trials|rows|patients)|(random|fixed|common)[- ]effects?( .*)?|meta-?analysis"
+)
+#: a count and its percentage in one cell: "10 (25%)"
+_COUNT = re.compile(r"\s*(\d+)\s*[(\[]\s*\d+(?:[.,]\d+)?\s*%?\s*[)\]]\s*")
 #: cells of several numbers: role -> what they are, by how many there are
 _SEVERAL: dict[str, dict[int, tuple[str, ...]]] = {
     "mean_sd": {1: ("mean",), 2: ("mean", "sd")},
@@ -30,6 +35,12 @@ _SEVERAL: dict[str, dict[int, tuple[str, ...]]] = {
     "ci": {2: ("ci_low", "ci_high")},
     "estimate_ci": {2: ("ci_low", "ci_high"), 3: ("estimate", "ci_low", "ci_high")},
 }
+
+
+_NEVER_NEGATIVE = (
+    "sd", "se", "n", "v", "iqr", "events", "nonevents", "percent", "time", "se_log", "sd_pre", "sd_post", "sd_change",
+)  # fmt: skip
+_COMPARATORS = (["comparator"], ["comparison"], ["control"], ["control", "arm"], ["comparator", "arm"], ["comparator", "name"])
 
 
 @dataclass
@@ -101,7 +112,12 @@ def sheet_of(
     roles = recognise(names, columns, sides, measure, lambda a, b: frame[a].astype(str).equals(frame[b].astype(str)))
     notes: list[str] = []
     labels = _studies(frame, roles, notes)
-    problems = [f"row {i + 1}, column {roles.column['study']}: no name of the study." for i, x in enumerate(labels) if not x]
+    problems = [
+        f"row {i + 1}, column {roles.column['study']}: no name of the study; where a cell goes over several rows, fill the "
+        "name into each."
+        for i, x in enumerate(labels)
+        if not x
+    ]
     problems += [
         f"row {i + 1}, column {roles.column['study']}: {x!r} reads like a line of totals, which is no study; remove the row."
         for i, x in enumerate(labels)
@@ -114,11 +130,16 @@ def sheet_of(
             continue
         stem, group = (role[:-1], role[-1]) if role[-1] in "12" and role[:-1] in STATISTICS else (role, "")
         if stem in _SEVERAL and not pd.api.types.is_numeric_dtype(frame[name]):
-            _apart(stem, group, values.several(frame[name].tolist(), name, labels, problems), numbers, name, labels, problems)
+            parts = values.several(frame[name].tolist(), name, labels, problems, decimal)
+            _apart(stem, group, parts, numbers, name, labels, problems)
+        elif stem == "percent":
+            cells = frame[name].tolist()
+            _percents(group, cells, numbers, name, labels, problems, notes, decimal)
         elif role == "p":
             numbers["p"], texts["p_operator"] = _p_values(frame[name].tolist(), name, labels, problems, notes, decimal)
         else:
             numbers.setdefault(role, values.numbers(frame[name].tolist(), name, labels, problems, notes, decimal))
+    problems += _below_zero(roles, numbers, labels)
     if problems:
         raise InputError(problems)
     riding = values.typed(frame, [])
@@ -126,6 +147,8 @@ def sheet_of(
         roles, riding, labels, numbers, texts, values.level_of(level, roles.level), notes, [(i,) for i in range(len(labels))]
     )
     _totals(found)
+    _refuse_sums(found)
+    _name_sides(found, sides)
     return _arms_beside_each_other(found, sides) if "arm" in roles and not roles.any("mean", "events", "median", "n") else found
 
 
@@ -178,6 +201,62 @@ def _apart(
             continue
         for part, value in zip(parts, row, strict=True):
             numbers.setdefault(f"{part}{group}", np.full(len(found), np.nan))[i] = value
+
+
+def _percents(
+    group: str, cells: list[Any], numbers: dict[str, np.ndarray], name: str, labels: list[str], problems: list[str],
+    notes: list[str], decimal: str | None,
+) -> None:  # fmt: skip
+    """Percentages, with or without their sign, and counts with theirs in brackets, of which the count is taken."""
+    counts = [m[1] if isinstance(x, str) and (m := _COUNT.fullmatch(x)) else None for x in cells]
+    rest = [None if n else x.strip().removesuffix("%") if isinstance(x, str) else x for x, n in zip(cells, counts, strict=True)]
+    numbers.setdefault(f"percent{group}", values.numbers(rest, name, labels, problems, notes, decimal))
+    if any(counts):
+        said = np.array([math.nan if n is None else float(n) for n in counts])
+        known = numbers.get(f"events{group}")
+        numbers[f"events{group}"] = said if known is None else np.where(np.isnan(known), said, known)
+
+
+def _below_zero(roles: Roles, numbers: Mapping[str, np.ndarray], labels: list[str]) -> list[str]:
+    """Spreads, sizes and counts that stand below 0."""
+    return [
+        f"row {i + 1} ({labels[i]}), column {name}: {numbers[role][i]:g} is below 0, and no such number can be."
+        for role, name in roles.column.items()
+        if role in numbers and role.rstrip("12") in _NEVER_NEGATIVE
+        for i in np.flatnonzero(numbers[role] < 0).tolist()
+    ]
+
+
+def _refuse_sums(sheet: Sheet) -> None:
+    """A row whose counts are all the sums of the other rows of its outcome is a line of totals, whatever it is called."""
+    counts = [r for r in ("events1", "n1", "events2", "n2") if r in sheet.numbers]
+    groups: dict[str, list[int]] = {}
+    for i in range(sheet.k):
+        groups.setdefault(sheet.text("outcome", i), []).append(i)
+    problems = []
+    for rows in groups.values():
+        x = np.array([sheet.numbers[r][rows] for r in counts])
+        if len(counts) < 4 or len(rows) < 3 or np.isnan(x).any():
+            continue
+        sums = np.flatnonzero((2 * x == x.sum(axis=1, keepdims=True)).all(axis=0) & (x > 0).all(axis=0))
+        problems += [
+            f"{sheet.where(rows[i])}: all its counts are the sums of the other rows, so that it is a line of totals and no "
+            "study; remove the row."
+            for i in sums.tolist()
+        ]
+    if problems:
+        raise InputError(problems)
+
+
+def _name_sides(sheet: Sheet, sides: tuple[str, str] | None) -> None:
+    """Columns that name intervention and comparator of each row name the groups, where all rows have the same."""
+    other = next((c for c in sheet.frame.columns if Parts(str(c)).words in _COMPARATORS), None)
+    if sides is not None or other is None or "arm" not in sheet.texts or sheet.roles.sides != ("experimental", "control"):
+        return
+    pair = [dict.fromkeys(x) for x in (sheet.texts["arm"], values.texts(sheet.frame[other].tolist()))]
+    if all(len(x) == 1 and "" not in x for x in pair):
+        sheet.roles.sides = (next(iter(pair[0])), next(iter(pair[1])))
+        sheet.notes.append(f"the groups are named by the columns {sheet.roles.column['arm']!r} and {str(other)!r}")
 
 
 def _totals(sheet: Sheet) -> None:

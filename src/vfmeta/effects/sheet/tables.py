@@ -41,6 +41,10 @@ _YES = {
 }
 
 
+#: what a mapping to paste shows where no figures were recognised
+_EXAMPLE = ("study", "mean1", "sd1", "n1", "mean2", "sd2", "n2")
+
+
 def tables_of(
     frame: pd.DataFrame,
     *,
@@ -63,7 +67,7 @@ def tables_of(
         free = [x for x in frame.columns if x not in sheet.roles.column.values()]
         raise InputError(
             "No figures of an effect were recognised in any row. Say what the columns are, such as "
-            + paste({**sheet.roles.column, "mean1": "...", "sd1": "...", "n1": "..."})
+            + paste(dict.fromkeys(_EXAMPLE, "...") | sheet.roles.column)
             + f"\nNot recognised: {', '.join(map(repr, map(str, free))) or 'none'}."
         )
     groups = _outcomes(sheet, outcome)

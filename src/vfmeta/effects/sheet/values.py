@@ -37,6 +37,12 @@ GAPS = {
 _MINUS = str.maketrans({"−": "-", "\u2010": "-", "\u2011": "-", "\u00a0": "", "\u202f": "", "\u2009": ""})
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
+#: "05-Oct", "Oct-24", "5. Oct", "05/10/2024", "2024-10-05"
+_MONTH = r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\.?"
+_DATE = re.compile(
+    rf"\d{{1,2}}[-. /]+{_MONTH}|{_MONTH}[-. /]+\d{{1,4}}|\d{{1,2}}[./]\d{{1,2}}[./]\d{{4}}|\d{{4}}-\d{{2}}-\d{{2}}",
+    re.IGNORECASE,
+)
 _NUMBER = r"(?:(?<![\d.)\]])[-+])?(?:\d+\.?\d*|\.\d+)"
 
 
@@ -70,11 +76,13 @@ def numbers(
     gaps = list(dict.fromkeys(str(x) for x in listed if isinstance(x, str) and cells.bare(x) and is_gap(x)))
     if gaps:
         notes.append(f"column {name}: {', '.join(map(repr, gaps))} read as missing")
+    dated = {i: said for i, x in enumerate(listed) if not is_gap(x) and (said := _dated(x))}
+    problems += [f"{cells.place(i, labels, name)}{said}" for i, said in dated.items()]
     out: list[Any] = []
     mixed = any(not isinstance(x, str) and not is_gap(x) for x in listed)
     for i, x in enumerate(listed):
         text = texts.get(i)
-        if is_gap(x):
+        if is_gap(x) or i in dated:
             out.append(math.nan)
         elif text is None:
             out.append(x)
@@ -128,29 +136,59 @@ def cells_fault(written: Any, at: str) -> list[str]:
     return [at + x.partition(": ")[2] for x in found]
 
 
-def several(values: Sequence[Any], name: str, labels: Sequence[str], problems: list[str]) -> list[tuple[float, ...]]:
+def several(
+    values: Sequence[Any], name: str, labels: Sequence[str], problems: list[str], decimal: str | None = None
+) -> list[tuple[float, ...]]:
     """All numbers of each cell, such as "5.1 (1.2)" or "0.8 [0.5; 1.2]", in the order they stand."""
+    points = decimal == "." or any(isinstance(x, str) and re.search(r"\d\.\d", x) for x in values)
     out: list[tuple[float, ...]] = []
     for i, x in enumerate(values):
         if is_gap(x):
             out.append(())
             continue
+        at = cells.place(i, labels, name)
         if not isinstance(x, str):
-            out.append((float(x),) if isinstance(x, (int, float, np.number)) and not isinstance(x, bool) else ())
+            known = isinstance(x, (int, float, np.number)) and not isinstance(x, bool)
+            if not known:
+                problems.append(f"{at}{_dated(x) or f'{x!r} is no number.'}")
+            out.append((float(x),) if known else ())
+            continue
+        if dated := _dated(x):
+            problems.append(f"{at}{dated}")
+            out.append(())
             continue
         text = re.sub(r"(?<=[\d.])\s*[–—]\s*(?=[-+\d.])", " to ", x).replace("–", "-")  # between two numbers no minus
         text = re.sub(r"(\d)\s*-\s*(?=[\d.])", r"\1 to ", text.translate(_MINUS))
-        text = re.sub(r"(?<=\d),(?=\d)", ".", text) if ";" in text or (" to " in text and "." not in text) else text
+        if decimal == "," or ";" in text or (" to " in text and "." not in text):
+            text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+        elif re.search(r"\d,\d", text) and not points:
+            problems.append(
+                f"{at}the commas of {x!r} may part decimals or numbers; say decimal=',' or decimal='.', or write \"; \" "
+                "between numbers."
+            )
+            out.append(())
+            continue
         found = tuple(float(m) for m in re.findall(_NUMBER, text))
         rest = re.sub(_NUMBER, "", text)
         if not found or re.search(r"[^\W\d_]", re.sub(r"\b(to|ci|sd|se|iqr|and|n|p|or)\b", "", rest.casefold())):
-            problems.append(
-                f"{cells.place(i, labels, name)}{x!r} cannot be read as numbers; write them in columns of their own."
-            )
+            problems.append(f"{at}{x!r} cannot be read as numbers; write them in columns of their own.")
             out.append(())
             continue
         out.append(found)
     return out
+
+
+def _dated(x: Any) -> str:
+    """What to say of a cell that a spreadsheet program turned into a date; empty where it is none."""
+    if isinstance(x, str) and not _DATE.fullmatch(x.strip()):
+        return ""
+    if not isinstance(x, str) and not hasattr(x, "strftime"):
+        return ""
+    shown = x.strip() if isinstance(x, str) else f"{x:%Y-%m-%d}"
+    return (
+        f"{shown!r} is a date, into which spreadsheet programs turn entries such as '5-10'; type the range again in a cell "
+        "that is formatted as text, or its two numbers into columns of their own."
+    )
 
 
 def typed(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
