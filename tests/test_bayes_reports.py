@@ -330,6 +330,7 @@ def test_quantiles_of_heavy_tails_are_those_of_the_usual_pool() -> None:
     assert fit.mu.mode == pytest.approx(-0.4, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_posterior_too_rough_to_be_held_is_refused_in_words_and_in_time() -> None:
     """One significant result under a mean with tails like those of Cauchy: panels of tau were halved without end."""
     prior = vf.priors.StudentT(1.11, 1.0, 0.6164)

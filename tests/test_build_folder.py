@@ -273,6 +273,7 @@ def test_what_is_shared_with_the_process_beside_comes_in_order_and_is_kept(tmp_p
         try:
             cache.prepare()
             assert [x["said"] for x in cache.shared(calls)] == [f"{i}x" for i in range(12)]
+            assert [cache.get(*call)["said"] for call in calls[:3]] == ["0x", "1x", "2x"]
         finally:
             cache.close()
-        assert (cache.asked, cache.reused) == (12, reused)
+        assert (cache.asked, cache.reused) == (15, reused + 3)

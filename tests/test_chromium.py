@@ -237,7 +237,11 @@ def test_every_cell_of_the_map_can_be_read(browser: Browser, real_build: Any, sc
             assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ink, ground)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(PHONE, "dark"), pytest.param(WIDE, "light", marks=pytest.mark.slow), pytest.param(WIDE, "dark", marks=pytest.mark.slow),
+     pytest.param(PHONE, "light", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_axe_finds_nothing(browser: Browser, real_build: Any, width: int, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

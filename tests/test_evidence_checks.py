@@ -95,7 +95,7 @@ def drug(built: Any, out: Path) -> tuple[Record, str]:
     """The drug analysed anew, and its page."""
     plan, trials = load_plan(built.plans / "drug.toml"), vf.load_trials(built.trials)
     (record,) = run([plan], trials, out)
-    return record, text_of(summary.fragment(plan, [record], {}, trials))
+    return record, text_of(summary.fragment(summary.question_view(plan, [record], {}, trials)))
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def test_a_check_that_cannot_be_made_says_why(toy_build: Any, tmp_path: Path) ->
     assert record.leave_one_out is None
     assert record.predictive_check is not None
     assert record.power_scaling.conflict == {"mu": None, "tau": None}
-    page = text_of(summary.fragment(plan, [record], {}, trials))
+    page = text_of(summary.fragment(summary.question_view(plan, [record], {}, trials)))
     assert "Without Able 2001: The posterior is improper: with 2 studies" in page
 
 

@@ -17,7 +17,7 @@ from vfmeta.evidence import defensible
 from vfmeta.evidence.figures import draw_all
 from vfmeta.evidence.plan import load_plans
 from vfmeta.evidence.records import Record, load_records
-from vfmeta.evidence.summary import fragment
+from vfmeta.evidence.summary import fragment, question_view
 
 pytest_plugins = ("evidence_builds",)
 
@@ -92,7 +92,7 @@ def test_from_ten_trials_on_a_test_is_made(made: dict[str, Any]) -> None:
 
 def test_the_page_folds_it_away_for_statisticians(made: dict[str, Any]) -> None:
     plan = next(p for p in made["plans"] if p.id == "cement")
-    text = fragment(plan, list(made["records"].values()), made["figures"], made["trials"])
+    text = fragment(question_view(plan, list(made["records"].values()), made["figures"], made["trials"]))
     before, _, after = text.partition('<details class="statistics screen">')
     assert "Would it stand?" not in before
     assert "Would it stand?" in after

@@ -22,7 +22,7 @@ from vfmeta.evidence.figures import draw_all
 from vfmeta.evidence.plan import load_plan, load_plans
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.evidence.run import choices_of, run, table_of
-from vfmeta.evidence.summary import fragment
+from vfmeta.evidence.summary import fragment, question_view
 
 PLAN = """
 id = "cement"
@@ -170,7 +170,7 @@ def test_the_page_labels_it_and_says_what_it_assumes(records: dict[str, Record],
     home, out = built
     trials, plan = vf.load_trials(home / "trials"), load_plan(home / "plan" / "cement.toml")
     figures = draw_all(list(records.values()), out)
-    page = html.unescape(fragment(plan, list(records.values()), figures, trials))
+    page = html.unescape(fragment(question_view(plan, list(records.values()), figures, trials)))
     assert page.count("<strong>With trials that print no figure.</strong>") == 2  # in points, and standardised
     assert "significantly lower (p < 0.01)" in page
     assert "would have printed its words whichever way they fell" in page

@@ -23,7 +23,9 @@ def test_there_are_three() -> None:
     assert [p.stem for p in BOOKS] == ["network", "own-data", "vertebroplasty"]
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.stem, marks=() if p.stem == "own-data" else pytest.mark.slow) for p in BOOKS]
+)
 def test_a_notebook_runs_and_prints_what_it_shows(path: Path) -> None:
     import nbformat
     from nbclient import NotebookClient

@@ -26,8 +26,9 @@ def statistic(y: np.ndarray, v: np.ndarray, mean: float, tau2: float, c0: float)
     found = np.maximum(0, (q - len(v) + 1) / (w.sum() - (w @ w) / w.sum()))[:, None]
     weights = 1 / (v + found)
     estimate = (weights * y).sum(1) / weights.sum(1)
-    best = norm.logpdf(y, estimate[:, None], np.sqrt(v + found)).sum(1)
-    here = norm.logpdf(y, mean, np.sqrt(v + tau2)).sum(1)
+    # normal log densities there and here, without what both have
+    best = (np.log(weights) - weights * (y - estimate[:, None]) ** 2).sum(1) / 2
+    here = -(np.log(v + tau2) + (y - mean) ** 2 / (v + tau2)).sum(1) / 2
     return (estimate - mean) ** 2 * weights.sum(1) + c0 * (best - here)
 
 

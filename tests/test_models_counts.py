@@ -145,6 +145,7 @@ def test_many_events_reach_the_exact_normal_model() -> None:
     assert result.next_trial.sd == pytest.approx(want.next_trial.sd, rel=0.1)
 
 
+@pytest.mark.slow
 def test_without_heterogeneity_it_is_logistic_regression() -> None:
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_linear_model import GLM

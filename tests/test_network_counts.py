@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -98,24 +99,30 @@ def test_the_conditional_law_keeps_its_digits_in_large_trials() -> None:
 def plain(frame: pd.DataFrame, level: dict[str, float], effects: np.ndarray, tau: float, *, rates: bool) -> float:
     """Log likelihood of effects of arms that add up to 0, by sums over an even grid of the random effects."""
     d = {"sham": 0.0, **dict(zip(NAMES, effects, strict=True))}
-    grid = np.linspace(-9, 9, 241)
-    density = np.exp(-grid * grid / 2) / math.sqrt(2 * math.pi) * (grid[1] - grid[0])
     total = 0.0
     for study, own in frame.groupby("study"):
-        u = (
-            np.array([[1.0], [-1.0]]) / math.sqrt(2)
-            if len(own) == 2
-            else np.array(
-                [[1 / math.sqrt(2), 1 / math.sqrt(6)], [-1 / math.sqrt(2), 1 / math.sqrt(6)], [0.0, -2 / math.sqrt(6)]]
-            )
-        )
-        z = np.stack(np.meshgrid(*[grid] * u.shape[1], indexing="ij")).reshape(u.shape[1], -1)
-        w = np.prod(np.meshgrid(*[density] * u.shape[1], indexing="ij"), axis=0).ravel()
-        eta = level[study] + np.array([d[t] for t in own.treatment])[:, None] + tau / math.sqrt(2) * u @ z
-        x, n = own.events.to_numpy()[:, None], own.n.to_numpy()[:, None]
-        logs = poisson.logpmf(x, n * np.exp(eta)) if rates else binom.logpmf(x, n, expit(eta))
-        total += math.log(w @ np.exp(logs.sum(axis=0)))
+        uz, w = spread(len(own))
+        at = np.array([level[study] + d[t] for t in own.treatment])
+        x, n = own.events.to_numpy(), own.n.to_numpy()
+        # up to what does not depend on eta, the distribution at the middle: x eta less n log(1 + e^eta), or less n e^eta
+        eta = at[:, None] + tau / math.sqrt(2) * uz
+        moved = [x @ eta - n @ (np.exp(eta) if rates else np.logaddexp(0, eta)) for eta in (at[:, None], eta)]
+        middle = poisson.logpmf(x, n * np.exp(at)) if rates else binom.logpmf(x, n, expit(at))
+        total += middle.sum() + math.log(w @ np.exp(moved[1] - moved[0]))
     return total
+
+
+@cache
+def spread(arms: int) -> tuple[np.ndarray, np.ndarray]:
+    """Effects of two or three arms that add up to 0, on an even grid, and the weight of each point."""
+    grid = np.linspace(-9, 9, 241)
+    density = np.exp(-grid * grid / 2) / math.sqrt(2 * math.pi) * (grid[1] - grid[0])
+    two, three = 1 / math.sqrt(2), 1 / math.sqrt(6)
+    u = np.array([[two], [-two]] if arms == 2 else [[two, three], [-two, three], [0.0, -2 * three]])
+    z = np.stack(np.meshgrid(*[grid] * u.shape[1], indexing="ij")).reshape(u.shape[1], -1)
+    w = np.prod(np.meshgrid(*[density] * u.shape[1], indexing="ij"), axis=0).ravel()
+    near = w > 1e-18  # beyond that nothing is left of a sum of about 1
+    return u @ z[:, near], w[near]
 
 
 @pytest.mark.parametrize("rates", [False, True])

@@ -61,9 +61,20 @@ LONG = [
 ]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("case", ["usual", "long names", "many", "long arms"])
-def test_no_layout_lets_words_overlap_or_leave_the_canvas(layout: Any, case: str) -> None:
+CASES = ("usual", "long names", "many", "long arms")
+CHOICES = ("plain", "lights", "columns")
+
+
+def crossed() -> list[Any]:
+    """Every layout with every case and every choice; what is not slow has every two of them together."""
+    return [
+        pytest.param(layout, case, choice, marks=() if (i + j + m) % 3 == 0 else pytest.mark.slow)
+        for i, layout in enumerate(LAYOUTS) for j, case in enumerate(CASES) for m, choice in enumerate(CHOICES)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layout", "case", "choice"), crossed())
+def test_no_layout_lets_words_overlap_or_leave_the_canvas(layout: Any, case: str, choice: str) -> None:
     k = 16 if case == "many" else 6
     q = replace(PAIN, experimental="exercise supervised by a physiotherapist", outcome="disability " * 9)
     details = [{**COUNTS[1], "reading": "single", "flag": "a figure of high risk"}] * k
@@ -74,13 +85,13 @@ def test_no_layout_lets_words_overlap_or_leave_the_canvas(layout: Any, case: str
     bias = vf.appraisal.risk_of_bias({"Study": names, **{f"D{j}": (["Low", "High", ""] * k)[:k] for j in range(1, 6)}})
     data = {"study": names, "setting": ["a place far away, described at length in the paper"] * k, "dose": np.arange(k) / 3}
     columns = ["study", "setting", "arms", ("Given\nmg", "dose"), ("Given\nweight", "weight"), "plot", "effect"]
-    for choices in (
-        {},
-        {"bias": bias, "region": (-0.2, 0.2) if question is q else (0.9, 1.1)},
-        {"data": data, "columns": columns},
-    ):
-        ax = vf.plots.forest(fit, post_of(fit), layout=layout, title="A title " * 12, **choices)
-        assert_legible(ax.get_figure())
+    given: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "lights": {"bias": bias, "region": (-0.2, 0.2) if question is q else (0.9, 1.1)},
+        "columns": {"data": data, "columns": columns},
+    }
+    ax = vf.plots.forest(fit, post_of(fit), layout=layout, title="A title " * 12, **given[choice])
+    assert_legible(ax.get_figure())
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

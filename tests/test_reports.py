@@ -237,7 +237,10 @@ def laid_out(text: str, to: str, folder: Path, read: str = "markdown") -> Path:
     return file
 
 
-@pytest.mark.parametrize("page", NAMES)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(x, marks=() if x in ("context", "index", "teriparatide") else pytest.mark.slow) for x in NAMES],
+)
 def test_word_pdf_and_html_have_every_heading_figure_table_and_alt_text(page: str, executed: Any, tmp_path: Path) -> None:
     book = executed(page)
     body, words = shown(book), "\n\n".join(o["text/markdown"] for o in outputs_of(book))

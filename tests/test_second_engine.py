@@ -219,6 +219,6 @@ def test_a_disagreement_is_loud_on_the_page(toy_build: Any, tmp_path: Path, monk
     monkeypatch.setattr(fitting, "second_pool", lambda pool: honest(dataclasses.replace(pool, tau2=pool.tau2 + 0.01)))
     plan, trials = load_plan(toy_build.plans / "drug.toml"), vf.load_trials(toy_build.trials)
     (record,) = run([plan], trials, tmp_path / "build")
-    page = summary.fragment(plan, [record], {}, trials)
+    page = summary.fragment(summary.question_view(plan, [record], {}, trials))
     assert page.count("statsmodels and vfmeta disagree on the tau2 of the frequentist pool") == 3  # table, fold, warnings
     assert ": not all engines agree</summary>" in page

@@ -95,7 +95,7 @@ def build(
         cache.pass_on(passed)  # not before: a build that is refused writes nothing
         made = [out / "results"]
         if stage != "analyses":  # drawn while the other engines are at work: a figure needs nothing of them
-            from vfmeta.evidence import figures, networks, picture
+            from vfmeta.evidence import figures, further, networks, picture
             from vfmeta.evidence.plan import pages_of
             from vfmeta.evidence.site import SLIDES
 
@@ -106,6 +106,7 @@ def build(
                 whole += [picture.of_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans)), *graphs]
                 drawings = [*figures.of_records(begun.records), *whole]
                 twins = [d.name for d in drawings if stage == "figures" or d.name in SLIDES or figures.has_twin(d, cache)]
+                cache.offer(call for r in begun.records if (call := further.call(r)) is not None)  # for the pages
                 drawn = figures.draw(drawings, out, cache=cache, tick=step, twins=twins)
                 figures.keep_drawn(out, drawn, twins)
             full = len(twins) == len(drawn)

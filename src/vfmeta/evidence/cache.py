@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,11 @@ def digest(files: Iterable[Path], root: Path, libraries: Iterable[str] = (), cod
     return hashed.hexdigest()
 
 
-def digest_of(parts: Iterable[str], libraries: Iterable[str]) -> str:
-    """Digest of the Python files of parts of the package and of the versions of libraries they rest on."""
+@cache
+def digest_of(parts: tuple[str, ...], libraries: tuple[str, ...]) -> str:
+    """Digest of the Python files of parts of the package and of the versions of libraries they rest on: of the code that this
+    process runs, which does not change under it.
+    """
     paths = [HOME / part for part in parts]
     return digest((f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])), HOME, libraries)
 
@@ -72,13 +76,31 @@ class Cache:
         self._folder = Path(out) / "cache"
         self._beside = beside
         self._pool: Beside | None = None
+        self._offered: dict[str, Future[Any]] = {}
         self._warned = False
         self.asked = self.reused = 0
 
     def get(self, function: Callable[..., Any], *given: str) -> Any:
         """``function(*given)``, made or remembered; a digest of the code it runs is one of what is given."""
-        key, known = self._known(function, given)
-        return _made(self._folder, key, function, given) if known is None else known
+        key = _key(function, given)
+        offered = self._offered.pop(key, None)
+        if offered is None:
+            key, known = self._known(function, given)
+            return _made(self._folder, key, function, given) if known is None else known
+        self.asked += 1  # and made in this build, here or there
+        if not offered.cancel():
+            with suppress(BrokenExecutor):
+                return offered.result()
+        return _made(self._folder, key, function, given)
+
+    def offer(self, calls: Iterable[tuple[Any, ...]]) -> None:
+        """Say what `get` will be asked for, in order: a process beside makes it from the end, until both meet."""
+        if self._pool is None:
+            return
+        for function, *given in reversed(list(calls)):
+            key = _key(function, given)
+            if key not in self._offered and recall(_file(self._folder, key), key) is None:
+                self._offered[key] = self._pool.submit(_made, self._folder, key, function, given)
 
     def ahead(self, function: Callable[..., Any], *given: str) -> Callable[[], Any]:
         """The same, begun now and waited for when the returned function is called."""
@@ -97,17 +119,10 @@ class Cache:
         return wait
 
     def shared(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        """What `get` returns for each call in order; the process beside, where there is one, makes them from the end."""
-        known = [self._known(function, given) for function, *given in calls]
-        promised: dict[int, Future[Any]] = {}
-        if self._pool is not None:
-            for i in reversed([i for i, (_, value) in enumerate(known) if value is None]):
-                promised[i] = self._pool.submit(_made, self._folder, known[i][0], calls[i][0], calls[i][1:])
-        for i, (key, value) in enumerate(known):
-            if value is None and i in promised and not promised[i].cancel():  # begun or done there
-                with suppress(BrokenExecutor):
-                    value = promised[i].result()
-            yield _made(self._folder, key, calls[i][0], calls[i][1:]) if value is None else value
+        """What `get` returns for each call in order, all of them offered before."""
+        self.offer(calls)
+        for call in calls:
+            yield self.get(*call)
 
     def prepare(self, load: Callable[[], None] = _load_engines) -> None:
         """Begin the process beside, if there is to be one, and let it load its engines while the caller goes on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, VfmetaWarning
@@ -17,20 +16,21 @@ if TYPE_CHECKING:
 _CODE = ("core", "frequentist", "bayes", "kernels", "priors", "appraisal", "text", "evidence/further.py")
 
 
-def lines(record: Record, cache: Cache | None = None) -> list[str]:
-    """Sentences of a further trial for the result that leads; none where fewer than two trials stand or it has no such pool."""
+def call(record: Record) -> tuple[Any, ...] | None:
+    """What `Cache.get` is asked for the sentences; None where fewer than two trials stand or it has no such pool."""
     fit = graded(record)
     if fit is None or record.k < 2 or fit.question.null_effect is None:
+        return None
+    return (said, json.dumps(fit.to_dict(), sort_keys=True), digest_of(_CODE, ("numpy", "scipy")))
+
+
+def lines(record: Record, cache: Cache | None = None) -> list[str]:
+    """Sentences of a further trial for the result that leads, if there is one."""
+    asked = call(record)
+    if asked is None:
         return []
-    given = json.dumps(fit.to_dict(), sort_keys=True)
-    found: dict[str, Any] = said(given, "") if cache is None else cache.get(said, given, _code())
+    found: dict[str, Any] = asked[0](*asked[1:]) if cache is None else cache.get(*asked)
     return list(found["lines"])
-
-
-@lru_cache(maxsize=1)
-def _code() -> str:
-    """Of the code that this process runs, which does not change under it."""
-    return digest_of(_CODE, ("numpy", "scipy"))
 
 
 def said(given: str, code: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.evidence.plan import Name, Prior, Strict, read_plan
-from vfmeta.networks.posterior import NetworkPosterior, posterior
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.review import Gathered, gathered, modifiers
 from vfmeta.networks.shares import contributions
@@ -20,6 +19,7 @@ from vfmeta.text import codes
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
+    from vfmeta.networks.posterior import NetworkPosterior
     from vfmeta.trials import Trials
 
 UNKNOWN = ("not stated", codes.BLINDING["unclear"], codes.PHASES["not_stated"], codes.DESIGNS["not_stated"])
@@ -89,6 +89,8 @@ def load_network_plans(folder: str | Path) -> list[NetworkPlan]:
 
 def fitted(trials: Trials, plan: NetworkPlan) -> Fitted:
     """The network of the part that holds the reference; what that part leaves out is named."""
+    from vfmeta.networks.posterior import posterior
+
     options = {"measure": plan.measure, "week": plan.week, "window": plan.window, "use": plan.use}
     if plan.points is not None:
         options["points"] = plan.points

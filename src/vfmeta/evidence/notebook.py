@@ -105,8 +105,9 @@ def show(
         return _none_of(page, plan, plans)
     drawings = of_records([r for r in records if r.plan in {p.id for p in chosen}])
     figures = by_plan(drawings, draw(drawings, folder))
-    html = "\n".join(summary.fragment(p, records, figures, loaded) for p in chosen)
-    views = [summary.question_view(p, records, figures, loaded) for p in chosen]
+    memory = Cache(folder)
+    views = [summary.question_view(p, records, figures, loaded, memory) for p in chosen]
+    html = "\n".join(summary.fragment(view) for view in views)
     return _fragment(html, _sentences(views), folder, tables, drawings)
 
 
@@ -182,7 +183,7 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
     if page == "index":
         overview: list[dict[str, Any]] = []
         for name, title in pages_of(plans):
-            questions = [summary.question_view(p, records, {}, trials) for p in plans if p.page == name]
+            questions = [summary.question_view(p, records, {}, trials, Cache(folder)) for p in plans if p.page == name]
             overview.append({"page": name, "title": title, "questions": questions})
         text = _sentences([q for section in overview for q in section["questions"]])
         drawn = of_map(records, trials)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,11 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
     tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
     codes = digest_of(MODELS, LIBRARIES), digest_of(_SECOND, _ENGINES)
     words_code = digest_of((*MODELS, "evidence/reported.py"), LIBRARIES)
+    cache.offer(
+        call
+        for plan in plans for analysis in plan.analysis
+        for call in _asked(plan, analysis, trials, tables, codes[0], words_code)
+    )  # fmt: skip
     begun, problems = Begun([]), []
     for plan in plans:
         for analysis in plan.analysis:
@@ -209,6 +214,33 @@ def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[st
     return list(cases.values()), dict(pools.values())
 
 
+def _asked(
+    plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, code: str, words_code: str
+) -> Iterator[tuple[Any, ...]]:
+    """What the record of an analysis will ask for, in order."""
+    main, choices = tables[plan.id, analysis.id, ""], choices_of(plan, analysis)
+    yield fit.answers, _inputs(main, choices, f"{plan.id}/{analysis.id}"), code
+    heard = [(main, choices), *((table, stated) for _, table, stated in _heard(plan, analysis, tables))]
+    for table, stated in heard:
+        spread = points.spreads_of(trials, plan, analysis, table, stated) if table.question.measure == "SMD" else None
+        if table.words and (inputs := reported.inputs_of(table, stated, spread)) is not None:
+            yield reported.answers, inputs, words_code
+    for _, table, stated in _other(plan, analysis, tables):
+        yield fit.answers, _inputs(table, stated, ""), code
+
+
+def _inputs(table: EffectTable, choices: dict[str, Any], name: str) -> str:
+    """What is asked of an analysis: of a main one, which has a name, a sample too."""
+    return fit.inputs_of(table, choices, sample=bool(name) and len(table) > 1, name=name)
+
+
+def _other(plan: Plan, analysis: Analysis, tables: Tables) -> list[tuple[str, EffectTable, dict[str, Any]]]:
+    """Sensitivity analyses that are not the main one over again, with their tables and choices."""
+    first = _inputs(tables[plan.id, analysis.id, ""], choices_of(plan, analysis), "")
+    all_of = [(s.id, tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)) for s in analysis.sensitivity]
+    return [(name, table, stated) for name, table, stated in all_of if _inputs(table, stated, "") != first]
+
+
 def _record(
     plan: Plan,
     analysis: Analysis,
@@ -252,15 +284,15 @@ def _record(
             plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis}
         )
     if data["words"]:
-        data["words"]["variants"] = _variants(plan, analysis, tables, spoken)
-    main_inputs = fit.inputs_of(main, choices, sample=False, name=name)
+        titles = {s.id: s.title for s in analysis.sensitivity}
+        data["words"]["variants"] = [
+            {"id": variant, "title": titles[variant], "words": spoken(table, stated)}
+            for variant, table, stated in _heard(plan, analysis, tables)
+        ]
+    other = {variant: (table, stated) for variant, table, stated in _other(plan, analysis, tables)}
     for s in analysis.sensitivity:
-        table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
-        same = fit.inputs_of(table, stated, sample=False, name=name) == main_inputs
-        found = {"id": s.id, "title": s.title, "same_as_main": same}
-        if not same:
-            found |= part(table, stated, "", s.id)
-        data["sensitivity"].append(found)
+        found = {"id": s.id, "title": s.title, "same_as_main": s.id not in other}
+        data["sensitivity"].append(found | part(*other[s.id], "", s.id) if s.id in other else found)
     try:
         return completed(data, trials, cache)
     except InputError as error:
@@ -288,9 +320,7 @@ def completed(data: dict[str, Any], trials: Trials, cache: Cache) -> Record:
     return record
 
 
-def _variants(
-    plan: Plan, analysis: Analysis, tables: Tables, spoken: Callable[[EffectTable, dict[str, Any]], dict[str, Any] | None]
-) -> list[dict[str, Any]]:
+def _heard(plan: Plan, analysis: Analysis, tables: Tables) -> list[tuple[str, EffectTable, dict[str, Any]]]:
     """Sensitivity analyses in which other trials are heard, or other figures stand beside what they say."""
     seen = {reported.inputs_of(tables[plan.id, analysis.id, ""], choices_of(plan, analysis))}
     out = []
@@ -299,7 +329,7 @@ def _variants(
         inputs = reported.inputs_of(table, stated)
         if inputs not in seen:
             seen.add(inputs)
-            out.append({"id": s.id, "title": s.title, "words": spoken(table, stated)})
+            out.append((s.id, table, stated))
     return out
 
 
@@ -307,7 +337,6 @@ def part_of(
     table: EffectTable, choices: dict[str, Any], trials: Trials, answered: Callable[[str], dict[str, Any]], name: str
 ) -> dict[str, Any]:
     """What main and sensitivity analyses both hold: the question, the studies, what was left out, the results."""
-    sample = bool(name) and len(table) > 1
     known = {s for e in table for s in e.sources}
     return {
         "question": table.question.to_dict(),
@@ -318,7 +347,7 @@ def part_of(
         ],
         "left_out": [{"study_id": x.study_id, "label": x.label, "reason": x.reason, "said": x.said} for x in table.left_out],
         "sources": {s: trials.source(s) for s in sorted(known)},
-        "results": answered(fit.inputs_of(table, choices, sample=sample, name=name)),
+        "results": answered(_inputs(table, choices, name)),
     }
 
 

@@ -38,9 +38,8 @@ Figures = dict[str, list[dict[str, str]]]
 _METHODS = {"method", "test", "tau2", "interval", "model", "tau_prior", "mu_prior"}
 
 
-def fragment(plan: Plan, records: list[Record], figures: Figures, trials: Trials) -> str:
-    """One question of the review as HTML, for reports that bring their own page around it."""
-    view = question_view(plan, records, figures, trials)
+def fragment(view: dict[str, Any]) -> str:
+    """One question of the review as HTML, from its `question_view`, for reports that bring their own page around it."""
     module = environment().get_template("question.html").module
     return labelled(str(module.question(view)) + str(module.appendix(view)))  # type: ignore[attr-defined]
 

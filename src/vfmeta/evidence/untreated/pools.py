@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from vfmeta.core.messages import VfmetaWarning
@@ -74,14 +73,9 @@ def _pooled(question: Question, tau: float, people: float, cache: Cache | None, 
     study = [str(x) for x in columns.pop("study")]
     numbers = {name: [float(x) for x in column] for name, column in columns.items()}
     inputs = json.dumps({"question": question.to_dict(), "tau": tau, "study": study, "columns": numbers}, sort_keys=True)
-    found = _fitted(inputs, "") if cache is None else cache.get(_fitted, inputs, _code())
+    found = _fitted(inputs, "") if cache is None else cache.get(_fitted, inputs, digest_of(_PARTS, ("numpy", "scipy")))
     posterior = BayesianResult.from_dict(found["posterior"]) if found["posterior"] else None
     return OneGroup(float(people), FrequentistResult.from_dict(found["frequentist"]), posterior)
-
-
-@lru_cache
-def _code() -> str:
-    return digest_of(_PARTS, ("numpy", "scipy"))
 
 
 def _fitted(inputs: str, code: str) -> dict[str, Any]:
