@@ -435,3 +435,17 @@ def test_the_snapshots_of_the_repository_can_be_read_and_are_as_they_would_be_wr
         text = file.read_text(encoding="utf-8")
         assert snapshots.body(json.loads(text)["analyses"]) == text
         assert file.stat().st_size < 150_000
+
+
+def test_the_leading_pool_is_shown_as_its_trials_came_in(toy_build: Any) -> None:
+    page = html.unescape(toy_build.page("vertebroplasty"))
+    lead = next(r for r in toy_build.records.values() if r.id == "pain_12m").lead
+    looks = vf.appraisal.sequential(lead)
+    assert page.count("As the trials came in") == 1
+    assert "Cumulative forest plot of 5 studies" in page
+    assert f"{100 * looks['information'].iloc[-1]:.0f}% of the information needed for a difference of 1.5" in page
+    said = (
+        f"The boundary was reached with {looks.attrs['reached']}" if looks.attrs["reached"] else "The boundary was not reached"
+    )
+    assert said in page
+    assert "As the trials came in" not in toy_build.page("teriparatide")  # two trials

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import write
-from vfmeta.evidence import defensible, without_effects
+from vfmeta.evidence import defensible, grown, without_effects
 from vfmeta.evidence.bias import lights
 from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.flow import counted
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MAP, FLOW, COURSE = "evidence_map", "prisma_flow", "untreated_course"
 DRAWING = ("core", "plots", "results", "text", "evidence/figures.py", "evidence/inline.py")
-_SPECIFYING = (*DRAWING, "appraisal", "bayes", "effects", "frequentist", "kernels", "priors", "evidence/defensible.py")
+_FITTING = (*DRAWING, "appraisal", "bayes", "effects", "frequentist", "kernels", "priors")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Drawing:
         Id of the plan it belongs to; empty where it shows the whole review.
     kind : str
         "forest", "directions", "sizes", "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure,
-        "multiverse" of one, or "whole".
+        "cumulative" and "sequential" of the leading one, "multiverse" of one, or "whole".
     analysis : str
     leads : dict of str to Target, optional
         Where its rows lead.
@@ -153,7 +153,13 @@ def of_records(records: list[Record], *, specifications: bool = True) -> list[Dr
                 inputs = json.dumps(found, sort_keys=True, ensure_ascii=False)
                 name, leads = f"{r.plan}-{r.id}-{kind}", words_targets(r) if kind == "words" else None
                 out.append(Drawing(name, f"{r.title}: {said}", _drawn_words, inputs, code, r.plan, kind, r.id, leads))
-    code, kind = digest_of(_SPECIFYING, ("numpy", "scipy", "matplotlib")), defensible.KIND
+    code = digest_of((*_FITTING, "evidence/grown.py"), ("numpy", "scipy", "matplotlib"))
+    for own in members.values():
+        for r, kind, given in grown.inputs_of(own):
+            title = f"{r.title}: {grown.TITLES[kind]}"
+            out.append(Drawing(f"{r.plan}-{r.id}-{kind}", title, _drawn_grown, given, code, r.plan, kind, r.id))
+    code = digest_of((*_FITTING, "evidence/defensible.py"), ("numpy", "scipy", "matplotlib"))
+    kind = defensible.KIND
     for r in records if specifications else ():
         if (asked := defensible.inputs_of(r)) is not None:
             title = f"{r.title}: every defensible specification"
@@ -335,6 +341,12 @@ def _drawn_words(inputs: str, code: str, form: str) -> dict[str, Any]:
 def _drawn_many(inputs: str, code: str, form: str) -> dict[str, Any]:
     """Every defensible specification of a pool."""
     ax = defensible.multiverse_of(inputs).plot()
+    return saved(ax, str(ax.get_label()), form)
+
+
+def _drawn_grown(inputs: str, code: str, form: str) -> dict[str, Any]:
+    """The leading pool of a plan as its trials came in."""
+    ax = grown.drawn(inputs)
     return saved(ax, str(ax.get_label()), form)
 
 

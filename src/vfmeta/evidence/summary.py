@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vfmeta.evidence import certain, defensible, further, points, reported, scatter, whatif, without_effects
+from vfmeta.evidence import certain, defensible, further, grown, points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import (
     answer_box,
     instead_of_a_figure,
@@ -71,7 +71,7 @@ def question_view(
         "grounds": _grounds(own),
         "whatif": whatif.view(own, lead),
         "scattered": [v for r in own if (v := scatter.view(r)) is not None],
-        "plain": [{**plain_view(r), "further": further.lines(r, cache)} for r in own if r.k],
+        "plain": [{**plain_view(r), "further": further.lines(r, cache), "grown": _grown(r, plan, figures)} for r in own if r.k],
         "figures": [{**f, "table": figure_table(groups[f["name"]])} for f in figures.get(plan.id, []) if f["kind"] == "forest"],
         "without_effects": _without_effects(own, plan, figures),
         "said": said,
@@ -87,6 +87,10 @@ def question_view(
         "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),
         "priors": list(dict.fromkeys(priors_text(r.posterior) for r in own if r.posterior is not None)),
     }
+
+
+def _grown(record: Record, plan: Plan, figures: Figures) -> list[dict[str, str]]:
+    return [f for f in figures.get(plan.id, []) if f.get("analysis") == record.id and f["kind"] in grown.TITLES]
 
 
 def _without_effects(own: list[Record], plan: Plan, figures: Figures) -> dict[str, Any] | None:
