@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,19 @@ def test_p_values_are_read_from_texts(text: str | None, value: tuple[float | Non
 ])  # fmt: skip
 def test_only_a_text_says_the_direction(text: str, order: tuple[str, str] | None) -> None:
     assert said.direction((text,), ("Placebo", "Drug")) == order
+
+
+def test_candidates_go_to_json_and_back_and_are_pickled(tmp_path: Path) -> None:
+    read = found(tmp_path, record(pain()))
+    for back in (vf.read_result(read.to_json()), pickle.loads(pickle.dumps(read))):
+        assert back == read
+        assert back.rows.equals(read.rows)
+        assert str(back) == str(read)
+        assert back.confirm([1, 2]).equals(read.confirm([1, 2]))
+    changed = json.loads(read.to_json())
+    changed["rows"][0][9] = 4.5
+    assert (vf.read_result(changed) == read) is False
+    with pytest.raises(vf.InputError, match="has no estimate: it is pooled after a person confirmed its rows"):
+        _ = read.estimate
+    with pytest.raises(vf.InputError, match="damaged"):
+        vf.read_result({**changed, "rows": 3})

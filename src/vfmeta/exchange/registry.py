@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from vfmeta.core.messages import InputError, warn
 from vfmeta.exchange import register_words as said
 from vfmeta.exchange.sheets import parsed
-from vfmeta.results.shown import Displayed
+from vfmeta.results.codec import Recorded, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +25,16 @@ _RATIOS = ("HR", "OR", "RR", "IRR")
 _ENDS = {"iqr": ("q1", "q3"), "range": ("min", "max")}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class RegistryResults(Displayed):
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RegistryResults(Recorded):
     """Candidate rows from a register of trials; none is confirmed, and none is pooled before a person did.
 
     ``rows`` has a row for every value of a group (kind "arm") and every analysis (kind "analysis"), with the ``locator``
     where it stands in the file; ``problem`` says why one cannot be used. `confirm` makes the table that `vfmeta.read` takes.
     """
+
+    absent: ClassVar[dict[str, str]] = {"": "it is pooled after a person confirmed its rows; confirm([...]) makes a table."}
+    packed: ClassVar[frozenset[str]] = frozenset({"rows"})
 
     source: str
     rows: pd.DataFrame = field(repr=False)
@@ -96,6 +99,13 @@ class RegistryResults(Displayed):
         columns = list(dict.fromkeys(c for row in made for c in row))
         return pd.DataFrame([[row.get(c) for c in columns] for row in made], columns=columns, dtype=object)
 
+    def _pack(self) -> dict[str, Any]:
+        return {"rows": [[plain(x) for x in row] for row in self.rows.itertuples(index=False)]}
+
+    @classmethod
+    def _unpack(cls, data: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        return {"rows": _frame(data["rows"])}
+
     def __str__(self) -> str:
         usable = int((self.rows["problem"] == "").sum())
         lines = [f"{self.source}: {len(self.rows)} candidate rows, {usable} usable, none confirmed"]
@@ -103,9 +113,6 @@ class RegistryResults(Displayed):
             kinds = part["kind"].value_counts()
             lines.append(f"  {study}, {outcome}: {kinds.get('arm', 0)} values of groups, {kinds.get('analysis', 0)} analyses")
         return "\n".join([*lines, "Look at rows, then confirm([...]) makes the table that vfmeta.read takes."])
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def read_registry(source: str | Path) -> RegistryResults:
@@ -147,8 +154,6 @@ def read_registry(source: str | Path) -> RegistryResults:
     >>> vf.read(found.confirm([1, 2]), sides=("Drug", "Placebo")).y.round(2).tolist()
     [-0.9]
     """
-    import pandas as pd
-
     path = Path(source)
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
@@ -158,7 +163,13 @@ def read_registry(source: str | Path) -> RegistryResults:
         names = ", ".join(_nct(study) for _, study in studies[:5])
         raise InputError(f"{path.name}: no results of outcomes have been posted for {names}.")
     rows = [[i + 1, *(row.get(c) for c in COLUMNS[1:])] for i, row in enumerate(found)]
-    return RegistryResults(path.name, pd.DataFrame(rows, columns=list(COLUMNS), dtype=object))
+    return RegistryResults(source=path.name, rows=_frame(rows))
+
+
+def _frame(rows: list[list[Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
 
 def not_unread(path: Path, *, sheet: str | None = None) -> NoReturn:

@@ -87,6 +87,7 @@ _HOMES = {
     "PowerScaling": "bayes.scaling",
     "LeaveOneOut": "bayes.checks",
     "PredictiveCheck": "bayes.checks",
+    "RegistryResults": "exchange.registry",
 }
 
 
