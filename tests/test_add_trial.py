@@ -116,6 +116,25 @@ def test_a_disk_that_fails_half_way_leaves_everything_as_it_was(home: Path, monk
     assert not table_edits.journal_of(home / "trials").exists()
 
 
+def test_an_addition_that_was_killed_half_way_is_taken_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody cleans up after a process that is killed; what is remembered beside the tables does."""
+    before, write, calls = ew.files(home / "trials"), table_edits.write, []
+
+    def killed(path: Path, content: Any) -> None:
+        calls.append(path.name)
+        if len(calls) == 4:
+            raise SystemExit
+        write(path, content)
+
+    monkeypatch.setattr(table_edits, "write", killed)
+    with pytest.raises(SystemExit):
+        add_trial.add(add_trial.completed(FILLED), home / "trials", say=silent)
+    monkeypatch.setattr(table_edits, "write", write)
+    assert ew.files(home / "trials") != before
+    table_edits.undo(home / "trials")
+    assert ew.files(home / "trials") == before
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_rows_go_where_the_order_has_them_and_the_rest_stays(end: str, mark: bytes) -> None:

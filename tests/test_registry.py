@@ -223,3 +223,15 @@ def test_candidates_go_to_json_and_back_and_are_pickled(tmp_path: Path) -> None:
         _ = read.estimate
     with pytest.raises(vf.InputError, match="damaged"):
         vf.read_result({**changed, "rows": 3})
+
+
+@pytest.mark.parametrize(
+    ("dispersion", "level"),
+    [("95% Confidence Interval", 95), ("CONFIDENCE_90", 90), ("CONFIDENCE_975", 97.5), ("CONFIDENCE_OTHER", None)],
+)
+def test_the_level_of_an_interval_is_in_words_or_a_constant(tmp_path: Path, dispersion: str, level: float | None) -> None:
+    interval = {"value": "4.0", "lowerLimit": "3.0", "upperLimit": "5.0"}
+    outcome = pain(paramType="MEAN", dispersionType=dispersion, classes=[cells(interval, interval)], analyses=[])
+    rows = found(tmp_path, record(outcome)).rows
+    assert rows["ci_level"].tolist() == [level, level]
+    assert rows["problem"].tolist() == ["" if level else "a mean with an interval whose level is not said"] * 2

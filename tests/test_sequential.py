@@ -106,4 +106,4 @@ def test_the_figure_shows_the_numbers_and_says_whether_it_was_enough() -> None:
     assert "The boundary was reached with C (3 studies)." in ax.get_label()
     assert "the evidence is not enough yet" in vf.plots.sequential(fit, mid=0.1).get_label()
     null = vf.common_effect(y=[0.1, -0.1], se=[0.1, 0.1], question=vf.Question(mid=0.5))
-    assert "not what these studies point to" in vf.plots.sequential(null).get_label()
+    assert "it would have been with a probability of about 0.8." in vf.plots.sequential(null).get_label()

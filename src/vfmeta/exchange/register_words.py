@@ -78,7 +78,10 @@ def statistic(text: object, unit: object) -> tuple[str, str, str]:
 
 
 def level(text: object) -> float | None:
-    """The level that the words of an interval name, in per cent."""
+    """The level of an interval in per cent, from words or a constant: "95% Confidence Interval", "CONFIDENCE_975"."""
+    constant = re.fullmatch(r"confidence (\d\d)(\d?)", _words(text))
+    if constant:
+        return float(f"{constant[1]}.{constant[2] or 0}")
     found = re.search(r"(\d{2}(?:\.\d+)?)\s*%|^\s*(\d{2}(?:\.\d+)?)\s*$", str(text or ""))
     return float(found.group(1) or found.group(2)) if found else None
 

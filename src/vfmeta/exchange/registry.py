@@ -272,6 +272,8 @@ def _fault(row: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
         needs = {"sd": ("spread_value",), "se": ("spread_value",)}.get(row["spread"], ("low", "high"))
         if not row["spread"] or any(row[x] is None for x in needs):
             return f"a {statistic} without a spread that can be used"
+        if row["spread"] == "ci" and row["ci_level"] is None:
+            return f"a {statistic} with an interval whose level is not said"
     return ""
 
 

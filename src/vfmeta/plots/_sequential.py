@@ -99,5 +99,8 @@ def _words(fit: Any, frame: Any, end: float) -> str:
         row = frame[frame["study"].astype(str) == told["reached"]].iloc[0]
         return words + f"The boundary was reached with {told['reached']} ({int(row['k'])} studies)."
     if end >= 1:
-        return words + "The boundary was not reached: such an effect is not what these studies point to."
+        chance = f"of about {told['power']:g}"
+        return (
+            words + f"The boundary was not reached, though with such an effect it would have been with a probability {chance}."
+        )
     return words + "The boundary was not reached: the evidence is not enough yet."
