@@ -103,7 +103,7 @@ def build(
                 joined = [networks.fitted(loaded, plan) for plan in network_plans]
                 graphs = figures.of_networks(joined)
                 whole = [figures.of_map(begun.records, loaded), figures.of_flow(loaded), *figures.of_course(loaded, cache)]
-                whole += [picture.of_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans)), *graphs]
+                whole += [picture.of_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans), dress), *graphs]
                 drawings = [*figures.of_records(begun.records), *whole]
                 twins = [d.name for d in drawings if stage == "figures" or d.name in SLIDES or figures.has_twin(d, cache)]
                 cache.offer(call for r in begun.records if (call := further.call(r)) is not None)  # for the pages

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import vfmeta
 from vfmeta.evidence.flow import flow, per_plan
+from vfmeta.evidence.render import site_now
 from vfmeta.evidence.second_reading import RECORD, agreement, recorded
 from vfmeta.trials import schema
 from vfmeta.trials.schema import packaged_folder
@@ -31,7 +32,9 @@ def methods_view(plans: Sequence[Plan], records: Sequence[Record], trials: Trial
     return {
         "lede": "Written from the plans that the analyses were made by, and counted from the tables.",
         "made": _made(Path(trials.folder), digest, day),
-        "licence": "The tables are under CC-BY-4.0, the program under the MIT licence.",
+        "licence": "The tables are under CC-BY-4.0, the program under the MIT licence."
+        if site_now().packaged
+        else "The tables of this review, and every result. The program is under the MIT licence.",
         "code": [],
         "plans": [
             {
@@ -44,7 +47,9 @@ def methods_view(plans: Sequence[Plan], records: Sequence[Record], trials: Trial
         "flow": flow(records, trials),
         "per_plan": per_plan(plans, records),
         "tables": [
-            {"file": r["path"], "title": r["title"], "said": r.get("description", "")} for r in schema.tables().values()
+            {"file": r["path"], "title": r["title"], "said": r.get("description", "")}
+            for name, r in schema.tables().items()
+            if site_now().packaged or len(trials.frames[name])
         ],
         "results": [{"plan": p.title, "records": [r for r in records if r.plan == p.id]} for p in plans],
         "tables_digest": digest,

@@ -198,8 +198,10 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         drawn = of_flow(trials)
         flow = draw([drawn], folder)[drawn.name]
         return _body(site.methods_page(plans, records, trials, flow), WHOLE[page], folder, tables, [drawn])
-    shared = {"title": WHOLE[page], "nav": pages_of(plans), "plans": plans, "trials": trials}
-    body = render(f"{page}.html", studies=site.study_views(trials), lede=site.STUDIES_LEDE, **shared)
+    if page == "eligibility":
+        return _body(site.eligibility_page(plans, trials), WHOLE[page], folder, tables)
+    views, nav = site.study_views(trials), pages_of(plans)
+    body = render(f"{page}.html", title=WHOLE[page], nav=nav, studies=views, lede=site.STUDIES_LEDE)
     return _body(body, WHOLE[page], folder, tables)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vfmeta.evidence.cache import digest_of
 from vfmeta.evidence.figures import DRAWING, Drawing, saved
 from vfmeta.evidence.first_screen import LEGEND, answers
+from vfmeta.evidence.render import REVIEW
 from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied, plain_axes
 from vfmeta.text.numbers import number
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from vfmeta.core.question import Question
     from vfmeta.evidence.plan import Plan
     from vfmeta.evidence.records import Record
+    from vfmeta.evidence.render import Site
     from vfmeta.trials import Trials
 
 NAME = "answers"
-TITLE = "Effect on pain of each intervention: first comparison, first time of its plan"
+_TITLE = "Effect{} of each intervention: first comparison, first time of its plan"
 _WIDE, _HIGH = 13.33, 7.5  # inches of a slide
 _COLOURS = {"pool": STYLE["frequentist"], "trial": STYLE["study"], "words": STYLE["report"], "theirs": STYLE["bayesian"]}
 _MARKERS = {"pool": "D", "trial": "s", "words": "o", "theirs": "^"}
@@ -32,9 +34,9 @@ _SIZE = {"row": 12, "small": 9, "title": 18}  # points
 
 
 def of_answers(
-    plans: Sequence[Plan], records: Sequence[Record], trials: Trials, pages: Sequence[tuple[str, str]]
+    plans: Sequence[Plan], records: Sequence[Record], trials: Trials, pages: Sequence[tuple[str, str]], site: Site = REVIEW
 ) -> Drawing:  # fmt: skip
-    """The first screen."""
+    """The first screen, under the question of the review."""
     rows = [
         {
             "title": row["title"],
@@ -48,7 +50,14 @@ def of_answers(
         for row in answers(plans, records, trials, pages)["rows"]
     ]
     code = digest_of((*DRAWING, "evidence/picture.py"), ("matplotlib",))
-    return Drawing(NAME, TITLE, _drawn, json.dumps(rows, ensure_ascii=False), code)
+    words = {
+        "title": _TITLE.format(" on pain" if site.packaged else ""),
+        "question": site.question or site.name,
+        "axis": "Difference in pain, points of 0 to 10; left: less pain with the intervention"
+        if site.packaged
+        else "Difference in points; left: lower scores with the intervention",
+    }
+    return Drawing(NAME, words["title"], _drawn, json.dumps([rows, words], ensure_ascii=False), code)
 
 
 def _unit(q: Question) -> str:
@@ -59,7 +68,7 @@ def _drawn(inputs: str, code: str, form: str) -> dict[str, Any]:
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
-    rows = json.loads(inputs)
+    rows, words = json.loads(inputs)
     with applied():
         figure = plt.figure(figsize=(_WIDE, _HIGH), facecolor="white")
         ax = figure.add_axes((_PLOT, 0.15, _PLOT_WIDE, 0.73))
@@ -70,8 +79,8 @@ def _drawn(inputs: str, code: str, form: str) -> dict[str, Any]:
         ax.axvline(0, color=STYLE["null"], lw=1, zorder=1)
         ax.tick_params(axis="x", labelsize=_SIZE["small"])
         ax.set_xticks(ticks := [t for t in range(-20, 21) if ends[0] <= t <= ends[1]], [number(t, 0) for t in ticks])
-        ax.set_xlabel("Difference in pain, points of 0 to 10; left: less pain with the intervention", fontsize=_SIZE["small"])
-        figure.text(0.03, 0.94, "Which treatment relieves the pain of an osteoporotic vertebral fracture?",
+        ax.set_xlabel(words["axis"], fontsize=_SIZE["small"])
+        figure.text(0.03, 0.94, words["question"],
                     fontsize=_SIZE["title"], fontweight="bold", va="center")  # fmt: skip
         for i, row in enumerate(rows):
             _row(ax, i, row)
@@ -83,7 +92,7 @@ def _drawn(inputs: str, code: str, form: str) -> dict[str, Any]:
     said = "; ".join(
         f"{r['title']}: {', '.join(m[4] for m in r['marks']) or 'no figure'}. {r['words'].rstrip('.')}" for r in rows
     )
-    return saved(ax, f"{TITLE}. {said}.", form)
+    return saved(ax, f"{words['title']}. {said}.", form)
 
 
 def _look(shape: str) -> dict[str, Any]:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Site:
-    """What stands around every page: the name in its head, pages before and after those of ``nav``, the foot."""
+    """What stands around every page: the name in its head, pages before and after those of ``nav``, the foot.
+
+    ``packaged`` tells the review of this project, whose pages say what only it can say: of its disease, and of pain.
+    """
 
     name: str
     kind: str
@@ -30,6 +33,7 @@ class Site:
     last: tuple[tuple[str, str], ...]
     footer: str
     question: str = ""
+    packaged: bool = False
 
 
 REVIEW = Site(
@@ -43,6 +47,7 @@ REVIEW = Site(
     footer="Made by vfmeta from the trial tables; every number on this page is read from a computed record. Nothing here is "
     "medical advice.",
     question="Which treatment relieves the pain of an osteoporotic vertebral fracture?",
+    packaged=True,
 )  # fmt: skip
 
 
@@ -69,6 +74,11 @@ def environment() -> Environment:
 def render(template: str, **context: Any) -> str:
     """A template with what it is to show."""
     return labelled(environment().get_template(template).render(**{"site": _SITE.get(), **context}))
+
+
+def site_now() -> Site:
+    """What stands around the pages that are rendered now."""
+    return _SITE.get()
 
 
 @contextmanager
@@ -102,7 +112,8 @@ def site_of(plans: Path) -> Site:
     ]
     if faults:
         raise InputError(faults)
-    return replace(REVIEW, **{"kind": "", "question": "", **found})
+    first = tuple(x for x in REVIEW.first if x[0] != "context")
+    return replace(REVIEW, first=first, packaged=False, **{"kind": "", "question": "", **found})
 
 
 def file(name: str) -> str:

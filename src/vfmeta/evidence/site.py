@@ -18,7 +18,7 @@ from vfmeta.evidence.methods import downloads, methods_view
 from vfmeta.evidence.plan import WHOLE, Plan, pages_of
 from vfmeta.evidence.provenance import effect_view
 from vfmeta.evidence.records import Record
-from vfmeta.evidence.render import file, render
+from vfmeta.evidence.render import file, render, site_now
 from vfmeta.evidence.summary import Figures, link, pool_rows, question_view, words_views
 from vfmeta.evidence.untreated.page import untreated_view
 from vfmeta.text import codes
@@ -73,10 +73,10 @@ def write_site(
         pages[f"{page}.html"] = render("page.html", title=title, page=page, questions=questions, nav=nav)
     pages = {
         "index.html": overview_page(plans, records, trials, sections, whole.overview, whole.picture, moved),
-        "context.html": context_page(plans, records, trials, whole.course, build),
+        **({"context.html": context_page(plans, records, trials, whole.course, build)} if site_now().packaged else {}),
         **pages,
         "networks.html": networks_page(plans, joined, whole.graphs),
-        "eligibility.html": render("eligibility.html", title=WHOLE["eligibility"], nav=nav, plans=plans, trials=trials),
+        "eligibility.html": eligibility_page(plans, trials),
         "methods.html": methods_page(plans, records, trials, whole.flow),
         "studies.html": render("studies.html", title=WHOLE["studies"], nav=nav, studies=study_views(trials), lede=STUDIES_LEDE),
     }
@@ -96,6 +96,14 @@ def write_site(
         write(site / name, body)
     keep_only(site, set(files))
     return site / "index.html"
+
+
+def eligibility_page(plans: list[Plan], trials: Trials) -> str:
+    """What the review takes, and the questions it asks."""
+    names = trials.names("outcomes")
+    outcomes = list(dict.fromkeys(names[a.outcome] for p in plans for a in p.analysis))
+    title = WHOLE["eligibility"]
+    return render("eligibility.html", title=title, nav=pages_of(plans), plans=plans, trials=trials, outcomes=outcomes)
 
 
 def methods_page(plans: list[Plan], records: list[Record], trials: Trials, flow: dict[str, str]) -> str:
@@ -183,6 +191,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
                 "design": codes.DESIGNS[s.design],
                 "blinding": codes.BLINDING[s.blinding],
                 "phase": codes.PHASES[s.phase],
+                "phase_known": s.phase != "not_stated",
                 "n": "" if pd.isna(s.n_randomised) else str(s.n_randomised),
                 "registration": s.registration,
                 "crossover": s.crossover,
