@@ -12,6 +12,7 @@ import pytest
 
 import evidence_world as ew
 from vfmeta import __version__, cli
+from vfmeta.core.extras import MissingExtra
 
 pytest_plugins = ("evidence_builds",)
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")  # main() reads sys.argv here too
@@ -243,3 +244,16 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = done.stdout.rpartition("LOADED")[2].split()
     assert "cyclopts" in loaded
     assert not {"pandas", "scipy", "numba", "matplotlib", "pymc"} & set(loaded)
+
+
+def test_what_is_not_installed_is_said_in_words(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import vfmeta.evidence.own as own
+
+    def without_jinja2(*_: Any, **__: Any) -> None:
+        raise MissingExtra('This needs jinja2, which is not installed. Run: pip install "vfmeta[report]"')
+
+    monkeypatch.setattr(own, "analyse", without_jinja2)
+    status, out, err = typed("analyse", tmp_path / "my.csv")
+    assert (status, out) == (1, "")
+    assert err.startswith("This needs jinja2")
+    assert "Traceback" not in err

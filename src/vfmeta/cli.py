@@ -229,12 +229,13 @@ def _build(
 
 
 def main() -> None:
-    """Entry point: errors of input are said in words, without a traceback, and the exit status is 1."""
+    """Entry point: errors of input, and what is not installed, are said in words; the exit status is 1 then."""
+    from vfmeta.core.extras import MissingExtra
     from vfmeta.core.messages import InputError
 
     try:
         status = app(result_action="return_value")
-    except InputError as error:
+    except (InputError, MissingExtra) as error:
         print(error, file=sys.stderr)
         status = 1
     except (EOFError, KeyboardInterrupt):  # where something is asked, or while something is made
