@@ -180,7 +180,10 @@ def test_a_record_fills_study_and_source(tmp_path: Path) -> None:
     assert (study["registration"], source["doi"]) == ("NCT01234567", "10.1000/rest.1")
     both = trial_form.joined({"studies": [{"year": "2031"}]}, known)
     assert both["studies"][0]["year"] == "2031"  # what was filled by hand stays
-    file.write_bytes(file.read_bytes() + file.read_bytes()[3:])
+    file.write_text("TY  - JOUR\nAU  - World Rest Organization\nTI  - A trial\nPY  - 2031\nER  - \n", encoding="utf-8")
+    (study,) = trial_form.of_reference(file)["studies"]
+    assert (study["study_id"], study["first_author"]) == ("worldrestorganization2031", "World Rest Organization")
+    file.write_bytes(2 * file.read_bytes())
     with pytest.raises(vf.InputError, match="2 records"):
         trial_form.of_reference(file)
 

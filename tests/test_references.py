@@ -161,3 +161,13 @@ def test_the_tagged_format_of_web_of_science_is_named(tmp_path: Path) -> None:
         vf.read_references(
             saved(tmp_path, "a.txt", "FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nAU Adams, A\nER\n\nEF\n")
         )
+
+
+def test_groups_keep_their_names_and_others_are_et_al(tmp_path: Path) -> None:
+    ris = "TY  - RPRT\nAU  - World Health Organization\nTI  - A report\nPY  - c2019\nC7  - e12\nER  - \n"
+    row = vf.read_references(saved(tmp_path, "a.ris", ris)).iloc[0]
+    assert (row["authors"], row["year"], row["pages"]) == ("World Health Organization", 2019, "e12")
+    bib = "@article{a, author = {Ada de Brown and Adams, Anna B. and {The REST Group} and others}, title = {T}, year = 2020}"
+    row = vf.read_references(saved(tmp_path, "a.bib", bib)).iloc[0]
+    assert row["authors"] == "de Brown A; Adams AB; The REST Group; et al"
+    assert row["citation"].startswith("de Brown A, Adams AB, The REST Group, et al. T")

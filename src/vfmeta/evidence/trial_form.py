@@ -138,7 +138,9 @@ def of_reference(file: str | Path) -> Rows:
     if len(records) != 1:
         raise InputError(f"{Path(file).name}: {len(records)} records; give a file with the one record of the trial.")
     record = {name: _text(None if value is None else value) for name, value in records.iloc[0].items() if name != "line"}
-    author = record["authors"].split(";")[0].strip().rsplit(" ", 1)[0].split(",")[0]
+    author = re.sub(
+        r"\s+[^\W\d_a-z]{1,4}$", "", record["authors"].split(";")[0].strip()
+    )  # without initials, which a group lacks
     study = re.sub(r"\W", "", author, flags=re.ASCII).lower() + record["year"]
     known = {name: record[name] for name in ("year", "title", "doi", "pmid", "registration")}
     source = {"source_id": f"{study}_paper", "citation": record["citation"], "doi": record["doi"], "pmid": record["pmid"]}

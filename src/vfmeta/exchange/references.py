@@ -24,7 +24,7 @@ _REGISTRATION = re.compile(
     r"|UMIN\d{9})\b"
 )
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
-_YEAR = re.compile(r"\b(1[89]|20)\d{2}\b")
+_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d{2}(?!\d)")
 _RIS_TAG = re.compile(r"\s*([A-Z][A-Z0-9])\s{1,2}-(?:\s|$)")
 #: RIS below lines of another kind: the Cochrane Library writes "Record #1 of 20" and more above each record
 _RIS_BELOW = re.compile(r"\A(?!\s*(?:PMID|@)).{0,2000}?^TY {1,2}- ?[A-Z]{2,8} *$", re.MULTILINE | re.DOTALL)
@@ -126,7 +126,7 @@ def _ris_row(record: Mapping[str, Any]) -> dict[str, Any]:
     def first(*names: str) -> str:
         return next((str(record[n]).strip() for n in names if record.get(n)), "")
 
-    pages = [first("start_page"), first("end_page")]
+    pages = [first("start_page", "custom7"), first("end_page")]
     urls = record.get("urls") or []
     said = " ".join(_texts(record.values()))
     number = first("accession_number")
@@ -202,7 +202,7 @@ def _of_bibtex(name: str, text: str) -> list[dict[str, Any]]:
     from bibtexparser.middlewares import LatexDecodingMiddleware
     from bibtexparser.model import DuplicateBlockKeyBlock, MiddlewareErrorBlock
 
-    library = bibtexparser.parse_string(text, append_middleware=[LatexDecodingMiddleware()])
+    library = bibtexparser.parse_string(text, append_middleware=[LatexDecodingMiddleware(keep_braced_groups=True)])
     problems = []
     for block in library.failed_blocks:
         at = (block.start_line or 0) + 1
@@ -217,12 +217,15 @@ def _of_bibtex(name: str, text: str) -> list[dict[str, Any]]:
         raise InputError(f"{name}: BibTeX without a record.")
     return [
         {"line": (entry.start_line or 0) + 1, "key": entry.key, "type": entry.entry_type,
-         **_bibtex_row({f.key.lower(): re.sub(r"[{}]", "", str(f.value)).strip() for f in entry.fields})}
+         **_bibtex_row({f.key.lower(): str(f.value) for f in entry.fields})}
         for entry in library.entries
     ]  # fmt: skip
 
 
-def _bibtex_row(fields: Mapping[str, str]) -> dict[str, Any]:
+def _bibtex_row(written: Mapping[str, str]) -> dict[str, Any]:
+    fields = {name: re.sub(r"[{}]", "", value).strip() for name, value in written.items()}
+    authors = re.split(r"\s+and\s+", written.get("author", "").strip())
+
     def first(*names: str) -> str:
         return next((" ".join(fields[n].split()) for n in names if fields.get(n)), "")
 
@@ -230,7 +233,7 @@ def _bibtex_row(fields: Mapping[str, str]) -> dict[str, Any]:
     own = re.search(r"pubmed\S*?/(\d{4,8})\b", url)
     return {
         "title": first("title"),
-        "authors": _people(re.split(r"\s+and\s+", first("author"))),
+        "authors": "; ".join(filter(None, map(_of_bibtex_name, authors))),
         "year": _year(first("year", "date")),
         "journal": first("journal", "journaltitle", "booktitle", "publisher", "institution", "school"),
         "volume": first("volume"),
@@ -244,13 +247,25 @@ def _bibtex_row(fields: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _of_bibtex_name(written: str) -> str:
+    """A name as BibTeX has it: in braces it is that of a group, and one without a comma has the family last."""
+    name = " ".join(re.sub(r"[{}]", "", written).split())
+    if re.fullmatch(r"\{[^{}]*\}", written.strip()):
+        return name
+    if name == "others":
+        return "et al"
+    if "," not in name and " " in name and not re.search(r"\s[A-Z]{1,3}$", name):
+        parts = name.split()
+        at = next((i for i, x in enumerate(parts) if i and x[0].islower()), len(parts) - 1)  # "Ada de Brown"
+        name = f"{' '.join(parts[at:])}, {' '.join(parts[:at])}"
+    return _people([name])
+
+
 def _people(names: Iterable[str]) -> str:
-    """Names as "Family Initials", joined by semicolons; a group of people keeps its name."""
+    """Names "Family, Given" as "Family Initials", joined by semicolons; one without a comma ("Adams A", a group) stays."""
     out = []
     for name in (" ".join(str(n).split()) for n in names):
-        family, comma, given = name.partition(",")
-        if not comma and " " in name and not re.search(r"\s[A-Z]{1,3}$", name) and len(name.split()) <= 3:
-            given, _, family = name.rpartition(" ")  # "Anna Adams"; "Adams A" and names of groups stay
+        family, _, given = name.partition(",")
         initials = "".join(part[0].upper() for part in re.split(r"[\s.\-]+", given) if part and part[0].isalpha())
         out.append(f"{family.strip()} {initials}".strip())
     return "; ".join(x for x in out if x)
