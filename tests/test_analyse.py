@@ -219,3 +219,14 @@ def test_judgements_of_domains_alone_are_told_and_make_no_overall_one(tmp_path: 
     bias = json.loads((tmp_path / "pages/data/results/effect/all.json").read_text())["bias"]
     assert (bias["tool"], bias["overall"]) == ("RoB 1", ["", ""])
     assert "published: RoB 1 (the sheet): high on random sequence generation" in bias["support"][1][-1]
+
+
+@pytest.mark.parametrize(
+    ("names", "drawn"),
+    [(["A 1999", "B (2004)", "C 2004b"], True), (["A 2004", "B 1999", "C 2010"], False), (["A 1999", "B", "C 2004"], False)],
+)
+def test_a_pool_as_the_studies_came_in_needs_their_years(tmp_path: Path, names: list[str], drawn: bool) -> None:
+    vf.analyse({"study": names, "yi": [0.1, 0.3, 0.2], "vi": [0.04, 0.09, 0.05]}, tmp_path / "pages", measure="MD")
+    assert (tmp_path / "pages/figures/effect-all-cumulative.svg").is_file() is drawn
+    said = "do not stand in the order of years" in (tmp_path / "pages/methods.html").read_text()
+    assert said is not drawn

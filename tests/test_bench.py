@@ -9,6 +9,7 @@ import pytest
 from benchmarks import bayes, bench, exchange, levels, network_levels, networks
 
 import vfmeta as vf
+from vfmeta.exchange.own_data import read_all
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.filterwarnings("ignore::vfmeta.core.messages.VfmetaWarning")  # as `make bench` ignores them
@@ -73,3 +74,9 @@ def test_intervals_of_networks_are_counted_and_written(monkeypatch: pytest.Monke
     assert table["coverage"].between(0, 1).all()
     assert "| three arms | 10 | 0.1 |" in (tmp_path / "network_levels.md").read_text(encoding="utf-8")
     assert (tmp_path / "network_levels.png").stat().st_size > 10_000
+
+
+def test_the_sheet_that_is_timed_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_text(exchange.make_sheet(), encoding="utf-8")
+    tables = read_all(tmp_path / "sheet.csv")
+    assert (len(tables), sum(len(x) for x in tables.values())) == (20, 500)

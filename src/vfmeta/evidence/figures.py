@@ -121,15 +121,26 @@ def by_plan(drawings: Iterable[Drawing], entries: dict[str, dict[str, str]]) -> 
 
 
 def draw_all(
-    records: list[Record], out: str | Path = "build", *, cache: Cache | None = None, specifications: bool = True
+    records: list[Record],
+    out: str | Path = "build",
+    *,
+    cache: Cache | None = None,
+    specifications: bool = True,
+    dated: Collection[str] | None = None,
 ) -> dict[str, list[dict[str, str]]]:
     """Draw the figures of the records, see `of_records`, into ``figures/`` as SVG; entries by plan."""
-    drawings = of_records(records, specifications=specifications)
+    drawings = of_records(records, specifications=specifications, dated=dated)
     return by_plan(drawings, draw(drawings, Path(out), cache=cache))
 
 
-def of_records(records: list[Record], *, specifications: bool = True) -> list[Drawing]:
-    """Forest plots, where nothing is pooled directions, answers with trials that print no figure, and specifications."""
+def of_records(
+    records: list[Record], *, specifications: bool = True, dated: Collection[str] | None = None
+) -> list[Drawing]:  # fmt: skip
+    """Forest plots, where nothing is pooled directions, answers with trials that print no figure, pools as trials came in, and
+    specifications.
+
+    ``dated`` names the plans whose trials stand in the order of their years; None says that all do.
+    """
     code = digest_of(DRAWING, ("matplotlib",))
     members: dict[str, list[Record]] = {}
     for record in records:
@@ -155,7 +166,7 @@ def of_records(records: list[Record], *, specifications: bool = True) -> list[Dr
                 out.append(Drawing(name, f"{r.title}: {said}", _drawn_words, inputs, code, r.plan, kind, r.id, leads))
     code = digest_of((*_FITTING, "evidence/grown.py"), ("numpy", "scipy", "matplotlib"))
     for own in members.values():
-        for r, kind, given in grown.inputs_of(own):
+        for r, kind, given in grown.inputs_of(own) if dated is None or own[0].plan in dated else ():
             title = f"{r.title}: {grown.TITLES[kind]}"
             out.append(Drawing(f"{r.plan}-{r.id}-{kind}", title, _drawn_grown, given, code, r.plan, kind, r.id))
     code = digest_of((*_FITTING, "evidence/defensible.py"), ("numpy", "scipy", "matplotlib"))

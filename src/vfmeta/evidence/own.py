@@ -132,7 +132,8 @@ def _fill(
     try:
         cache.prepare(_load_drawing)
         own = _analysed(data, tables, said, reading, choices, cache)
-        figures = draw_all(own.records, build, cache=cache, specifications=len(tables) <= own_pages.CURVES)
+        few = len(tables) <= own_pages.CURVES
+        figures = draw_all(own.records, build, cache=cache, specifications=few, dated=own_pages.dated(own) if few else ())
         trials = trials_of(own.tables)
         pages = own_pages.pages(own, figures, trials, cache)
     finally:

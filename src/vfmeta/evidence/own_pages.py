@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import vfmeta
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 TAKEN = ("index", "methods", "studies")
 #: outcomes up to which curves of specifications are drawn: they are for statisticians, and take longest
 CURVES = 6
+_YEAR = re.compile(r"\b((?:19|20)\d\d)[a-z]?\)?$")
 _LEDE = "Every study of the sheet. What the sheet does not say of a study is not known here."
 
 
@@ -50,6 +52,15 @@ def pages(own: Own, figures: Figures, trials: Trials, cache: Cache) -> dict[str,
     return out | {"style.css": file("style.css"), "page.js": file("page.js"), "whatif.js": whatif.script()}
 
 
+def dated(own: Own) -> list[str]:
+    """Plans whose studies stand in the sheet by the years at the end of their names."""
+    found = []
+    for plan, table in zip(own.plans, own.tables.values(), strict=True):
+        years = [m[1] if (m := _YEAR.search(label)) else "" for label in table.labels]
+        found += [plan.id] if "" not in years and years == sorted(years) else []
+    return found
+
+
 def _sure(view: dict[str, Any]) -> dict[str, str]:
     return {"answer": view["answer"], "certainty": view["certainty"]["lead"]["shown"] if view["certainty"] else ""}
 
@@ -65,6 +76,9 @@ def _methods(own: Own) -> dict[str, Any]:
     models = list(dict.fromkeys(model_text(r.frequentist) for r in own.records if r.frequentist and r.k > 1))
     plain = [p.title for p, r in zip(own.plans, own.records, strict=True) if r.k > 1 and r.posterior is None]
     day = f"; built {built()}" if built() else ""
+    late = [p.title for p in own.plans if p.id not in dated(own)]
+    whose = "" if len(late) == len(own.plans) else f" of {', '.join(late)}"
+    undated = f"Not drawn{whose}: the studies do not stand in the order of years at the end of their names." if late else ""
     undrawn = f"Drawn for sheets of up to {CURVES} outcomes; vf.multiverse(table).plot() draws one."
     made = [
         ("Version", f"vfmeta {vfmeta.__version__}{day}. The same sheet and version give the same pages."),
@@ -76,6 +90,8 @@ def _methods(own: Own) -> dict[str, Any]:
         ("Bayesian results", f"None of {', '.join(plain)}: priors need the ends of the scale; give points=(low, high)."
          if plain else ""),
         ("Curves of specifications", undrawn if len(own.plans) > CURVES else ""),
+        ("Pools as the studies came in", f"Drawn for sheets of up to {CURVES} outcomes; vf.plots.cumulative(fit) draws one."
+         if len(own.plans) > CURVES else undated),
         ("Deciding", "A side is named only where the interval excludes no difference and the direction of the outcome is "
                      "stated; an effect is called important only beyond a threshold that the sheet gives."),
     ]  # fmt: skip
