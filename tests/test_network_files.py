@@ -103,6 +103,25 @@ def test_names_that_begin_with_a_blank_are_those_without(tmp_path: Path) -> None
     ]
 
 
+def test_a_file_is_read_as_the_network_it_is(tmp_path: Path) -> None:
+    (tmp_path / "net.csv").write_text(CINEMA, encoding="utf-8")
+    arms = {"study": ["S1", "S1", "S2", "S2", "S3", "S3"], "treatment": list("ABACBC"), "events": [9, 4, 8, 6, 5, 7],
+            "n": [40, 41, 52, 50, 60, 61]}  # fmt: skip
+    found, own = (vf.network(x, measure="OR", reference="A") for x in (vf.read_network(tmp_path / "net.csv"), arms))
+    assert found.estimate.tolist() == own.estimate.tolist()
+
+
+def test_figures_that_are_none_are_named_by_row_and_column(tmp_path: Path) -> None:
+    (tmp_path / "net.csv").write_text("studlab;treat1;treat2;TE;seTE\na;A;B;0,5;0,2\nb;A;C;x;0,3\n", encoding="utf-8")
+    with pytest.raises(vf.InputError, match=r"row 2 \(b\), column TE: 'x'"):
+        vf.read_network(tmp_path / "net.csv")
+    (tmp_path / "net.csv").write_text("studlab;treat1;treat2;TE;seTE\na;A;B;0,5;0,2\nb;A;C;NA;0,3\n", encoding="utf-8")
+    with pytest.warns(vf.VfmetaWarning, match="decimal commas"):
+        found = vf.read_network(tmp_path / "net.csv")
+    assert found["se"].tolist() == [0.2, 0.3]
+    assert found["y"].isna().tolist() == [False, True]
+
+
 def flow(folder: Path, text: str) -> dict[str, object]:
     (folder / "PRISMA.csv").write_text("data,node,n\n" + text, encoding="utf-8")
     return vf.read_prisma_flow(folder / "PRISMA.csv")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import write
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import NetworkProgram, choice
 from vfmeta.effects.columns import as_frame
+from vfmeta.effects.sheet.values import numbers
 from vfmeta.exchange.opening import opened
 from vfmeta.text.csv_cells import as_csv
 
@@ -35,6 +36,7 @@ _CALLED: dict[str, dict[str, str]] = {
     "netmeta": {"study": "studlab", "treatment": "treat", "events": "event", "y": "TE", "se": "seTE"},
     "BUGSnet": {"n": "sampleSize"},
 }
+_TEXTS = {"study", "treatment", "treat1", "treat2"}
 _CONTRASTS = ("treat1", "treat2", "y", "se")
 _ARMS = (("events", "n"), ("events", "time"), ("mean", "sd", "n"))
 
@@ -57,7 +59,7 @@ def read_network(source: Any) -> pd.DataFrame:
     Raises
     ------
     InputError
-        It is neither, two columns could be one, or a number of a study stands with two names.
+        It is neither, two columns could be one, a figure is no number, or a number of a study stands with two names.
 
     Examples
     --------
@@ -89,9 +91,18 @@ def read_network(source: Any) -> pd.DataFrame:
     if problems:
         raise InputError(problems)
     made = frame.rename(columns=found)
-    for role in {"study", "treatment", "treat1", "treat2"} & set(made.columns):
+    told = {role: name for name, role in found.items()}
+    for role in _TEXTS & set(made.columns):
         made[role] = [x.strip() if isinstance(x, str) else x for x in made[role]]
     order = [role for role in wanted if role in made.columns]
+    if isinstance(source, (str, Path)):  # cells of a file are text
+        notes: list[str] = []
+        for role in (x for x in order if x not in _TEXTS):
+            made[role] = numbers(made[role].tolist(), told[role], list(map(str, made["study"])), problems, notes)
+        if problems:
+            raise InputError(problems)
+        for note in notes:
+            warn(note)
     if number in made.columns:
         for one, other in ((number, "study"), ("study", number)):
             several = made.groupby(one, sort=False)[other].nunique()
