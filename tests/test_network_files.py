@@ -47,8 +47,11 @@ def test_what_is_not_clear_is_refused(tmp_path: Path) -> None:
         vf.read_network(arms | {"id": [1, 1]})
     with pytest.raises(vf.InputError, match="no column for treatment"):
         vf.read_network({"study": ["a"], "r": [1]})
-    with pytest.raises(vf.InputError, match="needs the columns rob, indirectness"):
-        vf.save_network(vf.read_network(arms), tmp_path / "a.csv", program="CINeMA")
+    with pytest.warns(vf.VfmetaWarning, match="no rob and indirectness of the studies"):
+        path = vf.save_network(vf.read_network(arms), tmp_path / "bare.csv", program="CINeMA")
+    assert path.read_text(encoding="utf-8").split() == ["study,id,t,r,n", "a,1,A,1,9", "b,2,B,2,9"]
+    with pytest.raises(vf.InputError, match="CINeMA needs the columns n;"):
+        vf.save_network({"study": ["a"], "treatment": ["A"], "events": [1]}, tmp_path / "a.csv", program="CINeMA")
     with pytest.raises(vf.InputError, match="row 2, column rob: 'high'"):
         vf.save_network(
             vf.read_network(arms | {"rob": [1, "high"], "indirectness": [1, 1]}), tmp_path / "a.csv", program="CINeMA"

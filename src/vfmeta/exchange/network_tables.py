@@ -36,6 +36,7 @@ _CALLED: dict[str, dict[str, str]] = {
     "netmeta": {"study": "studlab", "treatment": "treat", "events": "event", "y": "TE", "se": "seTE"},
     "BUGSnet": {"n": "sampleSize"},
 }
+_JUDGED = ("rob", "indirectness")
 _TEXTS = {"study", "treatment", "treat1", "treat2"}
 _CONTRASTS = ("treat1", "treat2", "y", "se")
 _ARMS = (("events", "n"), ("events", "time"), ("mean", "sd", "n"))
@@ -123,8 +124,8 @@ def save_network(data: Any, path: str | Path, *, program: NetworkProgram) -> Pat
     path : str or path
         Ending in .csv.
     program : {"CINeMA", "netmeta", "BUGSnet"}
-        CINeMA: ``study, id``, then ``t, r, n``, ``t, y, sd, n`` or ``t1, t2, effect, se``, then ``rob, indirectness``, which
-        ``data`` must have: 1 low, 2 some, 3 high.
+        CINeMA: ``study, id``, then ``t, r, n``, ``t, y, sd, n`` or ``t1, t2, effect, se``, then ``rob, indirectness`` where
+        ``data`` has them: 1 low, 2 some, 3 high.
         netmeta: ``studlab, treat`` with ``event, n``, ``mean, sd, n`` or ``event, time``, for ``pairwise(treat, event, n,
         studlab = studlab, data = read.csv("net.csv"))``; contrasts as ``studlab, treat1, treat2, TE, seTE``, for ``netmeta``.
         BUGSnet: ``study, treatment`` with ``events, sampleSize``, ``mean, sd, sampleSize`` or ``events, time``, for
@@ -139,6 +140,11 @@ def save_network(data: Any, path: str | Path, *, program: NetworkProgram) -> Pat
     ------
     InputError
         A column that the program needs is missing, a judgement is another, or two columns would have one name.
+
+    Warns
+    -----
+    VfmetaWarning
+        CINeMA only: no judgements of the studies.
 
     Examples
     --------
@@ -155,12 +161,12 @@ def save_network(data: Any, path: str | Path, *, program: NetworkProgram) -> Pat
     wanted = _columns(frame, program)
     called = {c: _CALLED[program].get(c, c) for c in wanted}
     if program == "CINeMA":
-        _judged(frame)
+        judged = _judged(frame)
         ids = {study: i + 1 for i, study in enumerate(dict.fromkeys(frame["study"]))}
         numbered = frame.assign(id=[ids[x] for x in frame["study"]])
-        for name in ("rob", "indirectness"):
+        for name in judged:
             numbered[name] = [int(float(x)) for x in frame[name]]
-        frame, order = numbered, ["study", "id", *wanted[1:], "rob", "indirectness"]
+        frame, order = numbered, ["study", "id", *wanted[1:], *judged]
     else:
         order = [*wanted, *(c for c in frame.columns if c not in wanted)]
     head = [called.get(c, str(c)) for c in order]
@@ -183,8 +189,7 @@ def _columns(frame: pd.DataFrame, program: str) -> list[str]:
         found = next((x for x in _ARMS if set(x) <= set(frame.columns)), None)
         nearest = found or max(_ARMS, key=lambda x: sum(c in frame.columns for c in x))
         figures = ("treatment", *nearest)
-    more = ("rob", "indirectness") if program == "CINeMA" else ()
-    missing = [c for c in ("study", *figures, *more) if c not in frame.columns]
+    missing = [c for c in ("study", *figures) if c not in frame.columns]
     if missing:
         raise InputError(f"{program} needs the columns {', '.join(missing)}; {see}.")
     if program == "CINeMA" and "time" in figures:
@@ -192,15 +197,21 @@ def _columns(frame: pd.DataFrame, program: str) -> list[str]:
     return ["study", *figures]
 
 
-def _judged(frame: pd.DataFrame) -> None:
+def _judged(frame: pd.DataFrame) -> list[str]:
+    """The columns of judgements, checked; what CINeMA cannot weigh without them is warned of."""
+    there = [name for name in _JUDGED if name in frame.columns]
+    if len(there) < len(_JUDGED):
+        lacking = " and ".join(x for x in _JUDGED if x not in there)
+        warn(f"data: no {lacking} of the studies, which CINeMA weighs; add 1 (low), 2 (some) or 3 (high) for each.")
     problems = [
         f"row {i + 1}, column {name}: {value!r} is none of 1, 2 and 3 (low, some, high)."
-        for name in ("rob", "indirectness")
+        for name in there
         for i, value in enumerate(frame[name])
         if str(value).strip() not in ("1", "2", "3", "1.0", "2.0", "3.0")
     ]
     if problems:
         raise InputError(problems)
+    return there
 
 
 def _plain(value: Any) -> Any:
