@@ -1,78 +1,154 @@
-"""How often tests reject what is true: the part of ``make simulate`` that writes ``reports/levels.csv`` and ``levels.md``."""
+"""How often tests reject what is true and intervals hold it, verb by verb: ``reports/levels.csv``, ``levels.md`` and its pictures.
+
+``python -m benchmarks.levels`` runs the blocks that have no rows in the table yet, ``--only VERB`` runs those of a verb again, and
+``--all`` everything, as `make simulate` does. A block is a verb with what to draw; the modules ``benchmarks/levels_*.py`` hold
+them in ``BLOCKS``. Each block has random numbers of its own, made of the seed and its name.
+"""
 
 from __future__ import annotations
 
-from itertools import product
+import argparse
+import importlib
+import math
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from benchmarks.simulate import Scenario
-from scipy.stats import chi2
 
 import vfmeta as vf
-from vfmeta.results.wald import welch
 
-GROUPS = ((2, 2), (3, 3), (3, 10), (5, 5), (10, 10), (3, 3, 3), (5, 5, 5))
-I2 = (0, 50, 75)
-WHAT = {
-    "Welch's F": "Hartung-Knapp standard errors, Welch's F (the default of `vf.subgroups`)",
-    "chi-squared": 'ordinary standard errors taken as known, chi-squared (`test="Wald"`)',
-}
-
-
-def between_groups(draws: int, seed: int) -> pd.DataFrame:
-    """Share of the tests between subgroups that reject at 5% where no group differs; one row for each test and setting."""
-    rows = []
-    for i, (sizes, design, i2) in enumerate(product(GROUPS, ("alike", "spread"), I2)):
-        rng = np.random.default_rng([seed, i])
-        tau2 = Scenario(design, i2, max(sizes)).tau2
-        pools: dict[str, list[pd.DataFrame]] = {"HKSJ": [], "Wald": []}
-        for k in sizes:
-            v = np.tile(Scenario(design, 0, k).v, draws)
-            y = rng.normal(0, np.sqrt(v + tau2))
-            frame = pd.DataFrame({"question": np.repeat(np.arange(draws), k), "y": y, "v": v})
-            for test, found in pools.items():
-                found.append(vf.random_effects_many(frame, by="question", test=test))
-        mean = {t: np.column_stack([p["estimate"] for p in found]) for t, found in pools.items()}
-        se = {t: np.column_stack([p["se"] for p in found]) for t, found in pools.items()}
-        df = np.array(sizes) - 1.0
-        w = 1 / se["Wald"] ** 2
-        q = (w * (mean["Wald"] - ((w * mean["Wald"]).sum(1) / w.sum(1))[:, None]) ** 2).sum(1)
-        p = {
-            "Welch's F": np.array([welch(a, b, df).p_value for a, b in zip(mean["HKSJ"], se["HKSJ"], strict=True)]),
-            "chi-squared": chi2.sf(q, len(sizes) - 1),
-        }
-        for test, found in p.items():
-            rows.append({
-                "groups": " + ".join(map(str, sizes)), "design": design, "i2": i2, "test": test, "draws": draws,
-                "level": round(float((found < 0.05).mean()), 5),
-            })  # fmt: skip
-    return pd.DataFrame(rows)
+REPORTS = Path(__file__).parent.parent / "reports"
+COLUMNS = ("verb", "what", "setting", "procedure", "nominal", "share", "error", "width", "draws")
+MISSES = 0.03  # beyond this from what was asked a verb says so itself
+LEVEL, COVERAGE = "rejects", "covers"
+NOTICES = "notices"  # rejects what is false: power, without a level to be held
+NOMINAL = {LEVEL: 0.05, COVERAGE: 0.95, NOTICES: math.nan}
 
 
-def text(table: pd.DataFrame) -> str:
-    """The report, every number of it from ``table``."""
-    draws = int(table["draws"].iloc[0])
-    worst = 100 * float(np.sqrt(table["level"] * (1 - table["level"]) / draws).max())
-    lines = [
-        "# How often tests reject what is true", "",
-        f"`make simulate` drew {draws:,} sets of trials in each setting. Below is the share that a test at the 5% level "
-        f"rejects although nothing differs, in percent; its Monte Carlo standard error is at most {worst:.1f} points. The "
-        "numbers are read from [levels.csv](levels.csv). The variances are those of [coverage.md](coverage.md).", "",
-        "## Between subgroups, each with a tau2 of its own (REML)", "",
-        *(f"- *{name}*: {said}." for name, said in WHAT.items()), "",
-        "| trials in each group | variances | " + " | ".join(f"{t}, I2 {i}%" for t in WHAT for i in I2) + " |",
-        "|---|---|" + "---|" * (len(WHAT) * len(I2)),
-    ]  # fmt: skip
-    at = table.set_index(["groups", "design", "test", "i2"])["level"]
-    for groups, design in table[["groups", "design"]].drop_duplicates().itertuples(index=False):
-        cells = [f"{100 * at[groups, design, t, i]:.1f}" for t in WHAT for i in I2]
-        lines.append(f"| {groups} | {design} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, ""])
+class Answer(NamedTuple):
+    """What one procedure said of one set, or of a batch: ``hit`` (a test rejected, an interval held), NaN where it had no answer."""
+
+    what: str
+    hit: Any
+    width: Any = math.nan
 
 
-def write(folder: Path, draws: int, seed: int) -> None:
-    """``levels.csv`` and ``levels.md`` in ``folder``."""
-    between_groups(draws, seed).to_csv(folder / "levels.csv", index=False, lineterminator="\n")
-    (folder / "levels.md").write_text(text(pd.read_csv(folder / "levels.csv")), encoding="utf-8")
+@dataclass(frozen=True)
+class Block:
+    """A verb in one or more settings.
+
+    ``settings`` gives for each setting a function of a random generator (and, where ``batched``, the number of sets) that draws
+    data; ``answers`` says of them, by the name of the procedure, what each answered.
+    """
+
+    verb: str
+    settings: Mapping[str, Callable[..., Any]]
+    answers: Callable[[Any], Mapping[str, Answer]]
+    draws: int = 2000
+    batched: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.verb}: {', '.join(self.settings)}"
+
+    def run(self, draws: int | None = None, seed: int = 1) -> pd.DataFrame:
+        """One row a setting and procedure."""
+        rows = [row for setting in self.settings for row in self._setting(setting, draws or self.draws, seed)]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+    def _setting(self, setting: str, draws: int, seed: int) -> Iterator[dict[str, Any]]:
+        rng = np.random.default_rng([seed, zlib.crc32(f"{self.verb} {setting}".encode())])
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            if self.batched:
+                every = [self.answers(self.settings[setting](rng, draws))]
+            else:
+                every = [_answered(self.answers, self.settings[setting](rng)) for _ in range(draws)]
+        names = dict.fromkeys((name, a.what) for one in every for name, a in one.items())
+        for name, what in names:
+            own = [one[name] for one in every if name in one]
+            hit = np.concatenate([np.atleast_1d(np.asarray(a.hit, dtype=float)) for a in own])
+            width = np.concatenate([np.atleast_1d(np.asarray(a.width, dtype=float)) for a in own])
+            known = np.isfinite(hit)
+            share = float(hit[known].mean()) if known.any() else math.nan
+            of = known & np.isfinite(width) if width.shape == hit.shape else np.isfinite(width)
+            yield {
+                "verb": self.verb, "what": what, "setting": setting, "procedure": name,
+                "nominal": NOMINAL[what], "share": round(share, 5),
+                "error": round(math.sqrt(share * (1 - share) / max(int(known.sum()), 1)), 5),
+                "width": round(float(width[of].mean()), 4) if of.any() else math.nan, "draws": int(known.sum()),
+            }  # fmt: skip
+
+
+def _answered(answers: Callable[[Any], Mapping[str, Answer]], data: Any) -> Mapping[str, Answer]:
+    """What a set was answered, nothing where the verb refused it."""
+    try:
+        return answers(data)
+    except (vf.ConvergenceError, vf.InputError):
+        return {}
+
+
+def rejects(p: Any) -> Answer:
+    """Whether a p value is below 5%."""
+    p = np.asarray(p, dtype=float)
+    return Answer(LEVEL, np.where(np.isnan(p), np.nan, p < 0.05))
+
+
+def covers(low: Any, high: Any, truth: Any) -> Answer:
+    """Whether an interval holds the truth, and how wide it is."""
+    low, high = (np.asarray(x, dtype=float) for x in (low, high))
+    held = np.where(np.isnan(low + high), np.nan, (low <= truth) & (truth <= high))
+    return Answer(COVERAGE, held, high - low)
+
+
+def blocks() -> list[Block]:
+    """Those of all modules beside this one, in the order of the modules' names."""
+    names = sorted(p.stem for p in Path(__file__).parent.glob("levels_*.py") if p.stem != "levels_report")
+    return [block for name in names for block in importlib.import_module(f"benchmarks.{name}").BLOCKS]
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Fixed order and digits: the same seed gives the same bytes."""
+    order = {verb: i for i, verb in enumerate(sorted(set(table["verb"])))}
+    table.assign(_at=table["verb"].map(order)).sort_values("_at", kind="stable").drop(columns="_at").to_csv(
+        path, index=False, lineterminator="\n"
+    )
+
+
+def write(folder: Path, draws: int | None = None, seed: int = 1, only: str = "", fresh: bool = True) -> None:
+    """Run the blocks that are asked for, each written when it is done, and the report of all that there is."""
+    from benchmarks import levels_report
+
+    path = folder / "levels.csv"
+    table = pd.read_csv(path) if path.exists() and not fresh else pd.DataFrame(columns=list(COLUMNS))
+    for block in blocks():
+        ours = (table["verb"] == block.verb) & table["setting"].isin(block.settings)
+        if (only and block.verb != only) or (not fresh and not only and ours.any()):
+            continue
+        start = time.process_time()
+        found = block.run(draws, seed)
+        table = pd.concat([part for part in (table[~ours], found) if len(part)], ignore_index=True)
+        write_table(table, path)
+        print(f"{block.name}: {time.process_time() - start:.1f} s", flush=True)
+    levels_report.write(pd.read_csv(path), folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, help="sets in each setting; by default those of the block")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="the blocks of this verb, again")
+    parser.add_argument("--all", action="store_true", help="everything again")
+    parser.add_argument("--out", type=Path, default=REPORTS)
+    given = parser.parse_args()
+    write(given.out, given.draws, given.seed, given.only, given.all)
+
+
+if __name__ == "__main__":
+    main()

@@ -137,3 +137,30 @@ def test_an_answer_that_no_sample_can_have_is_refused() -> None:
         vf.convert.mean_sd_from_quantiles(**skewed, distribution="lognormal", skew_test=False)
     found = vf.convert.mean_sd_from_quantiles(**skewed, distribution="lognormal", skew_test=False, failed="nan")
     assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("unit", [0.01, 7.0, 1000.0])
+@pytest.mark.parametrize("method", ["bc", "qe"])
+def test_no_unit_matters_to_the_other_fits(method: str, unit: float) -> None:
+    quartiles = {"q1": np.array([12.0]), "median": np.array([25.0]), "q3": np.array([45.0])}
+    own = vf.convert.mean_sd_from_quantiles(n=[60], method=method, **quartiles)
+    other = vf.convert.mean_sd_from_quantiles(n=[60], method=method, **{name: unit * x for name, x in quartiles.items()})
+    np.testing.assert_allclose(other, unit * np.array(own), rtol=1e-4)
+
+
+def test_a_distribution_that_reaches_far_below_0_is_warned_of() -> None:
+    """Symmetric quartiles, so power 1: Wan's SD is 30 / 1.31 = 22.9, and 25 / 22.9 SDs below the mean lies 0."""
+    with pytest.warns(vf.VfmetaWarning, match=r"bc: row 1: .* has 14% of its values below 0; they are cut"):
+        _, sd = vf.convert.mean_sd_from_quantiles(n=[50], q1=[10], median=[25], q3=[40], method="bc")
+    wan = 30 / (2 * stats.norm.ppf((0.75 * 50 - 0.125) / 50.25))
+    a = 25 / wan
+    assert stats.norm.cdf(-a) == pytest.approx(0.1375, abs=0.001)
+    assert sd[0] == pytest.approx(wan * stats.truncnorm.std(-a, a), rel=1e-6)
+
+
+def test_an_sd_below_what_the_quartiles_allow_is_refused() -> None:
+    """Of 8 patients two lie at 10 or below and two at 40 or above: the SD is smallest with the others at 25."""
+    eight = five_numbers.Summary(math.nan, 10.0, 25.0, 40.0, math.nan, 8)
+    least = float(np.std([10, 10, 25, 25, 25, 25, 40, 40], ddof=1))
+    assert impossible(eight, 25.0, least) == ""
+    assert f"at least {least:.6g}" in impossible(eight, 25.0, 0.99 * least)

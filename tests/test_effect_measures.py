@@ -284,7 +284,7 @@ def test_every_measure_gives_finite_numbers_on_plain_data(measure):
 
 def test_study_intervals():
     table = size("MD", MEANS)
-    found = vf.study_intervals(table, level=0.9)
+    found = vf.study_intervals(table, test="Wald", level=0.9)
     assert found["study"].tolist() == ["row 1", "row 2"]
     assert found["ci_high"][0] == pytest.approx(1 + stats.norm.ppf(0.95) * np.sqrt(4 / 20 + 6.25 / 22))
     assert vf.study_intervals(y=[0.0], v=[0.0])["p_value"].isna().all()

@@ -206,7 +206,8 @@ def test_results_can_be_stored_and_drawn() -> None:
 
     fit = vf.mantel_haenszel("RR", **BCG)
     assert TablesResult.from_dict(json.loads(fit.to_json())).to_json() == fit.to_json()
-    assert fit.details[0] == {"events_experimental": 4, "n_experimental": 123, "events_control": 11, "n_control": 139}
+    shown = {"events_experimental": 4, "n_experimental": 123, "events_control": 11, "n_control": 139}
+    assert fit.details[0] == {**shown, "made": {"events1": 4, "n1": 123, "events2": 11, "n2": 139}}
     assert fit.to_frame()["k"].item() == 13
 
 

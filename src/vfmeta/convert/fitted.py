@@ -9,10 +9,11 @@ import numpy as np
 from scipy import optimize, special
 
 from vfmeta.convert.five_numbers import Moments, Summary, luo_mean, wan_sd
-from vfmeta.core.messages import ConvergenceError
+from vfmeta.core.messages import ConvergenceError, warn
 
 _TIGHT = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "max_nfev": 5000}
 LARGEST = 6.0  # power searched up to; from 0, the logarithm, as below it the data that follow have no variance
+CUT = 0.05  # mass that may lie where x does not exist: with more of it, what is left has not the printed quantiles
 FAR = 6.0  # SDs beyond which the mass of a normal distribution (2e-9) is let go
 
 
@@ -129,8 +130,17 @@ def _legendre() -> tuple[np.ndarray, np.ndarray]:
 
 
 def back(mean: float, sd: float, power: float) -> Moments:
-    """Mean and SD of x whose Box-Cox transform is normal, cut to where x exists and, to keep its centre, on both sides."""
+    """Mean and SD of x whose Box-Cox transform is normal, cut to where x exists and, to keep its centre, on both sides.
+
+    A cut that takes away more than `CUT` of the distribution is warned of.
+    """
     reach = min(FAR, np.inf if power == 0 else (1 / power + mean) / sd)
+    below = float(special.ndtr(-reach))
+    if 2 * below > CUT:
+        warn(
+            f"the distribution that suits these quantiles has {below:.0%} of its values below 0; they are cut, which makes the "
+            'SD too small for the quantiles; prefer method="qe" or "luo/wan/shi"'
+        )
     nodes, by_node = _legendre()
     z = reach * nodes
     weights = by_node * np.exp(-z * z / 2)

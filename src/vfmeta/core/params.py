@@ -45,6 +45,8 @@ Test = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t"]
 PoolTest = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t", "KR", "exact", "bootstrap", "permutation", "recommended"]
 #: what "recommended" stands for: the shortest of those that hold their level in `reports/recommended.md`
 RECOMMENDED = "exact"
+#: the interval of a single study: the one that holds for what it counted or measured, or the normal one
+StudyTest = Literal["auto", "Wald"]
 RegressionTest = Literal["HKSJ", "HKSJ-adhoc", "Wald", "t", "KR"]
 WaldTest = Literal["Wald", "t"]
 #: the same, and the intervals of a model of counts that carry the uncertainty of tau

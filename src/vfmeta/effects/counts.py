@@ -17,6 +17,7 @@ from vfmeta.effects import cells, covariance
 from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.given import is_table
+from vfmeta.results.single_studies import MADE
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,18 @@ class Counts:
         for name, x, total in self.arms:
             arm = "" if name == "only" else f"_{name}"
             named |= {f"events{arm}": x, f"{size}{arm}": total}
-        return tuple({name: _plain(x[i]) for name, x in named.items()} for i in range(self.k))
+        made = self._made
+        return tuple(
+            {name: _plain(x[i]) for name, x in named.items()} | {MADE: {name: float(x[i]) for name, x in made.items()}}
+            for i in range(self.k)
+        )
+
+    @property
+    def _made(self) -> dict[str, np.ndarray]:
+        """The columns by their names in `vfmeta.effect_size`, from which the limits of the single studies are made."""
+        size = "time" if self.rates else "n"
+        arms = ("1", "2") if len(self.columns) == 4 else ("",)
+        return dict(zip((f"{x}{arm}" for arm in arms for x in ("events", size)), self.columns, strict=True))
 
     @property
     def origin(self) -> Origin:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,8 @@ class Effect:
     ``arm_variances`` what each adds to ``v``, where that is known. ``target_week`` is the week that was asked for, in a table
     of several, and ``outcome`` the outcome, in a table of several (else that of the question). ``size`` is the sample size or
     person-time of a measure that is turned back with it. ``interval`` holds the limits and the level (a proportion) of a
-    printed interval: the study is shown with it, pools use ``v``.
+    printed interval: the study is shown with it, pools use ``v``. ``made`` holds what its own limits are made from where that
+    is known: counts and sizes by their names in `vfmeta.effect_size`, or ``df``, the degrees of freedom of ``v``.
     """
 
     study_id: str
@@ -41,3 +42,4 @@ class Effect:
     target_week: float | None = None
     outcome: str = ""
     size: float | None = None
+    made: dict[str, float] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from vfmeta.effects.effect import Effect
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.effects.formulas.registry import compute
+from vfmeta.effects.measured import measured
 from vfmeta.effects.table import EffectTable
 
 NO_CONTRAST = "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
@@ -138,7 +139,12 @@ def effect_size(
     gone = [labels[i] for i in places[~exists]]
     left += [LeftOut(study_id=x, label=x, reason=reason) for x in gone]
     sized = chosen.scale.sized
-    made = tuple(_effect(labels[place], y[i], v[i], arrays, i, sized=sized) for i, place in enumerate(places) if exists[i])
+    known_of = measured(chosen.code, arrays, vtype or chosen.vtypes[0])
+    made = tuple(
+        _effect(labels[place], y[i], v[i], arrays, i, sized=sized, made={name: float(x[i]) for name, x in known_of.items()})
+        for i, place in enumerate(places)
+        if exists[i]
+    )
     extra = None if frame is None else frame.iloc[places[exists]].reset_index(drop=True)
     return EffectTable(asked, made, tuple(left), extra=extra, places=places[exists], rows_read=len(labels))
 
@@ -185,7 +191,9 @@ def _existing(measure: Measure, y: np.ndarray, v: np.ndarray, rows: list[str], m
     return exists, reason
 
 
-def _effect(label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: int, *, sized: bool) -> Effect:
+def _effect(
+    label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: int, *, sized: bool, made: dict[str, float]
+) -> Effect:
     """One row of the effect table, with the counts people want to see beside it."""
 
     def pair(one: str, two: str, single: str) -> tuple[float | None, float | None]:
@@ -201,4 +209,5 @@ def _effect(label: str, y: float, v: float, arrays: dict[str, np.ndarray], i: in
         n=pair("n1", "n2", "n"),
         events=pair("events1", "events2", "events"),
         size=float(arrays["time" if "time" in arrays else "n"][i]) if sized else None,
+        made=made,
     )

@@ -6,22 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import confidence
+from vfmeta.core.params import StudyTest, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.results.frames import scaled
+from vfmeta.results.single_studies import study_limits
+from vfmeta.results.wald import two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def study_intervals(
-    data: Any = None, *, y: ArrayLike | None = None, v: ArrayLike | None = None, level: float = 0.95
+    data: Any = None,
+    *,
+    y: ArrayLike | None = None,
+    v: ArrayLike | None = None,
+    test: StudyTest = "auto",
+    level: float = 0.95,
 ) -> pd.DataFrame:
-    """The Wald test and interval of every single study.
+    """The test and interval of every single study, as forest plots and tables show them.
 
     Parameters
     ----------
@@ -29,15 +35,24 @@ def study_intervals(
         What ``vf.compare`` or ``vf.effect_size`` returned; or give ``y`` and ``v``.
     y, v : array-like of shape (k,), optional
         Effects and sampling variances, on the analysis scale (log for ratios).
+    test : {"auto", "Wald"}
+        "auto" takes what holds its level for the data that a table knows of the study: t with the degrees of freedom of its SDs
+        (MD and ratio of means: Welch and Satterthwaite's), score intervals of Miettinen & Nurminen (1985, Stat Med 4:213-226)
+        for the RR, OR, RD and phi, mid-P exact ones for proportions, rates and their ratio, arms' limits squared and added
+        (Newcombe 1998, Stat Med 17:873-890) for differences of arcsines and roots, Fisher's z for correlations, F and
+        chi-squared for SDs. A study known by ``y`` and ``v`` only, and a ratio with an empty cell, keep the normal interval;
+        one that was read from a printed interval keeps that. "Wald" is the normal interval for all, which with few patients or
+        events misses its level (``reports/levels.md#study_intervals``).
     level : float
         Confidence level, between 0 and 1.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``study, estimate, se, ci_low, ci_high, statistic, p_value, scale``; one row a study, on the analysis scale.
-        ``p_value`` is two-sided, for "no difference", and NaN where the measure has none. Where the variance is 0, both are
-        undefined unless the effect differs from that value.
+        Columns ``study, estimate, se, ci_low, ci_high, statistic, df, p_value, method, scale``; one row a study, on the
+        analysis scale. ``method`` says how the interval was made, ``df`` is infinite where it is no t. ``p_value`` is
+        two-sided, for "no difference", and NaN where the measure has none. Where the variance is 0, both are undefined unless
+        the effect differs from that value.
 
     Raises
     ------
@@ -50,10 +65,14 @@ def study_intervals(
     >>> found = vf.study_intervals(y=[-0.5], v=[0.04])
     >>> [round(float(found[x][0]), 3) for x in ("se", "statistic", "p_value", "ci_low", "ci_high")]
     [0.2, -2.5, 0.012, -0.892, -0.108]
+    >>> table = vf.effect_size("RD", events1=[1], n1=[20], events2=[4], n2=[20])
+    >>> vf.study_intervals(table)["method"].item()
+    'score (Miettinen-Nurminen)'
     """
     import pandas as pd
 
     confidence(level)
+    chosen = choice("test", test, StudyTest)
     if (data is None) == (y is None and v is None) or (data is None and (y is None or v is None)):
         raise InputError("Give an effect table, or both y= (effects) and v= (their sampling variances).")
     if data is not None:
@@ -75,13 +94,11 @@ def study_intervals(
         raise InputError(
             [f"row {i + 1} ({labels[i]}): y = {y[i]:g}, v = {v[i]:g}; both must be numbers and v at least 0." for i in bad]
         )
-    se, question = np.sqrt(v), Question() if data is None else data.question
-    null = question.null_effect
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = (y - (np.nan if null is None else null)) / se
-    half = -ndtri((1 - level) / 2) * se
-    p = 2 * ndtr(-np.abs(z))
+    question = Question() if data is None else data.question
+    details = getattr(data, "details", ()) if chosen == "auto" else ()
+    own, how = study_limits(question, y, v, details, level)
     frame = pd.DataFrame({
-        "study": labels, "estimate": y, "se": se, "ci_low": y - half, "ci_high": y + half, "statistic": z, "p_value": p,
+        "study": labels, "estimate": y, "se": np.sqrt(v), "ci_low": own.low, "ci_high": own.high, "statistic": own.statistic,
+        "df": own.df, "p_value": two_sided(own.statistic, own.df), "method": how.astype(str),
     })  # fmt: skip
     return scaled(frame, question)

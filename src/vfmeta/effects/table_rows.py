@@ -12,6 +12,7 @@ from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.effects.columns import as_frame, look_up
 from vfmeta.effects.effect import Effect
+from vfmeta.results.single_studies import MADE
 from vfmeta.text.codes import flags_text
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def details(effects: tuple[Effect, ...]) -> tuple[dict[str, Any], ...]:
             "sources": list(e.sources), "steps": list(e.steps), "unused": list(e.unused), "printed": list(e.printed),
         }
         | ({} if e.size is None else {"size": e.size})
+        | ({MADE: dict(e.made)} if e.made else {})
         | ({} if e.interval is None else {"printed_interval": list(e.interval)})
         for e in effects
     )  # fmt: skip

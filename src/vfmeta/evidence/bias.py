@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,8 +155,8 @@ def by_judgement(fit: Result, bias: RiskOfBias) -> list[dict[str, Any]]:
 def _pooled(fit: Result, part: np.ndarray) -> str:
     if len(part) == 1:  # a trial alone says what it printed
         i = int(part[0])
-        half = NormalDist().inv_cdf(0.5 + fit.level / 2) * float(np.sqrt(fit.v[i]))
-        return tx.effect_text(fit.question, float(fit.y[i]), (float(fit.y[i]) - half, float(fit.y[i]) + half))
+        own = fit.studies.iloc[i]
+        return tx.effect_text(fit.question, float(own.estimate), (float(own.ci_low), float(own.ci_high)))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VfmetaWarning)  # how many trials are left stands beside it

@@ -21,6 +21,7 @@ from vfmeta.results.coefficients import Coefficients, predictions
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits
 from vfmeta.results.information import Information, information, saturated
+from vfmeta.results.single_studies import study_limits
 from vfmeta.results.wald import TestResult, quantile, ratio, tail, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -87,10 +88,9 @@ class RegressionResult(Coefficients):
         """One row per study: study, estimate, se, ci_low, ci_high, weight (percent), fitted, residual, hat, scale."""
         import pandas as pd
 
-        se = np.sqrt(self.v)
-        half = quantile(self.level, None) * se
+        own, _ = study_limits(self.question, self.y, self.v, self.details, self.level)
         frame = pd.DataFrame({
-            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+            "study": list(self.labels), "estimate": self.y, "se": np.sqrt(self.v), "ci_low": own.low, "ci_high": own.high,
             "weight": self.weights, "fitted": self.fit.fitted, "residual": self.y - self.fit.fitted, "hat": self.fit.hat,
         })  # fmt: skip
         return scaled(frame, self.question)

@@ -91,7 +91,7 @@ def random_effects(
     Returns
     -------
     FrequentistResult
-        With a single study: that study's own Wald interval, model "single trial".
+        With a single study: that study's own interval, as of `vfmeta.study_intervals`, model "single trial".
 
     Raises
     ------

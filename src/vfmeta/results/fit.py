@@ -20,7 +20,8 @@ from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits, tau2_limits
 from vfmeta.results.information import Information
 from vfmeta.results.shown import Shown, of_pool
-from vfmeta.results.wald import TestResult, printed_at, quantile, ratio, two_sided
+from vfmeta.results.single_studies import study_limits
+from vfmeta.results.wald import TestResult, quantile, ratio, two_sided
 from vfmeta.text import fit as fit_text
 from vfmeta.text import numbers as tx
 
@@ -99,17 +100,16 @@ class Result(Recorded):
 
     @property
     def studies(self) -> pd.DataFrame:
-        """Per-study table on the analysis scale: study, estimate, se, ci_low, ci_high, weight (percent), scale."""
+        """Per-study table on the analysis scale: study, estimate, se, ci_low, ci_high, weight (percent), scale.
+
+        The limits are those of `vfmeta.study_intervals`.
+        """
         import pandas as pd
 
-        se = np.sqrt(self.v)
-        half = _z(self.level) * se
-        low, high = self.y - half, self.y + half
-        for i, detail in enumerate(self.details):
-            if "printed_interval" in detail:
-                low[i], high[i] = printed_at(float(self.y[i]), detail["printed_interval"], self.level)
+        own, _ = study_limits(self.question, self.y, self.v, self.details, self.level)
         frame = pd.DataFrame({
-            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": low, "ci_high": high, "weight": self.weights,
+            "study": list(self.labels), "estimate": self.y, "se": np.sqrt(self.v), "ci_low": own.low, "ci_high": own.high,
+            "weight": self.weights,
         })  # fmt: skip
         return scaled(frame, self.question)
 
@@ -268,9 +268,3 @@ class FrequentistResult(Result):
 
     def __str__(self) -> str:
         return fit_text.console_text(self)
-
-
-def _z(level: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(0.5 + level / 2)

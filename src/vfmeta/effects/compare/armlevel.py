@@ -16,6 +16,7 @@ from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.formulas import FORMULAS, ZeroRule
 from vfmeta.effects.formulas.common import has_contrast
+from vfmeta.effects.measured import measured
 from vfmeta.text.numbers import short
 
 # Flags on a figure whose spread is not to be trusted for another one.
@@ -121,6 +122,16 @@ def variances(e: Arm, c: Arm, measure: str, zero: str = "none") -> tuple[float, 
     if measure == "OR":
         return 1 / a + 1 / b, 1 / g + 1 / h
     return a * b / (a + b) ** 3, g * h / (g + h) ** 3
+
+
+def measured_of(e: Arm, c: Arm, measure: str) -> dict[str, float]:
+    """What the limits of the trial alone are made from."""
+    arms = {"1": e, "2": c}
+    if e.events is None or c.events is None:
+        columns = {f"{name}{i}": np.array([getattr(a, name)]) for i, a in arms.items() for name in ("mean", "sd", "n")}
+    else:
+        columns = {f"{name}{i}": np.array([getattr(a, name)], float) for i, a in arms.items() for name in ("events", "n")}
+    return {name: float(x[0]) for name, x in measured(measure, columns, "LS").items()}
 
 
 def comparison_of_counts(e: Arm, c: Arm, measure: str, zero: str) -> tuple[float, float, list[str]]:

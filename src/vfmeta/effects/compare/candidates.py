@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ class Made:
     value_type: str
     arm_variances: tuple[float | None, float | None] = (None, None)
     interval: tuple[float, float, float] | None = None
+    made: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,8 @@ class Finder:
             one, two = armlevel.variances(e, c, o.measure)
             kind = "change" if derived else ex[0].value_type
             parts = (one * v / raw, two * v / raw) if raw > 0 else (None, None)
-            made.append(Made(y, v, (e.n, c.n), (None, None), tuple(notes), (e.arm, c.arm), kind, parts))
+            own = armlevel.measured_of(e, c, o.measure)
+            made.append(Made(y, v, (e.n, c.n), (None, None), tuple(notes), (e.arm, c.arm), kind, parts, made=own))
         return made
 
     def _from_counts(self, ex: list[Any], co: list[Any]) -> list[Made]:
@@ -283,7 +285,8 @@ class Finder:
             y, v, more = armlevel.comparison_of_counts(e, c, o.measure, o.zero)
             parts = armlevel.variances(e, c, o.measure, o.zero)
             done = (*steps, *more)
-            made.append(Made(y, v, (e.n, c.n), (e.events, c.events), done, (e.arm, c.arm), "count", parts))
+            own = armlevel.measured_of(e, c, o.measure)
+            made.append(Made(y, v, (e.n, c.n), (e.events, c.events), done, (e.arm, c.arm), "count", parts, made=own))
         return made
 
     def harmonise(self, rows: list[Any], steps: list[str]) -> tuple[float, list[str]]:

@@ -140,6 +140,7 @@ def _effect(trials: Trials, c: Candidate, m: Made, study_id: str, unused: list[s
         printed=tuple(printed_text(f) for f in c.figures),
         arm_variances=m.arm_variances,
         interval=m.interval,
+        made=m.made,
     )
 
 

@@ -24,6 +24,7 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits
 from vfmeta.results.information import Information, information
+from vfmeta.results.single_studies import study_limits
 from vfmeta.results.wald import TestResult, quantile, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -158,10 +159,10 @@ class CountRegressionResult(Coefficients):
         """Each study by itself (0.5 added where a cell is empty): study, estimate, se, ci_low, ci_high, weight, scale."""
         import pandas as pd
 
-        se, weight = np.sqrt(self.v), 1 / (self.v + self.tau2)
-        half = quantile(self.level, None) * se
+        weight = 1 / (self.v + self.tau2)
+        own, _ = study_limits(self.question, self.y, self.v, self.details, self.level)
         frame = pd.DataFrame({
-            "study": list(self.labels), "estimate": self.y, "se": se, "ci_low": self.y - half, "ci_high": self.y + half,
+            "study": list(self.labels), "estimate": self.y, "se": np.sqrt(self.v), "ci_low": own.low, "ci_high": own.high,
             "weight": 100 * weight / weight.sum(),
         })  # fmt: skip
         return scaled(frame, self.question)

@@ -1,0 +1,169 @@
+"""The report of `benchmarks.levels`: ``levels.md`` by verb, with a picture each, every number of it from ``levels.csv``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from benchmarks.levels import COVERAGE, LEVEL, MISSES, NOTICES
+
+# Okabe and Ito: told apart with every common colour vision, and by their marks without any
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+MARKS = ("o", "s", "^", "D", "v", "P", "X")
+ASKED = {LEVEL: "rejects what is true, in % (5 asked)", COVERAGE: "intervals hold the truth, in % (95 asked)",
+         NOTICES: "rejects what is false, in %"}  # fmt: skip
+#: verbs whose tests and intervals other reports show
+ELSEWHERE = {
+    "random_effects_many": "is `random_effects` for many sets at once: [its section](#random_effects).",
+    "egger_many": "is `egger` for many sets at once: [its section](#egger).",
+    "trim_and_fill_many": "is `trim_and_fill` for many sets at once: [its section](#trim_and_fill).",
+    "selection_model_many": "is `selection_model` for many sets at once: [its section](#selection_model).",
+    "small_study_test": "is the test that `which` names: [egger](#egger) and those beside it.",
+    "leave_one_out": "fits the model again without each study: the intervals are those of the model, such as "
+    "[random_effects](#random_effects).",
+    "cumulative": "fits the model to the studies so far: the intervals are those of the model, such as "
+    "[random_effects](#random_effects).",
+    "multiverse": "fits many models: the intervals are those of each, such as [random_effects](#random_effects).",
+    "network": "[network_levels.md](network_levels.md).",
+    "network_many": "[network_levels.md](network_levels.md).",
+    "network_from_trials": "[network_levels.md](network_levels.md).",
+    "bayes.random_effects": "exact posteriors: [calibration.md](calibration.md).",
+    "bayes.random_effects_many": "exact posteriors: [calibration.md](calibration.md).",
+    "bayes.meta_regression": "exact posteriors: [calibration.md](calibration.md).",
+    "bayes.reports": "[partial_reports.md](partial_reports.md).",
+}
+#: verbs that give tests or intervals and have been simulated in no report yet
+OPEN = {
+    "p_curve": "its tests are of studies that reached significance; not simulated yet.",
+    "robust_average": "a Bayesian average over models: intervals hold the truth as often as its priors are right; not simulated yet.",
+    "next_trial": "the interval is that of the pool: [random_effects](#random_effects); its predictions are not simulated yet.",
+    "setting_shares": "not simulated yet.",
+    "networks.counts": "not simulated yet.",
+    "networks.mantel_haenszel": "not simulated yet.",
+    "networks.components": "not simulated yet.",
+    "networks.regression": "not simulated yet.",
+    "networks.classes": "not simulated yet.",
+    "networks.posterior": "not simulated yet.",
+    "networks.split_nodes": "not simulated yet.",
+    "networks.split_sides": "not simulated yet.",
+    "networks.loops": "not simulated yet.",
+    "networks.detached_designs": "not simulated yet.",
+    "bayes.model_average": "not simulated yet.",
+}
+
+
+def off(row: pd.Series) -> bool:
+    """Whether a share misses what was asked by more than three points, beyond its Monte Carlo error."""
+    return row["what"] != NOTICES and abs(row["share"] - row["nominal"]) > MISSES + 2 * row["error"]
+
+
+def wrong(row: pd.Series) -> bool:
+    """Whether it misses on the side that claims too much."""
+    return off(row) and (row["share"] < row["nominal"]) == (row["what"] == COVERAGE)
+
+
+def picture(rows: pd.DataFrame, path: Path) -> None:
+    """A row of dots a setting: one a procedure, tests left and intervals right, the band three points about what was asked."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    kinds = [w for w in (LEVEL, NOTICES, COVERAGE) if (rows["what"] == w).any()]
+    settings = list(dict.fromkeys(rows["setting"]))
+    height = 1.6 + 0.19 * len(settings)
+    fig, axes = plt.subplots(1, len(kinds), figsize=(4.4 + 4.2 * len(kinds), height), sharey=True, squeeze=False)
+    for ax, what in zip(axes[0], kinds, strict=True):
+        part = rows[rows["what"] == what]
+        asked = part["nominal"].iloc[0]
+        if asked == asked:
+            ax.axvspan(100 * (asked - MISSES), 100 * (asked + MISSES), color="0.92", zorder=0)
+            ax.axvline(100 * asked, color="0.5", lw=0.8)
+        for i, name in enumerate(dict.fromkeys(part["procedure"])):
+            own = part[part["procedure"] == name]
+            at = [settings.index(s) for s in own["setting"]]
+            look = {"marker": MARKS[i % 7], "color": PALETTE[i % 7], "mfc": PALETTE[i % 7] if i < 7 else "white"}
+            ax.plot(100 * own["share"], at, ls="none", ms=4.5, label=name, **look)
+        ax.set_xlabel(ASKED[what], fontsize=8)
+        ax.set_yticks(range(len(settings)), settings, fontsize=7)
+        ax.tick_params(axis="x", labelsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="0.93", lw=0.6)
+        columns = 2 if part["procedure"].nunique() > 8 else 1
+        ax.legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.55 / height), ncols=columns)
+    axes[0, 0].invert_yaxis()
+    fig.savefig(path, dpi=100, bbox_inches="tight", metadata={"Software": None})
+    plt.close(fig)
+
+
+def _cell(rows: pd.DataFrame, columns: list[tuple[str, str]]) -> list[str]:
+    found = []
+    for name, what in columns:
+        own = rows[(rows["procedure"] == name) & (rows["what"] == what)]
+        if own.empty or own["share"].isna().all():
+            found.append("")
+            continue
+        row = own.iloc[0]
+        wide = f" ({row['width']:.2g})" if row["width"] == row["width"] else ""
+        text = f"{100 * row['share']:.1f}"
+        found.append((f"**{text}**" if wrong(row) else f"*{text}*" if off(row) else text) + wide)
+    return found
+
+
+def section(verb: str, rows: pd.DataFrame) -> list[str]:
+    """One verb: its picture, and a table with a row a setting and a column a procedure."""
+    columns = list(dict.fromkeys(zip(rows["procedure"], rows["what"], strict=True)))
+    worst = 100 * rows["error"].max()
+    sets = f"{rows['draws'].min():,} to {rows['draws'].max():,}".replace("1 to 1", "1")
+    bad = [r for _, r in rows.iterrows() if wrong(r)]
+    named = list(dict.fromkeys(r["procedure"] for r in bad))
+    said = (
+        "Nothing claims more than it keeps by over three points." if not bad
+        else f"In {len(bad)} of {len(rows)} cells more is claimed than kept by over three points: {'; '.join(named)}."
+    )  # fmt: skip
+    alt = f"Dots for each setting of {verb}: how often each procedure rejects or covers; the numbers stand in the table below"
+    lines = [
+        f"## {verb}", "",
+        f"{said} Answers: {sets} in each cell, Monte Carlo standard error at most {worst:.1f} points.", "",
+        f"![{alt}](levels/{verb}.png)", "",
+        "<details><summary>The numbers</summary>", "",
+        "| setting | " + " | ".join(f"{name}, {what} %" for name, what in columns) + " |",
+        "|---|" + "---|" * len(columns),
+    ]  # fmt: skip
+    for setting in dict.fromkeys(rows["setting"]):
+        lines.append(f"| {setting} | " + " | ".join(_cell(rows[rows["setting"] == setting], columns)) + " |")
+    return [*lines, "", "</details>", ""]
+
+
+def text(table: pd.DataFrame) -> str:
+    verbs = sorted(set(table["verb"]))
+    lines = [
+        "# How often tests reject what is true, and intervals hold it", "",
+        "`make simulate` drew sets in each setting from the model that is fitted, or from one that breaks what it takes for granted, "
+        "and asked each public verb. *rejects* is how often a test at 5% rejects a hypothesis that is true, *covers* how often a 95% "
+        "interval holds the truth, with its mean width in parentheses. In **bold** what claims more than it keeps by over three "
+        "points (beyond twice the Monte Carlo error), in *italics* what is cautious by as much. The numbers are read from "
+        "[levels.csv](levels.csv). *Alike* and *spread* variances are those of [coverage.md](coverage.md), which has more of the "
+        "intervals of a mean; [recommended.md](recommended.md) compares nine of them.", "",
+        "## Contents", "",
+    ]  # fmt: skip
+    for verb in verbs:
+        own = table[table["verb"] == verb]
+        bad = sum(wrong(r) for _, r in own.iterrows())
+        lines.append(
+            f"- [{verb}](#{verb}): " + (f"{bad} of {len(own)} cells claim too much" if bad else f"all {len(own)} cells hold")
+        )
+    lines += ["- [In other reports](#in-other-reports)", "- [Not simulated yet](#not-simulated-yet)", ""]
+    for verb in verbs:
+        lines += section(verb, table[table["verb"] == verb])
+    lines += ["## In other reports", "", *(f"- `{verb}`: {said}" for verb, said in ELSEWHERE.items()), ""]
+    lines += ["## Not simulated yet", "", *(f"- `{verb}`: {said}" for verb, said in OPEN.items()), ""]
+    return "\n".join(lines)
+
+
+def write(table: pd.DataFrame, folder: Path) -> None:
+    """``levels.md`` and a picture a verb in ``levels/``."""
+    (folder / "levels").mkdir(exist_ok=True)
+    for verb, rows in table.groupby("verb"):
+        picture(rows, folder / "levels" / f"{verb}.png")
+    (folder / "levels.md").write_text(text(table), encoding="utf-8")
