@@ -1,8 +1,8 @@
-"""How often tests reject what is true and intervals hold it, verb by verb: ``reports/levels.csv``, ``levels.md`` and its pictures.
+"""How often tests reject what is true and intervals hold it, verb by verb: ``reports/levels.csv``, ``levels.md``, pictures.
 
-``python -m benchmarks.levels`` runs the blocks that have no rows in the table yet, ``--only VERB`` runs those of a verb again, and
-``--all`` everything, as `make simulate` does. A block is a verb with what to draw; the modules ``benchmarks/levels_*.py`` hold
-them in ``BLOCKS``. Each block has random numbers of its own, made of the seed and its name.
+``python -m benchmarks.levels`` runs the blocks that have no rows in the table yet, ``--only VERB`` runs those of a verb again,
+and ``--all`` everything, as `make simulate` does. A block is a verb with what to draw; the modules ``benchmarks/levels_*.py``
+hold them in ``BLOCKS``. Each block has random numbers of its own, made of the seed and its name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NOMINAL = {LEVEL: 0.05, COVERAGE: 0.95, NOTICES: math.nan}
 
 
 class Answer(NamedTuple):
-    """What one procedure said of one set, or of a batch: ``hit`` (a test rejected, an interval held), NaN where it had no answer."""
+    """What one procedure said of a set or a batch: ``hit`` (a test rejected, an interval held), NaN where it had no answer."""
 
     what: str
     hit: Any

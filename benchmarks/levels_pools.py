@@ -1,4 +1,4 @@
-"""Levels of pools of effects in batches: the mean, the heterogeneity, small-study tests and selection models of many sets at once."""
+"""Levels of pools of effects in batches: mean, heterogeneity, small-study tests and selection models of many sets at once."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ _SKEWED = {f"{k} trials, variances spread, I2 75%, skewed effects": normal("spre
 _SMALL = {f"{k} trials of {n} + {n} patients, variances estimated, I2 0%": small_trials(k, n) for k in (5, 20) for n in (8, 20)}
 _FEW = {name: draw for name, draw in _MIXED.items() if "spread" in name and "I2 75" not in name and not name.startswith("5 ")}
 BLOCKS = [
-    Block("random_effects", {**_MIXED, **_SKEWED, **_SMALL}, _random, batched=True),
+    Block("random_effects", {**_MIXED, **_SKEWED, **_SMALL}, _random, draws=20_000, batched=True),
     Block("common_effect", {
         **{name: draw for name, draw in _MIXED.items() if name.endswith("I2 0%") and "spread" in name}, **_SMALL
-    }, _common, batched=True),
-    Block("egger", {**_FEW, **{n: d for n, d in _SKEWED.items() if not n.startswith("5 ")}}, _egger, batched=True),
-    Block("trim_and_fill", _FEW, _trim, batched=True),
-    Block("selection_model", {n: d for n, d in _FEW.items() if n.startswith("20 ")}, _selection, draws=1000, batched=True),
+    }, _common, draws=20_000, batched=True),
+    Block("egger", {**_FEW, **{n: d for n, d in _SKEWED.items() if not n.startswith("5 ")}}, _egger, draws=20_000, batched=True),
+    Block("trim_and_fill", _FEW, _trim, draws=20_000, batched=True),
+    Block("selection_model", {n: d for n, d in _FEW.items() if n.startswith("20 ")}, _selection, draws=4000, batched=True),
 ]  # fmt: skip

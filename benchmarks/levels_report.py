@@ -27,6 +27,7 @@ ELSEWHERE = {
     "network": "[network_levels.md](network_levels.md).",
     "network_many": "[network_levels.md](network_levels.md).",
     "network_from_trials": "[network_levels.md](network_levels.md).",
+    "sequential": "its boundaries and intervals are held to their level by `tests/test_sequential.py`.",
     "bayes.random_effects": "exact posteriors: [calibration.md](calibration.md).",
     "bayes.random_effects_many": "exact posteriors: [calibration.md](calibration.md).",
     "bayes.meta_regression": "exact posteriors: [calibration.md](calibration.md).",
@@ -35,7 +36,7 @@ ELSEWHERE = {
 #: verbs that give tests or intervals and have been simulated in no report yet
 OPEN = {
     "p_curve": "its tests are of studies that reached significance; not simulated yet.",
-    "robust_average": "a Bayesian average over models: intervals hold the truth as often as its priors are right; not simulated yet.",
+    "robust_average": "a Bayesian average over models: it holds the truth as often as its priors are right; not simulated yet.",
     "next_trial": "the interval is that of the pool: [random_effects](#random_effects); its predictions are not simulated yet.",
     "setting_shares": "not simulated yet.",
     "networks.counts": "not simulated yet.",
@@ -50,6 +51,17 @@ OPEN = {
     "networks.detached_designs": "not simulated yet.",
     "bayes.model_average": "not simulated yet.",
 }
+
+
+_HEAD = (
+    "`make simulate` drew sets in each setting from the model that is fitted, or from one that breaks what it takes "
+    "for granted, and asked each public verb. *rejects* is how often a test at 5% rejects a hypothesis that is true, "
+    "*covers* how often a 95% interval holds the truth, with its mean width in parentheses. In **bold** what claims "
+    "more than it keeps by over three points (beyond twice the Monte Carlo error), in *italics* what is cautious by "
+    "as much. The numbers are read from [levels.csv](levels.csv). *Alike* and *spread* variances are those of "
+    "[coverage.md](coverage.md), which has more of the intervals of a mean; [recommended.md](recommended.md) compares "
+    "nine of them."
+)
 
 
 def off(row: pd.Series) -> bool:
@@ -130,29 +142,25 @@ def section(verb: str, rows: pd.DataFrame) -> list[str]:
         "| setting | " + " | ".join(f"{name}, {what} %" for name, what in columns) + " |",
         "|---|" + "---|" * len(columns),
     ]  # fmt: skip
-    for setting in dict.fromkeys(rows["setting"]):
-        lines.append(f"| {setting} | " + " | ".join(_cell(rows[rows["setting"] == setting], columns)) + " |")
-    return [*lines, "", "</details>", ""]
+    table = [
+        f"| {setting} | " + " | ".join(_cell(rows[rows["setting"] == setting], columns)) + " |"
+        for setting in dict.fromkeys(rows["setting"])
+    ]
+    return [*lines, *table, "", "</details>", ""]
 
 
 def text(table: pd.DataFrame) -> str:
     verbs = sorted(set(table["verb"]))
     lines = [
         "# How often tests reject what is true, and intervals hold it", "",
-        "`make simulate` drew sets in each setting from the model that is fitted, or from one that breaks what it takes for granted, "
-        "and asked each public verb. *rejects* is how often a test at 5% rejects a hypothesis that is true, *covers* how often a 95% "
-        "interval holds the truth, with its mean width in parentheses. In **bold** what claims more than it keeps by over three "
-        "points (beyond twice the Monte Carlo error), in *italics* what is cautious by as much. The numbers are read from "
-        "[levels.csv](levels.csv). *Alike* and *spread* variances are those of [coverage.md](coverage.md), which has more of the "
-        "intervals of a mean; [recommended.md](recommended.md) compares nine of them.", "",
+        _HEAD, "",
         "## Contents", "",
     ]  # fmt: skip
     for verb in verbs:
         own = table[table["verb"] == verb]
         bad = sum(wrong(r) for _, r in own.iterrows())
-        lines.append(
-            f"- [{verb}](#{verb}): " + (f"{bad} of {len(own)} cells claim too much" if bad else f"all {len(own)} cells hold")
-        )
+        count = f"{bad} of {len(own)} cells claim too much" if bad else f"none of {len(own)} cells claims too much"
+        lines.append(f"- [{verb}](#{verb}): {count}")
     lines += ["- [In other reports](#in-other-reports)", "- [Not simulated yet](#not-simulated-yet)", ""]
     for verb in verbs:
         lines += section(verb, table[table["verb"] == verb])

@@ -82,7 +82,10 @@ _COUNTS = {
 }
 BLOCKS = [
     *(Block(verb, _SETS, _tested(verb), draws=1000) for verb in ("begg", "thompson")),
-    *(Block(verb, _COUNTS, _tested(verb), draws=500) for verb in ("macaskill", "peters", "harbord", "deeks", "pustejovsky_rodgers")),
+    *(
+        Block(verb, _COUNTS, _tested(verb), draws=500)
+        for verb in ("macaskill", "peters", "harbord", "deeks", "pustejovsky_rodgers")
+    ),
     *(Block(verb, _SETS, _adjusted(verb), draws=1000) for verb in ("pet", "peese", "henmi_copas", "limit_meta_analysis")),
     *(Block(verb, _SETS, _adjusted(verb, favoured="higher"), draws=1000) for verb in ("pet_peese", "worst_case")),
     Block("p_uniform_star", _SETS, _adjusted("p_uniform_star", favoured="higher"), draws=150),

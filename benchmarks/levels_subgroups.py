@@ -46,5 +46,5 @@ BLOCKS = [
     Block("subgroups", {
         f"{' + '.join(map(str, sizes))} trials, variances {design}, I2 {i2}%": _draw(sizes, design, i2)
         for sizes, design, i2 in product(GROUPS, ("alike", "spread"), (0, 50, 75))
-    }, _answers, batched=True),
+    }, _answers, draws=20_000, batched=True),
 ]  # fmt: skip

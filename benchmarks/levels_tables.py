@@ -166,7 +166,7 @@ def _skewness(drawn: Any) -> Mapping[str, Answer]:
 
 BLOCKS = [
     Block("mantel_haenszel", _TABLES, _mantel_haenszel, batched=True),
-    Block("peto", _TABLES, _peto, batched=True),
+    Block("peto", _TABLES, _peto, draws=5000, batched=True),
     Block("study_intervals", {
         f"risks {100 * p:g}% and {100 * q:g}% of {n} + {n} patients": _events(n, p, q)
         for n, p, q in ((20, 0.05, 0.05), (200, 0.02, 0.02), (50, 0.1, 0.2), (40, 0.3, 0.5))

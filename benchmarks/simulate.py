@@ -274,7 +274,7 @@ def main() -> None:
     written = pd.read_csv(given.out / "coverage.csv")
     picture(written, given.out / "coverage.png")
     (given.out / "coverage.md").write_text(text(written), encoding="utf-8")
-    levels.write(given.out, given.draws, given.seed)
+    levels.write(given.out, seed=given.seed)
     mean_intervals.write(given.out, given.draws, given.seed, given.jobs)
     network_levels.write(given.out, min(given.draws, network_levels.DRAWS), given.seed, given.jobs)
     partial_reports.write(given.out, partial_reports.RUNS, partial_reports.DRAWS, given.seed, given.jobs)

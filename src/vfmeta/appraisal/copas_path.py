@@ -37,6 +37,8 @@ def copas(
 ) -> CopasPath:
     """The mean effect under ever stronger selection by precision and effect: a sensitivity analysis.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#copas``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

@@ -47,6 +47,8 @@ class Tables(NamedTuple):
 def harbord(data: Any, *, level: float | None = None) -> AsymmetryTest:
     """Harbord's test for odds ratios: efficient scores over their variances, of which no effect is a part.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#harbord``.
+
     Parameters
     ----------
     data : fit or effect table
@@ -86,6 +88,8 @@ def harbord(data: Any, *, level: float | None = None) -> AsymmetryTest:
 def peters(data: Any, *, level: float | None = None) -> AsymmetryTest:
     """Peters' test: effects over one over the number of patients, weighted by events and others.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#peters``.
+
     Parameters
     ----------
     data, level
@@ -117,6 +121,8 @@ def peters(data: Any, *, level: float | None = None) -> AsymmetryTest:
 
 def macaskill(data: Any, *, level: float | None = None, weights: MacaskillWeights = "pooled") -> AsymmetryTest:
     """Macaskill's test: effects over the number of patients.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#macaskill``.
 
     Parameters
     ----------
@@ -154,6 +160,8 @@ def macaskill(data: Any, *, level: float | None = None, weights: MacaskillWeight
 
 def deeks(data: Any, *, level: float | None = None) -> AsymmetryTest:
     """Deeks' test, for diagnostic odds ratios: effects over one over the root of the effective sample size.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#deeks``.
 
     Parameters
     ----------

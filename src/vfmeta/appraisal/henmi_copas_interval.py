@@ -30,6 +30,8 @@ def henmi_copas(
 ) -> HenmiCopas:
     """Henmi and Copas' interval: the common-effect mean, which small studies move little, with heterogeneity in its error.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#henmi_copas``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

@@ -33,6 +33,8 @@ def limit_meta_analysis(
 ) -> LimitMetaAnalysis:
     """Limit meta-analysis: what studies of infinite size would show, had the trend over size been bias.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#limit_meta_analysis``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

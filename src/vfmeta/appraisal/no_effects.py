@@ -33,6 +33,8 @@ def direction_of_effect(
 ) -> Directions:
     """How many trials point to a benefit, with the exact binomial test of one half and its interval.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#direction_of_effect``.
+
     Parameters
     ----------
     data : data frame or mapping of columns, optional
@@ -113,6 +115,8 @@ def combine_p_values(
     question: Question | None = None,
 ) -> CombinedPValues:
     """Combine the one-sided p values of independent trials in several ways, all towards one stated side.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#combine_p_values``.
 
     Parameters
     ----------

@@ -35,6 +35,8 @@ def p_uniform_star(
 ) -> PUniformStar:
     """p-uniform*: mean and heterogeneity from effects each given that it is, or is not, significant.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#p_uniform_star``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

@@ -36,6 +36,8 @@ def pet(
 ) -> PrecisionEffect:
     """Precision-effect test: the line of effects over standard errors, where the standard error is 0.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#pet``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing
@@ -73,6 +75,8 @@ def peese(
     missing: Missing = "raise",
 ) -> PrecisionEffect:
     """Precision-effect estimate with standard error: the line of effects over variances, where the variance is 0.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#peese``.
 
     Parameters
     ----------
@@ -113,6 +117,8 @@ def pet_peese(
     missing: Missing = "raise",
 ) -> PrecisionEffect:
     """PET-PEESE: PEESE where PET finds an effect in the favoured direction (one-sided p below 0.05), else PET.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#pet_peese``.
 
     Parameters
     ----------

@@ -33,6 +33,8 @@ def worst_case(
 ) -> WorstCase:
     """The pool under the worst publication bias, and the s-value: how strong bias must be to explain the pool away.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#worst_case``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

@@ -15,6 +15,8 @@ from vfmeta.results.small_studies import AsymmetryTest
 def pustejovsky_rodgers(data: Any, *, level: float | None = None) -> AsymmetryTest:
     """Pustejovsky and Rodgers' test for standardised mean differences: over the part of their error that sizes make.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#pustejovsky_rodgers``.
+
     Parameters
     ----------
     data : fit or effect table

@@ -28,6 +28,8 @@ def begg(
 ) -> RankTest:
     """Begg and Mazumdar's test: rank correlation of effects, standardised about their common mean, with their variances.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#begg``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

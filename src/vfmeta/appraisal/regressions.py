@@ -35,6 +35,8 @@ def egger(
 ) -> AsymmetryTest:
     """Egger's test of small-study effects: a line through the funnel, and whether it leans.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#egger``.
+
     Parameters
     ----------
     data : fit, effect table, data frame or mapping of columns, optional
@@ -120,6 +122,8 @@ def thompson(
     missing: Missing = "raise",
 ) -> AsymmetryTest:
     """Thompson and Sharp's test: the line of Egger with heterogeneity about it, by the method of moments.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#thompson``.
 
     Parameters
     ----------

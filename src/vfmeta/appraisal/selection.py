@@ -59,6 +59,8 @@ def selection_model(
 ) -> SelectionResult | SelectionRegression | SelectionLocationScale:
     """Weight-function selection model by maximum likelihood: what the mean is if results were selected by their p value.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#selection_model``.
+
     Parameters
     ----------
     data, y, v, se, V, ci, study, question, missing

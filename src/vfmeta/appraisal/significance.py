@@ -31,6 +31,8 @@ def excess_significance(
 ) -> ExcessSignificance:
     """Whether more studies are significant than their power leads one to expect.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#excess_significance``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, question, missing

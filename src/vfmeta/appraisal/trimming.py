@@ -40,6 +40,8 @@ def trim_and_fill(
 ) -> TrimAndFill:
     """Trim and fill: how many studies a funnel lacks on one side, and the pool with mirror images in their place.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#trim_and_fill``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

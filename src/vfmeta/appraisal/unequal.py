@@ -33,6 +33,8 @@ def heteroscedasticity(
 ) -> Heteroscedasticity:
     """Score test that the studies share one tau2, against a tau2 of its own for each.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#heteroscedasticity``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, level, question, missing

@@ -102,6 +102,8 @@ def mean_sd_from_quantiles(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means and SDs from medians with quartiles, ranges or both.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#mean_sd_from_quantiles``.
+
     Parameters
     ----------
     n, median : array-like of shape (k,)
@@ -125,7 +127,7 @@ def mean_sd_from_quantiles(
     skew_test : bool
         Whether "luo/wan/shi" refuses studies whose quantiles show at the 5% level that the data (log-normal: their logs) are
         skewed, for which it is not made (Shi et al. 2023). It sees little: of log-normal samples of 20 to 100 patients (SD of
-        the logs 0.5) 86 to 96% pass, and come out 8% too low in mean and 16% in SD (``reports/levels.md#quantiles``).
+        the logs 0.5) 86 to 96% pass, and come out 8% too low in mean and 16% in SD.
     failed : {"raise", "nan"}
         What to do where a method has no answer for a study (incomplete set, skewed data, no fit): an error that names the
         rows, or NaN.

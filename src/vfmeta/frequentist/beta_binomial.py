@@ -73,6 +73,8 @@ def beta_binomial(
     correlation. Studies without events in both arms are evidence that risks are low and stay in; nothing is added to a cell.
     The pairing of the arms within a study is not used: an imbalance of baseline risks between groups is not adjusted for.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#beta_binomial``.
+
     Parameters
     ----------
     measure : {"OR", "RR", "RD", "PLO"}

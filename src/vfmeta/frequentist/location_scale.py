@@ -138,6 +138,8 @@ def location_scale(
 ) -> LocationScaleResult:
     """Location-scale meta-regression: y_i = x_i b + u_i + e_i with log Var(u_i) = z_i a.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#location_scale``.
+
     Parameters
     ----------
     data, y, v, se, V, ci, study, question, level, missing

@@ -47,6 +47,8 @@ def meta_regression(
 ) -> RegressionResult:
     """Mixed-effects meta-regression y_i = x_i b + u_i + e_i with Var(u_i) = tau2 and Var(e_i) = v_i.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#meta_regression``.
+
     Parameters
     ----------
     data : effect table, data frame or mapping of columns, optional

@@ -231,6 +231,8 @@ def subgroups(
 ) -> SubgroupResult:
     """Pool each group of studies and test whether the groups differ.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#subgroups``.
+
     Parameters
     ----------
     data, y, v, se, V, ci, study, method, tau2, test, level, question, missing

@@ -38,6 +38,8 @@ def random_effects(
 ) -> FrequentistResult:
     """Random-effects meta-analysis.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#random_effects``.
+
     Parameters
     ----------
     data : effect table, data frame or mapping of columns, optional
@@ -139,6 +141,8 @@ def common_effect(
 
     Parameters and errors are those of `random_effects`, without ``method``. I2 is max(0, (Q - df) / Q); there is no
     prediction interval, and the Q-profile interval of tau2 shows how far the model may be from the data.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#common_effect``.
 
     Examples
     --------

@@ -115,7 +115,7 @@ def _rate_ratio(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: fl
     with np.errstate(divide="ignore", invalid="ignore"):
         ends = [np.log(p) - np.log1p(-p) + np.log(t2 / t1) + none for p in (low, high)]
         share = np.exp(null) * t1 / (np.exp(null) * t1 + t2)
-    return Limits(*ends, _signed(_mid_binomial(a, a + b, share)) + none, np.full(a.shape, np.inf))
+    return Limits(ends[0], ends[1], _signed(_mid_binomial(a, a + b, share)) + none, np.full(a.shape, np.inf))
 
 
 def _rate_difference(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: float) -> Limits:

@@ -53,6 +53,8 @@ def network(
     errors e and in the trial effects u (variance tau2 of every contrast, covariance tau2 / 2). They are turned to independent
     rows (`vfmeta.kernels.network`), so that every estimator of tau2, test and interval is that of `vfmeta.meta_regression`.
 
+    How often its tests reject and its intervals hold: ``reports/network_levels.md``.
+
     Parameters
     ----------
     data : data frame or mapping of columns, optional

@@ -109,6 +109,8 @@ def bootstrap(
 ) -> BootstrapResult:
     """Bootstrap the coefficients and tau2.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#bootstrap``.
+
     Parameters
     ----------
     fit : result

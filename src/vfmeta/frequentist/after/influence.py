@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.DataFrame:
     """Residuals of every kind, one row per study.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#residuals``.
+
     Parameters
     ----------
     fit : result
@@ -95,6 +97,8 @@ def residuals(fit: Any, *, cluster: Any = None, reestimate: bool = True) -> pd.D
 
 def influence(fit: Any, *, cluster: Any = None, kind: Influential = "family-wise", reestimate: bool = True) -> pd.DataFrame:
     """How the fit changes without each study, or each cluster of effects.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#influence``.
 
     Parameters
     ----------
@@ -183,6 +187,8 @@ def baujat(fit: Any) -> pd.DataFrame:
 
 def blups(fit: Any, *, kind: Predicted | None = None, level: float | None = None) -> pd.DataFrame:
     """The effect of each study given all of them, drawn towards the model's mean.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#blups``.
 
     Parameters
     ----------

@@ -91,6 +91,8 @@ class _Model:
 def likelihood_ratio(fuller: Any, simpler: Any) -> Comparison:
     """Likelihood-ratio test and AIC, AICc, BIC of two nested models of the same studies.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#likelihood_ratio``.
+
     Parameters
     ----------
     fuller, simpler : result

@@ -84,6 +84,8 @@ def permutation_test(
     refitted with the same estimator and test, and the p value is the share of arrangements whose statistic is at least as
     extreme as the one seen.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#permutation_test``.
+
     Parameters
     ----------
     fit : result

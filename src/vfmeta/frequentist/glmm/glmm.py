@@ -58,6 +58,8 @@ def glmm(
     The counts themselves are modelled (binomial or Poisson), so nothing is added to empty cells. With a ``formula`` the effect
     (not the level of risk) depends on moderators.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#glmm``.
+
     Parameters
     ----------
     measure : {"OR", "IRR", "PLO", "IRLN"}

@@ -42,6 +42,8 @@ def che(
     Sampling errors inside a cluster all correlate by ``rho``; true effects vary between clusters and between the effects of a
     cluster; standard errors are robust against all of that being wrong. Repeat with other ``rho``: answers should hardly move.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#che``.
+
     Parameters
     ----------
     data, y, v, se, ci, study

@@ -53,6 +53,8 @@ def multivariate(
     The model is y ~ N(X beta, V + sum of Z G Z'). One function serves both, because a multilevel model is the multivariate
     model whose G is made of nested intercepts.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#multivariate``.
+
     Parameters
     ----------
     data : effect table, data frame or mapping of columns, optional

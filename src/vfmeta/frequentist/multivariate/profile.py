@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 def component_intervals(fit: MultivariateResult, level: float | None = None) -> pd.DataFrame:
     """Profile-likelihood intervals of every variance and correlation of a multivariate model.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#component_intervals``.
+
     Parameters
     ----------
     fit : MultivariateResult

@@ -214,6 +214,8 @@ def robust(
 ) -> RobustResult:
     """Cluster-robust standard errors, tests and intervals of a fitted model.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#robust``.
+
     Parameters
     ----------
     fit : result of `multivariate`, `random_effects`, `common_effect` or a meta-regression

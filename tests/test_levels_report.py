@@ -1,0 +1,100 @@
+"""Every public verb with a test or an interval has its levels in a report, and every pointer to one resolves."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchmarks import levels, levels_report
+from benchmarks.levels import COVERAGE, LEVEL, Answer, Block, covers, rejects
+
+import vfmeta as vf
+
+ROOT = Path(__file__).parent.parent
+REPORT = (ROOT / "reports" / "levels.md").read_text(encoding="utf-8")
+TABLE = pd.read_csv(ROOT / "reports" / "levels.csv")
+# neither a test nor an interval of their own: data, files, weights, looks at a posterior, other people's ratings
+LOOKS = """
+    all_subsets analyse baujat compare effect_size effect_table load_trials normal_quantiles profile_likelihood read read_network
+    read_prisma_flow read_references read_registry read_result read_revman sampling_covariance save_network save_table
+    subset_clusters validate certainty effect_range fail_safe lfk_index
+    network_certainty risk_of_bias summary_of_findings
+    networks.arm_model networks.compare_models networks.comparison_adjusted networks.contributions networks.modifiers
+    networks.network networks.partial_order networks.scores networks.table
+    bayes.agreement bayes.calibrate bayes.calibrate_model bayes.effective_sample_size bayes.leave_one_out bayes.map_prior
+    bayes.posterior bayes.power_scaling bayes.predictive_check bayes.prior_sensitivity bayes.sample bayes.sample_posterior
+"""
+NEITHER = LOOKS.split()
+
+
+def public() -> set[str]:
+    """Public verbs, those of networks and bayes with the name of the package."""
+    found = set()
+    for package, prefix in (
+        ("vfmeta", ""),
+        ("vfmeta.appraisal", ""),
+        ("vfmeta.networks", "networks."),
+        ("vfmeta.bayes", "bayes."),
+    ):
+        module = importlib.import_module(package)
+        found |= {prefix + name for name in module.__all__ if inspect.isfunction(getattr(module, name))}
+    return found
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def test_every_verb_with_a_test_or_an_interval_has_its_place() -> None:
+    here = set(TABLE["verb"])
+    known = here | set(levels_report.ELSEWHERE) | set(levels_report.OPEN) | set(NEITHER)
+    assert public() - known == set()
+    assert known - public() == {"mean_sd_from_quantiles"}  # of vf.convert: its test of skewness
+    for group in (levels_report.ELSEWHERE, levels_report.OPEN, NEITHER):
+        assert not here & set(group)
+    assert here == {block.verb for block in levels.blocks()}
+
+
+def test_every_pointer_resolves() -> None:
+    anchors = {slug(x) for x in re.findall(r"^#+ (.*)$", REPORT, re.MULTILINE)}
+    for x in re.findall(r"\]\(#([^)]+)\)", REPORT):
+        assert x in anchors, x
+    for x in re.findall(r"\]\(((?!#|http)[^)#]+)", REPORT):
+        assert (ROOT / "reports" / x).is_file(), x
+    for path in (ROOT / "src").rglob("*.py"):
+        said = path.read_text(encoding="utf-8")
+        assert set(re.findall(r"reports/levels\.md#(\w+)", said)) <= anchors, path.name
+
+
+@pytest.mark.parametrize("verb", sorted(set(TABLE["verb"])))
+def test_the_docstring_of_a_verb_points_to_its_row(verb: str) -> None:
+    home = next(m for m in (vf, vf.appraisal, vf.convert) if hasattr(m, verb))
+    assert f"reports/levels.md#{verb}" in (inspect.getdoc(getattr(home, verb)) or "")
+
+
+def test_the_report_is_made_of_its_table() -> None:
+    assert levels_report.text(TABLE) == REPORT
+
+
+def test_shares_are_counted() -> None:
+    """Of a fair coin; a set without an answer does not count."""
+
+    def answers(x: float) -> dict[str, Answer]:
+        if x > 0.9:
+            raise vf.InputError("none")
+        return {"p": rejects(x), "interval": covers(x, x + 0.5, 0.7)}
+
+    found = Block("made up", {"uniform": lambda rng: rng.uniform()}, answers, draws=4000).run().set_index("what")
+    n = found.loc[LEVEL, "draws"]
+    assert abs(n / 4000 - 0.9) < 4 * np.sqrt(0.09 / 4000)
+    assert abs(found.loc[LEVEL, "share"] - 0.05 / 0.9) < 4 * np.sqrt(0.05 * 0.95 / n)
+    assert abs(found.loc[COVERAGE, "share"] - 0.5 / 0.9) < 4 * np.sqrt(0.25 / n)
+    assert found.loc[COVERAGE, "width"] == pytest.approx(0.5)
+    assert levels_report.wrong(found.loc[COVERAGE])
+    assert not levels_report.off(found.loc[LEVEL])
