@@ -25,6 +25,7 @@ from vfmeta.results.frames import scaled
 from vfmeta.results.shown import Shown, cells_of
 from vfmeta.results.wald import TestResult, tail, welch
 from vfmeta.text import numbers as tx
+from vfmeta.text.levels import level_note, unequal_groups
 from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
@@ -178,11 +179,17 @@ class SubgroupResult(Recorded):
         shown = shown[["term", "k", "estimate", *([] if shown["se"].isna().all() else ["se"]), "ci_low", "ci_high", "tau2"]]
         if tx.spread_of(q):
             shown = shown.rename(columns={"tau2": f"tau2 {tx.spread_of(q)}"})
+        sizes = [f.k for f in self.groups.values()] if self.common is None else []
         head = f"subgroups, k = {self.k}, {q.shown} ({self.method}, {self.test}), {tx.level_text(self.level)} CI"
         return (
             head,
             shown,
-            [*self._beside(), f"difference between groups ({self.between_test}): {self.between}", *closing_lines(self)],
+            [
+                *self._beside(),
+                f"difference between groups ({self.between_test}): {self.between}",
+                *closing_lines(self),
+                *level_note("subgroups", unequal_groups(sizes)),
+            ],
         )
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import TestResult
 from vfmeta.text import numbers as tx
+from vfmeta.text.levels import level_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,11 @@ class Adjusted(Recorded):
         head = [f"{self.name}, k = {self.k} ({self.method})"]
         head.append(f"adjusted   {tx.effect_text(q, self.estimate, self.interval)}  ({tx.level_text(self.level)} interval)")
         head.append(f"unadjusted {tx.value_text(q, self.unadjusted)}")
-        return "\n".join([*head, *self._lines(), self.sentence(), *self.warnings])
+        return "\n".join([*head, *self._lines(), self.sentence(), *self.warnings, *self._level()])
+
+    def _level(self) -> list[str]:
+        """How far the interval is from its level, where simulations show that."""
+        return []
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -128,6 +133,9 @@ class PrecisionEffect(AdjustedEffect):
                 f"{self.chosen} is taken: PET's one-sided p towards {self.favoured} effects is {tx.short(self.conditional_p)}"
             )
         return lines
+
+    def _level(self) -> list[str]:
+        return level_note("peese", self.predictor == "variance" and self.k < 20)
 
     def _rests(self) -> str:
         return (
@@ -242,6 +250,9 @@ class WorstCase(AdjustedEffect):
         for name, value in self.s_values.items():
             lines.append(f"s-value    {tx.short(value, 4)} ({name})")
         return lines
+
+    def _level(self) -> list[str]:
+        return level_note("worst_case", bool(self.tau2))
 
     def _rests(self) -> str:
         return self.needed()

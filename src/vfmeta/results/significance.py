@@ -11,6 +11,7 @@ import numpy as np
 from vfmeta.core.question import Question
 from vfmeta.results.codec import Recorded
 from vfmeta.text import numbers as tx
+from vfmeta.text.levels import level_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,4 +114,4 @@ class ExcessSignificance(Recorded):
             f"test of excess significance, k = {self.k}, power at {tx.measure_text(q)} {tx.value_text(q, self.estimate)}",
             f"observed {self.observed}, expected {tx.short(self.expected)}, exact p = {tx.short(self.p_value)}",
         ]
-        return "\n".join([*lines, self.sentence(), *self.warnings])
+        return "\n".join([*lines, self.sentence(), *self.warnings, *level_note("excess_significance")])

@@ -12,6 +12,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
 from vfmeta.results.codec import Recorded
 from vfmeta.text import numbers as tx
+from vfmeta.text.levels import level_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +108,8 @@ class AsymmetryTest(Recorded):
             lines.append(f"beside       {', '.join(self.moderators)}")
         if self.tau2 is not None:
             lines.append(f"residual tau2 {tx.short(self.tau2)}")
-        return "\n".join([*lines, *([self.reason] if self.reason else []), self.sentence(), *self.warnings])
+        said = level_note("harbord", self.name.startswith("Harbord"))
+        return "\n".join([*lines, *([self.reason] if self.reason else []), self.sentence(), *self.warnings, *said])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

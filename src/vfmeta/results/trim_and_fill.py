@@ -14,6 +14,7 @@ from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
 from vfmeta.text import numbers as tx
+from vfmeta.text.levels import level_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,8 @@ class TrimAndFill(Recorded):
         ]
         if not math.isnan(self.lacking_p):
             lines.append(f"p          {tx.short(self.lacking_p)} that none is missing")
-        return "\n".join([*lines, self.sentence(), *self.warnings])
+        differ = self.before.model == "random" and bool(self.before.tau2)
+        return "\n".join([*lines, self.sentence(), *self.warnings, *level_note("trim_and_fill", differ)])
 
     def _pack(self) -> dict[str, Any]:
         return {"before": self.before.to_dict(), "after": self.after.to_dict()}

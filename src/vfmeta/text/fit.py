@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vfmeta.text import numbers as tx
+from vfmeta.text.levels import level_note
 from vfmeta.text.notes import Left, closing_lines
 
 if TYPE_CHECKING:
@@ -214,7 +215,9 @@ def console_text(fit: Fit) -> str:
         side = f"rules out no difference and favours {fit.favours}"
         which = "ad hoc interval" if fit.adhoc_interval is not None else "interval"
         lines.append(f"the {which} {side if fit.excludes_null else 'includes no difference: neither side is favoured'}")
-    return "\n".join([*lines, *closing_lines(fit)])
+    differ = fit.model == "random" and bool(fit.tau2)
+    said = level_note("random_effects", differ and fit.test == "Wald" and fit.k <= 10)
+    return "\n".join([*lines, *closing_lines(fit), *said])
 
 
 def study_cells(fit: Any, studies: Any) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
