@@ -100,7 +100,9 @@ BLOCKS = [
     Block("common_effect", {
         **{name: draw for name, draw in _MIXED.items() if name.endswith("I2 0%") and "spread" in name}, **_SMALL
     }, _common, draws=20_000, batched=True),
-    Block("egger", {**_FEW, **{n: d for n, d in _SKEWED.items() if not n.startswith("5 ")}}, _egger, draws=20_000, batched=True),
+    Block("egger", {
+        **_FEW, **{n: d for n, d in _SKEWED.items() if not n.startswith("5 ")}
+    }, _egger, draws=20_000, batched=True),
     Block("trim_and_fill", _FEW, _trim, draws=20_000, batched=True),
     Block("selection_model", {n: d for n, d in _FEW.items() if n.startswith("20 ")}, _selection, draws=4000, batched=True),
 ]  # fmt: skip

@@ -64,6 +64,16 @@ _HEAD = (
 )
 
 
+#: what procedures are called in a picture of too many to tell apart
+SHOWN = ("what is printed by default", "the textbook's, under its name")
+
+
+def shown(name: str) -> str:
+    """Whether a procedure is what a verb prints by default."""
+    other = ("Cochran's Q", "Tarone", 'test="Wald"', "Cochran-Mantel-Haenszel")
+    return SHOWN[any(x in name for x in other)]
+
+
 def off(row: pd.Series) -> bool:
     """Whether a share misses what was asked by more than three points, beyond its Monte Carlo error."""
     return row["what"] != NOTICES and abs(row["share"] - row["nominal"]) > MISSES + 2 * row["error"]
@@ -91,18 +101,19 @@ def picture(rows: pd.DataFrame, path: Path) -> None:
         if asked == asked:
             ax.axvspan(100 * (asked - MISSES), 100 * (asked + MISSES), color="0.92", zorder=0)
             ax.axvline(100 * asked, color="0.5", lw=0.8)
-        for i, name in enumerate(dict.fromkeys(part["procedure"])):
-            own = part[part["procedure"] == name]
+        names = list(dict.fromkeys(part["procedure"]))
+        groups = [[n] for n in names] if len(names) <= len(MARKS) else [[n for n in names if shown(n) == x] for x in SHOWN]
+        for i, group in enumerate(groups):
+            own = part[part["procedure"].isin(group)]
             at = [settings.index(s) for s in own["setting"]]
-            look = {"marker": MARKS[i % 7], "color": PALETTE[i % 7], "mfc": PALETTE[i % 7] if i < 7 else "white"}
-            ax.plot(100 * own["share"], at, ls="none", ms=4.5, label=name, **look)
+            label = group[0] if len(group) == 1 else SHOWN[i]
+            ax.plot(100 * own["share"], at, ls="none", ms=4.5, marker=MARKS[i], color=PALETTE[i], alpha=0.85, label=label)
         ax.set_xlabel(ASKED[what], fontsize=8)
         ax.set_yticks(range(len(settings)), settings, fontsize=7)
         ax.tick_params(axis="x", labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.93", lw=0.6)
-        columns = 2 if part["procedure"].nunique() > 8 else 1
-        ax.legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.55 / height), ncols=columns)
+        ax.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.55 / height))
     axes[0, 0].invert_yaxis()
     fig.savefig(path, dpi=100, bbox_inches="tight", metadata={"Software": None})
     plt.close(fig)

@@ -21,8 +21,8 @@ REPORT = (ROOT / "reports" / "levels.md").read_text(encoding="utf-8")
 TABLE = pd.read_csv(ROOT / "reports" / "levels.csv")
 # neither a test nor an interval of their own: data, files, weights, looks at a posterior, other people's ratings
 LOOKS = """
-    all_subsets analyse baujat compare effect_size effect_table load_trials normal_quantiles profile_likelihood read read_network
-    read_prisma_flow read_references read_registry read_result read_revman sampling_covariance save_network save_table
+    all_subsets analyse baujat compare effect_size effect_table load_trials normal_quantiles profile_likelihood read
+    read_network read_prisma_flow read_references read_registry read_result read_revman sampling_covariance save_network save_table
     subset_clusters validate certainty effect_range fail_safe lfk_index
     network_certainty risk_of_bias summary_of_findings
     networks.arm_model networks.compare_models networks.comparison_adjusted networks.contributions networks.modifiers

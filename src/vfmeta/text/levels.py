@@ -11,7 +11,8 @@ _SAID = {
     "worst_case": "where effects differ and no study is missing the interval holds the truth in 86 to 90%, as the significant "
     "studies are left out",
     "excess_significance": "the test is cautious: with nothing to find it rejects 0 to 1% at 5%",
-    "subgroups": "with groups as unequal as 3 and 10 studies, and unequal variances, the test between them rejects about 10% at 5%",
+    "subgroups": "with groups as unequal as 3 and 10 studies, and unequal variances, the test between them rejects about 10% "
+    "at 5%",
     "random_effects": "with 5 to 10 studies whose effects differ the Wald interval holds the truth in 86 to 91%",
 }
 
