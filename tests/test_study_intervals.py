@@ -51,7 +51,7 @@ def test_two_arms_of_counts_take_score_limits(measure: str, compare: str) -> Non
 
 
 def test_risk_differences_are_as_newcombe_printed_them() -> None:
-    """Newcombe 1998, Stat Med 17:873-890, table II, the method of Miettinen and Nurminen (statsmodels 0.15.0 has others)."""
+    """Newcombe 1998, Stat Med 17:873-890, table II, Miettinen and Nurminen (statsmodels 0.15.0: see its issue 10269)."""
     counts = {"events1": [56, 9, 6, 5], "n1": [70, 10, 7, 56], "events2": [48, 3, 2, 0], "n2": [80, 10, 7, 29]}
     found = vf.study_intervals(vf.effect_size("RD", **counts))
     printed = [(0.0528, 0.3382), (0.1700, 0.8406), (0.0342, 0.8534), (-0.0326, 0.1933)]
