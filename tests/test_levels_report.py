@@ -130,7 +130,7 @@ def test_shares_are_counted() -> None:
             raise vf.InputError("none")
         return {"p": rejects(x), "interval": covers(x, x + 0.5, 0.7)}
 
-    found = Block("made up", {"uniform": lambda rng: rng.uniform()}, answers, draws=4000).run().set_index("what")
+    found = Block("made up", {"uniform": lambda rng: rng.uniform()}, answers, draws=4000).run().set_index("what", drop=False)
     n = found.loc[LEVEL, "draws"]
     assert abs(n / 4000 - 0.9) < 4 * np.sqrt(0.09 / 4000)
     assert abs(found.loc[LEVEL, "share"] - 0.05 / 0.9) < 4 * np.sqrt(0.05 * 0.95 / n)

@@ -217,7 +217,7 @@ def console_text(fit: Fit) -> str:
         lines.append(f"the {which} {side if fit.excludes_null else 'includes no difference: neither side is favoured'}")
     differ = fit.model == "random" and bool(fit.tau2)
     said = level_note("random_effects", differ and fit.test == "Wald" and fit.k <= 10)
-    said += level_note("common_effect: few patients", fit.k > 1 and few_patients(q, fit.details))
+    said += level_note("common_effect: few patients", fit.k > 1 and few_patients(q, getattr(fit, "details", ())))
     return "\n".join([*lines, *closing_lines(fit), *said])
 
 
