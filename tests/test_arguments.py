@@ -32,9 +32,9 @@ FOLLOWING = """
     alt ax ax_or_fig baseline_risk better bias bins centre chi2 close cluster clusters column columns comparison continuity
     contours counts d data designs df digits distribution dpi draws estimate events f failed family fit fixed flag_note font
     formats found high index known labels layout level log low maximum mean measure median method mid minimum moderator n n1
-    n2 notes odds_ratio order outcome overall p phi post posterior prior priors probability q1 q3 question r ranks region
-    results_by_week rho row scores sd sd_change sd_post sd_pre sections seed share shares show_prediction sides sign skew_test
-    stem t tau2 title top total unit usable v value values weighted weights width wrap x xlim y z
+    n2 notes odds_ratio order outcome overall p phi post posterior power prior priors probability q1 q3 question r ranks
+    region results_by_week rho row scores sd sd_change sd_post sd_pre sections seed share shares show_prediction sides sign
+    skew_test stem t tau2 title top total unit usable v value values weighted weights width wrap x xlim y z
 """
 ELSEWHERE = set(FOLLOWING.split())
 # what a name is, wherever it stands
