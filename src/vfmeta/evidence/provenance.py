@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from vfmeta.core.bias_tools import NOT_JUDGED
+from vfmeta.evidence.bias import lights
 from vfmeta.evidence.inline import Target
 from vfmeta.evidence.strips import Mark, strip
 from vfmeta.plots import axis
@@ -17,7 +20,9 @@ from vfmeta.text.trace import chain_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vfmeta.core.question import Question
     from vfmeta.evidence.records import Record
+    from vfmeta.results.risk_of_bias import RiskOfBias
 
 _PLAIN = Options(plain=True)  # as pages draw them
 _SHAPES = {"study": "trial", "pooled": "pool"}
@@ -124,42 +129,68 @@ def targets(group: Sequence[Record]) -> dict[str, Target]:
 
 def words_targets(record: Record) -> dict[str, Target]:
     """The same of the plot with trials that print no figure."""
-    result = record.words
-    assert result is not None
     ids = {s["label"]: study_id(record, s["study_id"]) for s in record.data["studies"]}
     ids |= {r["label"]: said_id(record, r["study_id"]) for r in record.data["words"]["trials"]}
     out = {}
-    for row in section_rows(Section("", None, result), 0, _PLAIN):
+    for row in _words_rows(record):
         target = ids[row.key] if row.kind == "study" else said_id(record)
         out[artist_label(row)] = Target(target, f"{row.label}: {row.effect}".strip(": ") or record.title)
     return out
 
 
 def figure_table(group: Sequence[Record]) -> dict[str, Any]:
-    """A forest plot as a table: its rows in its words, each interval drawn on the axis they share."""
-    blocks, q = _rows(group), group[0].question
-    named = targets(group)
-    limits = axis.limits([r for rows in blocks for r in rows], q)
+    """A forest plot as a table: its rows in its words, each interval drawn on the axis they share, lights as words."""
+    parts = [(r.title, r.k > 1, rows) for r, rows in zip(group, _rows(group), strict=True)]
+    return _table(parts, targets(group), group[0].question, lights([r.bias for r in group]))
+
+
+def words_table(record: Record) -> dict[str, Any]:
+    """The same of the plot with trials that print no figure; of such a trial the reach of its words is drawn."""
+    return _table([(record.title, False, _words_rows(record))], words_targets(record), record.question, None)
+
+
+def _table(
+    parts: Sequence[tuple[str, bool, list[Row]]], named: dict[str, Target], q: Question, judged: RiskOfBias | None
+) -> dict[str, Any]:
+    limits = axis.limits([r for _, _, rows in parts for r in rows], q)
+    overall = {} if judged is None else dict(zip(judged.labels, judged.overall, strict=True))
     sections = []
-    for record, rows in zip(group, blocks, strict=True):
+    for title, weighed, rows in parts:
         shown = [r for r in rows if r.kind in (*_SHAPES, "prediction")]
         last = len(shown) - 1
         lines = []
         for i, row in enumerate(shown):
             target = named[artist_label(row)].id
-            drawn = ""
-            if row.interval is not None:
-                mark = Mark(_SHAPES.get(row.kind, "span"), row.estimate, row.interval, row.effect, target)
-                drawn = strip([mark], q, limits, ticks=i == last)
-            weight = tx.weight_text(row.weight) if row.kind == "study" and record.k > 1 else ""
+            mark, study = _mark(row, target), row.kind == "study"
+            drawn = "" if mark is None else strip([mark], q, limits, ticks=i == last)
+            weight = tx.weight_text(row.weight) if study and weighed else ""
             arms = [row.cells.get(f"arm{side}", "") for side in (0, 1)]
             name = f"{row.label} {row.marks}".strip()
             lines.append(
                 {"label": name, "arms": arms, "weight": weight, "effect": row.effect, "drawn": drawn, "target": target,
-                 "study": row.kind == "study"}
+                 "study": study, "bias": (overall.get(row.key) or NOT_JUDGED.word) if study else ""}
             )  # fmt: skip
-        sections.append({"title": record.title, "rows": lines})
-    return {"measure": tx.measure_text(q), "sides": (q.experimental, q.control), "sections": sections}
+        sections.append({"title": title, "rows": lines})
+    return {
+        "measure": tx.measure_text(q),
+        "sides": (q.experimental, q.control),
+        "sections": sections,
+        "weighed": any(row["weight"] for s in sections for row in s["rows"]),
+        "tool": "" if judged is None else judged.tool,
+    }
+
+
+def _mark(row: Row, target: str) -> Mark | None:
+    """What is drawn of a row: its interval, or the limits between which the estimate of a trial without one lay."""
+    if row.reach is not None:
+        return Mark("words", math.nan, row.reach[:2], row.effect, target)
+    return None if row.interval is None else Mark(_SHAPES.get(row.kind, "span"), row.estimate, row.interval, row.effect, target)
+
+
+def _words_rows(record: Record) -> list[Row]:
+    result = record.words
+    assert result is not None
+    return section_rows(Section("", None, result), 0, _PLAIN)
 
 
 def _rows(group: Sequence[Record]) -> list[list[Row]]:

@@ -20,7 +20,7 @@ from vfmeta.evidence.box import (
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.cells import labelled
 from vfmeta.evidence.plan import Plan
-from vfmeta.evidence.provenance import effect_view, figure_table, pool_id, said_id, theirs_id
+from vfmeta.evidence.provenance import effect_view, figure_table, pool_id, said_id, theirs_id, words_table
 from vfmeta.evidence.records import Record, sections
 from vfmeta.evidence.render import environment
 from vfmeta.evidence.sentences import sampler, second_alarms
@@ -107,7 +107,9 @@ def words_views(own: list[Record], figures: list[dict[str, str]]) -> list[dict[s
             **v,
             "target": said_id(r),
             "trials": [{**t, "id": said_id(r, t["study_id"])} for t in v["trials"]],
-            "figures": [f for f in figures if f.get("analysis") == v["id"]],
+            "figures": [
+                {**f, "table": words_table(r)} if f["kind"] == "words" else f for f in figures if f.get("analysis") == v["id"]
+            ],
         }
         for r, v in views
     ]
@@ -255,6 +257,9 @@ def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
                 "direction": sign,
                 "note": p.note,
                 "reading": p.reading,
+                "id": p.source_id,
+                "pool": p.pool_id,
+                "again": "",
                 "target": theirs_id(plan.id, p.pool_id),
                 "lines": _their_lines(p, outcomes),
                 **link(trials, p.source_id),
@@ -269,7 +274,9 @@ def _their_lines(pool: Any, outcomes: pd.DataFrame) -> list[tuple[str, str]]:
     cells = {name.replace("_", " "): getattr(pool, name) for name in names}
     shown = ", ".join(f"{name} {value}" for name, value in cells.items() if not pd.isna(value) and value != "")
     where = f"[{pool.source_id}, {pool.locator}; reading: {pool.reading}]"
-    lines = [(PRINTED, f"{pool.comparison}: {pool.measure}, {shown} {where}")]
+    told = ", ".join(x for x in (pool.measure, shown) if x)
+    lines = [(PRINTED, f"{pool.comparison}: {told} {where}")]
+    lines += [("note", pool.note)] if pool.note else []
     if pd.isna(pool.estimate) or pool.outcome_id not in outcomes.index:
         return lines
     printed, figures, _ = printed_and_turned(pool, outcomes)
