@@ -48,7 +48,7 @@ class Drawing:
         Id of the plan it belongs to; empty where it shows the whole review.
     kind : str
         "forest", "directions", "sizes", "p_values", "words" and "mean" of an ``analysis`` with trials that print no figure,
-        "cumulative" and "sequential" of the leading one, "multiverse" of one, or "whole".
+        "cumulative" and "sequential" of the leading one, "multiverse" of one, "prisma", or "whole".
     analysis : str
     leads : dict of str to Target, optional
         Where its rows lead.
@@ -198,7 +198,7 @@ def _drawn_network(inputs: str, code: str, form: str) -> dict[str, Any]:
     from vfmeta.networks import NetworkResult
 
     net = NetworkResult.from_dict(json.loads(inputs))
-    return saved(plots.network_graph(net), alt_of(net), form)
+    return saved(plots.network_graph(net, _small(3.6)), alt_of(net), form)
 
 
 def _title(group: list[Record]) -> str:
@@ -272,7 +272,7 @@ def _drawn_course(inputs: str, code: str, form: str) -> dict[str, Any]:
 def of_flow(trials: Trials) -> Drawing:
     """The PRISMA 2020 flow as far as the tables count it."""
     title = "Flow of records, reports and studies, after PRISMA 2020"
-    return Drawing(FLOW, title, _drawn_flow, json.dumps(counted(trials)), digest_of(DRAWING, ("matplotlib",)))
+    return Drawing(FLOW, title, _drawn_flow, json.dumps(counted(trials)), digest_of(DRAWING, ("matplotlib",)), kind="prisma")
 
 
 def _drawn_flow(inputs: str, code: str, form: str) -> dict[str, Any]:
@@ -346,7 +346,14 @@ def _drawn_words(inputs: str, code: str, form: str) -> dict[str, Any]:
         return saved(plots.forest(posterior=result, layout="plain"), plots.alt_text(posterior=result), form)
     shown = tx.effect_text(result.question, result.estimate, result.interval)
     alt = f"Prior ({result.priors[1]}) and posterior of the mean effect: posterior median {shown}."
-    return saved(plots.posterior(result, prior=True), alt, form)
+    return saved(plots.posterior(result, _small(3.1), prior=True), alt, form)
+
+
+def _small(high: float) -> Any:
+    """A figure so narrow that its letters are read on a phone."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=(4.1, high), facecolor="white").add_axes((0.02, 0.03, 0.96, 0.94))
 
 
 def _drawn_many(inputs: str, code: str, form: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from vfmeta.evidence.figures import map_counts
 from vfmeta.evidence.provenance import pool_id, said_id, theirs_id
 from vfmeta.evidence.strips import Mark, ends, key, strip
 from vfmeta.text import numbers as tx
-from vfmeta.text.answer import count, verdict
+from vfmeta.text.answer import count, says, verdict
 from vfmeta.text.answer import trials as trials_text
 from vfmeta.text.box import capital
 from vfmeta.text.certainty import fewer_text
@@ -34,6 +34,8 @@ LEGEND = {
     "words": "with trials that print no figure, from their words",
     "theirs": "pooled by another review, on the scale it printed",
 }
+#: what an answer of the first screen rests on, where it is no pool
+_KINDS = {"trial": "One trial", "words": "From what trials say in words alone", "": "No figure that can be used"}
 _HARMS = 1  # results on harms a row shows; all stand on the page of the intervention
 
 
@@ -94,6 +96,8 @@ def _row(plans: Sequence[Plan], records: Sequence[Record], title: str, tables: T
         "when": lead.title,
         "shown": shown,
         "words": _in_words(lead),
+        "kind": next((x.mark.shape for x in shown if x.mark.shape != "theirs"), ""),
+        "says": _says(lead),
         "chance": chance,
         "chance_of": chance_of,
         "chance_target": pool_id(lead) if lead.k else said_id(lead),
@@ -112,39 +116,32 @@ def _row(plans: Sequence[Plan], records: Sequence[Record], title: str, tables: T
     }
 
 
-def _in_one(rows: Sequence[dict[str, Any]]) -> str:
-    """All rows in a sentence or two: what is pooled and what it says, what the others rest on, and how certain it is."""
-    kinds: dict[str, list[dict[str, Any]]] = {"pool": [], "trial": [], "words": [], "": []}
-    for row in rows:
-        shapes = [x.mark.shape for x in row["shown"] if x.mark.shape != "theirs"]
-        kinds[shapes[0] if shapes else ""].append(row)
-    pooled = kinds["pool"]
-    n = "No intervention has" if not pooled else f"{capital(count(len(pooled)))} of {count(len(rows)).lower()} interventions"
-    has = "" if not pooled else " has" if len(pooled) == 1 else " have"
-    lines = [f"{n}{has} trials that can be pooled for what their pages ask first{'.' if not pooled else ':'}"]
-    lines[0] += " " * bool(pooled) + "; ".join(
-        f"{r['against']}, {r['words'][:1].lower()}{r['words'][1:].rstrip('.')}" for r in pooled
-    )
-    others = [
-        f"{count(len(kinds[kind])).lower()} {words[len(kinds[kind]) > 1]}"
-        for kind, words in {
-            "trial": ("rests on one trial", "rest on one trial each"),
-            "words": ("on what trials say in words alone", "on what trials say in words alone"),
-            "": ("has no figure that can be used", "have no figure that can be used"),
-        }.items()
-        if kinds[kind]
+def _in_one(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """All rows in a few lines: what is pooled, what each kind of evidence says of which intervention, and how certain it is."""
+    pooled = [r for r in rows if r["kind"] == "pool"]
+    n = count(len(pooled)) if pooled else "None"
+    lines = [
+        f"{n} of {count(len(rows)).lower()} interventions {'has' if len(pooled) == 1 else 'have'} trials that can be pooled."
     ]
-    if pooled:
-        lines[0] += "."
-    if others:
-        lines.append(f"Of the others, {', '.join(others)}.")
-    rated = [r for r in rows if r["certainty"] and r["certainty"]["rating"]]
-    lines.append(
-        "The certainty of none of them is settled."
-        if not rated
-        else f"The certainty of {count(len(rated)).lower()} is settled."
-    )
-    return " ".join(lines)
+    lines += [f"{capital(r['against'])}: {r['words'][:1].lower()}{r['words'][1:]}" for r in pooled]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["kind"] != "pool":
+            groups.setdefault((row["kind"], row["says"]), []).append(row["title"])
+    for (kind, told), names in sorted(groups.items(), key=lambda x: (list(_KINDS).index(x[0][0]), x[0][1])):
+        each = " each" if kind == "trial" and len(names) > 1 else ""
+        lines.append(f"{_KINDS[kind]}{each}{', ' + told if told else ''}: {'; '.join(names)}.")
+    return [*lines, _certainties(rows)]
+
+
+def _certainties(rows: Sequence[dict[str, Any]]) -> str:
+    """How certain the rows are, each level with the interventions it is given to."""
+    levels: dict[str, list[str]] = {}
+    for row in rows:
+        levels.setdefault(row["certainty"]["shown"] if row["certainty"] else "not rated", []).append(row["title"])
+    told = "; ".join(f"{level} for {count(len(of)).lower()}" for level, of in levels.items())
+    settled = [r for r in rows if r["certainty"] and r["certainty"]["rating"]]
+    return f"Certainty: {told}.{'' if settled else ' None is settled, as some domains are not judged.'}"
 
 
 def _important_size(rows: Sequence[dict[str, Any]]) -> str:
@@ -270,18 +267,35 @@ def _harm(record: Record, plan: Plan) -> dict[str, str]:
 
 def _in_words(lead: Record) -> str:
     """What the drawn intervals say, in words."""
-    before = ""
-    if lead.lead is not None:
-        judged = points.in_points(lead.lead, lead.data.get("points"))
-        if lead.k == 1:
-            before = f"One trial ({lead.data['studies'][0]['label']}): "
-    elif lead.words is not None and not reported.too_little(lead.words):
-        judged, before = _words_judged(lead), "From words alone: "
-    else:
+    judged, before = _judged(lead)
+    if judged is None:
         n = known_trials(lead)
         return f"No answer yet: {trials_text(n)} {'is' if n == 1 else 'are'} known, none with a figure that can be used."
     said = re.sub(r"^[\s;:,]+", "", verdict(judged))
     return f"{before}{said if before else capital(said)}."
+
+
+def _says(lead: Record) -> str:
+    """The same in a few words that may stand for several interventions."""
+    judged, _ = _judged(lead)
+    if judged is None:
+        return ""
+    q = judged.question
+    sides = {
+        f"in favour of {q.experimental}": "in favour of the intervention",
+        f"in favour of {q.control}": "against the intervention",
+    }
+    return sides.get(says(judged), says(judged))
+
+
+def _judged(lead: Record) -> tuple[Any, str]:
+    """The result that the words are about, and what it rests on where that is no pool."""
+    if lead.lead is not None:
+        before = f"One trial ({lead.data['studies'][0]['label']}): " if lead.k == 1 else ""
+        return points.in_points(lead.lead, lead.data.get("points")), before
+    if lead.words is not None and not reported.too_little(lead.words):
+        return _words_judged(lead), "From words alone: "
+    return None, ""
 
 
 def gap_map(plans: Sequence[Plan], records: list[Record], tables: Trials, order: Sequence[str]) -> dict[str, Any]:

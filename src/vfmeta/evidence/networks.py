@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.evidence.plan import Name, Prior, Strict, read_plan
+from vfmeta.evidence.strips import Mark, ends, strip
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.review import Gathered, gathered, modifiers
 from vfmeta.networks.shares import contributions
@@ -177,10 +178,11 @@ def _against_reference(net: NetworkResult, post: NetworkPosterior, differ: bool)
     shares = contributions(net)
     direct = shares[shares.direct].groupby(["treatment", "control"]).share.sum()
     trials = {(r.treatment, r.control): r.trials for r in net.comparisons().itertuples()}
-    rows = []
-    for r in post.comparisons().itertuples():
-        if r.control != net.reference:
-            continue
+    own = [r for r in post.comparisons().itertuples() if r.control == net.reference]
+    marks = [Mark("pool", r.estimate, (r.ci_low, r.ci_high), r.treatment, "") for r in own]
+    limits = ends(marks, net.question)
+    rows: list[dict[str, str]] = []
+    for r, mark in zip(own, marks, strict=True):
         pair = (r.treatment, r.control)
         count, share = trials[pair], float(direct.get(pair, 0.0))
         rests = f"{share:.0f}% from trials against {net.reference}" if count else "indirect evidence only"
@@ -191,6 +193,7 @@ def _against_reference(net: NetworkResult, post: NetworkPosterior, differ: bool)
                 "treatment": r.treatment,
                 "trials": str(count),
                 "effect": tx.effect_text(net.question, r.estimate, (r.ci_low, r.ci_high)),
+                "drawn": strip([mark], net.question, limits, ticks=len(rows) == len(own) - 1),
                 "rests": rests,
                 "lower": tx.probability_text(1 - r.p_above_0).removeprefix("= "),
             }

@@ -106,7 +106,7 @@ def show(
     drawings = of_records([r for r in records if r.plan in {p.id for p in chosen}])
     figures = by_plan(drawings, draw(drawings, folder))
     memory = Cache(folder)
-    views = [summary.question_view(p, records, figures, loaded, memory) for p in chosen]
+    views = summary.once([summary.question_view(p, records, figures, loaded, memory) for p in chosen])
     html = "\n".join(summary.fragment(view) for view in views)
     return _fragment(html, _sentences(views), folder, tables, drawings)
 

@@ -154,7 +154,7 @@ def _table(
 ) -> dict[str, Any]:
     limits = axis.limits([r for _, _, rows in parts for r in rows], q)
     overall = {} if judged is None else dict(zip(judged.labels, judged.overall, strict=True))
-    sections = []
+    sections: list[dict[str, Any]] = []
     for title, weighed, rows in parts:
         shown = [r for r in rows if r.kind in (*_SHAPES, "prediction")]
         last = len(shown) - 1

@@ -19,7 +19,7 @@ from vfmeta.evidence.plan import WHOLE, Plan, pages_of
 from vfmeta.evidence.provenance import effect_view
 from vfmeta.evidence.records import Record
 from vfmeta.evidence.render import file, render, site_now
-from vfmeta.evidence.summary import Figures, link, pool_rows, question_view, words_views
+from vfmeta.evidence.summary import Figures, link, once, pool_rows, question_view, words_views
 from vfmeta.evidence.untreated.page import untreated_view
 from vfmeta.text import codes
 from vfmeta.trials.schema import FIGURE_TABLES, allowed
@@ -68,8 +68,7 @@ def write_site(
     sections, cache = [], Cache(build)
     nav, pages = pages_of(plans), {}
     for page, title in nav:
-        questions = [question_view(p, records, drawn, trials, cache) for p in plans if p.page == page]
-        _once(questions)
+        questions = once([question_view(p, records, drawn, trials, cache) for p in plans if p.page == page])
         sections.append({"page": page, "title": title, "questions": questions})
         pages[f"{page}.html"] = render("page.html", title=title, page=page, questions=questions, nav=nav)
     pages = {
@@ -105,19 +104,6 @@ def eligibility_page(plans: list[Plan], trials: Trials) -> str:
     outcomes = list(dict.fromkeys(names[a.outcome] for p in plans for a in p.analysis))
     title = WHOLE["eligibility"]
     return render("eligibility.html", title=title, nav=pages_of(plans), plans=plans, trials=trials, outcomes=outcomes)
-
-
-def _once(questions: list[dict[str, Any]]) -> None:
-    """Mark what an appendix shares with one before it: paper has it once."""
-    pools: dict[str, str] = {}
-    named: set[str] = set()
-    for q in questions:
-        for pool in q["pools"]:
-            pool["again"] = pools.setdefault(pool["pool"], q["plan"].title)
-            if pool["again"] == q["plan"].title:
-                pool["again"] = ""
-        q["sources"] = [x for x in q["sources"] if x["id"] not in named]
-        named |= {x["id"] for x in q["sources"]}
 
 
 def methods_page(plans: list[Plan], records: list[Record], trials: Trials, flow: dict[str, str]) -> str:

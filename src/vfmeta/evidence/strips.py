@@ -50,7 +50,8 @@ def strip(marks: Sequence[Mark], question: Question, limits: Pair, *, ticks: boo
         parts.append(f'<line class="null" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{_LINE * len(marks)}"/>')
     for i, mark in enumerate(marks):
         drawn = _mark(mark, question, limits, _LINE * (i + 0.5))
-        parts.append(f'<g data-from="{mark.target}">{drawn}</g>')
+        opens = f' data-from="{mark.target}"' if mark.target else ""
+        parts.append(f"<g{opens}>{drawn}</g>")
     if ticks:
         parts += _ticks(question, limits, _LINE * len(marks))
     return "".join([*parts, "</svg>"])

@@ -93,6 +93,19 @@ def _grown(record: Record, plan: Plan, figures: Figures) -> list[dict[str, str]]
     return [f for f in figures.get(plan.id, []) if f.get("analysis") == record.id and f["kind"] in grown.TITLES]
 
 
+def once(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Views of one page, marked where an appendix repeats one before it: paper has it once."""
+    pools: dict[str, str] = {}
+    named: set[str] = set()
+    for q in questions:
+        for pool in q["pools"]:
+            first = pools.setdefault(pool["pool"], q["plan"].title)
+            pool["again"] = "" if first == q["plan"].title else first
+        q["sources"] = [x for x in q["sources"] if x["id"] not in named]
+        named |= {x["id"] for x in q["sources"]}
+    return questions
+
+
 def _without_effects(own: list[Record], plan: Plan, figures: Figures) -> dict[str, Any] | None:
     """What can be said of a plan without a pool, with its figures."""
     found = next((v for r in own if (v := without_effects.view(r, plan)) is not None), None)
