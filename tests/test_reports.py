@@ -176,7 +176,7 @@ def test_report_and_built_in_page_hold_the_same_fragment(page: str, executed: An
     """Only links to files and words on paper, which no report brings along, differ; appendices stand behind each question."""
 
     def parts(text: str) -> list[str]:
-        text = re.sub(r'<span class="files">.*?</span>|<(p|span) class="paper">.*?</\1>', "", text, flags=re.DOTALL)
+        text = re.sub(r'<span class="files">.*?</span>|<(p|span) class="(?:paper|phone)">.*?</\1>', "", text, flags=re.DOTALL)
         found = re.findall(r'<section (?:id="[^"]*" class="question-block"|class="appendix")>.*?</section>', text, re.DOTALL)
         return sorted("".join(x.split()) for x in found)
 

@@ -168,7 +168,7 @@ def _fragment(html: str, text: str, folder: Path, tables: Path, drawings: Sequen
         said = _NEWER.format(" and ".join(old), "are")
         html, text = f'<p class="alarm"><strong>{said}</strong></p>\n{html}', f"{said}\n\n{text}"
     html = re.sub(r'<a href="(?:data/|one-file)[^"]*">(.*?)</a>', r"\1", html)  # files that no report brings along
-    html = re.sub(r'\s*<(p|span) class="paper">.*?</\1>', "", html)  # what the pages leave out when printed
+    html = re.sub(r'\s*<(p|span) class="(?:paper|phone)">.*?</\1>', "", html)  # what pages leave out on paper or a phone
     named = {d.name: d for d in drawings}
     shown = re.sub(r'\s*<span class="files">.*?</span>', "", html, flags=re.DOTALL)
     return Fragment(shown, text, html, lambda name: twin(named[name], folder))
