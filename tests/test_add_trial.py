@@ -225,3 +225,34 @@ def test_the_commands_go_from_form_to_forest_and_back(home: Path, tmp_path: Path
     assert ew.files(home / "trials") != before
     assert cli.add_trial(trials=home / "trials", undo=True) == 0
     assert ew.files(home / "trials") == before
+
+
+def test_a_form_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    form = trial_form.write_form(tmp_path / "form.csv", FILLED)
+    before = form.read_bytes()
+    with pytest.raises(vf.InputError, match="is there already"):
+        cli.template(form)
+    assert form.read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore:Cyclopts application:UserWarning")
+@pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
+def test_who_stops_answering_leaves_everything_as_it_was(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: type[BaseException]
+) -> None:
+    before, left = ew.files(home / "trials"), ["moss2030_paper", "Moss A. A trial."]
+
+    def answer(_: str) -> str:
+        if left:
+            return left.pop(0)
+        raise end
+
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr(
+        "sys.argv", ["vfmeta", "add-trial", "--trials", str(home / "trials"), "--plans", str(home / "analyses")]
+    )
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.strip() == "Stopped."
+    assert ew.files(home / "trials") == before

@@ -12,7 +12,12 @@ from cyclopts import App, Parameter
 from vfmeta import __version__
 from vfmeta.core.params import BiasTool, Decimal, Design, Method, Missing, Test, TrialDesign
 
-app = App(name="vfmeta", help="Evidence synthesis for painful osteoporotic vertebral fractures.", version=__version__)
+app = App(
+    name="vfmeta",
+    help="Evidence synthesis for painful osteoporotic vertebral fractures.",
+    version=__version__,
+    suppress_keyboard_interrupt=False,
+)
 
 Trials = Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")]
 Plans = Annotated[Path | None, Parameter(help="Folder of analysis plans; the packaged ones when left out.")]
@@ -136,8 +141,11 @@ def template(
     record: Reference = None,
 ) -> int:
     """Write the form of a new trial: one line a cell, with what it may hold beside it."""
+    from vfmeta.core.messages import InputError
     from vfmeta.evidence.trial_form import of_reference, write_form
 
+    if out.exists():
+        raise InputError(f"{out} is there already, and may be filled in; name another file.")
     print(f"done: fill the column 'value' of {write_form(out, of_reference(record) if record else None)}")
     return 0
 
