@@ -72,6 +72,25 @@ def test_every_call_beside_metafors_runs_and_pools_agree_with_metafor(tmp_path: 
     ):
         (mean,), (low,), (high,) = (cases[case][x] for x in ("beta", "ci_lb", "ci_ub"))
         np.testing.assert_allclose([answers[call].estimate, *answers[call].interval], [mean, low, high], rtol=1e-6)
+    # metafor 3.8-1 of the calls on the left, for what has an answer of another kind by another choice
+    for call, names, expected in (
+        ("vf.appraisal.egger(res)", ("statistic", "p_value"), (-1.401282002, 0.188706995)),
+        ('vf.appraisal.egger(res, model="mixed")', ("statistic", "p_value"), (-0.7811541, 0.4511967)),
+        ('vf.appraisal.selection_model(res, favoured="lower", cuts=[0.025])', ("estimate",), (-0.620563623,)),
+        ("vf.appraisal.excess_significance(res, tau2=res.tau2)", ("expected", "p_value"), (7.80883036, 0.58405852)),
+        ("vf.appraisal.henmi_copas(res)", ("estimate",), (-0.43028516,)),
+        ('vf.robust(vf.multivariate(two, y="y", V=V, random="1 | trial"), "trial")', ("se", "df"), (0.22546249, 2.0)),
+        ('vf.likelihood_ratio(vf.meta_regression(es, "~ ablat", method="ML"), vf.random_effects(es, method="ML"))',
+         ("statistic", "p_value"), (9.9588216053, 0.0016008048)),
+        ('vf.effect_size("ZCOR", r=[0.3], n=[50])', ("y", "v"), (0.309519604, 0.021276596)),
+    ):  # fmt: skip
+        found = [float(np.ravel(getattr(answers[call], x))[0]) for x in names]
+        np.testing.assert_allclose(found, expected, rtol=5e-5, err_msg=call)
+    frames = {'vf.blups(res, kind="plug-in")': ("estimate", -0.80023357), "vf.residuals(res)": ("studentised", -0.21359785),
+              "vf.leave_one_out(res)": ("estimate", -0.70708379)}  # fmt: skip
+    for call, (column, expected_first) in frames.items():
+        np.testing.assert_allclose(float(answers[call][column].iloc[0]), expected_first, rtol=5e-5, err_msg=call)
+    np.testing.assert_allclose(answers['res.information("REML")'].aic, 28.4047428, rtol=1e-7)
 
 
 class Links(HTMLParser):
