@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 import vfmeta as vf
+from vfmeta.effects.dependence import one_each
+from vfmeta.effects.effect import Effect
 from vfmeta.kernels.single_study import single_limits
 
 COUNTS: dict[str, Any] = {"events1": [3, 12, 0], "n1": [20, 50, 30], "events2": [6, 10, 4], "n2": [22, 48, 31]}
@@ -110,6 +113,27 @@ def test_a_pool_a_trial_alone_and_its_file_show_the_same_limits() -> None:
         tuple(vf.study_intervals(vf.effect_size("MD", **MEANS)).loc[0, ["ci_low", "ci_high"]])
     )
     assert "with its t interval" in str(alone)
+
+
+def test_what_is_no_longer_the_count_of_a_study_keeps_the_normal_limits() -> None:
+    """Comparisons that share patients combined, and Peto's one-step estimates."""
+    made = {"events1": 3.0, "n1": 20.0, "events2": 6.0, "n2": 22.0}
+    two = tuple(
+        Effect(study_id="a", label="a", y=-0.1 * i, v=0.02, arms=(f"x{i}", "c"), n=(20, 22), events=(3, 6), made=made)
+        for i in (1, 2)
+    )
+    (one,) = one_each(two, np.array([[0.02, 0.01], [0.01, 0.02]]))
+    assert one.made == {}
+    fit = vf.peto(**{name: x[:2] for name, x in COUNTS.items()})
+    half = stats.norm.ppf(0.975) * np.sqrt(fit.v)
+    assert fit.studies["ci_high"].to_numpy() == pytest.approx(fit.y + half)
+
+
+def test_a_sheet_of_counts_has_the_same_limits() -> None:
+    sheet = {"study": ["A", "B"], **{name: x[:2] for name, x in COUNTS.items()}}
+    table = vf.read(pd.DataFrame(sheet), measure="RD")
+    own = vf.study_intervals(vf.effect_size("RD", **{name: x[:2] for name, x in COUNTS.items()}))
+    assert vf.study_intervals(table)["ci_low"].to_numpy() == pytest.approx(own["ci_low"].to_numpy())
 
 
 CELLS = [("PAS", 0.05, 20), ("PHI", 0.05, 20), ("RR", 0.2, 30), ("OR", 0.2, 30), ("RD", 0.05, 20), ("AS", 0.05, 20)]

@@ -95,7 +95,7 @@ def _combined(effects: Sequence[Effect], V: np.ndarray) -> Effect:
         n=(of_arms("n", 0), of_arms("n", 1)), events=(of_arms("events", 0), of_arms("events", 1)), flags=listed("flags"),
         rows=listed("rows"), sources=listed("sources"), unused=listed("unused"), printed=listed("printed"),
         steps=(*listed("steps"), f"{len(effects)} comparisons that share patients combined by the inverse of their covariance"),
-        arm_variances=(None, None), interval=None,
+        arm_variances=(None, None), interval=None, made={},
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from vfmeta.frequentist.single_tables import each_study, one_effect, typical_var
 from vfmeta.kernels import tables
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.fit import FrequentistResult
+from vfmeta.results.single_studies import MADE
 from vfmeta.results.wald import TestResult, quantile, two_sided
 
 POOLS = {
@@ -214,6 +215,8 @@ def peto(
     use = np.isfinite(y) & np.isfinite(v)
     result = _result("OR", "Peto", counts, pool, y, v, use, level, {"function": "peto", "level": level}, question,
                      _homogeneity("OR", counts.columns, pool))  # fmt: skip
+    # the limits of single studies are those of the one-step estimates, not of the odds ratios that their counts have
+    result = replace(result, details=tuple({x: n for x, n in d.items() if x != MADE} for d in result.details))
     for note in result.warnings:
         warn(note)
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.effect_size import NO_CONTRAST
 from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.effects.formulas.registry import compute
+from vfmeta.effects.measured import measured
 from vfmeta.effects.sheet import estimates
 from vfmeta.effects.sheet.arms import Arm, mean_arm, name_of, shrunk, size
 from vfmeta.effects.sheet.estimates import Scales
@@ -45,6 +46,7 @@ class Made:
     steps: tuple[str, ...] = ()
     size: float | None = None
     arms: tuple[Arm, Arm] | None = None
+    made: dict[str, float] = field(default_factory=dict)
 
 
 def design_of(sheet: Sheet, i: int, options: Options) -> str:
@@ -134,7 +136,8 @@ def _means(sheet: Sheet, i: int, kind: str, facts: Measure, options: Options, de
     given = dict(zip(MEANS, (one.mean, one.sd, one.n, two.mean, two.sd, two.n), strict=True))
     names = next(x for x in facts.inputs if set(x) <= set(MEANS))
     y, v = _computed(facts, {x: given[x] for x in names})
-    return Made(y, v, one.kind, n, steps=tuple(steps), arms=(pair[0], pair[1]))
+    own = _measured(facts, {x: given[x] for x in names})
+    return Made(y, v, one.kind, n, steps=tuple(steps), arms=(pair[0], pair[1]), made=own)
 
 
 def _crossover(sheet: Sheet, i: int, one: Arm, two: Arm, facts: Measure, options: Options) -> tuple[float, float, list[str]]:
@@ -213,8 +216,9 @@ def _counts(sheet: Sheet, i: int, kind: str, facts: Measure, options: Options, d
     if zero and rule.to != "none":
         only = "" if facts.in_estimate else " (in the variance only)"
         steps.append(f"0.5 added to every cell of the table because one is zero{only}")
-    y, v = _computed(facts, dict(zip(names, cells, strict=True)))
-    return Made(y, v, "count", n, (e1, e2), tuple(steps))
+    given = dict(zip(names, cells, strict=True))
+    y, v = _computed(facts, given)
+    return Made(y, v, "count", n, (e1, e2), tuple(steps), made=_measured(facts, given))
 
 
 def _estimate(sheet: Sheet, i: int, facts: Measure, scales: Scales, options: Options, design: str) -> Made:
@@ -261,9 +265,10 @@ def _others(sheet: Sheet, i: int, kind: str, facts: Measure, options: Options) -
     events, base = sheet.get("events", i), sheet.get("time" if kind == "rate" else "n", i)
     if events < 0 or base <= 0 or (kind == "count" and events > base):
         raise Unusable(f"{events:g} events of {base:g} cannot be")
-    y, v = _computed(facts, {"events": events, "time" if kind == "rate" else "n": base})
-    sized = base if facts.scale.sized else None
-    return Made(y, v, "count", (None if kind == "rate" else base, None), (events, None), size=sized)
+    counted = {"events": events, "time" if kind == "rate" else "n": base}
+    y, v = _computed(facts, counted)
+    sized, size_of = base if facts.scale.sized else None, None if kind == "rate" else base
+    return Made(y, v, "count", (size_of, None), (events, None), size=sized, made=_measured(facts, counted))
 
 
 def _logrank(sheet: Sheet, i: int, facts: Measure, n: Pair) -> Made:
@@ -286,6 +291,12 @@ def _logrank(sheet: Sheet, i: int, facts: Measure, n: Pair) -> Made:
         raise Unusable(f"a log-rank p of {p:g} with {e1:g} and {e2:g} events gives no hazard ratio")
     y, v = _computed(facts, given)
     return Made(y, v, "survival", n, (e1, e2), (f"log hazard ratio from the log-rank p = {p:g} and {how} (Parmar 1998)",))
+
+
+def _measured(facts: Measure, given: dict[str, float]) -> dict[str, float]:
+    """What the limits of the study alone are made from."""
+    found = measured(facts.code, {name: np.array([x], dtype=float) for name, x in given.items()}, facts.vtypes[0])
+    return {name: float(x[0]) for name, x in found.items()}
 
 
 def _computed(facts: Measure, given: dict[str, float]) -> tuple[float, float]:

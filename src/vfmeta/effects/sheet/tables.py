@@ -225,7 +225,7 @@ def _effect(sheet: Sheet, i: int, study_id: str, one: Made, flags: tuple[str, ..
     return Effect(
         study_id=study_id, label=sheet.labels[i], y=one.y, v=one.v, n=one.n, events=one.events,
         instrument=sheet.text("instrument", i), value_type=one.kind, flags=flags,
-        rows=tuple(f"row {p + 1}" for p in sheet.places[i]), steps=one.steps, printed=tuple(said),
+        rows=tuple(f"row {p + 1}" for p in sheet.places[i]), steps=one.steps, printed=tuple(said), made=one.made,
         unused=tuple(f"{x} (another kind of data was taken)" for x in unused), size=one.size,
     )  # fmt: skip
 
