@@ -547,3 +547,27 @@ def test_what_is_lacking_is_asked_for_and_what_is_known_stays() -> None:
     assert "'n1': 'N treat'" in said
     assert "'mean1': '...'" in said
     assert "Not recognised: 'MW drug'" in said
+
+
+def test_a_count_and_a_percentage_that_disagree_are_named() -> None:
+    sheet = {"study": ["a", "b"], "Events treat (%)": ["10 (25%)", "9 (45%)"], "N treat": [40, 30],
+             "Events control (%)": ["20 (50%)", "12 (40%)"], "N control": [40, 30]}  # fmt: skip
+    assert "row 2 (b), column Events treat (%): 9 of 30 are 30%, not 45%" in refused(sheet, "not 45%")
+    shares = {"study": ["a", "b"], "% events treat": [0.25, 0.3], "N treat": [400, 300], "% events control": [50, 40],
+              "N control": [400, 300]}  # fmt: skip
+    refused(shares, "column % events treat: no value is above 1, so that shares may stand here")
+    rare = vf.read(shares | {"% events treat": ["0.5%", "1%"]}, measure="RD")
+    assert [e.events[0] for e in rare] == [2, 3]
+
+
+def test_quartiles_that_cannot_be_name_the_row_of_the_sheet_and_can_be_left_out() -> None:
+    sheet = {"study": ["a", "b"], "Median (IQR) treat": ["12 (8-20)", "25 (8-20)"], "n treat": [40, 40],
+             "Median (IQR) control": ["15 (10-22)", "15 (10-22)"], "n control": [41, 41]}  # fmt: skip
+    assert refused(sheet, "ascending order").startswith("row 2 (b): arm experimental: ")
+    with pytest.warns(vf.VfmetaWarning, match="ascending order"):
+        assert vf.read(sheet, missing="drop").labels == ("a",)
+
+
+def test_limits_in_the_wrong_order_are_told_as_they_are_printed() -> None:
+    sheet = {"study": ["a", "b"], "OR": [0.8, 0.7], "lower": [1.1, 0.5], "upper": [0.6, 0.98]}
+    assert refused(sheet, "not below").startswith("row 1 (a): the lower limit 1.1 is not below the upper one 0.6")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 from vfmeta.convert.printed import change_sd, sd_from_se
+from vfmeta.core.messages import InputError
 from vfmeta.effects.compare.armlevel import has_spread, mean_sd
 from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.sheet.sheet import Sheet
@@ -76,7 +77,10 @@ def _final_arm(sheet: Sheet, i: int, g: str, n: float) -> Arm:
             row.q1, row.q3 = centre - wide / 2, centre + wide / 2
     if row.mean is None and row.median is None:
         raise Unusable(f"no mean is given for arm {name}")
-    mean, sd, more = mean_sd(row, n)
+    try:
+        mean, sd, more = mean_sd(row, n)
+    except InputError as error:  # of one row, so that the number it names is none of the sheet's
+        raise Unusable(f"arm {name}: {error.problems[0].removeprefix('row 1, ')}".rstrip(".")) from error
     return Arm(n, mean, sd, steps=(*steps, *more))
 
 

@@ -109,6 +109,8 @@ def effect(sheet: Sheet, i: int, measure: str, scales: Scales, df: float | None 
     ratio, steps = facts_of(measure).is_ratio, list[str]()
     y = sheet.get("estimate", i) if sheet.has(i, "estimate") else sheet.get("y", i)
     low, high, se = sheet.get("ci_low", i), sheet.get("ci_high", i), sheet.get("se", i)
+    if not math.isnan(low + high) and low >= high:
+        raise Unusable(f"the lower limit {low:g} is not below the upper one {high:g}")
     if ratio and not scales.estimate and not math.isnan(y):
         y = math.log(y)
         steps.append("logarithm of the ratio")
@@ -137,11 +139,8 @@ def effect(sheet: Sheet, i: int, measure: str, scales: Scales, df: float | None 
     if scales.percent:
         y, low, high, se = (x / 100 for x in (y, low, high, se))
         steps.append("percentage points to a proportion")
-    if not math.isnan(low) and not math.isnan(high):
-        if low >= high:
-            raise Unusable(f"the lower limit {low:g} is not below the upper one {high:g}")
-        if not math.isnan(y) and not low <= y <= high:
-            raise Unusable("the estimate lies outside its own interval")
+    if not math.isnan(low + high + y) and not low <= y <= high:
+        raise Unusable("the estimate lies outside its own interval")
     if math.isnan(se) and math.isnan(low + high) and sheet.has(i, "t") and not math.isnan(y) and y != 0:
         if sheet.get("t", i) == 0:
             raise Unusable("a test statistic of 0 gives no standard error")

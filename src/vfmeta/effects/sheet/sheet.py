@@ -23,7 +23,7 @@ _TOTALS = re.compile(
     r"|all (studies|trials|rows|patients)|(random|fixed|common)[- ]effects?( .*)?|meta-?analysis"
 )
 #: a count and its percentage in one cell: "10 (25%)"
-_COUNT = re.compile(r"\s*(\d+)\s*[(\[]\s*\d+(?:[.,]\d+)?\s*%?\s*[)\]]\s*")
+_COUNT = re.compile(r"\s*(\d+)\s*[(\[]\s*(\d+(?:[.,]\d+)?)\s*%?\s*[)\]]\s*")
 #: cells of several numbers: role -> what they are, by how many there are
 _SEVERAL: dict[str, dict[int, tuple[str, ...]]] = {
     "mean_sd": {1: ("mean",), 2: ("mean", "sd")},
@@ -147,6 +147,7 @@ def sheet_of(
         roles, riding, labels, numbers, texts, values.level_of(level, roles.level), notes, [(i,) for i in range(len(labels))]
     )
     _totals(found)
+    _refuse_percentages(found)
     _refuse_sums(found)
     _name_sides(found, sides)
     return _arms_beside_each_other(found, sides) if "arm" in roles and not roles.any("mean", "events", "median", "n") else found
@@ -208,13 +209,21 @@ def _percents(
     notes: list[str], decimal: str | None,
 ) -> None:  # fmt: skip
     """Percentages, with or without their sign, and counts with theirs in brackets, of which the count is taken."""
-    counts = [m[1] if isinstance(x, str) and (m := _COUNT.fullmatch(x)) else None for x in cells]
+    counts = [_COUNT.fullmatch(x) if isinstance(x, str) else None for x in cells]
     rest = [None if n else x.strip().removesuffix("%") if isinstance(x, str) else x for x, n in zip(cells, counts, strict=True)]
-    numbers.setdefault(f"percent{group}", values.numbers(rest, name, labels, problems, notes, decimal))
+    alone = values.numbers(rest, name, labels, problems, notes, decimal)
+    signed = any(isinstance(x, str) and x.strip().endswith("%") for x in cells)
+    if not signed and (alone > 0).any() and np.nanmax(alone) <= 1:
+        problems.append(
+            f"column {name}: no value is above 1, so that shares may stand here in place of percentages; write 25 for a quarter, "
+            "or the sign behind the numbers ('0.5%')."
+        )
+    numbers.setdefault(f"percent{group}", alone)
     if any(counts):
-        said = np.array([math.nan if n is None else float(n) for n in counts])
+        said = np.array([math.nan if n is None else float(n[1]) for n in counts])
         known = numbers.get(f"events{group}")
         numbers[f"events{group}"] = said if known is None else np.where(np.isnan(known), said, known)
+        numbers[f"_beside{group}"] = np.array([math.nan if n is None else float(n[2].replace(",", ".")) for n in counts])
 
 
 def _below_zero(roles: Roles, numbers: Mapping[str, np.ndarray], labels: list[str]) -> list[str]:
@@ -225,6 +234,23 @@ def _below_zero(roles: Roles, numbers: Mapping[str, np.ndarray], labels: list[st
         if role in numbers and role.rstrip("12") in _NEVER_NEGATIVE
         for i in np.flatnonzero(numbers[role] < 0).tolist()
     ]
+
+
+def _refuse_percentages(sheet: Sheet) -> None:
+    """A count beside a percentage that is not its own: one of them, or the size, is a slip."""
+    problems = []
+    for g in ("1", "2", ""):
+        beside, events, n = (sheet.numbers.get(f"{x}{g}") for x in ("_beside", "events", "n"))
+        if beside is None or events is None or n is None:
+            continue
+        own = 100 * events / np.where(n > 0, n, np.nan)
+        problems += [
+            f"{sheet.where(i)}, column {sheet.roles.column[f'percent{g}']}: {events[i]:g} of {n[i]:g} are {own[i]:.3g}%, not "
+            f"{beside[i]:g}%; correct the count, the percentage or the size."
+            for i in np.flatnonzero(np.abs(own - beside) > 1).tolist()
+        ]
+    if problems:
+        raise InputError(problems)
 
 
 def _refuse_sums(sheet: Sheet) -> None:
