@@ -215,8 +215,8 @@ def _percents(
     signed = any(isinstance(x, str) and x.strip().endswith("%") for x in cells)
     if not signed and (alone > 0).any() and np.nanmax(alone) <= 1:
         problems.append(
-            f"column {name}: no value is above 1, so that shares may stand here in place of percentages; write 25 for a quarter, "
-            "or the sign behind the numbers ('0.5%')."
+            f"column {name}: no value is above 1, so that shares may stand here in place of percentages; write 25 for a "
+            "quarter, or the sign behind the numbers ('0.5%')."
         )
     numbers.setdefault(f"percent{group}", alone)
     if any(counts):
