@@ -13,6 +13,7 @@ from numpy.polynomial import legendre
 from vfmeta.appraisal.averaging_scale import Scaled
 from vfmeta.core.messages import ConvergenceError
 from vfmeta.kernels import bias_models as kernel
+from vfmeta.kernels import bias_posterior
 from vfmeta.kernels.mean_panels import coefficients, mean_at
 from vfmeta.kernels.mixtures import TO_COEF, W, X
 from vfmeta.results.panels import PanelDensity
@@ -171,7 +172,7 @@ def describe(e: Explored) -> Described:
     mu, tau, p = e.nodes()
     heavy = p > _FAINT * p.max()
     p = p[heavy] / p[heavy].sum()
-    moments, plain = kernel.describe(e.model, mu[heavy], tau[heavy] ** 2, p, _MOMENTS)
+    moments, plain = bias_posterior.describe(e.model, mu[heavy], tau[heavy] ** 2, p, _MOMENTS)
     return Described(moments, plain)
 
 

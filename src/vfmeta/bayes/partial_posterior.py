@@ -17,6 +17,7 @@ from numpy.polynomial import Chebyshev
 
 from vfmeta.bayes.instrument_sd import Hidden
 from vfmeta.bayes.marginals import MarginalPosterior, solve_tau
+from vfmeta.bayes.partial_refusals import refuse_far, refuse_one_sided, two_sided
 from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.kernels import mean_panels, normal_mixture, reports
 from vfmeta.kernels.mixtures import ORDER, W, X
@@ -27,7 +28,6 @@ _LEAST = 1e-14  # share of a panel in the mass of its tau below which it is left
 _FORM = 5  # place of the forms of reports among the data
 _NIL = 60.0  # log units below the top at which a density of tau need not be told well
 _HEAVY = 0.5  # power of the tail of tau that panels can follow
-_APART = 1e5  # widths that a prior of mu may lie from the reports
 _MISSED = 1e-4  # by which the probabilities of mu may miss 1
 _NODES = 36  # of tau, at which the posterior of the mean is held
 _PANELS = 300  # of log tau that are tried: smooth posteriors take tens, one that is all but rough some 160
@@ -215,7 +215,7 @@ class PartialPosterior:
         known[hidden.places] = False
         self.printed = printed = ~np.isnan(y) & known
         bounded = np.isnan(y) & known
-        tail = tau.tail + _bounded(y, low, high) - (not mu.proper)
+        tail = tau.tail + two_sided(y, low, high) - (not mu.proper)
         refuse_one_sided(y, low, high, tail, tau, mu)
         if tail < _HEAVY:
             raise InputError(
@@ -226,7 +226,7 @@ class PartialPosterior:
         self._centre = float(y[printed][np.argmin(v[printed])]) if printed.any() and known.all() else 0.0
         logw, mean, precision = mu.components(y[printed] if printed.any() else np.zeros(1), v)
         if mu.proper:
-            _refuse_far(mu, logw, mean, precision, np.concatenate([y, low, high]), v)
+            refuse_far(mu, logw, mean, precision, np.concatenate([y, low, high]), v)
             mean = mean - self._centre
         here = y - self._centre, low - self._centre, high - self._centre
         data = (
@@ -391,47 +391,3 @@ def _marginal(left: np.ndarray, width: np.ndarray, held: np.ndarray, centre: flo
 
     ends = float(left.min()), float((left + width).max())
     return PanelMarginal(at, find, centre, centre + mean, sd, ends, float(width.min()))
-
-
-def _refuse_far(
-    mu: MuPrior, logw: np.ndarray, mean: np.ndarray, precision: np.ndarray, reported: np.ndarray, v: np.ndarray
-) -> None:
-    """Raise where the prior of mu and what is reported have next to nothing in common."""
-    ends = reported[np.isfinite(reported)]
-    share = np.exp(logw - logw.max())
-    share /= share.sum()
-    wide = float(np.exp(-0.5 * (share * np.log(precision)).sum())) + math.sqrt(v.max())
-    apart = max(float(ends.min() - share @ mean), float(share @ mean - ends.max())) / wide
-    if apart > _APART:
-        raise InputError(
-            f"The prior of mu, {mu}, lies {apart:.1g} of its own widths from everything reported; is it in the same unit? Name "
-            "one that reaches the reports."
-        )
-
-
-def _bounded(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> int:
-    """How many reports rule out large effects on both sides."""
-    return int((~np.isnan(y) | (np.isfinite(low) & np.isfinite(high))).sum())
-
-
-def refuse_one_sided(y: np.ndarray, low: np.ndarray, high: np.ndarray, tail: float, tau: TauPrior, mu: MuPrior) -> None:
-    """Raise where the posterior has no finite total.
-
-    A flat mean needs a report that bounds it above and one that bounds it below. Where tau is large, reports with an estimate
-    or with two limits count as studies do in any pool; of one-sided ones the probability tends to one half.
-    """
-    printed = ~np.isnan(y)
-    above, below = (printed | np.isfinite(high)).any(), (printed | np.isfinite(low)).any()
-    if not mu.proper and not (above and below):
-        side = "below" if below else "above"
-        raise InputError(
-            f"The posterior is improper: mu is flat, and every report bounds the effect from {side} only, so that however "
-            "far it lies on the other side the reports fit as well and the posterior of mu has no finite total. Name a proper "
-            "prior of mu, such as mu=vf.priors.Normal(0, 2)."
-        )
-    if tail <= 0:
-        raise InputError(
-            f"The posterior is improper, or cannot be told from an improper one: with {_bounded(y, low, high)} reports that "
-            f"bound the effect on both sides, {mu} and {tau}, large values of tau are not ruled out. Name a prior of tau with "
-            "a lighter tail, such as vf.priors.HalfNormal(scale), or a proper prior of mu."
-        )

@@ -12,24 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from vfmeta.kernels.averaged_weights import (
-    FINE,
-    ROUGH,
-    ROUGH_W,
-    ROUGH_X,
-    averaged,
-    masses,
-    over_weights,
-    settle,
-    singular,
-    whole_box,
-)  # fmt: skip
+from vfmeta.kernels.averaged_weights import FINE, averaged, masses, singular
 from vfmeta.kernels.mixtures import ORDER, TO_COEF, W, X
 
 NONE, SLOPE, WEIGHTS = range(3)
-_SLOPE_NODES = 40
-_x, _w = np.polynomial.legendre.leggauss(_SLOPE_NODES)
-_SX, _SW = np.ascontiguousarray(_x), np.ascontiguousarray(_w)
+SLOPE_NODES = 40
+_x, _w = np.polynomial.legendre.leggauss(SLOPE_NODES)
+SLOPE_X, SLOPE_W = np.ascontiguousarray(_x), np.ascontiguousarray(_w)
 _DROP = 21.0  # log units below the top at which a range ends
 # of a panel's last coefficients, as a part of the whole: the integral is exact to twice their degree
 _SMOOTH, _SMOOTH_MEAN = 1e-4, 3e-6
@@ -73,7 +62,7 @@ class Room(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _room(k: int) -> Room:
+def room_for(k: int) -> Room:
     box = np.zeros((3, 2))
     box[:, 1] = 1.0
     return Room(box, np.empty((4, k)), np.empty(3), np.empty((3, FINE)), np.empty((3, FINE)), np.empty((FINE, FINE, FINE)))
@@ -90,7 +79,7 @@ def _normal(m: Model, mu: float, t2: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _slope(m: Model, mu: float, t2: float) -> tuple[float, float]:
+def slope(m: Model, mu: float, t2: float) -> tuple[float, float]:
     """Least-squares slope and its standard error."""
     xx = xy = 0.0
     for i in range(len(m.y)):
@@ -101,7 +90,7 @@ def _slope(m: Model, mu: float, t2: float) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _angles(best: float, se: float, scale: float) -> tuple[float, float]:
+def angles(best: float, se: float, scale: float) -> tuple[float, float]:
     """Between which angles the slope, ``scale`` times their tangent, has all that counts."""
     reach = 6.2
     low = max(0.0, best - reach * se)
@@ -116,13 +105,13 @@ def cell(m: Model, mu: float, t2: float, room: Room, fine: bool) -> float:
     """Log likelihood at a mean and a tau^2, averaged over what describes the bias."""
     base = _normal(m, mu, t2)
     if m.kind == SLOPE:
-        best, se = _slope(m, mu, t2)
-        low, high = _angles(best, se, m.scale)
+        best, se = slope(m, mu, t2)
+        low, high = angles(best, se, m.scale)
         # relative to a slope of 0, where the normal likelihood was taken
         total, top = 0.0, 0.5 * (max(best, 0.0) / se) ** 2
-        for n in range(_SLOPE_NODES):
-            b = m.scale * math.tan(0.5 * (low + high) + 0.5 * (high - low) * _SX[n])
-            total += _SW[n] * math.exp(b * (best - 0.5 * b) / (se * se) - top)
+        for n in range(SLOPE_NODES):
+            b = m.scale * math.tan(0.5 * (low + high) + 0.5 * (high - low) * SLOPE_X[n])
+            total += SLOPE_W[n] * math.exp(b * (best - 0.5 * b) / (se * se) - top)
         return base + top + math.log(total * (high - low) / math.pi)
     if m.kind == WEIGHTS:
         masses(m.cuts, m.row, m.v, mu, t2, room.p)
@@ -284,7 +273,7 @@ def explore(
     """
     left, width, logs = np.empty(_MOST), np.empty(_MOST), np.empty((_MOST, ORDER))
     tau, weight = np.zeros(_MOST), np.zeros(_MOST)
-    room, span = _room(len(m.y)), np.zeros(2)
+    room, span = room_for(len(m.y)), np.zeros(2)
     none = np.empty(0)
     if not random:
         value, count = cell(m, 0.0, 0.0, room, True), 0
@@ -352,68 +341,3 @@ def explore(
         value, u_left[:panels][keep], u_width[:panels][keep], u_logs[:panels][keep], left[:count][kept], width[:count][kept],
         logs[:count][kept], tau[:count][kept], weight[:count][kept],
     )  # fmt: skip
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _add(moments: np.ndarray, plain: np.ndarray, x: np.ndarray, p: np.ndarray) -> None:
-    """Add nodes ``x`` between 0 and 1 to moments by Legendre polynomials, and to mean and mean square."""
-    before, now, next_ = np.ones(len(x)), 2 * x - 1, np.empty(len(x))
-    for j in range(len(x)):
-        moments[0] += p[j]
-        moments[1] += p[j] * now[j]
-        plain[0] += p[j] * x[j]
-        plain[1] += p[j] * x[j] * x[j]
-    for n in range(2, len(moments)):
-        a, b, total = (2 * n - 1) / n, (n - 1) / n, 0.0
-        for j in range(len(x)):
-            next_[j] = a * (2 * x[j] - 1) * now[j] - b * before[j]
-            total += p[j] * next_[j]
-        moments[n] += total
-        before, now, next_ = now, next_, before
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def describe(m: Model, mu: np.ndarray, t2: np.ndarray, p: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior of what describes the bias, over nodes of the mean and of tau^2 with probabilities ``p`` (n,).
-
-    Returns
-    -------
-    Moments by ``count`` Legendre polynomials on (0, 1), shape (3, count): of w2, w3, w4 (from the row of the first that there
-    is), or in the first row of the angle of the slope over a quarter turn; and the mean and mean square of each, (3, 2).
-    """
-    moments, plain = np.zeros((3, count)), np.zeros((3, 2))
-    room = _room(len(m.y))
-    u, mass, each = np.empty((3, ROUGH)), np.empty((3, ROUGH)), np.zeros((ROUGH, ROUGH, ROUGH))
-    inner, outer, unused = np.zeros(ROUGH), np.zeros(ROUGH), np.zeros(2)
-    for i in range(len(p)):
-        if m.kind == SLOPE:
-            best, se = _slope(m, mu[i], t2[i])
-            low, high = _angles(best, se, m.scale)
-            angle, part = np.empty(_SLOPE_NODES), np.empty(_SLOPE_NODES)
-            for n in range(_SLOPE_NODES):
-                angle[n] = 0.5 * (low + high) + 0.5 * (high - low) * _SX[n]
-                b = m.scale * math.tan(angle[n])
-                part[n] = _SW[n] * math.exp(b * (best - 0.5 * b) / (se * se) - 0.5 * (max(best, 0.0) / se) ** 2)
-            part *= p[i] / part.sum()
-            _add(moments[0], unused, angle / (math.pi / 2), part)
-            for n in range(_SLOPE_NODES):
-                b = m.scale * math.tan(angle[n])
-                plain[0, 0] += part[n] * b
-                plain[0, 1] += part[n] * b * b
-            continue
-        masses(m.cuts, m.row, m.v, mu[i], t2[i], room.p)
-        singular(room.p, room.c)
-        whole_box(room.box)
-        settle(room.p, room.c, m.power, m.first, room.box, room.u, room.mass, room.each)
-        over_weights(room.p, room.c, m.power, m.first, room.box, ROUGH_X, ROUGH_W, u, mass, each)
-        each *= p[i] / mass[2].sum()
-        for a in range(ROUGH if m.first == 0 else 1):
-            for b in range(ROUGH if m.first <= 1 else 1):
-                _add(moments[2], plain[2], u[0, a] * u[1, b] * u[2], each[a, b])
-                inner[b] = each[a, b].sum()
-            if m.first <= 1:
-                _add(moments[1], plain[1], u[0, a] * u[1], inner)
-            outer[a] = inner.sum()
-        if m.first == 0:
-            _add(moments[0], plain[0], u[0], outer)
-    return moments, plain
