@@ -303,7 +303,7 @@ def test_quarto_gets_markdown_alone_with_figures_beside_the_document_and_within_
 def test_a_page_says_when_its_tables_or_plans_are_newer_than_the_build(tmp_path: Path) -> None:
     home = ew.world(tmp_path / "toy")
     where = {"trials": home / "trials", "plans": home / "analyses"}
-    notebook.build_all("figures", **where, out=home / "build", say=lambda line: None)
+    notebook.build_all("analyses", **where, out=home / "build", say=lambda line: None)
 
     def said() -> str:
         return show("teriparatide", build=home / "build", trials=where["trials"]).html.partition("newer than this build")[0]
