@@ -264,3 +264,16 @@ def test_p_values_of_chi_squared_are_as_exact_as_revman_has_them(tmp_path: Path,
     moved = text.replace(stored[0], f'P_CHI2="{float(stored[1]) + gap!r}"', 1)
     found = vf.read_revman(saved(tmp_path, moved)).differences()
     assert found["quantity"].tolist() == ([] if same else ["q_p_value"])
+
+
+def test_pages_of_a_review_carry_its_judgements(tmp_path: Path) -> None:
+    file = saved(tmp_path, review_xml(outcomes()[:2], STUDIES, "", bias()))
+    made = vf.analyse(file, tmp_path / "pages")
+    deaths, pain = (made.tables[x].bias for x in ("1.1 Deaths", "1.2 Pain"))
+    assert deaths is not None
+    assert pain is not None
+    at = deaths.terms.index("blinding of outcome assessment")
+    assert dict(zip(deaths.labels, deaths.judgements, strict=True))["Adams 2001 [men]"][at] == "high"
+    assert dict(zip(pain.labels, pain.judgements, strict=True))["Adams 2001"][at] == "low"
+    assert not any(dict(zip(pain.labels, pain.judgements, strict=True))["Chen 2010"])  # nobody judged it
+    assert 'id="light-high"' in next((tmp_path / "pages/figures").glob("*deaths*-main.svg")).read_text()

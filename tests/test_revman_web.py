@@ -303,5 +303,7 @@ def test_what_a_review_leaves_no_use_for_is_refused(tmp_path: Path) -> None:
     path = package(tmp_path, some())
     with pytest.raises(vf.InputError, match=r"says of each analysis .* so columns=, measure= would change nothing; leave them"):
         vf.read(path, outcome="1.6", measure="OR", columns={"study": "Study"})
-    with pytest.raises(vf.InputError, match="so missing= would change nothing; leave it out"):
-        vf.read(path, outcome="1.6", missing="drop")
+    with pytest.raises(vf.InputError, match="so level= would change nothing; leave it out"):
+        vf.read(path, outcome="1.6", level=0.9)
+    # what gives no effect is left out of every analysis, as missing="drop" says and `vfmeta analyse` asks
+    assert vf.read(path, outcome="1.6", missing="drop").labels == vf.read(path, outcome="1.6").labels

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vfmeta.appraisal.risk_of_bias import risk_of_bias
+from vfmeta.core.bias_tools import NOT_JUDGED
 from vfmeta.core.messages import InputError, did_you_mean
 from vfmeta.core.params import BiasTool, Decimal, Missing, TrialDesign, choice, confidence, is_finite
 from vfmeta.effects.columns import as_frame
@@ -157,10 +159,10 @@ def read_all(
         idle = {
             "columns": columns, "measure": measure, "sides": sides, "higher_is_worse": higher_is_worse, "points": points,
             "mid": mid, "trial_design": trial_design, "icc": icc, "cluster_size": cluster_size, "correlation": correlation,
-            "decimal": decimal, "level": level, "bias_tool": bias_tool, "missing": missing if missing != "raise" else None,
+            "decimal": decimal, "level": level, "bias_tool": bias_tool,
         }  # fmt: skip
         _no_use(data, [f"{name}=" for name, value in idle.items() if value is not None])
-        return _chosen(found, outcome)
+        return {name: _judged_in(found, table) for name, table in _chosen(found, outcome).items()}
     tables = tables_of(
         as_frame(found),
         columns=columns,
@@ -184,6 +186,24 @@ def _judged(table: EffectTable, tool: BiasTool | None) -> EffectTable:
     assert table.places is not None
     found, said = bias_in(table.extra, table.labels, table.places.tolist(), tool)
     return table if found is None else replace(table, bias=found, taken=(*table.taken, said))
+
+
+def _judged_in(review: Any, table: EffectTable) -> EffectTable:
+    """The table of an analysis with the judgements that a review of RevMan holds of its studies, those not judged included."""
+    judged = getattr(review, "judged", ())
+    group = table.question.outcome if table.question.outcome in {x.group for x in judged} else ""
+    try:
+        found = review.risk_of_bias(group).to_frame() if judged and len(table) else None
+    except InputError:  # judged by groups of outcomes of which none is called as this one
+        found = None
+    if found is None:
+        return table
+    rows = []
+    for label in table.labels:  # a study in two subgroups is judged once: "Adams 2001 [men]"
+        name = label if label in set(found["study"]) else label.rpartition(" [")[0]
+        own = found[found["study"] == name].to_dict("records") or [{"domain": "overall", "judgement": "", "support": ""}]
+        rows += [x | {"study": label, "judgement": x["judgement"].replace(NOT_JUDGED.word, "")} for x in own]
+    return replace(table, bias=risk_of_bias(rows, tool="RoB 1"))
 
 
 def _no_use(data: Any, given: list[str]) -> None:
