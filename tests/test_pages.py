@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
 import evidence_world as ew
 import vfmeta as vf
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
-from vfmeta.evidence import figures, further, one_file, snapshots
+from vfmeta.evidence import figures, further, one_file, provenance, snapshots
 from vfmeta.evidence.cells import labelled
 from vfmeta.evidence.changes import since
 from vfmeta.evidence.first_screen import shade, short_citation
@@ -106,6 +107,25 @@ def test_parts_of_a_figure_lead_to_their_targets_and_the_file_of_it_has_no_links
     assert "<desc>Alt &amp; text</desc>" in svg
     assert "<a " not in alone(drawn["svg"])
     assert "#row-" not in alone(drawn["svg"])
+
+
+def test_a_light_keeps_its_colour_and_its_sign_is_read_on_it_in_dark_too() -> None:
+    """Everything else takes the colours of the page, which has others in the dark."""
+    _, fit = figure()
+    words = ["low", "high", "some concerns"]
+    table = pd.DataFrame({"study": fit.labels, "domain": "D1", "judgement": words})
+    bias = vf.appraisal.risk_of_bias(table, tool="RoB 2")
+    svg = inline(figures.saved(vf.plots.forest(fit, bias=bias, layout="plain"), "alt")["svg"], "fig", "t", "a")
+    signs = dict(zip(["+", "\u00d7", "-"], words, strict=True))
+    shown = re.findall(r'<text style="([^"]*)"[^>]*>([+\u00d7\u2212\u2013-])</text>', svg)
+    inks = {sign: re.search(r"fill: (#\w+)", style)[1] for style, sign in shown if "700" in style}  # type: ignore[index]
+    assert len(inks) == len(signs)
+    level = {x.sign: x for x in bias.instrument.levels}
+    for sign, ink in inks.items():
+        assert f"fill: {level[sign].colour.lower()}" in svg.lower()  # no variable of the page
+        assert contrast(ink, level[sign].colour) >= 4.5, sign
+    told = provenance._lights(bias)
+    assert list(told.values()) == ["low D1", "high D1", "some concerns D1"]
 
 
 def test_a_marker_that_is_drawn_in_two_parts_of_a_figure_is_defined_once() -> None:

@@ -65,8 +65,7 @@ def inline(
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r' transform="rotate\(-0 [^"]*"', "", body)
-    for colour, variable in _COLOURS.items():
-        body = re.sub(rf"(?i): {colour}\b", f": var(--{variable}, {colour})", body)
+    body = "".join(map(_coloured, re.split(r'(?=<g id=")', body)))
     body = re.sub(r"(font: [^';]*)'DejaVu Sans'[^;\"]*", r"\1var(--figures, sans-serif)", body)
     body = re.sub(r' d="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), body)  # a hundredth of a point is enough
     body = _linked(body, rows, targets or {})
@@ -81,6 +80,15 @@ def inline(
         f'aria-label="{html.escape(title)}"><desc>{html.escape(alt)}</desc>'
     )
     return head + re.sub(r"\s*\n\s*", " ", body[body.index(">") + 1 :])
+
+
+def _coloured(part: str) -> str:
+    """A part of a figure in the colours of the page; a light of a judgement keeps its own, its sign black or white on it."""
+    light = part.startswith('<g id="light')
+    for colour, variable in _COLOURS.items():
+        if not light or colour == style.STYLE["muted"]:
+            part = re.sub(rf"(?i): {colour}\b", f": var(--{variable}, {colour})", part)
+    return re.sub(r'(<text style="(?![^"]*fill:)[^"]*)"', r'\1; fill: #000000"', part) if light else part
 
 
 def _once(body: str) -> str:

@@ -10,6 +10,7 @@ from vfmeta.evidence.bias import lights
 from vfmeta.evidence.inline import Target
 from vfmeta.evidence.strips import Mark, strip
 from vfmeta.plots import axis
+from vfmeta.plots.columns import lights_note
 from vfmeta.plots.contents import Options, section_rows
 from vfmeta.plots.rows import Row, Section, artist_label
 from vfmeta.text import numbers as tx
@@ -153,7 +154,7 @@ def _table(
     parts: Sequence[tuple[str, bool, list[Row]]], named: dict[str, Target], q: Question, judged: RiskOfBias | None
 ) -> dict[str, Any]:
     limits = axis.limits([r for _, _, rows in parts for r in rows], q)
-    overall = {} if judged is None else dict(zip(judged.labels, judged.overall, strict=True))
+    said = {} if judged is None else _lights(judged)
     sections: list[dict[str, Any]] = []
     for title, weighed, rows in parts:
         shown = [r for r in rows if r.kind in (*_SHAPES, "prediction")]
@@ -168,7 +169,7 @@ def _table(
             name = f"{row.label} {row.marks}".strip()
             lines.append(
                 {"label": name, "arms": arms, "weight": weight, "effect": row.effect, "drawn": drawn, "target": target,
-                 "study": study, "bias": (overall.get(row.key) or NOT_JUDGED.word) if study else ""}
+                 "study": study, "bias": said.get(row.key, NOT_JUDGED.word) if study else ""}
             )  # fmt: skip
         sections.append({"title": title, "rows": lines})
     return {
@@ -177,7 +178,18 @@ def _table(
         "sections": sections,
         "weighed": any(row["weight"] for s in sections for row in s["rows"]),
         "tool": "" if judged is None else judged.tool,
+        "key": "" if judged is None else lights_note(judged),
     }
+
+
+def _lights(judged: RiskOfBias) -> dict[str, str]:
+    """The lights of each trial in words: the overall judgement, and each level with its domains by their numbers."""
+    out = {}
+    for label, overall, words in zip(judged.labels, judged.overall, judged.judgements, strict=True):
+        at = [(level.word, [f"D{i}" for i, x in enumerate(words, 1) if x == level.word]) for level in judged.instrument.levels]
+        told = [f"{overall} overall"] if overall else []
+        out[label] = "; ".join([*told, *(f"{word} {', '.join(of)}" for word, of in at if of)]) or NOT_JUDGED.word
+    return out
 
 
 def _mark(row: Row, target: str) -> Mark | None:
