@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -83,28 +84,36 @@ def _two_arms(measure: str, to: Callable[[np.ndarray], np.ndarray] = lambda x: x
 
 def _score(measure: str, cells: list[np.ndarray], level: float, null: float, to: Callable[[np.ndarray], np.ndarray]) -> Limits:
     a, n1, c, n2 = cells
+    there = np.ones(a.shape, dtype=bool)
+    if measure not in ("RD", "IRD"):
+        there = (a > 0) & (c > 0) & ((measure != "OR") | ((a < n1) & (c < n2)))
+    low, high = _ends(measure, level, *(tuple(x.tolist()) for x in cells))
+    statistic = score(measure, np.full(a.shape, null), a, n1, c, n2)
+    none = np.where(there, 0.0, np.nan)
+    return Limits(to(low) + none, to(high) + none, statistic + none, np.full(a.shape, np.inf))
+
+
+@lru_cache(maxsize=512)  # a page, a figure and its table ask for the limits of the same studies
+def _ends(measure: str, level: float, *cells: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the score statistic of each study reaches the level; not to be written to."""
+    a, n1, c, n2 = (np.array(x, dtype=float) for x in cells)
     z = _z(level)
     if measure == "RD":
         start, low, high = a / n1 - c / n2, np.full(a.shape, -1 + 1e-12), np.full(a.shape, 1 - 1e-12)
-        there = np.ones(a.shape, dtype=bool)
     elif measure == "IRD":
         start, reach = a / n1 - c / n2, z * z + 10
         low, high = (
             start - (c + reach + 5 * np.sqrt(c)) / n2 - reach / n1,
             start + (a + reach + 5 * np.sqrt(a)) / n1 + reach / n2,
         )
-        there = np.ones(a.shape, dtype=bool)
     else:
         there = (a > 0) & (c > 0) & ((measure != "OR") | ((a < n1) & (c < n2)))
         with np.errstate(divide="ignore", invalid="ignore"):
             start = np.log(a / n1) - np.log(c / n2) - (np.log1p(-a / n1) - np.log1p(-c / n2) if measure == "OR" else 0.0)
         start = np.where(there, start, 0.0)
         low, high = start - 30, start + 30
-    ends = [_root(lambda t, shift=shift: score(measure, t, a, n1, c, n2) + shift, *span)  # type: ignore[misc]
-            for shift, span in ((-z, (low, start)), (z, (start, high)))]  # fmt: skip
-    statistic = score(measure, np.full(a.shape, null), a, n1, c, n2)
-    none = np.where(there, 0.0, np.nan)
-    return Limits(to(ends[0]) + none, to(ends[1]) + none, statistic + none, np.full(a.shape, np.inf))
+    first = _root(lambda t: score(measure, t, a, n1, c, n2) - z, low, start)
+    return first, _root(lambda t: score(measure, t, a, n1, c, n2) + z, start, high)
 
 
 def _rate_ratio(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: float) -> Limits:
