@@ -127,7 +127,7 @@ class TestRandomEffects:
 
     def test_are_the_conditional_mean_with_its_variance(self):
         frame, V = example(5, groups=9)
-        fit = vf.multivariate(y=frame.y, V=V, data=frame, random="x | trial", structure="GEN", formula="~ x")
+        fit = vf.multivariate(y=frame.y, V=V, data=frame, random="x | trial", structure="GEN", formula="~ x", test="Wald")
         G, X, M = fit.random[0].covariance, fit.X, fit.marginal_covariance
         Z = np.zeros((fit.k, 18))
         for i, row in frame.iterrows():
@@ -154,7 +154,9 @@ class TestPrediction:
     frame, V = example(4, groups=9)
 
     def test_random_slopes(self):
-        fit = vf.multivariate(y=self.frame.y, V=self.V, data=self.frame, random="x | trial", structure="GEN", formula="~ x")
+        fit = vf.multivariate(
+            y=self.frame.y, V=self.V, data=self.frame, random="x | trial", structure="GEN", formula="~ x", test="Wald"
+        )
         got = fit.predict({"x": [0.0, 1.5]})
         for i, x in enumerate([0.0, 1.5]):
             z = np.array([1, x])
@@ -173,7 +175,14 @@ class TestPrediction:
             fit.predict(np.array([[1, 1.5]]), at={"x | trial": [1.0, 2.0]})
 
     def test_a_variance_a_level(self):
-        given = {"y": self.frame.y, "V": self.V, "data": self.frame, "random": "outcome | trial", "structure": "HCS"}
+        given = {
+            "y": self.frame.y,
+            "V": self.V,
+            "data": self.frame,
+            "random": "outcome | trial",
+            "structure": "HCS",
+            "test": "Wald",
+        }
         mean = vf.multivariate(**given).predict()
         assert mean["outcome | trial"].tolist() == ["o0", "o1", "o2"]
         fit = vf.multivariate(**given, formula="~ 0 + outcome")

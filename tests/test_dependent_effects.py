@@ -317,7 +317,7 @@ def test_predictions_of_true_effects_and_residuals():
     rest = fit.residuals()
     np.testing.assert_allclose(rest.se**2, np.diag(M @ P @ M), rtol=1e-8)
     one = vf.random_effects(y=frame.y, v=frame.v, test="Wald")
-    same = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | effect")
+    same = vf.multivariate(y=frame.y, v=frame.v, data=frame, random="1 | effect", test="Wald")
     for name in ("estimate", "se", "ci_low", "ci_high"):
         np.testing.assert_allclose(same.blups()[name], vf.blups(one, kind="plug-in")[name], rtol=1e-6)
     np.testing.assert_allclose(same.residuals()["standardised"], vf.residuals(one)["standardised"], rtol=1e-6)

@@ -82,7 +82,7 @@ Heterogeneity = Literal["random", "common"]
 #: how the counts of two arms are modelled
 CountModel = Literal["UM.FS", "UM.RS", "CM.EL", "CM.AL"]
 CovarianceStructure = Literal["CS", "HCS", "UN", "DIAG", "ID", "AR", "HAR", "CAR", "GEN", "GDIAG"]
-ResidualDf = Literal["residual", "containment"]
+ResidualDf = Literal["Satterthwaite", "containment", "residual"]
 #: small-sample corrections of a cluster-robust covariance
 Robust = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 RobustDf = Literal["Satterthwaite", "residual"]

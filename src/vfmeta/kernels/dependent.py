@@ -138,10 +138,10 @@ def derivatives(
     """
     first = joint(curves)
     if isinstance(data, Flat):
-        *found, whole, hessian, expected = blocks.derivatives(*data, _values(curves), first, reml)
+        *found, whole, hessian, expected, _ = blocks.derivatives(*data, _values(curves), first, reml)
         fit = _checked(*found)
     else:
-        fit, whole, hessian, expected = _derivatives_by_products(data, curves, reml)
+        fit, whole, hessian, expected, _ = _derivatives_by_products(data, curves, reml)
     at = 0
     for curve, g in zip(curves, parted(whole, [len(c.value) for c in curves]), strict=True):
         end = at + len(curve.first)
@@ -150,10 +150,24 @@ def derivatives(
     return fit, first @ whole, hessian, expected
 
 
+def uncertainty(data: Flat | Sequence[Stack], curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
+    """How uncertain the covariance of the coefficients is: its derivatives in the parameters that ``curves`` move with
+    (m, p, p), C X'M^-1 D M^-1 X C, and the expected information of the restricted likelihood on these (m, m).
+    """
+    if isinstance(data, Flat):
+        _, cov, _, _, _, _, _, expected, cross = blocks.derivatives(*data, _values(curves), joint(curves), True)
+    else:
+        fit, _, _, expected, cross = _derivatives_by_products(data, curves, True)
+        cov = fit.cov
+    return cov @ cross @ cov, expected
+
+
 def _derivatives_by_products(
     stacks: Sequence[Stack], curves: Sequence[Curve], reml: bool
-) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
-    """Fit, sums over the classes of all terms, and Hessian without the second derivatives of M, by products of matrices."""
+) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fit, sums over the classes of all terms, Hessian without the second derivatives of M and expected information, and
+    X'M^-1 D M^-1 X of each derivative D of M (for REML), by products of matrices.
+    """
     fit, inverses = _by_products(stacks, curves)
     m, p = sum(len(c.first) for c in curves), len(fit.beta)
     classes = sum(len(c.value) for c in curves)
@@ -167,4 +181,4 @@ def _derivatives_by_products(
         trace += scaled.reshape(m, -1) @ scaled.transpose(0, 2, 1).reshape(m, -1).T
         trace -= 2 * (twice.transpose(0, 1, 3, 2).reshape(m, m, -1) @ fit.cov.ravel())
     hessian = 0.5 * trace - quad
-    return fit, whole, (hessian + hessian.T) / 2, (trace + trace.T) / 4
+    return fit, whole, (hessian + hessian.T) / 2, (trace + trace.T) / 4, cross

@@ -10,6 +10,7 @@ import numpy as np
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import Influential
 from vfmeta.frequentist.multivariate import after
+from vfmeta.frequentist.multivariate.degrees import containment, spread
 from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.robust import members
 from vfmeta.kernels.stacks import dense
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Deletions:
     """The fits without each of m clusters: coefficients (m, p), their covariance (m, p, p), free parameters as they are inside
-    the full problem (m, size), and the covariance that all effects would give there (m, p, p); NaN where there is no fit.
+    the full problem (m, size), the covariance that all effects would give there (m, p, p) and Satterthwaite's degrees of
+    freedom (m, p); NaN where there is no fit.
     """
 
     names: tuple[str, ...]
@@ -33,6 +35,7 @@ class Deletions:
     vb: np.ndarray
     free: np.ndarray
     whole: np.ndarray
+    df: np.ndarray
 
     @property
     def there(self) -> np.ndarray:
@@ -61,8 +64,8 @@ def delete(fit: MultivariateResult, cluster: Any, reestimate: bool) -> Deletions
 def _without_each(problem: Problem, free: np.ndarray, codes: np.ndarray, reestimate: bool) -> tuple[np.ndarray, ...]:
     """The arrays of `Deletions`."""
     m, p = int(codes.max()) + 1, problem.X.shape[1]
-    shapes = (m, p), (m, p, p), (m, len(free)), (m, p, p)
-    beta, vb, own, whole = (np.full(shape, np.nan) for shape in shapes)
+    shapes = (m, p), (m, p, p), (m, len(free)), (m, p, p), (m, p)
+    beta, vb, own, whole, df = (np.full(shape, np.nan) for shape in shapes)
     for c in range(m):
         part = _reduced(problem, np.flatnonzero(codes != c))
         if part is None:
@@ -73,11 +76,12 @@ def _without_each(problem: Problem, free: np.ndarray, codes: np.ndarray, reestim
                 part.check_identified()
                 u = part.solve(_off_zero(part, u))[0]
             found, back = part.at(u)[0], _rescaled(part, problem, u)
-            spread = problem.at(back)[0].cov
+            everywhere, uncertain = problem.at(back)[0].cov, spread(part, u, found.cov)
         except (InputError, ConvergenceError, np.linalg.LinAlgError):
             continue
-        beta[c], vb[c], own[c], whole[c] = found.beta, found.cov, back, spread
-    return beta, vb, own, whole
+        beta[c], vb[c], own[c], whole[c] = found.beta, found.cov, back, everywhere
+        df[c] = np.maximum(containment(part), 1.0) if uncertain is None else uncertain.degrees(np.eye(p))
+    return beta, vb, own, whole, df
 
 
 def leave_out(fit: MultivariateResult, cluster: Any) -> pd.DataFrame:
@@ -90,8 +94,10 @@ def leave_out(fit: MultivariateResult, cluster: Any) -> pd.DataFrame:
     se = np.sqrt(np.diagonal(d.vb, axis1=1, axis2=2))
     df = np.broadcast_to((sizes - p)[:, None], (m, p)).astype(float) if fit.test == "t" else None
     if df is not None and fit.call.get("df") == "containment":
-        raise InputError('Leaving clusters out is offered for df="residual"; fit again with it.')
-    if df is not None and (sizes == p).any():
+        raise InputError('Leaving clusters out is offered for df="Satterthwaite" or "residual"; fit again with it.')
+    if df is not None and fit.call.get("df") == "Satterthwaite":
+        df = d.df
+    elif df is not None and (sizes == p).any():
         gone = ", ".join(n for n, k in zip(d.names, sizes, strict=True) if k == p)
         warn(f"Without {gone} no degree of freedom is left: intervals and p values are undefined there.")
         df = np.where(df < 1, np.nan, df)

@@ -179,6 +179,17 @@ class MultivariateFit(Coefficients):
         })  # fmt: skip
         return scaled(frame, self.question)
 
+    def degrees(self, rows: np.ndarray) -> np.ndarray:
+        """Degrees of freedom of ``rows`` (m, p) times the coefficients: Satterthwaite's, or the least of the coefficients."""
+        from vfmeta.frequentist.multivariate.degrees import spread
+
+        if self.df is None:
+            return np.full(len(rows), math.inf)
+        found = spread(self.problem, self.free, self.vb) if self.call.get("df") == "Satterthwaite" else None
+        if found is not None:
+            return found.degrees(rows)
+        return np.array([self.df[r != 0].min(initial=math.inf) for r in rows])
+
     @cached_property
     def coefficient_weights(self) -> np.ndarray:
         """How much each effect counts in each coefficient, shape (p, k): ``coefficient_weights @ y`` is ``estimate``."""

@@ -15,10 +15,12 @@ from vfmeta.frequentist.multivariate.fixed import Given, free_parameters
 from vfmeta.frequentist.multivariate.structures import CAR_END
 from vfmeta.frequentist.multivariate.terms import Term
 from vfmeta.kernels import linked
-from vfmeta.kernels.dependent import Fit, derivatives, gls
+from vfmeta.kernels.dependent import Fit, derivatives, gls, uncertainty
 from vfmeta.kernels.newton import maximise
 from vfmeta.kernels.roots import ConvergenceError
 from vfmeta.kernels.stacks import Basis, Curve, Flat, Stack, diagonal, flatten, marginal_blocks, stack_blocks
+
+_SMALL = 1e-4  # change of a covariance, in units of the typical variance, of which derivatives are taken
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,33 @@ class Problem:
         """The terms that link what else is independent, taken apart where that costs less."""
         return linked.split(*self._scaled)
 
+    @property
+    def triangle(self) -> np.ndarray:
+        """What the orthonormal factor is multiplied by to make X."""
+        return self._qr[1]
+
+    def uncertainty(self, curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of the covariance of the coefficients of the orthonormal factor in the parameters that ``curves`` move
+        with (m, p, p), and the expected information of the scaled data on these (m, m).
+        """
+        if self.weights is None and self.linked is None:
+            return uncertainty(self.blocks, curves)
+        slopes = []
+        for i, curve in enumerate(curves):
+            for line in curve.first:
+                ends = [[Curve(c.value + by * line, c.first, c.second) if j == i else c for j, c in enumerate(curves)]
+                        for by in (_SMALL, -_SMALL)]  # fmt: skip
+                high, low = (self._spread(x) for x in ends)
+                slopes.append((high - low) / (2 * _SMALL))
+        if self.linked is None:
+            return np.array(slopes), uncertainty(self.blocks, curves)[1]
+        return np.array(slopes), linked.derivatives(self.linked, curves, True)[3]
+
+    def _spread(self, curves: Sequence[Curve]) -> np.ndarray:
+        if self.weights is not None:
+            return self._weighted(curves)[1]
+        return (gls(self.blocks, curves) if self.linked is None else linked.gls(self.linked, curves)).cov
+
     def derivatives(self, u: np.ndarray) -> tuple[Fit, np.ndarray, np.ndarray, np.ndarray]:
         """Fit of the scaled data at u with gradient, Hessian and expected information of the log likelihood."""
         if self.linked is not None:
@@ -166,7 +195,7 @@ class Problem:
         ml = fit.log_likelihood(self.k, 0.0, False) - self.k * shift
         reml = fit.log_likelihood(self.k, 0.0, True) - (self.k - p) * shift
         back = np.linalg.inv(self._qr[1])
-        own, spread = (fit.beta, fit.cov) if self.weights is None else self._weighted(u)
+        own, spread = (fit.beta, fit.cov) if self.weights is None else self._weighted(self.curves(u))
         cov = back @ spread @ back.T * self.scale**2
         beta = back @ (own * self.scale + self._centre)
         return Fit(beta, (cov + cov.T) / 2, fit.rss, fit.logdet, fit.logdet_x), ml, reml
@@ -178,11 +207,11 @@ class Problem:
         wq = self.weights[:, None] * q if self.weights.ndim == 1 else self.weights @ q
         return np.linalg.solve(q.T @ wq, wq.T).T
 
-    def _weighted(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _weighted(self, curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients of the orthonormal factor and the scaled residuals by the user's weights, and their covariance."""
         q = self._qr[0]
         cov = np.zeros((q.shape[1], q.shape[1]))
-        for rows, m in marginal_blocks(self.stacks, self.curves(u)):
+        for rows, m in marginal_blocks(self.stacks, curves):
             part = self.lead[rows]
             cov += np.einsum("bip,bij,bjq->pq", part, m, part, optimize=True)
         return self.lead.T @ ((self.y - q @ self._centre) / self.scale), cov

@@ -12,6 +12,7 @@ from vfmeta.core.params import Likelihood, Missing, ResidualDf, WaldTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.covariance import positive_definite
 from vfmeta.effects.design import INTERCEPT
+from vfmeta.frequentist.multivariate.degrees import Spread, containment, spread
 from vfmeta.frequentist.multivariate.fitted import RandomTerm, around
 from vfmeta.frequentist.multivariate.fixed import given_values
 from vfmeta.frequentist.multivariate.likelihood import Problem
@@ -21,6 +22,8 @@ from vfmeta.frequentist.multivariate.terms import Term, build, parse
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.wald import TestResult, two_sided, wald
 from vfmeta.text.turned_back import unequal_sizes
+
+_MANY = 30  # groups from which normal quantiles are near enough
 
 
 def multivariate(
@@ -41,8 +44,8 @@ def multivariate(
     correlations: Mapping[str, Any] | None = None,
     R: Mapping[str, Any] | None = None,
     method: Likelihood = "REML",
-    test: WaldTest = "Wald",
-    df: ResidualDf = "residual",
+    test: WaldTest = "t",
+    df: ResidualDf = "Satterthwaite",
     level: float = 0.95,
     weights: Any = None,
     question: Question | None = None,
@@ -79,10 +82,13 @@ def multivariate(
     method : {"REML", "ML"}
         Restricted or full maximum likelihood; the fixed effects are profiled out.
     test : {"Wald", "t"}
-        Normal, or t (and F) with ``df`` degrees of freedom.
-    df : {"residual", "containment"}
-        k - p; or, a coefficient, the smallest (groups - p) of the random terms in whose groups its column of X is constant, and
-        k - p when there is none (Schluchter & Elashoff 1990, J Stat Comput Simul 37:69-87; the rule of SAS's CONTAIN).
+        Normal, or t (and F) with ``df`` degrees of freedom. With 5 to 20 trials Wald's intervals cover in about 88 to 93% where
+        effects differ, those of the default in 93 to 98% (`reports/levels_multivariate.md`).
+    df : {"Satterthwaite", "containment", "residual"}
+        Satterthwaite's, for which the variance of a coefficient is as uncertain as the random effects are (Giesbrecht & Burns
+        1985, Biometrics 41:477-486; several coefficients: Fai & Cornelius 1996, J Stat Comput Simul 54:363-378); or, a
+        coefficient, the smallest (groups - p) of the random terms in whose groups its column of X is constant, and k - p when
+        there is none (Schluchter & Elashoff 1990, J Stat Comput Simul 37:69-87; the rule of SAS's CONTAIN); or k - p.
     variances, correlations : dict, optional
         Components of the random effects held at given values instead of estimated, by the name of the term:
         ``variances={"1 | trial": 0.04, "outcome | trial": [0.1, None]}``, one value for all or one a level in order (squared
@@ -139,7 +145,7 @@ def multivariate(
     given = given_values(terms, variances, correlations)
     held = bool(terms) and not any(np.isnan(np.concatenate(g)).any() for g in given)
     k, p = rows.design.x.shape
-    if k == p and ((terms and not held) or test == "t"):
+    if k == p and ((terms and not held) or (test == "t" and df != "Satterthwaite")):
         raise InputError(
             f"{k} effects and {p} coefficients leave nothing to estimate the random effects or degrees of freedom from."
         )
@@ -173,8 +179,11 @@ def summarise(
     fit, ml, reml = problem.at(u)
     k, p = problem.X.shape
     se = np.sqrt(np.diag(fit.cov))
-    degrees = None
-    if interval == "t":
+    degrees, found = None, None
+    if interval == "t" and df == "Satterthwaite":
+        found = spread(problem, u, fit.cov)
+        degrees = np.maximum(containment(problem), 1.0) if found is None else found.degrees(np.eye(p))
+    elif interval == "t":
         degrees = np.full(p, float(k - p)) if df == "residual" else containment(problem)
         if (degrees < 1).any():
             raise InputError(
@@ -183,7 +192,10 @@ def summarise(
     statistic = fit.beta / se
     q = problem.residual_q(fit.beta)
     tested = [j for j in range(p) if j != rows.design.intercept] or list(range(p))
-    omnibus = wald(fit.beta[tested], fit.cov[np.ix_(tested, tested)], None if degrees is None else float(degrees[tested].min()))
+    held = None if degrees is None else float(degrees[tested].min())
+    if found is not None and len(tested) > 1:
+        held = found.joint(np.eye(p)[tested])
+    omnibus = wald(fit.beta[tested], fit.cov[np.ix_(tested, tested)], held)
     components = tuple(
         _component(t, u[s], problem.free[s], problem.scale) for t, s in zip(problem.terms, problem.slices, strict=True)
     )
@@ -198,8 +210,26 @@ def summarise(
         parameters=p + int(problem.free.sum()),
         labels=rows.labels, data=rows.data, design=rows.design, problem=problem, free=u,
         origin=rows.rows.origin(rows.numbers - 1, rows.lost),
-        warnings=(*rows.notes, *_notes(components), *_turned(rows, fit.beta, se, level, degrees)), call=call,
+        warnings=(
+            *rows.notes, *_notes(components), *_levels(interval, df, degrees, found, components),
+            *_turned(rows, fit.beta, se, level, degrees),
+        ),
+        call=call,
     )  # fmt: skip
+
+
+def _levels(
+    interval: str, df: str, degrees: np.ndarray | None, found: Spread | None, components: Sequence[RandomTerm]
+) -> list[str]:
+    """How often intervals cover where that is far from their level (`reports/levels_multivariate.md`), and what is not had."""
+    groups = min((t.groups for t in components if not all(t.held)), default=_MANY)
+    if groups >= _MANY:
+        return []
+    if degrees is None:
+        return [f"Wald intervals cover in about 88 to 93% at 95% with 5 to 20 groups (here {groups}); the default holds."]
+    if df == "Satterthwaite" and found is None:
+        return ["Satterthwaite's degrees of freedom are not defined by these data; those by containment stand instead."]
+    return ['With df="residual" intervals cover in about 90 to 94% with 5 to 20 groups.'] if df == "residual" else []
 
 
 def _turned(rows: Rows, estimate: np.ndarray, se: np.ndarray, level: float, df: np.ndarray | None) -> list[str]:
@@ -208,18 +238,6 @@ def _turned(rows: Rows, estimate: np.ndarray, se: np.ndarray, level: float, df: 
         return []
     low, high = around(estimate, se, level, df)[0].tolist()
     return unequal_sizes(rows.question, rows.details, float(estimate[0]), (low, high))
-
-
-def containment(problem: Problem) -> np.ndarray:
-    """Degrees of freedom of each coefficient by containment, shape (p,)."""
-    k, p = problem.X.shape
-    out = np.full(p, float(k - p))
-    for t in problem.terms:
-        order = np.argsort(t.basis.outer, kind="stable")
-        inside = np.diff(t.basis.outer[order]) == 0
-        constant = ~(np.abs(np.diff(problem.X[order], axis=0))[inside] > 0).any(axis=0)
-        out = np.where(constant, np.minimum(out, t.groups - p), out)
-    return out
 
 
 def _component(term: Term, u: np.ndarray, free: np.ndarray, scale: float) -> RandomTerm:

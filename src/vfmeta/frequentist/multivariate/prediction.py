@@ -41,7 +41,7 @@ def predict(fit: MultivariateFit, new: Any, at: Mapping[str, Any] | None, level:
         rows = fit.design.rows(new)
     mean = rows @ fit.estimate
     variance = np.einsum("mp,pq,mq->m", rows, fit.vb, rows)
-    half = quantile(level, None if fit.df is None else np.array([fit.df[r != 0].min(initial=np.inf) for r in rows]))
+    half = quantile(level, None if fit.df is None else fit.degrees(rows))
     between = np.zeros(len(rows)) if fit.random else np.full(len(rows), math.nan)
     for t in fit.random:
         between = between + _between(t, new, at.get(t.name), len(rows))

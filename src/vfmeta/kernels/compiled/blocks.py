@@ -224,7 +224,9 @@ def _add(  # type: ignore[no-untyped-def]
 
 @compiled
 def derivatives(V, y, X, table, sizes, values, first, reml):  # type: ignore[no-untyped-def]
-    """As `gls`, and the sums over classes, and the Hessian and expected information of the first derivatives of M alone."""
+    """As `gls`, and the sums over classes, and the Hessian and expected information of the first derivatives of M alone,
+    and X'M^-1 D M^-1 X of each such derivative D (for REML).
+    """
     (m, classes), p, most = first.shape, X.shape[1], sizes.max()
     beta, cov, w, e = np.empty(p), np.empty((p, p)), np.empty(V.size), np.empty(y.size)
     square = np.empty((2 * m + 2, most, most))
@@ -232,7 +234,7 @@ def derivatives(V, y, X, table, sizes, values, first, reml):  # type: ignore[no-
     trace, quad, cross = np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, p, p))
     xwde, gathered, hessian, expected = np.zeros((m, p)), np.zeros(classes), np.empty((m, m)), np.empty((m, m))
     if math.isnan(logs):
-        return beta, cov, rss, logs, more, gathered, hessian, expected
+        return beta, cov, rss, logs, more, gathered, hessian, expected, cross
     wide, long = np.empty((3 * m + 1, most, p)), np.empty((2 * m, most))
     _add(X, w, table, sizes, first, e, cov, reml, square, wide, long, trace, quad, cross, xwde, gathered)
     scaled = np.empty((m, p, p))
@@ -248,4 +250,4 @@ def derivatives(V, y, X, table, sizes, values, first, reml):  # type: ignore[no-
         for c in range(m):
             expected[a, c] = (trace[a, c] + trace[c, a]) / 4
             hessian[a, c] = expected[a, c] - (quad[a, c] + quad[c, a]) / 2
-    return beta, cov, rss, logs, more, gathered, hessian, expected
+    return beta, cov, rss, logs, more, gathered, hessian, expected, cross
