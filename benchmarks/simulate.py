@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1, help="processes, -1 for one a core")
     parser.add_argument("--out", type=Path, default=REPORTS)
     given = parser.parse_args()
-    from benchmarks import levels, mean_intervals, network_levels, partial_reports  # which take the designs from here
+    from benchmarks import glmm_levels, levels, mean_intervals, multivariate_levels, network_levels, partial_reports
 
     given.out.mkdir(parents=True, exist_ok=True)
     table = simulate(scenarios(), given.draws, given.seed, given.jobs, progress=True)
@@ -276,6 +276,8 @@ def main() -> None:
     (given.out / "coverage.md").write_text(text(written), encoding="utf-8")
     levels.write(given.out, seed=given.seed)
     mean_intervals.write(given.out, given.draws, given.seed, given.jobs)
+    glmm_levels.write(given.out, min(given.draws, glmm_levels.DRAWS), given.seed, given.jobs)
+    multivariate_levels.write(given.out, min(given.draws, multivariate_levels.DRAWS), given.seed, given.jobs)
     network_levels.write(given.out, min(given.draws, network_levels.DRAWS), given.seed, given.jobs)
     partial_reports.write(given.out, partial_reports.RUNS, partial_reports.DRAWS, given.seed, given.jobs)
     print(f"Wrote coverage.*, levels.*, recommended.*, network_levels.* and partial_reports.* to {given.out}.")

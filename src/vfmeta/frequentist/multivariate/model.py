@@ -83,7 +83,7 @@ def multivariate(
         Restricted or full maximum likelihood; the fixed effects are profiled out.
     test : {"Wald", "t"}
         Normal, or t (and F) with ``df`` degrees of freedom. With 5 to 20 trials Wald's intervals cover in about 88 to 93% where
-        effects differ, those of the default in 93 to 98% (`reports/levels_multivariate.md`).
+        effects differ, those of the default in 93 to 98% (`benchmarks/multivariate_levels.py`).
     df : {"Satterthwaite", "containment", "residual"}
         Satterthwaite's, for which the variance of a coefficient is as uncertain as the random effects are (Giesbrecht & Burns
         1985, Biometrics 41:477-486; several coefficients: Fai & Cornelius 1996, J Stat Comput Simul 54:363-378); or, a
@@ -221,7 +221,7 @@ def summarise(
 def _levels(
     interval: str, df: str, degrees: np.ndarray | None, found: Spread | None, components: Sequence[RandomTerm]
 ) -> list[str]:
-    """How often intervals cover where that is far from their level (`reports/levels_multivariate.md`), and what is not had."""
+    """How often intervals cover where that is far from their level (`benchmarks/multivariate_levels.py`)."""
     groups = min((t.groups for t in components if not all(t.held)), default=_MANY)
     if groups >= _MANY:
         return []
