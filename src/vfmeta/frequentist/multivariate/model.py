@@ -82,8 +82,8 @@ def multivariate(
     method : {"REML", "ML"}
         Restricted or full maximum likelihood; the fixed effects are profiled out.
     test : {"Wald", "t"}
-        Normal, or t (and F) with ``df`` degrees of freedom. With 5 to 20 trials Wald's intervals cover in about 88 to 93% where
-        effects differ, those of the default in 93 to 98% (`benchmarks/multivariate_levels.py`).
+        Normal, or t (and F) with ``df`` degrees of freedom. With 5 to 20 trials Wald's intervals cover in about 86 to 95% where
+        effects differ, those of the default in 94 to 99% (`reports/multivariate_levels.md`).
     df : {"Satterthwaite", "containment", "residual"}
         Satterthwaite's, for which the variance of a coefficient is as uncertain as the random effects are (Giesbrecht & Burns
         1985, Biometrics 41:477-486; several coefficients: Fai & Cornelius 1996, J Stat Comput Simul 54:363-378); or, a
@@ -221,15 +221,15 @@ def summarise(
 def _levels(
     interval: str, df: str, degrees: np.ndarray | None, found: Spread | None, components: Sequence[RandomTerm]
 ) -> list[str]:
-    """How often intervals cover where that is far from their level (`benchmarks/multivariate_levels.py`)."""
+    """How often intervals cover where that is far from their level (`reports/multivariate_levels.md`)."""
     groups = min((t.groups for t in components if not all(t.held)), default=_MANY)
     if groups >= _MANY:
         return []
     if degrees is None:
-        return [f"Wald intervals cover in about 88 to 93% at 95% with 5 to 20 groups (here {groups}); the default holds."]
+        return [f"Wald intervals cover in about 86 to 95% at 95% with 5 to 20 groups (here {groups}); the default holds."]
     if df == "Satterthwaite" and found is None:
         return ["Satterthwaite's degrees of freedom are not defined by these data; those by containment stand instead."]
-    return ['With df="residual" intervals cover in about 90 to 94% with 5 to 20 groups.'] if df == "residual" else []
+    return ['With df="residual" intervals cover in about 89 to 95% with 5 to 20 groups.'] if df == "residual" else []
 
 
 def _turned(rows: Rows, estimate: np.ndarray, se: np.ndarray, level: float, df: np.ndarray | None) -> list[str]:
