@@ -90,8 +90,8 @@ def glmm(
         takes for the estimates to stop changing (by less than 1e-6 of a standard error).
     test : {"integrated", "Wald", "t"}, optional
         "integrated" (default for random effects) integrates the likelihood over tau, with Jeffreys' prior, so that intervals
-        carry its uncertainty: with 5 to 15 trials that of the mean covers in 94 to 100% and that of a next trial's effect in 95
-        to 100% (`benchmarks/glmm_levels.py`). "Wald" (default for a common effect), normal quantiles with tau taken as known,
+        carry its uncertainty: with 5 to 15 trials that of the mean covers in 94 to 100% and that of a next trial's effect in 94
+        to 100% (`reports/glmm_levels.md`). "Wald" (default for a common effect), normal quantiles with tau taken as known,
         covers 85 to 93% and 74 to 90% there; "t", with k - p degrees of freedom, 92 to 100% and 82 to 92%.
     level : float
         Confidence level.

@@ -262,7 +262,7 @@ class Answer:
         return self.effects == "random"
 
     def _levels(self) -> list[str]:
-        """How often the intervals hold what they should, where that is far from their level (`benchmarks/glmm_levels.py`)."""
+        """How often the intervals hold what they should, where that is far from their level (`reports/glmm_levels.md`)."""
         if not self.random or self.df >= _MANY:
             return []
         said = {
