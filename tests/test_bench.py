@@ -59,11 +59,14 @@ def test_what_is_timed_beside_another_build_answers(monkeypatch: pytest.MonkeyPa
         code()
 
 
-def test_levels_of_tests_are_counted_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(levels, "GROUPS", ((3, 3),))
-    monkeypatch.setattr(levels, "I2", (0,))
-    levels.write(tmp_path, draws=4, seed=1)
-    assert "| 3 + 3 | alike |" in (tmp_path / "levels.md").read_text(encoding="utf-8")
+def test_levels_of_tests_are_counted_and_written(tmp_path: Path) -> None:
+    levels.write(tmp_path, draws=4, seed=1, only="begg")
+    table = pd.read_csv(tmp_path / "levels.csv")
+    assert set(table["verb"]) == {"begg"}
+    assert (table["draws"] == 4).all()
+    report = (tmp_path / "levels.md").read_text(encoding="utf-8")
+    assert all(f"| {setting} |" in report for setting in table["setting"])
+    assert (tmp_path / "levels" / "begg.png").stat().st_size > 1_000
 
 
 def test_intervals_of_networks_are_counted_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_multivariate_refusals():
     with pytest.raises(vf.InputError, match="cluster=None: give a column"):
         vf.robust(vf.random_effects(y=y, v=v), None)
     with pytest.warns(vf.VfmetaWarning, match="no degree of freedom is left"):
-        left = vf.leave_one_out(vf.multivariate(y=y[:2], v=v[:2], data=data[:2], test="t"))
+        left = vf.leave_one_out(vf.multivariate(y=y[:2], v=v[:2], data=data[:2], test="t", df="residual"))
     assert np.isnan(left.ci_low).all()
     assert np.isfinite(left.estimate).all()
 
@@ -153,7 +153,7 @@ def test_multivariate_refusals():
 @pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 def test_t_intervals_use_the_degrees_of_freedom_left():
     y, v = DATA["ordinary"]
-    fit = vf.multivariate(y=y, v=v, data=columns(8), random="1 | i", test="t")
+    fit = vf.multivariate(y=y, v=v, data=columns(8), random="1 | i", test="t", df="residual")
     left = vf.leave_one_out(fit)
     half = (left.ci_high - left.ci_low) / 2
     np.testing.assert_allclose(half, stdtrit(6, 0.975) * left.se, rtol=1e-10)

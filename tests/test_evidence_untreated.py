@@ -24,8 +24,6 @@ from vfmeta.text.context import figure_text, points_text, share_text
 
 pytest_plugins = ("evidence_builds",)
 
-Z = stats.norm.ppf(0.975)
-
 
 @pytest.fixture
 def trial(world: World) -> World:
@@ -63,7 +61,8 @@ def test_a_mean_of_one_arm_is_shown_on_0_to_10_with_its_own_interval(trial: Worl
     assert (arm.mean, arm.sd, arm.n, arm.twice) == (6, 2, 25, True)
     estimate, interval = visit.pooled.shown
     assert estimate == 6
-    assert interval == pytest.approx((6 - Z * 2 / 5, 6 + Z * 2 / 5))
+    half = stats.t.ppf(0.975, 24) * 2 / 5  # 25 people
+    assert interval == pytest.approx((6 - half, 6 + half))
     assert visit.pooled.posterior is None  # one arm: nothing to pool
 
 
@@ -195,10 +194,10 @@ def test_the_risk_is_that_of_the_control_arms_behind_the_result(trial: World) ->
     risk = baseline_risk(record(entered("a", 10, 40)), trial.load())
     assert risk is not None
     share, (low, high) = risk.pool.shown
-    half = Z * math.sqrt(1 / 10 + 1 / 30)
-    logit = math.log(10 / 30)
     assert share == pytest.approx(0.25)
-    assert (low, high) == pytest.approx(tuple(1 / (1 + math.exp(-x)) for x in (logit - half, logit + half)))
+    # the mid-P interval of 10 of 40: half of what was seen counts as more extreme
+    assert stats.binom.sf(10, 40, low) + stats.binom.pmf(10, 40, low) / 2 == pytest.approx(0.025)
+    assert stats.binom.cdf(9, 40, high) + stats.binom.pmf(10, 40, high) / 2 == pytest.approx(0.025)
 
 
 def test_a_trial_that_enters_by_its_ratio_brings_the_counts_of_its_control_arm(trial: World) -> None:
