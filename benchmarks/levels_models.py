@@ -93,14 +93,6 @@ def clusters(m: int, n: int = 3) -> Draw:
     return draw
 
 
-def _multivariate(data: Any) -> Mapping[str, Answer]:
-    out = {}
-    for name, more in (("default", {}), ('test="Wald"', {"test": "Wald"})):
-        fit = vf.multivariate(data, random=["1 | cluster", "1 | effect"], **more)
-        out[f"mean, {name}"] = covers(*fit.interval[0], 0.0)
-    return out
-
-
 def _components(data: Any) -> Mapping[str, Answer]:
     found = vf.component_intervals(vf.multivariate(data, random=["1 | cluster", "1 | effect"]))
     low, high = found["ci_low"].to_numpy(), found["ci_high"].to_numpy()
@@ -128,14 +120,6 @@ def counted(k: int, risk: float, tau2: float) -> Draw:
     return draw
 
 
-def _glmm(data: Any) -> Mapping[str, Answer]:
-    out = {}
-    for model in ("UM.FS", "CM.EL"):
-        fit = vf.glmm("OR", **data, model=model)
-        out[f"mean, {model}"] = covers(*fit.interval, 0.0)
-    return out
-
-
 def _beta_binomial(data: Any) -> Mapping[str, Answer]:
     return {f"mean, {m}": covers(*vf.beta_binomial(m, **data).interval, 0.0) for m in ("OR", "RR")}
 
@@ -146,17 +130,15 @@ _CLUSTERS = {f"{m} clusters of 3": clusters(m) for m in (6, 10, 20)}
 _COUNTS = {f"8 trials, risk {100 * p:g}%, tau2 {t:g}": counted(8, p, t) for p, t in ((0.05, 0.0), (0.2, 0.15))}
 BLOCKS = [
     Block("meta_regression", _SETS, _regression, draws=500),
-    Block("likelihood_ratio", _TEN, _ratio, draws=500),
-    Block("permutation_test", _TEN, _permuted, draws=400),
+    Block("likelihood_ratio", _TEN, _ratio, draws=250),
+    Block("permutation_test", _TEN, _permuted, draws=250),
     Block("bootstrap", _SETS, _bootstrapped, draws=500),
     Block("blups", {n: d for n, d in _SETS.items() if n.endswith("50%")}, _effects, draws=200),
-    Block("residuals", _SETS, _outliers, draws=500),
-    Block("influence", _SETS, _influence, draws=500),
-    Block("location_scale", {"20 trials, variances spread, I2 50%": studies(20, 50)}, _scale, draws=300),
-    Block("multivariate", {n: d for n, d in _CLUSTERS.items() if not n.startswith("20")}, _multivariate, draws=200),
-    Block("component_intervals", {"20 clusters of 3": clusters(20)}, _components, draws=150),
+    Block("residuals", _SETS, _outliers, draws=250),
+    Block("influence", _SETS, _influence, draws=250),
+    Block("location_scale", {"20 trials, variances spread, I2 50%": studies(20, 50)}, _scale, draws=150),
+    Block("component_intervals", {"20 clusters of 3": clusters(20)}, _components, draws=60),
     Block("robust", _CLUSTERS, _robust, draws=500),
-    Block("che", _CLUSTERS, _che, draws=200),
-    Block("glmm", _COUNTS, _glmm, draws=100),
-    Block("beta_binomial", _COUNTS, _beta_binomial, draws=100),
+    Block("che", _CLUSTERS, _che, draws=100),
+    Block("beta_binomial", _COUNTS, _beta_binomial, draws=50),
 ]  # fmt: skip

@@ -27,6 +27,8 @@ ELSEWHERE = {
     "network": "[network_levels.md](network_levels.md).",
     "network_many": "[network_levels.md](network_levels.md).",
     "network_from_trials": "[network_levels.md](network_levels.md).",
+    "glmm": "[glmm_levels.md](glmm_levels.md).",
+    "multivariate": "[multivariate_levels.md](multivariate_levels.md).",
     "sequential": "its boundaries and intervals are held to their level by `tests/test_sequential.py`.",
     "bayes.random_effects": "exact posteriors: [calibration.md](calibration.md).",
     "bayes.random_effects_many": "exact posteriors: [calibration.md](calibration.md).",

@@ -107,8 +107,6 @@ def test_what_is_taken_when_no_test_is_named() -> None:
 def test_textbook_intervals_say_what_they_cover() -> None:
     wald = vf.glmm("OR", **ODDS, test="Wald")
     assert wald.interval == pytest.approx((wald.estimate - 1.959964 * wald.se, wald.estimate + 1.959964 * wald.se), rel=1e-6)
-    assert "74 to 90%" in str(wald)
-    assert "82 to 92%" in str(vf.glmm("OR", **ODDS, test="t"))
     assert "cover" not in str(vf.glmm("OR", **ODDS))
 
 

@@ -70,6 +70,8 @@ def test_every_pointer_resolves() -> None:
     for path in (ROOT / "src").rglob("*.py"):
         said = path.read_text(encoding="utf-8")
         assert set(re.findall(r"reports/levels\.md#(\w+)", said)) <= anchors, path.name
+        for name in re.findall(r"reports/(\w+\.md)", said):
+            assert (ROOT / "reports" / name).is_file(), (path.name, name)
 
 
 @pytest.mark.parametrize("verb", sorted(set(TABLE["verb"])))
@@ -88,15 +90,86 @@ def test_what_misses_says_so_with_its_row() -> None:
 
     for name in said._SAID:
         verb = name.partition(":")[0]
+        assert said.level_note(name, False) == []
+        if verb in said._HOMES:
+            assert (ROOT / "reports" / said._HOMES[verb]).is_file()
+            assert f"(reports/{said._HOMES[verb]})" in said.level_note(name)[0]
+            continue
         assert TABLE[TABLE["verb"] == verb].apply(levels_report.off, axis=1).any(), name
         assert f"(reports/levels.md#{verb})" in said.level_note(name)[0]
-        assert said.level_note(name, False) == []
     means = {"mean1": [5, 4], "sd1": [2, 2], "n1": [8, 9], "mean2": [4, 4], "sd2": [2, 3], "n2": [8, 8]}
     assert "Q rejects 8%" in str(vf.random_effects(vf.effect_size("MD", **means)))
     y, v = [0.9, -0.6, 0.4, 1.5, -1.1], [0.05] * 5
     assert "holds the truth in 86 to 91%" in str(vf.random_effects(y=y, v=v, test="Wald"))
     assert "level:" not in str(vf.random_effects(y=y, v=v))
     assert "86 to 90%" in str(vf.appraisal.worst_case(vf.random_effects(y=y, v=v), favoured="higher"))
+    three = vf.subgroups(vf.random_effects(y=y[:4] + y + y[1:], v=[0.05] * 13), by=["a"] * 4 + ["b"] * 5 + ["c"] * 4)
+    assert "rejects 7 to 8% at 5%" in str(three)
+
+
+def span(*shares: pd.Series) -> str:
+    """From the lowest to the highest share, in whole percent."""
+    every = 100 * pd.concat(shares)
+    return f"{every.min():.0f} to {every.max():.0f}%"
+
+
+def test_words_on_tau2_and_on_groups_are_of_the_table() -> None:
+    from vfmeta.text.levels import level_note
+
+    ml = TABLE[(TABLE["procedure"] == "tau2, profile likelihood ML") & TABLE["setting"].str.contains("I2 75%")]
+    skewed = ml["setting"].str.contains("skewed")
+    said = level_note("random_effects: profile by ML")[0]
+    assert f"in {span(ml.loc[~skewed, 'share'])}, with skewed effects in {span(ml.loc[skewed, 'share'])}" in said
+    y, v = [0.9, -0.6, 0.4, 1.5, -1.1], [0.05] * 5
+    assert said in str(vf.random_effects(y=y, v=v, method="ML", tau2_interval="profile-likelihood"))
+    assert said not in str(vf.random_effects(y=y, v=v, method="REML", tau2_interval="profile-likelihood"))
+    three = TABLE[TABLE["setting"].str.fullmatch(r"(3 \+ 3 \+ 3|5 \+ 5 \+ 5) trials, variances spread, I2 (50|75)%")]
+    welch = three.loc[three["procedure"] == "Welch's F (default)", "share"]
+    assert f"rejects {span(welch)}" in level_note("subgroups: several")[0]
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_words_on_models_of_counts_are_of_their_table() -> None:
+    table = pd.read_csv(ROOT / "reports" / "glmm_levels.csv")
+
+    def of(kind: str, method: str, rows: pd.Series | None = None) -> str:
+        mine = (table["kind"] == kind) & (table["method"] == method) & (table["tau2"] > 0 if rows is None else rows)
+        return span(table.loc[mine, "rate"])
+
+    counts = {
+        "events1": [12, 25, 9, 30, 14],
+        "n1": [50, 80, 60, 70, 55],
+        "events2": [20, 18, 22, 21, 10],
+        "n2": [50, 80, 60, 70, 55],
+    }
+    wald, t, default = (str(vf.glmm("OR", **counts, **more)) for more in ({"test": "Wald"}, {"test": "t"}, {}))
+    doc = " ".join((inspect.getdoc(vf.glmm) or "").split())
+    mean, ahead = of("mean", "Wald"), of("next trial", "Wald")
+    assert f"Wald intervals cover the mean in about {mean} and the effect of a next trial in {ahead}" in wald
+    assert f"covers {mean} and {ahead} there" in doc
+    assert f"covers in about {of('next trial', 't')}" in t
+    assert f"{of('mean', 't')} and {of('next trial', 't')}." in doc
+    assert f"that of the mean covers in {of('mean', 'integrated')} and that" in doc
+    assert f"next trial's effect in {of('next trial', 'integrated')} (" in doc
+    profile = of("tau2", "profile", (table["tau2"] == 0.5) & (table["risk"] == 0.2))
+    assert f"interval of tau2 holds the truth in {profile} (reports/glmm_levels.md)" in default
+    assert f"it covers in {profile}" in doc
+    sparse = {name: x if name.startswith("n") else [k // 6 for k in x] for name, x in counts.items()}
+    few = vf.glmm("OR", **sparse, heterogeneity="common").q.note
+    assert f"rejects {of('heterogeneity', 'LRT', table['risk'] == 0.05)} at 5%" in few
+    assert vf.glmm("OR", **counts).q.note == ""
+
+
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_words_on_dependent_effects_are_of_their_table() -> None:
+    table = pd.read_csv(ROOT / "reports" / "multivariate_levels.csv")
+    table = table[(table["between"] > 0) & table["kind"].isin(["mean", "between", "within"])]
+    wald, default, residual = (span(table.loc[table["method"] == m, "rate"]) for m in ("Wald", "Satterthwaite", "residual"))
+    doc = " ".join((inspect.getdoc(vf.multivariate) or "").split())
+    assert f"Wald's intervals cover in about {wald} where effects differ, those of the default in {default}" in doc
+    data = {"y": [0.1, 0.9, 0.4, 1.2, -0.3, 0.2], "v": [0.05] * 6, "trial": [1, 1, 2, 2, 3, 3], "effect": list(range(6))}
+    assert f"cover in about {wald}" in str(vf.multivariate(data, random="1 | trial/effect", test="Wald"))
+    assert f"cover in about {residual}" in str(vf.multivariate(data, random="1 | trial/effect", df="residual"))
 
 
 GUARDED = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 from tests.reference_runner.many_digits import log_likelihood
 from tests.test_selection import V, Y
 
@@ -62,18 +63,37 @@ def test_groups_with_weights_given_are_each_a_fit_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "delta"), [("step", "stepfun", (1, 0.5)), ("beta", "beta", (0.9, 1.3)), ("logistic", "logistic", (2.0,))]
-)
-def test_the_likelihood_is_that_of_its_definition(name: str, kind: str, delta: tuple[float, ...]) -> None:
-    small = {n: x[:14] for n, x in DATA.items()}
+    ("name", "kind", "delta", "k"),
+    [
+        ("step", "stepfun", (1, 0.5), 14), ("beta", "beta", (0.9, 1.3), 14), ("beta", "beta", (0.9, 1.3), 8),
+        ("logistic", "logistic", (2.0,), 14),
+    ],
+)  # fmt: skip
+def test_the_likelihood_is_that_of_its_definition(name: str, kind: str, delta: tuple[float, ...], k: int) -> None:
+    small = {n: x[:k] for n, x in DATA.items()}
     fit = model(small, "~ dose", "~ dose", model=name, delta=delta)
     mean = fit.design.x @ fit.estimate
     more = {"cuts": (0.025,)} if name == "step" else {}
     known = sum(
         log_likelihood(kind, small["y"][i : i + 1], small["v"][i : i + 1], mean[i], fit.tau2[i], delta, **more)
-        for i in range(14)
+        for i in range(k)
     )
     assert fit.log_likelihood == pytest.approx(float(known), abs=1e-10)
+
+
+def test_forty_digits_reach_as_far_as_a_beta_weight_does() -> None:
+    """A weight that grows nearly as fast as the density falls; scipy integrates it on pieces."""
+    y, v, mu, tau2, a, b = 0.3, 0.0279, 0.2, 0.246, 0.9, 1.3
+
+    def density(z: float) -> float:
+        w = (a - 1) * stats.norm.logsf(z) + (b - 1) * stats.norm.logcdf(z)
+        return float(np.exp(w + stats.norm.logpdf(z, mu / np.sqrt(v), np.sqrt(1 + tau2 / v))))
+
+    ends = np.linspace(-400, 400, 41)
+    mass = sum(integrate.quad(density, *pair, epsabs=0, epsrel=1e-13)[0] for pair in pairwise(ends))
+    p = stats.norm.sf(y / np.sqrt(v))
+    known = (a - 1) * np.log(p) + (b - 1) * np.log1p(-p) + stats.norm.logpdf(y, mu, np.sqrt(v + tau2)) - np.log(mass)
+    assert float(log_likelihood("beta", [y], [v], mu, tau2, (a, b))) == pytest.approx(known, abs=1e-11)
 
 
 @pytest.mark.parametrize("name", ["step", "beta", "negative exponential power", "truncated"])

@@ -44,12 +44,11 @@ def log_likelihood(
                 total += own.ln() - mass.ln()
             return +total
         means, spreads = [m / s for s in se], [(1 + t2 / (s * s)).sqrt() for s in se]
-        low = -12 + min(float(a) - _REACH * float(b) for a, b in zip(means, spreads, strict=True))
-        high = 12 + max(float(a) + _REACH * float(b) for a, b in zip(means, spreads, strict=True))
+        ends = [_ends(kind, d, float(a), float(b)) for a, b in zip(means, spreads, strict=True)]
+        low, high = min(x for x, _ in ends), max(x for _, x in ends)
         weighed = [(z, w * weight(kind, cdf(-z), cdf(z), d, power)) for z, w in _panels(math.floor(low), math.ceil(high))]
-        for yi, s, a, b in zip(ys, se, means, spreads, strict=True):
-            near = D(_REACH) * b + 12  # the weight may shift the mass
-            mass = sum((w * (-(((z - a) / b) ** 2) / 2).exp() for z, w in weighed if abs(z - a) < near), D(0))
+        for yi, s, a, b, (lower, upper) in zip(ys, se, means, spreads, ends, strict=True):
+            mass = sum((w * (-(((z - a) / b) ** 2) / 2).exp() for z, w in weighed if lower < z < upper), D(0))
             own = yi / s
             total += weight(kind, cdf(-own), cdf(own), d, power).ln() - (mass / (b * (2 * _pi()).sqrt())).ln()
         return +total
@@ -67,6 +66,22 @@ def weight(kind: str, p: Decimal, rest: Decimal, d: Sequence[Decimal], power: fl
         e = (-d[0] * p).exp()
         return 2 * e / (1 + e)
     return (-d[0] * (p * p if kind == "halfnorm" else p)).exp()
+
+
+def _ends(kind: str, d: Sequence[Decimal], a: float, b: float) -> tuple[float, float]:
+    """Where a normal density (mean a, SD b) of z times the weight has fallen to nothing.
+
+    A beta weight grows as p^(delta - 1) does, as exp((1 - delta) z^2 / 2), and leaves a far wider density than the normal.
+    """
+    grows = [max(0.0, 1 - float(x)) for x in d] if kind == "beta" else [0.0, 0.0]
+    ends = []
+    for side, grown in zip((1, -1), grows, strict=True):
+        left = 1 / b**2 - grown
+        if left <= 0:
+            raise ValueError("the integral diverges")
+        top = max(side * a, side * a / (b**2 * left))
+        ends.append(side * (top + _REACH / math.sqrt(left) + 12))  # other weights may shift the mass
+    return ends[1], ends[0]
 
 
 def _stepped(

@@ -25,7 +25,7 @@ from vfmeta.results.frames import scaled
 from vfmeta.results.shown import Shown, cells_of
 from vfmeta.results.wald import TestResult, tail, welch
 from vfmeta.text import numbers as tx
-from vfmeta.text.levels import level_note, unequal_groups
+from vfmeta.text.levels import level_note, several_groups, unequal_groups
 from vfmeta.text.notes import closing_lines
 
 if TYPE_CHECKING:
@@ -189,6 +189,7 @@ class SubgroupResult(Recorded):
                 f"difference between groups ({self.between_test}): {self.between}",
                 *closing_lines(self),
                 *level_note("subgroups", unequal_groups(sizes)),
+                *level_note("subgroups: several", several_groups(sizes)),
             ],
         )
 

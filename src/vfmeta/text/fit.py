@@ -217,6 +217,9 @@ def console_text(fit: Fit) -> str:
         lines.append(f"the {which} {side if fit.excludes_null else 'includes no difference: neither side is favoured'}")
     differ = fit.model == "random" and bool(fit.tau2)
     said = level_note("random_effects", differ and fit.test == "Wald" and fit.k <= 10)
+    profile = fit.tau2_interval is not None and fit.tau2_interval_method == "profile-likelihood"
+    said += level_note("random_effects: profile by ML", profile and fit.method == "ML" and fit.k <= 20)
+    said += level_note("glmm: tau2", profile and fit.method.startswith("ML, ") and fit.k <= 20)
     said += level_note("common_effect: few patients", fit.k > 1 and few_patients(q, getattr(fit, "details", ())))
     return "\n".join([*lines, *closing_lines(fit), *said])
 

@@ -58,7 +58,7 @@ def glmm(
     The counts themselves are modelled (binomial or Poisson), so nothing is added to empty cells. With a ``formula`` the effect
     (not the level of risk) depends on moderators.
 
-    How often its tests reject and its intervals hold: ``reports/levels.md#glmm``.
+    How often its tests reject and its intervals hold: ``reports/glmm_levels.md``.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def glmm(
         takes for the estimates to stop changing (by less than 1e-6 of a standard error).
     test : {"integrated", "Wald", "t"}, optional
         "integrated" (default for random effects) integrates the likelihood over tau, with Jeffreys' prior, so that intervals
-        carry its uncertainty: with 5 to 15 trials that of the mean covers in 94 to 100% and that of a next trial's effect in 94
-        to 100% (`reports/glmm_levels.md`). "Wald" (default for a common effect), normal quantiles with tau taken as known,
-        covers 85 to 93% and 74 to 90% there; "t", with k - p degrees of freedom, 92 to 100% and 82 to 92%.
+        carry its uncertainty: with 5 to 15 trials that differ that of the mean covers in 94 to 100% and that of a next trial's
+        effect in 94 to 100% (`reports/glmm_levels.md`). "Wald" (default for a common effect), normal quantiles with tau taken
+        as known, covers 85 to 93% and 73 to 90% there; "t", with k - p degrees of freedom, 93 to 99% and 81 to 92%.
     level : float
         Confidence level.
     drop00 : bool, optional
@@ -110,7 +110,7 @@ def glmm(
         Standard errors come from the observed information with every other parameter, tau included, profiled out. I2 and H2
         set tau2 against the typical variance of the normal approximation (Higgins & Thompson 2002, Stat Med 21:1539-1558).
         The interval of tau2 is that of the profile likelihood (Hardy & Thompson 1996, Stat Med 15:619-629), for random effects;
-        where the studies differ it covers about 92 to 94%, and 90% with five.
+        with 5 to 15 trials, tau2 0.5 and a risk of 20% it covers in 90 to 93%.
 
     Raises
     ------

@@ -56,7 +56,7 @@ def multivariate(
     The model is y ~ N(X beta, V + sum of Z G Z'). One function serves both, because a multilevel model is the multivariate
     model whose G is made of nested intercepts.
 
-    How often its tests reject and its intervals hold: ``reports/levels.md#multivariate``.
+    How often its tests reject and its intervals hold: ``reports/multivariate_levels.md``.
 
     Parameters
     ----------
