@@ -21,7 +21,7 @@ def test_five_equal_looks_have_the_published_boundaries() -> None:
     assert boundaries(np.arange(1, 6) / 5, 0.05) == pytest.approx([4.8769, 3.3569, 2.6803, 2.2898, 2.0310], abs=2e-4)
 
 
-@pytest.mark.parametrize("share", [(1.0,), (0.5, 1.0), (0.3, 0.45, 1.0), (0.6, 0.62, 0.65, 1.0)])
+@pytest.mark.parametrize("share", [(1.0,), (0.5, 1.0), (0.3, 0.45, 1.0), (0.6, 0.62, 0.65, 1.0), (0.5, 0.50001, 1.0)])
 @pytest.mark.parametrize("alpha", [0.05, 0.1])
 def test_the_error_of_all_looks_is_alpha(share: tuple[float, ...], alpha: float) -> None:
     t = np.array(share)
@@ -32,6 +32,16 @@ def test_the_error_of_all_looks_is_alpha(share: tuple[float, ...], alpha: float)
     assert 1 - stay == pytest.approx(alpha, abs=2e-5)
     if len(t) > 1:  # what the first look spends is the closed form
         assert 2 * norm.sf(found[0]) == pytest.approx(4 * norm.sf(norm.isf(alpha / 4) / np.sqrt(t[0])), rel=1e-8)
+
+
+def test_looks_that_add_next_to_nothing_leave_the_last_boundary_alone() -> None:
+    """A tiny study after a large one, and many before anything may be spent."""
+    once = boundaries(np.array([0.5, 1.0]), 0.05)
+    found = boundaries(np.array([0.5, 0.5 + 1e-7, 0.5 + 1e-5, 1.0]), 0.05)
+    assert found[[0, -1]] == pytest.approx(once, abs=2e-5)
+    assert found[1] == pytest.approx(once[0], rel=1e-6)
+    assert boundaries(np.array([*np.linspace(1e-4, 0.019, 100), 0.5, 1.0]), 0.05)[-2:] == pytest.approx(once, abs=1e-9)
+    assert boundaries(np.array([0.5, 1 - 1e-9, 1.0]), 0.05)[1:] == pytest.approx(once[1], abs=2e-4)
 
 
 def test_nothing_is_spent_long_before_and_nothing_is_left_after() -> None:

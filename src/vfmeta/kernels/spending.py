@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.integrate import simpson
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 _FAR = 9.0  # standard deviations beyond which nothing is left
 _NOTHING = 1e-15  # probability that cannot be told from none
+_SAME = 1e-6  # share of the information that makes no look of its own
 
 
 def spent(information: np.ndarray, alpha: float) -> np.ndarray:
@@ -42,31 +42,45 @@ def boundaries(information: np.ndarray, alpha: float) -> np.ndarray:
     """
     share = np.minimum(np.asarray(information, dtype=float), 1.0)
     out = np.full(len(share), np.nan)
-    x, density = np.array([0.0]), None  # before the first look all mass is at 0
+    x, mass = np.array([0.0]), np.array([1.0])  # before the first look all mass is at 0
     before = used = 0.0
+    bound = math.inf
     for i, (t, target) in enumerate(zip(share, spent(share, alpha), strict=True)):
-        step = math.sqrt(t - before) if t > before else 0.0
-        if before >= 1.0 or step == 0.0:
+        if before >= 1.0:
             break
+        if t - before < _SAME and (t < 1.0 or t == before):
+            out[i] = bound / math.sqrt(t)
+            continue
+        step = math.sqrt(t - before)
         extra, far = float(target) - used, _FAR * math.sqrt(t)
 
-        def leaves(b: float, x: np.ndarray = x, density: np.ndarray | None = density, step: float = step) -> float:
-            beyond = ndtr((-b - x) / step) + ndtr((x - b) / step)
-            return float(beyond[0] if density is None else simpson(density * beyond, x=x))
+        def leaves(b: float, x: np.ndarray = x, mass: np.ndarray = mass, step: float = step) -> float:
+            return float(mass @ (ndtr((-b - x) / step) + ndtr((x - b) / step)))
 
         if extra < _NOTHING or leaves(far) > extra:
-            bound = far
-            out[i] = math.inf
-        else:
-            bound = float(brentq(lambda b, leaves=leaves, extra=extra: leaves(b) - extra, 0.0, far, xtol=1e-12))
-            out[i] = bound / math.sqrt(t)
-        grid = np.linspace(-bound, bound, _points(bound, step))
-        kernel = np.exp(-0.5 * ((grid[:, None] - x[None, :]) / step) ** 2) / (step * math.sqrt(2 * math.pi))
-        density = kernel[:, 0] if density is None else simpson(kernel * density, x=x, axis=1)
-        x, before, used = grid, float(t), float(target)
+            out[i] = math.inf  # nothing leaves, so that the look changes nothing for the next
+            continue
+        bound = float(brentq(lambda b, leaves=leaves, extra=extra: leaves(b) - extra, 0.0, far, xtol=1e-12))
+        out[i] = bound / math.sqrt(t)
+        x, mass = _carried(x, mass, step, bound, _points(bound, step))
+        before, used = float(t), float(target)
     return out
+
+
+def _carried(x: np.ndarray, mass: np.ndarray, step: float, bound: float, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mass at ``x`` (rising) spread by a normal ``step`` and kept inside ``bound``, at as many ``points``."""
+    grid = np.linspace(-bound, bound, points)
+    first, last = np.searchsorted(x, grid - _FAR * step), np.searchsorted(x, grid + _FAR * step)
+    near = first[:, None] + np.arange(max(1, int((last - first).max())))  # the rest is too far to arrive
+    there = near < len(x)
+    near = np.where(there, near, 0)
+    arrives = np.exp(-0.5 * ((grid[:, None] - x[near]) / step) ** 2) * np.where(there, mass[near], 0.0)
+    density = arrives.sum(axis=1) / (step * math.sqrt(2 * math.pi))
+    simpson = np.full(points, 2.0)
+    simpson[1::2], simpson[[0, -1]] = 4.0, 1.0
+    return grid, density * simpson * (2 * bound / (points - 1) / 3)
 
 
 def _points(bound: float, step: float) -> int:
     """Odd, and dense beside the step to come, which may be small."""
-    return 2 * min(max(200, math.ceil(5 * bound / step)), 1000) + 1
+    return 2 * max(200, math.ceil(5 * bound / step)) + 1
