@@ -535,6 +535,21 @@ def test_no_spread_and_no_count_is_below_zero() -> None:
     assert "row 3 (c), column n control: -3 is below 0" in said
 
 
+@pytest.mark.parametrize(
+    "control", ["waitlist", "wait list", "Waiting list", "WL", "TAU", "usual care", "untreated", "none", "placebo"]
+)
+def test_controls_of_their_usual_names_are_known_by_headings_and_by_rows(control: str) -> None:
+    """Anxiety trials call their controls so; the difference is that of CBT from them, 14 - 23 and 12 - 20."""
+    wide = {"study": ["Öst", "Foa"], "mean CBT": [14, 12], "SD CBT": [8, 7], "n CBT": [24, 81], f"mean {control}": [23, 20],
+            f"SD {control}": [9, 8], f"n {control}": [24, 75], "higher is worse": ["yes"] * 2}  # fmt: skip
+    long = {"study": ["Öst", "Öst", "Foa", "Foa"], "group": ["CBT", control] * 2, "mean": [14, 23, 12, 20], "sd": [8, 9, 7, 8],
+            "n": [24, 24, 81, 75], "higher is worse": ["yes"] * 4}  # fmt: skip
+    for sheet in (wide, long):
+        table = vf.read(sheet)
+        assert table.y.tolist() == [-9, -8]
+        assert (table.question.experimental, table.question.control) == ("CBT", control)
+
+
 def test_columns_of_intervention_and_comparator_name_the_groups() -> None:
     table = vf.read(means() | {"Intervention": ["Drug"] * 3, "Comparator": ["None"] * 3})
     assert (table.question.experimental, table.question.control) == ("Drug", "None")

@@ -100,12 +100,13 @@ GROUPS: dict[int, tuple[str, ...]] = {
     1: ("e", "exp", "expt", "experimental", "experiment", "treat", "treatment", "treated", "trt", "tx", "tr", "t", "i", "int",
         "interv", "intervention", "active", "drug", "1", "one", "verum"),
     2: ("c", "con", "cont", "contr", "control", "controls", "ctrl", "ctl", "placebo", "plac", "pbo", "pla", "sham",
-        "comparator", "comp", "comparison", "usual", "ref", "2", "two"),
+        "comparator", "comp", "comparison", "usual", "ref", "2", "two", "none", "nothing", "untreated", "wait", "waiting",
+        "waitlist", "wl", "wlc", "tau"),
 }  # fmt: skip
 #: words of a group that are no name of it
 NAMELESS = {"e", "exp", "expt", "1", "one", "i", "int", "interv", "t", "tr", "tx", "trt", "treat", "c", "con", "cont", "contr",
             "ctrl", "ctl", "comp", "2", "two", "plac", "pbo", "pla", "ref", "treated", "controls", "experiment"}  # fmt: skip
-FILLERS = {"of", "the", "in", "for", "group", "grp", "at", "to", "and", "care"}
+FILLERS = {"of", "the", "in", "for", "group", "grp", "at", "to", "and", "care", "list"}
 _LOW = {"low", "lower", "lo", "lcl", "lci", "ll", "lb", "lcb", "cil", "l95", "cilb", "lowerci", "cilower", "cilow", "llci"}
 _HIGH = {"high", "upper", "hi", "ucl", "uci", "ul", "ub", "ucb", "ciu", "u95", "ciub", "upperci", "ciupper", "cihigh",
          "ulci"}  # fmt: skip

@@ -291,7 +291,9 @@ def _side_name(words: list[str], default: str) -> str:
 
 
 def _as_written(name: str, word: str) -> str:
-    """A word of a heading in the capitals it has there."""
-    found = re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", name, re.IGNORECASE)
-    i = found.start() if found else name.casefold().rfind(word.casefold())
+    """A word of a heading in the capitals it has there, with what it is no name without (usual care, waiting list)."""
+    found = re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])([ _-](care|list)(?![^\W_]))?", name, re.IGNORECASE)
+    if found:
+        return found.group().replace("_", " ")
+    i = name.casefold().rfind(word.casefold())
     return name[i : i + len(word)] if i >= 0 else word

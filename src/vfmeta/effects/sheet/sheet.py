@@ -352,7 +352,7 @@ def _control_rule(arms: list[str], sides: tuple[str, str] | None, sheet: Sheet) 
     known = list(dict.fromkeys(arms))
     if sides is not None:
         return lambda x: _same(x, sides[1])
-    spoken = set(GROUPS[2]) | {"none", "waitlist", "waiting", "nothing", "untreated"}
+    spoken = set(GROUPS[2])
     controls = [x for x in known if set(Parts(x).words) & spoken or x.casefold() in spoken]
     if not controls or len(controls) == len(known):
         shown = known[:6]
