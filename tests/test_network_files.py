@@ -151,3 +151,25 @@ def test_counts_that_are_none_are_refused_and_idle_ones_named(tmp_path: Path) ->
 def test_a_box_that_nobody_filled_in_is_left_out_with_its_pattern(tmp_path: Path) -> None:
     found = flow(tmp_path, 'records_screened,,31\nother_excluded,,"Reason1, xxx; Reason2, xxx; Reason3, xxx"\n')
     assert found == {"screened": 31}
+
+
+def test_names_and_figures_that_are_none_are_refused_by_row_and_column(tmp_path: Path) -> None:
+    """Another program would leave such arms out, or read them as text."""
+    arms = {"study": ["Öst", "Öst", "Foa", "Foa"], "treatment": ["CBT", "", "CBT", "TAU"], "events": [9, "x", 0, 3],
+            "n": [40, 41, None, 22]}  # fmt: skip
+    with pytest.raises(vf.InputError) as error:
+        vf.save_network(arms, tmp_path / "net.csv", program="netmeta")
+    said = str(error.value)
+    assert "row 2, column treatment" in said
+    assert "row 2 (Öst), column events" in said
+    assert "row 3 (Foa), column n" in said
+    with pytest.raises(vf.InputError, match="no rows"):
+        vf.save_network({"study": [], "treatment": [], "events": [], "n": []}, tmp_path / "net.csv", program="netmeta")
+    assert not (tmp_path / "net.csv").exists()
+
+
+def test_the_warning_of_missing_judgements_names_the_line_of_the_caller(tmp_path: Path) -> None:
+    arms = {"study": ["a", "a"], "treatment": ["A", "B"], "events": [9, 4], "n": [40, 41]}
+    with pytest.warns(vf.VfmetaWarning, match="rob") as told:
+        vf.save_network(arms, tmp_path / "net.csv", program="CINeMA")
+    assert [Path(w.filename).name for w in told] == [Path(__file__).name]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vfmeta.core.files import write
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import NetworkProgram, choice
+from vfmeta.effects import cells
 from vfmeta.effects.columns import as_frame
 from vfmeta.effects.sheet.values import numbers
 from vfmeta.exchange.opening import opened
@@ -139,7 +140,8 @@ def save_network(data: Any, path: str | Path, *, program: NetworkProgram) -> Pat
     Raises
     ------
     InputError
-        A column that the program needs is missing, a judgement is another, or two columns would have one name.
+        A column that the program needs is missing, a name or a figure in one is none, a judgement is another, or two columns
+        would have one name.
 
     Warns
     -----
@@ -159,6 +161,7 @@ def save_network(data: Any, path: str | Path, *, program: NetworkProgram) -> Pat
     if target.suffix.lower() != ".csv":
         raise InputError(f"{target.name}: {program} reads CSV; end the name in .csv.")
     wanted = _columns(frame, program)
+    _refuse_gaps(frame, wanted)
     called = {c: _CALLED[program].get(c, c) for c in wanted}
     if program == "CINeMA":
         judged = _judged(frame)
@@ -197,12 +200,30 @@ def _columns(frame: pd.DataFrame, program: str) -> list[str]:
     return ["study", *figures]
 
 
+def _refuse_gaps(frame: pd.DataFrame, wanted: list[str]) -> None:
+    """Names and figures that another program would leave out, or take for something else."""
+    problems = [] if len(frame) else ["data has no rows."]
+    studies = frame["study"].tolist()
+    for name in wanted:
+        values = frame[name].tolist()
+        if name in ("study", *_TEXTS):
+            problems += [
+                f"row {i + 1}, column {name}: no name; fill it in, or remove the row."
+                for i, x in enumerate(values)
+                if x is None or x != x or not str(x).strip()
+            ]
+        else:
+            cells.numbers(cells.column(values, name), name, list(map(str, studies)), problems, gap=cells.FILL)
+    if problems:
+        raise InputError(problems)
+
+
 def _judged(frame: pd.DataFrame) -> list[str]:
     """The columns of judgements, checked; what CINeMA cannot weigh without them is warned of."""
     there = [name for name in _JUDGED if name in frame.columns]
     if len(there) < len(_JUDGED):
         lacking = " and ".join(x for x in _JUDGED if x not in there)
-        warn(f"data: no {lacking} of the studies, which CINeMA weighs; add 1 (low), 2 (some) or 3 (high) for each.")
+        warn(f"data: no {lacking} of the studies, which CINeMA weighs; add 1 (low), 2 (some) or 3 (high) for each.", above=2)
     problems = [
         f"row {i + 1}, column {name}: {value!r} is none of 1, 2 and 3 (low, some, high)."
         for name in there
