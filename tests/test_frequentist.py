@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -280,6 +281,18 @@ def test_warnings_are_emitted_and_stored() -> None:
         fit = vf.random_effects(y=[0.1, 0.9], v=[0.04, 0.05])
     assert [str(w.message) for w in seen] == list(fit.warnings)
     assert seen[0].filename == __file__
+
+
+def test_warnings_from_deep_inside_name_the_line_of_the_user(tmp_path: Path) -> None:
+    """However many functions lie between: names in two lines of a sheet, studies without which a model cannot be fitted."""
+    (tmp_path / "two.csv").write_text("study,CBT,,,WL,,\n,mean,sd,n,mean,sd,n\nA,14,8,24,23,9,24\nB,12,7,30,20,8,31\n")
+    fit = vf.multivariate(
+        y=[1, 2, 1.5, 1.2], v=[0.1] * 4, data={"trial": [1, 1, 2, 3], "es": [1, 2, 3, 4]}, random="1 | trial/es"
+    )
+    for verb in (lambda: vf.read(tmp_path / "two.csv"), lambda: vf.influence(fit)):
+        with pytest.warns(vf.VfmetaWarning) as seen:
+            verb()
+        assert {w.filename for w in seen} == {__file__}
 
 
 def test_random_input_never_gives_a_nan() -> None:

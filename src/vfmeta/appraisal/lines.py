@@ -89,7 +89,7 @@ def _made(
         else t_outside(statistic, int(df))
     )
     for note in notes:
-        warn(note, above=3)
+        warn(note)
     return AsymmetryTest(
         question=s.question, name=name, model=model, predictor=predictor, method=method, test=test, level=taken.level,
         labels=s.labels, y=y, v=v, x=x, weights=100 * w / w.sum(), centre=float((y / v).sum() / (1 / v).sum()),

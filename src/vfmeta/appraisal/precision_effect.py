@@ -171,7 +171,7 @@ def _one(
     statistic = math.nan if null is None else (estimate - null) / se if se > 0 else math.inf
     half = quantile(taken.level, df) * se
     for note in notes:
-        warn(note, above=2)
+        warn(note)
     w = 1 / s.v
     return PrecisionEffect(
         question=s.question, name=named, method="weighted least squares", level=taken.level, labels=s.labels, y=s.y, v=s.v,

@@ -78,5 +78,5 @@ def take(verb: str, data: Any, level: float | None, *, moderators: bool = False,
     own = getattr(fit, "level", 0.95) if level is None else confidence(level)
     studies = read(data, level=own, **given)
     for note in studies.notes:
-        warn(note, above=2)
+        warn(note)
     return Taken(studies, own, fit)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vfmeta.core import quarto
+
+_PACKAGE = __name__.partition(".")[0]
 
 _UNSAID = "The input cannot be used, but nothing says why: a fault of vfmeta, please report it."
 
@@ -54,17 +57,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {spelled[found[0]]!r}?" if found else ""
 
 
-def warn(message: str, *, above: int = 1) -> str:
-    """Emit a `VfmetaWarning` and hand the sentence back, so that it can be stored in the result as well.
-
-    Parameters
-    ----------
-    message : str
-    above : int
-        How many functions above the one that warns the user's own line stands.
-    """
+def warn(message: str) -> str:
+    """Emit a `VfmetaWarning` at the user's own line, and hand the sentence back to be stored in the result as well."""
     if quarto.running():  # a page names no file of a kernel that is long gone
         warnings.warn_explicit(message, VfmetaWarning, filename="vfmeta", lineno=0)
     else:
-        warnings.warn(message, VfmetaWarning, stacklevel=2 + above)
+        warnings.warn(message, VfmetaWarning, stacklevel=_of_the_user())
     return message
+
+
+def _of_the_user() -> int:
+    """How many functions above `warn` the first stands that is not of this package, as ``stacklevel`` counts them."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame, level = frame.f_back, level + 1
+    return level

@@ -156,7 +156,7 @@ def _without_gaps(table: np.ndarray, where: list[str], missing: str) -> np.ndarr
         rows = [where[i] for i in np.flatnonzero(gaps)]
         if missing != "drop":
             raise InputError([f"{r}: a value is missing; fill it in or pass missing='drop'." for r in rows])
-        warn(f"Dropped for missing or infinite values: {', '.join(rows)}.", above=2)
+        warn(f"Dropped for missing or infinite values: {', '.join(rows)}.")
         if gaps.all():
             raise InputError("No row is left after dropping missing values (k = 0).")
     return np.flatnonzero(~gaps)
@@ -184,10 +184,10 @@ def _existing(measure: Measure, y: np.ndarray, v: np.ndarray, rows: list[str], m
             raise InputError(problems)
     if not exists.all():
         gone = ", ".join(row for row, there in zip(rows, exists, strict=True) if not there)
-        warn(f"Left out, because the {measure.code} does not exist there: {gone}.", above=2)
+        warn(f"Left out, because the {measure.code} does not exist there: {gone}.")
     if nil.any():
         which = ", ".join(row for row, none in zip(rows, nil, strict=True) if none)
-        warn(f"The sampling variance of the {measure.code} is 0 for {which}, so that it cannot be pooled{way_out}.", above=2)
+        warn(f"The sampling variance of the {measure.code} is 0 for {which}, so that it cannot be pooled{way_out}.")
     return exists, reason
 
 

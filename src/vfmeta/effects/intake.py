@@ -127,7 +127,7 @@ def check_repeats(frame: pd.DataFrame | None, table: np.ndarray, labels: list[st
         # nothing tells two studies of the same figures from one that stands twice
         if frame is not None and (alike := np.flatnonzero(frame.astype(str).duplicated())).size:
             rows = ", ".join(f"row {places[i] + 1}" for i in alike.tolist())
-            warn(f"The same figures as in an earlier row, taken as another study: {rows}. study= names the studies.", above=2)
+            warn(f"The same figures as in an earlier row, taken as another study: {rows}. study= names the studies.")
         return
     keys = list(zip(labels, map(tuple, table), strict=True))
     first: dict[Any, int] = {}
@@ -142,4 +142,4 @@ def check_repeats(frame: pd.DataFrame | None, table: np.ndarray, labels: list[st
     if several:
         which = ", ".join(several)
         said = f"More than one row for {which}: they are taken as independent, which they are not if they share patients."
-        warn(said, above=2)
+        warn(said)

@@ -223,7 +223,7 @@ def _judged(frame: pd.DataFrame) -> list[str]:
     there = [name for name in _JUDGED if name in frame.columns]
     if len(there) < len(_JUDGED):
         lacking = " and ".join(x for x in _JUDGED if x not in there)
-        warn(f"data: no {lacking} of the studies, which CINeMA weighs; add 1 (low), 2 (some) or 3 (high) for each.", above=2)
+        warn(f"data: no {lacking} of the studies, which CINeMA weighs; add 1 (low), 2 (some) or 3 (high) for each.")
     problems = [
         f"row {i + 1}, column {name}: {value!r} is none of 1, 2 and 3 (low, some, high)."
         for name in there

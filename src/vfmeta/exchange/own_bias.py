@@ -59,7 +59,7 @@ def bias_in(
     if len(alike) > 1:
         heads = f"Column{'s' * (best[0] > 1)} {', '.join(map(repr, found[alike[0]]))}"
         said = f"may hold judgements by {' or '.join(alike)} and {'are' if best[0] > 1 else 'is'} not read as such"
-        warn(f"{heads} {said}; say which: bias_tool={alike[0]!r}.", above=4)
+        warn(f"{heads} {said}; say which: bias_tool={alike[0]!r}.")
         return None, ""
     chosen = alike[0]
     _refuse_strange(TOOLS[chosen], found[chosen], texts, labels, rows)

@@ -58,8 +58,7 @@ def checked(ax: Axes) -> Axes:
         words = ", ".join(repr(x) for x in dict.fromkeys(nowhere.values()))
         warn(
             f"No font found here has a glyph for {letters}, in {words}: a box stands in its place. Install a font of that "
-            "script, such as one of Google's Noto fonts; an SVG keeps the letters and shows them wherever such a font is.",
-            above=2,
+            "script, such as one of Google's Noto fonts; an SVG keeps the letters and shows them wherever such a font is."
         )
     return ax
 

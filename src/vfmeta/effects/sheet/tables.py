@@ -82,7 +82,7 @@ def tables_of(
     if problems:
         raise InputError(problems)
     for note in dict.fromkeys(notes):
-        warn(note, above=3)
+        warn(note)
     return tables
 
 
