@@ -117,3 +117,11 @@ def test_the_figure_shows_the_numbers_and_says_whether_it_was_enough() -> None:
     assert "the evidence is not enough yet" in vf.plots.sequential(fit, mid=0.1).get_label()
     null = vf.common_effect(y=[0.1, -0.1], se=[0.1, 0.1], question=vf.Question(mid=0.5))
     assert "it would have been with a probability of about 0.8." in vf.plots.sequential(null).get_label()
+
+
+@pytest.mark.parametrize(
+    ("mid", "said"), [(0.8, "0.8 or 1.25"), (0.98, "0.98 or 1.02"), (1.004, "0.996 or 1.004"), (3.0, "0.33 or 3")]
+)
+def test_the_ratio_that_is_looked_for_is_never_read_as_one(mid: float, said: str) -> None:
+    fit = vf.common_effect(y=Y, se=SE, study=STUDY, question=vf.Question(measure="RR"))
+    assert f"information needed for a ratio of {said} " in vf.plots.sequential(fit, mid=mid).get_xlabel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,10 @@ def sequential(
 
 def _effect(q: Any, mid: float) -> str:
     """The effect that is looked for, as people read it."""
-    return f"a ratio of {np.exp(-mid):.2g} or {np.exp(mid):.2g}" if q.compares_ratios else f"a difference of {mid:.3g}"
+    if not q.compares_ratios:
+        return f"a difference of {mid:.3g}"
+    digits = max(2, 1 + math.ceil(-math.log10(mid)))  # so many that neither is read as 1
+    return f"a ratio of {np.exp(-mid):.{digits}g} or {np.exp(mid):.{digits + 1}g}"
 
 
 def _words(fit: Any, frame: Any, end: float) -> str:

@@ -195,7 +195,10 @@ def _stated(sheet: Sheet, rows: list[int]) -> str | None:
 def _no_such(sheet: Sheet, i: int, code: str) -> str:
     kinds, own = kinds_of(sheet, i), own_measure(sheet, i)
     if not kinds:
-        return "it holds no figures of an effect"
+        there = sheet.roles.column
+        alone = [r[:-1] + ("1" if r[-1] == "2" else "2") for r in there if r[-1] in "12" and sheet.has(i, r)]
+        gaps = [repr(there[r]) for r in alone if r in there and not sheet.has(i, r)]
+        return "it holds no figures of an effect" + (f": nothing stands in {', '.join(gaps)}" if gaps else "")
     if own and own != code and kinds[0] == "estimate":
         return f"it gives a {own}, which is never mixed with {code}"
     return f"it holds {WORDS[kinds[0]]}, from which no {code} follows"
