@@ -535,6 +535,15 @@ def test_no_spread_and_no_count_is_below_zero() -> None:
     assert "row 3 (c), column n control: -3 is below 0" in said
 
 
+def test_a_figure_of_one_group_without_its_fellow_is_named() -> None:
+    sheet = {"study": ["Öst", "Foa"], "events CBT": [4, 5], "n CBT": [24, 30], "events WL": [None, 9], "n WL": [24, 31],
+             "higher is worse": ["yes"] * 2}  # fmt: skip
+    with pytest.raises(
+        vf.InputError, match=r"row 1 \(Öst\): it holds no figures of an effect: nothing stands in 'events WL'\."
+    ):
+        vf.read(sheet, missing="raise")
+
+
 @pytest.mark.parametrize(
     "control", ["waitlist", "wait list", "Waiting list", "WL", "TAU", "usual care", "untreated", "none", "placebo"]
 )

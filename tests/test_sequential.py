@@ -125,3 +125,9 @@ def test_the_figure_shows_the_numbers_and_says_whether_it_was_enough() -> None:
 def test_the_ratio_that_is_looked_for_is_never_read_as_one(mid: float, said: str) -> None:
     fit = vf.common_effect(y=Y, se=SE, study=STUDY, question=vf.Question(measure="RR"))
     assert f"information needed for a ratio of {said} " in vf.plots.sequential(fit, mid=mid).get_xlabel()
+
+
+def test_one_study_is_no_studies() -> None:
+    fit = vf.common_effect(y=[-0.9, -0.5], se=[0.1, 0.2], study=["Öst", "Foa"])
+    assert "with Öst (1 study)." in vf.plots.sequential(fit, mid=0.3).get_label()
+    assert "from Öst on (1 study)." in vf.plots.cumulative(fit).get_label()

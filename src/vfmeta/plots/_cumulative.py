@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.plots.canvas import about, pool_of
+from vfmeta.plots.canvas import about, counted, pool_of
 from vfmeta.plots.steps import stepped
 from vfmeta.results.verbs import look
 from vfmeta.text import numbers as tx
@@ -61,7 +61,7 @@ def cumulative(fit: Any, ax: Axes | None = None, *, order: Sequence[Any] | None 
         if away[-1]:
             since = int(np.flatnonzero(~away)[-1]) + 1 if not away.all() else 0
             marked[since] = True
-            words += f" Its interval leaves out no difference from {names[since]} on ({frame['k'].iloc[since]} studies)."
+            words += f" Its interval leaves out no difference from {names[since]} on ({counted(int(frame['k'].iloc[since]))})."
         else:
             words += " Its interval holds no difference at the end."
     rows = [f"+ {n} ({k})" for n, k in zip(names, frame["k"], strict=True)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.plots.canvas import about, finished, fresh, pool_of
+from vfmeta.plots.canvas import about, counted, finished, fresh, pool_of
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.results.verbs import look
 
@@ -101,7 +101,7 @@ def _words(fit: Any, frame: Any, end: float) -> str:
     words += f"{_effect(q, told['mid'])} is there. "
     if told["reached"]:
         row = frame[frame["study"].astype(str) == told["reached"]].iloc[0]
-        return words + f"The boundary was reached with {told['reached']} ({int(row['k'])} studies)."
+        return words + f"The boundary was reached with {told['reached']} ({counted(int(row['k']))})."
     if end >= 1:
         chance = f"of about {told['power']:g}"
         return (

@@ -85,6 +85,11 @@ def listed(names: list[str], most: int = 6) -> str:
     return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
+def counted(k: int) -> str:
+    """How many studies, in words beside a figure."""
+    return f"{k} stud{'y' if k == 1 else 'ies'}"
+
+
 def about(q: Question) -> str:
     """The measure in the middle of a sentence."""
     words = tx.measure_text(q)
