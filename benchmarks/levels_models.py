@@ -66,6 +66,14 @@ def _effects(drawn: Any) -> Mapping[str, Answer]:
     return out
 
 
+def _dependent(drawn: Any) -> Mapping[str, Answer]:
+    """Of effects of trials, each beside the others of its trial."""
+    data, true = drawn
+    several = len(set(data["cluster"])) < len(data["y"])
+    found = vf.blups(vf.multivariate(data, random="1 | cluster/effect" if several else "1 | effect"))
+    return {"true effects, multivariate": covers(found["ci_low"], found["ci_high"], true)}
+
+
 def _outliers(drawn: Any) -> Mapping[str, Answer]:
     found = vf.residuals(vf.random_effects(y=drawn[0]["y"], v=drawn[0]["v"]))
     return {"studentised residuals": rejects(found["studentised_p_value"])}
@@ -79,6 +87,17 @@ def _influence(drawn: Any) -> Mapping[str, Answer]:
 def _scale(drawn: Any) -> Mapping[str, Answer]:
     fit = vf.location_scale(drawn[0], "~ x", "~ z")
     return {"slope of the mean": rejects(fit.p_value[1]), "slope of tau2": rejects(fit.scale_p_value[1])}
+
+
+def nested(m: int, n: int = 3) -> Draw:
+    """``n`` effects in each of ``m`` clusters as in `clusters`, and their true values."""
+
+    def draw(rng: np.random.Generator) -> Any:
+        group, v = np.repeat(np.arange(m), n), rng.uniform(0.02, 0.2, n * m)
+        true = np.repeat(rng.normal(0, 0.3, m), n) + rng.normal(0, 0.2, n * m)
+        return {"y": rng.normal(true, np.sqrt(v)), "v": v, "cluster": group, "effect": np.arange(n * m)}, true
+
+    return draw
 
 
 def clusters(m: int, n: int = 3) -> Draw:
@@ -124,21 +143,41 @@ def _beta_binomial(data: Any) -> Mapping[str, Answer]:
     return {f"mean, {m}": covers(*vf.beta_binomial(m, **data).interval, 0.0) for m in ("OR", "RR")}
 
 
+def believed(k: int) -> Draw:
+    """Sets whose effect and heterogeneity are drawn from the priors of an average over models with and without either."""
+
+    def draw(rng: np.random.Generator) -> Any:
+        mu = rng.integers(2) * rng.normal(0, 1)
+        tau = rng.integers(2) * abs(rng.normal(0, 0.5))
+        v = rng.uniform(0.02, 0.2, k)
+        return rng.normal(mu, np.sqrt(v + tau**2)), v, mu
+
+    return draw
+
+
+def _averaged(drawn: Any) -> Mapping[str, Answer]:
+    y, v, mu = drawn
+    post = vf.bayes.random_effects(y=y, v=v, tau=vf.priors.HalfNormal(0.5), mu=vf.priors.Normal(0, 1))
+    return {"averaged effect": covers(*vf.bayes.model_average(post, null=0.0).interval, mu)}
+
+
 _SETS = {f"{k} trials, variances spread, I2 {i2}%": studies(k, i2) for k in (5, 10, 20) for i2 in (0, 50)}
 _TEN = {name: draw for name, draw in _SETS.items() if not name.startswith("5 ")}
 _CLUSTERS = {f"{m} clusters of 3": clusters(m) for m in (6, 10, 20)}
 _COUNTS = {f"8 trials, risk {100 * p:g}%, tau2 {t:g}": counted(8, p, t) for p, t in ((0.05, 0.0), (0.2, 0.15))}
 BLOCKS = [
     Block("meta_regression", _SETS, _regression, draws=500),
-    Block("likelihood_ratio", _TEN, _ratio, draws=250),
+    Block("likelihood_ratio", _TEN, _ratio, draws=2000),
     Block("permutation_test", _TEN, _permuted, draws=250),
     Block("bootstrap", _SETS, _bootstrapped, draws=500),
     Block("blups", {n: d for n, d in _SETS.items() if n.endswith("50%")}, _effects, draws=200),
-    Block("residuals", _SETS, _outliers, draws=250),
+    Block("blups", {f"{m} clusters of {n}": nested(m, n) for m in (5, 10) for n in (1, 3)}, _dependent, draws=1000),
+    Block("bayes.model_average", {f"{k} trials, drawn from the priors": believed(k) for k in (3, 10)}, _averaged),
+    Block("residuals", _SETS, _outliers, draws=2000),
     Block("influence", _SETS, _influence, draws=250),
     Block("location_scale", {"20 trials, variances spread, I2 50%": studies(20, 50)}, _scale, draws=150),
-    Block("component_intervals", {"20 clusters of 3": clusters(20)}, _components, draws=60),
+    Block("component_intervals", {"20 clusters of 3": clusters(20)}, _components, draws=2000),
     Block("robust", _CLUSTERS, _robust, draws=500),
-    Block("che", _CLUSTERS, _che, draws=100),
-    Block("beta_binomial", _COUNTS, _beta_binomial, draws=50),
+    Block("che", _CLUSTERS, _che, draws=1000),
+    Block("beta_binomial", _COUNTS, _beta_binomial, draws=200),
 ]  # fmt: skip

@@ -29,6 +29,10 @@ ELSEWHERE = {
     "network_from_trials": "[network_levels.md](network_levels.md).",
     "glmm": "[glmm_levels.md](glmm_levels.md).",
     "multivariate": "[multivariate_levels.md](multivariate_levels.md).",
+    "next_trial": "foretells by the distribution of the prediction interval and the error of the trial: "
+    "[coverage.md](coverage.md).",
+    "setting_shares": "are parts of the distribution of the prediction interval, without an interval of their own: "
+    "[coverage.md](coverage.md).",
     "sequential": "its boundaries and intervals are held to their level by `tests/test_sequential.py`.",
     "bayes.random_effects": "exact posteriors: [calibration.md](calibration.md).",
     "bayes.random_effects_many": "exact posteriors: [calibration.md](calibration.md).",
@@ -37,21 +41,7 @@ ELSEWHERE = {
 }
 #: verbs that give tests or intervals and have been simulated in no report yet
 OPEN = {
-    "p_curve": "its tests are of studies that reached significance; not simulated yet.",
-    "robust_average": "a Bayesian average over models: it holds the truth as often as its priors are right; not simulated yet.",
-    "next_trial": "the interval is that of the pool: [random_effects](#random_effects); its predictions are not simulated yet.",
-    "setting_shares": "not simulated yet.",
-    "networks.counts": "not simulated yet.",
-    "networks.mantel_haenszel": "not simulated yet.",
-    "networks.components": "not simulated yet.",
-    "networks.regression": "not simulated yet.",
-    "networks.classes": "not simulated yet.",
-    "networks.posterior": "not simulated yet.",
-    "networks.split_nodes": "not simulated yet.",
-    "networks.split_sides": "not simulated yet.",
-    "networks.loops": "not simulated yet.",
-    "networks.detached_designs": "not simulated yet.",
-    "bayes.model_average": "not simulated yet.",
+    "robust_average": "an average over 36 models, right as often as its priors are; a set takes 1.6 seconds.",
 }
 
 
@@ -135,6 +125,11 @@ def _cell(rows: pd.DataFrame, columns: list[tuple[str, str]]) -> list[str]:
     return found
 
 
+def anchor(verb: str) -> str:
+    """Of the section of a verb, as GitHub makes it of a heading."""
+    return verb.lower().replace(".", "")
+
+
 def section(verb: str, rows: pd.DataFrame) -> list[str]:
     """One verb: its picture, and a table with a row a setting and a column a procedure."""
     columns = list(dict.fromkeys(zip(rows["procedure"], rows["what"], strict=True)))
@@ -173,7 +168,7 @@ def text(table: pd.DataFrame) -> str:
         own = table[table["verb"] == verb]
         bad = sum(wrong(r) for _, r in own.iterrows())
         count = f"{bad} of {len(own)} cells claim too much" if bad else f"none of {len(own)} cells claims too much"
-        lines.append(f"- [{verb}](#{verb}): {count}")
+        lines.append(f"- [{verb}](#{anchor(verb)}): {count}")
     lines += ["- [In other reports](#in-other-reports)", "- [Not simulated yet](#not-simulated-yet)", ""]
     for verb in verbs:
         lines += section(verb, table[table["verb"] == verb])

@@ -57,6 +57,31 @@ def effect(k: int) -> Draw:
     return draw
 
 
+def significant(k: int, power: float) -> Draw:
+    """``k`` studies with p below 0.05 of two-sided tests with this power."""
+    from scipy.optimize import brentq
+    from scipy.special import ndtr, ndtri
+
+    at = float(ndtri(0.975))
+    shift = 0.0 if power == 0.05 else brentq(lambda d: ndtr(d - at) + ndtr(-d - at) - power, 0.0, 10.0, xtol=1e-12)
+
+    def draw(rng: np.random.Generator) -> Any:
+        z = rng.normal(shift, 1, int(100 + 2 * k / power))
+        z, v = z[np.abs(z) > at][:k], rng.uniform(0.01, 0.1, k)
+        return z * np.sqrt(v[: len(z)]), v[: len(z)], power
+
+    return draw
+
+
+def _curve(drawn: Any) -> Mapping[str, Answer]:
+    """Tests of the p-curve where what they test is true: no effect, or a power of a third."""
+    y, v, power = drawn
+    found = appraisal.p_curve(y=y, v=v)
+    true = "right-skew" if power == 0.05 else "flatter"
+    out = {name: rejects(p) for name, p in zip(found.terms, found.p_value, strict=True) if name.startswith(true)}
+    return out if power == 0.05 else out | {"power": covers(*appraisal.p_curve(y=y, v=v, level=0.95).power_interval, power)}
+
+
 def uniform(k: int) -> Draw:
     return lambda rng: rng.uniform(size=k)
 
@@ -81,17 +106,19 @@ _COUNTS = {
     for k, p, t in ((10, 0.2, 0.0), (20, 0.2, 0.0), (20, 0.2, 0.15))
 }
 BLOCKS = [
-    *(Block(verb, _SETS, _tested(verb), draws=1000) for verb in ("begg", "thompson")),
+    *(Block(verb, _SETS, _tested(verb)) for verb in ("begg", "thompson")),
     *(
-        Block(verb, _COUNTS, _tested(verb), draws=500)
+        Block(verb, _COUNTS, _tested(verb))
         for verb in ("macaskill", "peters", "harbord", "deeks", "pustejovsky_rodgers")
     ),
-    *(Block(verb, _SETS, _adjusted(verb), draws=1000) for verb in ("pet", "peese", "henmi_copas", "limit_meta_analysis")),
-    *(Block(verb, _SETS, _adjusted(verb, favoured="higher"), draws=1000) for verb in ("pet_peese", "worst_case")),
+    *(Block(verb, _SETS, _adjusted(verb)) for verb in ("pet", "peese", "henmi_copas", "limit_meta_analysis")),
+    *(Block(verb, _SETS, _adjusted(verb, favoured="higher")) for verb in ("pet_peese", "worst_case")),
     Block("p_uniform_star", _SETS, _adjusted("p_uniform_star", favoured="higher"), draws=150),
-    Block("copas", {n: d for n, d in _SETS.items() if n.startswith("20")}, _copas, draws=20),
-    Block("heteroscedasticity", _SETS, _spread, draws=200),
-    Block("excess_significance", {f"{k} trials, effect 0.4": effect(k) for k in (10, 20)}, _excess, draws=1000),
+    Block("copas", {n: d for n, d in _SETS.items() if n.startswith("20")}, _copas, draws=100),
+    Block("p_curve", {f"{k} significant studies, power {p}": significant(k, x) for k in (5, 20)
+                      for p, x in (("5%", 0.05), ("a third", 1 / 3))}, _curve),
+    Block("heteroscedasticity", _SETS, _spread, draws=1000),
+    Block("excess_significance", {f"{k} trials, effect 0.4": effect(k) for k in (10, 20)}, _excess),
     Block("combine_p_values", {f"{k} trials": uniform(k) for k in (5, 20)}, _combined),
     Block("direction_of_effect", {f"{k} trials": coins(k) for k in (5, 20)}, _directions),
 ]  # fmt: skip

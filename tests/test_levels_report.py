@@ -15,6 +15,7 @@ from benchmarks import levels, levels_report
 from benchmarks.levels import COVERAGE, LEVEL, Answer, Block, covers, rejects
 
 import vfmeta as vf
+from vfmeta.frequentist.multivariate.result import MultivariateResult
 
 ROOT = Path(__file__).parent.parent
 REPORT = (ROOT / "reports" / "levels.md").read_text(encoding="utf-8")
@@ -76,8 +77,10 @@ def test_every_pointer_resolves() -> None:
 
 @pytest.mark.parametrize("verb", sorted(set(TABLE["verb"])))
 def test_the_docstring_of_a_verb_points_to_its_row(verb: str) -> None:
-    home = next(m for m in (vf, vf.appraisal, vf.convert) if hasattr(m, verb))
-    assert f"reports/levels.md#{verb}" in (inspect.getdoc(getattr(home, verb)) or "")
+    package, _, name = verb.rpartition(".")
+    homes = (getattr(vf, package),) if package else (vf, vf.appraisal, vf.convert)
+    home = next(m for m in homes if hasattr(m, name))
+    assert f"reports/levels.md#{slug(verb)}``" in (inspect.getdoc(getattr(home, name)) or "")
 
 
 def test_the_report_is_made_of_its_table() -> None:
@@ -128,6 +131,20 @@ def test_words_on_tau2_and_on_groups_are_of_the_table() -> None:
     assert f"rejects {span(welch)}" in level_note("subgroups: several")[0]
 
 
+def test_words_on_likelihood_ratios_are_of_the_table() -> None:
+    of = TABLE[(TABLE["verb"] == "likelihood_ratio") & TABLE["setting"].str.contains("I2 50%")]
+    data = {"y": [0.9, -0.6, 0.4, 1.5, -1.1], "v": [0.05] * 5, "x": [1, 2, 3, 5, 4]}
+    fuller, simpler = (vf.meta_regression(data, formula, method="ML") for formula in ("~ x", "~ 1"))
+    assert f"rejects {span(of['share'])} at 5%" in str(vf.likelihood_ratio(fuller, simpler))
+
+
+def test_words_on_designs_that_agree_are_of_the_table() -> None:
+    of = TABLE[(TABLE["procedure"] == "designs agree") & TABLE["setting"].str.contains("risk 2%")]
+    arms = {"study": list("aabbcc"), "treatment": list("ABBCAC"), "events": [1, 4, 2, 5, 1, 3], "n": [60] * 6}
+    assert f"rejects {span(of['share'])} at 5%" in vf.networks.mantel_haenszel(arms).q.note
+    assert vf.networks.mantel_haenszel(arms | {"events": [10, 14, 12, 15, 11, 13]}).q.note == ""
+
+
 @pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
 def test_words_on_models_of_counts_are_of_their_table() -> None:
     table = pd.read_csv(ROOT / "reports" / "glmm_levels.csv")
@@ -167,6 +184,9 @@ def test_words_on_dependent_effects_are_of_their_table() -> None:
     wald, default, residual = (span(table.loc[table["method"] == m, "rate"]) for m in ("Wald", "Satterthwaite", "residual"))
     doc = " ".join((inspect.getdoc(vf.multivariate) or "").split())
     assert f"Wald's intervals cover in about {wald} where effects differ, those of the default in {default}" in doc
+    blups = TABLE.loc[TABLE["procedure"] == "true effects, multivariate", "share"]
+    said = " ".join((inspect.getdoc(MultivariateResult.blups) or "").split())
+    assert f"with 5 to 10 clusters hold the truth in {span(blups)} at 95%" in said
     data = {"y": [0.1, 0.9, 0.4, 1.2, -0.3, 0.2], "v": [0.05] * 6, "trial": [1, 1, 2, 2, 3, 3], "effect": list(range(6))}
     assert f"cover in about {wald}" in str(vf.multivariate(data, random="1 | trial/effect", test="Wald"))
     assert f"cover in about {residual}" in str(vf.multivariate(data, random="1 | trial/effect", df="residual"))

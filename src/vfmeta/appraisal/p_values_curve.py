@@ -36,6 +36,8 @@ def p_curve(
 ) -> PCurve:
     """The p-curve: are p values below 0.05 skewed as of true effects, and which power do they seem to come from.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#p_curve``.
+
     Parameters
     ----------
     data, y, v, se, ci, study, question, missing

@@ -152,6 +152,8 @@ def model_average(
 ) -> ModelAverage:
     """Bayes factors and the effect averaged over effect/no effect and heterogeneity/none.
 
+    How often its intervals hold: ``reports/levels.md#bayesmodel_average``.
+
     Parameters
     ----------
     post : BayesianResult or ExactPosterior

@@ -169,6 +169,8 @@ def classes(
 ) -> ClassEffects:
     """Network meta-analysis with classes of treatments.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networksclasses``.
+
     Parameters
     ----------
     fit : NetworkResult

@@ -124,6 +124,8 @@ def components(
 ) -> ComponentResult:
     """Component network meta-analysis: what each component of composed treatments adds, additively or with interactions.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networkscomponents``.
+
     A treatment called "drug + brace" has the effect of the drug plus that of the brace (Welton et al. 2009, Am J Epidemiol
     169:1158-1165; Rücker et al. 2020, Biom J 62:808-821), plus an interaction where one is asked for. Parts of a network that
     no trial joins are joined by the components they share.

@@ -47,6 +47,8 @@ def counts(
 ) -> NetworkCounts:
     """Network meta-analysis of counts by a generalised linear mixed model: no normal approximation, nothing added to cells.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networkscounts``.
+
     Parameters
     ----------
     data : data frame or mapping of columns, optional

@@ -85,6 +85,8 @@ def regression(
 ) -> NetworkRegression:
     """Network meta-regression on a covariate of the trials.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networksregression``.
+
     Parameters
     ----------
     fit : NetworkResult

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def loops(fit: NetworkResult, *, longest: int = 4) -> pd.DataFrame:
     """Inconsistency factor of every loop of the network: by how much its direct comparisons fail to close.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networksloops``.
+
     Each side of a loop is the pool of the trials that compare its two ends, at the tau2 of the network; the factor is the
     absolute sum round the loop (Bucher et al. 1997, J Clin Epidemiol 50:683-691; Veroniki et al. 2013, Int J Epidemiol
     42:332-345). The sides that a trial of several arms gives to one loop are correlated, and are taken so. Loops overlap: read
@@ -80,6 +82,8 @@ def loops(fit: NetworkResult, *, longest: int = 4) -> pd.DataFrame:
 
 def detached_designs(fit: NetworkResult) -> pd.DataFrame:
     """What each design adds to Cochran's Q between designs, and how much of the others' falls away when it is set free.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#networksdetached_designs``.
 
     A design is the set of treatments of a trial; ``q`` is the squared distance of its own effects from those of the network, at
     tau2 = 0, and the columns after it how ``q`` of the row's design falls when the column's design is detached, that is, given

@@ -25,6 +25,8 @@ from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.trials import Network, Trial, reference_of, refuse_parts
 from vfmeta.text.notes import MISSING
 
+_FEW = 4  # events an arm below which the test between designs is cautious
+
 
 def mantel_haenszel(
     data: Any = None,
@@ -39,6 +41,8 @@ def mantel_haenszel(
     missing: Missing = "raise",
 ) -> NetworkResult:
     """Network meta-analysis of odds ratios by Mantel-Haenszel, with a common effect; for rare events.
+
+    How often its tests reject and its intervals hold: ``reports/levels.md#networksmantel_haenszel``.
 
     No cell is corrected: an arm without events takes part through the other trials of its design. A trial without any event (or
     with nobody else) says nothing and is left out and listed, as is a design of which some pair of arms has no events against
@@ -102,7 +106,9 @@ def mantel_haenszel(
     )  # fmt: skip
     asked = replace(question or Question(), measure="OR")
     found = fit_network(net, asked, "common", "Wald", level)
-    result = replace(found, method="common", call={**found.call, "function": "networks.mantel_haenszel"})
+    few = np.mean(np.concatenate([t.events for t in counts.trials])) < _FEW
+    test = replace(found.q, note="rejects 0 to 2% at 5% where events are few" if few else "")
+    result = replace(found, method="common", q=test, call={**found.call, "function": "networks.mantel_haenszel"})
     for note in result.warnings:
         warn(note)
     return result

@@ -22,6 +22,8 @@ UNRELATED = "split_nodes: unrelated mean effects have no indirect evidence to sp
 def split_nodes(post: NetworkPosterior | SampledNetwork) -> NodeSplits:
     """Direct against indirect evidence of every comparison that has both, as posteriors.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networkssplit_nodes``.
+
     For each comparison in turn the trials that compare the two directly get an effect of their own; in a trial with further
     arms half of it on either side, so that no arm is favoured (Dias et al. 2010, Stat Med 29:932-944; White 2015, Stata J
     15:951-985). A comparison that only one trial of several arms informs is not split.

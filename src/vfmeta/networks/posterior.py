@@ -205,6 +205,8 @@ def posterior(
 ) -> NetworkPosterior:
     """Exact Bayesian network meta-analysis of the trials of a fitted network.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networksposterior``.
+
     Parameters
     ----------
     fit : NetworkResult

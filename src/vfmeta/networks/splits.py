@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: bool = True) -> pd.DataFrame:
     """Direct and indirect evidence of every comparison that has both, and whether they differ.
 
+    How often its tests reject and its intervals hold: ``reports/levels.md#networkssplit_sides``.
+
     The trials that compare the two directly get an effect of their own: half of it on each side in a trial with further arms,
     so that no arm is favoured (White 2015, Stata J 15:951-985; Dias et al. 2010, Stat Med 29:932-944).
 

@@ -77,7 +77,8 @@ class MultivariateResult(MultivariateFit):
     def blups(self, level: float | None = None) -> pd.DataFrame:
         """The true effect of each row given all of them (best linear unbiased prediction), the variances taken as known.
 
-        Columns study, estimate, se, ci_low, ci_high, scale; the intervals use the distribution of the fit's tests.
+        Columns study, estimate, se, ci_low, ci_high, scale; the intervals use the distribution of the fit's tests, and with 5
+        to 10 clusters hold the truth in 93 to 97% at 95% (`reports/levels.md#blups`).
         """
         level = self.level if level is None else level
         confidence(level)
