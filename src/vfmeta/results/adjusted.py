@@ -135,7 +135,7 @@ class PrecisionEffect(AdjustedEffect):
         return lines
 
     def _level(self) -> list[str]:
-        return level_note("peese", self.predictor == "variance" and self.k < 20)
+        return level_note("peese", self.predictor == "variance" and self.k <= 20)
 
     def _rests(self) -> str:
         return (

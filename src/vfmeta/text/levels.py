@@ -8,10 +8,10 @@ from typing import Any
 from vfmeta.core.question import Question
 
 _SAID = {  # by verb, whose section or report it points to; what stands before a colon tells two lines of one verb apart
-    "harbord": "where odds ratios differ between studies (tau2 0.15, 20 studies) the test rejects about 11% at 5%",
-    "peese": "with 10 studies whose effects differ the interval holds the truth in about 90%",
+    "harbord": "where odds ratios differ between studies (tau2 0.15, 20 studies) the test rejects about 13% at 5%",
+    "peese": "with 10 to 20 studies whose effects differ the interval holds the truth in about 90%",
     "trim_and_fill": "where effects differ and no study is missing the interval holds the truth in about 90%",
-    "worst_case": "where effects differ and no study is missing the interval holds the truth in 86 to 90%, as the significant "
+    "worst_case": "where effects differ and no study is missing the interval holds the truth in 86 to 89%, as the significant "
     "studies are left out",
     "excess_significance": "the test is cautious: with nothing to find it rejects 0 to 1% at 5%",
     "subgroups": "with groups as unequal as 3 and 10 studies, and unequal variances, the test between them rejects about 10% "
