@@ -210,12 +210,9 @@ def _phi(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: float) ->
     return of._replace(low=np.clip(phi(of.low), -1, 1), high=np.clip(phi(of.high), -1, 1))
 
 
-def _correlation(corrected: bool) -> Callable[..., Limits]:
-    def limits(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: float) -> Limits:
-        half, centre = _z(level) / np.sqrt(c["n"] - 3), np.arctanh(c["r"])
-        return Limits(np.tanh(centre - half), np.tanh(centre + half), centre * np.sqrt(c["n"] - 3), np.full(y.shape, np.inf))
-
-    return limits
+def _correlation(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: float) -> Limits:
+    half, centre = _z(level) / np.sqrt(c["n"] - 3), np.arctanh(c["r"])
+    return Limits(np.tanh(centre - half), np.tanh(centre + half), centre * np.sqrt(c["n"] - 3), np.full(y.shape, np.inf))
 
 
 def _sd_ratio(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: float) -> Limits:
@@ -278,8 +275,8 @@ LIMITS: dict[str, Way] = {
     "IRLN": Way(("events", "time"), _one_group("time", _log, (False, True)), _MID),
     "IRS": Way(("events", "time"), _one_group("time", lambda x, t: np.sqrt(x)), _MID),
     "IRFT": Way(("events", "time"), _one_group("time", lambda x, t: (np.sqrt(x) + np.sqrt(x + 1 / t)) / 2), _MID),
-    "COR": Way(("r", "n"), _correlation(False), "Fisher's z"),
-    "UCOR": Way(("r", "n"), _correlation(True), "Fisher's z"),
+    "COR": Way(("r", "n"), _correlation, "Fisher's z"),
+    "UCOR": Way(("r", "n"), _correlation, "Fisher's z"),
     "VR": Way(("sd1", "n1", "sd2", "n2"), _sd_ratio, "F"),
     "SDLN": Way(("sd", "n"), _sd, "chi-squared"),
 }
