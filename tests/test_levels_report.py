@@ -235,3 +235,15 @@ def test_shares_are_counted() -> None:
     assert found.loc[COVERAGE, "width"] == pytest.approx(0.5)
     assert levels_report.wrong(found.loc[COVERAGE])
     assert not levels_report.off(found.loc[LEVEL])
+
+
+def test_networks_of_counts_say_what_wald_covers_beside_random_effects() -> None:
+    arms = {
+        "study": [1, 1, 2, 2, 3, 3, 4, 4],
+        "treatment": list("ABABABAB"),
+        "events": [5, 9, 8, 8, 3, 12, 10, 11],
+        "n": [50] * 8,
+    }
+    share = TABLE[(TABLE["verb"] == "networks.counts") & TABLE["procedure"].str.endswith("random, Wald")]["share"].item()
+    assert any(f"cover about {100 * share:.0f}% at 95%" in w for w in vf.networks.counts(arms, reference="A").warnings)
+    assert not any("cover about" in w for w in vf.networks.counts(arms, reference="A", test="t").warnings)

@@ -559,6 +559,14 @@ def test_controls_of_their_usual_names_are_known_by_headings_and_by_rows(control
         assert (table.question.experimental, table.question.control) == ("CBT", control)
 
 
+def test_a_control_added_to_what_is_tried_is_no_control_by_itself() -> None:
+    """CBT against CBT with usual treatment: which of both is tried is for the reader to say."""
+    sheet = {"study": ["Öst", "Öst"], "group": ["CBT", "CBT + TAU"], "mean": [14, 23], "sd": [8, 9], "n": [24, 24],
+             "higher is worse": ["yes"] * 2}  # fmt: skip
+    refused(sheet, "nothing says which is the control")
+    assert vf.read(sheet, sides=("CBT + TAU", "CBT")).y.tolist() == [9]
+
+
 def test_columns_of_intervention_and_comparator_name_the_groups() -> None:
     table = vf.read(means() | {"Intervention": ["Drug"] * 3, "Comparator": ["None"] * 3})
     assert (table.question.experimental, table.question.control) == ("Drug", "None")

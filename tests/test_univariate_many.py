@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from tests.regression_data import held
 
 import vfmeta as vf
@@ -147,6 +148,20 @@ def _again(pool: Any, rows: Any, **choices: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vf.VfmetaWarning)
         return vf.random_effects(y=pool.y[rows], v=pool.v[rows], **choices)
+
+
+def test_a_pool_of_one_study_has_the_limits_of_that_study() -> None:
+    """Welch's t of 8 and 10 patients: the first row of a cumulative table, and what is left of two."""
+    columns = {"mean1": [5.0, 4.0], "sd1": [2.0, 1.0], "n1": [8, 30], "mean2": [7.0, 5.0], "sd2": [3.0, 1.5], "n2": [10, 30]}
+    fit = vf.random_effects(vf.effect_size("MD", **columns, study=["a", "b"]))
+    v = np.array([2.0**2 / 8, 3.0**2 / 10])
+    df = v.sum() ** 2 / (v**2 / [7, 9]).sum()
+    half = stats.t.ppf(0.975, df) * np.sqrt(v.sum())
+    first, left = vf.cumulative(fit).iloc[0], vf.leave_one_out(fit).iloc[1]
+    for row in (first, left):
+        assert (row.ci_low, row.ci_high) == pytest.approx((-2 - half, -2 + half))
+        assert row.p_value == pytest.approx(2 * stats.t.sf(2 / np.sqrt(v.sum()), df))
+        assert row.df == pytest.approx(df)
 
 
 @pytest.mark.parametrize("tau2", ["REML", "ML", "DL", "PMM", "HSk", 0.1])

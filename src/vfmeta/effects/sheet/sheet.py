@@ -354,7 +354,9 @@ def _control_rule(arms: list[str], sides: tuple[str, str] | None, sheet: Sheet) 
         return lambda x: _same(x, sides[1])
     spoken = set(GROUPS[2])
     controls = [x for x in known if set(Parts(x).words) & spoken or x.casefold() in spoken]
-    if not controls or len(controls) == len(known):
+    words = {x: set(Parts(x).words) for x in known}  # "CBT + TAU" beside "CBT" may well be what is tried
+    added = any(words[x] < words[c] for c in controls for x in known if x not in controls)
+    if not controls or len(controls) == len(known) or added:
         shown = known[:6]
         raise InputError(
             f"Rows are arms, named {', '.join(map(repr, shown))}, and nothing says which is the control. Say it:\n"

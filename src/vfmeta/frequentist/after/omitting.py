@@ -13,6 +13,8 @@ from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import noted, one_scale
+from vfmeta.results.single_studies import PRINTED, study_limits
+from vfmeta.results.wald import two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,14 +36,14 @@ def leave_out(fit: FrequentistResult) -> dict[str, Any]:
     """Columns of the pool without each study in turn; see `vfmeta.leave_one_out`."""
     tau2, weights = _choices(fit)
     out = estimators.fit_leaving_one_out(fit.y, fit.v, tau2, weights=weights)
-    return {"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1))}
+    return {"study": list(fit.labels), **_columns(fit, out, np.full(fit.k, fit.k - 1), np.arange(fit.k)[::-1])}
 
 
 def cumulate(fit: FrequentistResult, steps: np.ndarray) -> dict[str, Any]:
     """Columns of the pool of the first study of ``steps`` (k,), of the first two, ...; see `vfmeta.cumulative`."""
     tau2, weights = _choices(fit)
     out = estimators.fit_cumulating(fit.y, fit.v, steps, tau2, weights=weights)
-    return {"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1))}
+    return {"study": [fit.labels[i] for i in steps], **_columns(fit, out, np.arange(1, fit.k + 1), steps)}
 
 
 def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int = 1) -> pd.DataFrame:
@@ -108,8 +110,21 @@ def _model(fit: FrequentistResult) -> str:
     return "common" if fit.call["function"] == "common_effect" else "random"
 
 
-def _columns(fit: FrequentistResult, out: np.ndarray, k: np.ndarray) -> dict[str, np.ndarray]:
-    return fit_columns(out, k, _model(fit), fit.call["test"], fit.level, _null(fit))
+def _columns(fit: FrequentistResult, out: np.ndarray, k: np.ndarray, study: np.ndarray) -> dict[str, np.ndarray]:
+    """Of the pools of ``k`` studies; one of a single study is that of ``study``, with its own limits and test."""
+    found = fit_columns(out, k, _model(fit), fit.call["test"], fit.level, _null(fit))
+    alone = k == 1
+    if alone.any():
+        own, how = study_limits(fit.question, fit.y, fit.v, fit.details, fit.level)
+        at = study[alone]
+        found["ci_low"][alone], found["ci_high"][alone] = own.low[at], own.high[at]
+        tested = alone.copy()
+        tested[alone] = (how[at] != "Wald") & (how[at] != PRINTED)
+        at = study[tested]
+        found["statistic"][tested] = own.statistic[at]
+        found["df"][tested] = np.where(np.isfinite(own.df[at]), own.df[at], np.nan)
+        found["p_value"][tested] = two_sided(own.statistic[at], own.df[at])
+    return found
 
 
 def _null(fit: FrequentistResult) -> float:

@@ -128,7 +128,8 @@ def integrate(design: Plan, fit: Fitted, common: Fitted, nodes: int | None, v: n
     tau = unit * np.sinh(fine)
     logs = CubicSpline(done, logs)(fine) + np.log(np.cosh(fine)) + np.log([_jeffreys(t, v) for t in tau])
     share = np.exp(logs - logs.max())
-    return Integrated(tau, share / share.sum(), CubicSpline(done, beta)(fine), CubicSpline(done, covariances)(fine))
+    roots = CubicSpline(done, np.linalg.cholesky(covariances))(fine)  # whose products are covariances between the fits too
+    return Integrated(tau, share / share.sum(), CubicSpline(done, beta)(fine), roots @ np.swapaxes(roots, 1, 2))
 
 
 def _jeffreys(tau: float, v: np.ndarray) -> float:
