@@ -172,6 +172,7 @@ def test_the_command_says_what_it_took(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "nothing says which is" in done.stderr
+    assert "Here options are typed: --measure MD, --sides " in done.stderr
     assert not (tmp_path / "pages").exists()
     done = subprocess.run([*command, "--sides", "new", "old"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "group 1 is new, group 2 is old" in done.stdout

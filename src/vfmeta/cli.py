@@ -22,6 +22,7 @@ app = App(
 Trials = Annotated[Path | None, Parameter(help="Folder of trial tables; the packaged ones when left out.")]
 Plans = Annotated[Path | None, Parameter(help="Folder of analysis plans; the packaged ones when left out.")]
 Reference = Annotated[Path | None, Parameter(help="RIS, BibTeX or PubMed file whose one record fills study and source.")]
+_TYPED = 'Here options are typed: --measure MD, --sides "Drug A" placebo, --columns.mean1 "M drug".'
 Out = Annotated[Path, Parameter(help="Where results and figures are written.")]
 
 
@@ -98,14 +99,20 @@ def analyse(
     test: Annotated[Test, Parameter(help="Test of the frequentist pool.")] = "HKSJ",
 ) -> int:
     """Analyse a sheet of your own: pages with answer, forest plot, appraisal, methods, data and code for each outcome."""
+    from vfmeta.core.messages import InputError
     from vfmeta.evidence.own import analyse as analyse_sheet
 
-    made = analyse_sheet(
-        data, out, design=design, method=method, test=test, missing=missing, measure=measure, sheet=sheet, columns=columns,
-        outcome=outcome, sides=sides, higher_is_worse=higher_is_worse, points=points, mid=mid, trial_design=trial_design,
-        icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level, bias_tool=bias_tool,
-        say=print,
-    )  # fmt: skip
+    try:
+        made = analyse_sheet(
+            data, out, design=design, method=method, test=test, missing=missing, measure=measure, sheet=sheet, columns=columns,
+            outcome=outcome, sides=sides, higher_is_worse=higher_is_worse, points=points, mid=mid, trial_design=trial_design,
+            icc=icc, cluster_size=cluster_size, correlation=correlation, decimal=decimal, level=level, bias_tool=bias_tool,
+            say=print,
+        )  # fmt: skip
+    except InputError as error:
+        if not any("vf.read(" in problem for problem in error.problems):
+            raise
+        raise InputError([*error.problems, _TYPED]) from None
     print(f"done: {made.page}")
     return 0
 

@@ -10,13 +10,14 @@ from vfmeta.evidence.records import Record
 
 #: tests of vfmeta as metafor calls them
 _TESTS = {"HKSJ": "knha", "HKSJ-adhoc": "adhoc", "Wald": "z", "t": "t"}
+_WHERE = "# to be run in the folder where it stands, beside the data"
 _R_METHODS = ("REML", "DL", "PM", "ML", "EB", "HE", "HS", "HSk", "SJ")
 
 
 def python(source: str, tables: Mapping[str, EffectTable], reading: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
     """A script to be run in the folder of the data."""
     said = {k: v for k, v in reading.items() if v is not None and k not in ("outcome", "measure")}
-    lines = ["import vfmeta as vf", ""]
+    lines = [_WHERE, "import vfmeta as vf", ""]
     for outcome, table in tables.items():
         options = {"measure": table.question.measure, **({"outcome": outcome} if outcome else {}), **said}
         given = "".join(f", {k}={v!r}" for k, v in options.items())
@@ -32,7 +33,7 @@ def python(source: str, tables: Mapping[str, EffectTable], reading: Mapping[str,
 def r(records: Sequence[Record], choices: Mapping[str, Any]) -> str:
     """A script to be run in the folder of the data: the effects of each outcome, pooled by metafor."""
     method = choices["method"]
-    lines = ["library(metafor)", ""]
+    lines = [_WHERE, "library(metafor)", ""]
     if method not in _R_METHODS:
         lines += [f"# metafor has no estimator {method}; REML stands in its place", ""]
         method = "REML"
