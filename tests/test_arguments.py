@@ -46,7 +46,8 @@ MEANS: dict[str, set[str]] = {
     "missing": {"Missing"},
     "method": {"Method", "MethodOrCommon", "MethodOrCommon | None", "Likelihood"},
     "tau2": {"float | None"},
-    "test": {"Test", "Test | None", "PoolTest", "RegressionTest", "StudyTest", "WaldTest", "CountTest | None"},
+    "test": {"Test", "Test | None", "PoolTest", "RegressionTest", "StudyTest", "WaldTest", "WaldTest | None",
+             "CountTest | None"},
     "kind": {"Influential", "Predicted | None", "Robust", "Bootstrap", "SampleSize", "Any"},  # a column of kinds, a report each
     "interval": {"IntervalKind"},
     "tau2_interval": {"Tau2Interval"},

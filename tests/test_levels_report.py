@@ -245,5 +245,10 @@ def test_networks_of_counts_say_what_wald_covers_beside_random_effects() -> None
         "n": [50] * 8,
     }
     share = TABLE[(TABLE["verb"] == "networks.counts") & TABLE["procedure"].str.endswith("random, Wald")]["share"].item()
-    assert any(f"cover about {100 * share:.0f}% at 95%" in w for w in vf.networks.counts(arms, reference="A").warnings)
-    assert not any("cover about" in w for w in vf.networks.counts(arms, reference="A", test="t").warnings)
+    assert any(
+        f"cover about {100 * share:.0f}% at 95%" in w for w in vf.networks.counts(arms, reference="A", test="Wald").warnings
+    )
+    net = vf.networks.counts(arms, reference="A")
+    assert net.test == "t"
+    assert not any("cover about" in w for w in net.warnings)
+    assert vf.networks.counts(arms, reference="A", heterogeneity="common").test == "Wald"

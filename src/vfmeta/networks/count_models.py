@@ -43,7 +43,7 @@ def counts(
     model: NetworkCountModel = "UM.FS",
     heterogeneity: Heterogeneity = "random",
     nAGQ: int | None = None,
-    test: WaldTest = "Wald",
+    test: WaldTest | None = None,
     level: float = 0.95,
     question: Question | None = None,
     missing: Missing = "raise",
@@ -74,8 +74,9 @@ def counts(
     nAGQ : int, optional
         Nodes of quadrature per random effect; 1 is the Laplace approximation. As many as it takes for the estimates to stop
         changing (by less than 1e-6 of a standard error) when left out.
-    test : {"Wald", "t"}
-        Normal quantiles, or t with as many degrees of freedom as there are contrasts more than treatments compared.
+    test : {"Wald", "t"}, optional
+        Normal quantiles, or t with as many degrees of freedom as there are contrasts more than treatments compared: by default
+        t beside random effects, where Wald's intervals cover too little, and normal ones of a common effect.
     level, question, missing
         As in `vf.network`.
 
@@ -114,7 +115,7 @@ def counts(
     refuse_other_null(question)
     level, missing = confidence(level), choice("missing", missing, Missing)
     model, heterogeneity = choice("model", model, NetworkCountModel), choice("heterogeneity", heterogeneity, Heterogeneity)
-    test = choice("test", test, WaldTest)
+    test = None if test is None else choice("test", test, WaldTest)
     asked_for = _measure(measure, data, time, question)
     random = heterogeneity == "random"
     if model == "CM.EL" and random:
@@ -141,6 +142,8 @@ def counts(
         else _unconditional(read.trials, net, random, nAGQ, level, over_time, notes)
     )
     k, p = sum(len(t.arms) - 1 for t in read.trials), len(net.others)
+    if test is None:
+        test = "t" if random and k > p else "Wald"
     if test == "t" and k <= p:
         raise InputError('test="t" needs more contrasts than treatments; use "Wald".')
     if random and test == "Wald" and k - p < _LARGE:
