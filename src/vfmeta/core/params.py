@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -169,6 +170,7 @@ _OTHER_NAMES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
+@cache
 def choices(option: Any) -> tuple[str, ...]:
     """The canonical spellings of an option."""
     return get_args(option)
