@@ -15,8 +15,9 @@ from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
 from vfmeta.effects.columns import as_frame
 from vfmeta.networks.fit import refuse_other_null
+from vfmeta.networks.graph import Network, Trial
 from vfmeta.networks.likelihoods import LIKELIHOODS, Columns, Likelihood
-from vfmeta.networks.trials import Network, Trial, by_trial, columns_of, reference_of, refuse_parts
+from vfmeta.networks.trials import by_trial, columns_of, reference_of, refuse_parts
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from vfmeta.effects import cells
 from vfmeta.kernels import class_variances
 from vfmeta.kernels.network import independent
 from vfmeta.networks.compared import OfTrials, packed, unpacked
+from vfmeta.networks.graph import Network
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import Network
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.frames import scaled
 from vfmeta.results.information import Information, information, saturated

@@ -13,8 +13,8 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.origin import Origin
 from vfmeta.core.params import OnScale, Triangle, choice
 from vfmeta.core.question import Question
+from vfmeta.networks.graph import Network, Trial
 from vfmeta.networks.ranking import distance, rank_table
-from vfmeta.networks.trials import Network, Trial
 from vfmeta.results.codec import array, plain
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import quantile, ratio, two_sided

@@ -22,7 +22,8 @@ from vfmeta.networks.count_plan import plan_of
 from vfmeta.networks.count_trials import Counted, read_counts, refuse_separated
 from vfmeta.networks.counts_result import NetworkCounts
 from vfmeta.networks.fit import refuse_other_null
-from vfmeta.networks.trials import Network, from_arms, reference_of, refuse_parts
+from vfmeta.networks.graph import Network
+from vfmeta.networks.trials import from_arms, reference_of, refuse_parts
 from vfmeta.results.wald import TestResult, quantile, tail, two_sided, wald
 from vfmeta.text.notes import MISSING
 

@@ -10,7 +10,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
 from vfmeta.networks.compared import OfTrials, packed, unpacked
-from vfmeta.networks.trials import Network
+from vfmeta.networks.graph import Network
 from vfmeta.results.coefficients import Coefficients
 from vfmeta.results.heterogeneity import at_limits
 from vfmeta.results.information import Information, information

@@ -18,8 +18,9 @@ from vfmeta.effects.reading import Studies
 from vfmeta.frequentist.choices import check_method
 from vfmeta.frequentist.meta_regression import fitted
 from vfmeta.frequentist.regression_result import RegressionResult
+from vfmeta.networks.graph import Network
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import Network, read
+from vfmeta.networks.trials import read
 
 
 def network(

@@ -10,8 +10,8 @@ import numpy as np
 
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import whole
+from vfmeta.networks.graph import Trial
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import Trial
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import quantile, two_sided
 

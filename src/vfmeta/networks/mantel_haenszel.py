@@ -21,8 +21,9 @@ from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
 from vfmeta.networks.count_trials import Counted, CountRows, read_counts
 from vfmeta.networks.fit import fit_network, refuse_other_null
+from vfmeta.networks.graph import Network, Trial
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import Network, Trial, reference_of, refuse_parts
+from vfmeta.networks.trials import reference_of, refuse_parts
 from vfmeta.text.notes import MISSING
 
 _FEW = 4  # events an arm below which the test between designs is cautious

@@ -17,7 +17,8 @@ from vfmeta.frequentist.parallel import workers
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.kernels.regression import fit_many
 from vfmeta.networks.fit import measure_of, usual
-from vfmeta.networks.trials import Network, Rows, network_of, rows_of
+from vfmeta.networks.graph import Network
+from vfmeta.networks.trials import Rows, network_of, rows_of
 from vfmeta.results.frames import noted, one_scale
 from vfmeta.results.wald import quantile, ratio, two_sided
 

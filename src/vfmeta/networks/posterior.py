@@ -17,9 +17,9 @@ from vfmeta.core.params import Consistency, IntervalKind, OnScale, choice, confi
 from vfmeta.effects.design import Design
 from vfmeta.kernels.network import independent
 from vfmeta.networks.compared import coded, packed, pairs_of, side, unpacked
+from vfmeta.networks.graph import Network
 from vfmeta.networks.ranking import NO_ORDER, distance, rank_table
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import Network
 from vfmeta.networks.unrelated import labels, unrelated
 from vfmeta.priors import Flat, Normal, TauPrior
 from vfmeta.results.frames import scaled

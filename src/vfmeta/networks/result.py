@@ -11,7 +11,7 @@ import numpy as np
 from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.kernels.network import between_designs
 from vfmeta.networks.compared import Treatments, packed, unpacked
-from vfmeta.networks.trials import Network
+from vfmeta.networks.graph import Network
 from vfmeta.results.wald import TestResult, tail
 from vfmeta.text import numbers as tx
 

@@ -13,8 +13,8 @@ from vfmeta.core.params import OnScale
 from vfmeta.core.question import Question
 from vfmeta.kernels.network import independent
 from vfmeta.kernels.regression import fit_many
+from vfmeta.networks.graph import Trial
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import Trial
 from vfmeta.results.frames import NO_ERROR, scaled
 from vfmeta.results.wald import quantile, ratio, two_sided
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vfmeta.networks.trials import Network
+from vfmeta.networks.graph import Network
 
 
 def unrelated(net: Network) -> tuple[tuple[tuple[str, str], ...], list[np.ndarray]]:
