@@ -6,6 +6,7 @@ import csv
 import gc
 import itertools
 import os
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import settings
 
 import vfmeta as vf
 from vfmeta.bayes import kept
+from vfmeta.core import quarto
 from vfmeta.evidence import tables
 from vfmeta.trials import Problem, loading, schema
 from vfmeta.trials.rules import broken_rules
@@ -209,6 +211,14 @@ class World:
 def world(tmp_path: Path) -> World:
     """An empty world: vocabularies but no study."""
     return World(tmp_path / "tables")
+
+
+@pytest.fixture
+def quarto_says(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Sets what Quarto tells its cells; whether it runs is asked once a process otherwise."""
+    quarto.running.cache_clear()
+    yield monkeypatch.setenv
+    quarto.running.cache_clear()
 
 
 @pytest.fixture(scope="session")

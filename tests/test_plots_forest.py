@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -441,9 +442,9 @@ def test_the_plain_layout_shows_one_result_and_no_word_of_the_method() -> None:
     assert "Mean of the trials" in " ".join(t.get_text() for t in vf.plots.forest(fit, layout="plain").figure.findobj(Text))
 
 
-def test_a_quarto_document_sets_width_and_dots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUARTO_FIG_WIDTH", "6")
-    monkeypatch.setenv("QUARTO_FIG_DPI", "192")
+def test_a_quarto_document_sets_width_and_dots(quarto_says: Callable[[str, str], None]) -> None:
+    quarto_says("QUARTO_FIG_WIDTH", "6")
+    quarto_says("QUARTO_FIG_DPI", "192")
     figure = vf.plots.forest(four()).get_figure()
     assert figure.get_figwidth() == pytest.approx(6)
     assert figure.dpi == 192

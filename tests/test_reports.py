@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sysconfig
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from html.parser import HTMLParser
 from pathlib import Path
@@ -283,12 +284,12 @@ class Counted(HTMLParser):
 
 @pytest.mark.parametrize("page", ["vertebroplasty", "index"])
 def test_quarto_gets_markdown_alone_with_figures_beside_the_document_and_within_its_width(
-    page: str, real_build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, real_build: Any, tmp_path: Path, quarto_says: Callable[[str, str], None]
 ) -> None:
     import matplotlib.pyplot as plt
 
-    monkeypatch.setenv("QUARTO_DOCUMENT_PATH", str(tmp_path))
-    monkeypatch.setenv("QUARTO_FIG_WIDTH", "5.5")
+    quarto_says("QUARTO_DOCUMENT_PATH", str(tmp_path))
+    quarto_says("QUARTO_FIG_WIDTH", "5.5")
     piece = show(page, build=real_build.out)
     words = piece._repr_markdown_()
     assert piece._repr_html_() is None  # which Quarto would prefer, and then list no heading of it

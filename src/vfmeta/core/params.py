@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -170,10 +169,10 @@ _OTHER_NAMES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-@cache
 def choices(option: Any) -> tuple[str, ...]:
     """The canonical spellings of an option."""
-    return get_args(option)
+    spellings: tuple[str, ...] = option.__args__  # as `typing.get_args`, which every fit asks, at a tenth of its time
+    return spellings
 
 
 def choice(name: str, value: object, option: Any, *, also: Iterable[str] = (), hint: str = "") -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 
+@cache  # it does so from the start or never, and every warning asks
 def running() -> bool:
     """Whether Quarto runs these cells: what is shown is markdown then, also for HTML, whose headings and tables it can list."""
     return page_width() is not None or document_folder() is not None
@@ -29,7 +31,7 @@ def document_folder() -> Path | None:
 
 def _number(name: str) -> float | None:
     text = os.environ.get(name)
-    if not text:  # as everywhere but in Quarto: each warning asks
+    if not text:
         return None
     try:
         value = float(text)

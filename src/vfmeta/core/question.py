@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Self, overload
 
 import numpy as np
@@ -178,7 +179,7 @@ class Question:
         """No difference, on the scale people read; None where nothing means that."""
         return self.facts.null if self.no_difference is None else self.no_difference
 
-    @property
+    @cached_property
     def null_effect(self) -> float | None:
         """No difference, on the analysis scale; None where nothing means that."""
         return None if self.null is None else self.analysis(self.null)

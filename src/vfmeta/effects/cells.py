@@ -187,8 +187,11 @@ def numbers(
     def at(i: int) -> str:
         return place(i, labels, name, rows)
 
+    power = 2 if positive in ("variance", "weight") else 1  # variances reach as far as their roots do
     if isinstance(values, np.ndarray):
         out = values.astype(float)
+        if len(out) and np.abs(out).max() <= REACH**power and (not positive or out.min() >= REACH**-power):
+            return out  # nothing to find fault with, nor empty, as NaN compares to nothing
         empty = np.flatnonzero(np.isnan(out)).tolist()
         problems += [at(i) + INFINITE for i in np.flatnonzero(np.isinf(out)).tolist()]
         out[np.isinf(out)] = np.nan
@@ -216,7 +219,6 @@ def numbers(
                 out[i] = number
     if gap:
         problems += [at(i) + gap for i in empty]
-    power = 2 if positive in ("variance", "weight") else 1  # variances reach as far as their roots do
     far = np.flatnonzero(np.abs(out) > REACH**power)
     problems += [
         f"{at(i)}{out[i]:g} is too large to compute with (at most {REACH**power:g}); choose a larger unit."
@@ -239,8 +241,8 @@ def numbers(
 
 def span(y: np.ndarray, v: np.ndarray) -> str:
     """What is wrong where the numbers of one data set lie too far apart to be weighed against each other, else ""."""
-    least = v.min()
-    if v.max() <= least * REACH and np.ptp(y) <= math.sqrt(least) * REACH**0.5:
+    least = float(v.min())
+    if v.max() <= least * REACH and y.max() - y.min() <= math.sqrt(least) * REACH**0.5:
         return ""
     return (
         "the effects and variances span more orders of magnitude than double precision holds (the smallest variance is "

@@ -22,6 +22,8 @@ NO_EFFECTS = (
     "matrix) or ci= (low, high)."
 )
 
+_NOTHING_ASKED = Question()
+
 
 def refuse_span(y: np.ndarray, v: np.ndarray) -> None:
     if len(y) and (fault := cells.span(y, v)):
@@ -178,7 +180,7 @@ def _of_table(table: Any, others: dict[str, Any], V: Any, question: Question | N
 def asked_of(question: Question | None, own: Question | None) -> Question:
     """The question given, or the table's; with the table's size to turn effects back, if it is of the same measure."""
     if question is None or own is None:
-        return question or own or Question()
+        return question or own or _NOTHING_ASKED
     if own.size is None or question.size is not None or question.measure != own.measure:
         return question
     return replace(question, size=own.size)

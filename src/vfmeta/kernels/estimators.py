@@ -153,7 +153,7 @@ def _drive(
     if beside and weights is None and sizes[-1] < len(counts):  # equal sizes are fitted side by side
         rank = np.argsort(counts.astype(np.uint16) if len(sizes) <= 1 << 16 else counts, kind="stable")
     values = np.full(1, 0.0 if isinstance(tau2, str) else float(tau2)) if given is None else given[0]
-    asked = _asked(sizes, tau2, level)
+    asked = _asked_of_one(len(sizes) - 1, tau2 == "PMM", level) if len(counts) == 1 else _asked(sizes, tau2 == "PMM", level)
     drop = chi2_quantile(1 - level, 1) / 2 if wants & PROFILE_LIKELIHOOD else 0.0
     y, v, ws = owned(y), owned(v), _NONE if weights is None else owned(weights)
     found = np.empty((columns(wants), len(counts))) if out is None else out
@@ -218,11 +218,17 @@ def owned(x: np.ndarray, dtype: type = float) -> np.ndarray:
     return x
 
 
-def _asked(sizes: np.ndarray, tau2: str | float, level: float) -> np.ndarray:
+@lru_cache(maxsize=1024)
+def _asked_of_one(k: int, median: bool, level: float) -> np.ndarray:
+    """`_asked` of a single fit; the loops write nothing there."""
+    return _asked(np.bincount([k]), median, level)
+
+
+def _asked(sizes: np.ndarray, median: bool, level: float) -> np.ndarray:
     """By number of studies: the Q that Paule-Mandel's equation asks for, and the quantiles of the Q-profile limits."""
     asked = np.zeros((3, len(sizes)))
     for k in np.flatnonzero(sizes[2:]).tolist():
-        aim = chi2_quantile(0.5, k + 1) if tau2 == "PMM" else k + 1
+        aim = chi2_quantile(0.5, k + 1) if median else k + 1
         asked[:, k + 2] = aim, chi2_quantile(0.5 + level / 2, k + 1), chi2_quantile(0.5 - level / 2, k + 1)
     return asked
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,8 +52,7 @@ class Basis:
     relation: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """Class values of a term at u: ``value`` (C,), ``first`` (m, C), ``second`` (m, m, C)."""
 
     value: np.ndarray
@@ -133,8 +133,7 @@ def joint(curves: Sequence[Curve]) -> np.ndarray:
 
 def parted(whole: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
     """Sums over the classes of all terms, term by term."""
-    ends = np.cumsum(counts).tolist()
-    return [whole[end - n : end] for n, end in zip(counts, ends, strict=True)]
+    return [whole[end - n : end] for n, end in zip(counts, accumulate(counts), strict=True)]
 
 
 def sparse(V: Any) -> Any:

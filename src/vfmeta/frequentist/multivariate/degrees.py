@@ -66,7 +66,7 @@ def spread(problem: Problem, u: np.ndarray, cov: np.ndarray) -> Spread | None:
     if m == 0:
         return Spread(cov, np.empty((0, *cov.shape)), np.empty((0, 0)))
     slopes, expected = problem.uncertainty([Curve(c.value, x, c.second) for c, x in zip(curves, lines, strict=True)])
-    back = np.linalg.inv(problem.triangle) * problem.scale
+    back = problem.back * problem.scale
     try:
         inverse = np.linalg.inv(expected)
     except np.linalg.LinAlgError:

@@ -130,10 +130,10 @@ class Problem:
         """The terms that link what else is independent, taken apart where that costs less."""
         return linked.split(*self._scaled)
 
-    @property
-    def triangle(self) -> np.ndarray:
-        """What the orthonormal factor is multiplied by to make X."""
-        return self._qr[1]
+    @cached_property
+    def back(self) -> np.ndarray:
+        """What turns coefficients of the orthonormal factor into those of X."""
+        return np.linalg.inv(self._qr[1])
 
     def uncertainty(self, curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of the covariance of the coefficients of the orthonormal factor in the parameters that ``curves`` move
@@ -194,7 +194,7 @@ class Problem:
         p = self.X.shape[1]
         ml = fit.log_likelihood(self.k, 0.0, False) - self.k * shift
         reml = fit.log_likelihood(self.k, 0.0, True) - (self.k - p) * shift
-        back = np.linalg.inv(self._qr[1])
+        back = self.back
         own, spread = (fit.beta, fit.cov) if self.weights is None else self._weighted(self.curves(u))
         cov = back @ spread @ back.T * self.scale**2
         beta = back @ (own * self.scale + self._centre)
@@ -366,7 +366,7 @@ class Problem:
                     "DIAG, or leave the term out."
                  for name, s in zip(names, silent, strict=True) if s]
             )  # fmt: skip
-        values, vectors = np.linalg.eigh(information / np.outer(size, size))
+        values, vectors = np.linalg.eigh(information / (size[:, None] * size))
         if values[0] < 1e-9:
             names = self.parameter_names()
             mixed = [names[i] for i, c in zip(free, vectors[:, 0], strict=True) if abs(c) > 0.05]

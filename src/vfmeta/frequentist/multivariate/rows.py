@@ -78,9 +78,11 @@ def read(
             f"The random effects read {', '.join(map(repr, absent))}, which the data lack; give data= with those columns."
         )
     variables = () if formula is None else needed(formula, frame)
-    used = dict.fromkeys([*variables, *grouping])
-    frame = frame.assign(**{c: cells.one_spelling(frame[c], c) for c in used})
-    holes = {c: cells.empty(frame[c]) for c in used}
+    given_as = {c: frame[c] for c in dict.fromkeys([*variables, *grouping])}
+    spelled = {c: cells.one_spelling(x, c) for c, x in given_as.items()}
+    if changed := {c: x for c, x in spelled.items() if x is not given_as[c]}:
+        frame = frame.assign(**changed)
+    holes = {c: cells.empty(x) for c, x in spelled.items()}
     if g.V is not None and np.isnan(g.V.data).any():
         # a missing covariance counts against a row only when its partner is otherwise in use
         known, empty = ~(np.isnan(g.y) | np.isnan(g.v)), g.V.tocoo()

@@ -18,6 +18,7 @@ from vfmeta.kernels.stacks import Curve
 
 STRUCTURES = ("CS", "HCS", "UN", "DIAG", "ID", "AR", "HAR", "CAR", "GEN", "GDIAG")
 CAR_END = 6.5  # where exp(-w^2) is nothing beside one
+_TWO = np.array([[[2.0]]])  # the second derivative of a square
 _COMMON = ("CS", "AR", "CAR", "ID", "intercept")
 
 
@@ -136,7 +137,7 @@ class Structure:
     def curve(self, u: np.ndarray) -> Curve:
         """Class values with their derivatives in u."""
         if self.kind == "intercept":
-            return Curve(u**2, 2 * u[None], np.array([[[2.0]]]))
+            return Curve(u**2, 2 * u[None], _TWO)
         _, a, b, member = self._layout
         n, m = self.variances, self.size
         s = u[:n]
