@@ -11,6 +11,7 @@ from vfmeta.appraisal.second_engine import LIMIT, SecondPool, second_pool
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.monte_carlo import Difference, differences, limit
 from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.core.ticking import ticking
 from vfmeta.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
@@ -136,11 +137,8 @@ def table(rows: Sequence[Compared]) -> Table:
 def report(cases: Sequence[Case], *, seed: int = 1) -> int:
     """Compare, print the table and what follows from it; the exit status is 1 where anything is at fault."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    progress_to = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("[dim]{task.fields[now]}"))
-    with Progress(*columns, console=progress_to, transient=True, disable=not progress_to.is_terminal) as progress:
+    with ticking() as progress:
         task = progress.add_task(f"{len(cases)} cases", total=len(cases), now="")
         rows = compare(cases, seed=seed, tick=lambda now: progress.update(task, advance=1, now=now[:60]))
         progress.update(task, now="a second look at what lies beyond the limit")

@@ -25,7 +25,7 @@ from vfmeta.appraisal.favoured import favoured_side
 from vfmeta.appraisal.taken import take
 from vfmeta.bayes.averaging import SpikeAndMixture
 from vfmeta.core.messages import InputError, warn
-from vfmeta.core.params import Favoured, Missing
+from vfmeta.core.params import Favoured, Missing, proportion
 from vfmeta.core.question import Question
 
 _COUNTS = 1e-7  # probability below which a model adds nothing to an average
@@ -99,8 +99,7 @@ def robust_average(
     """
     chances = {"p_effect": p_effect, "p_heterogeneity": p_heterogeneity, "p_bias": p_bias}
     for name, p in chances.items():
-        if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 < p < 1:
-            raise InputError(f"{name}={p!r} must be a number between 0 and 1.")
+        proportion(name, p)
     given = {"y": y, "v": v, "se": se, "ci": ci, "study": study, "question": question, "missing": missing}
     taken = take("robust_average", data, level, **given)
     s, level = taken.studies, taken.level

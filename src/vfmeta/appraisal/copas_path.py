@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.kernels.distributions import chi2_above, quantile
@@ -96,8 +96,7 @@ def copas(
     at_rule = np.flatnonzero(found[:, 5] > LEFT)
     row = int(at_rule[0]) if len(at_rule) else len(chances) - 1
     notes = (*few, *(() if len(at_rule) else ("A trend is left at every chance; the strongest selection is shown.",)))
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     mean, se_, tau2 = found[:, 0] * unit, found[:, 1] * unit, found[:, 2] * unit**2
     half = quantile(taken.level, None) * se_[row]
     return CopasPath(

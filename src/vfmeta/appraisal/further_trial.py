@@ -15,7 +15,7 @@ from vfmeta.appraisal.favoured import no_difference
 from vfmeta.appraisal.refits import enlarged_of
 from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError, VfmetaWarning, warn
-from vfmeta.core.params import is_finite
+from vfmeta.core.params import is_finite, proportion
 from vfmeta.core.question import Question
 from vfmeta.results.next_trial import NextTrial
 
@@ -65,8 +65,7 @@ def next_trial(fit: Any, *, n: Any = None, power: float = 0.8) -> NextTrial:
     again = enlarged_of(fit)
     if fit.k < 2:
         raise InputError("One study only: no pool whose conclusion a further trial could change; give a pool of two or more.")
-    if not (is_finite(power) and 0 < power < 1):
-        raise InputError(f"power={power!r} must be a probability between 0 and 1, such as 0.8.")
+    proportion("power", power)
     unit = float(np.nanmedian(taken.sizes * fit.v)) if np.isfinite(taken.sizes).any() else math.nan
     people = _people(n, taken.sizes, unit)
     spread = np.sqrt(unit / people) if n is not None or math.isfinite(unit) else np.array([math.sqrt(float(np.median(fit.v)))])

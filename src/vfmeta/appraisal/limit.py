@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import MethodOrCommon, Missing
 from vfmeta.core.question import Question
 from vfmeta.kernels.distributions import quantile
@@ -92,8 +92,7 @@ def limit_meta_analysis(
     null = s.question.null_effect
     z = math.nan if null is None else (estimate - null) / error
     half = quantile(taken.level, None) * error
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return LimitMetaAnalysis(
         question=s.question, name="limit meta-analysis", method=kind if isinstance(kind, str) else "tau2 given",
         level=taken.level, labels=s.labels, y=s.y, v=s.v, unadjusted=float(pool[2]), estimate=estimate, se=error,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.appraisal.taken import Taken
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Test, choice
 from vfmeta.frequentist.choices import said
 from vfmeta.kernels.distributions import quantile, t_outside
@@ -88,8 +88,7 @@ def _made(
         if math.isinf(statistic)
         else t_outside(statistic, int(df))
     )
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return AsymmetryTest(
         question=s.question, name=name, model=model, predictor=predictor, method=method, test=test, level=taken.level,
         labels=s.labels, y=y, v=v, x=x, weights=100 * w / w.sum(), centre=float((y / v).sum() / (1 / v).sum()),

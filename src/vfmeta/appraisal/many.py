@@ -10,8 +10,7 @@ import numpy as np
 from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import FunnelSide, MethodOrCommon, Missing, Test, TrimEstimator, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.columns import refuse_clash
-from vfmeta.effects.long_table import LongTable, read_long
+from vfmeta.effects.long_table import LongTable, keys_of, read_long
 from vfmeta.frequentist.choices import IDENTICAL, check_choices
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels.distributions import quantile
@@ -62,7 +61,6 @@ def egger_many(
     >>> vf.appraisal.egger_many(frame)["df"].tolist()
     [2, 2]
     """
-    import pandas as pd
     from scipy.special import stdtr
 
     level = confidence(level)
@@ -81,7 +79,6 @@ def egger_many(
         "p_value": 2 * stdtr(np.maximum(df, 1), -np.abs(t)), "limit": found["limit"], "limit_se": found["limit_se"],
         "scale": one_scale(Question(), len(k)), "few": k < FEW,
     }  # fmt: skip
-    refuse_clash(keys, list(table))
     lost = np.isnan(slope)
     if lost.any():
         warn(
@@ -89,7 +86,7 @@ def egger_many(
             "those rows are empty."
         )
     _say_identical(long, keys, long.start, ys, vs)
-    return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)
+    return long.headed(keys, table)
 
 
 def trim_and_fill_many(
@@ -131,8 +128,6 @@ def trim_and_fill_many(
     >>> vf.appraisal.trim_and_fill_many(frame, test="Wald")["k"].tolist()
     [4, 4]
     """
-    import pandas as pd
-
     estimator = choice("estimator", estimator, TrimEstimator)
     side = None if side is None else choice("side", side, FunnelSide)
     asked = check_choices("random", method, None, test, level)
@@ -165,8 +160,7 @@ def trim_and_fill_many(
     if asked.test == "HKSJ":
         _say_identical(long, keys, start, ys, vs)
     table["scale"] = one_scale(Question(), len(k))
-    refuse_clash(keys, list(table))
-    return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)
+    return long.headed(keys, table)
 
 
 def _say_identical(long: LongTable, keys: list[Any], start: np.ndarray, y: np.ndarray, v: np.ndarray) -> None:
@@ -186,7 +180,7 @@ def read_groups(
     data: Any, by: str | Sequence[str], y: str, v: str, missing: Any
 ) -> tuple[list[Any], LongTable, np.ndarray, np.ndarray]:
     """The groups of a long table, with the studies of each beside each other."""
-    keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
+    keys = keys_of(by)
     long = read_long(data, keys, {"y": y, "v": v}, choice("missing", missing, Missing))
     ys, vs = long.columns["y"], long.columns["v"]
     return (keys, long, ys, vs) if long.order is None else (keys, long, ys[long.order], vs[long.order])

@@ -14,7 +14,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import confidence, is_finite
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up, row_names
+from vfmeta.effects.columns import as_frame, given_columns, row_names
 from vfmeta.kernels import p_values as kernel
 from vfmeta.results.no_effects import CombinedPValues, Directions, EffectRange
 
@@ -229,10 +229,7 @@ def _read(
     absent = [name for name in needed if wanted[name] is None]
     if absent:
         raise InputError(f"Give {' and '.join(absent)}= as a column of data or as values, one a trial.")
-    found = look_up({name: x for name, x in wanted.items() if x is not None}, frame)
-    values, k, index = aligned(found, frame)
-    if k == 0:
-        raise InputError(cells.EMPTY)
+    values, shown, k, index = given_columns(wanted, frame)
     problems: list[str] = []
     labels = cells.names(values.get("study", row_names(index)), k, once=False, problems=problems)
     outcomes = ("",) * k
@@ -240,7 +237,7 @@ def _read(
         outcomes = cells.names(values["outcome"], k, shown="outcome", noun="outcome", once=False, problems=problems)
     sizes = {"n": "size"}
     columns = {
-        name: cells.numbers(values[name], found[name].shown, labels, problems, sizes.get(name, ""))
+        name: cells.numbers(values[name], shown[name], labels, problems, sizes.get(name, ""))
         for name in asked if name in values
     }  # fmt: skip
     empty = {name: np.isnan(x) for name, x in columns.items() if name != "n" and not (name == "direction" and "p" not in asked)}

@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.appraisal.favoured import favoured_side, no_difference
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Favoured, Missing
 from vfmeta.core.question import Question
 from vfmeta.kernels import p_uniform as kernel
@@ -87,8 +87,7 @@ def p_uniform_star(
     _, bend = model.slopes(mu, tau2)
     error = math.sqrt(-np.linalg.inv(bend)[0, 0]) if tau2 > 0 else math.sqrt(-1 / bend[0, 0])
     notes = (*((side.note,) if side.note else ()), *few_to_select(s.k))
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     root = math.copysign(math.sqrt(ratio), side.sign * mu)
     return PUniformStar(
         question=s.question, name="p-uniform*", method="ML", level=taken.level, labels=s.labels, y=s.y, v=s.v,

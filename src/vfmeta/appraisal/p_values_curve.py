@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.appraisal.favoured import no_difference
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.results.doubted import PCurve
@@ -115,8 +115,7 @@ def p_curve(
     reach = float(ndtri(0.95 if level is None and taken.fit is None else 0.5 + taken.level / 2))
     ends = sorted((solved(reach), solved(-reach)))
     notes = s.notes if low else (*s.notes, f"No p value lies below {HALF:g}: there is no half curve to test.")
-    for note in notes[len(s.notes) :]:
-        warn(note)
+    warn_each(notes[len(s.notes) :])
     return PCurve(
         question=s.question, level=taken.level, labels=s.labels, y=s.y, v=s.v, p=p, terms=TERMS, statistic=np.array(z),
         p_value=np.array(tests), power=solved(0.0), power_interval=(ends[0], ends[1]), warnings=notes,

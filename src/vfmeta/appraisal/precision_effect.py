@@ -10,7 +10,7 @@ import numpy as np
 from vfmeta.appraisal.favoured import favoured_side, no_difference
 from vfmeta.appraisal.lines import flat
 from vfmeta.appraisal.taken import Taken, take
-from vfmeta.core.messages import warn
+from vfmeta.core.messages import warn_each
 from vfmeta.core.params import Favoured, Missing
 from vfmeta.core.question import Question
 from vfmeta.kernels.distributions import quantile, t_outside
@@ -170,8 +170,7 @@ def _one(
     null = s.question.null_effect
     statistic = math.nan if null is None else (estimate - null) / se if se > 0 else math.inf
     half = quantile(taken.level, df) * se
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     w = 1 / s.v
     return PrecisionEffect(
         question=s.question, name=named, method="weighted least squares", level=taken.level, labels=s.labels, y=s.y, v=s.v,

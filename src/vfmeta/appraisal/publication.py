@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.appraisal.favoured import favoured_side, no_difference
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Favoured, MethodOrCommon, Missing
 from vfmeta.core.question import Question
 from vfmeta.kernels.distributions import quantile
@@ -93,8 +93,7 @@ def worst_case(
         point, limit = _s_values(y0, 1 / (s.v + tau2), yes, z)
         values |= {f"{name}, mean": point, f"{name}, interval": limit}
     notes = (side.note,) if side.note else ()
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     common = kind == "common"
     return WorstCase(
         question=s.question, name="worst case of publication bias", method=kind if isinstance(kind, str) else "tau2 given",

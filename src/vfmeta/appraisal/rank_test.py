@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.kernels.small_studies import exact_p, kendall
@@ -69,8 +69,7 @@ def begg(
     s, tau, variance = kendall(deviation, studies.v)
     if np.isnan(tau):
         raise InputError("Begg's test: all variances, or all deviations, are the same, so there is no order to compare.")
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return RankTest(
         question=studies.question, level=taken.level, labels=studies.labels, y=studies.y, v=studies.v, centre=centre,
         estimate=tau, s=s, variance=variance, p_exact=exact_p(s, deviation, studies.v), warnings=(*studies.notes, *notes),

@@ -13,7 +13,7 @@ from vfmeta.appraisal.selection_result import SelectionRegression, SelectionResu
 from vfmeta.appraisal.selection_scale import SelectionLocationScale
 from vfmeta.appraisal.selection_weights import Chosen, build, check, edge_notes
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Favoured, Heterogeneity, Missing, SelectionModel, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
@@ -184,8 +184,7 @@ def selection_model(
         fitted = replace(fitted, covariance=covariance(fitted.state, fitted.theta, design.x.shape[1], groups))
         notes.append("Standard errors allow for dependence within clusters; the likelihood ratio test and profiles do not.")
     result = _result(fitted, s, (design, scales), chosen, counts, common, level, tuple(notes), side, estimated_cut)
-    for note in result.warnings[own:]:
-        warn(note)
+    warn_each(result.warnings[own:])
     return result
 
 

@@ -12,7 +12,6 @@ from vfmeta.appraisal.selection_weights import check
 from vfmeta.core.messages import warn
 from vfmeta.core.params import Favoured, Heterogeneity, Missing, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.columns import refuse_clash
 from vfmeta.kernels.selection_batch import HEIGHT, MEAN, MEAN_SE, TAU2, TAU2_SE, select_many
 from vfmeta.results.frames import one_scale
 from vfmeta.results.small_studies import FEW
@@ -63,7 +62,6 @@ def selection_model_many(
     >>> vf.appraisal.selection_model_many(frame, favoured="higher")["k"].tolist()
     [5, 5]
     """
-    import pandas as pd
     from scipy.special import chdtrc
 
     heterogeneity = choice("heterogeneity", heterogeneity, Heterogeneity)
@@ -120,5 +118,4 @@ def selection_model_many(
             f"No selection model of {long.named(keys, lost)}: fewer studies than parameters, or a likelihood without a "
             "maximum; those rows are empty."
         )
-    refuse_clash(keys, list(table))
-    return pd.DataFrame({key: long.frame[key].take(long.heads).to_numpy() for key in keys} | table)
+    return long.headed(keys, table)

@@ -19,7 +19,7 @@ from vfmeta.kernels.distributions import chi2_above
 from vfmeta.kernels.selection import Selection, select
 from vfmeta.kernels.selection_profile import profile_limits
 from vfmeta.results.codec import Recorded
-from vfmeta.results.coefficients import Coefficients, predictions
+from vfmeta.results.coefficients import Coefficients, predicted_mean, predictions
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits
 from vfmeta.results.information import Information, information, saturated
@@ -332,14 +332,7 @@ class SelectionResult(OneSpread):
 
     def predict(self, *, on: OnScale = "analysis") -> pd.DataFrame:
         """Mean effect with its interval and the prediction interval: estimate, se, ci_low, ci_high, prediction_low, ..."""
-        import pandas as pd
-
-        low, high = self.prediction or (math.nan, math.nan)
-        row = {
-            "estimate": self.estimate, "se": self.se, "ci_low": self.interval[0], "ci_high": self.interval[1],
-            "prediction_low": low, "prediction_high": high,
-        }  # fmt: skip
-        return scaled(pd.DataFrame([row]), self.question, on)
+        return predicted_mean(self, on)
 
     def sentence(self) -> str:
         """The result in a sentence, on the scale people read."""
@@ -390,8 +383,7 @@ class SelectionRegression(OneSpread, Coefficients):
             Scale of the effects.
         """
         level = self.level if level is None else confidence(level)
-        rows = self.design.x if new is None else self.design.rows(new)
-        estimate, se = rows @ self.estimate, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
+        _, estimate, se = self._means(new)
         reach = quantile(level, None)
         wide = reach * np.sqrt(se**2 + self.tau2)
         return predictions(self.question, estimate, se, reach, wide, on, list(self.labels) if new is None else None)

@@ -13,7 +13,7 @@ from vfmeta.appraisal.favoured import no_difference
 from vfmeta.appraisal.refits import order_of
 from vfmeta.appraisal.taken import take
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import OnScale, is_finite
+from vfmeta.core.params import OnScale, is_finite, proportion
 from vfmeta.kernels.spending import boundaries
 from vfmeta.results.frames import noted, scaled
 
@@ -76,8 +76,7 @@ def sequential(
     q, null = taken.studies.question, no_difference("sequential", taken.studies.question)
     if taken.fit is None or fit.k < 2 or not hasattr(fit, "tau2"):
         raise InputError("sequential takes a pool of two studies or more, as of vf.random_effects.")
-    if not (is_finite(power) and 0 < power < 1):
-        raise InputError(f"power={power!r} must be a probability between 0 and 1, such as 0.8.")
+    proportion("power", power)
     distance = _distance(q.mid if mid is None else mid, q.compares_ratios, given=mid is not None)
     steps = order_of(fit.labels, order)
     alpha = 1 - fit.level

@@ -8,7 +8,7 @@ import numpy as np
 
 from vfmeta.appraisal.favoured import no_difference
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import warn
+from vfmeta.core.messages import warn_each
 from vfmeta.core.params import Missing, variance
 from vfmeta.core.question import Question
 from vfmeta.kernels.estimators import fit_ragged
@@ -72,8 +72,7 @@ def excess_significance(
     se_, spread = np.sqrt(s.v), np.sqrt(s.v + between)
     power = ndtr((centre - null - z * se_) / spread) + ndtr((null - centre - z * se_) / spread)
     few = few_to_select(s.k)
-    for note in few:
-        warn(note)
+    warn_each(few)
     return ExcessSignificance(
         question=s.question, level=taken.level, labels=s.labels, y=s.y, v=s.v, estimate=centre, tau2=between, power=power,
         significant=(np.abs(s.y - null) / se_ >= z).astype(float), warnings=(*s.notes, *few),

@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.appraisal.model_fits import Models, fit_all
 from vfmeta.appraisal.variants import several, variants
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Adjustment, Favoured, MethodOrCommon, Missing, Test, ZeroCells, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.effect import Effect
@@ -129,8 +129,7 @@ def multiverse(
     refusals += [((*sets.codes[i], *c), n, why) for i, c, n, why in fitted.refused]
     main = next(iter(tables.values()))
     notes = tuple(dict.fromkeys([*main.notes, *fitted.notes]))
-    for note in fitted.notes:
-        warn(note)
+    warn_each(fitted.notes)
     return Multiverse(
         question=main.question, questions=sets.questions, options=options, codes=codes[order],
         which=np.array(sets.which, dtype=int)[at][order], values=values[order], refusals=tuple(refusals), level=models.level,

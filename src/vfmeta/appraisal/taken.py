@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import confidence
 from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method
@@ -77,6 +77,5 @@ def take(verb: str, data: Any, level: float | None, *, moderators: bool = False,
         )
     own = getattr(fit, "level", 0.95) if level is None else confidence(level)
     studies = read(data, level=own, **given)
-    for note in studies.notes:
-        warn(note)
+    warn_each(studies.notes)
     return Taken(studies, own, fit)

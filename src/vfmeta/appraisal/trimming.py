@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.appraisal.taken import take
-from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn_each
 from vfmeta.core.params import FunnelSide, MethodOrCommon, Missing, Test, TrimEstimator, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies
@@ -105,8 +105,7 @@ def trim_and_fill(
     if lacking:
         names = (*s.labels, *(f"imputed, across from {name}" for name in of))
         after = pool(Studies(np.append(s.y, t.y), np.append(s.v, t.v), names, s.question, (), ()), choices, None)
-    for note in few:
-        warn(note)
+    warn_each(few)
     return TrimAndFill(
         question=s.question, estimator=estimator, side="left" if t.sign[0] > 0 else "right",
         rule="side asked for" if side is not None else "from which Egger's line leans away", lacking=lacking,

@@ -16,7 +16,7 @@ import numpy as np
 from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 from vfmeta.bayes.marginals import NormalMixture
 from vfmeta.core.messages import InputError
-from vfmeta.core.params import REACH, confidence
+from vfmeta.core.params import REACH, confidence, proportion
 from vfmeta.core.question import Pair, Question
 from vfmeta.kernels.quadrature import integrate
 from vfmeta.results.codec import Recorded, array, plain
@@ -192,8 +192,7 @@ def model_average(
                 f"{'mu=vf.priors.Normal(0, sd)' if name == 'mu' else 'tau=vf.priors.HalfNormal(scale)'}."
             )
     for name, p in (("p_effect", p_effect), ("p_heterogeneity", p_heterogeneity)):
-        if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 < p < 1:
-            raise InputError(f"{name}={p!r} must be a number between 0 and 1.")
+        proportion(name, p)
     if null is None:
         null = question.null_effect
     if null is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vfmeta.bayes.exact_posterior import ExactPosterior, behind
 from vfmeta.bayes.scaling import q_below, quantile_levels
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import OnScale, whole
 from vfmeta.core.question import Pair, Question
 from vfmeta.priors import TauPrior
@@ -181,8 +181,7 @@ def leave_one_out(post: BayesianResult | ExactPosterior) -> LeaveOneOut:
             f"With {k} trials elpd and its standard error are rough (the standard error tends to be too small when units are "
             "few; Sivula et al., arXiv:2008.10296), and no choice between models should rest on them."
         )
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     density, pit, low, high = (tuple(column.tolist()) for column in rows.T)
     se = math.sqrt(k * float(rows[:, 0].var(ddof=1)))
     return LeaveOneOut(
@@ -273,8 +272,7 @@ def predictive_check(post: BayesianResult | ExactPosterior, *, draws: int = 10_0
             "shows only when it is huge (Sinharay & Stern 2003, J Stat Plan Inference 111:209-221). A p value in the middle is "
             "no proof that the model fits."
         )
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return PredictiveCheck(
         question=question, k=k, observed=seen, replicated=limits, p_value=chance, draws=int(draws), origin=origin,
         warnings=tuple(notes),

@@ -19,12 +19,13 @@ import numpy as np
 from vfmeta.bayes import compiled
 from vfmeta.bayes.chances import chance_points, chances, prior_median
 from vfmeta.bayes.exact_posterior import ExactPosterior, refuse_improper
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
 from vfmeta.priors import MuPrior, TauPrior, default_mu, default_tau
 from vfmeta.results.posterior import BayesianResult, Marginal
+from vfmeta.text.notes import one_trial
 from vfmeta.text.turned_back import unequal_sizes
 
 
@@ -92,13 +93,11 @@ def random_effects(
     """
     interval = choice("interval", interval, IntervalKind)
     studies = read(data, y=y, v=v, se=se, V=V, ci=ci, study=study, question=question, missing=missing, level=level)
-    tau, mu = choose_priors(studies.question, tau, mu)
-    refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
+    tau, mu = effect_priors(studies, tau, mu)
     result = _compiled_result(studies, tau, mu, float(level), interval)
     if result is None:
         result = _result(studies, ExactPosterior(studies.y, studies.v, tau, mu), tau, mu, float(level), interval)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 
@@ -117,11 +116,18 @@ def posterior(y: Any, v: Any, tau: TauPrior, mu: MuPrior | None = None) -> Exact
     return ExactPosterior(studies.y, studies.v, tau, mu)
 
 
+def effect_priors(studies: Studies, tau: TauPrior | None, mu: MuPrior | None) -> tuple[TauPrior, MuPrior]:
+    """The priors named or the defaults of the measure; an improper posterior is refused."""
+    tau, mu = choose_priors(studies.question, tau, mu)
+    refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
+    return tau, mu
+
+
 def study_notes(s: Studies, tau: TauPrior, mu: MuPrior) -> list[str]:
     """Warnings that follow from the input alone."""
     notes = list(s.notes)
     if s.k == 1:
-        notes.append(f"One trial only ({s.labels[0]}): what is said of the heterogeneity comes from the prior of tau alone.")
+        notes.append(one_trial(s.labels[0]))
     tail = tau.tail + (s.k if mu.proper else s.k - 1)
     if tail <= 2:
         what = "mean and standard deviation" if tail <= 1 else "standard deviation"

@@ -17,7 +17,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import REACH, IntervalKind, Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
-from vfmeta.effects.long_table import read_long
+from vfmeta.effects.long_table import keys_of, read_long
 from vfmeta.effects.reading import read
 from vfmeta.priors import Flat, HalfNormal, MuPrior, Normal, TauPrior
 from vfmeta.results.frames import noted, one_scale
@@ -85,7 +85,7 @@ def random_effects_many(
 
     confidence(level)
     interval = choice("interval", interval, IntervalKind)
-    keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
+    keys = keys_of(by)
     long = read_long(data, keys, {"y": y, "v": v}, "raise", [] if study is None else [study])
     data = long.frame
     order = np.arange(len(data)) if long.order is None else long.order

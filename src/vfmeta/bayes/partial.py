@@ -11,7 +11,7 @@ from vfmeta.bayes.chances import chances, prior_median
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.instrument_sd import Spread, hidden, spread_of
 from vfmeta.bayes.partial_posterior import PartialPosterior
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.reports import Reports, read_reports, read_sds, sds_of
@@ -272,8 +272,7 @@ def reports(
     )  # fmt: skip
     tau, mu = choose_priors(found.question, tau, mu)
     result = _answer(found, tau, mu, float(level), read_sds(sds_of(data) if sds is None else sds), sd_prior)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

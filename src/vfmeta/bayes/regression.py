@@ -12,7 +12,7 @@ import numpy as np
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.exact_regression import ExactRegression
 from vfmeta.bayes.marginals import NormalMixture
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import IntervalKind, Missing, OnScale, choice, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects import design as designs
@@ -233,8 +233,7 @@ def meta_regression(
     refuse_dependent(design.x[:, flat], [n for n, free in zip(design.names, flat, strict=True) if free])
     post = ExactRegression(s.y, s.v, design.x, design.names, tau, chosen)
     parts = list(post.marginals.values())
-    for note in s.notes:
-        warn(note)
+    warn_each(s.notes)
     return RegressionPosterior(
         question=s.question, terms=design.names, estimate=np.array([p.median for p in parts]),
         se=np.array([p.sd for p in parts]), interval=np.array([p.interval(level, interval) for p in parts]),

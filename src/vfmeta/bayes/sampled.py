@@ -27,7 +27,7 @@ from vfmeta.bayes.models import diagnostics as gate
 from vfmeta.bayes.models._normal_normal import normal_normal
 from vfmeta.bayes.models.engine import check_sampling
 from vfmeta.bayes.monte_carlo import monte_carlo_errors, tails_of
-from vfmeta.core.messages import VfmetaWarning, warn
+from vfmeta.core.messages import VfmetaWarning, warn_each
 from vfmeta.core.params import IntervalKind, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies, read
@@ -96,8 +96,7 @@ def sample(
         "seed": seed, "draws": draws, "tune": tune, "chains": chains, "mcse": errors,
     }  # fmt: skip
     result = _result(studies, d, tau, mu, float(level), interval, call)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

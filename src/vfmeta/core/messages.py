@@ -66,6 +66,12 @@ def warn(message: str) -> str:
     return message
 
 
+def warn_each(notes: Iterable[str]) -> None:
+    """Emit each of these sentences, as `warn` does."""
+    for note in notes:
+        warn(note)
+
+
 def _of_the_user() -> int:
     """How many functions above `warn` the first stands that is not of this package, as ``stacklevel`` counts them."""
     frame, level = sys._getframe(1), 1

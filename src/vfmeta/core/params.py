@@ -245,6 +245,13 @@ def is_finite(value: object) -> bool:
         return False
 
 
+def proportion(name: str, value: Any) -> float:
+    """A number between 0 and 1, both left out, or an error that says so."""
+    if not (is_finite(value) and 0 < value < 1):
+        raise InputError(f"{name}={value!r} must be a number between 0 and 1.")
+    return float(value)
+
+
 def variance(name: str, value: object) -> float:
     """A finite number of at least 0, or an error that says so."""
     if isinstance(value, (str, bool)) or not isinstance(value, (int, float, np.floating, np.integer)):

@@ -230,6 +230,26 @@ def aligned(columns: Mapping[str, Column], frame: pd.DataFrame | None) -> tuple[
     return out, k, index
 
 
+def refuse_unfit(needed: Sequence[str], found: Mapping[str, Any], given: Mapping[str, Any], takes: str, idle: str = "") -> None:
+    """An error where columns are missing among ``found``, or ``given`` has others, which would change nothing."""
+    lost = [name for name in needed if found.get(name) is None]
+    surplus = [name for name, value in given.items() if value is not None and name not in needed]
+    if lost or surplus:
+        raise InputError(
+            f"{takes} {', '.join(needed)}; missing: {', '.join(lost) or 'none'}, "
+            f"not used{idle}: {', '.join(surplus) or 'none'}."
+        )
+
+
+def given_columns(given: Mapping[str, Any], frame: pd.DataFrame | None) -> tuple[dict[str, Any], dict[str, str], int, Any]:
+    """The arguments that are not None as `aligned` has them, what each is called, the rows (at least one) and their names."""
+    found = look_up({name: x for name, x in given.items() if x is not None}, frame)
+    values, k, index = aligned(found, frame)
+    if k == 0:
+        raise InputError(cells.EMPTY)
+    return values, {name: x.shown for name, x in found.items()}, k, index
+
+
 def with_groups(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """The frame with one spelling of every label of the columns ``keys``, which say what group a row belongs to.
 

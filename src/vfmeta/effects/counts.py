@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
-from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
+from vfmeta.effects.columns import Rows, as_frame, given_columns, refuse_unfit, row_names
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.given import is_table
 from vfmeta.results.single_studies import MADE
@@ -137,21 +137,11 @@ def read_counts(
     if table is not None:
         given, study = _from_effects(table, needed, given, study)
     frame = None if data is None or table is not None else as_frame(data)
-    absent = [name for name in needed if given.get(name) is None]
-    surplus = [name for name, value in given.items() if name not in needed and value is not None]
-    if absent or surplus:
-        raise InputError(
-            f"{measure} takes {', '.join(needed)}; missing: {', '.join(absent) or 'none'}, "
-            f"not used by {measure}: {', '.join(surplus) or 'none'}."
-        )
+    refuse_unfit(needed, given, given, f"{measure} takes", f" by {measure}")
     if study is None and frame is not None and "study" in frame.columns:
         study = "study"
     asked = {name: given[name] for name in needed} | ({} if study is None else {"study": study})
-    found = look_up(asked, frame)
-    values, k, index = aligned(found, frame)
-    if k == 0:
-        raise InputError(cells.EMPTY)
-    shown = {name: x.shown for name, x in found.items()}
+    values, shown, k, index = given_columns(asked, frame)
     problems: list[str] = []
     labels = cells.names(values.get("study", row_names(index)), k, shown=shown.get("study", "study"), problems=problems)
     columns = {name: cells.numbers(values[name], shown[name], labels, problems) for name in needed}
@@ -167,6 +157,12 @@ def read_counts(
         needed, tuple(columns[name] for name in needed), labels, (), np.arange(k), rows, getattr(table, "question", None)
     )
     return counts.keep(~gone, cells.left_out(empty, labels), cells.lost(empty, labels)) if gone.any() else counts
+
+
+def refuse_unknown(measure: Any, known: Iterable[str]) -> None:
+    """An error where a model of counts does not know the measure."""
+    if not isinstance(measure, str) or measure not in known:
+        raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, known))}.")
 
 
 def _plain(value: float) -> float | int:

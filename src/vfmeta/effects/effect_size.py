@@ -14,12 +14,10 @@ from vfmeta.core.question import Question
 from vfmeta.effects import intake
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.formulas.checks import faults
-from vfmeta.effects.formulas.common import has_contrast
+from vfmeta.effects.formulas.common import NO_CONTRAST, has_contrast
 from vfmeta.effects.formulas.registry import compute
 from vfmeta.effects.measured import measured
 from vfmeta.effects.table import EffectTable
-
-NO_CONTRAST = "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
 
 
 def effect_size(

@@ -13,7 +13,7 @@ from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import REACH
 from vfmeta.core.question import Question
 from vfmeta.effects import cells, covariance
-from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
+from vfmeta.effects.columns import Rows, as_frame, given_columns, row_names
 from vfmeta.effects.table import EffectTable
 
 USUAL = (("y", "y"), ("v", "v"), ("se", "se"), ("study", "study"))  # columns of a frame that are found by themselves
@@ -113,12 +113,8 @@ def given(
     if len(errors) > 1 or (V is not None and ci is not None):
         raise InputError(f"{', '.join(f'{x}=' for x in [*errors, *(['V'] if V is not None else [])])} say the same; give one.")
 
-    found = look_up({name: x for name, x in wanted.items() if x is not None}, frame)
-    values, k, index = aligned(found, frame)
-    if k == 0:
-        raise InputError(cells.EMPTY)
+    values, shown, k, index = given_columns(wanted, frame)
     problems: list[str] = []
-    shown = {name: x.shown for name, x in found.items()}
     labels = cells.names(
         values.get("study", row_names(index)), k, shown=shown.get("study", "study"), noun=noun, once=once, problems=problems,
     )  # fmt: skip

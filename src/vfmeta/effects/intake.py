@@ -14,7 +14,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up, row_names
+from vfmeta.effects.columns import as_frame, given_columns, row_names
 from vfmeta.effects.formulas.common import SINGLE_RULES, ZERO_RULES, ZeroRule, check_type
 
 if TYPE_CHECKING:
@@ -72,12 +72,8 @@ def read_columns(
     nameless = [f"{name}={x!r} is neither the name of a column nor values." for name, x in asked.items() if x is None]
     if nameless:
         raise InputError(nameless)
-    found = look_up(asked, frame)
-    shown = {name: x.shown for name, x in found.items()}
     _check_shared({name: x for name, x in columns.items() if isinstance(x, str)})
-    values, k, index = aligned(found, frame)
-    if not k:
-        raise InputError(cells.EMPTY)
+    values, shown, k, index = given_columns(asked, frame)
     problems: list[str] = []
     given = values.get("study", row_names(index))
     noun = "row" if given is None else "study"

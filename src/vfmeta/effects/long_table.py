@@ -12,7 +12,7 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import REACH
 from vfmeta.effects import cells
-from vfmeta.effects.columns import absent, as_frame, with_groups
+from vfmeta.effects.columns import absent, as_frame, refuse_clash, with_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,34 @@ class LongTable:
         said = ", ".join(str(row[0]) if len(row) == 1 else f"({', '.join(map(str, row))})" for row in rows)
         return f"{', '.join(map(str, keys))} = {said}" + (" and others" if which.sum() > LISTED else "")
 
+    def headed(self, keys: Sequence[Any], table: dict[str, Any]) -> pd.DataFrame:
+        """A table with a row a meta-analysis, behind the columns that name them."""
+        import pandas as pd
+
+        refuse_clash(keys, table)
+        return pd.DataFrame({key: self.frame[key].take(self.heads).to_numpy() for key in keys} | table)
+
+
+def keys_of(by: str | Sequence[str]) -> list[Any]:
+    """The columns that ``by`` names."""
+    return list(by) if isinstance(by, (list, tuple)) else [by]
+
+
+def refuse_faults(problems: Sequence[str]) -> None:
+    """An error with the first of many faults, and how many more there are."""
+    if problems:
+        more = [f"... and {len(problems) - LISTED} more."] if len(problems) > LISTED else []
+        raise InputError([*problems[:LISTED], *more])
+
+
+def refuse_unnamed(frame: pd.DataFrame, keys: Sequence[Any], also: Sequence[Any], what: str) -> None:
+    """An error where the columns that tell ``what`` apart, or others that are asked for, are not there."""
+    if lost := absent(frame, (*keys, *also)):
+        named = ", ".join(repr(c)[:80] for c in lost)
+        raise InputError(f"The table has no column {named}; its columns are {list(map(str, frame.columns))}.")
+    if not keys:
+        raise InputError(f"by= names no column; name one, or several, that tell the {what} apart.")
+
 
 def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, also: Sequence[str] = ()) -> LongTable:
     """Check a table of one row a study.
@@ -61,11 +89,7 @@ def read_long(data: Any, keys: list[str], names: dict[str, str], missing: str, a
         A column that is not there, no row, or every faulty cell with its row (counted from 1) and column.
     """
     data = as_frame(data)
-    if lost := absent(data, (*keys, *names.values(), *also)):
-        named = ", ".join(repr(c)[:80] for c in lost)
-        raise InputError(f"The table has no column {named}; its columns are {list(map(str, data.columns))}.")
-    if not keys:
-        raise InputError("by= names no column; name one, or several, that tell the meta-analyses apart.")
+    refuse_unnamed(data, keys, (*names.values(), *also), "meta-analyses")
     if data.empty:
         raise InputError("The table has no rows: nothing can be pooled. Check the selection that made it.")
     if missing == "drop":
@@ -103,9 +127,7 @@ def _refuse_span(
         rows = slice(low, high) if order is None else order[low:high]
         if fault := cells.span(y[rows], v[rows]):
             problems.append(f"{', '.join(f'{c} = {frame[c].iloc[head]}' for c in keys)}: {fault}.")
-    if problems:
-        more = [f"... and {len(problems) - LISTED} more."] if len(problems) > LISTED else []
-        raise InputError(problems[:LISTED] + more)
+    refuse_faults(problems)
 
 
 def _groups(frame: pd.DataFrame, keys: list[str]) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
@@ -171,9 +193,7 @@ def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[
             for role, name in names.items()
             if np.isnan(out[role][i])
         ]
-    if problems:
-        more = [f"... and {len(problems) - LISTED} more."] if len(problems) > LISTED else []
-        raise InputError(problems[:LISTED] + more)
+    refuse_faults(problems)
     if not gaps.any():
         return None, out
     keep = np.flatnonzero(~gaps)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import REACH, Missing, choice, confidence
 from vfmeta.core.question import Question
@@ -196,8 +196,7 @@ def effect_table(
         rows_read=len(g.y),
         vcov=None if cov is None or not (cov - _diagonal_of(cov)).count_nonzero() else cov.toarray(),
     )
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return table
 
 

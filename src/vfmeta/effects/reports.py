@@ -14,7 +14,7 @@ from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import ReportKind, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import Rows, aligned, as_frame, look_up, row_names
+from vfmeta.effects.columns import Rows, aligned, as_frame, given_columns, look_up, row_names
 from vfmeta.effects.given import is_table
 from vfmeta.effects.table import EffectTable
 
@@ -88,11 +88,8 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
         raise InputError(
             f"Give kind=, what each trial reports: one of {', '.join(map(repr, ReportKind.__args__))}."  # type: ignore[attr-defined]
         )
-    found = look_up({name: x for name, x in wanted.items() if x is not None}, frame)
-    values, k, index = aligned(found, frame)
-    if k == 0:
-        raise InputError(cells.EMPTY)
-    shown = {name: found[name].shown if name in found else name for name in COLUMNS}
+    values, called, k, index = given_columns(wanted, frame)
+    shown = {name: called.get(name, name) for name in COLUMNS}
     problems: list[str] = []
     labels = cells.names(values.get("study", row_names(index)), k, shown=shown["study"], problems=problems)
     kinds = _kinds(values["kind"], shown["kind"], labels, problems)

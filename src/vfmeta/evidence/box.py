@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 _DIFFERENCES = ("MD", "WMD", "SMD")
 _RATIOS = ("RR", "OR", "HR")
 _SHOWN = 4  # pools of other reviews in a box; all stand in the table
-_INSTEAD = (
-    "For a patient", "Figures that are not settled", "What trials print without a usable figure", "What other reviews found",
-)  # fmt: skip
+_UNSETTLED, _UNUSABLE = "Figures that are not settled", "What trials print without a usable figure"
+_INSTEAD = ("For a patient", _UNSETTLED, _UNUSABLE, "What other reviews found")
 Line = tuple[str, list[str]]
 
 
@@ -46,8 +45,8 @@ def answer_box(own: list[Record], plan: Plan, tables: Trials, cache: Cache | Non
         ("Trials and people", [_behind(told, tables)] if told.k else []),
         ("Certainty", _certainty(told)),
         ("What is missing", _missing(lead, tables)),
-        ("Figures that are not settled", [] if lead.k else _unsettled(lead)),
-        ("What trials print without a usable figure", [] if lead.k else _printed(lead, own, plan)),
+        (_UNSETTLED, [] if lead.k else _unsettled(lead)),
+        (_UNUSABLE, [] if lead.k else _printed(lead, own, plan)),
         ("What other reviews found", [] if lead.k else other_reviews(lead, plan, tables)),
         ("What would settle it", [_settles(lead, tables)]),
     )
@@ -94,7 +93,7 @@ def _sizes_of(record: Record, tables: Trials, cache: Cache | None) -> list[str]:
     if lead is None:
         return []
     if q.measure == "SMD" and not spread and record.k > 1:
-        return ["No trial of this comparison prints what would carry standard deviations to points at this time."]
+        return [points.NO_POINTS]
     if spread:
         return [words.points_text(q, lead.estimate, lead.interval, tuple(spread["points"]), spread["sd"])]
     if q.facts.on_scale and q.points is not None:

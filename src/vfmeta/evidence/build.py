@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vfmeta.core.files import write
 from vfmeta.core.messages import InputError
+from vfmeta.core.ticking import ticking
 from vfmeta.evidence.cache import HOME, Cache, digest
 from vfmeta.evidence.folder import DAMAGE, STATE, sweep, tidy
 from vfmeta.evidence.render import named, site_of
@@ -159,13 +160,8 @@ class _Clock:
 
     @contextmanager
     def __call__(self, name: str, total: int | None = None) -> Iterator[_Step]:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
         start = time.perf_counter()
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("[dim]{task.fields[now]}"))
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with ticking() as progress:
             task = progress.add_task(name, total=total, now="")
             step = _Step(lambda now: progress.update(task, advance=1, now=now[:80]))
             yield step

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: sizes of a benefit in points of 0-10 that pages give probabilities for
 SIZES = (0.5, 1.0, 1.5, 2.0)
+NO_POINTS = "No trial of this comparison prints what would carry standard deviations to points at this time."
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def said(record: Record) -> list[str]:
             "The source does not tell final scores from changes.",
         ]
     elif record.question.measure == "SMD" and record.k > 1 and "points" in record.data["analysis"]:
-        out.append("No trial of this comparison prints what would carry standard deviations to points at this time.")
+        out.append(NO_POINTS)
     return out + thresholds(record)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from vfmeta.effects.compare.choice import NOT_PRINTED
 from vfmeta.evidence import certain, defensible, further, grown, points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import (
     answer_box,
@@ -315,8 +316,7 @@ def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any
         study = trials.study.loc[study_id]
         row["n"] = "" if pd.isna(study.n_randomised) else str(study.n_randomised)
         row["design"] = codes.DESIGNS[study.design]
-        plain = "it prints no figure for this outcome"
-        row["reason"] = "; ".join([x for x in row["reasons"] if x != plain] or ["it prints no figure for these outcomes"])
+        row["reason"] = "; ".join([x for x in row["reasons"] if x != NOT_PRINTED] or ["it prints no figure for these outcomes"])
     return sorted(found.values(), key=lambda row: row["label"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import write
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn, warn_each
 from vfmeta.core.params import NetworkProgram, choice
 from vfmeta.effects import cells
 from vfmeta.effects.columns import as_frame
@@ -103,8 +103,7 @@ def read_network(source: Any) -> pd.DataFrame:
             made[role] = numbers(made[role].tolist(), told[role], list(map(str, made["study"])), problems, notes)
         if problems:
             raise InputError(problems)
-        for note in notes:
-            warn(note)
+        warn_each(notes)
     if number in made.columns:
         for one, other in ((number, "study"), ("study", number)):
             several = made.groupby(one, sort=False)[other].nunique()

@@ -48,11 +48,7 @@ def opened(path: str | Path, *, sheet: str | None = None) -> pd.DataFrame | Mapp
     InputError
         There is no such file, nothing reads its kind, or it is broken.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file in it.")
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+    path = sheets.there(path)
     ending = path.suffix.lower()
     if ending not in FORMATS:
         old = " Save it as .xlsx or as CSV." if ending in (".xls", ".ods", ".numbers") else ""

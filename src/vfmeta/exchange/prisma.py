@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vfmeta.core.messages import InputError, warn
-from vfmeta.exchange.sheets import delimited
+from vfmeta.exchange.sheets import delimited, there
 
 #: row of the table -> box of `vfmeta.plots.prisma_flow`
 _BOXES = {
@@ -55,9 +55,7 @@ def read_prisma_flow(source: str | Path) -> dict[str, Any]:
     >>> vf.read_prisma_flow(file)
     {'screened': 310, 'excluded_reports': {'Wrong outcome': 10, 'No control, no data': 3}}
     """
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+    path = there(source)
     frame = delimited(path)
     if not {"data", "n"} <= set(frame.columns):
         raise InputError(f"{path.name}: no columns data and n, which the table of the PRISMA 2020 flow diagram has.")

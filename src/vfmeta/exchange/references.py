@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError
-from vfmeta.exchange.sheets import decoded
+from vfmeta.exchange.sheets import decoded, there
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,9 +69,7 @@ def read_references(source: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+    path = there(source)
     text = re.sub(r"\r\n?", "\n", decoded(path))
     begins = next((line for line in text.split("\n") if line.strip()), "")
     if re.match(r"\s*TY\s*-", begins) or _RIS_BELOW.search(text):

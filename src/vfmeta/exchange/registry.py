@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from vfmeta.core.messages import InputError, warn
 from vfmeta.exchange import register_words as said
-from vfmeta.exchange.sheets import parsed
+from vfmeta.exchange.sheets import parsed, there
 from vfmeta.results.codec import Recorded, plain
 
 if TYPE_CHECKING:
@@ -154,9 +154,7 @@ def read_registry(source: str | Path) -> RegistryResults:
     >>> vf.read(found.confirm([1, 2]), sides=("Drug", "Placebo")).y.round(2).tolist()
     [-0.9]
     """
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+    path = there(source)
     studies = list(_studies(path.name, parsed(path)))
     found = [row for place, study in studies for row in _of_study(place, study)]
     if not found:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vfmeta.core.messages import InputError
 from vfmeta.exchange.review import Review
+from vfmeta.exchange.sheets import there
 
 
 def read_revman(source: str | Path) -> Review:
@@ -43,9 +43,7 @@ def read_revman(source: str | Path) -> Review:
     >>> review.differences()[["quantity", "stored", "recomputed"]].values.tolist()
     [['estimate', '0.51', 0.5]]
     """
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+    path = there(source)
     if path.suffix.lower() == ".zip":
         from vfmeta.exchange.revman_web import read_package
 

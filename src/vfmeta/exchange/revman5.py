@@ -29,6 +29,7 @@ from vfmeta.exchange.analysis import (
 )  # fmt: skip
 from vfmeta.exchange.guarded import Elements, read_xml
 from vfmeta.exchange.review import Review
+from vfmeta.exchange.sheets import refuse_sheet
 
 #: RevMan's judgements; YES answers "was this done well?", so that it is a low risk
 WORDS = {"YES": "low", "NO": "high", "UNKNOWN": "unclear"}
@@ -76,9 +77,8 @@ def read_revman5(path: str | Path, *, sheet: str | None = None) -> Review:
     InputError
         A file that is no review, or a broken one; the message names line and element.
     """
-    if sheet is not None:
-        raise InputError(f"{Path(path).name}: a review has analyses and no sheets; pick one by its number, review['1.1'].")
     path = Path(path)
+    refuse_sheet(path, sheet)
     reader = _Rm5(path.name)
     read_xml(path, reader)
     return reader.review()

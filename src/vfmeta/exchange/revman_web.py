@@ -32,6 +32,7 @@ from vfmeta.exchange.analysis import (
 from vfmeta.exchange.guarded import members
 from vfmeta.exchange.review import Review
 from vfmeta.exchange.revman_import import CHARACTERISTIC, JUDGEMENT, SUPPORT
+from vfmeta.exchange.sheets import refuse_sheet
 
 Row = dict[str, str]
 _KINDS = {"dichotomous": "events", "continuous": "means", "contrast level": "effects", "o-e and variance": "o-e"}
@@ -75,8 +76,7 @@ def read_package(path: str | Path, *, sheet: str | None = None) -> Review:
         No package, a broken one, or one that could do harm; faults name file, row and column.
     """
     path = Path(path)
-    if sheet is not None:
-        raise InputError(f"{path.name}: a review has analyses and no sheets; pick one by its number, review['1.1'].")
+    refuse_sheet(path, sheet)
     inside = members(path, lambda name: name.endswith(tuple(_FILES.values())))
     found: dict[str, tuple[str, list[Row]]] = {}
     for name, content in inside.items():

@@ -24,6 +24,22 @@ if TYPE_CHECKING:
 _SEPARATORS = ("\t", ";", ",", "|")
 
 
+def refuse_sheet(path: Path, sheet: str | None) -> None:
+    """An error where a sheet of a review is asked for."""
+    if sheet is not None:
+        raise InputError(f"{path.name}: a review has analyses and no sheets; pick one by its number, review['1.1'].")
+
+
+def there(source: str | Path) -> Path:
+    """The path of a file, which must be there."""
+    path = Path(source)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it.")
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    return path
+
+
 def delimited(path: Path, *, sheet: str | None = None) -> pd.DataFrame:
     """A table of text: CSV with commas or semicolons, TSV, or parted by "|"; which, the line of names says."""
     _no_sheet(path, sheet)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.measures import row
-from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn_each
 from vfmeta.core.params import Missing, WaldTest, choice
 from vfmeta.core.question import Pair, Question
-from vfmeta.effects.counts import Counts, read_counts
+from vfmeta.effects.counts import Counts, read_counts, refuse_unknown
 from vfmeta.frequentist.single_tables import each_study
 from vfmeta.kernels.arrow import maximise
 from vfmeta.kernels.betabinomial import log_density
@@ -114,8 +114,7 @@ def beta_binomial(
     >>> fit.k, fit.estimate < 0
     (3, True)
     """
-    if measure not in MEASURES:
-        raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
+    refuse_unknown(measure, MEASURES)
     test = choice("test", test, WaldTest)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "events": events, "n": n}
     counts = read_counts(measure, row(measure).columns, given, data=data, study=study, missing=missing, level=level, whole=True)
@@ -129,8 +128,7 @@ def beta_binomial(
     fit = _fit([(x, m) for _, x, m in counts.arms])
     call = {"function": "beta_binomial", "measure": measure, "test": test, "level": level}
     result = _result(measure, counts, fit, test, float(level), call, question)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

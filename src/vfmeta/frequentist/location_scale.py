@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Likelihood, Missing, WaldTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
@@ -23,7 +23,7 @@ from vfmeta.results.frames import scaled
 from vfmeta.results.information import Information, information, saturated
 from vfmeta.results.wald import TestResult, quantile, ratio, two_sided, wald
 from vfmeta.text import numbers as tx
-from vfmeta.text.notes import closing_lines
+from vfmeta.text.notes import TOO_WIDE, closing_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,8 +195,7 @@ def location_scale(
     except CollinearError as error:
         raise designs.name_collinear(error.groups, design, s.labels) from error
     result = _result(f, s, design, scale_design, method, test, float(level))
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 
@@ -215,7 +214,7 @@ def _result(
     scale_se, alpha_t, alpha_p, alpha_ci, scale_omnibus = side(f.alpha, f.va, scale_design.names, scale_design.intercept)
     edge = bool(np.isnan(f.va).all())
     if not all(np.all(np.isfinite(a)) for a in (f.beta, se, f.alpha, f.tau2)) or not (edge or np.isfinite(scale_se).all()):
-        raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
+        raise InputError(TOO_WIDE)
     df = s.k - len(f.beta)
     return LocationScaleResult(
         question=s.question, terms=design.names, estimate=f.beta, se=se, statistic=t, p_value=p_value, interval=ci, vb=f.vb,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.measures import row
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Missing, ZeroCells
 from vfmeta.core.question import Question
-from vfmeta.effects.counts import Counts, read_counts
+from vfmeta.effects.counts import Counts, read_counts, refuse_unknown
 from vfmeta.effects.formulas.common import ZeroRule, has_contrast
 from vfmeta.frequentist.single_tables import each_study, one_effect, typical_variance
 from vfmeta.kernels import tables
@@ -150,8 +150,7 @@ def mantel_haenszel(
     >>> round(float(fit.question.display(fit.estimate)), 3)
     0.395
     """
-    if not isinstance(measure, str) or measure not in POOLS:
-        raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, POOLS))}.")
+    refuse_unknown(measure, POOLS)
     facts = row(measure)
     given = {"events1": events1, "n1": n1, "events2": events2, "n2": n2, "time1": time1, "time2": time2}
     counts = read_counts(measure, facts.columns, given, data=data, study=study, missing=missing, level=level)
@@ -169,8 +168,7 @@ def mantel_haenszel(
         use &= has_contrast(counts.columns, counts.rates)
     tests = _tests(measure, cells, pool, correct) | _homogeneity(measure, cells, pool)
     result = _result(measure, "Mantel-Haenszel", counts, pool, y, v, use, level, call, question, tests)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 
@@ -217,8 +215,7 @@ def peto(
                      _homogeneity("OR", counts.columns, pool))  # fmt: skip
     # the limits of single studies are those of the one-step estimates, not of the odds ratios that their counts have
     result = replace(result, details=tuple({x: n for x, n in d.items() if x != MADE} for d in result.details))
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

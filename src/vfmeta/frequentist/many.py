@@ -12,7 +12,7 @@ from vfmeta.core.messages import ConvergenceError, InputError, warn
 from vfmeta.core.params import ClosedPrediction, MethodOrCommon, Missing, Test, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.columns import refuse_clash
-from vfmeta.effects.long_table import read_long
+from vfmeta.effects.long_table import keys_of, read_long
 from vfmeta.frequentist.choices import IDENTICAL, check_choices
 from vfmeta.frequentist.parallel import workers
 from vfmeta.frequentist.tidy import fit_columns
@@ -102,7 +102,7 @@ def random_effects_many(
         raise InputError('prediction="bootstrap" is made one meta-analysis at a time; use vf.random_effects for it.')
     estimator, test, prediction = asked.method, choice("test", test, Test), asked.prediction
     missing = choice("missing", missing, Missing)
-    keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
+    keys = keys_of(by)
     roles = {"y": y, "v": v} | ({"weights": weights} if weights is not None else {})
     long = read_long(data, keys, roles, missing)
     data, columns, order, start, heads = long.frame, long.columns, long.order, long.start, long.heads

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn_each
 from vfmeta.core.params import MethodOrCommon, Missing, RegressionTest, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
@@ -21,6 +21,7 @@ from vfmeta.kernels.least_squares import CollinearError
 from vfmeta.kernels.regression import Fit, fit
 from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.wald import TestResult, quantile, ratio, two_sided
+from vfmeta.text.notes import TOO_WIDE
 from vfmeta.text.turned_back import unequal_sizes
 
 
@@ -118,8 +119,7 @@ def meta_regression(
     given = None if given is None else given[keep]
     design = part.design(keep, studies.labels, studies.kept.tolist())
     result = fitted(studies, design, estimator, test, float(level), omnibus, given)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 
@@ -196,7 +196,7 @@ def fitted(
     scalars = [result.tau2, f.tau2_se, f.q, i2, h2]
     numbers = np.concatenate([result.estimate, result.se, p_values, result.interval.ravel(), scalars])
     if not np.all(np.isfinite(numbers)):
-        raise InputError("The effects, variances or moderators span more orders of magnitude than double precision holds.")
+        raise InputError(TOO_WIDE)
     return result
 
 

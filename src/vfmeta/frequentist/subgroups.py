@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import MethodOrCommon, Missing, OnScale, Test, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
@@ -321,8 +321,7 @@ def subgroups(
             f"One study only in {', '.join(alone)}: how much trials of that group differ is unknown, and the test between "
             "groups takes their heterogeneity as none."
         )
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return SubgroupResult(
         question=s.question, groups=pools, common=None, between=between, origin=s.origin, warnings=tuple(notes),
         call={"function": "subgroups", "by": name, "common_tau2": False, "method": method, "test": test, "level": level},
@@ -350,8 +349,7 @@ def _common(
     against = np.column_stack([np.ones(s.k), means.x[:, 1:]])
     between = fitted(s, Design(against, ("Intercept", *names[1:]), None), method, test, level).omnibus
     notes = list(fit.warnings)
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return SubgroupResult(
         question=s.question, groups={}, common=fit, between=between, origin=s.origin, warnings=tuple(notes),
         call={"function": "subgroups", "common_tau2": True, "method": method, "test": test, "level": level},

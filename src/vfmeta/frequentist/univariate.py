@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from vfmeta.core.messages import warn
+from vfmeta.core.messages import warn_each
 from vfmeta.core.params import Method, Missing, PoolTest, Prediction, Tau2Interval, Test
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import read
@@ -117,8 +117,7 @@ def random_effects(
     if about_tables(choices.method):
         choices = replace(choices, of_tables=tau2_of_tables(str(choices.method), studies))
     result = pool(studies, choices, weights)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 
@@ -155,6 +154,5 @@ def common_effect(
     if weights is not None:
         choices = replace(choices, weights=user_weights(weights, studies))
     result = pool(studies, choices, weights)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result

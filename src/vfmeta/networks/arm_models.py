@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.bayes.exact import choose_priors
+from vfmeta.bayes.models.arm_counts import refuse_spread
 from vfmeta.core.messages import InputError
 from vfmeta.core.params import Baseline, Consistency, Heterogeneity, Missing, Parametrisation, choice
 from vfmeta.core.question import Question
@@ -131,8 +132,7 @@ def arm_model(
             'consistency="UME" goes with baseline="fixed": where effects do not follow from those against the reference, a '
             "trial without it has no level under it."
         )
-    if baseline == "fixed" and baseline_sd is not None:
-        raise InputError('baseline_sd= is the spread of exchangeable baselines; it goes with baseline="random".')
+    refuse_spread(baseline, baseline_sd)
     if heterogeneity == "common" and tau is not None:
         raise InputError('tau= is the heterogeneity of effects, which heterogeneity="common" has none of; leave one out.')
     spread = _spread(arms) if baseline_sd is None else baseline_sd

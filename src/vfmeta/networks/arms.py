@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
-from vfmeta.core.origin import LeftOut, Origin
+from vfmeta.core.origin import Origin
 from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
-from vfmeta.effects.columns import as_frame
+from vfmeta.effects.columns import as_frame, refuse_unfit
 from vfmeta.networks.fit import refuse_other_null
 from vfmeta.networks.graph import Network, Trial
 from vfmeta.networks.likelihoods import LIKELIHOODS, Columns, Likelihood
-from vfmeta.networks.trials import by_trial, columns_of, reference_of, refuse_parts
+from vfmeta.networks.trials import by_trial, columns_of, leave_out, not_comparing, reference_of, refuse_parts
 
 
 @dataclass(frozen=True)
@@ -60,22 +60,12 @@ def read_network_arms(
     measure = _measure(measure, question, {name for name, value in found.items() if value is not None})
     likelihood = LIKELIHOODS[measure]
     needed = ("study", "treatment", *likelihood.columns)
-    absent = [name for name in needed if found[name] is None]
-    surplus = [name for name, value in given.items() if value is not None and name not in needed]
-    if absent or surplus:
-        raise InputError(
-            f"{measure} of arms takes {', '.join(needed)}; missing: {', '.join(absent) or 'none'}, not used: "
-            f"{', '.join(surplus) or 'none'}."
-        )
+    refuse_unfit(needed, found, given, f"{measure} of arms takes")
     numbers, texts, _, rows_read, lost, notes = columns_of({name: found[name] for name in needed}, frame, missing)
     problems, kept, left = _faults(numbers, texts)
     if problems:
         raise InputError(problems)
-    lost += [LeftOut(study_id=label, label=label, reason=reason) for label, reason in left]
-    if left:
-        notes.append("Left out, they compare nothing: " + "; ".join(f"{a} ({b})" for a, b in left) + ".")
-    if not kept:
-        raise InputError("No trial is left that compares two treatments.")
+    leave_out(left, "of a comparison", kept, lost, notes)
     names = sorted({texts["treatment"][i] for rows in kept.values() for i in rows})
     bare = [
         Trial(label, tuple(texts["treatment"][i] for i in rows), np.empty(0), np.empty((0, 0))) for label, rows in kept.items()
@@ -129,13 +119,11 @@ def _faults(numbers: Columns, texts: Mapping[str, list[str]]) -> tuple[list[str]
     problems, kept, left = [], {}, []
     for label, rows in by_trial(texts["study"]).items():
         arms = [texts["treatment"][i] for i in rows]
-        twice = sorted({a for a in arms if arms.count(a) > 1})
-        if twice:
-            problems.append(
-                f"{label}: several arms of {', '.join(twice)}; combine them first (vf.convert), one row a treatment."
-            )
-        elif len(arms) < 2:
-            left.append((label, f"{arms[0]} alone, no comparison"))
+        fault, why = not_comparing(label, arms)
+        if fault:
+            problems.append(fault)
+        elif why:
+            left.append((label, why))
         else:
             kept[label] = rows
     for name in {"events", "n"} & set(numbers) if "events" in numbers else ():

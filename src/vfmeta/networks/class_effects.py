@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import MethodOrCommon, OnScale, WaldTest, Within, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
@@ -261,8 +261,7 @@ def classes(
         call={"function": "networks.classes", "within": within, "method": chosen, "test": test, "level": level,
               "reference": fit.reference},
     )  # fmt: skip
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import MethodOrCommon, Missing, Test, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
@@ -188,8 +188,7 @@ def components(
     own = regressed(net, asked, (ys, vs, Design(x, names, None)), (found, test, level), "each component")
     own["call"] = {**own["call"], "function": "networks.components", "inactive": inactive}
     result = ComponentResult(**own, reference=net.reference, network=net, parts=parts)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

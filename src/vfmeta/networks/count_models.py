@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import ConvergenceError, InputError, warn
-from vfmeta.core.origin import LeftOut, Origin
+from vfmeta.core.messages import ConvergenceError, InputError, warn_each
+from vfmeta.core.origin import Origin
 from vfmeta.core.params import Heterogeneity, Missing, NetworkCountMeasure, NetworkCountModel, WaldTest, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
 from vfmeta.frequentist.glmm.fit import fit_common, fit_random, saturated_log_density
-from vfmeta.frequentist.glmm.profile import tau2_interval
+from vfmeta.frequentist.glmm.profile import NO_SPREAD, noted_interval
 from vfmeta.frequentist.single_tables import typical_beside
 from vfmeta.kernels import conditional_counts
 from vfmeta.networks.count_plan import plan_of
@@ -23,9 +23,8 @@ from vfmeta.networks.count_trials import Counted, read_counts, refuse_separated
 from vfmeta.networks.counts_result import NetworkCounts
 from vfmeta.networks.fit import refuse_other_null
 from vfmeta.networks.graph import Network
-from vfmeta.networks.trials import from_arms, reference_of, refuse_parts
+from vfmeta.networks.trials import from_arms, leave_out, reference_of, refuse_parts
 from vfmeta.results.wald import TestResult, quantile, tail, two_sided, wald
-from vfmeta.text.notes import MISSING
 
 _FEW = 4  # events an arm below which the likelihood ratio test of heterogeneity rejects too often
 _LARGE = 30  # degrees of freedom from which normal quantiles are near enough
@@ -130,11 +129,7 @@ def counts(
     read = read_counts(data, given, missing, f"{asked_for} of arms")
     _refuse_parts_of_patients(read.trials)
     lost, notes = read.lost, read.notes
-    lost += [LeftOut(study_id=label, label=label, reason=reason) for label, reason in read.silent]
-    if read.silent:
-        notes.append(f"{MISSING} they say nothing of a ratio: " + "; ".join(f"{a} ({b})" for a, b in read.silent) + ".")
-    if not read.trials:
-        raise InputError(["No trial is left that compares two treatments.", *(f"{a}: {b}." for a, b in read.silent)])
+    leave_out(read.silent, "of a ratio", read.trials, lost, notes)
     net = _network(read.trials, asked_for, reference, Origin(tuple(lost), np.arange(len(read.trials)), read.rows), notes)
     refuse_separated(read.trials, net.others, over_time=over_time)
     body = (
@@ -168,8 +163,7 @@ def counts(
             "test": test, "level": level, "reference": net.reference,
         },
     )  # fmt: skip
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 
@@ -228,11 +222,8 @@ def _unconditional(
     limits = None
     if random:
         if fit.tau == 0:
-            notes.append("tau2 is estimated as 0: the fit is that of a common effect.")
-        try:
-            limits = tau2_interval(plan, fit, common, nodes, level)
-        except ConvergenceError as error:
-            notes.append(f"The interval of tau2 was not found ({str(error).rstrip('.')}).")
+            notes.append(NO_SPREAD)
+        limits = noted_interval(plan, fit, common, nodes, level, notes)
     known = fit.se_tau is not None and fit.tau > 0
     return {
         "estimate": fit.beta, "vb": fit.covariance, "tau2": fit.tau**2,

@@ -11,7 +11,7 @@ from vfmeta.core.messages import ConvergenceError, InputError
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import Missing
 from vfmeta.effects.columns import as_frame
-from vfmeta.networks.trials import by_trial, columns_of
+from vfmeta.networks.trials import by_trial, columns_of, not_comparing
 
 
 class Counted(NamedTuple):
@@ -47,13 +47,13 @@ def read_counts(data: Any, given: dict[str, Any], missing: Missing, verb: str) -
     sizes = numbers["time" if over_time else "n"]
     for label, own in by_trial(texts["study"]).items():
         arms = [texts["treatment"][i] for i in own]
-        twice = sorted({a for a in arms if arms.count(a) > 1})
+        fault, why = not_comparing(label, arms)
         order = [own[i] for i in np.argsort(arms, kind="stable").tolist()]
         events, size = numbers["events"][order], sizes[order]
-        if twice:
-            problems.append(f"{label}: several arms of {', '.join(twice)}; combine them first, one row a treatment.")
-        elif len(arms) < 2:
-            silent.append((label, f"{arms[0]} alone, no comparison"))
+        if fault:
+            problems.append(fault)
+        elif why:
+            silent.append((label, why))
         elif events.sum() == 0:
             silent.append((label, "no event in any arm"))
         elif not over_time and (events == size).all():

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
 from vfmeta.core.question import Pair, Question
 from vfmeta.networks.compared import OfTrials, packed, unpacked
 from vfmeta.networks.graph import Network
 from vfmeta.results.coefficients import Coefficients
-from vfmeta.results.heterogeneity import at_limits
-from vfmeta.results.information import Information, information
+from vfmeta.results.heterogeneity import at_limits, profile_only
+from vfmeta.results.information import Information, of_counts
 from vfmeta.results.wald import TestResult
 from vfmeta.text import numbers as tx
 
@@ -95,8 +94,7 @@ class NetworkCounts(OfTrials, Coefficients):
 
     def heterogeneity_interval(self, kind: str = "profile-likelihood") -> dict[str, Pair] | None:
         """Intervals of tau2, I2 (percent) and H2 by name; None where that of tau2 was not found."""
-        if kind != "profile-likelihood":
-            raise InputError(f'kind={kind!r}: a model of counts has the interval by "profile-likelihood" only.')
+        profile_only(kind)
         if self.tau2_interval is None or self.typical_variance is None:
             return None
         return at_limits(self.tau2_interval, self.typical_variance)
@@ -105,10 +103,8 @@ class NetworkCounts(OfTrials, Coefficients):
         """Log-likelihood (marginal or conditional), deviance from effects for each trial, AIC, AICc and BIC; n is the number
         of arms.
         """
-        if kind != "ML":
-            raise InputError(f'kind={kind!r}: a model of counts is fitted by "ML".')
         arms = sum(len(t.arms) for t in self.network.trials)
-        return information("ML", self.log_likelihood, self.parameters, arms, self.saturated_log_likelihood)
+        return of_counts(kind, self.log_likelihood, self.parameters, arms, self.saturated_log_likelihood)
 
     @property
     def spreads(self) -> bool:

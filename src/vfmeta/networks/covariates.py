@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import MethodOrCommon, OnScale, Slopes, Test, choice, confidence, is_finite
 from vfmeta.effects import cells
 from vfmeta.effects.design import Design
@@ -149,8 +149,7 @@ def regression(
     )  # fmt: skip
     body["call"] = {**body["call"], "function": "networks.regression", "slopes": slopes}
     result = NetworkRegression(**body, reference=fit.reference, network=net, centre=middle, covariate=name, common_slope=common)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

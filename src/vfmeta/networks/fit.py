@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import MethodOrCommon, Missing, Test, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
@@ -115,8 +115,7 @@ def network(
     }  # fmt: skip
     net, asked = trials_of(data, given, measure, reference, question, missing)
     result = fit_network(net, asked, found, test, level)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

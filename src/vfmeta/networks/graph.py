@@ -56,6 +56,11 @@ class Network:
         return any(t.count > 1 for t in self.trials)
 
     @property
+    def rows_of(self) -> np.ndarray:
+        """Number of the trial that each contrast is of."""
+        return np.repeat(np.arange(len(self.trials)), [len(t.y) for t in self.trials])
+
+    @property
     def others(self) -> tuple[str, ...]:
         """The treatments but the reference: one coefficient each."""
         return tuple(t for t in self.treatments if t != self.reference)

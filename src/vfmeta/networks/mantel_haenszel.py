@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
-from vfmeta.core.origin import LeftOut, Origin
+from vfmeta.core.messages import InputError, warn_each
+from vfmeta.core.origin import Origin
 from vfmeta.core.params import Missing, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.cells import check_question
@@ -23,8 +23,7 @@ from vfmeta.networks.count_trials import Counted, CountRows, read_counts
 from vfmeta.networks.fit import fit_network, refuse_other_null
 from vfmeta.networks.graph import Network, Trial
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import reference_of, refuse_parts
-from vfmeta.text.notes import MISSING
+from vfmeta.networks.trials import leave_out, reference_of, refuse_parts
 
 _FEW = 4  # events an arm below which the test between designs is cautious
 
@@ -94,11 +93,7 @@ def mantel_haenszel(
     counts = read_counts(data, given, missing, "Mantel-Haenszel")
     trials, left = _designs(counts)
     lost, notes = counts.lost, counts.notes
-    lost += [LeftOut(study_id=label, label=label, reason=reason) for label, reason in left]
-    if left:
-        notes.append(f"{MISSING} they say nothing on an odds ratio: " + "; ".join(f"{a} ({b})" for a, b in left) + ".")
-    if not trials:
-        raise InputError(["No trial is left that compares two treatments.", *(f"{a}: {b}." for a, b in left)])
+    leave_out(left, "of an odds ratio", trials, lost, notes)
     names = sorted({arm for t in trials for arm in t.arms})
     refuse_parts(trials, names)
     net = Network(
@@ -110,8 +105,7 @@ def mantel_haenszel(
     few = np.mean(np.concatenate([t.events for t in counts.trials])) < _FEW
     test = replace(found.q, note="rejects 0 to 2% at 5% where events are few" if few else "")
     result = replace(found, method="common", q=test, call={**found.call, "function": "networks.mantel_haenszel"})
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

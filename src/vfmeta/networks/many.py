@@ -11,7 +11,8 @@ import numpy as np
 from vfmeta.core.messages import InputError, warn
 from vfmeta.core.params import MethodOrCommon, Missing, Test, choice, confidence
 from vfmeta.core.question import Question
-from vfmeta.effects.columns import absent, as_frame, refuse_clash, with_groups
+from vfmeta.effects.columns import as_frame, refuse_clash, with_groups
+from vfmeta.effects.long_table import LISTED, keys_of, refuse_faults, refuse_unnamed
 from vfmeta.frequentist.choices import check_method
 from vfmeta.frequentist.parallel import workers
 from vfmeta.kernels.distributions import chi2_above
@@ -25,7 +26,6 @@ from vfmeta.results.wald import quantile, ratio, two_sided
 if TYPE_CHECKING:
     import pandas as pd
 
-_LISTED = 20  # faults of one table that are spelled out
 _COLUMNS = ("treatment", "control", "estimate", "se", "ci_low", "ci_high", "statistic", "df", "p_value", "trials", "tau2", "q",
             "q_df", "q_p_value", "converged", "scale")  # fmt: skip
 
@@ -100,14 +100,8 @@ def network_many(
     level, test = confidence(level), choice("test", test, Test)
     found = check_method(method, tau2)
     missing = choice("missing", missing, Missing)
-    keys: list[Any] = list(by) if isinstance(by, (list, tuple)) else [by]
-    frame = as_frame(data)
-    if lost := absent(frame, keys):
-        raise InputError(
-            f"The table has no column {', '.join(map(repr, lost))}; its columns are {list(map(str, frame.columns))}."
-        )
-    if not keys:
-        raise InputError("by= names no column; name one, or several, that tell the networks apart.")
+    keys, frame = keys_of(by), as_frame(data)
+    refuse_unnamed(frame, keys, (), "networks")
     refuse_clash(keys, _COLUMNS)
     given = {
         "study": study, "treatment": treatment, "mean": mean, "sd": sd, "n": n, "events": events, "time": time, "y": y,
@@ -128,14 +122,12 @@ def network_many(
         if backend is None and jobs is None
         else _through_joblib(groups, said, choices, backend, jobs)
     )
-    if problems := [p for part in parts for p in part[1]]:
-        more = len(problems) - _LISTED
-        raise InputError([*problems[:_LISTED], *([f"and {more} more."] if more > 0 else [])])
+    refuse_faults([p for part in parts for p in part[1]])
     out = pd.concat([part[0] for part in parts], ignore_index=True)
     counts = out.pop("network").to_numpy()
     if not out["converged"].all():
         bad = dict.fromkeys(said[i] for i in counts[~out["converged"].to_numpy()].tolist())
-        warn(f"The iteration for tau2 did not settle for {'; '.join(list(bad)[:_LISTED])}; those rows are NaN.")
+        warn(f"The iteration for tau2 did not settle for {'; '.join(list(bad)[:LISTED])}; those rows are NaN.")
     for place, key in enumerate(keys):
         values = pd.Series([name[place] for name in names])
         out.insert(place, key, values.take(counts).to_numpy())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, VfmetaWarning, warn
+from vfmeta.core.messages import InputError, VfmetaWarning, warn_each
 from vfmeta.networks.posterior import NetworkPosterior
 from vfmeta.networks.sampled import SampledNetwork
 from vfmeta.results.model_fit import ModelComparison
@@ -82,8 +82,7 @@ def compare_models(posts: Mapping[str, NetworkPosterior | SampledNetwork]) -> Mo
             found = post.loo()
             elpd.append(found.pointwise["elpd"].to_numpy(dtype=float))
             notes += [f"{name}: {w}" for w in found.warnings]
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     net = base.network if isinstance(base, NetworkPosterior) else base.model.plan.arms.net
     return ModelComparison(
         question=base.question, k=len(net.trials), terms=tuple(map(str, posts)), labels=tuple(labels),

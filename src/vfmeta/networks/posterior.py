@@ -141,8 +141,7 @@ class NetworkPosterior(RegressionPosterior):
 
     def dic(self) -> Dic:
         """Residual deviance, effective number of parameters and DIC, as in NICE DSU Technical Support Document 2, exact."""
-        frame = self.deviances()
-        return Dic(float(frame["deviance"].sum()), float(frame["leverage"].sum()), int(frame["points"].sum()))
+        return Dic.of(self.deviances())
 
     def loo(self) -> LeaveOneOut:
         """Predictive density of every trial from the posterior without it, exact: each is solved anew.
@@ -175,7 +174,7 @@ class NetworkPosterior(RegressionPosterior):
     @property
     def _trial(self) -> np.ndarray:
         """Number of the trial that each row is of."""
-        return np.repeat(np.arange(len(self.network.trials)), [len(t.y) for t in self.network.trials])
+        return self.network.rows_of
 
     def _ordered(self, what: str) -> None:
         if self.consistency == "UME":

@@ -48,7 +48,7 @@ class TreatmentsResult(Treatments, RegressionResult):
     @property
     def trial(self) -> np.ndarray:
         """Number of the trial that each row is of, shape (k,)."""
-        return np.repeat(np.arange(len(self.network.trials)), [len(t.y) for t in self.network.trials])
+        return self.network.rows_of
 
     @property
     def studies(self) -> pd.DataFrame:

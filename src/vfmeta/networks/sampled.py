@@ -124,8 +124,7 @@ class SampledNetwork(Sampled):
 
     def dic(self) -> Dic:
         """Residual deviance, effective number of parameters and DIC, as in NICE DSU Technical Support Document 2."""
-        frame = self.deviances()
-        return Dic(float(frame["deviance"].sum()), float(frame["leverage"].sum()), int(frame["points"].sum()))
+        return Dic.of(self.deviances())
 
     def plot(self, *args: Any, **choices: Any) -> Any:
         """Forest plot against the reference; arguments as of `vfmeta.plots.treatment_effects`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, look_up
+from vfmeta.effects.columns import given_columns, refuse_unfit
 from vfmeta.effects.formulas import proportions, rates, single_means
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.formulas.common import ZeroRule
@@ -62,13 +62,7 @@ def rows_of(given: dict[str, Any], frame: Any, measure: str, missing: str) -> Ro
         raise InputError(f"measure={measure!r} cannot be made from arms here; use one of {listed}, or give contrasts.")
     else:
         needed = ("study", "treatment", *ARMS[measure][0])
-    absent = [name for name in needed if given[name] is None]
-    surplus = [name for name, value in given.items() if value is not None and name not in needed]
-    if absent or surplus:
-        raise InputError(
-            f"{'Contrasts take' if contrasts else f'{measure} of arms takes'} {', '.join(needed)}; missing: "
-            f"{', '.join(absent) or 'none'}, not used: {', '.join(surplus) or 'none'}."
-        )
+    refuse_unfit(needed, given, given, "Contrasts take" if contrasts else f"{measure} of arms takes")
     return columns_of({name: given[name] for name in needed}, frame, missing)
 
 
@@ -79,12 +73,7 @@ def network_of(rows: Rows, measure: str, reference: Any, *, in_parts: bool = Fal
         trials, more = from_arms(measure, rows.numbers, rows.texts, notes)
     else:
         trials, more = from_contrasts(rows.numbers, rows.texts, notes)
-    for label, reason in more:
-        lost.append(LeftOut(study_id=label, label=label, reason=reason))
-    if more:
-        notes.append(f"{MISSING} they say nothing of a comparison: " + "; ".join(f"{a} ({b})" for a, b in more) + ".")
-    if not trials:
-        raise InputError(["No trial is left that compares two treatments.", *(f"{a}: {b}." for a, b in more)])
+    leave_out(more, "of a comparison", trials, lost, notes)
     beyond = [t.label for t in trials if not (np.isfinite(t.y).all() and np.isfinite(t.V).all())]
     if beyond:
         raise InputError(f"{', '.join(beyond)}: effects or variances are too large to compute with; choose a larger unit.")
@@ -118,12 +107,8 @@ class Rows(NamedTuple):
 
 def columns_of(asked: dict[str, Any], frame: Any, missing: str) -> Rows:
     """The rows of these columns that are whole; every fault of them is named."""
-    found = look_up(asked, frame)
-    values, k, _ = aligned(found, frame)
-    if k == 0:
-        raise InputError(cells.EMPTY)
+    values, shown, k, _ = given_columns(asked, frame)
     problems: list[str] = []
-    shown = {name: x.shown for name, x in found.items()}
     labels = cells.names(values["study"], k, shown=shown["study"], once=False, problems=problems)
     texts = {"study": list(labels)}
     for name in ("treatment", "treat1", "treat2"):
@@ -150,6 +135,25 @@ def columns_of(asked: dict[str, Any], frame: Any, missing: str) -> Rows:
     return Rows(*kept, keep, k, lost, notes)
 
 
+def not_comparing(label: str, arms: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with the arms of a trial, and why it compares nothing; empty where neither holds."""
+    twice = sorted({a for a in arms if arms.count(a) > 1})
+    if twice:
+        return f"{label}: several arms of {', '.join(twice)}; combine them first (vf.convert), one row a treatment.", ""
+    return "", f"{arms[0]} alone, no comparison" if len(arms) < 2 else ""
+
+
+def leave_out(
+    left: Sequence[tuple[str, str]], of: str, kept: Sequence[Any] | Mapping[str, Any], lost: list[LeftOut], notes: list[str]
+) -> None:
+    """Record the trials that say nothing ``of`` what is asked, each with why; an error where none is ``kept``."""
+    lost += [LeftOut(study_id=label, label=label, reason=reason) for label, reason in left]
+    if left:
+        notes.append(f"{MISSING} they say nothing {of}: " + "; ".join(f"{a} ({b})" for a, b in left) + ".")
+    if not kept:
+        raise InputError(["No trial is left that compares two treatments.", *(f"{a}: {b}." for a, b in left)])
+
+
 def by_trial(labels: Sequence[str]) -> dict[str, list[int]]:
     where: dict[str, list[int]] = {}
     for i, label in enumerate(labels):
@@ -165,14 +169,12 @@ def from_arms(
     trials, left, problems, moved = [], [], [], []
     for label, rows in by_trial(texts["study"]).items():
         arms = tuple(texts["treatment"][i] for i in rows)
-        twice = sorted({a for a in arms if arms.count(a) > 1})
-        if twice:
-            problems.append(
-                f"{label}: several arms of {', '.join(twice)}; combine them first (vf.convert), one row a treatment."
-            )
+        fault, why = not_comparing(label, arms)
+        if fault:
+            problems.append(fault)
             continue
-        if len(arms) < 2:
-            left.append((label, f"{arms[0]} alone, no comparison"))
+        if why:
+            left.append((label, why))
             continue
         own = [x[rows] for x in columns]
         if names[0] == "events":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.plots.canvas import about, effects_along, finished, frequentist, fresh, span
+from vfmeta.plots.canvas import about, effects_along, finished, frequentist, fresh, null_line, span
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.results.wald import quantile, two_sided
 from vfmeta.text import numbers as tx
@@ -76,8 +76,7 @@ def drapery(fit: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
             ax.plot(at, two_sided((fit.estimate - at) / fit.se, fit.df), color=STYLE["frequentist"], lw=2.2, gid="pool")
         for p in _MARKED:
             ax.axhline(p, color=STYLE["faint_rule"], lw=0.8, zorder=0, gid=f"p {p:g}")
-        if null is not None:
-            ax.axvline(null, color=STYLE["null"], lw=0.8, ls=(0, (1, 2)), gid="null")
+        null_line(ax, null)
         effects_along(ax, q, ends, 4.6)
         ax.set_ylim(0, 1.02)
         ax.set_ylabel("two-sided p value", fontsize=STYLE["text"])

@@ -8,6 +8,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.plots import axis
+from vfmeta.plots.canvas import null_line
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 from vfmeta.text import numbers as tx
@@ -84,8 +85,7 @@ def funnel(fit: Any, ax: Axes | None = None, *, contours: bool = False, title: s
                     centre + sign * 1.96 * ends, ends, color=STYLE["prediction"], lw=0.9, ls=(0, (4, 2)), gid="pseudo limit"
                 )
         ax.axvline(centre, color=STYLE["frequentist"], lw=1.0, gid="centre")
-        if q.null_effect is not None:
-            ax.axvline(q.null_effect, color=STYLE["null"], lw=0.8, ls=(0, (1, 2)), gid="null")
+        null_line(ax, q.null_effect)
         line = _line(fit, np.linspace(0.0 if on_error else 0.94 * float(depth.min()), deep, 60))
         if line is not None:
             ax.plot(*line, color=STYLE["bayesian"], lw=1.4, gid="line")

@@ -80,6 +80,12 @@ def finished(ax: Axes, title: str, words: str, *spines: str) -> Axes:
     return checked(ax)
 
 
+def null_line(ax: Axes, null: float | None) -> None:
+    """A dotted line at no difference, where the measure has such a value."""
+    if null is not None:
+        ax.axvline(null, color=STYLE["null"], lw=0.8, ls=(0, (1, 2)), gid="null")
+
+
 def listed(names: list[str], most: int = 6) -> str:
     """Names in a sentence, the first few where there are many."""
     return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"

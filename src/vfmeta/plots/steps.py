@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.plots.canvas import effects_along, finished, fresh, span
+from vfmeta.plots.canvas import effects_along, finished, fresh, null_line, span
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.text import numbers as tx
 
@@ -34,8 +34,7 @@ def stepped(
         ends = span([*values, *([] if null is None else [null])])
         ax.axvspan(*own, color=STYLE["frequentist"], alpha=0.12, lw=0, gid="interval of all")
         ax.axvline(centre, color=STYLE["frequentist"], lw=1.0, gid="all")
-        if null is not None:
-            ax.axvline(null, color=STYLE["null"], lw=0.8, ls=(0, (1, 2)), gid="null")
+        null_line(ax, null)
         for i in np.flatnonzero(known).tolist():
             colour = STYLE["bayesian"] if marked[i] else STYLE["study"]
             ax.plot([max(low[i], ends[0]), min(high[i], ends[1])], [i, i], color=colour, lw=1.0, gid=f"interval {names[i]}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import proportion
 from vfmeta.priors.family import TauPrior, positive
 from vfmeta.priors.half_normal import HalfNormal
 from vfmeta.priors.normal import Normal
@@ -40,7 +41,7 @@ def trials_within(x: float, share: float = 0.95, family: Callable[..., TauPrior]
     from scipy.special import expit, ndtr
 
     positive("x", x, "trials_within")
-    _probability("share", share)
+    proportion("share", share)
     # over the logit of p equal steps are exact for what is smooth and dies at both ends
     w = np.linspace(-36, 36, 1441)
     p = expit(w)
@@ -67,7 +68,7 @@ def tau_below(x: float, probability: float = 0.95, family: Callable[..., TauPrio
     0.95
     """
     positive("x", x, "tau_below")
-    _probability("probability", probability)
+    proportion("probability", probability)
     scale = x / float(_unit(family, fixed).quantile(probability))
     return family(scale=scale, note=f"tau below {x:g} with probability {probability:g}", **fixed)
 
@@ -86,7 +87,7 @@ def mu_within(x: float, probability: float = 0.95, centre: float = 0.0, df: floa
     from scipy.special import ndtri, stdtrit
 
     positive("x", x, "mu_within")
-    _probability("probability", probability)
+    proportion("probability", probability)
     upper = 0.5 + probability / 2
     note = f"mu within {x:g} of {centre:g} with probability {probability:g}"
     if df is None:
@@ -105,8 +106,3 @@ def _unit(family: Callable[..., TauPrior], fixed: dict[str, Any]) -> TauPrior:
     if not math.isclose(ratio, 2, rel_tol=1e-9):
         raise InputError(f"The scale of {one} does not multiply tau; take HalfNormal, HalfCauchy, HalfT or Exponential.")
     return one
-
-
-def _probability(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
-        raise InputError(f"{name}={value!r} must be a number between 0 and 1.")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.params import proportion
 from vfmeta.priors.family import Components, MuPrior, finite, positive
 
 
@@ -74,8 +75,7 @@ class Mixture(MuPrior):
         """
         positive("sd", sd, "Robust mixture")
         finite("mean", mean, "Robust mixture")
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < 1:
-            raise InputError(f"Robust mixture: weight={weight!r} must be a number between 0 and 1.")
+        proportion("Robust mixture: weight", weight)
         kept = tuple(w * (1 - weight) for w in self.weights)
         return Mixture((*kept, weight), (*self.means, mean), (*self.sds, sd), self.note)
 

@@ -64,6 +64,11 @@ class Coefficients(Recorded):
         """Whether a coefficient is a slope or a difference and not itself a mean effect, shape (p,)."""
         return carried(self._design()) != 1
 
+    def _means(self, new: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the design at the studies (None) or new moderators, their mean effects and standard errors."""
+        rows = self.design.x if new is None else self.design.rows(new)
+        return rows, rows @ self.estimate, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
+
     def _omnibus(self, chosen: list[int], against: np.ndarray) -> TestResult:
         old = self.omnibus
         if np.isnan(against[chosen]).any():
@@ -167,6 +172,12 @@ def predictions(
     """Predictions with limits ``reach`` standard errors and ``wide`` away, on either scale; ``more`` columns come first."""
     near, far = (np.column_stack([estimate - x, estimate + x]) for x in (reach * se, wide))
     return predicted(question, estimate, se, near, far, on, index, **more)
+
+
+def predicted_mean(fit: Any, on: OnScale) -> pd.DataFrame:
+    """The mean effect of a fit with its interval and prediction interval, one row."""
+    near, far = np.array([fit.interval]), np.array([fit.prediction or (math.nan, math.nan)])
+    return predicted(fit.question, np.array([fit.estimate]), np.array([fit.se]), near, far, on)
 
 
 def predicted(

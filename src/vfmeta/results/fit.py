@@ -16,6 +16,7 @@ from vfmeta.core.messages import InputError, NotDefined
 from vfmeta.core.params import HeterogeneityInterval, OnScale, Test, choice, choices, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.results.codec import Recorded
+from vfmeta.results.coefficients import predicted_mean
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits, tau2_limits
 from vfmeta.results.information import Information
@@ -122,14 +123,7 @@ class Result(Recorded):
 
     def predict(self, *, on: OnScale = "analysis") -> pd.DataFrame:
         """Mean effect with its interval and the prediction interval: estimate, se, ci_low, ci_high, prediction_low, ..."""
-        import pandas as pd
-
-        low, high = self.prediction or (math.nan, math.nan)
-        row = {
-            "estimate": self.estimate, "se": self.se, "ci_low": self.interval[0], "ci_high": self.interval[1],
-            "prediction_low": low, "prediction_high": high,
-        }  # fmt: skip
-        return scaled(pd.DataFrame([row]), self.question, on)
+        return predicted_mean(self, on)
 
     def to_frame(self, *, on: OnScale = "analysis") -> pd.DataFrame:
         """One tidy row with every scalar of the fit; effects on the scale that column ``scale`` names."""

@@ -16,6 +16,12 @@ def at_limits(tau2: Pair, typical: float) -> dict[str, Pair]:
     return {"tau2": (low, high), "i2": (_i2(low, typical), _i2(high, typical)), "h2": (low / typical + 1, high / typical + 1)}
 
 
+def profile_only(kind: str) -> None:
+    """Refuse the interval of tau2 that a model of counts does not have."""
+    if kind != "profile-likelihood":
+        raise InputError(f'kind={kind!r}: a model of counts has the interval by "profile-likelihood" only.')
+
+
 def _i2(tau2: float, typical: float) -> float:
     return 100.0 if tau2 == math.inf else 100 * (tau2 / (tau2 + typical))
 

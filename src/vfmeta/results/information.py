@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vfmeta.core.messages import InputError
+
 
 @dataclass(frozen=True)
 class Information:
@@ -24,6 +26,13 @@ class Information:
 def saturated(v: np.ndarray) -> float:
     """Log likelihood where each effect is its own mean, with nothing but its sampling variance; ``v`` (k,) > 0."""
     return -0.5 * float(np.log(2 * math.pi * v).sum())
+
+
+def of_counts(kind: str, log_likelihood: float, parameters: int, n: int, saturated: float) -> Information:
+    """The same of a model of counts, which has one likelihood."""
+    if kind != "ML":
+        raise InputError(f'kind={kind!r}: a model of counts is fitted by "ML".')
+    return information("ML", log_likelihood, parameters, n, saturated)
 
 
 def information(kind: str, log_likelihood: float, parameters: int, n: int, saturated: float = 0.0) -> Information:

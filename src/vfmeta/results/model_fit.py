@@ -30,6 +30,12 @@ class Dic(NamedTuple):
     p: float
     points: int
 
+    @classmethod
+    def of(cls, deviances: pd.DataFrame) -> Dic:
+        """That of a table with a row an observation, as ``deviances`` of a posterior makes it."""
+        total = deviances[["deviance", "leverage", "points"]].sum()
+        return cls(float(total["deviance"]), float(total["leverage"]), int(total["points"]))
+
     @property
     def dic(self) -> float:
         return self.deviance + self.p

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 MISSING = "Left out because"  # how a warning of rows that lack a value begins
+INVERSE_VARIANCE = "Best linear unbiased predictions are defined for inverse-variance weights; fit without weights=."
+TOO_WIDE = "The effects, variances or moderators span more orders of magnitude than double precision holds."
 _NAMED = 5  # studies that are named with their reason
 
 
@@ -38,3 +40,13 @@ def left_out_text(left: Sequence[Left]) -> str:
     """Names of the studies left out, each with the reason."""
     more = f"; and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
     return "; ".join(f"{x.label} ({x.reason})" for x in left[:_NAMED]) + more
+
+
+def one_trial(label: str) -> str:
+    """What a posterior of one trial rests on."""
+    return f"One trial only ({label}): what is said of the heterogeneity comes from the prior of tau alone."
+
+
+def cannot_be_left_out(names: Sequence[str]) -> str:
+    """Studies, or groups of them, without which there is no fit."""
+    return f"The model cannot be fitted without {', '.join(names)}; the diagnostics are undefined there."

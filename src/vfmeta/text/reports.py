@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from vfmeta.text import numbers as tx
+from vfmeta.text.notes import one_trial
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,7 @@ def notes(labels: Sequence[str], kinds: Sequence[str], assumed: Sequence[str]) -
 def _notes(labels: Sequence[str], kinds: Sequence[str]) -> list[str]:
     full = sum(kind == "full" for kind in kinds)
     if len(kinds) == 1:
-        return [f"One trial only ({labels[0]}): what is said of the heterogeneity comes from the prior of tau alone."]
+        return [one_trial(labels[0])]
     if full == 0:
         return [
             "No trial prints an estimate with its standard error: how large the effect is rests on the priors and the words."

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import choose_priors, study_notes
-from vfmeta.bayes.exact_posterior import refuse_improper
+from vfmeta.bayes.exact import effect_priors, study_notes
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.bayes.monte_carlo import tails_of
 from vfmeta.core.params import Missing, StudyEffects, choice
 from vfmeta.core.question import Question
-from vfmeta.effects.reading import Studies, read
+from vfmeta.effects.reading import read
 from vfmeta.priors import MuPrior, TauPrior
 
 
@@ -92,13 +91,6 @@ def normal_normal(
         extend=extend, dims={"theta": ("study",)}, studies=studies, tails=tails_of(tau, mu, studies.k),
         prior_objects={"tau": tau, "mu": mu},
     )  # fmt: skip
-
-
-def effect_priors(studies: Studies, tau: TauPrior | None, mu: MuPrior | None) -> tuple[TauPrior, MuPrior]:
-    """The priors named or the defaults of the measure; an improper posterior is refused."""
-    tau, mu = choose_priors(studies.question, tau, mu)
-    refuse_improper(tau.tail + (studies.k if mu.proper else studies.k - 1), studies.k, tau, mu)
-    return tau, mu
 
 
 def shrunken(mean: np.ndarray, t2: np.ndarray, y: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.bayes.exact import study_notes
-from vfmeta.bayes.models._normal_normal import effect_priors, shrunken
+from vfmeta.bayes.exact import effect_priors, study_notes
+from vfmeta.bayes.models._normal_normal import shrunken
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
 from vfmeta.bayes.monte_carlo import tails_of

@@ -14,7 +14,7 @@ from vfmeta.bayes import draws as drawn
 from vfmeta.bayes import versions as compat
 from vfmeta.bayes.models.diagnostics import Gate
 from vfmeta.bayes.monte_carlo import monte_carlo_errors
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import confidence
 from vfmeta.results.posterior import BayesianResult
 from vfmeta.results.shown import Displayed, Lines, Shown, cells_of
@@ -155,8 +155,7 @@ class Sampled(Displayed):
         each = np.asarray((found.elpd_i if hasattr(found, "elpd_i") else found.loo_i).values, dtype=float).ravel()
         labels = self._labels(variable, x)
         notes = _loo_notes(k, labels, x.shape[0] * x.shape[1])
-        for note in notes:
-            warn(note)
+        warn_each(notes)
         elpd, p = (getattr(found, a) if hasattr(found, a) else found[b] for a, b in (("elpd", "elpd_loo"), ("p", "p_loo")))
         return LeaveOneOut(
             float(elpd), float(found.se), float(p), pd.DataFrame({"term": labels, "elpd": each, "pareto_k": k}), notes

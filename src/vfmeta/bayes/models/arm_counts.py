@@ -21,6 +21,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import Baseline, Coding, choice
 from vfmeta.effects.reading import Studies
 from vfmeta.priors import HalfNormal, MuPrior, Normal, TauPrior
+from vfmeta.text.notes import one_trial
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,7 @@ def check(measure: str, baseline: str, coding: str, mu: MuPrior, tau: TauPrior, 
     """Options and priors a model of counts can use."""
     baseline = choice("baseline", baseline, Baseline)
     coding = choice("coding", coding, Coding)
-    if baseline == "fixed" and spread is not None:
-        raise InputError('baseline_sd= is the spread of exchangeable baselines; it goes with baseline="random".')
+    refuse_spread(baseline, spread)
     if spread is not None and not isinstance(spread, TauPrior):
         raise InputError(f"baseline_sd={spread!r} is not a prior of a standard deviation; use one such as HalfNormal(1.5).")
     if level is not None and not isinstance(level, Normal):
@@ -207,7 +207,7 @@ def shown_beside(arms: Arms, make: Callable[..., tuple[np.ndarray, np.ndarray]])
 def _alone(arms: Arms) -> tuple[str, ...]:
     if len(arms.studies) > 1:
         return ()
-    return (f"One trial only ({arms.studies[0]}): what is said of the heterogeneity comes from the prior of tau alone.",)
+    return (one_trial(arms.studies[0]),)
 
 
 def said_of_silence(arms: Arms, baseline: str) -> tuple[str, ...]:
@@ -228,3 +228,9 @@ def said_of_silence(arms: Arms, baseline: str) -> tuple[str, ...]:
         f"{which}: kept. With exchangeable baselines such a trial says that risks are low, and of the {ratio} a little: it "
         "speaks for the arm with more patients, and with equal arms for no difference.",
     )
+
+
+def refuse_spread(baseline: str, spread: Any) -> None:
+    """An error where baselines that are free of each other are given a spread."""
+    if baseline == "fixed" and spread is not None:
+        raise InputError('baseline_sd= is the spread of exchangeable baselines; it goes with baseline="random".')

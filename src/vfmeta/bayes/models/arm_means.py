@@ -11,7 +11,7 @@ import numpy as np
 from vfmeta.core.messages import InputError
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.columns import as_frame, given_columns
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,7 @@ def read_means(data: Any, reference: Any, columns: Mapping[str, str], question: 
     """
     cells.check_question(question)
     frame = as_frame(data)
-    found = look_up(columns, frame)
-    values, count, _ = aligned(found, frame)
-    if not count:
-        raise InputError(cells.EMPTY)
+    values, _, count, _ = given_columns(columns, frame)
     problems: list[str] = []
     study, arm = (
         cells.names(values[what], count, shown=columns[what], noun=what, once=False, problems=problems)

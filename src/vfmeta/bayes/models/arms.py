@@ -12,7 +12,7 @@ from vfmeta.core.messages import InputError
 from vfmeta.core.params import Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
-from vfmeta.effects.columns import aligned, as_frame, look_up
+from vfmeta.effects.columns import as_frame, given_columns
 from vfmeta.effects.counts import check_values, read_counts
 from vfmeta.effects.given import is_table
 from vfmeta.text.notes import left_out_text
@@ -135,11 +135,7 @@ def _each_arm(
     if absent:
         raise InputError(f"A table with a row an arm takes {', '.join(needed)} and reference; missing: {', '.join(absent)}.")
     frame = None if data is None else as_frame(data)
-    found = look_up({name: given[name] for name in needed}, frame)
-    values, count, _ = aligned(found, frame)
-    if count == 0:
-        raise InputError(cells.EMPTY)
-    shown = {name: x.shown for name, x in found.items()}
+    values, shown, count, _ = given_columns({name: given[name] for name in needed}, frame)
     problems: list[str] = []
     study, arm = (
         cells.names(values[name], count, shown=shown[name], noun=name, once=False, problems=problems)

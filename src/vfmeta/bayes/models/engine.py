@@ -19,7 +19,7 @@ from vfmeta.bayes.models import diagnostics as gate
 from vfmeta.bayes.models.answer import Sampled, element_labels
 from vfmeta.bayes.models.progress import Progress
 from vfmeta.bayes.models.vectorised import Draws, Vectorised, set_data
-from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn_each
 from vfmeta.core.params import Sampler, choice, whole
 from vfmeta.core.question import Question
 from vfmeta.effects.reading import Studies
@@ -157,8 +157,7 @@ class Model:
         looked = gate.check(gate.numbers(watched, labels), energy, diverging)
         groups["sample_stats"] = {"energy": energy, "diverging": diverging}
         said = (*self.notes, *notes, *looked.warnings)
-        for note in said:
-            warn(note)
+        warn_each(said)
         told = {**settings, "target_accept": float(target_accept), "sampler": used}
         return self.answer(self, compat.to_arviz(groups, self.coords, dims), looked, said, told, groups, dims)
 
@@ -242,8 +241,7 @@ class _Graph:
                 f"The {model.name} model could not be sampled: {str(error).strip().splitlines()[0]}. Check that data and "
                 "priors are of one scale; model.pymc().debug() shows where the density is not finite."
             ) from error
-        diverging, energy = compat.sampler_stats(trace)
-        return dict(zip(self.free, compat.draws_of(trace, *self.free), strict=True)), energy, diverging
+        return self._drawn(trace)
 
     def by_pymc(
         self, model: Model, settings: Mapping[str, int], target_accept: float, shown: Progress
@@ -257,6 +255,10 @@ class _Graph:
                 compute_convergence_checks=False, nuts_sampler="pymc", compile_kwargs={"mode": "NUMBA"},
                 **shown.for_pymc(),
             )  # fmt: skip
+        return self._drawn(trace)
+
+    def _drawn(self, trace: Any) -> tuple[Draws, np.ndarray, np.ndarray]:
+        """Draws of the free variables, energies and divergences."""
         diverging, energy = compat.sampler_stats(trace)
         return dict(zip(self.free, compat.draws_of(trace, *self.free), strict=True)), energy, diverging
 

@@ -15,7 +15,7 @@ from vfmeta.core.measures import row as facts_of
 from vfmeta.effects.compare.options import Options
 from vfmeta.effects.compare.published import Unusable
 from vfmeta.effects.formulas import FORMULAS, ZeroRule
-from vfmeta.effects.formulas.common import has_contrast
+from vfmeta.effects.formulas.common import NO_CONTRAST, added, has_contrast
 from vfmeta.effects.measured import measured
 from vfmeta.text.numbers import short
 
@@ -138,17 +138,12 @@ def comparison_of_counts(e: Arm, c: Arm, measure: str, zero: str) -> tuple[float
     """RR, OR or RD of two arms and its variance, with the zero rule."""
     table = _table(e, c)
     if facts_of(measure).drop00 and not has_contrast(table, rates=False):
-        raise Unusable(
-            "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
-        )
+        raise Unusable(NO_CONTRAST)
     steps = []
     if 0 in (table[0], table[2], table[1] - table[0], table[3] - table[2]):
         if zero == "none":
             raise Unusable("a zero cell, and the plan allows no correction")
-        steps.append(
-            "0.5 added to every cell of the table because one is zero"
-            + ("" if facts_of(measure).in_estimate else " (in the variance only)")
-        )
+        steps.append(added(facts_of(measure).in_estimate))
     y, v = FORMULAS[measure][0](*table, zero=_rule(measure, zero))
     return float(y), float(v), steps
 

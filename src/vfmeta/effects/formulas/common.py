@@ -101,6 +101,14 @@ class ZeroRule:
         return a, a + b, c, c + d
 
 
+NO_CONTRAST = "no events in either arm, or events in everybody: a ratio cannot be formed (the risk difference keeps the trial)"
+
+
+def added(in_estimate: bool) -> str:
+    """The step of a zero rule that moves the cells of one table."""
+    return f"0.5 added to every cell of the table because one is zero{'' if in_estimate else ' (in the variance only)'}"
+
+
 def has_contrast(columns: tuple[np.ndarray, ...], rates: bool) -> np.ndarray:
     """Studies that say something on a ratio: with an event in either group and, of patients, somebody without."""
     x1, size1, x2, size2 = columns

@@ -10,8 +10,7 @@ import numpy as np
 from vfmeta.core.measures import CHANGE, EVENTS, MEANS, PREPOST, TIMES, Measure, row
 from vfmeta.effects import intake
 from vfmeta.effects.compare.published import Unusable
-from vfmeta.effects.effect_size import NO_CONTRAST
-from vfmeta.effects.formulas.common import has_contrast
+from vfmeta.effects.formulas.common import NO_CONTRAST, added, has_contrast
 from vfmeta.effects.formulas.registry import compute
 from vfmeta.effects.measured import measured
 from vfmeta.effects.sheet import estimates
@@ -214,8 +213,7 @@ def _counts(sheet: Sheet, i: int, kind: str, facts: Measure, options: Options, d
     rule = intake.zero_rule(facts, None, None, 0.5, None)
     zero = 0 in (e1, e2) or (kind == "events" and (e1 == s1 or e2 == s2))
     if zero and rule.to != "none":
-        only = "" if facts.in_estimate else " (in the variance only)"
-        steps.append(f"0.5 added to every cell of the table because one is zero{only}")
+        steps.append(added(facts.in_estimate))
     given = dict(zip(names, cells, strict=True))
     y, v = _computed(facts, given)
     return Made(y, v, "count", n, (e1, e2), tuple(steps), made=_measured(facts, given))

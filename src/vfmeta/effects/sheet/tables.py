@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from vfmeta.core.measures import Measure, row
-from vfmeta.core.messages import InputError, did_you_mean, warn
+from vfmeta.core.messages import InputError, did_you_mean, warn_each
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.question import Question
 from vfmeta.effects.compare.published import Unusable
@@ -81,8 +81,7 @@ def tables_of(
             problems += error.problems
     if problems:
         raise InputError(problems)
-    for note in dict.fromkeys(notes):
-        warn(note)
+    warn_each(dict.fromkeys(notes))
     return tables
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn_each
 from vfmeta.core.params import Bootstrap, OnScale, choice, confidence, generator, whole
 from vfmeta.core.question import Pair, Question
 from vfmeta.frequentist.after.influence import as_regression
@@ -163,8 +163,7 @@ def bootstrap(
         beta[done : done + kept], tau2[done : done + kept] = fits.beta[sound], fits.tau2[sound]
         done += kept
     notes = tuple(_levels(kind, r.k, r.fixed_tau2 is None))
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return BootstrapResult(
         question=r.question, terms=r.terms, estimate=r.estimate, tau2=r.tau2, draws=beta, tau2_draws=tau2, kind=kind,
         level=level, k=r.k, method=r.method, redrawn=redrawn, origin=r.origin, warnings=notes,

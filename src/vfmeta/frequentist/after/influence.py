@@ -26,6 +26,7 @@ from vfmeta.kernels.tau2 import ESTIMATORS
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import quantile, two_sided
+from vfmeta.text.notes import INVERSE_VARIANCE, cannot_be_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,7 +236,7 @@ def blups(fit: Any, *, kind: Predicted | None = None, level: float | None = None
         return fit.blups(level)
     r = as_regression(fit)
     if r.user_weights is not None:
-        raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without weights=.")
+        raise InputError(INVERSE_VARIANCE)
     level = r.level if level is None else level
     confidence(level)
     f = r.fit
@@ -355,8 +356,7 @@ def _cases(r: RegressionResult) -> tuple[Deleted, Influence]:
     case = _influence(r.fit, r.y, r.v, without)
     gone = np.isnan(without.q)
     if gone.any():
-        names = ", ".join(r.labels[i] for i in np.flatnonzero(gone))
-        warn(f"The model cannot be fitted without {names}; the diagnostics are undefined there.")
+        warn(cannot_be_left_out([r.labels[i] for i in np.flatnonzero(gone)]))
     exact = np.isnan(case.studentised) & ~gone
     if exact.any():
         names = ", ".join(r.labels[i] for i in np.flatnonzero(exact))

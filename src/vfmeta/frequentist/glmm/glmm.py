@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from vfmeta.core.measures import row
-from vfmeta.core.messages import ConvergenceError, InputError, warn
+from vfmeta.core.messages import ConvergenceError, InputError, warn_each
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import CountModel, CountTest, Heterogeneity, Missing, choice
 from vfmeta.core.question import Question
 from vfmeta.effects import design as designs
-from vfmeta.effects.counts import Counts, read_counts
+from vfmeta.effects.counts import Counts, read_counts, refuse_unknown
 from vfmeta.effects.formulas.common import has_contrast
 from vfmeta.frequentist.count_moderators import coordinates
 from vfmeta.frequentist.glmm.designs import design
 from vfmeta.frequentist.glmm.fit import fit_common, fit_random, heterogeneity_tests
 from vfmeta.frequentist.glmm.integrated import MOST, integrate
-from vfmeta.frequentist.glmm.profile import tau2_interval
+from vfmeta.frequentist.glmm.profile import noted_interval
 from vfmeta.frequentist.glmm.result import Answer, CountRegressionResult, CountResult
 from vfmeta.frequentist.single_tables import each_study
 
@@ -128,8 +128,7 @@ def glmm(
     >>> fit.k, fit.estimate < 0
     (3, True)
     """
-    if measure not in MEASURES:
-        raise InputError(f"measure={measure!r} is unknown; use one of {', '.join(map(repr, MEASURES))}.")
+    refuse_unknown(measure, MEASURES)
     two_arms = not row(measure).one_group
     model = (model or "UM.FS") if two_arms else model
     model = choice("model", model, CountModel) if two_arms else model
@@ -174,10 +173,7 @@ def glmm(
             "test": tested, "level": level} | ({} if formula is None else {"formula": formula})  # fmt: skip
     limits = None
     if heterogeneity == "random":
-        try:
-            limits = tau2_interval(plan, fit, common, nAGQ, float(level))
-        except ConvergenceError as error:
-            notes.append(f"The interval of tau2 was not found ({str(error).rstrip('.')}).")
+        limits = noted_interval(plan, fit, common, nAGQ, float(level), notes)
     about, held = counts.question(question, measure), None
     if tested == "integrated":
         try:
@@ -192,8 +188,7 @@ def glmm(
         held,
     )  # fmt: skip
     result = answer.pooled() if x is None or back is None else answer.regression(x, back, omnibus)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

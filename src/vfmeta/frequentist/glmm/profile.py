@@ -17,6 +17,18 @@ SAME = 1e-6  # relative change of a limit with more nodes that counts as none
 Profile = Callable[[float], tuple[float, float]]
 
 
+NO_SPREAD = "tau2 is estimated as 0: the fit is that of a common effect."
+
+
+def noted_interval(design: Plan, fit: Fitted, common: Fitted, nodes: int | None, level: float, notes: list[str]) -> Pair | None:
+    """`tau2_interval`, or None with a note of why it was not found."""
+    try:
+        return tau2_interval(design, fit, common, nodes, level)
+    except ConvergenceError as error:
+        notes.append(f"The interval of tau2 was not found ({str(error).rstrip('.')}).")
+        return None
+
+
 def tau2_interval(design: Plan, fit: Fitted, common: Fitted, nodes: int | None, level: float) -> Pair:
     """Values of tau2 that the likelihood ratio does not reject, all other parameters at their best for each.
 

@@ -16,14 +16,15 @@ from vfmeta.effects.design import Design as Moderators
 from vfmeta.frequentist.glmm.designs import Design
 from vfmeta.frequentist.glmm.fit import Fitted, Heterogeneity, saturated_log_density
 from vfmeta.frequentist.glmm.integrated import Integrated
+from vfmeta.frequentist.glmm.profile import NO_SPREAD
 from vfmeta.frequentist.regression_result import selected
 from vfmeta.frequentist.single_tables import each_study, one_effect, typical_beside, typical_variance
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.coefficients import Coefficients, predicted, predictions
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
-from vfmeta.results.heterogeneity import at_limits
-from vfmeta.results.information import Information, information
+from vfmeta.results.heterogeneity import at_limits, profile_only
+from vfmeta.results.information import Information, information, of_counts
 from vfmeta.results.single_studies import study_limits
 from vfmeta.results.wald import TestResult, quantile, two_sided, wald
 from vfmeta.text import numbers as tx
@@ -170,8 +171,7 @@ class CountRegressionResult(Coefficients):
 
     def heterogeneity_interval(self, kind: str = "profile-likelihood") -> dict[str, Pair] | None:
         """Intervals of tau2, I2 (percent) and H2 by name; None where that of tau2 was not found."""
-        if kind != "profile-likelihood":
-            raise InputError(f'kind={kind!r}: a model of counts has the interval by "profile-likelihood" only.')
+        profile_only(kind)
         if self.tau2_interval is None:
             return None
         typical = typical_beside(self.v, self.design.x)
@@ -179,9 +179,7 @@ class CountRegressionResult(Coefficients):
 
     def information(self, kind: str = "ML") -> Information:
         """Log-likelihood (marginal), deviance from an effect for each study, AIC, AICc and BIC; n is the number of studies."""
-        if kind != "ML":
-            raise InputError(f'kind={kind!r}: a model of counts is fitted by "ML".')
-        return information("ML", self.log_likelihood, self.parameters, self.k, self.saturated_log_likelihood)
+        return of_counts(kind, self.log_likelihood, self.parameters, self.k, self.saturated_log_likelihood)
 
     def predict(self, new: Any = None, *, level: float | None = None, on: OnScale = "analysis") -> pd.DataFrame:
         """Mean effect, confidence and prediction interval at the studies' or at new values of the moderators.
@@ -202,8 +200,7 @@ class CountRegressionResult(Coefficients):
         """
         level = self.level if level is None else level
         confidence(level)
-        rows = self.design.x if new is None else self.design.rows(new)
-        estimate, se = rows @ self.estimate, np.sqrt(np.einsum("ij,jk,ik->i", rows, self.vb, rows))
+        rows, estimate, se = self._means(new)
         index = list(self.labels) if new is None else None
         if self.integrated is not None:
             near, far = (self.integrated.limits(rows, level, ahead) for ahead in (False, True))
@@ -289,7 +286,7 @@ class Answer:
             raise InputError('test="t" needs more informative studies than coefficients; use "Wald".')
         self.notes.extend(self._levels())
         if self.random and fit.tau == 0:
-            self.notes.append("tau2 is estimated as 0: the fit is that of a common effect.")
+            self.notes.append(NO_SPREAD)
         y, v = each_study(self.measure, c.columns)
         return {
             "question": self.question, "level": self.level, "labels": c.labels, "details": c.details, "y": y, "v": v,

@@ -10,6 +10,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.kernels.stacks import known_blocks
 from vfmeta.results.frames import scaled
 from vfmeta.results.wald import quantile
+from vfmeta.text.notes import INVERSE_VARIANCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,4 +145,4 @@ def _limits(fit: MultivariateFit, estimate: np.ndarray, variance: np.ndarray, le
 
 def _check_weights(fit: MultivariateFit) -> None:
     if fit.problem.weights is not None:
-        raise InputError("Best linear unbiased predictions are defined for inverse-variance weights; fit without weights=.")
+        raise InputError(INVERSE_VARIANCE)

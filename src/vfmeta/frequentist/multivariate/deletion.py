@@ -15,6 +15,7 @@ from vfmeta.frequentist.multivariate.likelihood import Problem
 from vfmeta.frequentist.multivariate.robust import members
 from vfmeta.kernels.stacks import dense
 from vfmeta.results.wald import quantile, two_sided
+from vfmeta.text.notes import cannot_be_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def delete(fit: MultivariateResult, cluster: Any, reestimate: bool) -> Deletions
     out = Deletions(names, codes, *kept[key])
     lost = [names[c] for c in np.flatnonzero(np.isnan(out.beta[:, 0]))]
     if lost:
-        warn(f"The model cannot be fitted without {', '.join(lost)}; the diagnostics are undefined there.")
+        warn(cannot_be_left_out(lost))
     return out
 
 

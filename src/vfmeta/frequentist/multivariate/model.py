@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import Likelihood, Missing, ResidualDf, WaldTest, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.covariance import positive_definite
@@ -167,8 +167,7 @@ def multivariate(
     call |= {"R": sorted(R)} if R else {}
     call |= {"weights": "given"} if weights is not None else {}
     result = summarise(problem, u, rows, test, df, float(level), call)
-    for note in result.warnings:
-        warn(note)
+    warn_each(result.warnings)
     return result
 
 

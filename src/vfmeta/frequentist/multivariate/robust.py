@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, warn, warn_each
 from vfmeta.core.origin import Origin
 from vfmeta.core.params import JointTest, OnScale, Robust, RobustDf, choice, confidence
 from vfmeta.core.question import Question
@@ -291,8 +291,7 @@ def robust(
         notes.append(f"Fewer than 4 degrees of freedom ({few}): p values and intervals are not to be trusted (Tipton 2015).")
     if kind in ("CR0", "CR1", "CR1p", "CR1S") and m < 40:
         notes.append(f"{kind} is too optimistic with few clusters ({m}); prefer CR2 with Satterthwaite degrees of freedom.")
-    for note in notes:
-        warn(note)
+    warn_each(notes)
     return RobustResult(
         terms=names, estimate=parts.beta, se=se, statistic=statistic, df=degrees, p_value=two_sided(statistic, degrees),
         interval=around(parts.beta, se, level, degrees), vb=parts.vcov, kind=kind, df_method=df, level=level, k=len(y),

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from vfmeta.core.question import Pair
-from vfmeta.trials.slips.book import FACTOR, Book, Slip, centred, far, onto, with_interval
+from vfmeta.trials.slips.book import FACTOR, Book, Slip, centred, error_of, far, onto, with_interval
 
 
 def _centred(book: Book, row: Any, centre: str, **instead: Pair) -> bool:
@@ -118,7 +118,7 @@ def _width_apart(book: Book) -> Iterator[Slip]:
         sd = getattr(row, "sd", None) or book.usual_spread(row, own=True) or book.usual_spread(row, own=False)
         if sd is None or not all(sizes):
             continue
-        se = (row.ci_high - row.ci_low) / 2 / NormalDist().inv_cdf((1 + (row.ci_level or 95) / 100) / 2)
+        se = error_of(row)
         expected = sd * math.sqrt(sum(1 / n for n in sizes if n))
         if far(se, expected):
             message = f"The interval gives a standard error of {se:.3g}; SDs and patients give about {expected:.3g}."

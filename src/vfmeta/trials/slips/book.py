@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from statistics import median
+from statistics import NormalDist, median
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +108,11 @@ def centred(f: Callable[[float], float], estimate: Pair, low: Pair, high: Pair) 
 def far(x: float, usual: float) -> bool:
     """Whether two sizes lie nearer to tenfold than to alike."""
     return not (usual / FACTOR <= x <= usual * FACTOR) and usual > 0
+
+
+def error_of(row: Any) -> float:
+    """The standard error that a printed interval gives."""
+    return float((row.ci_high - row.ci_low) / 2 / NormalDist().inv_cdf((1 + (row.ci_level or 95) / 100) / 2))
 
 
 def onto(row: Any) -> Callable[[float], float]:

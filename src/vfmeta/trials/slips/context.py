@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from statistics import NormalDist
 from typing import Any
 
-from vfmeta.trials.slips.book import Book, Slip, centred, far, log
+from vfmeta.trials.slips.book import Book, Slip, centred, error_of, far, log
 
 Way = Callable[[float], float]
 
@@ -42,7 +41,7 @@ def _width_apart(book: Book) -> Iterator[Slip]:
     for row, centre in _with_limits(book):
         if centre != "percent" or not row.total or not 0 < row.percent < 100:
             continue
-        se = (row.ci_high - row.ci_low) / 2 / NormalDist().inv_cdf((1 + (row.ci_level or 95) / 100) / 2)
+        se = error_of(row)
         expected = math.sqrt(row.percent * (100 - row.percent) / row.total)
         if far(se, expected):
             message = f"The interval gives a standard error of {se:.3g} per cent; the denominator gives about {expected:.3g}."

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from statistics import NormalDist
 from typing import Any
 
-from vfmeta.trials.slips.book import RATIOS, Book, Slip, onto, rate_of, with_interval
+from vfmeta.trials.slips.book import RATIOS, Book, Slip, error_of, onto, rate_of, with_interval
 
 _EITHER_WAY = ("benefit_positive", "not_stated")
 
@@ -69,7 +68,7 @@ def _difference_apart(book: Book) -> Iterator[Slip]:
     for row, centre in with_interval(book):
         if centre == "mean" or row.measure not in ("MD", "adjusted_MD"):
             continue
-        se = (row.ci_high - row.ci_low) / 2 / NormalDist().inv_cdf((1 + (row.ci_level or 95) / 100) / 2)
+        se = error_of(row)
         pairs = [
             (e, c) for e, c in _pairs(book, row, "outcomes_continuous")
             if e.mean is not None and c.mean is not None and e.instrument_id == row.instrument_id
