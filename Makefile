@@ -35,10 +35,10 @@ validate: $(READY) ## check the trial tables
 docs: $(READY) ## build the documentation, every example run, to build/docs/index.html
 	@$(BIN)/python -m docs.build
 
-test: $(READY) ## run the tests, but for the slow studies
+test: $(READY) ## run the tests, but for the slow studies and the pages of the whole review
 	@$(BIN)/python -m pytest -m "not slow" -n auto --no-loadscope-reorder
 
-test-slow: $(READY) ## run the slow studies
+test-slow: $(READY) ## run the slow studies, and look at the pages of the whole review
 	@$(BIN)/python -m pytest -m slow -n auto --no-loadscope-reorder || [ $$? -eq 5 ] # 5: no test is marked slow
 
 test-all: ## run all tests on each of Python 3.11, 3.12 and 3.13 that is found

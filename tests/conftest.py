@@ -229,9 +229,9 @@ def packaged() -> vf.Trials:
 
 # files that meet in one process: they look at the same builds, or load PyMC and compile the same models
 MODELS = ("agreement", "bayes_sampled", "models_")
-# what is longest goes first, so that no worker is left alone with it at the end
+# what is longest goes first, so that no worker is left alone with it at the end; the contract compiles nearly every kernel
 FIRST = (
-    "builds", "models", "test_boundaries.py", "test_trials_slips.py", "test_plots.py", "test_trials_rules.py",
+    "builds", "models", "test_contract.py", "test_boundaries.py", "test_trials_slips.py", "test_plots.py", "test_trials_rules.py",
     "test_bayes_checks.py", "test_bayes_engine.py",
 )  # fmt: skip
 
@@ -250,6 +250,9 @@ def file_of(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:  # a build of the whole review, and a browser, take longer than all that is then looked at
+        if {"real_build", "browser"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: FIRST.index(found) if (found := group(file_of(item.nodeid))) in FIRST else len(FIRST))
 
 

@@ -360,19 +360,21 @@ def test_every_frame_of_a_result_names_its_scale() -> None:
     assert {at for at in numbers if "scale" not in every[at] or every[at]["scale"].isna().any()} == set()
 
 
-@pytest.mark.parametrize("name", [n for n in RESULTS if "on" in inspect.signature(type(made(n)).to_frame).parameters])
-def test_the_scale_people_read_is_the_turned_one(name: str) -> None:
-    fit = made(name)
-    frame, read = fit.to_frame(), fit.to_frame(on="read")
-    rows = frame["scale"].isin(["log RR", "log OR"]) if "estimate" in frame else slice(0, 0)
-    if "estimate" in frame:
-        assert rows.any()
-        np.testing.assert_allclose(read["estimate"][rows], np.exp(frame["estimate"][rows]), rtol=1e-12)
-        np.testing.assert_allclose(read["ci_low"][rows], np.exp(frame["ci_low"][rows]), rtol=1e-12)
-        assert read["se"][rows].isna().all()
-        assert set(read["scale"][rows]) <= {"RR", "OR"}
-    with pytest.raises(vf.InputError, match="on='log'"):
-        fit.to_frame(on="log")
+def test_the_scale_people_read_is_the_turned_one() -> None:
+    turned = [n for n in RESULTS if "on" in inspect.signature(type(made(n)).to_frame).parameters]
+    assert len(turned) > 30
+    for name in turned:
+        fit = made(name)
+        frame, read = fit.to_frame(), fit.to_frame(on="read")
+        rows = frame["scale"].isin(["log RR", "log OR"]) if "estimate" in frame else slice(0, 0)
+        if "estimate" in frame:
+            assert rows.any(), name
+            np.testing.assert_allclose(read["estimate"][rows], np.exp(frame["estimate"][rows]), rtol=1e-12, err_msg=name)
+            np.testing.assert_allclose(read["ci_low"][rows], np.exp(frame["ci_low"][rows]), rtol=1e-12, err_msg=name)
+            assert read["se"][rows].isna().all(), name
+            assert set(read["scale"][rows]) <= {"RR", "OR"}, name
+        with pytest.raises(vf.InputError, match="on='log'"):
+            fit.to_frame(on="log")
 
 
 def test_a_slope_is_not_turned_where_it_means_nothing() -> None:

@@ -330,7 +330,7 @@ def test_two_fresh_builds_are_byte_identical(toy_build: Any, tmp_path: Path) -> 
         assert len(ew.files(ours)) > 5
 
 
-@pytest.mark.parametrize("name", ["real_build", "toy_build"])
+@pytest.mark.parametrize("name", [pytest.param("real_build", marks=pytest.mark.slow), "toy_build"])
 def test_no_path_and_no_time_stamp_in_what_is_made(name: str, request: pytest.FixtureRequest) -> None:
     built = request.getfixturevalue(name)
     now = datetime.now(UTC)
