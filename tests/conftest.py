@@ -231,8 +231,8 @@ def packaged() -> vf.Trials:
 MODELS = ("agreement", "bayes_sampled", "models_")
 # what is longest goes first, so that no worker is left alone with it at the end; the contract compiles nearly every kernel
 FIRST = (
-    "builds", "models", "test_contract.py", "test_boundaries.py", "test_trials_slips.py", "test_plots.py", "test_trials_rules.py",
-    "test_bayes_checks.py", "test_bayes_engine.py",
+    "builds", "models", "test_contract.py", "test_boundaries.py", "test_trials_slips.py", "test_plots.py",
+    "test_trials_rules.py", "test_bayes_checks.py", "test_bayes_engine.py",
 )  # fmt: skip
 
 
