@@ -242,3 +242,18 @@ def test_single_risk_differences_are_those_of_an_effect_table() -> None:
     np.testing.assert_allclose([fit.y, fit.v], [table.y, table.v], rtol=1e-12)
     inside = vf.effect_size("RD", add_to_estimate=True, **named)
     np.testing.assert_allclose(vf.mantel_haenszel("RD", add_to_estimate=True, **named).y, inside.y, rtol=1e-12)
+
+
+@pytest.mark.parametrize("silent", [0, 2])
+def test_one_informative_study_tells_nothing_of_heterogeneity(silent: int) -> None:
+    """Its own log odds ratio, with the variance of Woolf; studies without events beside it change neither."""
+    own = {"events1": [4], "n1": [40], "events2": [9], "n2": [41]}
+    data = {name: x + [0 if name.startswith("events") else 30] * silent for name, x in own.items()}
+    fits = [vf.mantel_haenszel("OR", **data), vf.glmm("OR", **data, heterogeneity="common")]
+    for fit in fits:
+        assert fit.estimate == pytest.approx(math.log(4 * 32 / (36 * 9)), rel=1e-8)
+        assert fit.se == pytest.approx(math.sqrt(1 / 4 + 1 / 36 + 1 / 9 + 1 / 32), rel=1e-8)
+    for fit in [*fits, vf.peto(**data)]:
+        assert (fit.k, fit.tau2, fit.i2, fit.h2, fit.q.df) == (1, None, None, None, 0)
+        assert "tau2       not estimable" in str(fit).splitlines()
+        assert vf.read_result(fit.to_json()) == fit

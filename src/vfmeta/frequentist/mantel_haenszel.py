@@ -280,9 +280,9 @@ def _result(
     if not use.all():
         left = ", ".join(label for label, u in zip(counts.labels, use, strict=True) if not u)
         share = float(pool.weights[~use].sum() / pool.weights.sum())
+        weigh = "carry no weight in the pool" if share == 0 else f"have {share:.1%} of the weight of the pool"
         notes.append(
-            f"Without an estimate of its own (no events, or only events, in both arms): {left}. "
-            + ("It carries no weight in the pool." if share == 0 else f"It has {share:.1%} of the weight of the pool.")
+            f"Studies without an estimate of their own (no events, or only events, in both arms), which {weigh}: {left}."
         )
     if not use.any():
         raise InputError("No study has an estimate of its own; nothing can be shown beside the pool.")
@@ -290,13 +290,13 @@ def _result(
     q = float(((y[use] - estimate) ** 2 / v[use]).sum())
     return TablesResult(
         question=counts.question(question, measure), model="common", k=k, k_pooled=counts.k, estimate=estimate, se=se,
-        interval=(estimate - half, estimate + half), level=float(level), prediction=None, tau2=0.0,
+        interval=(estimate - half, estimate + half), level=float(level), prediction=None, tau2=0.0 if k > 1 else None,
         labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
         weights=100 * pool.weights[use] / pool.weights.sum(), details=counts.keep(use).details, origin=counts.origin,
         warnings=tuple(notes), call=call, statistic=estimate / se, df=None,
         p_value=float(two_sided(np.asarray(estimate / se), None)),
         q=TestResult(q, k - 1, None, chi2_above(q, k - 1)),
-        i2=100 * max(0.0, (q - (k - 1)) / q) if k > 1 and q > 0 else 0.0,
+        i2=None if k == 1 else 100 * max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0,
         typical_variance=typical_variance(v[use]),
         tau2_interval=None, method=method, test="Wald", **tests,
     )  # fmt: skip

@@ -319,6 +319,8 @@ class Answer:
             p, statistic = float(found[0]), float(_deviate(found, np.array([estimate - null]))[0])
         v, tau2 = shared["v"], shared["tau2"]
         typical, weights = typical_variance(v), 1 / (v + tau2)
+        if k == 1:
+            shared["tau2"] = None
         return CountResult(
             **shared, model="random" if self.random else "common", k=k, estimate=estimate, se=se,
             interval=interval, weights=100 * weights / weights.sum(), warnings=tuple(self.notes),
