@@ -298,6 +298,21 @@ def test_beta_binomial_density_joins_the_binomial() -> None:
     np.testing.assert_allclose(log_density(x, n, 0.2, 0.25), betabinom.logpmf(x, n, 0.8, 3.2), rtol=1e-11)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 1e-9, 9e-6])
+def test_factorials_of_large_arms_are_the_sum_of_their_terms(gamma: float) -> None:
+    from vfmeta.kernels.betabinomial import _rising
+
+    count = np.array([3.0, 1500.0, 60_000.0])
+    want = [math.fsum(math.log(0.02 + j * gamma) for j in range(int(m))) for m in count]
+    np.testing.assert_allclose(_rising(0.02, count, gamma), want, rtol=1e-13)
+
+
+def test_a_trillion_patients_are_pooled_by_the_beta_binomial_model() -> None:
+    n = 10**12
+    fit = vf.beta_binomial("OR", events1=[40, 40, 40], n1=[n] * 3, events2=[90, 90, 90], n2=[n] * 3)
+    assert fit.estimate == pytest.approx(math.log(40 / 90), abs=1e-4)
+
+
 def test_beta_binomial_refuses() -> None:
     with pytest.raises(vf.ConvergenceError, match="no event in the experimental arm"):
         vf.beta_binomial("OR", events1=[0, 0], n1=[9, 9], events2=[1, 2], n2=[9, 9])

@@ -273,7 +273,7 @@ class TestHeld:
             ({"R": {"trial": (2 * np.eye(8), range(8))}}, "its diagonal must be 1"),
             ({"R": {"trial": (np.eye(8) - 0.5 * (1 - np.eye(8)), range(8))}}, "negative eigenvalue"),
             ({"weights": [1.0]}, "weights has 1 values for 24 rows"),
-            ({"weights": [-1.0, *[1.0] * 23]}, "row 1, column weights: -1.0 is not a weight"),
+            ({"weights": [-1.0, *[1.0] * 23]}, "column weights: -1 is no weight; it must be finite and greater than 0"),
             ({"weights": np.triu(np.ones((24, 24)))}, "weights is not symmetric"),
             ({"weights": -np.eye(24)}, "does not weigh enough"),
         ):

@@ -224,6 +224,19 @@ def test_a_fault_is_told_in_one_sentence_by_every_verb(verb: str, given: dict[st
         call(**given)
 
 
+def test_a_cell_that_is_a_list_is_named_by_its_row() -> None:
+    with pytest.raises(vf.InputError, match=r"row 2, column y: \[2\] is a list; a cell holds one value"):
+        vf.random_effects(y=[1, [2], 3], v=[1, 1, 1])
+
+
+@pytest.mark.parametrize("verb", [vf.random_effects, lambda table: vf.mantel_haenszel("OR", data=table)])
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_a_table_of_which_nothing_is_left_says_why(verb: Any) -> None:
+    table = vf.effect_size("OR", events1=[0, 0], n1=[9, 8], events2=[0, 0], n2=[9, 9])
+    with pytest.raises(vf.InputError, match=r"Every study was left out: row 1 \(no events in either arm.*nothing is left"):
+        verb(table)
+
+
 def test_every_fault_is_listed_with_the_users_own_names() -> None:
     frame = pd.DataFrame({"eff": ["x", 1, 2], "err": [1, 0, None], "who": ["A", "A", None]})
     with pytest.raises(vf.InputError) as caught:

@@ -51,7 +51,7 @@ def test_what_is_no_number_is_named_by_row_and_column(measure: str, names: tuple
             )
         data = plain(names)
         data.loc[1, f"c_{name}"] = None
-        refused(measure, names, data, r"row 2 \(B\): a value is missing")
+        refused(measure, names, data, rf"row 2 \(B\), column c_{name}: missing value; fill it in")
         data[f"c_{name}"] = pd.to_datetime(["2020-01-01", "2021-01-01"])
         refused(measure, names, data, rf"row 1 \(A\), column c_{name}")
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_is_named_also_after_a_drop(measure: str, names: tuple[st
         if kind not in impossible:
             continue
         data = pd.concat([plain(names), plain(names)], ignore_index=True).assign(trial=list("ABCD"))
-        data.loc[0, f"c_{names[0]}"] = np.inf
+        data.loc[0, f"c_{names[0]}"] = None
         data.loc[2, f"c_{name}"] = impossible[kind]
         refused(measure, names, data, rf"row 3 \(C\), column c_{name}: .*correct it or remove the row", missing="drop")
 
@@ -72,10 +72,13 @@ def test_what_cannot_be_is_named_also_after_a_drop(measure: str, names: tuple[st
 @every
 def test_a_dropped_row_is_named_and_nothing_left_is_an_error(measure: str, names: tuple[str, ...]) -> None:
     data = plain(names)
-    data.loc[0, f"c_{names[-1]}"] = np.inf
-    with pytest.warns(vf.VfmetaWarning, match=r"Dropped for missing or infinite values: row 1 \(A\)"):
+    data.loc[0, f"c_{names[-1]}"] = None
+    said = rf"row 1: c_{names[-1]}\)"
+    with pytest.warns(vf.VfmetaWarning, match=rf"Left out because a value is missing: A \({said}"):
         assert call(measure, names, data, missing="drop").labels == ("B",)
-    refused(measure, names, data.iloc[:1], "k = 0", missing="drop")
+    refused(measure, names, data.iloc[:1], rf"Every row has a missing value \(A \({said}\); nothing is left", missing="drop")
+    data[f"c_{names[-1]}"] = [np.inf, 3.0]
+    refused(measure, names, data, r"row 1 \(A\), column .*infinite", missing="drop")  # infinite is not missing
     refused(measure, names, data.iloc[:0], "k = 0")
 
 
@@ -145,11 +148,11 @@ def test_rows_that_do_not_exist_are_named_by_the_row_of_the_data() -> None:
     with pytest.warns(vf.VfmetaWarning) as said:
         table = vf.effect_size("ZCOR", data=data, study="trial", r="r", n="n", missing="drop")
     assert [str(w.message) for w in said] == [
-        "Dropped for missing or infinite values: row 1 (A).", "Left out, because the ZCOR does not exist there: row 2 (B).",
+        "Left out because a value is missing: A (row 1: n).", "Left out, because the ZCOR does not exist there: row 2 (B).",
     ]  # fmt: skip
     assert {w.filename for w in said} == {__file__}  # the line of the caller, not of vfmeta
     assert table.labels == ("C",)
-    assert [(x.study_id, x.reason[:16]) for x in table.left_out] == [("A", "a value is missi"), ("B", "ZCOR does not ex")]
+    assert [(x.study_id, x.reason[:16]) for x in table.left_out] == [("A", "missing value of"), ("B", "ZCOR does not ex")]
     with pytest.raises(vf.InputError, match=r"row 2 \(B\): ZCOR does not exist"):
         vf.effect_size("ZCOR", data=data.iloc[1:].reset_index(drop=True).iloc[[1, 0]], study="trial", r="r", n="n")
 

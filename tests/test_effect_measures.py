@@ -238,7 +238,7 @@ def test_no_correction_is_refused_where_the_ratio_does_not_exist():
         ("SMD", {"p": [0.0], "n1": [9], "n2": [9]}, "a p value must lie between 0 and 1"),
         ("MD", {"mean1": [1.0]}, "missing: .*not known: none"),
         ("MD", MEANS | {"mean1": ["five", 3.0]}, "'five' is text, not a number"),
-        ("MD", MEANS | {"mean1": [None, 3.0]}, "a value is missing"),
+        ("MD", MEANS | {"mean1": [None, 3.0]}, "row 1, column mean1: missing value"),
         ("XYZ", MEANS, "Unknown measure 'XYZ'"),
     ],
 )  # fmt: skip

@@ -362,7 +362,7 @@ def test_the_comparison_of_models_says_what_its_numbers_do() -> None:
     ({"beta": vf.priors.Flat()}, "improper"),
     ({"beta": {"X": vf.priors.Normal(0, 1)}}, "no coefficient"),
     ({"consistency": "consistant"}, "Did you mean"),
-    ({"events": [3.5, *tsd.BLOCKER.events[1:]]}, "whole number"),
+    ({"events": [3.5, *tsd.BLOCKER.events[1:]]}, r"column events: a likelihood of counts needs a whole number \(value 3.5\)"),
     ({"events": [50, *tsd.BLOCKER.events[1:]]}, "more events"),
     ({"treatment": ["a"] * 44}, "several arms"),
     ({"study": list("aabbcc") + [str(i) for i in range(38)], "treatment": list("xyxyzw") + ["x"] * 38}, "2 parts"),

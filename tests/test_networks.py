@@ -372,6 +372,38 @@ def test_faulty_counts_of_a_network_are_named(fault: dict[str, Any], said: str) 
         vf.networks.mantel_haenszel(COUNTS.assign(**fault))
 
 
+ALL_FIGURES = pd.DataFrame({
+    "study": list("aabb"), "treatment": ["x", "s", "x", "s"], "mean": [1.0, 2.0, 1.5, 2.5], "sd": [1.0] * 4, "time": [9.0] * 4,
+    "events": [4, 8, 5, 9], "n": [40, 41, 50, 52],
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(("measure", "columns"), [
+    ("MD", ["mean", "sd", "n"]), ("OR", ["events", "n"]), ("IRR", ["events", "time"]),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore::vfmeta.VfmetaWarning")
+def test_a_network_reads_the_columns_of_its_measure_and_leaves_others_alone(measure: str, columns: list[str]) -> None:
+    own = ALL_FIGURES[["study", "treatment", *columns]]
+    assert vf.network(ALL_FIGURES, measure=measure) == vf.network(own, measure=measure)
+    asked = vf.Question(measure=measure)
+    assert vf.network(ALL_FIGURES, question=asked).estimate == pytest.approx(vf.network(own, question=asked).estimate)
+    many = vf.network_many(ALL_FIGURES.assign(net=1), "net", measure=measure)
+    assert many["estimate"].to_numpy() == pytest.approx(vf.network(own, measure=measure).estimate)
+
+
+def test_a_network_does_not_guess_between_figures() -> None:
+    with pytest.raises(vf.InputError, match=r"suit MD, ROM, OR, RR, RD, IRR, IRD; say which with measure="):
+        vf.network(ALL_FIGURES)
+    with pytest.raises(vf.InputError, match=r"suit OR, RR, RD, IRR, IRD; say which with measure="):
+        vf.network(ALL_FIGURES, events="events")
+
+
+def test_ranks_are_drawn_at_least_once() -> None:
+    net = vf.network(ALL_FIGURES, measure="MD", method="common", test="Wald")
+    with pytest.raises(vf.InputError, match="draws=0 must be a whole number of at least 1"):
+        net.ranks("low", draws=0)
+
+
 @pytest.mark.parametrize("better", ["best", pd.NA, 1, ["low"]])
 def test_what_is_no_side_is_refused_in_words(better: object) -> None:
     net = vf.network(study=list("abc"), treat1=list("BCC"), treat2=list("AAB"), y=[-0.5, -0.8, -0.2], se=[0.2] * 3)

@@ -12,7 +12,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import REACH
 from vfmeta.core.question import Question
-from vfmeta.text.notes import MISSING
+from vfmeta.text.notes import MISSING, left_out_text
 
 DROP = 'missing value; fill it in, remove the row, or pass missing="drop" to leave the row out with a warning.'
 INFINITE = "the value is infinite; give a finite number or remove the row."
@@ -147,8 +147,8 @@ def column(values: Any, name: str) -> Any:
         if len(shape) != 1:
             raise InputError(f"{name} has shape {shape}; it must be one-dimensional, one value a row.")
     found = list(values)
-    if any(isinstance(x, (list, tuple, np.ndarray)) for x in found):
-        raise InputError(f"{name} holds lists; it must be one-dimensional, one value a row.")
+    if lists := [i for i, x in enumerate(found) if isinstance(x, (list, tuple, np.ndarray))]:
+        raise InputError([f"{place(i, None, name)}{found[i]!r} is a list; a cell holds one value." for i in lists])
     return found
 
 
@@ -275,11 +275,19 @@ def gaps(columns: dict[str, np.ndarray], labels: Sequence[str] | None, problems:
                     problems.append(at + say)
 
 
+def refuse_empty(table: Any) -> None:
+    """An error where an effect table has no study, with why each was left out."""
+    if not len(table.labels):
+        left = table.left_out
+        raise InputError(f"Every study was left out: {left_out_text(left)}; nothing is left to pool." if left else EMPTY)
+
+
 def left_out(columns: dict[str, np.ndarray], labels: Sequence[str]) -> str:
     """What is said of rows that are left out for the cells that are empty; an error where that is all rows."""
     gone = np.any(list(columns.values()), axis=0)
     left = ", ".join(
-        f"{labels[i]} (row {i + 1}: {', '.join(name for name, is_gap in columns.items() if is_gap[i])})"
+        f"{labels[i]} ({'' if labels[i] == f'row {i + 1}' else f'row {i + 1}: '}"
+        f"{', '.join(name for name, is_gap in columns.items() if is_gap[i])})"
         for i in np.flatnonzero(gone).tolist()
     )
     if gone.all():

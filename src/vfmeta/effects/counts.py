@@ -177,8 +177,7 @@ def _from_effects(table: Any, needed: tuple[str, ...], given: dict[str, Any], st
     if needed != EVENTS or study is not None or any(value is not None for value in given.values()):
         raise InputError("An effect table brings its own counts of two arms; give it alone, for OR, RR, RD or Peto.")
     details = table.details
-    if not len(table.labels):
-        raise InputError(cells.EMPTY)
+    cells.refuse_empty(table)
     without = [
         label
         for i, label in enumerate(table.labels)

@@ -11,7 +11,7 @@ from vfmeta.core.messages import InputError, warn
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import Missing, SingleZero, ZeroCells
 from vfmeta.core.question import Question
-from vfmeta.effects import intake
+from vfmeta.effects import cells, intake
 from vfmeta.effects.effect import Effect
 from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.formulas.common import NO_CONTRAST, has_contrast
@@ -78,7 +78,7 @@ def effect_size(
     correct : bool
         Whether a measure with a known bias (SMD and its kin, ROM, VR, CVR, ...) is corrected for it.
     missing : {"raise", "drop"}
-        Whether rows with a missing or infinite value, and rows in which the measure does not exist, are an error or are left
+        Whether rows with a missing value, and rows in which the measure does not exist, are an error or are left
         out, with a warning that names them.
     question : Question, optional
         Names and direction, for printing and plotting.
@@ -108,19 +108,22 @@ def effect_size(
     intake.check_options(chosen, vtype, missing, correct=correct, drop00=drop00, add_to_estimate=add_to_estimate)
     rule = intake.zero_rule(chosen, zero, to, add, add_to_estimate)
     names = chosen.layout(set(columns))
-    frame, labels, table, shown = intake.read_columns(data, {x: columns[x] for x in names}, study, missing)
+    frame, labels, table, shown = intake.read_columns(data, {x: columns[x] for x in names}, study)
     where = [f"row {i + 1} ({label})" if study is not None else label for i, label in enumerate(labels)]
-    places = _without_gaps(table, where, missing)
-    problems = faults(dict(zip(names, table[places].T, strict=True)), rows=[where[i] for i in places], named=shown)
+    empty = {shown[name]: np.isnan(column) for name, column in zip(names, table.T, strict=True)}
+    problems = faults(dict(zip(names, table.T, strict=True)), rows=where, named=shown)
+    if missing != "drop":
+        cells.gaps(empty, None if study is None else labels, problems)
     if problems:
         raise InputError(problems)
+    gone = np.any(list(empty.values()), axis=0)
+    if gone.any():
+        warn(cells.left_out(empty, labels))
+    places = np.flatnonzero(~gone)
     used = None if frame is None else frame.iloc[places]
     intake.check_repeats(used, table[places], [labels[i] for i in places], places, study)
 
-    left = [
-        LeftOut(study_id=labels[i], label=labels[i], reason="a value is missing or infinite")
-        for i in sorted({*range(len(labels))} - {*places.tolist()})
-    ]
+    left = list(cells.lost(empty, labels))
     if (chosen.drop00 if drop00 is None else drop00) and {"events1", "events2"} <= set(names):
         silent = ~has_contrast(tuple(table[places].T), chosen.kind == "rates")
         alike = [LeftOut(study_id=labels[i], label=labels[i], reason=NO_CONTRAST) for i in places[silent]]
@@ -134,8 +137,7 @@ def effect_size(
     arrays = dict(zip(names, table[places].T, strict=True))
     y, v = compute(chosen, arrays, vtype=vtype or chosen.vtypes[0], correct=bool(correct), zero=rule)
     exists, reason = _existing(chosen, y, v, [where[i] for i in places], missing)
-    gone = [labels[i] for i in places[~exists]]
-    left += [LeftOut(study_id=x, label=x, reason=reason) for x in gone]
+    left += [LeftOut(study_id=labels[i], label=labels[i], reason=reason) for i in places[~exists]]
     sized = chosen.scale.sized
     known_of = measured(chosen.code, arrays, vtype or chosen.vtypes[0])
     made = tuple(
@@ -145,19 +147,6 @@ def effect_size(
     )
     extra = None if frame is None else frame.iloc[places[exists]].reset_index(drop=True)
     return EffectTable(asked, made, tuple(left), extra=extra, places=places[exists], rows_read=len(labels))
-
-
-def _without_gaps(table: np.ndarray, where: list[str], missing: str) -> np.ndarray:
-    """Places of the rows without a missing value; the others are an error, or dropped with a warning."""
-    gaps = np.isnan(table).any(axis=1)
-    if gaps.any():
-        rows = [where[i] for i in np.flatnonzero(gaps)]
-        if missing != "drop":
-            raise InputError([f"{r}: a value is missing; fill it in or pass missing='drop'." for r in rows])
-        warn(f"Dropped for missing or infinite values: {', '.join(rows)}.")
-        if gaps.all():
-            raise InputError("No row is left after dropping missing values (k = 0).")
-    return np.flatnonzero(~gaps)
 
 
 def _existing(measure: Measure, y: np.ndarray, v: np.ndarray, rows: list[str], missing: str) -> tuple[np.ndarray, str]:

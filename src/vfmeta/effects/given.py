@@ -152,8 +152,7 @@ def _of_table(table: Any, others: dict[str, Any], V: Any, question: Question | N
             "the two."
         )
     k = len(table.y)
-    if k == 0:
-        raise InputError(cells.EMPTY)
+    cells.refuse_empty(table)
     problems: list[str] = []
     labels = cells.names(table.labels, k, noun=noun, once=once, problems=problems)
     ys = cells.numbers(cells.column(table.y, "y"), "y", labels, problems)

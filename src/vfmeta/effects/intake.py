@@ -64,7 +64,7 @@ def zero_rule(measure: Measure, zero: str | None, to: str | None, add: float, ad
 
 
 def read_columns(
-    data: Any, columns: dict[str, Any], study: Any, missing: str
+    data: Any, columns: dict[str, Any], study: Any
 ) -> tuple[pd.DataFrame | None, list[str], np.ndarray, dict[str, str]]:
     """The frame, the labels, the numbers (k, columns) with NaN in the gaps, and the user's names of the columns."""
     frame = None if data is None else as_frame(data)
@@ -79,20 +79,10 @@ def read_columns(
     noun = "row" if given is None else "study"
     labels = cells.names(given, k, shown=shown.get("study", "study"), noun=noun, once=False, problems=problems)
     known = None if given is None else labels
-    numbers = [
-        cells.numbers(_finite(values[name]) if missing == "drop" else values[name], shown[name], known, problems)
-        for name in columns
-    ]
+    numbers = [cells.numbers(values[name], shown[name], known, problems) for name in columns]
     if problems:
         raise InputError(problems)
     return frame, list(labels), np.column_stack(numbers), {name: shown[name] for name in columns}
-
-
-def _finite(values: Any) -> Any:
-    """The cells without the infinite ones, which count as gaps where gaps are dropped."""
-    if isinstance(values, np.ndarray):
-        return np.where(np.isinf(values), np.nan, values)
-    return [None if isinstance(x, (float, np.floating)) and np.isinf(x) else x for x in values]
 
 
 def _check_shared(columns: dict[str, str]) -> None:

@@ -61,8 +61,10 @@ def read_network_arms(
     likelihood = LIKELIHOODS[measure]
     needed = ("study", "treatment", *likelihood.columns)
     refuse_unfit(needed, found, given, f"{measure} of arms takes")
-    numbers, texts, _, rows_read, lost, notes = columns_of({name: found[name] for name in needed}, frame, missing)
-    problems, kept, left = _faults(numbers, texts)
+    numbers, texts, _, rows_read, lost, notes = columns_of(
+        {name: found[name] for name in needed}, frame, missing, counts="events" in needed
+    )
+    problems, kept, left = _faults(texts)
     if problems:
         raise InputError(problems)
     leave_out(left, "of a comparison", kept, lost, notes)
@@ -114,7 +116,7 @@ def _measure(measure: str | None, question: Question | None, there: set[str]) ->
     raise InputError(f"The figures of the arms {words}; say which with measure=, one of {listed}.")
 
 
-def _faults(numbers: Columns, texts: Mapping[str, list[str]]) -> tuple[list[str], dict[str, list[int]], list[tuple[str, str]]]:
+def _faults(texts: Mapping[str, list[str]]) -> tuple[list[str], dict[str, list[int]], list[tuple[str, str]]]:
     """What is wrong, the rows of each trial that compares, and the trials that do not with the reason."""
     problems, kept, left = [], {}, []
     for label, rows in by_trial(texts["study"]).items():
@@ -126,10 +128,4 @@ def _faults(numbers: Columns, texts: Mapping[str, list[str]]) -> tuple[list[str]
             left.append((label, why))
         else:
             kept[label] = rows
-    for name in {"events", "n"} & set(numbers) if "events" in numbers else ():
-        problems += [
-            f"{texts['study'][i]}, {texts['treatment'][i]}: {name} of {numbers[name][i]:g}; a likelihood of counts needs a "
-            "whole number."
-            for i in np.flatnonzero(numbers[name] % 1 > 0).tolist()
-        ]
     return problems, kept, left

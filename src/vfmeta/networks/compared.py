@@ -11,7 +11,7 @@ import numpy as np
 
 from vfmeta.core.messages import InputError
 from vfmeta.core.origin import Origin
-from vfmeta.core.params import OnScale, Triangle, choice
+from vfmeta.core.params import OnScale, Triangle, choice, generator, whole
 from vfmeta.core.question import Question
 from vfmeta.networks.graph import Network, Trial
 from vfmeta.networks.ranking import distance, rank_table
@@ -146,7 +146,8 @@ class Treatments:
         draws, seed : int
         """
         sign = side(better, self.question.higher_is_worse)
-        drawn = np.random.default_rng(seed).multivariate_normal(self._effects, self._covariance, draws, method="eigh")
+        many = whole("draws", draws, 1)
+        drawn = generator(seed).multivariate_normal(self._effects, self._covariance, many, method="eigh")
         return rank_table(self.treatments, sign * drawn @ self.coding.T, self._beats(sign))
 
     def beyond(self, size: float, better: str | None = None) -> pd.Series:

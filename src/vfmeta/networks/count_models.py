@@ -126,8 +126,7 @@ def counts(
     given = {"study": study, "treatment": treatment, "events": events, **({"time": time} if over_time else {"n": n})}
     if (n if over_time else time) is not None:
         raise InputError(f"{asked_for} of arms takes {', '.join(given)}; not used: {'n' if over_time else 'time'}.")
-    read = read_counts(data, given, missing, f"{asked_for} of arms")
-    _refuse_parts_of_patients(read.trials)
+    read = read_counts(data, given, missing, f"{asked_for} of arms", whole=True)
     lost, notes = read.lost, read.notes
     leave_out(read.silent, "of a ratio", read.trials, lost, notes)
     net = _network(read.trials, asked_for, reference, Origin(tuple(lost), np.arange(len(read.trials)), read.rows), notes)
@@ -180,12 +179,6 @@ def _measure(measure: NetworkCountMeasure | None, data: Any, time: Any, question
             raise InputError(f"Counts of a network answer in OR or IRR; the question is on {own!r}.")
         return own
     return "IRR" if time is not None or (hasattr(data, "keys") and "time" in data and "n" not in data) else "OR"
-
-
-def _refuse_parts_of_patients(trials: Sequence[Counted]) -> None:
-    wrong = [t.label for t in trials if (t.events % 1 != 0).any()]
-    if wrong:
-        raise InputError(f"{', '.join(wrong)}: events must be whole numbers, for the model is one of counts.")
 
 
 def _network(trials: Sequence[Counted], measure: str, reference: Any, origin: Origin, notes: list[str]) -> Network:

@@ -33,15 +33,18 @@ class CountRows(NamedTuple):
     notes: list[str]
 
 
-def read_counts(data: Any, given: dict[str, Any], missing: Missing, verb: str) -> CountRows:
-    """The trials of a table of arms: study, treatment, events and n or time; every faulty row is named."""
+def read_counts(data: Any, given: dict[str, Any], missing: Missing, verb: str, *, whole: bool = False) -> CountRows:
+    """The trials of a table of arms: study, treatment, events and n or time; every faulty row is named.
+
+    ``whole``: counts that are no whole numbers are faults.
+    """
     frame = None if data is None else as_frame(data)
     if frame is not None:
         given = {name: name if value is None and name in frame.columns else value for name, value in given.items()}
     absent = [name for name, value in given.items() if value is None]
     if absent:
         raise InputError(f"{verb} takes {', '.join(given)}; missing: {', '.join(absent)}.")
-    numbers, texts, _, rows, lost, notes = columns_of(given, frame, missing)
+    numbers, texts, _, rows, lost, notes = columns_of(given, frame, missing, counts=whole)
     trials, silent, problems = [], [], []
     over_time = "time" in given
     sizes = numbers["time" if over_time else "n"]

@@ -20,7 +20,7 @@ from vfmeta.frequentist.meta_regression import fitted
 from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.networks.graph import Network
 from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.trials import read
+from vfmeta.networks.trials import ARMS, read
 
 
 def network(
@@ -132,7 +132,8 @@ def trials_of(
     """The trials that the arguments of `network` describe, and the question with their measure."""
     refuse_other_null(question)
     frame = None if data is None else as_frame(data)
-    given = usual(given, frame)
+    known = question.measure if question is not None and question.measure != "GEN" else None
+    given = usual(given, frame, measure or known)
     measure = measure_of(measure, given, question)
     net = read(given, frame, measure, reference, missing, in_parts=in_parts)
     asked = question or Question(measure=measure)
@@ -191,8 +192,8 @@ def regressed(
     return own | {"origin": net.origin, "warnings": tuple(notes), "method": method if isinstance(method, str) else "given"}
 
 
-def usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
-    """The arguments, those left out taken from columns of the same name where it is clear what the rows are."""
+def usual(given: dict[str, Any], frame: Any, measure: str | None) -> dict[str, Any]:
+    """The arguments, those left out taken from columns of the same name: those that ``measure`` takes, or the data suit."""
     if frame is None:
         return given
     columns = set(frame.columns)
@@ -200,7 +201,7 @@ def usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
     names = (
         ("study", "treat1", "treat2", "y", "se_base")
         if contrasts
-        else ("study", "treatment", "mean", "sd", "n", "events", "time")
+        else ("study", "treatment", *_figures(given, columns, measure))
     )
     found = dict(given)
     for name in names:
@@ -208,11 +209,20 @@ def usual(given: dict[str, Any], frame: Any) -> dict[str, Any]:
             found[name] = name
     if contrasts and found["se"] is None and found["v"] is None:
         found |= {name: name for name in ("se", "v") if name in columns} if not {"se", "v"} <= columns else {"v": "v"}
-    if not contrasts and given["mean"] is None and given["events"] is not None:
-        found |= {"mean": None, "sd": None}
-    if not contrasts and given["events"] is None and given["mean"] is not None:
-        found |= {"events": None, "time": None}
     return found
+
+
+def _figures(given: dict[str, Any], columns: set[Any], measure: str | None) -> tuple[str, ...]:
+    """The columns of figures that the arms of a measure have, or, without one, those that the data are complete in."""
+    if measure in ARMS:
+        return ARMS[measure][0]
+    kinds = dict.fromkeys(names for names, _ in ARMS.values())
+    asked = {name for names in kinds for name in names if given[name] is not None}
+    suits = [names for names in kinds if asked <= set(names) and set(names) <= asked | columns]
+    if len(suits) > 1:
+        listed = ", ".join(code for code, (names, _) in ARMS.items() if names in suits)
+        raise InputError(f"The figures of the arms suit {listed}; say which with measure=.")
+    return suits[0] if suits else ("mean", "sd", "n", "events", "time")
 
 
 def measure_of(measure: str | None, given: dict[str, Any], question: Question | None) -> str:

@@ -107,7 +107,7 @@ def network_many(
         "study": study, "treatment": treatment, "mean": mean, "sd": sd, "n": n, "events": events, "time": time, "y": y,
         "se": se, "se_base": se_base, "v": v, "treat1": treat1, "treat2": treat2,
     }  # fmt: skip
-    given = usual(given, frame)
+    given = usual(given, frame, measure)
     asked = measure_of(measure, given, None)
     rows = rows_of(given, frame, asked, missing)
     heads = with_groups(frame.iloc[rows.kept], keys)

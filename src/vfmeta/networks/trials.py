@@ -12,8 +12,8 @@ from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import Missing, choice
 from vfmeta.effects import cells
 from vfmeta.effects.columns import given_columns, refuse_unfit
+from vfmeta.effects.counts import check_values
 from vfmeta.effects.formulas import proportions, rates, single_means
-from vfmeta.effects.formulas.checks import faults
 from vfmeta.effects.formulas.common import ZeroRule
 from vfmeta.kernels.network import covariance
 from vfmeta.networks.graph import Network, Trial
@@ -105,8 +105,8 @@ class Rows(NamedTuple):
         return Rows({name: x[which] for name, x in self.numbers.items()}, texts, self.kept[which], len(which), [], [])
 
 
-def columns_of(asked: dict[str, Any], frame: Any, missing: str) -> Rows:
-    """The rows of these columns that are whole; every fault of them is named."""
+def columns_of(asked: dict[str, Any], frame: Any, missing: str, *, counts: bool = False) -> Rows:
+    """The rows of these columns that are whole; every fault of them is named, ``counts`` that are no whole numbers too."""
     values, shown, k, _ = given_columns(asked, frame)
     problems: list[str] = []
     labels = cells.names(values["study"], k, shown=shown["study"], once=False, problems=problems)
@@ -119,7 +119,7 @@ def columns_of(asked: dict[str, Any], frame: Any, missing: str) -> Rows:
         name: cells.numbers(values[name], shown[name], labels, problems, positive.get(name, ""))
         for name in asked if name not in texts
     }  # fmt: skip
-    problems += faults(numbers, rows=[f"row {i + 1} ({x})" for i, x in enumerate(labels)], named=shown)
+    check_values(numbers, shown, labels, counts, problems)
     # the base arm's standard error matters to trials with several arms only
     empty = {shown[name]: np.isnan(x) for name, x in numbers.items() if name != "se_base"}
     if missing == "raise":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -134,12 +133,11 @@ def user_weights(weights: Any, rows: Rows) -> Any:
         raise InputError(f"weights has shape {found.shape}; for {total} effects it must be ({total},) or ({total}, {total}).")
     keep = rows.numbers - 1
     if len(found.shape) == 1:
-        bad = [i for i in keep.tolist() if not (math.isfinite(found[i]) and found[i] > 0)]
-        if bad:
-            raise InputError(
-                [f"row {i + 1}, column weights: {found[i]} is not a weight; it must be finite and greater than 0." for i in bad]
-            )
-        return found[keep]
+        faults: list[str] = []
+        values = cells.numbers(found[keep], "weights", rows.labels, faults, "weight", keep.tolist(), cells.FILL)
+        if faults:
+            raise InputError(faults)
+        return values
     cut = sparse(found)[keep][:, keep]
     if not np.isfinite(cut.data).all():
         raise InputError("weights holds values that are missing or infinite.")
