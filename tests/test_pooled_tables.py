@@ -256,4 +256,6 @@ def test_one_informative_study_tells_nothing_of_heterogeneity(silent: int) -> No
     for fit in [*fits, vf.peto(**data)]:
         assert (fit.k, fit.tau2, fit.i2, fit.h2, fit.q.df) == (1, None, None, None, 0)
         assert "tau2       not estimable" in str(fit).splitlines()
+        drawn = fit.studies.iloc[0]
+        assert fit.interval == pytest.approx((drawn["ci_low"], drawn["ci_high"]), rel=1e-12)
         assert vf.read_result(fit.to_json()) == fit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from vfmeta.frequentist.single_tables import each_study, one_effect, typical_var
 from vfmeta.kernels import tables
 from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.fit import FrequentistResult
-from vfmeta.results.single_studies import MADE
+from vfmeta.results.single_studies import MADE, alone
 from vfmeta.results.wald import TestResult, quantile, two_sided
 
 POOLS = {
@@ -213,8 +213,6 @@ def peto(
     use = np.isfinite(y) & np.isfinite(v)
     result = _result("OR", "Peto", counts, pool, y, v, use, level, {"function": "peto", "level": level}, question,
                      _homogeneity("OR", counts.columns, pool))  # fmt: skip
-    # the limits of single studies are those of the one-step estimates, not of the odds ratios that their counts have
-    result = replace(result, details=tuple({x: n for x, n in d.items() if x != MADE} for d in result.details))
     warn_each(result.warnings)
     return result
 
@@ -276,7 +274,7 @@ def _result(
 ) -> TablesResult:
     estimate, se = float(pool.estimate), math.sqrt(pool.variance)
     half = float(quantile(level, None)) * se
-    notes = list(counts.notes)
+    notes, share = list(counts.notes), 0.0
     if not use.all():
         left = ", ".join(label for label, u in zip(counts.labels, use, strict=True) if not u)
         share = float(pool.weights[~use].sum() / pool.weights.sum())
@@ -288,15 +286,23 @@ def _result(
         raise InputError("No study has an estimate of its own; nothing can be shown beside the pool.")
     k = int(use.sum())
     q = float(((y[use] - estimate) ** 2 / v[use]).sum())
+    about, labels = counts.question(question, measure), tuple(x for x, u in zip(counts.labels, use, strict=True) if u)
+    details = counts.keep(use).details
+    if method == "Peto":  # the limits of its single studies are those of one-step estimates, not of the odds ratios of counts
+        details = tuple({x: n for x, n in d.items() if x != MADE} for d in details)
+    interval, statistic, df, test = (estimate - half, estimate + half), estimate / se, None, "Wald"
+    p_value = float(two_sided(np.asarray(statistic), None))
+    if k == 1 and share == 0:
+        interval, statistic, p_value, df, test, note = alone(about, labels[0], y[use], v[use], details, float(level))
+        notes.append(note)
     return TablesResult(
-        question=counts.question(question, measure), model="common", k=k, k_pooled=counts.k, estimate=estimate, se=se,
-        interval=(estimate - half, estimate + half), level=float(level), prediction=None, tau2=0.0 if k > 1 else None,
-        labels=tuple(label for label, u in zip(counts.labels, use, strict=True) if u), y=y[use], v=v[use],
-        weights=100 * pool.weights[use] / pool.weights.sum(), details=counts.keep(use).details, origin=counts.origin,
-        warnings=tuple(notes), call=call, statistic=estimate / se, df=None,
-        p_value=float(two_sided(np.asarray(estimate / se), None)),
+        question=about, model="common", k=k, k_pooled=counts.k, estimate=estimate, se=se,
+        interval=interval, level=float(level), prediction=None, tau2=0.0 if k > 1 else None,
+        labels=labels, y=y[use], v=v[use],
+        weights=100 * pool.weights[use] / pool.weights.sum(), details=details, origin=counts.origin,
+        warnings=tuple(notes), call=call, statistic=statistic, df=df, p_value=p_value,
         q=TestResult(q, k - 1, None, chi2_above(q, k - 1)),
         i2=None if k == 1 else 100 * max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0,
         typical_variance=typical_variance(v[use]),
-        tau2_interval=None, method=method, test="Wald", **tests,
+        tau2_interval=None, method=method, test=test, **tests,
     )  # fmt: skip

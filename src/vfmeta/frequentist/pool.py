@@ -19,10 +19,9 @@ from vfmeta.kernels.least_squares import regression
 from vfmeta.kernels.regression import generalised_q
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.information import Information, information, saturated
-from vfmeta.results.single_studies import PRINTED, study_limits
-from vfmeta.results.wald import TestResult, two_sided
+from vfmeta.results.single_studies import alone
+from vfmeta.results.wald import TestResult
 from vfmeta.results.wald import quantile as any_quantile
-from vfmeta.text import numbers as tx
 from vfmeta.text.turned_back import unequal_sizes
 
 _TOO_WIDE = "The effects and variances span more orders of magnitude than double precision holds; rescale y and v."
@@ -152,23 +151,14 @@ def _likelihoods(s: Studies, ll_ml: float, ll_reml: float, parameters: int) -> t
 
 
 def _single(s: Studies, call: dict[str, Any], level: float) -> FrequentistResult:
-    """The one trial as it stands, with the interval it prints, else with that of `vfmeta.study_intervals`."""
-    estimate, se = float(s.y[0]), math.sqrt(s.v[0])
-    own, how = study_limits(s.question, s.y, s.v, s.details, level)
-    interval, named = (float(own.low[0]), float(own.high[0])), f"with its {how[0]} interval"
-    statistic, df = (estimate / se, None) if how[0] in ("Wald", PRINTED) else (float(own.statistic[0]), float(own.df[0]))
-    if printed := (s.details[0] if s.details else {}).get("printed_interval"):
-        named = "with its interval as printed"
-        if printed[2] != level:
-            named = f"with its printed {tx.level_text(printed[2])} interval, each side converted to {tx.level_text(level)}"
-    note = f"One study only ({s.labels[0]}): nothing was pooled; the numbers are that trial's own, {named}."
+    """The one trial as it stands."""
+    own = alone(s.question, s.labels[0], s.y, s.v, s.details, level)
     return _finite(FrequentistResult(
-        question=s.question, model="single trial", k=1, estimate=estimate, se=se,
-        interval=interval, level=level, prediction=None, tau2=None, labels=s.labels,
-        y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, origin=s.origin, warnings=(*s.notes, note), call=call,
-        statistic=statistic, p_value=float(two_sided(np.asarray(statistic), df)), q=TestResult(0.0, 0, None, 1.0), i2=None,
-        df=df if df is not None and math.isfinite(df) else None, tau2_interval=None, method="not estimable",
-        test="Wald" if how[0] == PRINTED else how[0],
+        question=s.question, model="single trial", k=1, estimate=float(s.y[0]), se=math.sqrt(s.v[0]),
+        interval=own.interval, level=level, prediction=None, tau2=None, labels=s.labels,
+        y=s.y, v=s.v, weights=np.array([100.0]), details=s.details, origin=s.origin, warnings=(*s.notes, own.note), call=call,
+        statistic=own.statistic, p_value=own.p_value, q=TestResult(0.0, 0, None, 1.0), i2=None,
+        df=own.df, tau2_interval=None, method="not estimable", test=own.test,
     ))  # fmt: skip
 
 

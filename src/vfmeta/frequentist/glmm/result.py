@@ -25,7 +25,7 @@ from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import scaled
 from vfmeta.results.heterogeneity import at_limits, profile_only
 from vfmeta.results.information import Information, information, of_counts
-from vfmeta.results.single_studies import study_limits
+from vfmeta.results.single_studies import alone, study_limits
 from vfmeta.results.wald import TestResult, quantile, two_sided, wald
 from vfmeta.text import numbers as tx
 
@@ -320,7 +320,10 @@ class Answer:
         v, tau2 = shared["v"], shared["tau2"]
         typical, weights = typical_variance(v), 1 / (v + tau2)
         if k == 1:
-            shared["tau2"] = None
+            own = alone(self.question, self.counts.labels[0], shared["y"], v, self.counts.details, self.level)
+            shared |= {"tau2": None, "df": own.df, "test": own.test}
+            interval, statistic, p = own.interval, own.statistic, own.p_value
+            self.notes.append(own.note)
         return CountResult(
             **shared, model="random" if self.random else "common", k=k, estimate=estimate, se=se,
             interval=interval, weights=100 * weights / weights.sum(), warnings=tuple(self.notes),
