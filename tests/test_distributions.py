@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,3 +53,20 @@ def test_a_compiled_function_still_multiplies_matrices() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[[4.0, 0.0], [0.0, 4.0]]"
+
+
+def test_who_waits_at_a_terminal_for_compilation_is_told_why_once(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="a terminal of Unix")
+    code = "from vfmeta.kernels import distributions as d; print(d.chi2_above(3.0, 4) + d.t_outside(2.0, 4))"
+
+    def said(cache: str, terminal: bool) -> str:
+        ours, theirs = pty.openpty() if terminal else os.pipe()
+        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / cache)}
+        subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=theirs, env=env, check=True)
+        os.write(theirs, b".")  # that there is something to read
+        found = os.read(ours, 10_000).decode()
+        os.close(ours), os.close(theirs)
+        return found.removesuffix(".")
+
+    assert said("new", True).count("compiles its loops") == 1
+    assert said("new", True) == said("other", False) == ""

@@ -6,11 +6,13 @@ Every file of this folder and of the estimators therefore counts as the source o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import event
 from numba.np import linalg
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,6 +38,24 @@ def _load_without_blas() -> None:
 
 
 _load_without_blas()
+
+
+class _Waiting(event.Listener):
+    """Tells who waits at a terminal, once, why a first call takes long."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        own = event.data["dispatcher"].py_func.__module__.startswith(f"{__package__.partition('.')[0]}.")
+        if own and not self.said and sys.stderr.isatty():
+            self.said = True
+            print("vfmeta compiles its loops for this machine: once for each method, up to half a minute.", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        """Nothing more is said."""
+
+
+event.register("numba:compile", _Waiting())
 
 
 def _stamp() -> tuple[tuple[str, float, int], ...]:
