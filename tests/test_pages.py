@@ -372,7 +372,7 @@ def test_what_trials_moved_is_told_from_what_the_model_did(toy_build: Any) -> No
     ((key, held),) = now.items()
     moved = {key: {**held, "found": "1.5 (1.0 to 2.0) from 9 trials", "answer": "another"}}
     (line,) = snapshots.compare(moved, now, [record])
-    assert line.endswith("The trials are the same: only a choice of the model moved it.")
+    assert line.endswith("The trials are the same: only how they are analysed moved it.")
     # trials far away on the other side: the conclusion of now is another one
     side = 1 if record.posterior.estimate < 0 else -1
     far = dict.fromkeys("XYZ", f"{side * 3} 0.01")
@@ -382,7 +382,7 @@ def test_what_trials_moved_is_told_from_what_the_model_did(toy_build: Any) -> No
         y=[side * 3.0] * 3, se=[0.01] * 3, tau=post.tau_prior, mu=post.mu_prior, question=record.question
     )
     shown = tx.effect_text(record.question, again.estimate, again.interval)
-    assert f"By the model of now the trials of before give {shown} from 3 trials: the rest was moved by a choice" in line
+    assert f"Analysed as now, the trials of before give {shown} from 3 trials: how they are analysed moved the rest." in line
     assert "The conclusion is another one, by its trials: before, in favour of " in line
     assert "Probability of benefit: " in line
 
@@ -395,12 +395,12 @@ def test_a_choice_of_the_model_that_turns_a_conclusion_is_told(toy_build: Any) -
     moved = {key: {**held, "found": "1.5 (1.0 to 2.0) from 9 trials", "answer": "another", "says": "in favour of rest"}}
     (line,) = snapshots.compare(moved, now, [record])
     assert line.endswith(f"by that alone: before, in favour of rest; now, {held['says']}.")
-    # other trials that say the same by the model of now
+    # other trials that say the same, analysed as now
     name, told = next(iter(held["trials"].items()))
     estimate, se = map(float, told.split())
     near = {key: {**moved[key], "trials": {**held["trials"], name: f"{estimate + 0.001} {se}"}}}
     (line,) = snapshots.compare(near, now, [record])
-    assert line.endswith(f"by the choice of the model: before, in favour of rest; now, {held['says']}.")
+    assert line.endswith(f"by how the trials are analysed: before, in favour of rest; now, {held['says']}.")
     (line,) = snapshots.compare({key: {**moved[key], "trials": {name: told}}}, now, [record])  # one trial stands as printed
     assert f"The conclusion is another one: before, in favour of rest; now, {held['says']}." in line
 

@@ -133,7 +133,7 @@ def changes(
     *,
     snapshots: Annotated[Path, Parameter(help="Folder of snapshots.")] = Path("reports/snapshots"),
 ) -> int:
-    """Say what changed: which conclusions moved, by which trials, and where only a choice of the model moved one."""
+    """Say what changed: which conclusions moved, by which trials, and where only how the trials are analysed moved one."""
     from vfmeta.evidence.changes import since
 
     for line in since(before, after, snapshots):

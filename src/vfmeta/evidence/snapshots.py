@@ -59,7 +59,7 @@ def compare(before: Snapshot, after: Snapshot, records: Sequence[Record] = ()) -
     """One line for each analysis whose trials or answer changed, came or went; none where nothing did.
 
     With the records of ``after`` like is held against like: the trials of before are pooled by engine and choices of now, so
-    that what the trials moved is told apart from what a choice of the model did.
+    that what the trials moved is told apart from what their analysis (the model, or how an interval is made) did.
     """
     known = {f"{r.plan}/{r.id}": r for r in records}
     lines = [f"{old['name']}: no longer analysed." for key, old in before.items() if key not in after]
@@ -78,21 +78,19 @@ def _apart(old: Mapping[str, Any], new: Mapping[str, Any], record: Record) -> st
     if old["trials"] == new["trials"]:
         if old["found"] == new["found"]:
             return ""
-        only = " The trials are the same: only a choice of the model moved it."
+        only = " The trials are the same: only how they are analysed moved it."
         return f"{only} The conclusion is another one by that alone: {flipped}" if flipped else only
     again, now = _again(old, record), record.lead
     told = ""
     if again is not None and old["found"] != found_text(again):
-        told = (
-            f" By the model of now the trials of before give {found_text(again)}: the rest was moved by a choice of the model."
-        )
+        told = f" Analysed as now, the trials of before give {found_text(again)}: how they are analysed moved the rest."
     if again is None or now is None:
         return told + (f" The conclusion is another one: {flipped}" if flipped else "")
     was, found = (_says(x, record) for x in (again, now))
     if was != found:
         told += f" The conclusion is another one, by its trials: before, {was}; now, {found}."
     elif flipped:
-        told += f" The conclusion is another one, by the choice of the model: {flipped}"
+        told += f" The conclusion is another one, by how the trials are analysed: {flipped}"
     chances = [p for x in (again, now) if (p := getattr(x, "p_benefit", None)) is not None]
     if len(chances) == 2:
         first, second = (tx.probability_text(p).removeprefix("= ") for p in chances)
