@@ -233,7 +233,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("y only", {"y": [1.0]}, "or y= .effects. with one of v="),
     ("array first", {"data": [1, 2, 3]}, "data is a list; it must be an effect table, a data frame"),
     ("lengths", {"y": [1, 2, 3], "v": [1, 1]}, "y has 3 values and v has 2"),
-    ("matrix", {"y": [[1, 2]], "v": [[1, 1]]}, "one-dimensional"),
+    ("matrix", {"y": [[1, 2]], "v": [[1, 1]]}, "row 1, column y: .* is a list"),
     ("scalar", {"y": 1.0, "v": 1.0}, "one-dimensional"),
     ("one text", {"y": "1,2", "v": [1, 1]}, "y='1,2' is the name of a column; pass data="),
     ("zero variance", {"y": [1, 2], "v": [0.1, 0.0], "study": ["A", "B"]}, r"row 2 \(B\), column v: .* variance is 0"),
