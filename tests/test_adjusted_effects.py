@@ -19,6 +19,7 @@ from tests.reference_runner.adapt_appraisal import FUNCTIONS
 from tests.reference_runner.common import check
 
 import vfmeta as vf
+from vfmeta.appraisal import copas_path
 from vfmeta.kernels import p_uniform as kernel
 
 A = vf.appraisal
@@ -297,3 +298,10 @@ def test_fewer_than_ten_studies_are_warned_of(verb: Any) -> None:
     with pytest.warns(vf.VfmetaWarning, match="9 studies: fewer than 10 say next to nothing of selection"):
         found = verb(y=y, se=se, **side)
     assert any("next to nothing" in note for note in found.warnings)
+
+
+@pytest.mark.parametrize("rho", [0.99989, -0.99989])
+def test_the_curvature_of_copas_is_taken_inside_the_range_of_its_correlation(rho: float) -> None:
+    with np.errstate(divide="raise", invalid="raise"):
+        error = copas_path._error(Y, SE, 0.3 + 0.2 / SE, np.array([0.3, 0.0, rho]), True)
+    assert math.isnan(error) or error > 0

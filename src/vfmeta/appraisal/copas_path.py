@@ -176,7 +176,7 @@ def _highest(y: np.ndarray, s: np.ndarray, u: np.ndarray, *, trend: bool, free: 
 def _error(y: np.ndarray, s: np.ndarray, u: np.ndarray, at: np.ndarray, free: bool) -> float:
     """Standard error of the mean from the curvature, of what lies within its bounds; NaN where that is no maximum."""
     inside = [0, *([1] if at[1] > 1e-6 else []), *([2] if free and abs(at[2]) < _EDGE - 1e-6 else [])]
-    step = np.array([1e-4, 1e-4, min(1e-4, 0.5 * (1 - abs(float(at[2]))))])  # rho stays inside (-1, 1)
+    step = np.array([1e-4, 1e-4, min(1e-4, 0.25 * (1 - abs(float(at[2]))))])  # two steps of rho stay inside (-1, 1)
 
     def value(theta: np.ndarray) -> float:
         return _log_likelihood(y, s, u, abs(float(theta[1])), float(theta[2]), np.full(len(y), theta[0]))
