@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,13 +62,3 @@ def test_it_is_gone_again_and_codes_are_not_taken_twice() -> None:
         table()
     with pytest.raises(vf.InputError, match="PETO, POR already"):
         register(measures.Measure("PETO", "Again", aliases=("POR",)))
-
-
-def test_a_file_among_the_formulas_is_found_even_by_a_process_that_made_no_effect(tmp_path: Path) -> None:
-    package = tmp_path / "vfmeta"
-    shutil.copytree(ROOT / "src" / "vfmeta", package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "effects" / "formulas" / "geometric_means.py").write_text(example(), encoding="utf-8")
-    code = "import vfmeta as vf; q = vf.Question(measure='RGM'); print(q.facts.words, round(q.display(0.6931471805599453), 9))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path,
-                         env={"PYTHONPATH": str(tmp_path), "PYTHONUTF8": "1"})  # fmt: skip
-    assert out.stdout.strip() == "Ratio of geometric means 2.0"

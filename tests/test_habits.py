@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import subprocess
 import tomllib
@@ -87,6 +88,24 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         if part:
             titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
             assert part in map(anchor, titles), link
+
+
+TOLD = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which tells of names that went
+
+
+@pytest.mark.parametrize("page", TOLD, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_and_verbs_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    package = ROOT / "src" / "vfmeta"
+    homes = (ROOT, package, package / "kernels", page.parent)
+    for said in re.findall(r"`([^`\n]+)`", FENCED.sub("", text)):
+        for name in re.findall(r"(?<![\w./-])(?:[\w.-]+/)+[\w.-]+|(?<![\w./-])\w+\.py\b", said):
+            parts = name.split("/")
+            ours = name.endswith(".py") or any((home / parts[0]).is_dir() for home in homes)
+            if ours and not MADE & set(parts) and parts[0] != ".venv" and "NAME" not in name:
+                assert any((home / name).exists() for home in homes), name
+    for name in re.findall(r"(?<![\w.])vf\.([a-z_][\w.]*\w)", text):
+        operator.attrgetter(name)(vfmeta)
 
 
 def test_the_links_tested_are_those_of_the_pages_a_stranger_opens() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,30 +16,16 @@ from vfmeta.core.params import Method, choices
 from vfmeta.kernels.tau2 import ESTIMATORS, Estimator, register
 from vfmeta.kernels.tau2.chain import BRANCHES
 
-# residual mean square of least squares less the mean sampling variance, never below zero
-FILE = textwrap.dedent('''
-    import numpy as np
-
-    from vfmeta.kernels.tau2 import Estimator, register
-
-
-    def plain(y, v, x, weights):
-        """Mean square of the residuals of ordinary least squares less the mean of v; a rough standard error."""
-        residual = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
-        df = len(y) - x.shape[1]
-        square = residual @ residual / df
-        return max(square - v.mean(), 0.0), np.sqrt(2 / df) * square
-
-
-    register("plain", Estimator("made up for this test", formula=plain))
-''')
+GUIDE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Iterator[None]:
+    """The file of the guide, registered at run time."""
     path = tmp_path / "plain.py"
-    path.write_text(FILE, encoding="utf-8")
-    runpy.run_path(str(path))
+    path.write_text(GUIDE.split("## Adding a tau2 estimator")[1].split("```python\n")[1].split("```")[0], encoding="utf-8")
+    for name, estimator in runpy.run_path(str(path))["METHODS"].items():
+        register(name, estimator)
     yield
     del ESTIMATORS["plain"]
 

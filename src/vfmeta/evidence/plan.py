@@ -77,7 +77,7 @@ class Strict(BaseModel):
 class Prior(BaseModel):
     """A prior by family and parameters, such as ``{family = "HalfNormal", scale = 1.0}``: any of `vfmeta.priors`.
 
-    The parameters are those of the family; `vfmeta.evidence.stated_priors` says more.
+    The parameters are those of the family; `vfmeta.priors.stated` says more.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)

@@ -6,6 +6,9 @@ faces (`family` says what they are); the priors read in papers are in `published
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 from vfmeta.priors.conventional import Conventional
 from vfmeta.priors.defaults import default_mu, default_tau
 from vfmeta.priors.dumouchel import DuMouchel
@@ -33,3 +36,6 @@ __all__ = [
     "Jeffreys", "LogNormal", "LogT", "Mixture", "MuPrior", "Normal", "Shrinkage", "StudentT", "TauPrior", "Uniform",
     "default_mu", "default_tau", "families", "from_dict", "mu_within", "rhodes2015", "tau_below", "trials_within", "turner2015",
 ]  # fmt: skip
+
+for _file in pkgutil.iter_modules(__path__):  # a family of its own is known by its name to plans and JSON
+    importlib.import_module(f"{__name__}.{_file.name}")
