@@ -40,6 +40,13 @@ def test_integrated_effects_are_those_of_adaptive_quadrature() -> None:
             assert below / whole == pytest.approx(p, rel=1e-5)
 
 
+def test_a_result_tells_the_limits_of_one_study() -> None:
+    fit = vf.common_effect(y=Y, v=V, level=0.9)
+    half = stats.norm.ppf(0.95) * V[2] ** 0.5
+    assert fit.study_interval(2) == pytest.approx((Y[2] - half, Y[2] + half), rel=1e-12)
+    assert fit.study_interval(2) == tuple(fit.studies.loc[2, ["ci_low", "ci_high"]])
+
+
 def test_with_a_tau2_beyond_doubt_both_kinds_agree() -> None:
     rng = np.random.default_rng(1)
     fit = vf.random_effects(y=rng.normal(0, 3, 4000), v=np.full(4000, 0.5), test="Wald")

@@ -182,14 +182,18 @@ def _ahead(fit: Any) -> Callable[[float], Callable[[float], float]]:
             return lambda x: float(law.cdf(x)) if math.isfinite(x) else float(x > 0)
 
         return exactly
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtr
 
     spread2 = max(fit.se**2 + (fit.tau2 or 0.0), 1e-200)  # 0 where all effects are identical
 
     def of(se: float) -> Callable[[float], float]:
         scale = math.sqrt(spread2 + se * se)
-        law = norm(fit.estimate, scale) if fit.df is None else t(fit.df, fit.estimate, scale)
-        return lambda x: float(law.cdf(x))
+
+        def below(x: float) -> float:
+            z = (x - fit.estimate) / scale
+            return float(ndtr(z) if fit.df is None else stdtr(fit.df, z))
+
+        return below
 
     return of
 

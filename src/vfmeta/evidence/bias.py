@@ -155,8 +155,7 @@ def by_judgement(fit: Result, bias: RiskOfBias) -> list[dict[str, Any]]:
 def _pooled(fit: Result, part: np.ndarray) -> str:
     if len(part) == 1:  # a trial alone says what it printed
         i = int(part[0])
-        own = fit.studies.iloc[i]
-        return tx.effect_text(fit.question, float(own.estimate), (float(own.ci_low), float(own.ci_high)))
+        return tx.effect_text(fit.question, float(fit.y[i]), fit.study_interval(i))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VfmetaWarning)  # how many trials are left stands beside it

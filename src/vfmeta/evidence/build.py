@@ -133,7 +133,8 @@ def build(
             with named(dress):
                 write_site(loaded_plans, records, own, of_all, loaded, out, site, joined, moved)
         made.append(site)
-        inputs = _digest_of_inputs(tables, plan_folder, kept)  # with what was kept just now
+        if kept is not None:
+            inputs = _digest_of_inputs(tables, plan_folder, kept)  # with what was kept just now
     _remember(state, [x for x in STAGES[: len(made)] if x != "figures" or full], inputs, made, plan_folder)
     say(f"done in {clock.total():.1f} s: {goal}")
     return goal
@@ -205,8 +206,8 @@ def _unchanged(state: Path, stage: str, inputs: str, folders: list[Path]) -> boo
 def _remember(state: Path, stages: list[str], inputs: str, made: list[Path], plans: Path) -> None:
     from vfmeta.results.codec import dumps
 
-    known = {}
+    known, of = {}, [_outputs([folder]) for folder in made]
     for stage in stages:
-        outputs = _outputs(made[: 1 + STAGES.index(stage)])
+        outputs = {name: found for folder in of[: 1 + STAGES.index(stage)] for name, found in folder.items()}
         known[stage] = {"inputs": inputs, "outputs": outputs, "plans": str(plans.resolve())}
     write(state, dumps(known))

@@ -30,11 +30,26 @@ HOME = Path(__file__).resolve().parents[1]
 
 def digest(files: Iterable[Path], root: Path, libraries: Iterable[str] = (), code: str = "") -> str:
     """Digest of files, with their names below ``root``, of versions of libraries, and of what else the outcome hangs on."""
-    hashed = hashlib.sha256(code.encode())
+    return _digest(files, root, libraries, code, Path.read_bytes)
+
+
+def _digest(
+    files: Iterable[Path], root: Path, libraries: Iterable[str], code: str, content: Callable[[Path], bytes]
+) -> str:
+    hashed, below = hashlib.sha256(code.encode()), len(str(root)) + 1
     for file in files:
-        hashed.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
-    hashed.update(" ".join(f"{name} {version(name)}" for name in libraries).encode())
+        hashed.update(str(file)[below:].encode() + b"\0" + content(file))
+    hashed.update(" ".join(f"{name} {_version(name)}" for name in libraries).encode())
     return hashed.hexdigest()
+
+
+_version = cache(version)
+
+
+@cache
+def _content(file: Path) -> bytes:
+    """Digest of a file of the code, which is part of several parts of it."""
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
 @cache
@@ -43,7 +58,12 @@ def digest_of(parts: tuple[str, ...], libraries: tuple[str, ...]) -> str:
     process runs, which does not change under it.
     """
     paths = [HOME / part for part in parts]
-    return digest((f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])), HOME, libraries)
+    return _digest((f for p in paths for f in _sources(p)), HOME, libraries, "", _content)
+
+
+@cache
+def _sources(part: Path) -> list[Path]:
+    return sorted(part.rglob("*.py")) if part.is_dir() else [part]
 
 
 def _begin_beside() -> None:
@@ -77,6 +97,7 @@ class Cache:
         self._beside = beside
         self._pool: Beside | None = None
         self._offered: dict[str, Future[Any]] = {}
+        self._read: dict[str, Any] = {}  # what was found when it was offered, until it is asked for
         self._warned = False
         self.asked = self.reused = 0
 
@@ -99,7 +120,11 @@ class Cache:
             return
         for function, *given in reversed(list(calls)):
             key = _key(function, given)
-            if key not in self._offered and recall(_file(self._folder, key), key) is None:
+            if key in self._offered or key in self._read:
+                continue
+            if (known := recall(_file(self._folder, key), key)) is not None:
+                self._read[key] = known
+            else:
                 self._offered[key] = self._pool.submit(_made, self._folder, key, function, given)
 
     def ahead(self, function: Callable[..., Any], *given: str) -> Callable[[], Any]:
@@ -170,7 +195,9 @@ class Cache:
     def _known(self, function: Callable[..., Any], given: Sequence[str]) -> tuple[str, Any]:
         """What a call is kept by, and what it returned, or None."""
         key = _key(function, given)
-        known = recall(_file(self._folder, key), key)
+        known = self._read.pop(key, None)
+        if known is None:
+            known = recall(_file(self._folder, key), key)
         self.asked, self.reused = self.asked + 1, self.reused + (known is not None)
         return key, known
 

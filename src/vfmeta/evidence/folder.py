@@ -18,6 +18,7 @@ from vfmeta.core.messages import InputError
 STATE = "state.json"
 _LISTING = ".vfmeta"
 _PARTS = ("results", "figures", "cache")
+_END = b"}\n"
 _ENDINGS = {".json", ".csv", ".svg", ".png"}
 # what reading a file can raise that holds something else than was written
 DAMAGE = (OSError, ValueError, KeyError, TypeError, RecursionError)
@@ -101,23 +102,25 @@ def keep_only(folder: Path, names: set[str]) -> None:
 def recall(file: Path, inputs: str) -> Any:
     """The value that `remember` kept of these inputs; None where there is none, or it is not what was written."""
     try:
-        found = json.loads(file.read_bytes())
-        value = found["value"]
-        return value if found["inputs"] == inputs and found["content"] == _digest(value) else None
+        found = file.read_bytes()
+        body = found[len(_head(inputs, b"")) : -len(_END)]
+        return json.loads(body) if found == _head(inputs, body) + body + _END else None
     except DAMAGE:
         return None
 
 
 def remember(file: Path, inputs: str, value: Any) -> Any:
     """Keep a value of plain data beside the digest of its inputs and its own; what `recall` will return is handed back."""
-    body = json.loads(json.dumps(value))
+    body = json.dumps(value).encode()
     _make_way(file)
-    write(file, json.dumps({"inputs": inputs, "content": _digest(body), "value": body}) + "\n")
-    return body
+    write(file, _head(inputs, body) + body + _END)
+    return json.loads(body)
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def _head(inputs: str, body: bytes) -> bytes:
+    """What stands before a value in its file; of the same length for the same inputs."""
+    content = hashlib.sha256(body).hexdigest()
+    return json.dumps({"inputs": inputs, "content": content})[:-1].encode() + b', "value": '
 
 
 def put(folder: Path, out: Path) -> None:

@@ -24,7 +24,7 @@ from vfmeta.evidence.plan import Analysis, Plan
 from vfmeta.evidence.records import RECORD_VERSION, Record
 from vfmeta.evidence.run import LIBRARIES, MODELS, completed, part_of, study_csv
 from vfmeta.exchange.own_data import read_all
-from vfmeta.results.codec import dumps
+from vfmeta.results.codec import dumps, read_back
 
 _LISTING = ".vfmeta"
 _SCATTERED = {"i2": 75.0, "k": 5, "df": 4.0}
@@ -193,7 +193,7 @@ def _both(inputs: str, code: str) -> dict[str, Any]:
     found = fit.answers(inputs, code)
     pooled = found["frequentist"] and found["frequentist"]["k"] > 1
     second = fit.second_answers(inputs, code) if pooled else {}
-    made: dict[str, Any] = json.loads(dumps({**found, "second": None, "sampled": None} | second))
+    made: dict[str, Any] = read_back({**found, "second": None, "sampled": None} | second)
     return made
 
 

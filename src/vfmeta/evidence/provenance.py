@@ -69,11 +69,11 @@ def effect_view(record: Record) -> dict[str, Any]:
 
 def _studies(record: Record, wanted: Sequence[dict[str, Any]], variant: str = "") -> list[dict[str, Any]]:
     assert record.frequentist is not None
-    q, frame = record.question, record.frequentist.studies
-    shown = {s["study_id"]: row for s, row in zip(record.data["studies"], frame.itertuples(), strict=True)}
+    q, fit = record.question, record.frequentist
+    places = {s["study_id"]: i for i, s in enumerate(record.data["studies"])}
     out = []
     for s in wanted:
-        row = shown[s["study_id"]]
+        i = places[s["study_id"]]
         arms = [tx.arm_text(s[f"n_{side}"], s[f"events_{side}"]) for side in ("experimental", "control")]
         out.append(
             {
@@ -81,8 +81,8 @@ def _studies(record: Record, wanted: Sequence[dict[str, Any]], variant: str = ""
                 "study_id": s["study_id"],
                 "label": s["label"],
                 "reading": s["reading"],
-                "effect": tx.effect_text(q, row.estimate, (row.ci_low, row.ci_high)),
-                "weight": tx.weight_text(row.weight),
+                "effect": tx.effect_text(q, float(fit.y[i]), fit.study_interval(i)),
+                "weight": tx.weight_text(float(fit.weights[i])),
                 "arms": " v ".join(arms),
                 "lines": chain_lines(s["printed"], s["steps"], s["unused"]),
                 "links": [{"id": x, **record.data["sources"][x]} for x in s["sources"]],
@@ -107,10 +107,10 @@ def pool_view(record: Record, variant: str = "", main: dict[str, dict[str, Any]]
             shown = [f"Bayesian: {tx.effect_text(q, post.estimate, post.interval)}", *benefit_texts(post), priors_text(post)]
             lines.insert(0 if record.lead is post else 1, ("pool", "; ".join(x for x in shown if x)))
     trials = []
-    for s, row in zip(record.data["studies"], fit.studies.itertuples(), strict=True):
+    for i, s in enumerate(record.data["studies"]):
         same = main is not None and main.get(s["study_id"]) == s
-        weight = f", weight {tx.weight_text(row.weight)}" if record.k > 1 else ""
-        shown_effect = tx.effect_text(q, row.estimate, (row.ci_low, row.ci_high))
+        weight = f", weight {tx.weight_text(float(fit.weights[i]))}" if record.k > 1 else ""
+        shown_effect = tx.effect_text(q, float(fit.y[i]), fit.study_interval(i))
         target = study_id(record, s["study_id"], "" if same else variant)
         trials.append({"id": target, "label": s["label"], "said": f"{shown_effect}{weight}"})
     title = record.title if not variant else f"{record.title}: {record.data['title']}"

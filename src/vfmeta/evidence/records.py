@@ -135,7 +135,7 @@ class Record:
         checks = self.data["results"]["checks"] or {}
         return [found["refused"] for found in checks.values() if "refused" in found]
 
-    @property
+    @cached_property
     def sensitivity(self) -> list[Record]:
         """Sensitivity analyses that rest on other trials, figures or methods than the main one."""
         return [Record({**self.data, **s}) for s in self.data["sensitivity"] if not s["same_as_main"]]

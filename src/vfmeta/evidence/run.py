@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from vfmeta.evidence.folder import keep_only, tidy
 from vfmeta.evidence.plan import Analysis, Plan
 from vfmeta.evidence.records import RECORD_VERSION, Record
 from vfmeta.evidence.sentences import answer, why
-from vfmeta.results.codec import dumps
+from vfmeta.results.codec import dumps, read_back
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.text.csv_cells import as_csv
 from vfmeta.trials import Trials
@@ -75,7 +74,7 @@ class Begun:
         """Wait for the other engines and write the results."""
         for record, variant, second in self.awaited:
             parts = [record.data] if not variant else [s for s in record.data["sensitivity"] if s["id"] == variant]
-            parts[0]["results"] |= json.loads(dumps(second()))
+            parts[0]["results"] |= read_back(second())
         _write_all(self.records, Path(out))
         return self.records
 
@@ -313,10 +312,10 @@ def record_of(plan: Plan, analysis: Analysis, trials: Trials, cache: Cache) -> R
 
 def completed(data: dict[str, Any], trials: Trials, cache: Cache) -> Record:
     """A record with its answer in words and its certainty."""
-    record = Record(json.loads(dumps(data)))
+    record = Record(read_back(data))
     record.data["answer"] = answer(record)
     record.data["why"] = why(record)
-    record.data.update(json.loads(dumps(certainty_of(record, trials, cache))))
+    record.data.update(read_back(certainty_of(record, trials, cache)))
     return record
 
 

@@ -34,7 +34,7 @@ def _analysis(record: Record) -> dict[str, Any] | None:
     fit, post, q = record.frequentist, record.posterior, record.question
     if fit is None or post is None or fit.k < 2 or not _offered(record):
         return None
-    facts, shown = q.facts, fit.studies
+    facts, limits = q.facts, [fit.study_interval(i) for i in range(fit.k)]
     assert post.tau_prior is not None
     assert post.mu_prior is not None
     mu = post.mu_prior.to_dict()
@@ -49,8 +49,8 @@ def _analysis(record: Record) -> dict[str, Any] | None:
         "labels": list(fit.labels),
         "y": list(map(float, fit.y)),
         "v": list(map(float, fit.v)),
-        "low": list(map(float, shown.ci_low)),
-        "high": list(map(float, shown.ci_high)),
+        "low": [low for low, _ in limits],
+        "high": [high for _, high in limits],
         "tau": post.tau_prior.to_dict(),
         "mu": None if mu["family"] == "Flat" else mu,
         "unit": 0.5 if facts.is_ratio else float(post.tau_prior.median()),

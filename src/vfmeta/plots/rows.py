@@ -155,25 +155,24 @@ def study_label(result: Result, i: int) -> str:
 
 def study_rows(result: Result, section: int = 0, digits: int | None = None) -> list[Row]:
     """One row for each study, in the order of the result."""
-    frame, digits_by, q = result.studies, typical_width(result), result.question
+    digits_by, q = typical_width(result), result.question
     used, counts = pooled(result), has_counts(result)
     rows = []
     for i in range(len(result.labels)):
         info = detail(result, i)
-        interval = (float(frame["ci_low"].iloc[i]), float(frame["ci_high"].iloc[i]))
-        estimate = float(frame["estimate"].iloc[i])
+        interval, estimate = result.study_interval(i), float(result.y[i])
         own = detail(result, i).get("size")
         if own is not None and q.size is not None:  # each study is turned back with its own size
             alone = replace(q, size=own)
             estimate, low, high = (q.analysis(alone.display(x)) for x in (estimate, *interval))
             interval = (low, high)
         reach = result.reach(i) if isinstance(result, BayesianResult) else None
-        shown = str(frame["says"].iloc[i]) if reach else tx.effect_text(q, estimate, interval, width=digits_by, digits=digits)
+        shown = str(result.studies["says"].iloc[i]) if reach else tx.effect_text(q, estimate, interval, width=digits_by, digits=digits)
         flag, marks = flagged(info)
         rows.append(
             Row(
                 kind="study", label=study_label(result, i), effect=shown, cells=arm_cells(info, counts), reach=reach,
-                weight=float(frame["weight"].iloc[i]) if used[i] and result.k > 1 else math.nan,  # alone it weighs nothing
+                weight=float(result.weights[i]) if used[i] and result.k > 1 else math.nan,  # alone it weighs nothing
                 estimate=estimate, interval=None if reach else interval, hollow=not used[i], marks=marks, flag=flag,
                 section=section, key=str(result.labels[i]), info=info,
             )

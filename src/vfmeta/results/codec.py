@@ -213,6 +213,11 @@ def dumps(data: Any) -> str:
     return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def read_back(data: Any) -> Any:
+    """What `dumps` wrote of the data, read again; quicker, as only the encoder without indents is compiled."""
+    return json.loads(json.dumps(data, sort_keys=True, allow_nan=False))
+
+
 def plain(value: Any) -> Any:
     """JSON-ready copy of a value, floats cut to 10 significant digits so that bytes do not hang on the last bit."""
     if value is None or isinstance(value, (bool, str)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -107,12 +108,23 @@ class Result(Recorded):
         """
         import pandas as pd
 
-        own, _ = study_limits(self.question, self.y, self.v, self.details, self.level)
+        low, high = self._limits
         frame = pd.DataFrame({
-            "study": list(self.labels), "estimate": self.y, "se": np.sqrt(self.v), "ci_low": own.low, "ci_high": own.high,
+            "study": list(self.labels), "estimate": self.y, "se": np.sqrt(self.v), "ci_low": low, "ci_high": high,
             "weight": self.weights,
         })  # fmt: skip
         return scaled(frame, self.question)
+
+    def study_interval(self, i: int) -> Pair:
+        """Limits of study ``i`` (from 0) alone, as `studies` has them."""
+        low, high = self._limits
+        return float(low[i]), float(high[i])
+
+    @cached_property
+    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
+        # worked out once: figure, table and page each ask for them, study by study
+        own, _ = study_limits(self.question, self.y, self.v, self.details, self.level)
+        return own.low, own.high
 
     @property
     def coefficients(self) -> pd.DataFrame:

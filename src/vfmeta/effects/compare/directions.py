@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from vfmeta.core import measures
 from vfmeta.core.messages import InputError
@@ -118,7 +118,7 @@ def _effects(each: Finder, whole: Finder, study: str, ex: list[str], co: list[st
         side = _agreed([_side(m.y, each.worse) for m in made])
         p, bound = _printed_p(apart.figures[0]) if len(apart.figures) == 1 else (math.nan, False)
         if math.isnan(p) and math.isfinite(one.y) and 0 < one.v < math.inf:
-            p = 2 * float(norm.sf(abs(one.y) / math.sqrt(one.v)))
+            p = 2 * float(ndtr(-abs(one.y) / math.sqrt(one.v)))
         yield _pointer(each.trials, apart.figures, side, p, bound, EFFECT)
 
 
