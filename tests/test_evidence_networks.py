@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def test_what_cannot_be_compared_is_not_pooled(joined: dict[str, networks.Fitted
     assert pain.post is None
     shown = networks.view(pain)
     assert not shown["rows"]
-    assert shown["plan"].why_not
+    assert pain.plan.why_not
     assert any("blinding" in said for said in shown["differ"])
 
 
@@ -44,6 +45,15 @@ def test_rows_are_the_exact_answer_and_its_grounds(joined: dict[str, networks.Fi
         assert (row["trials"] == "0") == row["rests"].startswith("indirect")
     assert networks.view(drugs)["differ"] == []  # what nobody stated is no difference
     assert drugs.silent == ["raloxifene", "romosozumab"] or all(t not in drugs.fit.treatments for t in drugs.silent)
+
+
+def test_what_was_gathered_survives_being_written_down(joined: dict[str, networks.Fitted]) -> None:
+    trials = vf.load_trials()
+    for plan in networks.load_network_plans(PLANS):
+        function, inputs, code = networks.call(trials, plan)
+        found, whole = function(inputs, code), joined[plan.id]
+        assert json.loads(json.dumps(found["view"])) == json.loads(json.dumps(networks.view(whole)))
+        assert found["fit"] == (None if whole.fit is None else whole.fit.to_dict())
 
 
 def test_sides_are_named_only_where_the_interval_excludes_no_difference(joined: dict[str, networks.Fitted]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from vfmeta.convert.five_numbers import Moments, Summary, luo_mean, wan_sd
 from vfmeta.core.messages import ConvergenceError, warn
@@ -68,6 +68,8 @@ def quantile_estimation(p: np.ndarray, x: np.ndarray) -> Moments:
 def _fit(
     quantiles: Callable[[np.ndarray], np.ndarray], moments: Callable[[np.ndarray], Moments], x: np.ndarray, start: list[float]
 ) -> tuple[float, Moments]:
+    from scipy import optimize
+
     found = optimize.least_squares(lambda t: quantiles(t) - x, start, x_scale="jac", **_TIGHT)
     if not (found.success and np.isfinite(found.cost)):
         return np.inf, (np.nan, np.nan)
@@ -108,6 +110,8 @@ def box_cox(s: Summary) -> Moments:
     ConvergenceError
         Where no power between 0 and 6 makes the quantiles symmetric.
     """
+    from scipy import optimize
+
     x = s.values
 
     def lopsided(power: float) -> float:

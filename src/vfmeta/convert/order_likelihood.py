@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize
 from scipy.special import boxcox, log_ndtr
 
 from vfmeta.convert.fitted import LARGEST, back
@@ -54,6 +53,8 @@ def normal_fit(x: np.ndarray, ranks: np.ndarray, n: float, mean: float, sd: floa
 
     ``mean`` and ``sd`` are where to start. The log likelihood is concave in mean / SD and 1 / SD, so that there is one maximum.
     """
+    from scipy import optimize
+
     y, between = (x - mean) / sd, _between(ranks, n)
 
     def lack(t: np.ndarray) -> tuple[float, np.ndarray]:
@@ -104,6 +105,8 @@ def _log_likelihood(mean: float, sd: float, x: np.ndarray, ranks: np.ndarray, n:
 
 def _smallest(function: Callable[[float], float], grid: np.ndarray) -> float:
     """Where a function of one number is smallest: the best of a grid, then the best beside it."""
+    from scipy import optimize
+
     values = [function(x) for x in grid]
     best = int(np.argmin(values))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])

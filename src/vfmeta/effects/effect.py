@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +44,8 @@ class Effect:
     outcome: str = ""
     size: float | None = None
     made: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The effect whose fields went to JSON and back."""
+        return cls(**{name: tuple(x) if isinstance(x, list) else x for name, x in data.items()})

@@ -101,8 +101,8 @@ def build(
             from vfmeta.evidence.site import SLIDES
 
             with clock("figures") as step:
-                joined = [networks.fitted(loaded, plan) for plan in network_plans]
-                graphs = figures.of_networks(joined)
+                joined = list(cache.shared([networks.call(loaded, plan) for plan in network_plans]))
+                graphs = figures.of_networks(network_plans, joined)
                 whole = [figures.of_map(begun.records, loaded), figures.of_flow(loaded), *figures.of_course(loaded, cache)]
                 whole += [picture.of_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans), dress), *graphs]
                 drawings = [*figures.of_records(begun.records), *whole]
@@ -131,7 +131,7 @@ def build(
             )
             own = figures.by_plan(drawings, drawn)
             with named(dress):
-                write_site(loaded_plans, records, own, of_all, loaded, out, site, joined, moved)
+                write_site(loaded_plans, records, own, of_all, loaded, out, site, (network_plans, joined), moved)
         made.append(site)
         if kept is not None:
             inputs = _digest_of_inputs(tables, plan_folder, kept)  # with what was kept just now

@@ -33,9 +33,7 @@ def digest(files: Iterable[Path], root: Path, libraries: Iterable[str] = (), cod
     return _digest(files, root, libraries, code, Path.read_bytes)
 
 
-def _digest(
-    files: Iterable[Path], root: Path, libraries: Iterable[str], code: str, content: Callable[[Path], bytes]
-) -> str:
+def _digest(files: Iterable[Path], root: Path, libraries: Iterable[str], code: str, content: Callable[[Path], bytes]) -> str:
     hashed, below = hashlib.sha256(code.encode()), len(str(root)) + 1
     for file in files:
         hashed.update(str(file)[below:].encode() + b"\0" + content(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,32 @@ from vfmeta.appraisal.graded import certainty
 from vfmeta.core.grading import DOMAINS
 from vfmeta.evidence.bias import bias_of, by_judgement
 from vfmeta.evidence.box import leader, left_out_of, randomised_in
+from vfmeta.evidence.cache import digest_of
 from vfmeta.evidence.untreated.baseline import baseline_risk
 from vfmeta.results.certainty import step
+from vfmeta.results.codec import read_result
 from vfmeta.results.findings import COLUMNS, letter
+from vfmeta.results.risk_of_bias import RiskOfBias
 from vfmeta.text.certainty import UNSETTLED, level_text, points_text
 
 if TYPE_CHECKING:
     from vfmeta.evidence.cache import Cache
     from vfmeta.evidence.records import Record
     from vfmeta.trials import Trials
+
+
+_CODE = (
+    "appraisal",
+    "bayes",
+    "core",
+    "frequentist",
+    "kernels",
+    "priors",
+    "results",
+    "text",
+    "evidence/bias.py",
+    "evidence/certain.py",
+)
 
 
 def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> dict[str, Any]:
@@ -34,13 +52,24 @@ def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> 
     unread = {x["label"]: people.get(study) for study, x in out.items() if x["label"] not in fit.labels}
     risk = baseline_risk(record, trials, cache) if record.question.measure in ("RR", "OR", "RD") else None
     base = None if risk is None or not 0 < risk.pool.shown[0] < 1 else float(risk.pool.shown[0])
-    found = certainty(
-        fit, bias=bias, unread=unread, design=record.data["choices"]["design"], baseline_risk=base,
-        baseline_from="" if risk is None or base is None else f"that of the {risk.pool.people:g} people in the control arms",
-        panel=[{k: v for k, v in line.items() if v != ""} for line in record.data["analysis"].get("panel", ())],
-    )  # fmt: skip
-    apart = by_judgement(fit, bias)
-    return {"bias": bias.to_dict(), "certainty": found.to_dict(), "by_judgement": apart}
+    options = {
+        "unread": unread, "design": record.data["choices"]["design"], "baseline_risk": base,
+        "baseline_from": "" if risk is None or base is None else f"that of the {risk.pool.people:g} people in the control arms",
+        "panel": [{k: v for k, v in line.items() if v != ""} for line in record.data["analysis"].get("panel", ())],
+    }  # fmt: skip
+    inputs = json.dumps({"fit": graded_data(record), "bias": bias.to_dict(), "options": options}, ensure_ascii=False)
+    found = argued(inputs, "") if cache is None else cache.get(argued, inputs, digest_of(_CODE, ("numpy", "scipy")))
+    return {"bias": bias.to_dict(), **found}
+
+
+def argued(inputs: str, code: str) -> dict[str, Any]:
+    """The certainty of a result, and its pools by judgement of bias, as plain data; ``code`` only tells versions apart."""
+    given = json.loads(inputs)
+    fit, bias = read_result(given["fit"]), RiskOfBias.from_dict(given["bias"])
+    return {
+        "certainty": certainty(fit, bias=bias, **given["options"]).to_dict(),
+        "by_judgement": by_judgement(fit, bias),
+    }
 
 
 def graded(record: Record) -> Any:
@@ -53,6 +82,13 @@ def graded(record: Record) -> Any:
         f"{spread['mid']:g} points of {low:g} to {high:g} at a standard deviation of {spread['sd']:.2g}; {spread['mid_source']}"
     )
     return replace(fit, question=replace(fit.question, mid=spread["mid"] / spread["sd"], mid_source=source))
+
+
+def graded_data(record: Record) -> dict[str, Any]:
+    """The same as plain data, which the record holds already."""
+    lead, fit = record.lead, graded(record)
+    found = record.data["results"]["posterior" if lead is record.posterior else "frequentist"]
+    return found if fit is lead else {**found, "question": fit.question.to_dict()}
 
 
 def chosen(own: list[Record]) -> list[Record]:

@@ -17,6 +17,7 @@ from vfmeta.evidence.cache import Cache, digest_of
 from vfmeta.evidence.flow import counted
 from vfmeta.evidence.folder import keep_only
 from vfmeta.evidence.inline import Target, address, alone, inline
+from vfmeta.evidence.networks import figure_of
 from vfmeta.evidence.plan import PAGES
 from vfmeta.evidence.provenance import targets, words_targets
 from vfmeta.evidence.records import Record, sections
@@ -25,7 +26,7 @@ from vfmeta.results.posterior import BayesianResult
 from vfmeta.results.risk_of_bias import RiskOfBias
 
 if TYPE_CHECKING:
-    from vfmeta.evidence.networks import Fitted
+    from vfmeta.evidence.networks import NetworkPlan
     from vfmeta.trials import Trials
 
 MAP, FLOW, COURSE = "evidence_map", "prisma_flow", "untreated_course"
@@ -183,12 +184,14 @@ def keep_drawn(out: Path, names: Iterable[str], twins: Iterable[str]) -> None:
     keep_only(out / "figures", {*(f"{name}.svg" for name in names), *(f"{name}.png" for name in twins)})
 
 
-def of_networks(networks: Sequence[Fitted]) -> list[Drawing]:
-    """The graph of each network that has one."""
+def of_networks(plans: Sequence[NetworkPlan], found: Sequence[dict[str, Any]]) -> list[Drawing]:
+    """The graph of each network that has one; ``found`` are their answers."""
     code = digest_of((*DRAWING, "networks"), ("matplotlib",))
     return [
-        Drawing(x.figure, x.plan.title, _drawn_network, json.dumps(x.fit.to_dict(), sort_keys=True, ensure_ascii=False), code)
-        for x in networks if x.fit is not None
+        Drawing(
+            figure_of(plan), plan.title, _drawn_network, json.dumps(x["fit"], sort_keys=True, ensure_ascii=False), code
+        )
+        for plan, x in zip(plans, found, strict=True) if x["fit"] is not None
     ]  # fmt: skip
 
 

@@ -180,9 +180,6 @@ def prior(stated: dict[str, Any] | None, measure: str) -> Any:
 
 def _read(inputs: str) -> tuple[EffectTable, dict[str, Any], int | None]:
     data = json.loads(inputs)
-    effects = []
-    for e in data["effects"]:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in e.items()}
-        effects.append(Effect(**values))
+    effects = tuple(map(Effect.from_dict, data["effects"]))
     vcov = None if data["vcov"] is None else np.array(data["vcov"])
-    return EffectTable(Question.from_dict(data["question"]), tuple(effects), vcov=vcov), data["estimation"], data["seed"]
+    return EffectTable(Question.from_dict(data["question"]), effects, vcov=vcov), data["estimation"], data["seed"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.evidence.cache import Cache, digest_of
-from vfmeta.evidence.certain import graded
+from vfmeta.evidence.certain import graded, graded_data
 
 if TYPE_CHECKING:
     from vfmeta.evidence.records import Record
@@ -21,7 +21,7 @@ def call(record: Record) -> tuple[Any, ...] | None:
     fit = graded(record)
     if fit is None or record.k < 2 or fit.question.null_effect is None:
         return None
-    return (said, json.dumps(fit.to_dict(), sort_keys=True), digest_of(_CODE, ("numpy", "scipy")))
+    return (said, json.dumps(graded_data(record), sort_keys=True), digest_of(_CODE, ("numpy", "scipy")))
 
 
 def lines(record: Record, cache: Cache | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +11,23 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, model_validator
 
 from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.evidence.cache import digest_of
 from vfmeta.evidence.plan import Name, Prior, Strict, read_plan
 from vfmeta.evidence.strips import Mark, ends, strip
-from vfmeta.networks.result import NetworkResult
-from vfmeta.networks.review import Gathered, gathered, modifiers
-from vfmeta.networks.shares import contributions
-from vfmeta.networks.splits import split_sides
 from vfmeta.text import codes
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
     from vfmeta.networks.posterior import NetworkPosterior
+    from vfmeta.networks.result import NetworkResult
+    from vfmeta.networks.review import Gathered
     from vfmeta.trials import Trials
 
 UNKNOWN = ("not stated", codes.BLINDING["unclear"], codes.PHASES["not_stated"], codes.DESIGNS["not_stated"])
+_CODE = (
+    "core", "bayes", "effects", "frequentist", "kernels", "networks", "plots", "priors", "results", "text", "trials",
+    "evidence/fit.py", "evidence/networks.py", "evidence/strips.py",
+)  # fmt: skip
 NAMES = {"blinding": "blinding", "phase": "the age of the fractures"}
 
 
@@ -69,10 +73,10 @@ class Fitted:
     silent: list[str]
     left: list[Any]
 
-    @property
-    def figure(self) -> str:
-        """Name of the figure of the graph."""
-        return f"network-{self.plan.id}"
+
+def figure_of(plan: NetworkPlan) -> str:
+    """Name of the figure of the graph."""
+    return f"network-{plan.id}"
 
 
 def load_network_plans(folder: str | Path) -> list[NetworkPlan]:
@@ -88,16 +92,46 @@ def load_network_plans(folder: str | Path) -> list[NetworkPlan]:
     return plans
 
 
+def call(trials: Trials, plan: NetworkPlan) -> tuple[Any, ...]:
+    """What `vfmeta.evidence.cache.Cache.get` is asked for the answers of a network; see `answers`."""
+    inputs = {"plan": plan.model_dump_json(), "gathered": _gathered(trials, plan).to_dict()}
+    code = digest_of(_CODE, ("numpy", "scipy", "pandas"))
+    return answers, json.dumps(inputs, sort_keys=True, ensure_ascii=False), code
+
+
+def answers(inputs: str, code: str) -> dict[str, Any]:
+    """What is told of a network, as plain data: ``view``, and ``fit``, None where no two treatments have a figure.
+
+    ``code``, a digest, takes no part in the computation, only in what is remembered.
+    """
+    from vfmeta.networks.review import Gathered
+
+    given = json.loads(inputs)
+    found = _joined(Gathered.from_dict(given["gathered"]), NetworkPlan.model_validate_json(given["plan"]))
+    return {"view": view(found), "fit": None if found.fit is None else found.fit.to_dict()}
+
+
 def fitted(trials: Trials, plan: NetworkPlan) -> Fitted:
     """The network of the part that holds the reference; what that part leaves out is named."""
-    from vfmeta.networks.posterior import posterior
+    return _joined(_gathered(trials, plan), plan)
+
+
+def _gathered(trials: Trials, plan: NetworkPlan) -> Gathered:
+    from vfmeta.networks.review import gathered
 
     options = {"measure": plan.measure, "week": plan.week, "window": plan.window, "use": plan.use}
     if plan.points is not None:
         options["points"] = plan.points
     with warnings.catch_warnings():  # what they say stands in the results
         warnings.simplefilter("ignore", VfmetaWarning)
-        found: Gathered = gathered(trials, plan.treatments, plan.outcome, options)
+        return gathered(trials, plan.treatments, plan.outcome, options)
+
+
+def _joined(found: Gathered, plan: NetworkPlan) -> Fitted:
+    from vfmeta.networks.posterior import posterior
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VfmetaWarning)
         parts = found.parts()
         own = next((p for p in parts if plan.reference in p), [])
         silent = [t for t in plan.treatments if not any(t in p for p in parts)]
@@ -122,10 +156,11 @@ def alt_of(net: NetworkResult) -> str:
 
 
 def view(found: Fitted) -> dict[str, Any]:
-    """Everything the page shows of one network, as plain values."""
+    """Everything the page shows of one network beside its plan, as plain values."""
+    from vfmeta.networks.review import modifiers
+
     net, post = found.fit, found.post
     shown: dict[str, Any] = {
-        "plan": found.plan,
         "figure": None,
         "modifiers": [],
         "rows": [],
@@ -142,7 +177,11 @@ def view(found: Fitted) -> dict[str, Any]:
         return shown
     table = modifiers(net)
     shown |= {
-        "figure": {"name": found.figure, "title": f"{found.plan.title}: which treatments trials compare", "alt": alt_of(net)},
+        "figure": {
+            "name": figure_of(found.plan),
+            "title": f"{found.plan.title}: which treatments trials compare",
+            "alt": alt_of(net),
+        },
         "modifiers": table.to_dict("records"),
         "differ": differences(table),
         "trials": net.network.having(),
@@ -175,6 +214,8 @@ def differences(table: Any) -> list[str]:
 
 
 def _against_reference(net: NetworkResult, post: NetworkPosterior, differ: bool) -> list[dict[str, str]]:
+    from vfmeta.networks.shares import contributions
+
     shares = contributions(net)
     direct = shares[shares.direct].groupby(["treatment", "control"]).share.sum()
     trials = {(r.treatment, r.control): r.trials for r in net.comparisons().itertuples()}
@@ -233,6 +274,8 @@ def _league(net: NetworkResult, post: NetworkPosterior) -> dict[str, Any]:
 
 
 def _splits(net: NetworkResult) -> list[dict[str, str]]:
+    from vfmeta.networks.splits import split_sides
+
     rows = []
     for r in split_sides(net).itertuples():
         direct, indirect = (tx.value_text(net.question, x) for x in (r.direct, r.indirect))

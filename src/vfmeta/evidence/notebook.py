@@ -19,7 +19,7 @@ from vfmeta.evidence.build import newer
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.figures import Drawing, by_plan, draw, of_course, of_flow, of_map, of_networks, of_records, twin
 from vfmeta.evidence.folder import tidy, write
-from vfmeta.evidence.networks import fitted, load_network_plans
+from vfmeta.evidence.networks import call, load_network_plans
 from vfmeta.evidence.plan import PAGES, WHOLE, Plan, pages_of
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.evidence.render import render
@@ -190,10 +190,12 @@ def _whole(page: str, plans: list[Plan], records: list[Record], trials: Trials, 
         first = site.overview_page(plans, records, trials, overview, draw([drawn], folder)[drawn.name])
         return _body(first, text, folder, tables, [drawn])
     if page == "networks":
-        joined = [fitted(trials, p) for p in load_network_plans(os.environ.get("VFMETA_PLANS") or packaged_folder("analyses"))]
-        drawings = of_networks(joined)
+        asked = load_network_plans(os.environ.get("VFMETA_PLANS") or packaged_folder("analyses"))
+        memory = Cache(folder)
+        found = [memory.get(*call(trials, p)) for p in asked]
+        drawings = of_networks(asked, found)
         graphs = list(draw(drawings, folder).values())
-        return _body(site.networks_page(plans, joined, graphs), WHOLE[page], folder, tables, drawings)
+        return _body(site.networks_page(plans, asked, found, graphs), WHOLE[page], folder, tables, drawings)
     if page == "methods":
         drawn = of_flow(trials)
         flow = draw([drawn], folder)[drawn.name]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from vfmeta.core.files import write
-from vfmeta.evidence import figures, networks, one_file, picture, whatif
+from vfmeta.evidence import figures, one_file, picture, whatif
 from vfmeta.evidence.bias import published
 from vfmeta.evidence.cache import Cache
 from vfmeta.evidence.first_screen import answers, gap_map
@@ -25,6 +25,7 @@ from vfmeta.text import codes
 from vfmeta.trials.schema import FIGURE_TABLES, allowed
 
 if TYPE_CHECKING:
+    from vfmeta.evidence.networks import NetworkPlan
     from vfmeta.trials import Trials
 
 
@@ -58,7 +59,7 @@ def write_site(
     trials: Trials,
     build: Path,
     site: Path,
-    joined: Sequence[networks.Fitted] = (),
+    joined: tuple[Sequence[NetworkPlan], Sequence[dict[str, Any]]] = ((), ()),
     moved: tuple[str, list[str]] | None = None,
 ) -> Path:
     """Write the whole site, the file of all pages included, and return its index page. Pages that no longer belong are removed.
@@ -75,7 +76,7 @@ def write_site(
         "index.html": overview_page(plans, records, trials, sections, whole.overview, whole.picture, moved),
         **({"context.html": context_page(plans, records, trials, whole.course, build)} if site_now().packaged else {}),
         **pages,
-        "networks.html": networks_page(plans, joined, whole.graphs),
+        "networks.html": networks_page(plans, *joined, whole.graphs),
         "eligibility.html": eligibility_page(plans, trials),
         "methods.html": methods_page(plans, records, trials, whole.flow),
         "studies.html": render("studies.html", title=WHOLE["studies"], nav=nav, studies=study_views(trials), lede=STUDIES_LEDE),
@@ -160,10 +161,12 @@ def context_page(plans: list[Plan], records: list[Record], trials: Trials, cours
     return render("context.html", title=WHOLE["context"], nav=pages_of(plans), untreated=view)
 
 
-def networks_page(plans: list[Plan], joined: Sequence[networks.Fitted], graphs: Sequence[dict[str, str]]) -> str:
-    """All treatments of an outcome together, with what sets their comparisons apart."""
+def networks_page(
+    plans: list[Plan], asked: Sequence[NetworkPlan], found: Sequence[dict[str, Any]], graphs: Sequence[dict[str, str]]
+) -> str:
+    """All treatments of an outcome together, with what sets their comparisons apart; ``found`` answers what is ``asked``."""
     drawn = {graph["name"]: graph for graph in graphs}
-    views = [networks.view(found) for found in joined]
+    views = [{**x["view"], "plan": plan} for plan, x in zip(asked, found, strict=True)]
     views = [{**v, "figure": v["figure"] and {**drawn[v["figure"]["name"]], **v["figure"]}} for v in views]
     return render("networks.html", title=WHOLE["networks"], nav=pages_of(plans), networks=views)
 

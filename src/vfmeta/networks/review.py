@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from vfmeta.core.messages import InputError
+from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import MethodOrCommon, Test
 from vfmeta.core.question import Question
 from vfmeta.effects.compare.comparison import compare
-from vfmeta.networks.fit import network
-from vfmeta.networks.result import NetworkResult
+from vfmeta.effects.effect import Effect
 from vfmeta.text.codes import column_text
 from vfmeta.trials import Trials
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vfmeta.effects.effect import Effect
+    from vfmeta.networks.result import NetworkResult
 
 #: what may modify an effect, as the study table names it
 MODIFIERS = ("design", "blinding", "phase", "fracture_age")
@@ -84,12 +84,34 @@ def network_from_trials(
 
 @dataclass(frozen=True)
 class Gathered:
-    """Effects of the tables by trial and pair of nodes, the studies without one, and the question they answer."""
+    """Effects of the tables by trial and pair of nodes, the studies without one, and the question they answer.
 
-    trials: Trials
+    ``said`` holds what `MODIFIERS` say of each trial, by study id.
+    """
+
     effects: dict[str, dict[tuple[str, str], Effect]]
-    left: list[Any]
+    left: list[LeftOut]
     question: Question
+    said: dict[str, dict[str, str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; `from_dict` reads it back."""
+        effects = [[*pair, asdict(e)] for pairs in self.effects.values() for pair, e in pairs.items()]
+        return {
+            "effects": effects,
+            "left": [asdict(x) for x in self.left],
+            "question": self.question.to_dict(),
+            "said": self.said,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The same from plain data."""
+        effects: dict[str, dict[tuple[str, str], Effect]] = {}
+        for a, b, fields in data["effects"]:
+            effects.setdefault(fields["label"], {})[a, b] = Effect.from_dict(fields)
+        left = [LeftOut(**x) for x in data["left"]]
+        return cls(effects, left, Question.from_dict(data["question"]), data["said"])
 
     def parts(self) -> list[list[str]]:
         """Nodes that trials join, part by part, the largest first."""
@@ -110,6 +132,8 @@ class Gathered:
         self, reference: str | None = None, method: MethodOrCommon = "REML", test: Test = "HKSJ", level: float = 0.95
     ) -> NetworkResult:
         """The network of these effects; see `network_from_trials`."""
+        from vfmeta.networks.fit import network
+
         if not self.effects:
             raise InputError("No trial compares two of these treatments with a usable figure for this outcome and time.")
         used, rows, torn = _whole(self.effects)
@@ -122,7 +146,7 @@ class Gathered:
         }
         fit = network(columns, reference=reference, method=method, test=test, level=level, question=self.question)
         names = [t.label for t in fit.network.trials]
-        per_trial = {label: _detail(self.trials, label, used[label]) for label in names}
+        per_trial = {label: _detail(self.said, used[label]) for label in names}
         details = tuple(per_trial[names[i]] for i in fit.trial.tolist())
         absent = tuple(x for x in self.left if x.label not in set(names))
         origin = replace(fit.origin, left_out=(*fit.origin.left_out, *absent))
@@ -136,7 +160,7 @@ def gathered(trials: Trials, treatments: Any, outcome: str, options: dict[str, A
     for study, _, given, _ in trials.arm_list:
         arms.setdefault(study, set()).add(given)
     found: dict[str, dict[tuple[str, str], Effect]] = {}
-    left: dict[str, Any] = {}
+    left: dict[str, LeftOut] = {}
     question = Question(measure=options.get("measure", "GEN"), outcome=outcome)
     for a, b in combinations(nodes, 2):
         if not any(own & set(nodes[a]) and own & set(nodes[b]) for own in arms.values()):
@@ -148,7 +172,8 @@ def gathered(trials: Trials, treatments: Any, outcome: str, options: dict[str, A
             found.setdefault(effect.label, {})[a, b] = effect
         for x in table.left_out:
             left.setdefault(x.label, x)
-    return Gathered(trials, found, [x for label, x in left.items() if label not in found], question)
+    said = {e.study_id: _said(trials, e.study_id) for pairs in found.values() for e in pairs.values()}
+    return Gathered(found, [x for label, x in left.items() if label not in found], question, said)
 
 
 def modifiers(fit: NetworkResult) -> pd.DataFrame:
@@ -178,6 +203,8 @@ def modifiers(fit: NetworkResult) -> pd.DataFrame:
     ['treatment', 'control', 'trials', 'weeks']
     """
     import pandas as pd
+
+    from vfmeta.networks.result import NetworkResult
 
     if not isinstance(fit, NetworkResult) or len(fit.details) != fit.k:
         raise InputError("modifiers takes a network of the trial tables, from vf.network_from_trials.")
@@ -240,16 +267,20 @@ def _whole(
     return used, rows, notes
 
 
-def _detail(trials: Trials, label: str, effects: list[Effect]) -> dict[str, Any]:
-    study = trials.study.loc[effects[0].study_id]
-    said = {name: study[name] for name in MODIFIERS}
+def _said(trials: Trials, study_id: str) -> dict[str, str]:
+    study = trials.entries("studies")[study_id]
+    values = {name: getattr(study, name) for name in MODIFIERS}
+    return {name: "" if value is None else column_text(name, str(value)) for name, value in values.items()}
+
+
+def _detail(said: dict[str, dict[str, str]], effects: list[Effect]) -> dict[str, Any]:
     return {
         "study_id": effects[0].study_id,
         "weeks": sorted({float(e.week) for e in effects if e.week is not None}),
         "instrument": ", ".join(sorted({e.instrument for e in effects if e.instrument})),
         "sources": sorted({s for e in effects for s in e.sources}),
         "rows": sorted({r for e in effects for r in e.rows}),
-        **{name: "" if value is None or value != value else column_text(name, str(value)) for name, value in said.items()},
+        **said[effects[0].study_id],
     }
 
 

@@ -167,7 +167,9 @@ def study_rows(result: Result, section: int = 0, digits: int | None = None) -> l
             estimate, low, high = (q.analysis(alone.display(x)) for x in (estimate, *interval))
             interval = (low, high)
         reach = result.reach(i) if isinstance(result, BayesianResult) else None
-        shown = str(result.studies["says"].iloc[i]) if reach else tx.effect_text(q, estimate, interval, width=digits_by, digits=digits)
+        shown = tx.effect_text(q, estimate, interval, width=digits_by, digits=digits)
+        if reach:
+            shown = str(result.studies["says"].iloc[i])
         flag, marks = flagged(info)
         rows.append(
             Row(
