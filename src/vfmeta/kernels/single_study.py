@@ -61,6 +61,8 @@ def _root(f: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarr
     low, high = (np.array(x, dtype=float) for x in (low, high))
     for _ in range(70):
         middle = (low + high) / 2
+        if not np.any((low < middle) & (middle < high)):
+            break
         above = f(middle) > 0
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return (low + high) / 2
@@ -112,8 +114,10 @@ def _ends(measure: str, level: float, *cells: tuple[float, ...]) -> tuple[np.nda
             start = np.log(a / n1) - np.log(c / n2) - (np.log1p(-a / n1) - np.log1p(-c / n2) if measure == "OR" else 0.0)
         start = np.where(there, start, 0.0)
         low, high = start - 30, start + 30
-    first = _root(lambda t: score(measure, t, a, n1, c, n2) - z, low, start)
-    return first, _root(lambda t: score(measure, t, a, n1, c, n2) + z, start, high)
+    twice, level_of = [np.concatenate([x, x]) for x in (a, n1, c, n2)], np.repeat([z, -z], len(a))
+    starts, stops = np.concatenate([low, start]), np.concatenate([start, high])
+    found = _root(lambda t: score(measure, t, *twice) - level_of, starts, stops)  # both ends at once
+    return found[: len(a)], found[len(a) :]
 
 
 def _rate_ratio(c: Columns, y: np.ndarray, v: np.ndarray, level: float, null: float) -> Limits:
