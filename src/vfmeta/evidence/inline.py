@@ -20,6 +20,9 @@ _COLOURS = {
     style.STYLE["faint_rule"]: "line", style.STYLE["frequentist"]: "blue", style.STYLE["bayesian"]: "orange",
     style.STYLE["report"]: "green", style.STYLE["prediction"]: "grey",
 }  # fmt: skip
+_SPELLED = {colour.lower(): colour for colour in _COLOURS}
+_COLOUR = re.compile(rf"(?i): ({'|'.join(_COLOURS)})\b")
+_MUTED = re.compile(rf"(?i): ({style.STYLE['muted']})\b")
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,15 @@ def inline(
 
 def _coloured(part: str) -> str:
     """A part of a figure in the colours of the page; a light of a judgement keeps its own, its sign black or white on it."""
-    light = part.startswith('<g id="light')
-    for colour, variable in _COLOURS.items():
-        if not light or colour == style.STYLE["muted"]:
-            part = re.sub(rf"(?i): {colour}\b", f": var(--{variable}, {colour})", part)
-    return re.sub(r'(<text style="(?![^"]*fill:)[^"]*)"', r'\1; fill: #000000"', part) if light else part
+    if not part.startswith('<g id="light'):
+        return _COLOUR.sub(_variable, part)
+    part = _MUTED.sub(_variable, part)
+    return re.sub(r'(<text style="(?![^"]*fill:)[^"]*)"', r'\1; fill: #000000"', part)
+
+
+def _variable(found: re.Match[str]) -> str:
+    colour = _SPELLED[found[1].lower()]
+    return f": var(--{_COLOURS[colour]}, {colour})"
 
 
 def _once(body: str) -> str:

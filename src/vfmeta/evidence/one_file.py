@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 #: no page of a plan can have it: identifiers hold no hyphen
 NAME = "one-file.html"
-_SCRIPT = re.compile(r'\s*<script src="[^"]*" defer></script>')
+_SCRIPT = re.compile(r'<script src="[^"]*" defer></script>')
+_FILES = re.compile(r'<span class="files">.*?</span>', re.DOTALL)
 #: figures for statisticians, of many points each: all together they weigh more than the rest of the file
 _HEAVY = re.compile(r'(<figure class="multiverse">).*?(?=<figcaption>)', re.DOTALL)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -29,7 +30,7 @@ def one_file(pages: Mapping[str, str], style: str, scripts: Mapping[str, str]) -
     before, rest = first.split('<main id="main">', 1)
     after = rest.split("</main>", 1)[1]
     head = before.replace('<link rel="stylesheet" href="style.css">', f"<style>\n{style}</style>")
-    head = _SCRIPT.sub("", head)
+    head = _without(_SCRIPT, head)
     head = head.replace(
         '<meta charset="utf-8">', f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
     )
@@ -46,14 +47,23 @@ def elsewhere(name: str) -> str:
 
 def _article(name: str, page: str, files: set[str]) -> str:
     body = page.split('<main id="main">', 1)[1].split("</main>", 1)[0]
-    body = _SCRIPT.sub("", body)
+    body = _without(_SCRIPT, body)
     body = _HEAVY.sub(rf"\1<p>{elsewhere(name)}</p>", body)
-    body = re.sub(r'\s*<span class="files">.*?</span>', "", body, flags=re.DOTALL)
+    body = _without(_FILES, body)
     body = re.sub(r'(\sid|\sdata-from)="([^"]+)"', rf'\1="{name}--\2"', body)
     body = re.sub(r"url\(#", f"url(#{name}--", body)
     if name != "index":  # the file has one heading of the first order
         body = re.sub(r"<(/?)h([1-5])\b", lambda m: f"<{m[1]}h{int(m[2]) + 1}", body)
     return f'<article id="{name}">{_inner(body, name, files)}</article>'
+
+
+def _without(part: re.Pattern[str], markup: str) -> str:
+    """The markup without such parts, and without the blanks before each."""
+    kept, at = [], 0
+    for found in part.finditer(markup):
+        kept.append(markup[at : found.start()].rstrip())
+        at = found.end()
+    return "".join([*kept, markup[at:]])
 
 
 def _inner(markup: str, name: str, files: set[str]) -> str:

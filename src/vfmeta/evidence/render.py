@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,7 +18,8 @@ from vfmeta.evidence.cells import labelled
 from vfmeta.text.answer import count
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
+    from jinja2.bccache import Bucket
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def environment() -> Environment:
 
     env = Environment(
         loader=PackageLoader("vfmeta.evidence"),
+        bytecode_cache=_compiled(),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -69,6 +72,23 @@ def environment() -> Environment:
     # what is no web address (a note, a script) is shown and never linked
     env.filters["address"] = lambda url: url if re.fullmatch(r"https?://\S+", url) else ""
     return env
+
+
+def _compiled() -> BytecodeCache | None:
+    """Compiled templates, kept as Python keeps its own code: beside the source, or nowhere."""
+    from importlib.metadata import version
+
+    from jinja2 import FileSystemBytecodeCache
+
+    class Kept(FileSystemBytecodeCache):
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):  # a folder that cannot be written to: compiled anew next time
+                super().dump_bytecode(bucket)
+
+    folder = Path(__file__).parent / "templates" / "__pycache__"
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    return None if sys.dont_write_bytecode or not folder.is_dir() else Kept(str(folder), f"jinja-{version('jinja2')}-%s.cache")
 
 
 def render(template: str, **context: Any) -> str:
