@@ -11,8 +11,6 @@ from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import confidence
 from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method
-from vfmeta.frequentist.location_scale import LocationScaleResult
-from vfmeta.frequentist.regression_result import RegressionResult
 from vfmeta.results.codec import Recorded
 from vfmeta.results.fit import Result
 
@@ -68,10 +66,11 @@ def take(verb: str, data: Any, level: float | None, *, moderators: bool = False,
         The fit is no pool of one effect a study; with ``moderators`` a meta-regression will do.
     """
     fit = data if isinstance(data, Recorded) else None
-    regressions = (RegressionResult, LocationScaleResult) if moderators else ()  # a network is more than one
-    known = isinstance(fit, Result) or type(fit) in regressions
+    regressions = ("RegressionResult", "LocationScaleResult") if moderators else ()  # a network is more than one
+    known = isinstance(fit, Result) or type(fit).__name__ in regressions
     if fit is not None and not known:
-        hint = ' A regression is taken with model="mixed".' if verb == "egger" and type(fit) is RegressionResult else ""
+        mixed = verb == "egger" and type(fit).__name__ == "RegressionResult"
+        hint = ' A regression is taken with model="mixed".' if mixed else ""
         raise InputError(
             f"{verb}: a {type(fit).__name__} was given; give a pool as of vf.random_effects, or the effect table.{hint}"
         )

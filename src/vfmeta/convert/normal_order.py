@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 
 
 @lru_cache(maxsize=1024)
 def expected_range(n: float) -> float:
     """Expected range of n standard normal values (Tippett 1925)."""
+    from scipy.integrate import quad
+
     return float(quad(lambda x: 1 - ndtr(x) ** n - ndtr(-x) ** n, -12, 12, epsabs=1e-13, limit=500)[0])
 
 

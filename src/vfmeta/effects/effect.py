@@ -48,4 +48,5 @@ class Effect:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The effect whose fields went to JSON and back."""
-        return cls(**{name: tuple(x) if isinstance(x, list) else x for name, x in data.items()})
+        values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in data.items()}
+        return cls(**values)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from vfmeta.appraisal.refits import refit_of
 from vfmeta.appraisal.risk_of_bias import risk_of_bias
@@ -52,21 +51,20 @@ def bias_of(studies: list[dict[str, Any]], trials: Trials) -> RiskOfBias:
         sources judge a trial differently the worst judgement stands; ``warnings`` and the support say who said what.
         Of instruments that judged as many trials the first of `TOOLS` is taken.
     """
-    table = trials.risk_of_bias
-    mine = table[table.study_id.isin([s["study_id"] for s in studies])]
-    judged = mine.groupby("tool")["study_id"].nunique().to_dict()
-    tool = TOOLS[max(TOOLS, key=lambda name: judged.get(name, 0))]
+    by_study = {s["study_id"]: trials.judgements.get(s["study_id"]) for s in studies}
+    judged = Counter(name for own in by_study.values() for name in {r.tool for r in own or ()})
+    tool = TOOLS[max(TOOLS, key=lambda name: judged[name])]
     rows: list[dict[str, str]] = []
     differ: list[str] = []
-    by_study = {str(name): group for name, group in mine.groupby("study_id")}
     for study in {s["label"]: s for s in studies}.values():
-        own, label = by_study.get(study["study_id"]), study["label"]
+        own, label = by_study[study["study_id"]], study["label"]
         if own is None:
             rows.append({"study": label, "domain": "overall", "judgement": "", "support": known(study, trials)})
             continue
         told: dict[str, list[Any]] = {}
-        for r in own[own.tool == tool.name].itertuples():
-            told.setdefault(_domain(r.domain, tool), []).append(r)
+        for r in own:
+            if r.tool == tool.name:
+                told.setdefault(_domain(r.domain, tool), []).append(r)
         for domain, read in told.items():
             word, support = _settled(read, tool, trials)
             if len({r.judgement for r in read}) > 1:
@@ -76,30 +74,37 @@ def bias_of(studies: list[dict[str, Any]], trials: Trials) -> RiskOfBias:
             said = "; ".join([known(study, trials), *(f"published: {x}" for x in published(own, trials))])
             rows.append({"study": label, "domain": "overall", "judgement": "", "support": said})
             continue
-        others = own[(own.tool != tool.name) & (own.domain.str.lower() == "overall")]
         differ += [
             f"{label}, overall: {r.tool} says {_word(r)} ({_cited(r, trials)}), which is not counted."
-            for r in others.itertuples()
-        ]
-    found = risk_of_bias(pd.DataFrame(rows), tool=tool.name)  # type: ignore[arg-type]
+            for r in own if r.tool != tool.name and r.domain.lower() == "overall"
+        ]  # fmt: skip
+    found = _made(rows, tool.name)
     return replace(found, warnings=(*found.warnings, *differ))
 
 
-def published(own: pd.DataFrame, trials: Trials) -> list[str]:
+def _made(rows: list[dict[str, str]], tool: str) -> RiskOfBias:
+    columns: dict[str, Any] = {name: [r[name] for r in rows] for name in ("study", "domain", "judgement", "support")}
+    return risk_of_bias(tool=tool, **columns)  # type: ignore[arg-type]
+
+
+def published(own: list[Any], trials: Trials) -> list[str]:
     """The judgements of a trial, a line each instrument and source: "RoB 1 (Hara et al.): low on ...; high on ...".
 
     Parameters
     ----------
-    own : pandas.DataFrame
+    own : list
         Rows of ``risk_of_bias``.
     """
     lines = []
-    for (tool, _), rows in own.groupby(["tool", "source_id"], sort=False):
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for r in own:
+        groups.setdefault((r.tool, r.source_id), []).append(r)
+    for (tool, _), rows in groups.items():
         told: dict[str, list[str]] = {}
-        for r in rows.itertuples():
+        for r in rows:
             whole = r.domain.lower() == "overall"
             told.setdefault(f"{_word(r)} overall" if whole else f"{_word(r)} on ", []).append("" if whole else r.domain)
-        cited = _cited(rows.iloc[0], trials)
+        cited = _cited(rows[0], trials)
         lines.append(f"{tool} ({cited}): " + "; ".join(f"{word}{', '.join(at)}" for word, at in told.items()))
     return lines
 
@@ -132,10 +137,14 @@ def lights(found: Sequence[RiskOfBias | None]) -> RiskOfBias | None:
     if not judged:
         return None
     tool = Counter(x.tool for x in judged for row in (*x.judgements, x.overall) for word in row if word).most_common(1)[0][0]
-    frames = [x.to_frame() for x in judged if x.tool == tool]
-    table = pd.concat(frames).drop_duplicates(["study", "domain"])
-    table["judgement"] = table["judgement"].where(table["judgement"] != NOT_JUDGED.word, "")
-    return risk_of_bias(table, tool=tool)  # type: ignore[arg-type]
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for x in judged:
+        if x.tool == tool:
+            for label, words, last, why in zip(x.labels, x.judgements, x.overall, x.support, strict=True):
+                for domain, word, said in zip((*x.terms, "overall"), (*words, last), why, strict=True):
+                    own = {"study": label, "domain": domain, "judgement": word, "support": said}
+                    rows.setdefault((label, domain), own)
+    return _made(list(rows.values()), tool)
 
 
 def by_judgement(fit: Result, bias: RiskOfBias) -> list[dict[str, Any]]:

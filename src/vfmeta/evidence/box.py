@@ -6,8 +6,6 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from vfmeta.core import measures
 from vfmeta.evidence import points, reported
 from vfmeta.evidence.untreated.baseline import baseline_risk
@@ -178,33 +176,34 @@ def _one(verb: str) -> str:
     return f"{'does' if first == 'do' else first + 's'} {rest}".replace("or point", "or points")
 
 
-def matching_pools(plan: Plan, tables: Trials) -> pd.DataFrame:
-    """Pools of other reviews on the comparison of a plan."""
-    pools = tables.published_pools
+def matching_pools(plan: Plan, tables: Trials) -> list[Any]:
+    """Pools of other reviews on the comparison of a plan: rows of ``published_pools``."""
     ex, co = set(tables.interventions_in(list(plan.experimental))), set(tables.interventions_in(list(plan.control)))
     # a pooled comparator (placebo or another drug) has no one control: it stands beside every comparison of its intervention
-    same = pools.experimental_id.isin(ex) & (pools.control_id.isin(co) | (pools.control_id == ""))
-    return pools[same | pools.pool_id.isin(plan.pools)]
+    return [
+        p for p in tables.entries("published_pools").values()
+        if (p.experimental_id in ex and (p.control_id in co or p.control_id == "")) or p.pool_id in plan.pools
+    ]  # fmt: skip
 
 
-def nearest_pools(record: Record, plan: Plan, tables: Trials) -> pd.DataFrame:
+def nearest_pools(record: Record, plan: Plan, tables: Trials) -> list[Any]:
     """Pools of other reviews of the outcome of an analysis, else of its domain, else of any; what can be read best first."""
-    pools, outcomes = matching_pools(plan, tables), tables.outcomes.set_index("outcome_id")
-    pools = pools[pools.estimate.notna() & pools.outcome_id.isin(outcomes.index)]
-    kinds = pools.outcome_id.map(outcomes.kind)
-    fits = (pools.measure.isin(_DIFFERENCES) & (kinds == "continuous")) | (pools.measure.isin(_RATIOS) & (kinds == "binary"))
-    pools = pools[fits].drop_duplicates(["review_id", "outcome_id", "time_window", "estimate"])
-    wanted = record.data["analysis"]["outcome"]
-    near = (pools.outcome_id == wanted, pools.outcome_id.map(outcomes.domain) == outcomes.domain[wanted])
-    chosen = next((pools[mask] for mask in near if mask.any()), pools)
-    rank = pd.DataFrame({"open": chosen.ci_low.isna(), "sign": chosen.printed_as == "not_stated"})
-    return chosen.loc[rank.sort_values(["open", "sign"], kind="stable").index]
+    outcomes, wanted = tables.entries("outcomes"), record.data["analysis"]["outcome"]
+    pools: dict[tuple[Any, ...], Any] = {}
+    for p in matching_pools(plan, tables):
+        kind = outcomes[p.outcome_id].kind if p.outcome_id in outcomes and p.estimate is not None else ""
+        if (p.measure in _DIFFERENCES and kind == "continuous") or (p.measure in _RATIOS and kind == "binary"):
+            pools.setdefault((p.review_id, p.outcome_id, p.time_window, p.estimate), p)
+    every, domain = list(pools.values()), outcomes[wanted].domain
+    same = [p for p in every if p.outcome_id == wanted]
+    chosen = same or [p for p in every if outcomes[p.outcome_id].domain == domain] or every
+    return sorted(chosen, key=lambda p: (p.ci_low is None, p.printed_as == "not_stated"))
 
 
 def other_reviews(record: Record, plan: Plan, tables: Trials) -> list[str]:
     """Pools of other reviews with their signs turned to ours: of the same outcome, else of its domain, else of any."""
-    chosen, outcomes = nearest_pools(record, plan, tables), tables.outcomes.set_index("outcome_id")
-    found = [_theirs(p, plan.names, outcomes, tables) for p in chosen.head(_SHOWN).itertuples()]
+    chosen = nearest_pools(record, plan, tables)
+    found = [_theirs(p, plan.names, tables) for p in chosen[:_SHOWN]]
     if not found:
         return []
     rest = len(chosen) - len(found)
@@ -215,24 +214,23 @@ def other_reviews(record: Record, plan: Plan, tables: Trials) -> list[str]:
     ]
 
 
-def _theirs(pool: Any, sides: tuple[str, str], outcomes: pd.DataFrame, tables: Trials) -> str:
-    printed, figures, worse = printed_and_turned(pool, outcomes)
+def _theirs(pool: Any, sides: tuple[str, str], tables: Trials) -> str:
+    printed, figures, worse = printed_and_turned(pool, tables)
     side, null = "", 0.0 if pool.measure in _DIFFERENCES else 1.0
     if figures and worse is not None and (figures[1] > null or figures[2] < null):
         side = sides[0] if (figures[0] < null) == worse else sides[1]
     name = measures.row("MD" if pool.measure == "WMD" else pool.measure).words.lower()
     citation = tables.source(pool.source_id)["citation"]
-    return words.theirs_text(
-        outcomes.name[pool.outcome_id], pool.time_window, name, figures or printed, side, citation, turned=figures is not None
-    )
+    outcome = tables.names("outcomes")[pool.outcome_id]
+    return words.theirs_text(outcome, pool.time_window, name, figures or printed, side, citation, turned=figures is not None)
 
 
 def printed_and_turned(
-    pool: Any, outcomes: pd.DataFrame
+    pool: Any, tables: Trials
 ) -> tuple[tuple[float, float, float], tuple[float, float, float] | None, bool | None]:
     """Estimate and limits of a published pool as printed, with our sign (see `turned`), and whether higher is worse."""
-    worse = None if pd.isna(outcomes.higher_is_worse[pool.outcome_id]) else bool(outcomes.higher_is_worse[pool.outcome_id])
-    estimate, low, high = (math.nan if pd.isna(x) else float(x) for x in (pool.estimate, pool.ci_low, pool.ci_high))
+    worse = tables.entries("outcomes")[pool.outcome_id].higher_is_worse
+    estimate, low, high = (math.nan if x is None else float(x) for x in (pool.estimate, pool.ci_low, pool.ci_high))
     printed = (estimate, low, high)
     return printed, turned(pool.measure, pool.printed_as, worse, printed), worse
 
@@ -284,11 +282,10 @@ def known_trials(record: Record) -> int:
 
 def randomised_in(studies: dict[str, Any], tables: Trials) -> dict[str, int]:
     """People randomised, as the trial says, else as its arms do; without the trials where neither says."""
-    whole, found = tables.study.n_randomised, {}
+    known, found = tables.entries("studies"), {}
     for study in studies:
-        arms = [n for (s, _), n in tables.arm_sizes.items() if s == study]
-        if not pd.isna(whole[study]):
-            found[study] = int(whole[study])
-        elif arms:
+        if (whole := known[study].n_randomised) is not None:
+            found[study] = int(whole)
+        elif arms := [n for (s, _), n in tables.arm_sizes.items() if s == study]:
             found[study] = int(sum(arms))
     return found

@@ -8,15 +8,19 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.evidence.cache import digest_of
+from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.small_studies import FEW
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count
 
 if TYPE_CHECKING:
+    from vfmeta.evidence.cache import Cache
     from vfmeta.evidence.records import Record
     from vfmeta.results.multiverse import Multiverse
 
 KIND = "multiverse"
+_CODE = ("appraisal", "core", "effects", "frequentist", "kernels", "results", "text", "evidence/defensible.py")
 LEAST = 3  # trials from which on the specifications are shown
 
 
@@ -74,39 +78,45 @@ def multiverse_of(inputs: str) -> Multiverse:
         return multiverse(tables, measures=[], methods=list(methods), tests=list(tests), taus=taus, mu=mu)
 
 
-def view(record: Record, figures: list[dict[str, str]]) -> dict[str, Any] | None:
+def view(record: Record, figures: list[dict[str, str]], cache: Cache | None = None) -> dict[str, Any] | None:
     """What the page says of a pool of two trials or more; None of others."""
     if record.k < 2 or record.frequentist is None:
         return None
     figure = next((f for f in figures if f["kind"] == KIND and f.get("analysis") == record.id), None)
-    return {"title": record.title, "figure": figure, "lines": [_tested(record), _worst(record)]}
+    inputs = json.dumps(record.data["results"]["frequentist"], sort_keys=True, ensure_ascii=False)
+    found = told(inputs, "") if cache is None else cache.get(told, inputs, digest_of(_CODE, ("numpy", "scipy")))
+    return {"title": record.title, "figure": figure, "lines": found["lines"]}
 
 
-def _tested(record: Record) -> str:
+def told(inputs: str, code: str) -> dict[str, list[str]]:
+    """The ``lines`` on a pool as plain data; ``code`` only tells versions of the program apart."""
+    fit = FrequentistResult.from_dict(json.loads(inputs))
+    return {"lines": [_tested(fit), _worst(fit)]}
+
+
+def _tested(fit: FrequentistResult) -> str:
     """The test of small-study effects that suits the measure, or why there is none."""
     from vfmeta.appraisal.small_study import small_study_test
 
-    if record.k < FEW:
+    if fit.k < FEW:
         return (
-            f"{count(record.k)} trials: no test of small-study effects can tell anything of fewer than {count(FEW).lower()} "
+            f"{count(fit.k)} trials: no test of small-study effects can tell anything of fewer than {count(FEW).lower()} "
             "(Sterne et al. 2011, BMJ 343:d4002), so none was made, and nothing here says that "
             "results are not missing."
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VfmetaWarning)
         try:
-            found = small_study_test(record.frequentist)
+            found = small_study_test(fit)
         except InputError as error:
             return f"No test of small-study effects can be made: {error.problems[0]}"
     return f"{found.name}: {found.sentence()}"
 
 
-def _worst(record: Record) -> str:
+def _worst(fit: FrequentistResult) -> str:
     """What would be left if results of one side had been published at will."""
     from vfmeta.appraisal.publication import worst_case
 
-    fit = record.frequentist
-    assert fit is not None
     q = fit.question
     if q.null_effect is None:
         return "A worst case of publication bias is not defined: no value means no difference."
@@ -121,10 +131,10 @@ def _worst(record: Record) -> str:
     n = int(found.affirmative.sum())
     if not n:
         return f"No trial is significant {towards}, so that publication bias of that kind has nothing to take away."
-    left = record.k - n
+    left = fit.k - n
     without = "it" if n == 1 else "them"
     rest = "the trial that remains gives" if left == 1 else f"the other {count(left).lower()} give"
     return (
-        f"Worst case of publication bias: {count(n).lower()} of {count(record.k).lower()} trials {'is' if n == 1 else 'are'} "
+        f"Worst case of publication bias: {count(n).lower()} of {count(fit.k).lower()} trials {'is' if n == 1 else 'are'} "
         f"significant {towards}; without {without} {rest} {tx.effect_text(q, found.estimate, found.interval)}. {found.needed()}"
     )

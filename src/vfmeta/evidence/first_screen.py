@@ -200,14 +200,13 @@ def _words_judged(lead: Record) -> Any:
 
 def _theirs(lead: Record, plan: Plan, tables: Trials) -> Shown | None:
     """A pool of another review of the same outcome whose sign is known and whose interval was read."""
-    outcomes = tables.outcomes.set_index("outcome_id")
     wanted = lead.data["analysis"]["outcome"]
-    for p in nearest_pools(lead, plan, tables).itertuples():
-        _, figures, worse = printed_and_turned(p, outcomes)
+    for p in nearest_pools(lead, plan, tables):
+        _, figures, worse = printed_and_turned(p, tables)
         if p.outcome_id != wanted or worse is None or figures is None or not all(map(math.isfinite, figures)):
             continue
         q = Question(measure="MD" if p.measure == "WMD" else p.measure, experimental=plan.names[0], control=plan.names[1],
-                     outcome=outcomes.name[p.outcome_id], higher_is_worse=worse)  # fmt: skip
+                     outcome=tables.names("outcomes")[p.outcome_id], higher_is_worse=worse)  # fmt: skip
         estimate, low, high = (q.analysis(x) for x in figures)
         effect = tx.effect_text(q, estimate, (low, high))
         when = "" if not p.time_window else f", {p.time_window}"

@@ -29,7 +29,7 @@ def inputs_of(table: EffectTable, choices: dict[str, Any], *, sample: bool, name
     estimation = {k: v for k, v in choices.items() if k in _ESTIMATION}
     payload = {
         "question": table.question.to_dict(),
-        "effects": [asdict(e) for e in table],
+        "effects": [vars(e) for e in table],
         "vcov": None if table.vcov is None else table.vcov.tolist(),
         "estimation": estimation,
         "seed": zlib.crc32(name.encode()) if sample else None,

@@ -174,12 +174,12 @@ def _analysed(
     answers = dict(zip(given, cache.shared([(_both, x, code) for x in given]), strict=True))
 
     records = []
-    for plan, table, c in zip(plans, tables.values(), stated, strict=True):
+    for plan, table, c, x in zip(plans, tables.values(), stated, given, strict=True):
         whole = {
             "record_version": RECORD_VERSION,
             "plan": {k: v for k, v in plan.model_dump().items() if k != "analysis"},
             "analysis": {k: v for k, v in plan.analysis[0].model_dump(exclude_none=True).items() if k != "sensitivity"},
-            **part_of(table, c, trials, answers.__getitem__, ""),
+            **part_of(table, c, trials, answers[x]),
             "points": None, "without_effects": None, "words": None, "sensitivity": [],
         }  # fmt: skip
         records.append(completed(whole, judged(trials, table), cache))

@@ -51,8 +51,8 @@ def inputs_of(table: EffectTable, choices: dict[str, Any], spread: dict[str, Any
         ends, unit = (spread["points"], spread["sd"]) if spread else ((0, 10), math.exp(InstrumentSD().centre))
     payload = {
         "question": table.question.to_dict(),
-        "effects": [asdict(e) for e in table],
-        "reports": [asdict(r) for r in table.words.reports],
+        "effects": [vars(e) for e in table],
+        "reports": [vars(r) for r in table.words.reports],
         "sds": list(table.words.sds),
         "tau_prior": choices.get("tau_prior"),
         "mu_sd": MU_SD * (ends[1] - ends[0]) / 10 / unit,

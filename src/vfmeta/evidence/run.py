@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,13 @@ Awaited = tuple[Record, str, Callable[[], dict[str, Any]]]
 
 def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None = None) -> Begun:
     """Answer every analysis and ask the other engines about it; parameters and errors as in `run`."""
-    tables = _all_tables(plans, trials)  # before anything is written: a faulty plan leaves no trace
+    asked = _all_asked(plans, trials)  # before anything is written: a faulty plan leaves no trace
     codes = digest_of(MODELS, LIBRARIES), digest_of(_SECOND, _ENGINES)
     words_code = digest_of((*MODELS, "evidence/reported.py"), LIBRARIES)
     cache.offer(
         call
         for plan in plans for analysis in plan.analysis
-        for call in _asked(plan, analysis, trials, tables, codes[0], words_code)
+        for call in _calls(plan, analysis, trials, asked, codes[0], words_code)
     )  # fmt: skip
     begun, problems = Begun([]), []
     for plan in plans:
@@ -109,7 +110,7 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
                 return cache.get(reported.answers, inputs, words_code)
 
             try:
-                record = _record(plan, analysis, trials, tables, answered, worded, cache)
+                record = _record(plan, analysis, trials, asked, answered, worded, cache)
             except InputError as error:  # priors with which these trials have no posterior
                 problems += error.problems
                 continue
@@ -120,13 +121,39 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
     return begun
 
 
-Tables = dict[tuple[str, str, str], EffectTable]
+@dataclass(frozen=True)
+class Asked:
+    """What an analysis, or a sensitivity analysis of it, is asked for: its table and what the plan states.
+
+    ``inputs`` says both, see `fit.inputs_of`: of a main analysis, which has a name, with a sample too. ``plain`` is the same
+    without one, and ``words`` is that of `reported.inputs_of`.
+    """
+
+    table: EffectTable
+    choices: dict[str, Any]
+    name: str = ""
+
+    @cached_property
+    def inputs(self) -> str:
+        sample = bool(self.name) and len(self.table) > 1
+        return fit.inputs_of(self.table, self.choices, sample=True, name=self.name) if sample else self.plain
+
+    @cached_property
+    def plain(self) -> str:
+        return fit.inputs_of(self.table, self.choices, sample=False, name="")
+
+    @cached_property
+    def words(self) -> str | None:
+        return reported.inputs_of(self.table, self.choices)
+
+
+AllAsked = dict[tuple[str, str, str], Asked]
 Answered = Callable[[str, str], dict[str, Any]]
 
 
-def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
-    """Effect tables of every main and sensitivity analysis; faults of all plans are reported together."""
-    tables: Tables = {}
+def _all_asked(plans: list[Plan], trials: Trials) -> AllAsked:
+    """Every main and sensitivity analysis with its effect table; faults of all plans are reported together."""
+    asked: AllAsked = {}
     pools = set(trials.published_pools.pool_id)
     problems = [
         f"{x.id}.toml, pools: no pool {p!r} in published_pools.csv.{did_you_mean(p, pools)}"
@@ -136,12 +163,14 @@ def _all_tables(plans: list[Plan], trials: Trials) -> Tables:
         for analysis in plan.analysis:
             for variant in ("", *(s.id for s in analysis.sensitivity)):
                 try:
-                    tables[plan.id, analysis.id, variant] = table_of(plan, analysis, variant, trials)
+                    name = "" if variant else f"{plan.id}/{analysis.id}"
+                    table, choices = table_of(plan, analysis, variant, trials), choices_of(plan, analysis, variant)
+                    asked[plan.id, analysis.id, variant] = Asked(table, choices, name)
                 except InputError as error:
                     problems += _placed(error, plan, analysis, variant)
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
-    return tables
+    return asked
 
 
 def _placed(error: InputError, plan: Plan, analysis: Analysis, variant: str) -> list[str]:
@@ -197,11 +226,10 @@ def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[st
     """
     cases: dict[str, Case] = {}
     pools: dict[str, tuple[str, FrequentistResult]] = {}
-    homes = {(p.id, a.id): (p, a) for p in plans for a in p.analysis}
-    for (plan, analysis, variant), table in _all_tables(plans, trials).items():
+    for (plan, analysis, variant), asked in _all_asked(plans, trials).items():
+        table, choices = asked.table, asked.choices
         if len(table) < 2:
             continue
-        choices = choices_of(*homes[plan, analysis], variant)
         name = f"{plan}/{analysis}{', ' + variant if variant else ''}"
         priors: dict[str, Any] = {x: choices[x] for x in ("tau_prior", "mu_prior") if x in choices}
         rest = {k: v for k, v in choices.items() if k not in priors}
@@ -213,58 +241,52 @@ def review_cases(plans: list[Plan], trials: Trials) -> tuple[list[Case], dict[st
     return list(cases.values()), dict(pools.values())
 
 
-def _asked(
-    plan: Plan, analysis: Analysis, trials: Trials, tables: Tables, code: str, words_code: str
+def _calls(
+    plan: Plan, analysis: Analysis, trials: Trials, asked: AllAsked, code: str, words_code: str
 ) -> Iterator[tuple[Any, ...]]:
     """What the record of an analysis will ask for, in order."""
-    main, choices = tables[plan.id, analysis.id, ""], choices_of(plan, analysis)
-    yield fit.answers, _inputs(main, choices, f"{plan.id}/{analysis.id}"), code
-    heard = [(main, choices), *((table, stated) for _, table, stated in _heard(plan, analysis, tables))]
-    for table, stated in heard:
-        spread = points.spreads_of(trials, plan, analysis, table, stated) if table.question.measure == "SMD" else None
-        if table.words and (inputs := reported.inputs_of(table, stated, spread)) is not None:
+    main = asked[plan.id, analysis.id, ""]
+    yield fit.answers, main.inputs, code
+    for own in (main, *_heard(plan, analysis, asked).values()):
+        table = own.table
+        spread = points.spreads_of(trials, plan, analysis, table, own.choices) if table.question.measure == "SMD" else None
+        if table.words and (inputs := reported.inputs_of(table, own.choices, spread)) is not None:
             yield reported.answers, inputs, words_code
-    for _, table, stated in _other(plan, analysis, tables):
-        yield fit.answers, _inputs(table, stated, ""), code
+    for own in _other(plan, analysis, asked).values():
+        yield fit.answers, own.inputs, code
 
 
-def _inputs(table: EffectTable, choices: dict[str, Any], name: str) -> str:
-    """What is asked of an analysis: of a main one, which has a name, a sample too."""
-    return fit.inputs_of(table, choices, sample=bool(name) and len(table) > 1, name=name)
-
-
-def _other(plan: Plan, analysis: Analysis, tables: Tables) -> list[tuple[str, EffectTable, dict[str, Any]]]:
-    """Sensitivity analyses that are not the main one over again, with their tables and choices."""
-    first = _inputs(tables[plan.id, analysis.id, ""], choices_of(plan, analysis), "")
-    all_of = [(s.id, tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)) for s in analysis.sensitivity]
-    return [(name, table, stated) for name, table, stated in all_of if _inputs(table, stated, "") != first]
+def _other(plan: Plan, analysis: Analysis, asked: AllAsked) -> dict[str, Asked]:
+    """Sensitivity analyses that are not the main one over again."""
+    first = asked[plan.id, analysis.id, ""].plain
+    every = {s.id: asked[plan.id, analysis.id, s.id] for s in analysis.sensitivity}
+    return {variant: own for variant, own in every.items() if own.plain != first}
 
 
 def _record(
     plan: Plan,
     analysis: Analysis,
     trials: Trials,
-    tables: Tables,
+    asked: AllAsked,
     answered: Answered,
     worded: Callable[[str], dict[str, Any]],
     cache: Cache,
 ) -> Record:
-    main = tables[plan.id, analysis.id, ""]
-    name = f"{plan.id}/{analysis.id}"
-    choices = choices_of(plan, analysis)
+    main = asked[plan.id, analysis.id, ""]
 
-    def spread(table: EffectTable, choices: dict[str, Any]) -> dict[str, Any] | None:
-        smd = table.question.measure == "SMD"
-        return points.spreads_of(trials, plan, analysis, table, choices) if smd else None
+    def spread(own: Asked) -> dict[str, Any] | None:
+        smd = own.table.question.measure == "SMD"
+        return points.spreads_of(trials, plan, analysis, own.table, own.choices) if smd else None
 
-    def spoken(table: EffectTable, choices: dict[str, Any]) -> dict[str, Any] | None:
-        carried = spread(table, choices) if table.words else None
-        return reported.part(table, choices, trials.source, worded, carried)
+    def spoken(own: Asked) -> dict[str, Any] | None:
+        carried = spread(own) if own.table.words else None
+        return reported.part(own.table, own.choices, trials.source, worded, carried)
 
-    def part(table: EffectTable, choices: dict[str, Any], name: str, variant: str) -> dict[str, Any]:
-        carried = spread(table, choices) if len(table) > 1 else None
+    def part(own: Asked, variant: str) -> dict[str, Any]:
+        carried = spread(own) if len(own.table) > 1 else None
         try:
-            return part_of(table, choices, trials, lambda inputs: answered(inputs, variant), name) | {"points": carried}
+            results = answered(own.inputs, variant)
+            return part_of(own.table, own.choices, trials, results) | {"points": carried}
         except InputError as error:
             raise InputError(_placed(error, plan, analysis, variant)) from error
 
@@ -272,26 +294,25 @@ def _record(
         "record_version": RECORD_VERSION,
         "plan": {k: v for k, v in plan.model_dump().items() if k != "analysis"},
         "analysis": {k: v for k, v in analysis.model_dump(exclude_none=True).items() if k != "sensitivity"},
-        **part(main, choices, name, ""),
+        **part(main, ""),
         "without_effects": None,
-        "words": spoken(main, choices),
+        "words": spoken(main),
         "sensitivity": [],
     }
     if analysis is without_effects.lead_of(plan):
-        own = {a.id: tables[plan.id, a.id, ""] for a in plan.analysis}
-        data["without_effects"] = without_effects.synthesis(
-            plan, trials, own, {a.id: choices_of(plan, a) for a in plan.analysis}
-        )
+        every = {a.id: asked[plan.id, a.id, ""] for a in plan.analysis}
+        tables, choices = {i: own.table for i, own in every.items()}, {i: own.choices for i, own in every.items()}
+        data["without_effects"] = without_effects.synthesis(plan, trials, tables, choices)
     if data["words"]:
         titles = {s.id: s.title for s in analysis.sensitivity}
         data["words"]["variants"] = [
-            {"id": variant, "title": titles[variant], "words": spoken(table, stated)}
-            for variant, table, stated in _heard(plan, analysis, tables)
+            {"id": variant, "title": titles[variant], "words": spoken(own)}
+            for variant, own in _heard(plan, analysis, asked).items()
         ]
-    other = {variant: (table, stated) for variant, table, stated in _other(plan, analysis, tables)}
+    other = _other(plan, analysis, asked)
     for s in analysis.sensitivity:
         found = {"id": s.id, "title": s.title, "same_as_main": s.id not in other}
-        data["sensitivity"].append(found | part(*other[s.id], "", s.id) if s.id in other else found)
+        data["sensitivity"].append(found | part(other[s.id], s.id) if s.id in other else found)
     try:
         return completed(data, trials, cache)
     except InputError as error:
@@ -307,7 +328,7 @@ def record_of(plan: Plan, analysis: Analysis, trials: Trials, cache: Cache) -> R
     def worded(inputs: str) -> dict[str, Any]:
         return cache.get(reported.answers, inputs, "")
 
-    return _record(plan, analysis, trials, _all_tables([plan], trials), answered, worded, cache)
+    return _record(plan, analysis, trials, _all_asked([plan], trials), answered, worded, cache)
 
 
 def completed(data: dict[str, Any], trials: Trials, cache: Cache) -> Record:
@@ -319,22 +340,18 @@ def completed(data: dict[str, Any], trials: Trials, cache: Cache) -> Record:
     return record
 
 
-def _heard(plan: Plan, analysis: Analysis, tables: Tables) -> list[tuple[str, EffectTable, dict[str, Any]]]:
+def _heard(plan: Plan, analysis: Analysis, asked: AllAsked) -> dict[str, Asked]:
     """Sensitivity analyses in which other trials are heard, or other figures stand beside what they say."""
-    seen = {reported.inputs_of(tables[plan.id, analysis.id, ""], choices_of(plan, analysis))}
-    out = []
+    seen, out = {asked[plan.id, analysis.id, ""].words}, {}
     for s in analysis.sensitivity:
-        table, stated = tables[plan.id, analysis.id, s.id], choices_of(plan, analysis, s.id)
-        inputs = reported.inputs_of(table, stated)
-        if inputs not in seen:
-            seen.add(inputs)
-            out.append((s.id, table, stated))
+        own = asked[plan.id, analysis.id, s.id]
+        if own.words not in seen:
+            seen.add(own.words)
+            out[s.id] = own
     return out
 
 
-def part_of(
-    table: EffectTable, choices: dict[str, Any], trials: Trials, answered: Callable[[str], dict[str, Any]], name: str
-) -> dict[str, Any]:
+def part_of(table: EffectTable, choices: dict[str, Any], trials: Trials, results: dict[str, Any]) -> dict[str, Any]:
     """What main and sensitivity analyses both hold: the question, the studies, what was left out, the results."""
     known = {s for e in table for s in e.sources}
     return {
@@ -346,7 +363,7 @@ def part_of(
         ],
         "left_out": [{"study_id": x.study_id, "label": x.label, "reason": x.reason, "said": x.said} for x in table.left_out],
         "sources": {s: trials.source(s) for s in sorted(known)},
-        "results": answered(_inputs(table, choices, name)),
+        "results": results,
     }
 
 

@@ -178,7 +178,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
     arms: dict[str, list[str]] = {}
     for study, _, given, background in trials.arm_list:
         arms.setdefault(study, []).append(names[given] + (f" (all arms: {names[background]})" if background else ""))
-    judged = {study: published(rows, trials) for study, rows in trials.risk_of_bias.groupby("study_id")}
+    judged = {study: published(rows, trials) for study, rows in trials.judgements.items()}
     figure_sources: dict[str, set[str]] = {}
     for (_, study, _), rows in trials.figures.items():
         figure_sources.setdefault(study, set()).update(r.source_id for r in rows)

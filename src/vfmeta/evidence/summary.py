@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from vfmeta.effects.compare.choice import NOT_PRINTED
 from vfmeta.evidence import certain, defensible, further, grown, points, reported, scatter, whatif, without_effects
 from vfmeta.evidence.box import (
@@ -82,7 +80,7 @@ def question_view(
         "sources": list({x["citation"]: x for x in (*links, *pools)}.values()),
         "unused": without_figures(own, trials),
         "effects": effects,
-        "stand": [v for r in own if (v := defensible.view(r, figures.get(plan.id, []))) is not None],
+        "stand": [v for r in own if (v := defensible.view(r, figures.get(plan.id, []), cache)) is not None],
         "checks": [checks_view(r) for r in own if r.posterior is not None],
         "second": [x for r in own for s in (None, *r.sensitivity) if (x := second_row(r, s))],
         "warnings": list(dict.fromkeys(w for r in own for w in _warnings(r))),
@@ -253,11 +251,10 @@ def second_row(main: Record, variant: Record | None) -> dict[str, Any] | None:
 
 def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
     """Pooled results of other reviews on the same comparison."""
-    names, outcomes = trials.names("outcomes"), trials.outcomes.set_index("outcome_id")
-    rows = []
-    for p in matching_pools(plan, trials).itertuples():
-        estimate = "" if pd.isna(p.estimate) else f"{p.estimate:g}"
-        limits = "" if pd.isna(p.ci_low) or pd.isna(p.ci_high) else f" ({p.ci_low:g} to {p.ci_high:g})"
+    names, rows = trials.names("outcomes"), []
+    for p in matching_pools(plan, trials):
+        estimate = "" if p.estimate is None else f"{p.estimate:g}"
+        limits = "" if p.ci_low is None or p.ci_high is None else f" ({p.ci_low:g} to {p.ci_high:g})"
         sign = codes.SIGNS[p.printed_as]
         rows.append(
             {
@@ -266,8 +263,8 @@ def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
                 "time": p.time_window,
                 "measure": p.measure,
                 "estimate": (estimate + limits).replace("-", tx.MINUS),
-                "k": "" if pd.isna(p.k) else str(p.k),
-                "i2": "" if pd.isna(p.i2) else f"{p.i2:g}%",
+                "k": "" if p.k is None else str(p.k),
+                "i2": "" if p.i2 is None else f"{p.i2:g}%",
                 "direction": sign,
                 "note": p.note,
                 "reading": p.reading,
@@ -275,25 +272,25 @@ def pool_rows(plan: Plan, trials: Trials) -> list[dict[str, str]]:
                 "pool": p.pool_id,
                 "again": "",
                 "target": theirs_id(plan.id, p.pool_id),
-                "lines": _their_lines(p, outcomes),
+                "lines": _their_lines(p, trials),
                 **link(trials, p.source_id),
             }
         )
     return rows
 
 
-def _their_lines(pool: Any, outcomes: pd.DataFrame) -> list[tuple[str, str]]:
+def _their_lines(pool: Any, trials: Trials) -> list[tuple[str, str]]:
     """The chain of a pool of another review: what it printed, and which way it was turned."""
     names = ("outcome_printed", "time_window", "model", "k", "n", "estimate", "ci_low", "ci_high", "i2")
     cells = {name.replace("_", " "): getattr(pool, name) for name in names}
-    shown = ", ".join(f"{name} {value}" for name, value in cells.items() if not pd.isna(value) and value != "")
+    shown = ", ".join(f"{name} {value}" for name, value in cells.items() if value is not None and value != "")
     where = f"[{pool.source_id}, {pool.locator}; reading: {pool.reading}]"
     told = ", ".join(x for x in (pool.measure, shown) if x)
     lines = [(PRINTED, f"{pool.comparison}: {told} {where}")]
     lines += [("note", pool.note)] if pool.note else []
-    if pd.isna(pool.estimate) or pool.outcome_id not in outcomes.index:
+    if pool.estimate is None or pool.outcome_id not in trials.entries("outcomes"):
         return lines
-    printed, figures, _ = printed_and_turned(pool, outcomes)
+    printed, figures, _ = printed_and_turned(pool, trials)
     if figures is None:
         return [*lines, (STEP, "shown as printed: the copy read does not say which way it subtracts")]
     if figures != printed:
@@ -313,8 +310,8 @@ def without_figures(records: list[Record], trials: Trials) -> list[dict[str, Any
             row["reasons"] = list(dict.fromkeys([*row["reasons"], reason_of(x)]))
             row["said"] = list(dict.fromkeys([*row["said"], *([x["said"]] if x["said"] else [])]))
     for study_id, row in found.items():
-        study = trials.study.loc[study_id]
-        row["n"] = "" if pd.isna(study.n_randomised) else str(study.n_randomised)
+        study = trials.entries("studies")[study_id]
+        row["n"] = "" if study.n_randomised is None else str(study.n_randomised)
         row["design"] = codes.DESIGNS[study.design]
         row["reason"] = "; ".join([x for x in row["reasons"] if x != NOT_PRINTED] or ["it prints no figure for these outcomes"])
     return sorted(found.values(), key=lambda row: row["label"])

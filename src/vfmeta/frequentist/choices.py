@@ -23,7 +23,6 @@ from vfmeta.core.params import (
 )
 from vfmeta.effects import cells
 from vfmeta.effects.reading import Studies
-from vfmeta.kernels.tau2 import ESTIMATORS
 
 #: Hartung-Knapp's q below which effects differ by rounding alone: by 1e-8 of their standard errors
 IDENTICAL = 1e-16
@@ -101,6 +100,8 @@ def check_choices(
     """The choices of a pool in canonical spelling, its weights still to come, or an error that says which is unknown."""
     found = check_method(method, tau2)
     tau2_interval = choice("tau2_interval", tau2_interval, Tau2Interval)
+    from vfmeta.kernels.tau2 import ESTIMATORS
+
     if isinstance(found, str) and found in ESTIMATORS and ESTIMATORS[found].weighted and weights is None:
         raise InputError(f"method={found!r} needs weights=, one per study: it is the moment estimator with given weights.")
     if tau2_interval == "profile-likelihood" and found not in ("ML", "REML"):
@@ -128,6 +129,8 @@ def check_method(method: Any, tau2: Any = None) -> str | float:
     if tau2 is not None:
         return variance("tau2", tau2)
     hint = "; tau2= holds the value" if isinstance(method, (int, float)) else ""
+    from vfmeta.kernels.tau2 import ESTIMATORS
+
     return choice("method", method, MethodOrCommon, also=ESTIMATORS, hint=hint)
 
 

@@ -124,10 +124,29 @@ class Trials:
     def entries(self, table: str) -> dict[str, Any]:
         """Rows of a table by its first column, the identifier, as plain named tuples with None for what is not given."""
         if table not in self._entries:
-            frame = self.frames[table]
-            rows = zip(*(_plain(frame[c]) for c in frame), strict=True)
-            self._entries[table] = {row[0]: row for row in map(_row_type(list(frame))._make, rows)}
+            self._entries[table] = {row[0]: row for row in self.rows(table)}
         return self._entries[table]
+
+    def rows(self, table: str) -> list[Any]:
+        """Rows of a table, whose identifier may be several columns, in the same form."""
+        frame = self.frames[table]
+        return list(map(_row_type(list(frame))._make, zip(*(_plain(frame[c]) for c in frame), strict=True)))
+
+    @cached_property
+    def judgements(self) -> dict[str, list[Any]]:
+        """Rows of ``risk_of_bias`` by study."""
+        found: dict[str, list[Any]] = {}
+        for row in self.rows("risk_of_bias"):
+            found.setdefault(row.study_id, []).append(row)
+        return found
+
+    @cached_property
+    def _classes(self) -> dict[str, list[str]]:
+        """Interventions by class."""
+        found: dict[str, list[str]] = {}
+        for name, row in self.entries("interventions").items():
+            found.setdefault(row.intervention_class, []).append(name)
+        return found
 
     def source(self, source_id: str) -> dict[str, str]:
         """Citation, address (its DOI or PubMed record first), DOI and kind of a source."""
@@ -151,7 +170,7 @@ class Trials:
         for name in names:
             known = self.entries("interventions")
             members = [name] if name in known else []
-            members += [m for m, row in known.items() if row.intervention_class == name and m not in members]
+            members += [m for m in self._classes.get(name, ()) if m not in members]
             if not members:
                 either = sorted({*known, *(row.intervention_class for row in known.values())})
                 raise InputError(

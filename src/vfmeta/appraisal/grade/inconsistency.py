@@ -8,7 +8,6 @@ import numpy as np
 
 from vfmeta.appraisal.grade.body import Body, names, percent
 from vfmeta.appraisal.grade.thresholds import limit
-from vfmeta.kernels.distributions import chi2_above
 from vfmeta.results.certainty import Domain
 from vfmeta.results.wald import quantile
 from vfmeta.text import numbers as tx
@@ -71,6 +70,8 @@ def _apart(body: Body) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
 
 def _q(body: Body) -> float:
     """The p value of Cochran's test of heterogeneity."""
+    from vfmeta.kernels.distributions import chi2_above
+
     y, v = (np.asarray(x, dtype=float) for x in (body.fit.y, body.fit.v))
     q = float(np.sum((y - np.average(y, weights=1 / v)) ** 2 / v))
     return float(chi2_above(q, body.k - 1))

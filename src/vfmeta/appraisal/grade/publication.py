@@ -11,7 +11,6 @@ import numpy as np
 
 from vfmeta.appraisal.grade.body import Body, names, percent
 from vfmeta.appraisal.grade.thresholds import limit
-from vfmeta.appraisal.small_study import small_study_test
 from vfmeta.core.messages import InputError, VfmetaWarning
 from vfmeta.core.params import is_finite
 from vfmeta.results.certainty import Domain
@@ -31,6 +30,8 @@ def unpublished(body: Body, unread: Mapping[str, float | None]) -> Domain:
             name=_NAME, suggestion=None, short="not judged (no test possible)",
             sentence=f"{head} {said}", thresholds=keys,
         )  # fmt: skip
+    from vfmeta.appraisal.small_study import small_study_test
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VfmetaWarning)

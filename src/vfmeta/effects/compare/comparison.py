@@ -240,12 +240,15 @@ def _known_values(trials: Trials, o: Options) -> None:
 def pairs_of(trials: Trials, experimental: list[str], control: list[str], o: Options) -> dict[str, tuple[list[str], list[str]]]:
     """Studies that have arms on both sides, with those arms."""
     sides: dict[str, tuple[list[str], list[str]]] = {}
+    wanted = {given: [side for side, own in enumerate((experimental, control)) if given in own]
+              for given in (*experimental, *control)}  # fmt: skip
     for study, arm, given, background in trials.arm_list:
-        if o.background is not None and (background not in o.background if o.background else background):
+        if given not in wanted or (
+            o.background is not None and (background not in o.background if o.background else background)
+        ):
             continue
-        for side, wanted in enumerate((experimental, control)):
-            if given in wanted:
-                sides.setdefault(study, ([], []))[side].append(arm)
+        for side in wanted[given]:
+            sides.setdefault(study, ([], []))[side].append(arm)
     return {study: pair for study, pair in sides.items() if pair[0] and pair[1]}
 
 
