@@ -35,7 +35,6 @@ def load(folder: Path, cache: Cache) -> tuple[Trials, set[str]]:
 
 def digest_of(table: str, folder: Path, code: str) -> str:
     """Digest of a table, of those its keys refer to, and of what checks them; a missing file has one of its own."""
-    keys = schema.tables()[table]["schema"].get("foreignKeys", [])
-    names = dict.fromkeys([table, *(key["reference"]["resource"] or table for key in keys)])
+    names = dict.fromkeys([table, *schema.references(table)])
     files = [folder / schema.tables()[name]["path"] for name in names]
     return digest((f for f in files if f.is_file()), folder, code=code)

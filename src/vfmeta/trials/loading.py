@@ -141,15 +141,18 @@ def faults_of(folder: Path, tables: Sequence[str] | None = None) -> list[Problem
     """What Frictionless has to say of the tables of a folder, or of some of them with the keys they refer to."""
     from frictionless import FrictionlessException, Package, system
 
-    found = []
+    found, asked = [], list(schema.tables()) if tables is None else list(tables)
+    needed = {*asked, *(name for table in asked for name in schema.references(table))}
+    told = schema.package()
+    descriptor = {**told, "resources": [r for r in told["resources"] if r["name"] in needed]}
     with system.use_context(trusted=True):
         try:
-            package = Package.from_descriptor(schema.package(), basepath=str(folder))
+            package = Package.from_descriptor(descriptor, basepath=str(folder))
             package.to_descriptor(validate=True)
         except FrictionlessException as error:
             todo = "Restore the packaged descriptor."
             return [Problem("datapackage.json", 0, "", "", fault.message, todo) for fault in error.to_errors()]
-        for name in schema.tables() if tables is None else tables:
+        for name in asked:
             report = package.get_resource(name).validate()
             for fault in (*report.errors, *(e for task in report.tasks for e in task.errors)):
                 found += _translated(name, schema.tables()[name]["path"], fault)

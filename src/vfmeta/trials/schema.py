@@ -39,6 +39,12 @@ def fields(table: str) -> dict[str, dict[str, Any]]:
     return {field["name"]: field for field in tables()[table]["schema"]["fields"]}
 
 
+def references(table: str) -> list[str]:
+    """Tables that the keys of a table refer to, each once."""
+    keys = tables()[table]["schema"].get("foreignKeys", [])
+    return list(dict.fromkeys(key["reference"]["resource"] or table for key in keys))
+
+
 def allowed(table: str, column: str) -> list[str]:
     """Allowed values of a column; empty where any value is allowed."""
     return fields(table)[column].get("constraints", {}).get("enum", [])
