@@ -9,8 +9,6 @@ import numpy as np
 
 from vfmeta.bayes.chances import chances, prior_median
 from vfmeta.bayes.exact import choose_priors
-from vfmeta.bayes.instrument_sd import Spread, hidden, spread_of
-from vfmeta.bayes.partial_posterior import PartialPosterior
 from vfmeta.core.messages import InputError, warn_each
 from vfmeta.core.params import confidence
 from vfmeta.core.question import Question
@@ -22,6 +20,9 @@ from vfmeta.text import reports as words
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from vfmeta.bayes.instrument_sd import Spread
+    from vfmeta.bayes.partial_posterior import PartialPosterior
 
 __all__ = ["ReportsResult", "again", "reports"]
 
@@ -97,6 +98,10 @@ class ReportsResult(BayesianResult):
 
     def exact_posterior(self) -> PartialPosterior:
         """The posterior of the reports and priors kept here, for what the result itself does not hold."""
+        # loaded when it is asked for, as pages read results back and have no use for its kernels
+        from vfmeta.bayes.instrument_sd import hidden
+        from vfmeta.bayes.partial_posterior import PartialPosterior
+
         unknown = hidden(
             self.kinds, self.y, self.low, self.high, np.sqrt(self.v), self.unit, self.cut, self.instruments, self._spreads()
         )
@@ -316,6 +321,8 @@ def _usual_prior(question: Question) -> InstrumentSD:
 def _spreads(
     names: tuple[str, ...], unit: np.ndarray, sds: tuple[dict[str, Any], ...], prior: dict[str, float]
 ) -> dict[str, Spread]:
+    from vfmeta.bayes.instrument_sd import spread_of
+
     asked = dict.fromkeys(name for name, x in zip(names, unit.tolist(), strict=True) if not np.isnan(x))
     return {
         name: spread_of(InstrumentSD(**prior), tuple((s["sd"], s["df"]) for s in sds if s["instrument"] == name))
@@ -326,6 +333,9 @@ def _spreads(
 def _solved(
     y: np.ndarray, v: np.ndarray, low: np.ndarray, high: np.ndarray, tau: TauPrior, mu: MuPrior, level: float, **known: Any
 ) -> ReportsResult:
+    from vfmeta.bayes.instrument_sd import hidden
+    from vfmeta.bayes.partial_posterior import PartialPosterior
+
     spreads = _spreads(known["instruments"], known["unit"], known["sds"], known["sd_prior"])
     unknown = hidden(
         known["kinds"], y, low, high, np.sqrt(v), known["unit"], known["cut"], known["instruments"], spreads,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vfmeta.results.certainty import Certainty
     from vfmeta.results.risk_of_bias import RiskOfBias
 
-RECORD_VERSION = 9
+RECORD_VERSION = 10
 
 
 @dataclass(frozen=True)

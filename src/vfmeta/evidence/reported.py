@@ -74,7 +74,8 @@ def answers(inputs: str, code: str) -> dict[str, Any]:
     -------
     dict
         ``posterior``, a result's ``to_dict()``; ``rests_on``, rows on the answer without each part of the words, under other
-        priors, and at several SDs where one is assumed. Or ``refused`` with the reason.
+        priors, and at several SDs where one is assumed; ``sds``, rows on the SD of a further trial by instrument. Or
+        ``refused`` with the reason.
     """
     from vfmeta import bayes, priors
     from vfmeta.evidence import fit
@@ -95,7 +96,7 @@ def answers(inputs: str, code: str) -> dict[str, Any]:
         rows = _rows(found.rests_on())
         rows += _without_selective(table, found, tau, mu)
         rows += _rows(found.by_sd()) if found.sd_assumed else []
-    return {"posterior": found.to_dict(), "rests_on": rows}
+    return {"posterior": found.to_dict(), "rests_on": rows, "sds": found.instrument_sds().to_dict("records")}
 
 
 def _without_selective(table: EffectTable, found: ReportsResult, tau: Any, mu: Any) -> list[dict[str, Any]]:
@@ -204,21 +205,26 @@ def view(record: Record) -> dict[str, Any] | None:
         row = variant["words"]["result"]["rests_on"][0]
         shown.append({**row, "term": variant["title"], "shown": _shown(q, row), "chance": _chance(row)})
     said = [x for x in result.warnings if not x.startswith("SD assumed")]  # told among the grounds
-    found |= {"answer": answer(result, data["spread"]), "rests": shown, "grounds": [*_grounds(result), *said]}
+    found |= {
+        "answer": answer(result, data["spread"]),
+        "rests": shown,
+        "grounds": [*_grounds(result, data["result"]["sds"]), *said],
+    }
     return found
 
 
-def _grounds(result: ReportsResult) -> list[str]:
+def _grounds(result: ReportsResult, sds: list[dict[str, Any]]) -> list[str]:
     """What the answer rests on besides the trials."""
     scale = tx.measure_text(result.question)
     unit = f"; {MU_SD:g} points of 0 to 10, in standard deviations" if result.question.measure == "SMD" else ""
     prior = result.priors[1].removeprefix("mu ~ ")
     out = [ASSUMES, f"Before any trial the mean effect is taken as {prior} ({scale.lower()}{unit})."]
-    sds = result.instrument_sds()
-    for row in sds.itertuples():
-        told = "assumed, as fewer than three trials of the review print one" if row.assumed else f"as {row.k} trials print it"
-        size = f"{row.q50:.1f} (10% below {row.q10:.1f}, 10% above {row.q90:.1f})"
-        out.append(f"The SD of a trial ({row.term}) is taken as {size}, {told}.")
+    for row in sds:
+        told = "as {k} trials print it".format_map(row)
+        if row["assumed"]:
+            told = "assumed, as fewer than three trials of the review print one"
+        size = "{q50:.1f} (10% below {q10:.1f}, 10% above {q90:.1f})".format_map(row)
+        out.append(f"The SD of a trial ({row['term']}) is taken as {size}, {told}.")
     return out
 
 
