@@ -266,14 +266,29 @@ def _said(text: str, code: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("beside", [False, True])
-def test_what_is_shared_with_the_process_beside_comes_in_order_and_is_kept(tmp_path: Path, beside: bool) -> None:
+def test_what_is_shared_with_the_process_beside_comes_with_its_place_and_is_kept(tmp_path: Path, beside: bool) -> None:
     calls = [(_said, str(i), "x") for i in range(12)]
     for reused in (0, 12):
         cache = Cache(tmp_path, beside=beside)
         try:
             cache.prepare()
-            assert [x["said"] for x in cache.shared(calls)] == [f"{i}x" for i in range(12)]
+            found = list(cache.shared(calls))
+            assert [i for i, _ in found] == list(range(12))
+            assert [x["said"] for _, x in found] == [f"{i}x" for i in range(12)]
             assert [cache.get(*call)["said"] for call in calls[:3]] == ["0x", "1x", "2x"]
         finally:
             cache.close()
         assert (cache.asked, cache.reused) == (15, reused + 3)
+
+
+def test_what_is_remembered_comes_before_what_is_made_beside(tmp_path: Path) -> None:
+    calls = [(_said, str(i), "x") for i in range(6)]
+    for call in (calls[4], calls[2]):
+        Cache(tmp_path).get(*call)
+    cache = Cache(tmp_path, beside=True)
+    try:
+        cache.prepare()
+        assert list(cache.shared(calls)) == [(i, {"said": f"{i}x"}) for i in (2, 4, 0, 1, 3, 5)]
+    finally:
+        cache.close()
+    assert (cache.asked, cache.reused) == (6, 2)

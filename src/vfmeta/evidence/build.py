@@ -101,7 +101,8 @@ def build(
             from vfmeta.evidence.site import SLIDES
 
             with clock("figures") as step:
-                joined = list(cache.shared([networks.call(loaded, plan) for plan in network_plans]))
+                cache.offer(calls := [networks.call(loaded, plan) for plan in network_plans])
+                joined = [cache.get(*call) for call in calls]
                 graphs = figures.of_networks(network_plans, joined)
                 whole = [figures.of_map(begun.records, loaded), figures.of_flow(loaded), *figures.of_course(loaded, cache)]
                 whole += [picture.of_answers(loaded_plans, begun.records, loaded, pages_of(loaded_plans), dress), *graphs]

@@ -125,6 +125,10 @@ class Cache:
             else:
                 self._offered[key] = self._pool.submit(_made, self._folder, key, function, given)
 
+    def awaits(self, function: Callable[..., Any], *given: str) -> bool:
+        """Whether it was offered and has to be made."""
+        return _key(function, given) in self._offered
+
     def ahead(self, function: Callable[..., Any], *given: str) -> Callable[[], Any]:
         """The same, begun now and waited for when the returned function is called."""
         key, known = self._known(function, given)
@@ -141,11 +145,11 @@ class Cache:
 
         return wait
 
-    def shared(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        """What `get` returns for each call in order, all of them offered before."""
+    def shared(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        """What `get` returns for each call, with its place among them: those remembered first, while others are made beside."""
         self.offer(calls)
-        for call in calls:
-            yield self.get(*call)
+        for i in sorted(range(len(calls)), key=lambda i: self.awaits(*calls[i])):
+            yield i, self.get(*calls[i])
 
     def prepare(self, load: Callable[[], None] = _load_engines) -> None:
         """Begin the process beside, if there is to be one, and let it load its engines while the caller goes on."""

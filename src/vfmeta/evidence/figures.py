@@ -84,8 +84,8 @@ def draw(
     """Draw figures into ``figures/`` as SVG, those named in ``twins`` as PNG too, and return their entries by name."""
     cache, entries = cache or Cache(out), {}
     wanted = [(d, "svg") for d in drawings] + [(d, "png") for d in drawings if d.name in twins]
-    images = cache.shared([(d.drawn, d.inputs, d.code, form) for d, form in wanted])
-    for (drawing, form), image in zip(wanted, images, strict=True):
+    for i, image in cache.shared([(d.drawn, d.inputs, d.code, form) for d, form in wanted]):
+        drawing, form = wanted[i]
         if tick:
             tick(drawing.name)
         if form == "svg":

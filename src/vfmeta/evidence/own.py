@@ -171,7 +171,7 @@ def _analysed(
     stated = [choices | _engines(t) for t in tables.values()]
     code = digest_of(MODELS, LIBRARIES)
     given = [fit.inputs_of(t, c, sample=False, name="") for t, c in zip(tables.values(), stated, strict=True)]
-    answers = dict(zip(given, cache.shared([(_both, x, code) for x in given]), strict=True))
+    answers = {given[i]: found for i, found in cache.shared([(_both, x, code) for x in given])}
 
     records = []
     for plan, table, c, x in zip(plans, tables.values(), stated, given, strict=True):

@@ -88,37 +88,38 @@ def begin(plans: list[Plan], trials: Trials, cache: Cache, *, tick: Tick | None 
     asked = _all_asked(plans, trials)  # before anything is written: a faulty plan leaves no trace
     codes = digest_of(MODELS, LIBRARIES), digest_of(_SECOND, _ENGINES)
     words_code = digest_of((*MODELS, "evidence/reported.py"), LIBRARIES)
-    cache.offer(
-        call
-        for plan in plans for analysis in plan.analysis
-        for call in _calls(plan, analysis, trials, asked, codes[0], words_code)
-    )  # fmt: skip
-    begun, problems = Begun([]), []
-    for plan in plans:
-        for analysis in plan.analysis:
-            if tick:
-                tick(f"{cache.said()}; {plan.title}: {analysis.title}")
-            second: dict[str, Callable[[], dict[str, Any]]] = {}
+    every = [(plan, analysis) for plan in plans for analysis in plan.analysis]
+    calls = [list(_calls(plan, analysis, trials, asked, codes[0], words_code)) for plan, analysis in every]
+    cache.offer(call for own in calls for call in own)
+    # what has to be made comes last, and is made beside meanwhile
+    order = sorted(range(len(every)), key=lambda i: any(cache.awaits(*call) for call in calls[i]))
+    made: dict[int, tuple[Record, list[Awaited]]] = {}
+    problems: dict[int, list[str]] = {}
+    for i in order:
+        plan, analysis = every[i]
+        if tick:
+            tick(f"{cache.said()}; {plan.title}: {analysis.title}")
+        second: dict[str, Callable[[], dict[str, Any]]] = {}
 
-            def answered(inputs: str, variant: str, second: dict[str, Any] = second) -> dict[str, Any]:
-                found = cache.get(fit.answers, inputs, codes[0])
-                if found["frequentist"] and found["frequentist"]["k"] > 1:
-                    second[variant] = cache.ahead(fit.second_answers, inputs, codes[1])
-                return {**found, "second": None, "sampled": None}
+        def answered(inputs: str, variant: str, second: dict[str, Any] = second) -> dict[str, Any]:
+            found = cache.get(fit.answers, inputs, codes[0])
+            if found["frequentist"] and found["frequentist"]["k"] > 1:
+                second[variant] = cache.ahead(fit.second_answers, inputs, codes[1])
+            return {**found, "second": None, "sampled": None}
 
-            def worded(inputs: str) -> dict[str, Any]:
-                return cache.get(reported.answers, inputs, words_code)
+        def worded(inputs: str) -> dict[str, Any]:
+            return cache.get(reported.answers, inputs, words_code)
 
-            try:
-                record = _record(plan, analysis, trials, asked, answered, worded, cache)
-            except InputError as error:  # priors with which these trials have no posterior
-                problems += error.problems
-                continue
-            begun.records.append(record)
-            begun.awaited += [(record, variant, wait) for variant, wait in second.items()]
+        try:
+            record = _record(plan, analysis, trials, asked, answered, worded, cache)
+        except InputError as error:  # priors with which these trials have no posterior
+            problems[i] = error.problems
+        else:
+            made[i] = record, [(record, variant, wait) for variant, wait in second.items()]
     if problems:
-        raise InputError(problems)
-    return begun
+        raise InputError([said for i in sorted(problems) for said in problems[i]])
+    done = [made[i] for i in sorted(made)]
+    return Begun([record for record, _ in done], [wait for _, own in done for wait in own])
 
 
 @dataclass(frozen=True)
