@@ -159,7 +159,8 @@ def _by_likelihood(fit: FrequentistResult, method: str) -> SecondPool:
     restricted = method == "REML"
 
     def minus(tau2: float) -> float:
-        found = _glm(fit, tau2).fit(scale=1.0)
+        start = np.average(fit.y, weights=1 / (fit.v + tau2))  # where least squares end: one step instead of two
+        found = _glm(fit, tau2).fit(scale=1.0, start_params=[start])
         term = 0.5 * math.log(float(found.normalized_cov_params[0, 0])) if restricted else 0.0
         return -(float(found.llf_scaled(1.0)) + term)
 
