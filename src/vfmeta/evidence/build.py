@@ -75,12 +75,14 @@ def build(
         return goal
     clock, cache, full = _Clock(say), Cache(out, beside=True), False
     try:
-        cache.prepare()
         with clock("reading and checking the tables"):
-            from vfmeta.evidence.plan import load_plans
             from vfmeta.evidence.tables import load
 
-            loaded_plans, (loaded, passed) = load_plans(plan_folder), load(tables, cache)
+            reading = load(tables, cache)
+            cache.prepare()
+            from vfmeta.evidence.plan import load_plans
+
+            loaded_plans, (loaded, passed) = load_plans(plan_folder), reading()
             from vfmeta.evidence.networks import load_network_plans
 
             network_plans = load_network_plans(plan_folder)

@@ -135,13 +135,20 @@ class Cache:
         if known is not None or not self._beside:
             value = _made(self._folder, key, function, given) if known is None else known
             return lambda: value
-        promised = self._open().submit(_made, self._folder, key, function, given)
+        return self.aside(_made, self._folder, key, function, given)
+
+    def aside(self, function: Callable[..., Any], *given: Any) -> Callable[[], Any]:
+        """The same of any function of a module and whatever it takes, of which nothing is remembered."""
+        if not self._beside:
+            return lambda: function(*given)
+        promised = self._open().submit(function, *given)
 
         def wait() -> Any:
             try:
                 return promised.result()
             except BrokenExecutor:
-                return self._taken_over(key, function, given)
+                self._died()
+                return function(*given)
 
         return wait
 
@@ -161,15 +168,14 @@ class Cache:
             self._pool = Beside(_begin_beside)
         return self._pool
 
-    def _taken_over(self, key: str, function: Callable[..., Any], given: tuple[str, ...]) -> Any:
-        """What the process beside did not live to make."""
+    def _died(self) -> None:
+        """Say once that what the process beside did not live to make is made here."""
         if not self._warned:
             from vfmeta.bayes import kept, sampled
 
             kept.forget(Path(sampled.__file__))  # if one of them was the cause, it will not be twice
             warn("The process that makes the checks beside the build died; this one makes them, with models compiled anew.")
             self._warned = True
-        return _made(self._folder, key, function, given)
 
     def knows(self, function: Callable[..., Any], *given: str) -> bool:
         """Whether `get` would be answered from a file; what is in it is looked at then."""

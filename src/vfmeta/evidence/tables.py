@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vfmeta.evidence.cache import HOME, Cache, digest
@@ -12,25 +13,27 @@ from vfmeta.trials.problem import Problem
 _CODE = ("trials/loading.py", "trials/schema.py", "trials/problem.py")
 
 
-def load(folder: Path, cache: Cache) -> tuple[Trials, set[str]]:
+def load(folder: Path, cache: Cache) -> Callable[[], tuple[Trials, set[str]]]:
     """Tables read and checked as by `vfmeta.load_trials`; what Frictionless found in order is remembered in the cache.
 
-    The rules across tables and columns are held against every table every time: they are quick, and look everywhere.
+    Frictionless is asked at once, in the process beside if there is one. The rules across tables and columns are held against
+    every table every time: they are quick, and look everywhere.
 
     Returns
     -------
-    Trials, set of str
-        The tables, and what is to be remembered by `Cache.pass_on` once the build is not refused.
+    callable
+        Reads the tables: it returns them, and what is to be remembered by `Cache.pass_on` once the build is not refused.
     """
     code = digest([HOME / name for name in _CODE], HOME, ("frictionless",)) + repr(schema.package())
     current = {name: digest_of(name, folder, code) for name in schema.tables()}
     known = cache.passed()
+    changed = [name for name, found in current.items() if found not in known]
+    asked = cache.aside(_faults, folder, changed) if changed and folder.is_dir() else list
+    return lambda: (load_checked(folder, lambda _: asked()), set(current.values()))
 
-    def faults(path: Path) -> list[Problem]:
-        changed = [name for name, found in current.items() if found not in known]
-        return faults_of(path, changed) if changed else []
 
-    return load_checked(folder, faults), set(current.values())
+def _faults(folder: Path, changed: list[str]) -> list[Problem]:
+    return faults_of(folder, changed)
 
 
 def digest_of(table: str, folder: Path, code: str) -> str:
