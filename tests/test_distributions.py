@@ -55,6 +55,14 @@ def test_a_compiled_function_still_multiplies_matrices() -> None:
     assert done.stdout.strip() == "[[4.0, 0.0], [0.0, 4.0]]"
 
 
+def test_a_function_of_no_module_is_still_compiled() -> None:
+    import numba
+
+    made: dict[str, object] = {"__name__": None}
+    exec("def twice(x): return 2 * x", made)
+    assert numba.njit(made["twice"])(4.0) == 8.0
+
+
 def test_who_waits_at_a_terminal_for_compilation_is_told_why_once(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty", reason="a terminal of Unix")
     code = "from vfmeta.kernels import distributions as d; print(d.chi2_above(3.0, 4) + d.t_outside(2.0, 4))"

@@ -46,7 +46,8 @@ class _Waiting(event.Listener):
     said = False
 
     def on_start(self, event: Any) -> None:
-        own = event.data["dispatcher"].py_func.__module__.startswith(f"{__package__.partition('.')[0]}.")
+        module = event.data["dispatcher"].py_func.__module__ or ""  # a function that a library wrote itself stands in none
+        own = module.startswith(f"{__package__.partition('.')[0]}.")
         if own and not self.said and sys.stderr.isatty():
             self.said = True
             print("vfmeta compiles its loops for this machine: once for each method, up to half a minute.", file=sys.stderr)
