@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import math
 import pkgutil
 import re
 import subprocess
@@ -92,6 +93,21 @@ def test_what_is_not_there_is_named() -> None:
 ])  # fmt: skip
 def test_what_can_mean_one_thing_only_is_forgiven(name: str, value: str, option: str, meant: str) -> None:
     assert choice(name, value, OPTIONS[option]) == meant
+
+
+def test_the_case_of_a_measure_is_forgiven_and_no_other_guess_is_made() -> None:
+    assert [vf.Question(measure=m).measure for m in ("rr", "Or", "md", "lnvr")] == ["RR", "OR", "MD", "LNVR"]
+    fit = vf.random_effects(y=[0.0, 0.4], v=[0.1, 0.1], question=vf.Question(measure="rr"))
+    assert fit.to_frame(on="read")["estimate"].iloc[0] == pytest.approx(math.exp(0.2))
+    assert vf.Question(measure="our own").measure == "our own"
+    with pytest.raises(vf.InputError, match=r"Unknown measure 'smdd'.* Did you mean 'SMD'"):
+        vf.effect_size("smdd")
+
+
+def test_a_kind_is_named_with_its_article() -> None:
+    for value, said in ((3, "y is an int"), ({}, "y is a dict")):
+        with pytest.raises(vf.InputError, match=said):
+            vf.random_effects(y=value, v=[1.0])  # type: ignore[arg-type,unused-ignore]
 
 
 def test_two_spellings_that_differ_by_case_alone_are_no_guess() -> None:

@@ -115,7 +115,7 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"by": "topic"}, "no column 'topic'"),
     ({"v": -1.0}, {}, r"row 1, column v: the sampling variance is -1"),
     ({"y": np.inf}, {}, "row 1, column y: the value is infinite"),
-    ({"y": "much"}, {}, "are not numbers"),
+    ({"y": "much"}, {}, "row 1, column y: 'much' is text, not a number"),
     ({"question": None}, {}, "row 1, column question: missing value"),
     ({"w": 0.0}, {"weights": "w"}, "row 1, column w: the weight is 0"),
     ({}, {"method": "GENQ"}, "needs weights"),
@@ -285,3 +285,14 @@ def test_one_group_that_does_not_settle_leaves_the_others_standing(monkeypatch: 
     assert table["notes"][0] == "tau2 did not settle"
     assert table.loc[0, ["estimate", "se", "ci_low", "p_value", "tau2"]].isna().all()
     assert table["estimate"][1] == alone["estimate"][0]
+
+
+@pytest.mark.parametrize(("column", "said"), [
+    ({"y": [0.1, "0,4", None]}, "row 2, column y: '0,4' is text, not a number"),
+    ({"y": ["0.1", "0.4", "0.2"]}, "row 1, column y: '0.1' is text, not a number"),
+    ({"v": [0.1, True, 0.1]}, "row 2, column v: True is not a number"),
+    ({"y": [0.1, [0.4], 0.2]}, r"row 2, column y: \[0.4\] is a list"),
+])  # fmt: skip
+def test_cells_that_are_no_numbers_are_named_by_row(column: dict[str, Any], said: str) -> None:
+    with pytest.raises(vf.InputError, match=said):
+        vf.random_effects_many({"question": [1, 1, 1], "y": [0.1, 0.4, 0.2], "v": [0.1] * 3} | column)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.appraisal.grade.body import body_of
 from vfmeta.appraisal.grade.thresholds import limit
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.results.certainty import Certainty, step
 from vfmeta.results.findings import Finding, SummaryOfFindings, shown_effect
 from vfmeta.text.box import treated_risk
@@ -57,7 +57,7 @@ def summary_of_findings(rows: Sequence[Any], *, title: str = "") -> SummaryOfFin
     '200 [a]'
     """
     if not np.iterable(rows) or isinstance(rows, (str, Mapping)):
-        raise InputError(f"summary_of_findings takes a list of outcomes, each (fit, certainty), not a {type(rows).__name__}.")
+        raise InputError(f"summary_of_findings takes a list of outcomes, each (fit, certainty), not {kind_of(rows)}.")
     given = [_row(i, x) for i, x in enumerate(rows)]
     most = int(limit("outcomes_most"))
     if not given:
@@ -89,7 +89,7 @@ def _row(i: int, given: Any) -> dict[str, Any]:
         )
     found = given["certainty"]
     if not isinstance(found, Certainty):
-        raise InputError(f"{where}: certainty is a {type(found).__name__}; give what vf.appraisal.certainty returned.")
+        raise InputError(f"{where}: certainty is {kind_of(found)}; give what vf.appraisal.certainty returned.")
     own = given["fit"].question.to_dict()  # to the digits that a certainty read back from JSON has
     if found.question.to_dict() != own or found.labels != given["fit"].labels:
         raise InputError(f"{where}: this certainty is of another result than the fit.")

@@ -13,7 +13,7 @@ from vfmeta.appraisal.grade.imprecision import crossed_words, levels_down
 from vfmeta.appraisal.grade.publication import checked, told_of_unread
 from vfmeta.appraisal.grade.thresholds import limit, word
 from vfmeta.core.grading import LEVELS, lowered
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import Design, choice
 from vfmeta.networks.result import NetworkResult
 from vfmeta.networks.shares import contributions
@@ -75,12 +75,12 @@ def network_certainty(
     import pandas as pd
 
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"network_certainty takes a network (from vf.network), not a {type(fit).__name__}.")
+        raise InputError(f"network_certainty takes a network (from vf.network), not {kind_of(fit)}.")
     if fit.network.pooled:
         raise InputError("Mantel-Haenszel pools the trials of a design: none has a share; fit vf.network(...) to the arms.")
     design = choice("design", design, Design)
     if bias is not None and not isinstance(bias, RiskOfBias):
-        raise InputError(f"bias= takes what vf.appraisal.risk_of_bias returned, not a {type(bias).__name__}.")
+        raise InputError(f"bias= takes what vf.appraisal.risk_of_bias returned, not {kind_of(bias)}.")
     known = checked(unread, fit)
     shares = dict(iter(contributions(fit).groupby(["treatment", "control"], sort=False)))
     splits = {(r.treatment, r.control): r for r in split_sides(fit).itertuples()}

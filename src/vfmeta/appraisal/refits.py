@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.messages import InputError, NotDefined, kind_of
 from vfmeta.results.fit import FrequentistResult
 
 Part = np.ndarray  # places of studies, from 0
@@ -34,7 +34,7 @@ def refit_of(fit: Any) -> Refit:
         if kind.__name__ in _KINDS and type(fit).__name__ not in _REFUSED:
             return _KINDS[kind.__name__](fit)
     why = _REFUSED.get(type(fit).__name__, "give what a model returned, such as vf.random_effects or vf.bayes.random_effects.")
-    raise NotDefined(f"A {type(fit).__name__} is not fitted again on part of its studies: {why}")
+    raise NotDefined(f"{kind_of(fit, 'A')} is not fitted again on part of its studies: {why}")
 
 
 _REFUSED = {
@@ -93,7 +93,7 @@ def enlarged_of(fit: Any) -> Callable[[float, float], Any]:
         made = _verb(fit)
     else:
         raise NotDefined(
-            f"A {type(fit).__name__} of this kind is not fitted again with one more study; give a pool of vf.random_effects, "
+            f"{kind_of(fit, 'A')} of this kind is not fitted again with one more study; give a pool of vf.random_effects, "
             "vf.common_effect or vf.bayes.random_effects."
         )
     verb, own = made

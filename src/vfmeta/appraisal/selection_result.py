@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from vfmeta.appraisal.selection_weights import Chosen, build
-from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.messages import InputError, NotDefined, kind_of
 from vfmeta.core.params import OnScale, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.effects.design import Design
@@ -142,7 +142,7 @@ class Selected(Recorded):
         index, p = names.index(wanted), len(self.design.names)
         low, high = profile_limits(self._fit, index, 0.5 * float(chdtri(1, 1 - level)))
         if math.isnan(low):
-            raise NotDefined(f"A {type(self).__name__} has no profile interval of {wanted}: it is held, or not estimable here.")
+            raise NotDefined(f"{kind_of(self, 'A')} has no profile interval of {wanted}: it is held, or not estimable here.")
         if index >= p:
             return low, high
         null = (self.question.null_effect or 0.0) * float(self.design_share[index])

@@ -9,7 +9,7 @@ import numpy as np
 
 from vfmeta.appraisal.model_fits import Models, fit_all
 from vfmeta.appraisal.variants import several, variants
-from vfmeta.core.messages import InputError, warn_each
+from vfmeta.core.messages import InputError, kind_of, warn_each
 from vfmeta.core.params import Adjustment, Favoured, MethodOrCommon, Missing, Test, ZeroCells, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects.effect import Effect
@@ -155,9 +155,7 @@ def _tables(data: Any, given: dict[str, Any], fit: Any) -> dict[str, EffectTable
 
 def _of_fit(fit: Any, given: dict[str, Any]) -> EffectTable:
     if not isinstance(fit, Result):
-        raise InputError(
-            f"multiverse: a {type(fit).__name__} was given; give a pool as of vf.random_effects, or the effect table."
-        )
+        raise InputError(f"multiverse: {kind_of(fit)} was given; give a pool as of vf.random_effects, or the effect table.")
     s = read(fit, **given)
     details = s.details or ({},) * s.k
     effects = tuple(

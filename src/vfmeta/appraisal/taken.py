@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn_each
+from vfmeta.core.messages import InputError, kind_of, warn_each
 from vfmeta.core.params import confidence
 from vfmeta.effects.reading import Studies, read
 from vfmeta.frequentist.choices import asked_for, check_method
@@ -71,9 +71,7 @@ def take(verb: str, data: Any, level: float | None, *, moderators: bool = False,
     if fit is not None and not known:
         mixed = verb == "egger" and type(fit).__name__ == "RegressionResult"
         hint = ' A regression is taken with model="mixed".' if mixed else ""
-        raise InputError(
-            f"{verb}: a {type(fit).__name__} was given; give a pool as of vf.random_effects, or the effect table.{hint}"
-        )
+        raise InputError(f"{verb}: {kind_of(fit)} was given; give a pool as of vf.random_effects, or the effect table.{hint}")
     own = getattr(fit, "level", 0.95) if level is None else confidence(level)
     studies = read(data, level=own, **given)
     warn_each(studies.notes)

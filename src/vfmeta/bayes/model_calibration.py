@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, VfmetaWarning
+from vfmeta.core.messages import InputError, VfmetaWarning, kind_of
 from vfmeta.core.params import generator, whole
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def calibrate_model(
     >>> vf.bayes.calibrate_model(model, runs=20)  # doctest: +SKIP
     """
     if not (hasattr(model, "prior_predictive") and hasattr(model, "watch")):
-        raise InputError(f"calibrate_model takes a model of vf.bayes.models, not a {type(model).__name__}.")
+        raise InputError(f"calibrate_model takes a model of vf.bayes.models, not {kind_of(model)}.")
     least = {"runs": (runs, 10), "seed": (seed, 0), "thin": (thin, 1), "draws": (draws, 1), "chains": (chains, 1)}
     for name, (value, smallest) in least.items():
         whole(name, value, smallest)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.bayes.exact_posterior import ExactPosterior
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.results.posterior import BayesianResult
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def differences(exact: BayesianResult | ExactPosterior, sampled: BayesianResult)
         The second result was not sampled, or the two answer different questions.
     """
     if not isinstance(sampled, BayesianResult):
-        raise InputError(f"sampled is a {type(sampled).__name__}; give what vf.bayes.sample returned.")
+        raise InputError(f"sampled is {kind_of(sampled)}; give what vf.bayes.sample returned.")
     errors: dict[str, float] | None = sampled.call.get("mcse")
     if errors is None:
         raise InputError("The second result was not sampled (it has no Monte Carlo errors); pass one from vf.bayes.sample.")

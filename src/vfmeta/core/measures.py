@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
 
 from vfmeta.core import scale
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, did_you_mean, kind_of
 from vfmeta.core.scale import Pair, Scale
 
 Inputs = tuple[str, ...]
@@ -226,7 +226,7 @@ RAW = "GEN"  # y and v of unknown kind and unit
 def row(code: str) -> Measure:
     """The facts of a measure; of one that is not known, those of a raw effect under its own name."""
     if not isinstance(code, str):
-        raise InputError(f'measure={code!r} is a {type(code).__name__}; it must be a text, such as "MD" or "RR".')
+        raise InputError(f'measure={code!r} is {kind_of(code)}; it must be a text, such as "MD" or "RR".')
     found = MEASURES.get(code) or MEASURES.get(ALIASES.get(code, ""))
     return found or _unknown(code)
 
@@ -237,11 +237,26 @@ def _unknown(code: str) -> Measure:
     return MEASURES.get(ALIASES.get(code, code)) or Measure(code, code)
 
 
+def spelled(code: str) -> str:
+    """The code or other name of a measure as it is written here, where only the case is another; else as it is."""
+    if code in MEASURES or code in ALIASES:
+        return code
+    return _folded(code)
+
+
+@cache
+def _folded(code: str) -> str:
+    importlib.import_module("vfmeta.effects.formulas")
+    found = [name for name in (*MEASURES, *ALIASES) if name.casefold() == code.casefold()]
+    return found[0] if len(found) == 1 else code
+
+
 def known(code: str, *, made: bool = False) -> Measure:
     """The facts of a measure that has a row (and, with ``made``, that `vfmeta.effect_size` makes), or an error."""
-    found = row(code) if isinstance(code, str) else None
+    found = row(spelled(code)) if isinstance(code, str) else None
     if found is None or found.code not in MEASURES or (made and not found.inputs):
-        raise InputError(f"Unknown measure {code!r}; vfmeta offers {', '.join(m.code for m in MEASURES.values() if m.inputs)}.")
+        offered = [m.code for m in MEASURES.values() if m.inputs]
+        raise InputError(f"Unknown measure {code!r}; vfmeta offers {', '.join(offered)}.{did_you_mean(str(code), offered)}")
     return found
 
 

@@ -57,6 +57,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {spelled[found[0]]!r}?" if found else ""
 
 
+def kind_of(value: object, article: str = "a") -> str:
+    """What a value is, with its article: "a list", "an int"."""
+    name = type(value).__name__
+    return f"{article}{'n' if name[0] in 'aeioAEIO' else ''} {name}"
+
+
 def warn(message: str) -> str:
     """Emit a `VfmetaWarning` at the user's own line, and hand the sentence back to be stored in the result as well."""
     if quarto.running():  # a page names no file of a kernel that is long gone

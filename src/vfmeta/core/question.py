@@ -10,7 +10,7 @@ from typing import Any, Self, overload
 import numpy as np
 
 from vfmeta.core import measures
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import is_finite
 from vfmeta.core.scale import READ, Pair, Scale, Way
 
@@ -67,7 +67,8 @@ class Question:
         for name in ("measure", "experimental", "control", "outcome", "mid_source"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                raise InputError(f"{name}={value!r} is a {type(value).__name__}; it must be a text.")
+                raise InputError(f"{name}={value!r} is {kind_of(value)}; it must be a text.")
+        object.__setattr__(self, "measure", measures.spelled(self.measure))
         if not (self.higher_is_worse is None or isinstance(self.higher_is_worse, (bool, np.bool_))):
             raise InputError(f"higher_is_worse={self.higher_is_worse!r} must be True, False or None.")
         if self.points is not None and not _is_span(self.points):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, kind_of, warn
 from vfmeta.core.origin import LeftOut
 from vfmeta.core.params import REACH
 from vfmeta.core.question import Question
@@ -30,7 +30,7 @@ NOT_POSITIVE = {
 def check_question(question: Any) -> None:
     """A question, or none."""
     if question is not None and not isinstance(question, Question):
-        raise InputError(f"question is a {type(question).__name__}; it must be a vfmeta.Question.")
+        raise InputError(f"question is {kind_of(question)}; it must be a vfmeta.Question.")
 
 
 def is_missing(value: Any) -> bool:
@@ -121,7 +121,7 @@ def column(values: Any, name: str) -> Any:
     if isinstance(values, (str, bytes, dict, set, frozenset)) or not (
         hasattr(values, "__iter__") or hasattr(values, "__array__")
     ):
-        raise InputError(f"{name} is a {type(values).__name__}; it must be a one-dimensional list or array, one value a row.")
+        raise InputError(f"{name} is {kind_of(values)}; it must be a one-dimensional list or array, one value a row.")
     if isinstance(values, np.ndarray) and isinstance(values, np.ma.MaskedArray):
         mask, values = np.ma.getmaskarray(values), values.data.astype(object)
         values[mask] = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.effects import cells
 
@@ -54,7 +54,7 @@ def _from_another_library(data: Any) -> pd.DataFrame:
     except TypeError as error:
         lazy = "; collect it first" if hasattr(data, "collect") else ""
         raise InputError(
-            f"data is a {type(data).__name__}; it must be an effect table, a data frame (pandas, polars, pyarrow, ...) or a "
+            f"data is {kind_of(data)}; it must be an effect table, a data frame (pandas, polars, pyarrow, ...) or a "
             f"mapping of columns{lazy}."
         ) from error
     return pd.DataFrame({name: _series(found[name], nw) for name in found.columns})

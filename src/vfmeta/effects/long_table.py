@@ -160,12 +160,14 @@ def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[
     for role, name in names.items():
         column = frame[name]
         try:
-            if column.dtype.kind in "bc":
+            if column.dtype.kind in "bcO":  # cells of any kind: text that reads like a number is none, as everywhere
                 raise TypeError
             values = column.to_numpy() if column.dtype == float else column.to_numpy(dtype=float, na_value=math.nan)
         except (TypeError, ValueError, OverflowError):
-            what = f"Column {name!r} holds values that are not numbers ({column.dtype})"
-            raise InputError(f"{what}; convert it to numbers.") from None
+            faulty = len(problems)
+            values = cells.numbers(cells.column(column, name), name, None, problems)
+            if len(problems) > faulty:
+                continue
         out[role] = values
         least, most = values.min(), values.max()
         low, high = (-REACH, REACH) if role == "y" else (REACH**-2, REACH**2)
@@ -191,7 +193,7 @@ def _numbers(frame: pd.DataFrame, names: dict[str, str], missing: str) -> tuple[
             f'row {i + 1}, column {name}: missing value; fill it in, remove the row, or pass missing="drop".'
             for i in np.flatnonzero(gaps)
             for role, name in names.items()
-            if np.isnan(out[role][i])
+            if role in out and np.isnan(out[role][i])
         ]
     refuse_faults(problems)
     if not gaps.any():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
 from vfmeta.effects.columns import aligned, as_frame, look_up
@@ -190,7 +190,7 @@ def _from_tables(data: Any, columns: dict[str, Any], V: Any) -> _Raw:
     blocks = []
     for week, table in pairs:
         if not is_table(table):
-            raise InputError(f"Beside week {week!r} stands a {type(table).__name__}; it must be an effect table.")
+            raise InputError(f"Beside week {week!r} stands {kind_of(table)}; it must be an effect table.")
         if not len(table.y):
             raw.notes.append(f"No trial has an effect at week {week}.")
             continue

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, kind_of, warn
 from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.params import ReportKind, choice
 from vfmeta.core.question import Question
@@ -71,7 +71,7 @@ def read_reports(data: Any, *, question: Question | None, **columns: Any) -> Rep
     """
     cells.check_question(question)
     if is_table(data) and not isinstance(data, EffectTable):
-        raise InputError(f"Reports are read from an effect table or a data frame, not from a {type(data).__name__}.")
+        raise InputError(f"Reports are read from an effect table or a data frame, not from {kind_of(data)}.")
     if is_table(data):
         question = question or data.question
         data = _without_doubles(data)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import StudyTest, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
@@ -77,7 +77,7 @@ def study_intervals(
         raise InputError("Give an effect table, or both y= (effects) and v= (their sampling variances).")
     if data is not None:
         if not all(hasattr(data, name) for name in ("y", "v", "labels", "question")):
-            raise InputError(f"data is a {type(data).__name__}; it must be an effect table; vf.effect_table makes one.")
+            raise InputError(f"data is {kind_of(data)}; it must be an effect table; vf.effect_table makes one.")
         y, v, labels = data.y, data.v, list(data.labels)
     problems: list[str] = []
     given = (("y", y), ("v", v))

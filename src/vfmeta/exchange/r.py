@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import NotDefined
+from vfmeta.core.messages import NotDefined, kind_of
 from vfmeta.frequentist.about_tables import about_tables
 
 _TESTS = {"HKSJ": "knha", "HKSJ-adhoc": "adhoc", "Wald": "z", "t": "t"}
@@ -50,9 +50,7 @@ def to_r(fit: Any) -> str:
     }  # fmt: skip
     name = fit.call.get("function", "")
     if name not in made:
-        raise NotDefined(
-            f"There is no R code of a {type(fit).__name__} by {name or 'this model'}; there is of {', '.join(made)}."
-        )
+        raise NotDefined(f"There is no R code of {kind_of(fit)} by {name or 'this model'}; there is of {', '.join(made)}.")
     return "\n".join(["library(metafor)", *made[name](fit), ""])
 
 

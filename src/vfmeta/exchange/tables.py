@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vfmeta.core.files import write
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.results.shown import Shown, cells_of
 from vfmeta.text.csv_cells import as_csv
 
@@ -81,7 +81,7 @@ def _table(shown: Any) -> Shown:
     import pandas as pd
 
     if not isinstance(shown, pd.DataFrame):
-        raise InputError(f"A {type(shown).__name__} is no table; give a result, an effect table or a data frame.")
+        raise InputError(f"{kind_of(shown, 'A')} is no table; give a result, an effect table or a data frame.")
     columns, rows = cells_of(shown)
     return Shown("", columns, rows, tuple(shown.attrs.get("notes", ())), shown)
 

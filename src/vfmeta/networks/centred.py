@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.networks.result import NetworkResult
 from vfmeta.results.frames import scaled
 
@@ -49,7 +49,7 @@ def comparison_adjusted(fit: Any, order: Sequence[str] | None = None) -> pd.Data
     import pandas as pd
 
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"comparison_adjusted: a {type(fit).__name__} was given; give what vf.network returned.")
+        raise InputError(f"comparison_adjusted: {kind_of(fit)} was given; give what vf.network returned.")
     if order is not None and (isinstance(order, str) or not np.iterable(order)):
         raise InputError(f"order={order!r} must name every treatment once; they are {', '.join(fit.treatments)}.")
     names = [fit.reference, *(t for t in fit.treatments if t != fit.reference)] if order is None else [str(t) for t in order]

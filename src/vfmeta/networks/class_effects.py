@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn_each
+from vfmeta.core.messages import InputError, kind_of, warn_each
 from vfmeta.core.params import MethodOrCommon, OnScale, WaldTest, Within, choice, confidence
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
@@ -210,7 +210,7 @@ def classes(
     '0 (0 to 0)'
     """
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"classes takes a network (from vf.network), not a {type(fit).__name__}.")
+        raise InputError(f"classes takes a network (from vf.network), not {kind_of(fit)}.")
     if fit.network.pooled:
         raise InputError("Mantel-Haenszel pools the trials of a design; fit vf.network(...) to the arms.")
     within, test = choice("within", within, Within), choice("test", test, WaldTest)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn_each
+from vfmeta.core.messages import InputError, kind_of, warn_each
 from vfmeta.core.params import MethodOrCommon, OnScale, Slopes, Test, choice, confidence, is_finite
 from vfmeta.effects import cells
 from vfmeta.effects.design import Design
@@ -125,7 +125,7 @@ def regression(
     3
     """
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"regression takes a network (from vf.network), not a {type(fit).__name__}.")
+        raise InputError(f"regression takes a network (from vf.network), not {kind_of(fit)}.")
     if fit.network.pooled:
         raise InputError("Mantel-Haenszel pools trials with different values of a covariate; fit vf.network(...) to the arms.")
     slopes = choice("slopes", slopes, Slopes)

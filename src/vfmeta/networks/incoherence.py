@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, kind_of, warn
 from vfmeta.core.params import whole
 from vfmeta.networks.graph import Trial
 from vfmeta.networks.result import NetworkResult
@@ -141,7 +141,7 @@ def detached_designs(fit: NetworkResult) -> pd.DataFrame:
 
 def _checked(fit: object, verb: str) -> None:
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"{verb} takes a network (from vf.network), not a {type(fit).__name__}.")
+        raise InputError(f"{verb} takes a network (from vf.network), not {kind_of(fit)}.")
 
 
 def _rings(names: tuple[str, ...], size: int) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, VfmetaWarning, warn_each
+from vfmeta.core.messages import InputError, VfmetaWarning, kind_of, warn_each
 from vfmeta.networks.posterior import NetworkPosterior
 from vfmeta.networks.sampled import SampledNetwork
 from vfmeta.results.model_fit import ModelComparison
@@ -59,7 +59,7 @@ def compare_models(posts: Mapping[str, NetworkPosterior | SampledNetwork]) -> Mo
     for name, post in posts.items():
         if not isinstance(post, (NetworkPosterior, SampledNetwork)):
             raise InputError(
-                f"compare_models: {name!r} is a {type(post).__name__}; give posteriors from vf.networks.posterior or sampled "
+                f"compare_models: {name!r} is {kind_of(post)}; give posteriors from vf.networks.posterior or sampled "
                 "models of vf.networks.arm_model."
             )
     frames = {name: post.deviances() for name, post in posts.items()}

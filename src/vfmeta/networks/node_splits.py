@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vfmeta.bayes.exact_regression import ExactRegression
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.kernels.network import independent
 from vfmeta.networks.arm_models import built
 from vfmeta.networks.posterior import NetworkPosterior
@@ -59,7 +59,7 @@ def split_nodes(post: NetworkPosterior | SampledNetwork) -> NodeSplits:
     if isinstance(post, SampledNetwork):
         return _sampled(post)
     if not isinstance(post, NetworkPosterior):
-        raise InputError(f"split_nodes takes the posterior of a network (vf.networks.posterior), not a {type(post).__name__}.")
+        raise InputError(f"split_nodes takes the posterior of a network (vf.networks.posterior), not {kind_of(post)}.")
     if post.consistency == "UME":
         raise InputError(UNRELATED)
     net, level, kind = post.network, post.level, post.interval_kind

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.networks.compared import Treatments, side
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def scores(fits: Mapping[str, Any], better: str | None = None) -> pd.DataFrame:
         elif hasattr(fit, "ranks") and hasattr(fit, "treatments"):
             columns[str(name)] = fit.ranks(better)["sucra"]
         else:
-            raise InputError(f"{name}: a {type(fit).__name__} is no network.")
+            raise InputError(f"{name}: {kind_of(fit)} is no network.")
     return pd.DataFrame(columns)
 
 
@@ -100,9 +100,7 @@ def partial_order(fit: Any, better: str | None = None) -> pd.DataFrame:
                 wins = (low > null) == (sign > 0)
                 over[(at[one], at[two]) if wins else (at[two], at[one])] = True
     else:
-        raise InputError(
-            f"partial_order takes a frequentist network or what vf.networks.scores returned, not a {type(fit).__name__}."
-        )
+        raise InputError(f"partial_order takes a frequentist network or what vf.networks.scores returned, not {kind_of(fit)}.")
     follows = (over.astype(int) @ over.astype(int)) > 0
     lines = over & ~follows
     out = pd.DataFrame(

@@ -12,7 +12,7 @@ from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.exact_regression import ExactRegression
 from vfmeta.bayes.models.answer import LeaveOneOut
 from vfmeta.bayes.regression import RegressionPosterior, coefficient_priors, said
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import Consistency, IntervalKind, OnScale, choice, confidence
 from vfmeta.effects.design import Design
 from vfmeta.kernels.network import independent
@@ -242,7 +242,7 @@ def posterior(
     ['A', 'B', 'C']
     """
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"posterior takes a network (from vf.network), not a {type(fit).__name__}.")
+        raise InputError(f"posterior takes a network (from vf.network), not {kind_of(fit)}.")
     if fit.network.pooled:
         raise InputError(
             "Mantel-Haenszel pools the trials of a design with one common effect, so that nothing of the heterogeneity between "

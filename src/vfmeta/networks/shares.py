@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.networks.result import NetworkResult
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def contributions(fit: NetworkResult) -> pd.DataFrame:
     import pandas as pd
 
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"contributions takes a network (from vf.network), not a {type(fit).__name__}.")
+        raise InputError(f"contributions takes a network (from vf.network), not {kind_of(fit)}.")
     x, trial = fit.design.x, fit.trial
     w = 1 / (fit.v + (0.0 if math.isnan(fit.tau2) else fit.tau2))
     pairs, matrix = fit._pairs()

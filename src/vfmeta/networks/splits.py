@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import OnScale
 from vfmeta.core.question import Question
 from vfmeta.kernels.network import independent
@@ -60,7 +60,7 @@ def split_sides(fit: NetworkResult, *, on: OnScale = "analysis", reestimate: boo
     import pandas as pd
 
     if not isinstance(fit, NetworkResult):
-        raise InputError(f"split_sides takes a network (from vf.network), not a {type(fit).__name__}.")
+        raise InputError(f"split_sides takes a network (from vf.network), not {kind_of(fit)}.")
     net = fit.network
     pairs, matrix = fit._pairs()
     chosen, own = apart(net.trials, pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import NetworkContent, Triangle, choice
 from vfmeta.networks.compared import Treatments, league_cells
 from vfmeta.results.shown import Displayed, Shown, cells_of
@@ -79,7 +79,7 @@ def table(
     ['C', 'B', 'A']
     """
     if not all(hasattr(fit, name) for name in ("treatments", "comparisons", "ranks")):
-        raise InputError(f"table takes a network (from vf.network or vf.networks), not a {type(fit).__name__}.")
+        raise InputError(f"table takes a network (from vf.network or vf.networks), not {kind_of(fit)}.")
     content = choice("content", content, NetworkContent)
     q, own = fit.question, isinstance(fit, Treatments)
     if content == "league":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 
@@ -48,7 +48,7 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     from scipy.special import ndtri
 
     if not all(hasattr(found, name) for name in ("p", "sizes", "truncation")):
-        raise InputError(f"albatross: a {type(found).__name__} was given; give what vf.appraisal.combine_p_values returned.")
+        raise InputError(f"albatross: {kind_of(found)} was given; give what vf.appraisal.combine_p_values returned.")
     sized = np.isfinite(found.sizes) & (found.p > 0) & (found.p < 1)
     if not sized.any():
         raise InputError("albatross: no trial has a size and a p value between 0 and 1; give n= to combine_p_values.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, plain_axes
@@ -43,9 +43,7 @@ def averaged_effect(found: Any, ax: Axes | None = None, *, title: str = "") -> A
     >>> axes = vf.plots.averaged_effect(found)
     """
     if not all(hasattr(found, name) for name in ("mu_given_effect", "mu_prior_sd", "bf_bias")):
-        raise InputError(
-            f"averaged_effect: a {type(found).__name__} was given; give what vf.appraisal.robust_average returned."
-        )
+        raise InputError(f"averaged_effect: {kind_of(found)} was given; give what vf.appraisal.robust_average returned.")
     q, rest, sd = found.question, found.mu_given_effect, found.mu_prior_sd
     null = found.mu.null
     ends = rest.quantile(np.array([0.0005, 0.9995]))

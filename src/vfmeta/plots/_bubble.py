@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
@@ -48,7 +48,7 @@ def bubble(
     >>> axes = vf.plots.bubble(fit, "dose")
     """
     if not all(hasattr(fit, name) for name in ("design", "terms", "weights", "predict")):
-        raise InputError(f"bubble: a {type(fit).__name__} was given; give what vf.meta_regression returned.")
+        raise InputError(f"bubble: {kind_of(fit)} was given; give what vf.meta_regression returned.")
     names, x = list(fit.terms), fit.design.x
     there = [n for j, n in enumerate(names) if j != fit.design.intercept]
     if moderator is None and len(there) == 1:

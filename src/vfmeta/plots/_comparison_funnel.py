@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import COLOURS, finished, fresh
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.results.verbs import look
@@ -48,7 +48,7 @@ def comparison_funnel(fit: Any, ax: Axes | None = None, *, order: Sequence[str] 
     >>> axes = vf.plots.comparison_funnel(net, order=["A", "B", "C"])
     """
     if not hasattr(fit, "network"):
-        raise InputError(f"comparison_funnel: a {type(fit).__name__} was given; give what vf.network returned.")
+        raise InputError(f"comparison_funnel: {kind_of(fit)} was given; give what vf.network returned.")
     frame = look(fit, "comparison_adjusted", order=order)
     x, se = frame["adjusted"].to_numpy(), frame["se"].to_numpy()
     pairs = list(dict.fromkeys(zip(frame["treatment"], frame["control"], strict=True)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import effects_along, finished, fresh, span
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.results.wald import quantile
@@ -42,7 +42,7 @@ def copas(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     >>> axes = vf.plots.copas(vf.appraisal.copas(y=y, se=se, at=[1, 0.8, 0.5]))
     """
     if not hasattr(found, "residual_p"):
-        raise InputError(f"copas: a {type(found).__name__} was given; give what vf.appraisal.copas returned.")
+        raise InputError(f"copas: {kind_of(found)} was given; give what vf.appraisal.copas returned.")
     q, x, y = found.question, 100 * found.chance, found.mean
     half = float(quantile(found.level, None)) * found.mean_se
     free = found.residual_p > 0.1

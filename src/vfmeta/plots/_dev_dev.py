@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import COLOURS, finished, fresh
 from vfmeta.plots.layout import shorten
 from vfmeta.plots.style import STYLE, applied
@@ -49,7 +49,7 @@ def dev_dev(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     >>> axes = vf.plots.dev_dev(vf.networks.compare_models(models))
     """
     if not all(hasattr(found, name) for name in ("deviance", "terms", "labels", "dic")):
-        raise InputError(f"dev_dev: a {type(found).__name__} was given; give what vf.networks.compare_models returned.")
+        raise InputError(f"dev_dev: {kind_of(found)} was given; give what vf.networks.compare_models returned.")
     x, top = found.deviance[0], 1.08 * float(found.deviance.max())
     with applied():
         ax = fresh(ax, (4.6, 4.2), (0.13, 0.13, 0.8, 0.78))

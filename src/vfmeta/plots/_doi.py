@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import effects_along, finished, fresh, span
 from vfmeta.plots.style import STYLE, applied
 
@@ -36,7 +36,7 @@ def doi(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     >>> axes = vf.plots.doi(found)
     """
     if not hasattr(found, "index") or not hasattr(found, "z"):
-        raise InputError(f"doi: a {type(found).__name__} was given; give what vf.appraisal.lfk_index returned.")
+        raise InputError(f"doi: {kind_of(found)} was given; give what vf.appraisal.lfk_index returned.")
     y, z = found.y[found.order.astype(int)], np.abs(found.z)
     with applied():
         ax = fresh(ax, (4.6, 3.6), (0.13, 0.15, 0.83, 0.76))

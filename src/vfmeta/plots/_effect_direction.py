@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import shorten
 from vfmeta.plots.style import STYLE, applied, check_axes
@@ -198,7 +198,7 @@ def _most(found: Any, way: int) -> int:
 
 def _refused(found: Any, name: str) -> None:
     if not all(hasattr(found, x) for x in ("direction", "outcomes", "favourable")):
-        raise InputError(f"{name}: a {type(found).__name__} was given; give what vf.appraisal.direction_of_effect returned.")
+        raise InputError(f"{name}: {kind_of(found)} was given; give what vf.appraisal.direction_of_effect returned.")
 
 
 def _named(label: str, room: float) -> str:

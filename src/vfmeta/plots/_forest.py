@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core import quarto
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, kind_of, warn
 from vfmeta.core.params import ForestLayout, choice, is_finite
 from vfmeta.plots import arranged, axis
 from vfmeta.plots import columns as cl
@@ -166,7 +166,7 @@ def _check(digits: Any, bias: Any) -> None:
     if digits is not None and (isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= _MOST_DIGITS):
         raise InputError(f"digits={digits!r}; give a whole number of decimals from 0 to {_MOST_DIGITS}.")
     if bias is not None and not isinstance(bias, RiskOfBias):
-        raise InputError(f"bias is a {type(bias).__name__}; give what vf.appraisal.risk_of_bias returned.")
+        raise InputError(f"bias is {kind_of(bias)}; give what vf.appraisal.risk_of_bias returned.")
 
 
 def _legend(made: Contents, look: Look, ends: Pair, shade: Pair | None, bias: RiskOfBias | None) -> list[str]:

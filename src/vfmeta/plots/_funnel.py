@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots import axis
 from vfmeta.plots.canvas import null_line
 from vfmeta.plots.glyphs import checked
@@ -155,7 +155,7 @@ def funnel_text(fit: Any) -> str:
 def _studies(fit: Any) -> tuple[np.ndarray, Any, np.ndarray, str]:
     """Effects, the question, how deep each study is drawn, and what that axis shows."""
     if not all(hasattr(fit, name) for name in ("y", "v", "question")) or np.ndim(fit.estimate):
-        raise InputError(f"funnel: a {type(fit).__name__} was given; give a pool, or what a verb of vf.appraisal returned.")
+        raise InputError(f"funnel: {kind_of(fit)} was given; give a pool, or what a verb of vf.appraisal returned.")
     predictor = getattr(fit, "predictor", "SE")
     if predictor in _ON_ERROR:
         return fit.y, fit.question, np.sqrt(fit.v), "standard error"

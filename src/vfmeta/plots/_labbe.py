@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import about, finished, fresh
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.text import numbers as tx
@@ -45,7 +45,7 @@ def labbe(fit: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     details = getattr(fit, "details", ())
     if not details or any(d.get(name) is None for d in details for name in names):
         raise InputError(
-            f"labbe: a {type(fit).__name__} was given that holds no events and patients of both arms; give a pool of counts, "
+            f"labbe: {kind_of(fit)} was given that holds no events and patients of both arms; give a pool of counts, "
             'such as of vf.effect_size("RR", ...) or vf.mantel_haenszel.'
         )
     e1, n1, e2, n2 = (np.array([float(d[name]) for d in details]) for name in names)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, plain_axes
@@ -53,7 +53,7 @@ def specification_curve(found: Any, *, measure: str | None = None, title: str = 
     >>> axes = vf.plots.specification_curve(vf.multiverse(table, adjustments=["none"]))
     """
     if not all(hasattr(found, name) for name in ("options", "moves", "refused")):
-        raise InputError(f"specification_curve: a {type(found).__name__} was given; give what vf.multiverse returned.")
+        raise InputError(f"specification_curve: {kind_of(found)} was given; give what vf.multiverse returned.")
     if not len(found.codes):
         raise InputError("specification_curve: no specification has an answer, so there is nothing to draw.")
     own = found.questions[found.which[0]].measure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import wrap
 from vfmeta.plots.style import STYLE, applied, check_axes
@@ -47,7 +47,7 @@ def network_graph(fit: Any, ax: Axes | None = None, *, bias: Any = None, title: 
     >>> axes = vf.plots.network_graph(vf.network(frame, reference="A"))
     """
     if not hasattr(fit, "network"):
-        raise InputError(f"network_graph: a {type(fit).__name__} was given; give what vf.network returned.")
+        raise InputError(f"network_graph: {kind_of(fit)} was given; give what vf.network returned.")
     order = _round(fit)
     angle = np.pi / 2 - 2 * np.pi * np.arange(len(order)) / len(order)
     place = {t: np.array([np.cos(a), np.sin(a)]) for t, a in zip(order, angle, strict=True)}
@@ -128,7 +128,7 @@ def crossings(order: Sequence[str], edges: Sequence[tuple[str, str]]) -> int:
 def _judged(fit: Any, bias: Any) -> dict[frozenset[str], tuple[str, str]]:
     """The judgement that most trials of each comparison have, and its colour; none where most have none."""
     if not (hasattr(bias, "instrument") and hasattr(bias, "overall")):
-        raise InputError(f"network_graph: bias= takes what vf.appraisal.risk_of_bias returned, not a {type(bias).__name__}.")
+        raise InputError(f"network_graph: bias= takes what vf.appraisal.risk_of_bias returned, not {kind_of(bias)}.")
     words = dict(zip(bias.labels, bias.overall, strict=True))
     levels = {x.word: x for x in bias.instrument.levels}
     out = {}

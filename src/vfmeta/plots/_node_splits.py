@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import COLOURS, effects_along, finished, fresh, span
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.text import numbers as tx
@@ -44,7 +44,7 @@ def node_splits(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     >>> axes = vf.plots.node_splits(vf.networks.split_nodes(post))
     """
     if not all(hasattr(found, name) for name in (*_MARKS, "treatment", "control", "p_two_sided")):
-        raise InputError(f"node_splits: a {type(found).__name__} was given; give what vf.networks.split_nodes returned.")
+        raise InputError(f"node_splits: {kind_of(found)} was given; give what vf.networks.split_nodes returned.")
     m, q = len(found.treatment), found.question
     if m == 0:
         raise InputError("node_splits: no comparison has both direct and indirect evidence, so there is nothing to draw.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import finished, fresh
 from vfmeta.plots.style import STYLE, applied
 
@@ -44,7 +44,7 @@ def p_curve(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     from scipy.special import ndtr, ndtri
 
     if not hasattr(found, "evidential"):
-        raise InputError(f"p_curve: a {type(found).__name__} was given; give what vf.appraisal.p_curve returned.")
+        raise InputError(f"p_curve: {kind_of(found)} was given; give what vf.appraisal.p_curve returned.")
     p = found.p[found.p < 0.05]
     share = 100 * np.histogram(p, bins=_EDGES)[0] / len(p)
     cuts = -ndtri(np.maximum(_EDGES, 1e-300) / 2)

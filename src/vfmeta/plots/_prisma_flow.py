@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vfmeta.core.messages import InputError, did_you_mean, warn
+from vfmeta.core.messages import InputError, did_you_mean, kind_of, warn
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.layout import width, wrap
 from vfmeta.plots.style import STYLE, applied, check_axes
@@ -144,7 +144,7 @@ def prisma_flow_text(counts: Mapping[str, Any]) -> str:
 
 def _checked(counts: Any) -> dict[str, Any]:
     if not isinstance(counts, Mapping):
-        raise InputError(f"prisma_flow: a {type(counts).__name__} was given; give a mapping such as {{'screened': 310}}.")
+        raise InputError(f"prisma_flow: {kind_of(counts)} was given; give a mapping such as {{'screened': 310}}.")
     problems = [f"counts: there is no box {name!r}.{did_you_mean(str(name), _KEYS)}" for name in counts if name not in _KEYS]
     known: dict[str, Any] = {}
     for name, value in counts.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.bias_tools import NOT_JUDGED, Judgement
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.style import STYLE, applied, check_axes
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def risk_of_bias_summary(found: Any, ax: Axes | None = None, *, weights: Any = N
 
 def _checked(found: Any, name: str) -> None:
     if not all(hasattr(found, x) for x in ("instrument", "judgements", "overall")):
-        raise InputError(f"{name}: a {type(found).__name__} was given; give what vf.appraisal.risk_of_bias returned.")
+        raise InputError(f"{name}: {kind_of(found)} was given; give what vf.appraisal.risk_of_bias returned.")
 
 
 def _sentence(text: str) -> str:

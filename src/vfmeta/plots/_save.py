@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.files import whole
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.style import applied
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def save(
 
     figure: Any = ax_or_fig.get_figure(root=True) if isinstance(ax_or_fig, (Axes, FigureBase)) else None
     if not isinstance(figure, Figure):
-        raise InputError(f"save got a {type(ax_or_fig).__name__}; give it the axes that a plot returned, or a figure.")
+        raise InputError(f"save got {kind_of(ax_or_fig)}; give it the axes that a plot returned, or a figure.")
     formats = [formats] if isinstance(formats, str) else list(formats)
     unknown = [f for f in formats if f not in _METADATA]
     if unknown:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def selection_function(fit: Any, ax: Axes | None = None, *, title: str = "") -> 
     >>> axes = vf.plots.selection_function(vf.appraisal.selection_model(y=y, v=v, favoured="higher"))
     """
     if not all(hasattr(fit, name) for name in ("chance", "p_values", "cuts")):
-        raise InputError(
-            f"selection_function: a {type(fit).__name__} was given; give what vf.appraisal.selection_model returned."
-        )
+        raise InputError(f"selection_function: {kind_of(fit)} was given; give what vf.appraisal.selection_model returned.")
     if fit.model == "truncated":
         raise InputError("selection_function: a truncated distribution selects by the effect and has no function of p.")
     with applied():

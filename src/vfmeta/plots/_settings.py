@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, applied, check_axes, plain_axes
@@ -37,7 +37,7 @@ def settings(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
     >>> axes = vf.plots.settings(vf.appraisal.setting_shares(fit, beyond=-0.5))
     """
     if not all(hasattr(found, name) for name in ("grid", "density", "terms", "low", "high")):
-        raise InputError(f"settings: a {type(found).__name__} was given; give what vf.appraisal.setting_shares returned.")
+        raise InputError(f"settings: {kind_of(found)} was given; give what vf.appraisal.setting_shares returned.")
     q, grid, density = found.question, found.grid, found.density
     with applied():
         check_axes(ax)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots.canvas import effects_along, finished, fresh, span
 from vfmeta.plots.style import STYLE, applied
 from vfmeta.text import numbers as tx
@@ -40,7 +40,7 @@ def treatment_effects(found: Any, ax: Axes | None = None, *, title: str = "") ->
     >>> axes = vf.plots.treatment_effects(vf.network(frame, reference="A"))
     """
     if not all(hasattr(found, name) for name in ("comparisons", "reference", "treatments")):
-        raise InputError(f"treatment_effects: a {type(found).__name__} was given; give a network, its posterior or its draws.")
+        raise InputError(f"treatment_effects: {kind_of(found)} was given; give a network, its posterior or its draws.")
     frame, q = found.comparisons(), found.question
     against = frame[frame["control"] == found.reference]
     whole = set(against["treatment"]) == set(found.treatments) - {found.reference}

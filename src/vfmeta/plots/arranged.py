@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vfmeta.core.messages import InputError, did_you_mean
+from vfmeta.core.messages import InputError, did_you_mean, kind_of
 from vfmeta.text import numbers as tx
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def named(made: Contents, labels: Any) -> Contents:
     if labels is None:
         return made
     if not isinstance(labels, Mapping):
-        raise InputError(f"labels is a {type(labels).__name__}; give a mapping, such as {{'Smith 2001': 'Smith et al. 2001'}}.")
+        raise InputError(f"labels is {kind_of(labels)}; give a mapping, such as {{'Smith 2001': 'Smith et al. 2001'}}.")
     keys = {x for r in made.studies for x in (r.key, r.label)}
     strange = [str(x) for x in labels if str(x) not in keys]
     if strange:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.plots import axis
 from vfmeta.plots.glyphs import checked
 from vfmeta.plots.style import STYLE, check_axes, plain_axes
@@ -34,7 +34,7 @@ def fresh(ax: Axes | None, size: Pair, box: tuple[float, float, float, float]) -
 def pool_of(fit: Any, figure: str, least: int = 2) -> Any:
     """The fit, if it is a pool of one effect a study, of at least so many."""
     if not all(hasattr(fit, name) for name in ("y", "v", "labels", "weights")) or np.ndim(fit.estimate):
-        raise InputError(f"{figure}: a {type(fit).__name__} was given; give a pool, as of vf.random_effects.")
+        raise InputError(f"{figure}: {kind_of(fit)} was given; give a pool, as of vf.random_effects.")
     if fit.k < least:
         raise InputError(f"{figure}: {fit.k} {'study is' if fit.k == 1 else 'studies are'} too few; it takes {least}.")
     return fit
@@ -43,7 +43,7 @@ def pool_of(fit: Any, figure: str, least: int = 2) -> Any:
 def frequentist(fit: Any, figure: str, least: int = 2) -> Any:
     """The same, with a test and Cochran's Q."""
     if not hasattr(pool_of(fit, figure, least), "q"):
-        raise InputError(f"{figure}: a {type(fit).__name__} was given; give a frequentist pool, as of vf.random_effects.")
+        raise InputError(f"{figure}: {kind_of(fit)} was given; give a frequentist pool, as of vf.random_effects.")
     return fit
 
 

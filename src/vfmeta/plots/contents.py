@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vfmeta.core.measures import MEASURES
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.question import Question
 from vfmeta.plots import rows as rw
 from vfmeta.plots.rows import Row, Section
@@ -73,7 +73,7 @@ def contents(fit: Any, posterior: Any, sections: Any, overall: Any, question: Qu
         fit, posterior = None, fit
     other = fit is not None and not isinstance(fit, Result) and sections is None
     if other and posterior is not None and (isinstance(fit, Recorded) or hasattr(fit, "columns")):
-        raise InputError(f"posterior= stands beside a pool; a {type(fit).__name__} is drawn alone.")
+        raise InputError(f"posterior= stands beside a pool; {kind_of(fit)} is drawn alone.")
     made: Contents | None = None
     if other and hasattr(fit, "columns"):
         made = _of_table(fit, question, how)
@@ -176,9 +176,7 @@ def _with_overall(made: Contents, overall: Any, how: Options) -> Contents:
     """The pool of all below the groups."""
     fit, post = (overall, None) if isinstance(overall, FrequentistResult) else (None, overall)
     if not isinstance(overall, (FrequentistResult, BayesianResult)):
-        raise InputError(
-            f"overall is a {type(overall).__name__}; give the pool of all studies, such as random_effects returns."
-        )
+        raise InputError(f"overall is {kind_of(overall)}; give the pool of all studies, such as random_effects returns.")
     if overall.question.measure != made.question.measure:
         raise InputError(f"overall is a pool of {overall.question.measure}, the figure shows {made.question.measure}.")
     if made.level is not None and overall.level != made.level:

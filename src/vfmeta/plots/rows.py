@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.question import Pair
 from vfmeta.results.fit import FrequentistResult, Result
 from vfmeta.results.posterior import BayesianResult
@@ -75,7 +75,7 @@ def checked_sections(fit: Any, posterior: Any, sections: Any) -> list[Section]:
         if fit is not None or posterior is not None:
             raise InputError("Give either fit and posterior or sections, not both; the first pair can be a section of its own.")
         if isinstance(sections, (str, Mapping)) or not isinstance(sections, Sequence):
-            raise InputError(f"sections is a {type(sections).__name__}; give a list of (heading, fit, posterior).")
+            raise InputError(f"sections is {kind_of(sections)}; give a list of (heading, fit, posterior).")
         blocks = []
         for i, item in enumerate(sections, start=1):
             if isinstance(item, str) or not isinstance(item, Sequence) or len(item) != 3:
@@ -104,7 +104,7 @@ def checked_sections(fit: Any, posterior: Any, sections: Any) -> list[Section]:
 def checked_result(result: Any, kind: type[Result], where: str) -> list[str]:
     """What is wrong with one result: its type, an empty table, columns of unlike length."""
     if not isinstance(result, kind):
-        return [f"{where}: got a {type(result).__name__}, needs a {kind.__name__} such as random_effects returns, or None."]
+        return [f"{where}: got {kind_of(result)}, needs a {kind.__name__} such as random_effects returns, or None."]
     n = len(result.labels)
     if n == 0:
         return [f"{where}: the result holds no studies; leave it out or give None."]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core import quarto
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def check_axes(ax: Axes | None) -> None:
     from matplotlib.axes import Axes
 
     if not (ax is None or isinstance(ax, Axes)):
-        raise InputError(f"ax is a {type(ax).__name__}; give matplotlib axes, such as plt.subplots() makes, or leave it out.")
+        raise InputError(f"ax is {kind_of(ax)}; give matplotlib axes, such as plt.subplots() makes, or leave it out.")
 
 
 def plain_axes(ax: Axes, *keep: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.messages import InputError, NotDefined, kind_of
 from vfmeta.core.origin import LeftOut, Origin
 from vfmeta.core.question import Question
 from vfmeta.results import verbs
@@ -123,7 +123,7 @@ class Recorded(Displayed):
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The result that ``to_dict`` was called on, to 10 digits; a formula is not read back, only the design it made."""
         if not isinstance(data, dict):
-            raise InputError(f"A {type(data).__name__} is no result; give what to_dict() of one returned.")
+            raise InputError(f"{kind_of(data, 'A')} is no result; give what to_dict() of one returned.")
         data = dict(data)
         version, kind = data.pop("schema_version", None), data.pop("result", None)
         if version != SCHEMA_VERSION or kind != cls.__name__:
@@ -164,7 +164,7 @@ class Recorded(Displayed):
         if name in CONTRACT:
             own = self.absent.get(name) or self.absent.get("")
             if own is not None:
-                raise NotDefined(f"A {type(self).__name__} has no {name}: {own}")
+                raise NotDefined(f"{kind_of(self, 'A')} has no {name}: {own}")
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def _pack(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, NotDefined
+from vfmeta.core.messages import InputError, NotDefined, kind_of
 from vfmeta.core.params import HeterogeneityInterval, OnScale, Test, choice, choices, confidence
 from vfmeta.core.question import Pair, Question
 from vfmeta.results.codec import Recorded
@@ -236,7 +236,7 @@ class FrequentistResult(Result):
         if kind not in (None, self.tau2_interval_method) or level not in (None, self.level):
             if self.call.get("function") not in ("random_effects", "common_effect"):
                 own = f"{self.tau2_interval_method}, {tx.level_text(self.level)}"
-                raise NotDefined(f"A {type(self).__name__} has one interval of tau2 ({own}); for another level fit again.")
+                raise NotDefined(f"{kind_of(self, 'A')} has one interval of tau2 ({own}); for another level fit again.")
             level = confidence(self.level if level is None else level)
             kind = choice("kind", kind or self.tau2_interval_method, HeterogeneityInterval)
             method = self.call.get("tau2", self.call.get("method", "common"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vfmeta.core.messages import NotDefined
+from vfmeta.core.messages import NotDefined, kind_of
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,4 @@ def call(result: Any, method: str, *args: Any, **choices: Any) -> Any:
             function = verb.load()
             # the argument that takes the result comes first, but for the forest of a posterior alone
             return function(*args, **{verb.takes: result}, **choices) if verb.keyword else function(result, *args, **choices)
-    raise NotDefined(f"There is no {_WHAT[method]} of a {type(result).__name__}; there is of {', '.join(VERBS[method])}.")
+    raise NotDefined(f"There is no {_WHAT[method]} of {kind_of(result)}; there is of {', '.join(VERBS[method])}.")

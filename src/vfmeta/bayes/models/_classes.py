@@ -11,7 +11,7 @@ import numpy as np
 from vfmeta.bayes.exact import choose_priors
 from vfmeta.bayes.models.engine import Model
 from vfmeta.bayes.models.vectorised import Draws
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import Missing
 from vfmeta.core.question import Question
 from vfmeta.effects import cells
@@ -275,7 +275,7 @@ def _stacked(tables: Mapping[str, Any], question: Question | None) -> tuple[Any,
     asked: Question | None = None
     for name, table in tables.items():
         if not is_table(table):
-            raise InputError(f"Beside {name!r} stands a {type(table).__name__}; it must be an effect table.")
+            raise InputError(f"Beside {name!r} stands {kind_of(table)}; it must be an effect table.")
         q = table.question
         if asked is None:
             asked = q

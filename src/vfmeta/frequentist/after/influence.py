@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, kind_of, warn
 from vfmeta.core.params import Influential, Predicted, RegressionTest, choice, choices, confidence
 from vfmeta.effects.design import INTERCEPT, Design
 from vfmeta.effects.reading import Studies
@@ -313,7 +313,7 @@ def as_regression(fit: Any) -> RegressionResult:
         return fit
     if not isinstance(fit, FrequentistResult):
         raise InputError(
-            f"A {type(fit).__name__} was given; give what vf.random_effects, vf.common_effect or vf.meta_regression returned."
+            f"{kind_of(fit, 'A')} was given; give what vf.random_effects, vf.common_effect or vf.meta_regression returned."
         )
     if fit.k < 2:
         raise InputError("One study only: there is nothing to compare it with.")

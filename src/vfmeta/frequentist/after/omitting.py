@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import Test, choices, generator, whole
 from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
@@ -102,7 +102,7 @@ def all_subsets(fit: FrequentistResult, *, draws: int | None = None, seed: int =
 def _choices(fit: Any) -> tuple[str | float, np.ndarray | None]:
     """Estimator and user weights of a fit."""
     if not _is_pool(fit):
-        raise InputError(f"fit is a {type(fit).__name__}; it must be what random_effects or common_effect returned.")
+        raise InputError(f"fit is {kind_of(fit)}; it must be what random_effects or common_effect returned.")
     return fit.call.get("tau2", fit.call.get("method", "common")), fit.weights if "weights" in fit.call else None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn
+from vfmeta.core.messages import InputError, kind_of, warn
 from vfmeta.core.params import OnScale
 from vfmeta.results.coefficients import predictions
 from vfmeta.results.wald import quantile
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def predict(fit: MultivariateFit, new: Any, at: Mapping[str, Any] | None, level: float, on: OnScale) -> pd.DataFrame:
     """See `MultivariateFit.predict`."""
     if at is not None and not isinstance(at, Mapping):
-        raise InputError(f"at is a {type(at).__name__}; it must be a dict from a random term to its values.")
+        raise InputError(f"at is {kind_of(at)}; it must be a dict from a random term to its values.")
     at = dict(at or {})
     unknown = [name for name in at if name not in {t.name for t in fit.random}]
     if unknown:

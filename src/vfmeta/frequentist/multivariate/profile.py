@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vfmeta.core.messages import InputError
+from vfmeta.core.messages import InputError, kind_of
 from vfmeta.core.params import confidence
 from vfmeta.frequentist.multivariate.likelihood import Problem, pairs
 from vfmeta.frequentist.multivariate.result import MultivariateResult
@@ -63,7 +63,7 @@ def component_intervals(fit: MultivariateResult, level: float | None = None) -> 
     import pandas as pd
 
     if not isinstance(fit, MultivariateResult):
-        raise InputError(f"A {type(fit).__name__} was given; give what vf.multivariate returned.")
+        raise InputError(f"{kind_of(fit, 'A')} was given; give what vf.multivariate returned.")
     if not fit.random:
         raise InputError("The model has no random effects, so there is no variance to put an interval on.")
     level = fit.level if level is None else level

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vfmeta.core.messages import InputError, warn, warn_each
+from vfmeta.core.messages import InputError, kind_of, warn, warn_each
 from vfmeta.core.origin import Origin
 from vfmeta.core.params import JointTest, OnScale, Robust, RobustDf, choice, confidence
 from vfmeta.core.question import Question
@@ -310,9 +310,7 @@ def _working_model(
             )
         return fit.X, fit.y, tuple(fit.terms), fit.blocks, fit.labels
     if not (hasattr(fit, "y") and hasattr(fit, "v")):
-        raise InputError(
-            f"fit is a {type(fit).__name__}; give the result of vf.multivariate, vf.random_effects or a meta-regression."
-        )
+        raise InputError(f"fit is {kind_of(fit)}; give the result of vf.multivariate, vf.random_effects or a meta-regression.")
     y, v = np.asarray(fit.y, dtype=float), np.asarray(fit.v, dtype=float)
     tau2 = getattr(fit, "tau2", None)
     total = v + (0.0 if tau2 is None else np.asarray(tau2, dtype=float))
@@ -321,7 +319,7 @@ def _working_model(
     if getattr(fit, "user_weights", None) is not None or (own is not None and not np.allclose(own, share, rtol=1e-6, atol=0)):
         raise InputError("The fit has weights of its own; robust inference is offered for inverse-variance weights.")
     if total.shape != y.shape or (design is None and hasattr(fit, "terms")):
-        raise InputError(f"A {type(fit).__name__} does not say its design and variances; fit the model with vf.multivariate.")
+        raise InputError(f"{kind_of(fit, 'A')} does not say its design and variances; fit the model with vf.multivariate.")
     X = np.ones((len(y), 1)) if design is None else design.x
     names = ("Intercept",) if design is None else tuple(design.names)
     labels = getattr(fit, "labels", None) or [f"effect {i + 1}" for i in range(len(y))]
