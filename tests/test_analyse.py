@@ -55,6 +55,18 @@ def test_each_outcome_has_its_page_and_its_numbers(made: tuple[Path, list[str]])
     assert any("columns: study from 'study'" in x for x in said)
 
 
+def test_a_page_says_its_outcome_once_over_the_answer_and_shows_no_empty_column(made: tuple[Path, list[str]]) -> None:
+    pages, _ = made
+    pain = (pages / "pain.html").read_text()
+    assert "<h1>Pain</h1>" in pain
+    assert "<h2>What do the studies say of pain?</h2>" in pain
+    assert not re.search(r"<h2>Pain</h2>|Pain: pain", pain, re.IGNORECASE)
+    assert "of the plan" not in pain
+    assert "Relative effect" not in pain  # a mean difference has none
+    head = re.findall(r'<th scope="col">(.*?)</th>', (pages / "studies.html").read_text().split("<tbody>")[0])
+    assert head == ["Study", "Patients"]  # the sheet says nothing of design, arms or sources
+
+
 def test_every_link_of_the_pages_leads_somewhere(made: tuple[Path, list[str]]) -> None:
     pages, _ = made
     files = {p.relative_to(pages).as_posix() for p in pages.rglob("*") if p.is_file()}

@@ -12,7 +12,7 @@ import pytest
 import vfmeta as vf
 from vfmeta.evidence.changes import changes
 from vfmeta.results.leading import leading
-from vfmeta.text.answer import finding, state, verdict
+from vfmeta.text.answer import chances, finding, state, verdict
 
 pytest_plugins = ("evidence_builds",)
 
@@ -21,11 +21,11 @@ POINTS = {"measure": "MD", "outcome": "pain", "points": (0, 10), **SIDES}
 RATIO = {"measure": "RR", "outcome": "fracture", **SIDES}
 
 
-def said(low: float, high: float, **question: Any) -> Any:
-    """A result with this interval on the scale people read."""
+def said(low: float, high: float, k: int = 5, **question: Any) -> Any:
+    """A result of ``k`` trials with this interval on the scale people read."""
     q = vf.Question(**question)
     low, high = (q.analysis(x) for x in (low, high))
-    return SimpleNamespace(question=q, estimate=(low + high) / 2, interval=(low, high), wider_interval=(low, high))
+    return SimpleNamespace(question=q, estimate=(low + high) / 2, interval=(low, high), wider_interval=(low, high), k=k)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,22 @@ def test_three_states_at_every_edge_of_a_difference(low: float, high: float, exp
     result = said(low, high, **POINTS, mid=1.5)
     assert state(result) == expected
     assert verdict(result).strip() == words.strip()
+
+
+def test_a_standardised_difference_has_its_unit() -> None:
+    smd = {"measure": "SMD", "outcome": "disability", "higher_is_worse": True, **SIDES}
+    told = "from 0.49 standard deviations better to 0.52 standard deviations worse with drug"
+    assert verdict(said(-0.49, 0.52, **smd)) == f"; the trials cannot tell: {told}"
+
+
+def test_one_trial_is_not_told_of_as_several() -> None:
+    assert verdict(said(-1.5, 1.0, k=1, **POINTS)).startswith("; the trial cannot tell: from")
+    assert verdict(said(-1.5, 1.0, k=2, **POINTS)).startswith("; the trials cannot tell: from")
+
+
+def test_a_probability_that_rounds_to_one_is_a_bound_in_words() -> None:
+    post = SimpleNamespace(question=vf.Question(**POINTS | {"mid": 1.5}), p_benefit=0.9996, p_benefit_mid=0.0002)
+    assert chances(post) == " The probability of any benefit is above 0.999, of a benefit beyond 1.5 points below 0.001."
 
 
 @pytest.mark.parametrize(("low", "high", "expected"), [(-0.1, 0.1, "unclear"), (-2.0, -0.1, "side"), (0.0, 0.3, "unclear")])

@@ -45,6 +45,21 @@ def test_sd_of_the_printed_intervals(trials: vf.Trials) -> None:
     assert (found["low"], found["high"]) == pytest.approx((min(a, b), max(a, b)))
 
 
+@pytest.mark.parametrize(("sds", "told"), [((2.0, 3.0), True), ((2.5,), False)])
+def test_the_smallest_and_the_largest_sd_are_told_of_several(sds: tuple[float, ...], told: bool) -> None:
+    found = {
+        **FOUND,
+        "kind": "printed",
+        "low": min(sds),
+        "high": max(sds),
+        "trials": [{"label": f"T{x}", "sd": x} for x in sds],
+    }
+    record = SimpleNamespace(data={"points": found}, posterior=None, frequentist=_result(-0.9, -0.1), question=SMD)
+    (_, second) = points.said(record)  # type: ignore[arg-type]
+    assert second.startswith("With the smallest of these it is −1.00 (−1.80 to −0.20) points, with the largest −1.50") == told
+    assert "The intervals take the standard deviation as known." in second
+
+
 def test_printed_sds_of_final_scores_go_first_and_are_rescaled(trials: vf.Trials) -> None:
     """Final SDs of 20 and 30 on 0-100 of 11 and 21 people are 2 and 3 on 0-10, pooled by 10 and 20 degrees of freedom."""
     plan, analysis, table, choices = _asked(trials, "vertebroplasty_sham", "pain_1m")
@@ -107,13 +122,24 @@ def test_probabilities_beyond_half_a_point_to_two() -> None:
     assert points.thresholds(other) == []  # type: ignore[arg-type]
 
 
+def test_a_probability_of_the_list_is_that_of_the_posterior() -> None:
+    """The density is traced between quantiles, and what lies outside counts: P(mu < -1.5) is that of the posterior itself."""
+    question = vf.Question(measure="MD", higher_is_worse=True, points=(0, 10), mid=1.5)
+    y, v, tau, mu = [-0.3, -1.02, -0.45, -1.3], [0.35, 0.25, 0.17, 0.41], vf.priors.HalfNormal(0.5), vf.priors.Normal(0, 2)
+    post = vf.bayes.random_effects(y=y, v=v, question=question, tau=tau, mu=mu)
+    exact = vf.bayes.posterior(y, v, tau, mu).mu
+    for at in (-1.5, -0.5):
+        assert points._beyond(post, at, -1.0) == pytest.approx(float(exact.cdf(at)), abs=2e-6)
+    assert points._beyond(post, -1.0, 1.0) == pytest.approx(1 - float(exact.cdf(-1.0)), abs=2e-6)
+
+
 SMD = vf.Question(measure="SMD", experimental="cement", control="sham", outcome="pain", higher_is_worse=True)
 FOUND = {"points": [0, 10], "sd": 2.5, "mid": 1.5, "mid_source": "a paper"}
 
 
 def _result(low: float, high: float, **more: object) -> SimpleNamespace:
     middle = (low + high) / 2
-    return SimpleNamespace(question=SMD, estimate=middle, interval=(low, high), wider_interval=(low, high), **more)
+    return SimpleNamespace(question=SMD, estimate=middle, interval=(low, high), wider_interval=(low, high), k=3, **more)
 
 
 @pytest.mark.parametrize(

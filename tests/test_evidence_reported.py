@@ -23,6 +23,8 @@ from vfmeta.evidence.plan import load_plan, load_plans
 from vfmeta.evidence.records import Record, load_records
 from vfmeta.evidence.run import choices_of, run, table_of
 from vfmeta.evidence.summary import fragment, question_view
+from vfmeta.plots.contents import Options, contents
+from vfmeta.text import numbers as tx
 
 PLAN = """
 id = "cement"
@@ -204,10 +206,10 @@ def test_too_little_for_a_number_is_two_thirds_of_the_prior() -> None:
     mean = integrate.trapezoid(x * density, x)
     sd = np.sqrt(integrate.trapezoid((x - mean) ** 2 * density, x))
     assert result.mu.sd == pytest.approx(sd, rel=1e-3)
-    assert reported.too_little(result) == (sd > 4 / 3)
+    assert result.too_little == (sd > 4 / 3)
     wide = dataclasses.replace(result, mu=dataclasses.replace(result.mu, sd=1.34))
-    assert reported.too_little(wide)
-    assert not reported.too_little(dataclasses.replace(result, mu=dataclasses.replace(result.mu, sd=1.33)))
+    assert wide.too_little
+    assert not dataclasses.replace(result, mu=dataclasses.replace(result.mu, sd=1.33)).too_little
     said = reported.answer(wide)
     assert "say" in said
     assert "too little for a number" in said
@@ -247,6 +249,19 @@ def test_prior_and_posterior_are_drawn_together() -> None:
     with pytest.raises(InputError, match="no finite total"):
         vf.plots.posterior(flat, prior=True)
     plt.close("all")
+
+
+def test_the_answer_of_one_trial_that_prints_a_p_value_alone_is_drawn() -> None:
+    """It is not what the trial printed: prior and heterogeneity take part, and the sentence beside the figure tells it."""
+    question = vf.Question(measure="SMD", higher_is_worse=True)
+    post = vf.bayes.reports(kind=["p_exact"], p=[0.008], direction=[-1], n1=[40], n2=[40], study=["H"], question=question)
+    ax = vf.plots.forest(posterior=post)
+    assert not any("nothing was pooled" in t.get_text() for t in ax.texts)
+    shown = tx.effect_text(post.question, post.estimate, post.interval)
+    assert any(t.get_text() == shown for t in ax.texts)
+    assert shown in vf.plots.alt_text(posterior=post)
+    rows = contents(None, post, None, None, None, Options(plain=True)).rows
+    assert "Mean, by this trial and the prior" in [r.label for r in rows]
 
 
 def test_the_axis_holds_what_one_sided_words_leave_open() -> None:

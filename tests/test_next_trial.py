@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import vfmeta as vf
+from vfmeta.text.next_trial import change_text
 
 NORMAL = NormalDist()
 Z = NORMAL.inv_cdf(0.975)
@@ -142,3 +143,12 @@ def test_the_frame_speaks_the_scale_asked_for() -> None:
 def test_what_cannot_be_asked_is_refused_in_words(ask: Any, words: str) -> None:
     with pytest.raises(vf.InputError, match=words):
         ask()
+
+
+def test_a_limit_that_prints_as_a_bound_is_left_open() -> None:
+    """Between a ratio of 5.23 and one beyond all print there is no second number to name."""
+    q = vf.Question(measure="RR", outcome="fracture")
+    said = change_text(q, math.log(0.57), 178, math.nan, [((math.log(5.23), math.log(3e5)), "unclear", 0.0002)])
+    assert "with a risk ratio of 5.23 or higher it would hold no difference (probability < 0.001)" in said
+    low = change_text(q, math.log(0.57), 178, math.nan, [((math.log(1e-5), math.log(0.2)), "unclear", 0.02)])
+    assert "of 0.20 or lower it would" in low

@@ -171,6 +171,29 @@ def test_the_first_screen_has_a_row_an_intervention_with_the_numbers_of_its_reco
     assert "400 people" in row
 
 
+def test_a_difference_of_risks_is_that_of_the_summary_of_findings(real_build: Any) -> None:
+    """A limit below no event at all is none: with 1 of 63 without it, at most 16 of 1,000 are fewer."""
+    record = real_build.records["vertebroplasty_sham/serious_ae"]
+    assert "72" in tx.effect_text(record.question, record.lead.estimate, record.lead.interval)
+    for page in ("index", "vertebroplasty"):
+        assert "1.2 fewer of 1,000 (16 fewer to 65 more)" in html.unescape(real_build.page(page))
+
+
+def test_provenance_of_the_first_screen_names_the_question(real_build: Any) -> None:
+    page = html.unescape(real_build.page("index")).split('id="from"')[1]
+    heads = re.findall(r"<summary>(.*?)</summary>", page)
+    assert len(heads) == len(set(heads))
+    assert "Vertebroplasty against a sham procedure: pain at about 1 month (standardised mean difference)" in heads
+
+
+def test_every_table_of_effects_names_the_measure(real_build: Any) -> None:
+    for plan in ("vertebroplasty", "calcitonin"):
+        heads = re.findall(r"<thead>(.*?)</thead>", real_build.page(plan), re.DOTALL)
+        wanted = [x for x in heads if re.search(r">Sensitivity analysis<|Result shown|>Frequentist \(95%", x)]
+        assert wanted
+        assert all(">Measure<" in x for x in wanted)
+
+
 def test_every_number_of_the_first_screen_opens_on_the_same_page(real_build: Any) -> None:
     page = real_build.page("index")
     targets = set(re.findall(r'(?:class="from" href="#|data-from=")([^"]+)"', page))

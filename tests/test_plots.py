@@ -125,6 +125,14 @@ def test_daggers_stand_exactly_where_they_should() -> None:
     assert not any(mark in " ".join(words(vf.plots.forest(three()))) for mark in "†‡")
 
 
+def test_a_flag_of_several_trials_stands_once_and_others_name_theirs() -> None:
+    flags = ("its direction is inferred; its sources contradict each other", "its direction is inferred", "")
+    details = tuple({**size, "flag": flag} for size, flag in zip(SIZES, flags, strict=True))
+    ax = vf.plots.forest(fit_of([-0.5, -0.7, -0.4], [0.45, 0.42, 0.37], labels=LABELS, details=details))
+    note = "‡ its direction is inferred; its sources contradict each other (Buchbinder 2009)"
+    assert note in words(ax, "note")
+
+
 def test_one_trial_has_no_diamond() -> None:
     fit = fit_of([-2.6], [0.4], labels=["VERTOS II 2010"])
     ax = vf.plots.forest(fit, post_of(fit))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ReportsResult", "again", "reports"]
 
 _POINTS = 201  # of the traced density
+_TOO_LITTLE = 2 / 3  # share of the SD of the prior of mu beyond which the posterior SD says too little for a number
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -60,6 +61,16 @@ class ReportsResult(BayesianResult):
     def partial(self) -> np.ndarray:
         """Which trials print no estimate with its standard error, (k,)."""
         return np.array([kind != "full" for kind in self.kinds])
+
+    @property
+    def too_little(self) -> bool:
+        """Whether the reports move the prior of the mean so little that a number would be the prior's."""
+        prior = getattr(self.mu_prior, "sd", None)
+        return prior is not None and self.mu.sd > _TOO_LITTLE * prior
+
+    @property
+    def stands_alone(self) -> bool:
+        return bool(self.partial.any()) and not self.too_little
 
     @property
     def sd_assumed(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from vfmeta.text.certainty import UNSETTLED, level_text, points_text
 if TYPE_CHECKING:
     from vfmeta.evidence.cache import Cache
     from vfmeta.evidence.records import Record
+    from vfmeta.results.findings import Finding
     from vfmeta.trials import Trials
 
 
@@ -52,9 +53,9 @@ def certainty_of(record: Record, trials: Trials, cache: Cache | None = None) -> 
     unread = {x["label"]: people.get(study) for study, x in out.items() if x["label"] not in fit.labels}
     risk = baseline_risk(record, trials, cache) if record.question.measure in ("RR", "OR", "RD") else None
     base = None if risk is None or not 0 < risk.pool.shown[0] < 1 else float(risk.pool.shown[0])
+    whose = "" if risk is None or base is None else f"that of the {risk.pool.people:,.0f} people in the control arms"
     options = {
-        "unread": unread, "design": record.data["choices"]["design"], "baseline_risk": base,
-        "baseline_from": "" if risk is None or base is None else f"that of the {risk.pool.people:g} people in the control arms",
+        "unread": unread, "design": record.data["choices"]["design"], "baseline_risk": base, "baseline_from": whose,
         "panel": [{k: v for k, v in line.items() if v != ""} for line in record.data["analysis"].get("panel", ())],
     }  # fmt: skip
     inputs = json.dumps({"fit": graded_data(record), "bias": bias.to_dict(), "options": options}, ensure_ascii=False)
@@ -103,8 +104,17 @@ def chosen(own: list[Record]) -> list[Record]:
 
 def findings_of(own: list[Record]) -> Any:
     """The summary of findings of a plan; None where no analysis has a figure."""
-    rows = [{"fit": graded(r), "certainty": r.certainty, "outcome": r.title, "absolute": _points(r)} for r in chosen(own)]
+    rows = [_finding(r) for r in chosen(own)]
     return summary_of_findings(rows, title=own[0].data["plan"]["title"]) if rows else None
+
+
+def finding_of(record: Record) -> Finding | None:
+    """The row of one analysis in a summary of findings; None without a figure."""
+    return None if record.certainty is None else summary_of_findings([_finding(record)]).findings[0]
+
+
+def _finding(record: Record) -> dict[str, Any]:
+    return {"fit": graded(record), "certainty": record.certainty, "outcome": record.title, "absolute": _points(record)}
 
 
 def _points(record: Record) -> str:
@@ -123,14 +133,15 @@ def view(own: list[Record]) -> dict[str, Any] | None:
     told = {r.id: certainty_row(r) for r in own if r.certainty is not None}
     lead = leader(own)
     first = lead if lead.certainty is not None else chosen(own)[0]
-    # a column that says the same of every outcome says nothing; the caption has it
-    said = len(COLUMNS) - all(f.sentence == UNSETTLED for f in found.findings)
+    # a column that is empty, or says of every outcome that nothing is settled, says nothing; the caption has the latter
+    cells = found.cells()
+    said = [i for i in range(len(COLUMNS)) if any(row[i] not in ("", UNSETTLED) for row in cells)]
     return {
         "lead": told[first.id],
         "told": list(told.values()),
         "apart": [r for r in told.values() if r["by_judgement"]],
-        "columns": COLUMNS[:said],
-        "rows": [row[:said] for row in found.cells()],
+        "columns": [COLUMNS[i] for i in said],
+        "rows": [[row[i] for i in said] for row in cells],
         "notes": [(letter(i), x) for i, x in enumerate(found.notes)],
         "thresholds": sorted({k for r in told.values() for k in r["thresholds"]}, key=list(table()).index),
         "table": table(),

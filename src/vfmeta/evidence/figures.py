@@ -206,7 +206,8 @@ def _drawn_network(inputs: str, code: str, form: str) -> dict[str, Any]:
 
 def _title(group: list[Record]) -> str:
     outcomes = dict.fromkeys(r.question.outcome for r in group)
-    return f"{group[0].data['plan']['title']}: {', '.join(outcomes)}"
+    title, named = group[0].data["plan"]["title"], ", ".join(outcomes)
+    return title if named.casefold() == title.casefold() else f"{title}: {named}"
 
 
 def of_map(records: list[Record], trials: Trials) -> Drawing:

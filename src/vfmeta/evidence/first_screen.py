@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vfmeta.core.question import Question
-from vfmeta.evidence import points, reported
+from vfmeta.evidence import points
 from vfmeta.evidence.box import known_trials, leader, nearest_pools, people, printed_and_turned
-from vfmeta.evidence.certain import certainty_row
+from vfmeta.evidence.certain import certainty_row, finding_of
 from vfmeta.evidence.figures import map_counts
 from vfmeta.evidence.provenance import pool_id, said_id, theirs_id
 from vfmeta.evidence.strips import Mark, ends, key, strip
+from vfmeta.results.findings import difference_text
 from vfmeta.text import numbers as tx
 from vfmeta.text.answer import count, says, verdict
 from vfmeta.text.answer import trials as trials_text
@@ -184,7 +185,7 @@ def _count(k: int) -> str:
 def _said(lead: Record) -> Shown | None:
     """The answer with trials that print no figure, where it says enough for a number."""
     result = lead.words
-    if result is None or reported.too_little(result):
+    if result is None or result.too_little:
         return None
     judged = _words_judged(lead)
     effect = tx.effect_text(judged.question, judged.estimate, judged.interval)
@@ -228,7 +229,7 @@ def _important(lead: Record) -> tuple[str, str]:
     judged, whence = None, ""
     if lead.posterior is not None and lead.lead is lead.posterior:
         judged = points.in_points(lead.posterior, lead.data.get("points"))
-    elif lead.k == 0 and lead.words is not None and not reported.too_little(lead.words):
+    elif lead.k == 0 and lead.words is not None and not lead.words.too_little:
         judged, whence = _words_judged(lead), ", from words"
     if judged is not None and judged.p_benefit_mid is not None:
         chance = tx.probability_text(judged.p_benefit_mid).removeprefix("= ")
@@ -256,12 +257,19 @@ def _harm(record: Record, plan: Plan) -> dict[str, str]:
     return {
         "title": re.sub(r"\s*\(.*\)", "", record.title) + where,
         "measure": "" if people_of else f"{q.facts.words.lower()} ",
-        "effect": fewer_text(result.estimate, result.interval)
-        if people_of
-        else tx.effect_text(q, result.estimate, result.interval),
+        "effect": _people_text(record) if people_of else tx.effect_text(q, result.estimate, result.interval),
         "k": trials_text(record.k),
         "target": pool_id(record),
     }
+
+
+def _people_text(record: Record) -> str:
+    """A difference of risks in people, as the summary of findings has it: nobody has fewer events than none."""
+    found = finding_of(record)
+    if found is not None and found.without is not None:
+        return difference_text(found)
+    assert record.lead is not None
+    return fewer_text(record.lead.estimate, record.lead.interval)
 
 
 def _in_words(lead: Record) -> str:
@@ -292,7 +300,7 @@ def _judged(lead: Record) -> tuple[Any, str]:
     if lead.lead is not None:
         before = f"One trial ({lead.data['studies'][0]['label']}): " if lead.k == 1 else ""
         return points.in_points(lead.lead, lead.data.get("points")), before
-    if lead.words is not None and not reported.too_little(lead.words):
+    if lead.words is not None and not lead.words.too_little:
         return _words_judged(lead), "From words alone: "
     return None, ""
 

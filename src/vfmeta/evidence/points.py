@@ -40,6 +40,7 @@ class InPoints:
     wider_interval: Pair
     p_benefit: float | None
     p_benefit_mid: float | None
+    k: int
 
 
 def in_points(result: Result, found: dict[str, Any] | None) -> Result | InPoints:
@@ -56,7 +57,7 @@ def in_points(result: Result, found: dict[str, Any] | None) -> Result | InPoints
     any_, beyond = getattr(result, "p_benefit", None), None
     if any_ is not None and (place := q.mid_effect()) is not None:
         beyond = _beyond(result, place / sd, -1.0 if q.higher_is_worse else 1.0)
-    return InPoints(q, sd * result.estimate, (sd * low, sd * high), (sd * least, sd * most), any_, beyond)
+    return InPoints(q, sd * result.estimate, (sd * low, sd * high), (sd * least, sd * most), any_, beyond, result.k)
 
 
 def told(result: Result, found: dict[str, Any] | None, *, likely: bool = False) -> str:
@@ -174,14 +175,20 @@ def said(record: Record) -> list[str]:
             )
         out += [
             f"{short(record)} The standard deviation is {found['sd']:.2f} points, {whence}.",
-            f"With the smallest of these it is {_span(result.estimate, result.interval, found['low'])}, "
-            f"with the largest {_span(result.estimate, result.interval, found['high'])}. "
-            "The intervals take the standard deviation as known. "
+            f"{_extremes(result, found)}The intervals take the standard deviation as known. "
             "The source does not tell final scores from changes.",
         ]
     elif record.question.measure == "SMD" and record.k > 1 and "points" in record.data["analysis"]:
         out.append(NO_POINTS)
     return out + thresholds(record)
+
+
+def _extremes(result: Result, found: dict[str, Any]) -> str:
+    """The result by the smallest and by the largest of several SDs; nothing of one."""
+    if len(found["trials"]) == 1:
+        return ""
+    low, high = (_span(result.estimate, result.interval, found[end]) for end in ("low", "high"))
+    return f"With the smallest of these it is {low}, with the largest {high}. "
 
 
 def carried(record: Record, estimate: float, interval: Pair | None = None) -> str:
@@ -212,10 +219,12 @@ def thresholds(record: Record) -> list[str]:
 
 
 def _beyond(post: Any, at: float, sign: float) -> float:
-    """P(mu beyond ``at``) on the side of ``sign``, from the traced density."""
-    steps = np.diff(post.grid) * (post.density[1:] + post.density[:-1]) / 2
-    cdf = np.concatenate([[0.0], np.cumsum(steps)])
-    below = float(np.interp(at, post.grid, cdf / cdf[-1]))
+    """P(mu beyond ``at``) on the side of ``sign``, from the density traced between quantiles alike far from both ends."""
+    from scipy.interpolate import CubicSpline
+
+    traced = CubicSpline(post.grid, post.density).antiderivative()
+    outside = max(1.0 - float(traced(post.grid[-1])), 0.0) / 2
+    below = outside + float(traced(np.clip(at, post.grid[0], post.grid[-1])))
     return below if sign < 0 else 1 - below
 
 

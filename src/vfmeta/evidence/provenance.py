@@ -59,6 +59,7 @@ def effect_view(record: Record) -> dict[str, Any]:
             variants.append({"pool": pool_view(s, s.data["id"], known), "studies": _studies(s, own, s.data["id"])})
     return {
         "title": record.title,
+        "question": record.data["plan"]["title"],
         "measure": tx.measure_text(record.question),
         "pool": pool_view(record) if record.k else None,
         "studies": _studies(record, record.data["studies"]) if record.k else [],

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 TITLE = "With trials that print no figure"
 #: SD of the prior of the mean effect, N(0, 2 points) on a scale of 0 to 10
 MU_SD = 2.0
-#: share of that SD beyond which the posterior SD of the mean says too little for a number
-TOO_LITTLE = 2 / 3
 ASSUMES = (
     "It takes for granted that a trial would have printed its words whichever way they fell, and that each is of the visit "
     "nearest to the time asked for."
@@ -156,12 +154,6 @@ def _reason(x: LeftOut) -> dict[str, str]:
     return {"study_id": x.study_id, "label": x.label, "reason": x.reason}
 
 
-def too_little(result: ReportsResult) -> bool:
-    """Whether the words move the prior of the mean so little that a number would be the prior's."""
-    prior = getattr(result.mu_prior, "sd", None)
-    return prior is not None and result.mu.sd > TOO_LITTLE * prior
-
-
 def answer(result: ReportsResult, spread: dict[str, Any] | None = None) -> str:
     """The second answer in a sentence: with a number, or where the words say too little for one the direction only."""
     silent = int(result.partial.sum())
@@ -170,7 +162,7 @@ def answer(result: ReportsResult, spread: dict[str, Any] | None = None) -> str:
         whole = f"{count(result.k)} trial{'' if result.k == 1 else 's'}, counts of responders among them,"
     if result.k == silent:
         whole = f"{count(result.k)} trial{'' if result.k == 1 else 's'} without a usable figure"
-    if not too_little(result):
+    if not result.too_little:
         return f"{whole} give{'s' if result.k == 1 else ''} {points.told(result, spread, likely=True)}"
     q, p = result.question, result.p_benefit
     said = f"{whole} say{'s' if result.k == 1 else ''} too little for a number."
@@ -188,6 +180,7 @@ def view(record: Record) -> dict[str, Any] | None:
     found: dict[str, Any] = {
         "id": record.id,
         "title": record.title,
+        "question": record.data["plan"]["title"],
         "strict": record.data["answer"],
         "trials": [_trial(r, data["sources"]) for r in data["trials"]],
         "left_out": data["left_out"],

@@ -192,6 +192,7 @@ def study_views(trials: Trials) -> list[dict[str, Any]]:
                 "label": trials.labels[s.study_id],
                 "title": s.title,
                 "design": codes.DESIGNS[s.design],
+                "design_known": s.design != "not_stated" or s.blinding not in ("", "unclear"),
                 "blinding": codes.BLINDING[s.blinding],
                 "phase": codes.PHASES[s.phase],
                 "phase_known": s.phase != "not_stated",

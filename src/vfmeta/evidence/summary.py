@@ -129,7 +129,9 @@ def words_views(own: list[Record], figures: list[dict[str, str]]) -> list[dict[s
 
 def _grounds(own: list[Record]) -> str:
     figures, several = sum(r.k > 0 for r in own), sum(r.k > 1 for r in own)
-    return f"{figures} of {len(own)} analyses rest on a figure, {several} on more than one trial."
+    if not figures:
+        return "The one analysis rests on no figure." if len(own) == 1 else f"None of {len(own)} analyses rests on a figure."
+    return f"{figures} of {len(own)} analyses rest on a figure, {several or 'none'} on more than one trial."
 
 
 def plain_view(record: Record) -> dict[str, Any]:

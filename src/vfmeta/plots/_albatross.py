@@ -78,9 +78,10 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
                 )
             if inside.any():
                 at = np.flatnonzero(inside)[-1]
+                side = _freer(grid[at] / reach, size[at], z / reach, n)
                 ax.annotate(
-                    f"d = {d:g}", (grid[at], size[at]), (0, 3), textcoords="offset points", fontsize=STYLE["small"],
-                    color=STYLE["muted"], ha="center",
+                    f"d = {d:g}", (side * grid[at], size[at]), (0, 3), textcoords="offset points", fontsize=STYLE["small"],
+                    color=STYLE["muted"], ha="center" if side > 0 else "left",
                 )  # fmt: skip
         ax.scatter(z, n, s=26, color=STYLE["frequentist"], ec="white", lw=0.5, zorder=3, gid="trials")
         for (x, y), numbers in _places(z, n, reach).items():
@@ -115,6 +116,12 @@ def albatross(found: Any, ax: Axes | None = None, *, title: str = "") -> Axes:
         if title:
             ax.set_title(title, fontsize=STYLE["title"], loc="left")
     return checked(ax)
+
+
+def _freer(x: float, y: float, z: np.ndarray, n: np.ndarray) -> int:
+    """The side, 1 or -1, on which the end of a contour lies farther from every trial; the right one where both are free."""
+    away = {sign: float(np.hypot(z - sign * x, np.log(n / y)).min()) for sign in (1, -1)}
+    return 1 if away[1] > 0.3 or away[1] >= away[-1] else -1
 
 
 def _places(z: np.ndarray, n: np.ndarray, reach: float) -> dict[tuple[float, float], list[int]]:

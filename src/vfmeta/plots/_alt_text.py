@@ -96,9 +96,9 @@ def _section(block: Section) -> list[str]:
     rows = study_rows(lead)
     listed = "; ".join(f"{r.label} {r.effect}{' (shown, not pooled)' if r.hollow else ''}" for r in rows)
     out = [f"{head}{len(rows)} {'trial' if len(rows) == 1 else 'trials'}: {listed}."]
-    if lead.k < 2:
-        return [*out, "One trial: nothing was pooled."]
     fit, post = block.fit, block.posterior
+    if lead.k < 2 and not (post is not None and post.stands_alone):
+        return [*out, "One trial: nothing was pooled."]
     if fit is not None:
         out.append(f"{model_text(fit)}: {tx.effect_text(fit.question, fit.estimate, fit.interval)}.")
         if fit.adhoc_interval is not None:

@@ -230,7 +230,7 @@ def _said(found: Any) -> dict[int, str]:
 def _given(said: dict[int, str]) -> str:
     """Whom the size of a mark counts."""
     arm = said[1].removeprefix("favours ")
-    return f"patients in {arm}" if arm.startswith("the ") else "patients given it"
+    return f"patients in {arm}" if arm.startswith("the ") else "patients in the treated arm"
 
 
 def _heading(term: str, wrap: int | None) -> str:

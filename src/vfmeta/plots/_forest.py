@@ -198,10 +198,20 @@ def _legend(made: Contents, look: Look, ends: Pair, shade: Pair | None, bias: Ri
 
 def _mark_notes(made: Contents, flag_note: str | None) -> list[str]:
     out = [rw.SINGLE_NOTE] if any(rw.DAGGER in r.marks for r in made.rows) else []
-    flags = [r.flag for r in made.rows if r.flag]
-    if flags:
-        out.append(f"{rw.DOUBLE_DAGGER} {flag_note or '; '.join(dict.fromkeys(flags))}")
+    flagged = [r for r in made.rows if r.flag]
+    if flagged:
+        out.append(f"{rw.DOUBLE_DAGGER} {flag_note or _flags_text(flagged)}")
     return out
+
+
+def _flags_text(flagged: list[rw.Row]) -> str:
+    """Each flag once, with the names of those it is about where not all are."""
+    every = dict.fromkeys(r.label for r in flagged)
+    found: dict[str, dict[str, None]] = {}
+    for row in flagged:
+        for flag in row.flag.split("; "):
+            found.setdefault(flag, {})[row.label] = None
+    return "; ".join(flag if whose == every else f"{flag} ({', '.join(whose)})" for flag, whose in found.items())
 
 
 def _box(ax: Axes) -> tuple[float, float]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vfmeta.core.question import Pair
 
 _BETWEEN = "Test of differences between groups"
+_ALONE = {"Mean of the trials": "Mean, by this trial and the prior"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,11 @@ def section_rows(block: Section, index: int, how: Options) -> list[Row]:
     if block.lead is None:
         return rows + _words(index, "No trial with usable figures")
     rows += rw.study_rows(block.lead, index, how.digits)
-    return rows + (_words(index, one_trial_text()) if block.lead.k < 2 else _pooled(block, index, how))
+    if block.lead.k > 1:
+        return rows + _pooled(block, index, how)
+    if block.posterior is not None and block.posterior.stands_alone:  # the answer is not the trial's own: words meet a prior
+        return rows + [replace(r, label=_ALONE.get(r.label, r.label)) for r in _pooled(block, index, how)]
+    return rows + _words(index, one_trial_text())
 
 
 def _pooled(block: Section, index: int, how: Options) -> list[Row]:

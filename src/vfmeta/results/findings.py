@@ -94,7 +94,7 @@ class SummaryOfFindings(Recorded):
             absolute = "" if f.is_ratio else f.effect + (f"; {f.absolute}" if f.absolute else "")
             if f.without is not None and f.treated is not None:
                 risks = (f"{per_1000(f.without)}{letters([_base(f)])}", _span(f.treated))
-                absolute = _difference(f)
+                absolute = difference_text(f)
             rows.append([
                 f.outcome, _people(f), f.effect if f.is_ratio else "", *risks, absolute,
                 level_text(f.certainty) + letters(list(f.notes)), f.sentence,
@@ -107,7 +107,7 @@ class SummaryOfFindings(Recorded):
 
         rows = [
             (f.outcome, f.k, f.design.replace("_", "-"), *f.answers, f.people, f.effect,
-             _difference(f) if f.treated is not None else "", level_text(f.certainty))
+             difference_text(f) if f.treated is not None else "", level_text(f.certainty))
             for f in self.findings
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=list(PROFILE))
@@ -174,7 +174,7 @@ def _span(risks: tuple[float, float, float]) -> str:
     return f"{per_1000(x)} ({per_1000(low)} to {per_1000(high)})"
 
 
-def _difference(f: Finding) -> str:
+def difference_text(f: Finding) -> str:
     """So many fewer or more of 1,000 people."""
     assert f.without is not None
     assert f.treated is not None
@@ -194,4 +194,4 @@ def shown_effect(q: Question, estimate: float, interval: Pair) -> str:
     return f"{q.shown} {tx.effect_text(q, estimate, interval)}"
 
 
-__all__ = ["COLUMNS", "PROFILE", "Finding", "SummaryOfFindings", "letter", "shown_effect"]
+__all__ = ["COLUMNS", "PROFILE", "Finding", "SummaryOfFindings", "difference_text", "letter", "shown_effect"]

@@ -82,6 +82,11 @@ class BayesianResult(Result):
         """The result in sentences for clinicians; ``sensitivity`` is what ``vf.bayes.power_scaling`` said of it, if asked."""
         return Lines(posterior_text.bayesian_summary(self, sensitivity))
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether the answer of one trial alone stands beside what that trial printed: where it printed only a part."""
+        return False
+
     def reach(self, i: int) -> tuple[float, float, float] | None:
         """Where trial ``i`` (from 0) prints no estimate: the limits between which it lay, and its standard error."""
         return None

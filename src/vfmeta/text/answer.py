@@ -24,6 +24,8 @@ class Judged(Protocol):
     def interval(self) -> Pair: ...
     @property
     def wider_interval(self) -> Pair: ...
+    @property
+    def k(self) -> int: ...
 
 
 class Likely(Protocol):
@@ -91,10 +93,11 @@ def verdict(result: Judged) -> str:
         return f"{which} in favour of {side}{_against_threshold(result)}"
     if found == "little":
         return f"{which}: little or no difference, within {_threshold(q)} either way"
+    open_ = f"{which}; the trial{'' if result.k == 1 else 's'} cannot tell: from"
     if q.higher_is_worse is None:
-        return f"{which}; the trials cannot tell: from {tx.interval_text(q, wide)}, and which direction is better is not known"
+        return f"{open_} {tx.interval_text(q, wide)}, and which direction is better is not known"
     better, worse = wide if q.higher_is_worse else wide[::-1]
-    return f"{which}; the trials cannot tell: from {_size(result, better)} to {_size(result, worse)} with {q.experimental}"
+    return f"{open_} {_size(result, better)} to {_size(result, worse)} with {q.experimental}"
 
 
 def says(result: Judged) -> str:
@@ -164,6 +167,8 @@ def _size(result: Judged, value: float) -> str:
         digits = 2 if facts.steps == 1 else 1
         return f"{tx.fixed(facts.steps * abs(value - null), digits)} {facts.unit} {word}"
     shown = tx.value_text(q, value, width=(result.wider_interval[1] - result.wider_interval[0]) / 2)
+    if facts.within and null == 0:
+        return f"{shown.removeprefix(tx.MINUS)} {facts.within} {word}"
     return f"{tx.a(facts.noun)} of {shown} ({word})" if q.compares_ratios else f"{shown} ({word})"
 
 
@@ -177,4 +182,4 @@ def _middle(interval: tuple[float, float]) -> float:
 
 
 def _probability(p: float) -> str:
-    return tx.probability_text(p).removeprefix("= ")
+    return tx.probability_text(p).removeprefix("= ").replace("> ", "above ").replace("< ", "below ")

@@ -48,8 +48,10 @@ def baseline_text(
     names: Sequence[str], people: float, share: str, control: str, rebuilt: Sequence[str], missing: Sequence[str]
 ) -> str:
     """Which risk an "of 100 people" starts from, and where from."""
-    where = ", ".join(names) if len(names) <= 3 else f"{trials(len(names))} ({', '.join(names[:3])} and others)"
-    said = f"The risk with {control} is that of the {people:g} people in the control arms of {where}, {share}, taken as known"
+    where = _listed(names) if len(names) <= 3 else f"{trials(len(names))} ({', '.join(names[:3])} and others)"
+    said = (
+        f"The risk with {control} is that of the {people:,.0f} people in the control arms of {where}, {share}, taken as known"
+    )
     said += f"; count made from a printed percentage: {', '.join(rebuilt)}" if rebuilt else ""
     return said + (f"; no count printed: {', '.join(missing)}." if missing else ".")
 
@@ -93,7 +95,9 @@ def missing_text(out: int, known: int, of: str, largest: str = "", size: int = 0
     if not largest:
         return f"{said}; how many people {'it' if out == 1 else 'they'} randomised is not known."
     name = f"it is {largest}" if out == 1 else f"the largest is {largest}"
-    share = f"{size:,} people, {size / everyone:.0%} of the {everyone:,} randomised in trials of known size"
+    share = f"{size:,} people"
+    if known > 1:
+        share += f", {size / everyone:.0%} of the {everyone:,} randomised in trials of known size"
     return f"{said}; {name} ({share}). Why it is out: {why.rstrip('.')}."
 
 
@@ -139,7 +143,7 @@ def settles_text(
         People in all with which the interval of a lone trial would be no wider than the threshold is far from no difference:
         it then cannot hold both.
     """
-    figures = f"The figures of {hidden} left out, where they measured it, or " if hidden else ""
+    figures = f"The figures of {hidden} left out, where it was measured, or " if hidden else ""
     if state is None:
         return capital(
             f"{figures}a randomised trial that prints mean, standard deviation and number (or the count) of each arm."
@@ -158,13 +162,17 @@ def settles_text(
             "true effect there may be none or the opposite."
         )
     if state == "side" and not size:
-        return "That there is a difference is settled by these trials; how small a difference still matters is not known here."
+        return "By its interval there is a difference; how small a difference still matters is not known here."
     return "By its interval this is settled; new trials would have to contradict these."
 
 
 def capital(text: str) -> str:
     """With a capital letter."""
     return text[:1].upper() + text[1:]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(x for x in (", ".join(names[:-1]), *names[-1:]) if x)
 
 
 def _way(x: float) -> str:

@@ -49,7 +49,8 @@ def _away(ends: Pair, estimate: float) -> float:
 
 def _range(q: Question, ends: Pair, estimate: float) -> str:
     width = abs(estimate) or 1.0
-    low, high = ("" if math.isinf(x) else tx.value_text(q, x, width=width) for x in ends)
+    shown = (tx.value_text(q, x, width=width) for x in ends)
+    low, high = ("" if math.isinf(x) or text[:1] in "<>" else text for x, text in zip(ends, shown, strict=True))
     measure = tx.a(f"{tx.measure_text(q)[:1].lower()}{tx.measure_text(q)[1:]}")
     if not (low or high):
         return "whatever it finds"

@@ -52,11 +52,13 @@ class Posterior(Pooled, Protocol):
     def method(self) -> str: ...
     @property
     def interval_kind(self) -> str: ...
+    @property
+    def stands_alone(self) -> bool: ...
 
 
 def bayes_text(post: Posterior) -> str:
     """Probabilities of benefit and the heterogeneity of a Bayesian result in one line."""
-    if post.k < 2:
+    if post.k < 2 and not post.stands_alone:
         return one_trial_text()
     low, high = (tx.spread_text(x, post.question) for x in post.tau.interval)
     tau = tx.with_span("τ", tx.spread_text(post.tau.median, post.question), f"{tx.level_text(post.level)} CrI {low} to {high}")

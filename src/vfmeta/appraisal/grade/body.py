@@ -80,7 +80,7 @@ class Body:
     def sides(self) -> str:
         """The thresholds on whose sides effects lie, in words."""
         low, high = self.marks.low, self.marks.high
-        return "no difference" if low is None or high is None else f"{self.mark(low)} or {self.mark(high)}"
+        return "no difference" if low is None or high is None else f"{self.mark(low)} and of {self.mark(high)}"
 
 
 def body_of(fit: Any, baseline_risk: float | None, risk_difference: float | None, baseline_from: str = "") -> Body:

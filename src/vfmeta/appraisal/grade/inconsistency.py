@@ -28,7 +28,12 @@ def disagreement(body: Body, subgroups: Any = None) -> Domain:
     differ = p < limit("heterogeneity_p")
     least = limit("opposed_weight")
     split = bool(opposed.any() and body.share[opposed].sum() >= least)
-    said.append(f"Cochran's Q: {tx.p_text(p)}. Of {pairs[1]} pairs of trials {pairs[0]} have intervals that do not overlap.")
+    overlap = (
+        f"Of {pairs[1]} pairs of trials {pairs[0] or 'none'} {'has' if pairs[0] < 2 else 'have'} intervals that do not overlap."
+    )
+    if pairs[1] == 1:
+        overlap = f"The intervals of the two trials {'do not ' if pairs[0] else ''}overlap."
+    said.append(f"Cochran's Q: {tx.p_text(p)}. {overlap}")
     if opposed.any():
         others = names([body.labels[i] for i in np.flatnonzero(against)])
         said.append(

@@ -46,7 +46,7 @@ def unpublished(body: Body, unread: Mapping[str, float | None]) -> Domain:
     verdict = "small trials show other effects than large ones" if found else "it finds nothing, which rules nothing out"
     return Domain(
         name=_NAME, suggestion=-1 if found else 0, short="tested",
-        sentence=f"{test.name}: {tx.p_text(p)} ({limit('asymmetry_p'):g} counts): {verdict}. {said}",
+        sentence=f"{test.name}: {tx.p_text(p)} (below {limit('asymmetry_p'):g} counts): {verdict}. {said}",
         thresholds=(*keys, "asymmetry_p"),
     )  # fmt: skip
 

@@ -138,7 +138,7 @@ def _risks(records: list[Record], trials: Trials, cache: Cache | None) -> list[d
                     "against": plan["names"][0],
                     "title": record.title,
                     "trials": ", ".join(risk.pool.fit.labels),
-                    "people": f"{risk.pool.people:g}",
+                    "people": f"{risk.pool.people:,.0f}",
                     "risk": share_text(*risk.pool.shown),
                     "rebuilt": risk.rebuilt,
                     "missing": risk.missing,
