@@ -276,7 +276,7 @@ def test_what_is_no_axes_is_refused_by_every_figure() -> None:
         if "ax" in inspect.signature(verb).parameters:
             known = name in drawn or name in pools
             for ax in ("x", 3):  # another figure says in words that it takes no pool
-                with pytest.raises(vf.InputError, match=r"ax is a (str|int); give matplotlib axes" if known else ""):
+                with pytest.raises(vf.InputError, match=r"ax is an? (str|int); give matplotlib axes" if known else ""):
                     verb(*drawn.get(name, (fit,)), ax=ax)
 
 

@@ -11,7 +11,7 @@ import vfmeta as vf
 from vfmeta.core import measures
 from vfmeta.core.messages import InputError
 from vfmeta.evidence.plan import Analysis, Plan, load_plans
-from vfmeta.evidence.run import _all_tables
+from vfmeta.evidence.run import _all_asked
 
 # weeks after treatment that count as one time, from the first days to four years; None: no time printed
 WINDOWS = ((0.1, 1.99), (2, 8), (8.01, 20), (20.01, 39), (39.01, 78), (78.01, 130), (130.01, 208), None)
@@ -31,7 +31,7 @@ def plans() -> list[Plan]:
 
 @pytest.fixture(scope="module")
 def tables(plans: list[Plan], trials: vf.Trials) -> Tables:
-    return _all_tables(plans, trials)
+    return {key: own.table for key, own in _all_asked(plans, trials).items()}
 
 
 def _inside(figure: object, window: tuple[float, float] | None) -> bool:
