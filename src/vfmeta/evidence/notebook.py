@@ -107,7 +107,8 @@ def show(
     figures = by_plan(drawings, draw(drawings, folder))
     memory = Cache(folder)
     views = summary.once([summary.question_view(p, records, figures, loaded, memory) for p in chosen])
-    html = "\n".join(summary.fragment(view) for view in views)
+    title = dict(pages_of(plans)).get(str(page), "") if plan is None else ""
+    html = "\n".join(summary.fragment(view, title) for view in views)
     return _fragment(html, _sentences(views), folder, tables, drawings)
 
 

@@ -37,10 +37,12 @@ Figures = dict[str, list[dict[str, str]]]
 _METHODS = {"method", "test", "tau2", "interval", "model", "tau_prior", "mu_prior"}
 
 
-def fragment(view: dict[str, Any]) -> str:
-    """One question of the review as HTML, from its `question_view`, for reports that bring their own page around it."""
+def fragment(view: dict[str, Any], page: str = "") -> str:
+    """One question of the review as HTML, from its `question_view`, for reports that bring their own page around it, under the
+    heading ``page``.
+    """
     module = environment().get_template("question.html").module
-    return labelled(str(module.question(view)) + str(module.appendix(view)))  # type: ignore[attr-defined]
+    return labelled(str(module.question(view, page)) + str(module.appendix(view)))  # type: ignore[attr-defined]
 
 
 def question_view(
