@@ -219,9 +219,9 @@ def test_an_edited_row_reruns_only_what_uses_it(real_build: Any, tmp_path: Path,
     said: list[str] = []
     build_again(real_build, tmp_path, trials, said)
     reused, asked = (int(x) for x in re.findall(r"analyses, reused (\d+) of (\d+) results", " ".join(said))[0])
-    seconds = sum(len(x) > 1 for x in seen)  # of a pool the second engines' answers too, of a main one the certainty
+    others = sum(len(x) > 1 for x in seen)  # of a pool the second engines' answers too, of a main one the certainty
     certainties = sum(any(row in s["rows"] for s in r.data["studies"]) for r in users.values())
-    assert asked - reused == len(seen) + seconds + certainties
+    assert asked - reused == len(seen) + others + certainties
     results = changed(ew.files(real_build.out / "results"), ew.files(tmp_path / "build" / "results"))
     assert {name.split(".")[0].removesuffix("_studies") for name in results} == set(users)
     study = next(s["label"] for r in users.values() for s in r.data["studies"] if row in s["rows"])

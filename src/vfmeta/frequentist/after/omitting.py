@@ -13,8 +13,7 @@ from vfmeta.frequentist.tidy import fit_columns
 from vfmeta.kernels import estimators
 from vfmeta.results.fit import FrequentistResult
 from vfmeta.results.frames import noted, one_scale
-from vfmeta.results.single_studies import PRINTED, study_limits
-from vfmeta.results.wald import two_sided
+from vfmeta.results.single_studies import alone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,17 +112,13 @@ def _model(fit: FrequentistResult) -> str:
 def _columns(fit: FrequentistResult, out: np.ndarray, k: np.ndarray, study: np.ndarray) -> dict[str, np.ndarray]:
     """Of the pools of ``k`` studies; one of a single study is that of ``study``, with its own limits and test."""
     found = fit_columns(out, k, _model(fit), fit.call["test"], fit.level, _null(fit))
-    alone = k == 1
-    if alone.any():
-        own, how = study_limits(fit.question, fit.y, fit.v, fit.details, fit.level)
-        at = study[alone]
-        found["ci_low"][alone], found["ci_high"][alone] = own.low[at], own.high[at]
-        tested = alone.copy()
-        tested[alone] = (how[at] != "Wald") & (how[at] != PRINTED)
-        at = study[tested]
-        found["statistic"][tested] = own.statistic[at]
-        found["df"][tested] = np.where(np.isfinite(own.df[at]), own.df[at], np.nan)
-        found["p_value"][tested] = two_sided(own.statistic[at], own.df[at])
+    for row in np.flatnonzero(k == 1).tolist():
+        i = int(study[row])
+        own = alone(fit.question, fit.labels[i], fit.y[i : i + 1], fit.v[i : i + 1], fit.details[i : i + 1], fit.level)
+        found["ci_low"][row], found["ci_high"][row] = own.interval
+        if own.test != "Wald":
+            found["statistic"][row], found["p_value"][row] = own.statistic, own.p_value
+            found["df"][row] = np.nan if own.df is None else own.df
     return found
 
 
